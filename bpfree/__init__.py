@@ -1,0 +1,51 @@
+# SPDX-License-Identifier: MIT
+"""bpfree: train neural networks with forward passes only, on the device where they run.
+
+A model is a small graph over one flat parameter vector; an engine turns
+parameters into losses; an estimator turns losses into a direction; an update
+moves the parameters; a journal remembers the scalars.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+
+__version__ = "0.1.0"
+
+_HOMES = {
+    "Linear": "bpfree.layers",
+    "TTLinear": "bpfree.layers",
+    "ReLU": "bpfree.layers",
+    "Tanh": "bpfree.layers",
+    "Sequential": "bpfree.model",
+    "Model": "bpfree.model",
+    "RGE": "bpfree.estimators.rge",
+    "SGD": "bpfree.updates.sgd",
+    "train": "bpfree.training",
+    "Run": "bpfree.training",
+    "Trainer": "bpfree.trainer",
+    "Journal": "bpfree.journal",
+    "replay": "bpfree.journal",
+    "ReferenceEngine": "bpfree.engines",
+    "CompiledEngine": "bpfree.engines",
+    "theta_hash": "bpfree.graph",
+}
+_MODULES = ("datasets", "emulate", "exporters", "native", "tt", "bench", "rng")
+
+__all__ = ["__version__", *_HOMES, *_MODULES]
+
+
+def __getattr__(name: str):
+    """Load a public name where it lives, on first use: `import bpfree` stays light."""
+    if name in _HOMES:
+        value = getattr(import_module(_HOMES[name]), name)
+    elif name in _MODULES:
+        value = import_module(f"bpfree.{name}")
+    else:
+        raise AttributeError(f"module 'bpfree' has no attribute {name!r}")
+    globals()[name] = value
+    return value
+
+
+def __dir__():
+    return sorted(__all__)

@@ -1,0 +1,69 @@
+# SPDX-License-Identifier: MIT
+"""Two ways to do the reference's arithmetic: fast with BLAS, or exact as the C runtime does it.
+
+Exact means the same bits as C on every machine: one accumulator an output,
+from the bias, over ascending input index; no @, dot, einsum, sum, np.exp,
+np.log or np.tanh, whose rounding depends on the library and the processor.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from bpfree.math32 import exp32, log32, tanh32
+
+_CHUNK = 1 << 22
+"""Products held at once in exact mode, in elements (16 MB): bounds memory."""
+
+
+def running_sum(values, axis: int = 0):
+    """Sum along an axis strictly in order, one rounding a term: np.sum reassociates."""
+    return np.take(np.add.accumulate(values, axis=axis), -1, axis=axis)
+
+
+class Fast:
+    """BLAS and NumPy functions, float32 or float64; agrees with C within rounding."""
+
+    exp, log, tanh = staticmethod(np.exp), staticmethod(np.log), staticmethod(np.tanh)
+
+    @staticmethod
+    def contract(a, x, start=0.0):
+        """y[p, m, n] = start + sum_k a[k, m] x[p, k, n]; a (K, M), x (P, K, N), start broadcasts."""
+        return np.matmul(a.T, x) + start
+
+    @staticmethod
+    def sum(values, axis: int = 0):
+        """Sum along an axis."""
+        return np.sum(values, axis=axis)
+
+
+class Exact:
+    """float32 in the C runtime's order, bit for bit."""
+
+    exp, log, tanh = staticmethod(exp32), staticmethod(log32), staticmethod(tanh32)
+    sum = staticmethod(running_sum)
+
+    @staticmethod
+    def contract(a, x, start=0.0):
+        """y[p, m, n] = start + sum_k a[k, m] x[p, k, n], k ascending from start."""
+        (inner, rows), (parts, _, columns) = a.shape, x.shape
+        y = np.empty((parts, rows, columns), np.float32)
+        y[...] = start
+        if parts * columns == 0:
+            return y
+        step = max(1, _CHUNK // max(1, inner * parts * columns))
+        for m in range(0, rows, step):
+            block = y[:, m : m + step]
+            terms = np.empty((inner + 1, *block.shape), np.float32)
+            terms[0] = block
+            np.multiply(a[:, None, m : m + step, None], x.transpose(1, 0, 2)[:, :, None, :], out=terms[1:])
+            y[:, m : m + step] = _reduce(terms)
+        return y
+
+
+def _reduce(terms):
+    # Reducing the outer axis of a C-contiguous array adds row to row in order, 3x faster than a
+    # loop; a lone column would be reduced pairwise. tests/test_arithmetic.py guards both.
+    if terms[0].size == 1:
+        return running_sum(terms)
+    return np.add.reduce(terms, axis=0)

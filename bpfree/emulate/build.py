@@ -1,0 +1,158 @@
+# SPDX-License-Identifier: MIT
+"""Cross-compiles a folder of C sources into firmware, with the clang inside the pip package ziglang."""
+
+from __future__ import annotations
+
+import functools
+import os
+import shlex
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from ._extras import need
+from .targets import Target, find_target
+
+OPTIMIZE_LEVELS = ("Os", "O2", "O3")
+
+# Zig puts its own flags first, so what stands here decides; its -O mode only says how compiler-rt is built.
+# -ffp-contract comes after -fno-fast-math, which some clang versions let reset it. No unwind tables, as C has
+# no exceptions and they would be counted as flash.
+STRICT_FLAGS = ("-fno-fast-math", "-fno-math-errno", "-ffp-contract=off", "-ffreestanding")
+LAYOUT_FLAGS = (
+    "-ffunction-sections", "-fdata-sections", "-fomit-frame-pointer",
+    "-fno-unwind-tables", "-fno-asynchronous-unwind-tables", "-g0",
+)  # fmt: skip
+WARNING_FLAGS = ("-Wall", "-Wextra", "-Werror")
+ZIG_FLAGS = ("-O", "ReleaseSmall", "-fno-sanitize-c", "-fcompiler-rt", "-fno-strip", "--gc-sections")
+
+
+class FirmwareBuildError(RuntimeError):
+    """The firmware did not compile or link; the message has the compiler's first errors and the command."""
+
+
+@dataclass(frozen=True)
+class Firmware:
+    """A linked firmware and how it was made: enough to make a comparable one."""
+
+    elf: Path
+    target: Target
+    flags: tuple[str, ...]  # every compiler and linker flag except paths
+    compiler: str  # name and version
+    folder: Path
+    sources: tuple[Path, ...]
+    optimize: str  # one of OPTIMIZE_LEVELS
+    defines: tuple[str, ...]
+    extra_flags: tuple[str, ...]
+
+
+def compile_firmware(
+    folder: str | os.PathLike[str],
+    *,
+    target: str = "cortex-m4f",
+    optimize: str = "O2",
+    output: str | os.PathLike[str] | None = None,
+    defines: Sequence[str] = (),
+    sources: Iterable[str | os.PathLike[str]] | None = None,
+    extra_flags: Sequence[str] = (),
+) -> Firmware:
+    """Compiles and links the C sources of `folder` into an ELF file.
+
+    Args:
+        folder: holds the sources, the headers (each folder with a .h is searched) and exactly one link.ld.
+        target: a name in `TARGETS`.
+        optimize: "Os", "O2" or "O3".
+        output: the ELF file; default `folder`/build/firmware.elf.
+        defines: macros, "NAME" or "NAME=value".
+        sources: the .c files; default all below `folder`.
+        extra_flags: C flags put last, for experiments; they can undo the strict arithmetic.
+
+    Returns:
+        The firmware, with the flags and compiler used.
+
+    Raises:
+        ValueError: unknown target or optimisation level.
+        FileNotFoundError: no sources, or not exactly one link.ld.
+        FirmwareBuildError: the compiler or linker refused; any warning counts as an error.
+        ImportError: ziglang is not installed.
+    """
+    row = find_target(target)
+    if optimize not in OPTIMIZE_LEVELS:
+        raise ValueError(f"optimize must be one of {', '.join(OPTIMIZE_LEVELS)}, got {optimize!r}")
+    root = Path(folder).resolve()
+    files = tuple(Path(s).resolve() for s in (sorted(root.rglob("*.c")) if sources is None else sources))
+    if not files:
+        raise FileNotFoundError(f"no .c files below {root}")
+    elf = Path(output).resolve() if output is not None else root / "build" / "firmware.elf"
+    elf.parent.mkdir(parents=True, exist_ok=True)
+
+    c_flags = ("-std=c99", f"-{optimize}", *STRICT_FLAGS, *LAYOUT_FLAGS, *WARNING_FLAGS, *row.c_flags)
+    c_flags += tuple(f"-D{name}" for name in defines) + tuple(extra_flags)
+    machine = ("-target", row.zig_triple, "-mcpu", row.zig_cpu)
+    with tempfile.TemporaryDirectory(prefix="bpfree-") as scratch:
+        script = Path(scratch) / "link.ld"
+        script.write_text(_memory_symbols(row) + find_linker_script(root).read_text("utf-8"), "utf-8")
+        _zig(
+            ["build-exe", *machine, *ZIG_FLAGS, "--color", "off", "-fentry=Reset_Handler",
+             "-T", str(script), f"-femit-bin={elf}", *_include_flags(root),
+             "-cflags", *c_flags, "--", *(_short(f, root) for f in files)],
+            root,
+        )  # fmt: skip
+    return Firmware(
+        elf, row, (*machine, *ZIG_FLAGS, *c_flags), _compiler_name(), root, files,
+        optimize, tuple(defines), tuple(extra_flags),
+    )  # fmt: skip
+
+
+def find_linker_script(folder: Path) -> Path:
+    """Returns the one link.ld below `folder`; FileNotFoundError when there is none or more than one."""
+    scripts = sorted(folder.rglob("link.ld"))
+    if len(scripts) != 1:
+        raise FileNotFoundError(f"expected one link.ld below {folder}, found {len(scripts)}")
+    return scripts[0]
+
+
+def _memory_symbols(row: Target) -> str:
+    # `zig build-exe` has no --defsym, so the sizes are written in front of the script instead.
+    return (
+        f"ROM_ORG = {row.flash_origin:#x};\nROM_LEN = {row.flash_bytes:#x};\n"
+        f"RAM_ORG = {row.ram_origin:#x};\nRAM_LEN = {row.ram_bytes:#x};\n"
+    )
+
+
+def _include_flags(root: Path) -> list[str]:
+    folders = {header.parent for header in root.rglob("*.h")} | {root / "include"}
+    return [flag for f in sorted(folders) if f.is_dir() for flag in ("-I", _short(f, root))]
+
+
+def _short(path: Path, root: Path) -> str:
+    """Relative inside `root`: short messages, and the same command on every machine."""
+    return os.path.relpath(path, root) if path.is_relative_to(root) else str(path)
+
+
+@functools.cache
+def _compiler_name() -> str:
+    return f"zig {_zig(['version'], Path.cwd()).strip()} (clang)"
+
+
+def _zig(arguments: list[str], folder: Path) -> str:
+    """Runs zig in `folder` with its caches in the user's cache folder; returns its output."""
+    need("ziglang")
+    home = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
+    cache = str(Path(home) / "bpfree" / "zig")
+    environment = {**os.environ, "ZIG_GLOBAL_CACHE_DIR": cache, "ZIG_LOCAL_CACHE_DIR": cache}
+    command = [sys.executable, "-m", "ziglang", *arguments]
+    done = subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True, check=False)
+    if done.returncode != 0:
+        errors = _first_errors(done.stderr or done.stdout)
+        raise FirmwareBuildError(f"{errors}\ncommand: {shlex.join(command)}")
+    return done.stdout
+
+
+def _first_errors(text: str, limit: int = 12) -> str:
+    lines = [line for line in text.splitlines() if line.strip()]
+    first = next((i for i, line in enumerate(lines) if "error" in line), 0)
+    return "\n".join(["the firmware did not build:", *lines[first : first + limit]])

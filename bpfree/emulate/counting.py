@@ -1,0 +1,70 @@
+# SPDX-License-Identifier: MIT
+"""Counts retired Thumb instructions: one call per basic block, not one per instruction."""
+
+from __future__ import annotations
+
+from typing import Any
+
+
+def thumb_width(halfword: int) -> int:
+    """Bytes of the instruction that begins with `halfword`: 4 when its top five bits are 0b11101 or above."""
+    return 4 if halfword >> 11 >= 0b11101 else 2
+
+
+def count_thumb(code: bytes) -> int:
+    """Number of 16- and 32-bit instructions in `code`, which begins and ends at instruction boundaries."""
+    i = count = 0
+    while i < len(code):
+        i += thumb_width(code[i] | code[i + 1] << 8)
+        count += 1
+    return count
+
+
+class BlockCounter:
+    """Adds up the instructions of each basic block as it is entered; `count` is the sum.
+
+    Skipped instructions of an IT block count, as they take an issue slot in hardware and count in qemu.
+    """
+
+    def __init__(self, uc: Any, hook_block: int, limit: int | None = None) -> None:
+        """`uc` is a unicorn machine, `hook_block` the constant UC_HOOK_BLOCK; stops it beyond `limit`."""
+        self.count = 0
+        self.exceeded = False
+        self._uc = uc
+        self._limit = limit
+        self._sizes: dict[tuple[int, int], int] = {}
+        self._block = (0, 0)
+        self._hook: int | None = None
+        self._hook_block = hook_block
+
+    @property
+    def active(self) -> bool:
+        """Whether the hook is in place."""
+        return self._hook is not None
+
+    def start(self) -> None:
+        """Counts from now on. Call while the machine stands still."""
+        self._uc.ctl_flush_tb()  # blocks translated before were translated without the hook
+        self._hook = self._uc.hook_add(self._hook_block, self._on_block)
+
+    def stop(self) -> None:
+        """Removes the hook, so that the rest runs at full speed. Call while the machine stands still."""
+        self._uc.hook_del(self._hook)
+        self._uc.ctl_flush_tb()
+        self._hook = None
+
+    def trim(self, address: int) -> None:
+        """Takes back what was counted of the current block from `address` on: it has not run yet."""
+        start, size = self._block
+        if start <= address < start + size:
+            self.count -= count_thumb(bytes(self._uc.mem_read(address, start + size - address)))
+
+    def _on_block(self, uc: Any, address: int, size: int, _user: object) -> None:
+        key = self._block = (address, size)
+        n = self._sizes.get(key)
+        if n is None:
+            n = self._sizes[key] = count_thumb(bytes(uc.mem_read(address, size)))
+        self.count += n
+        if self._limit is not None and self.count > self._limit:
+            self.exceeded = True
+            uc.emu_stop()

@@ -1,0 +1,69 @@
+# SPDX-License-Identifier: MIT
+"""Reads a firmware's instructions, to prove what is not among them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from ._extras import need
+from .build import Firmware
+from .elf import Image
+
+# Multiply-adds that round once. vmla and vmls round twice, like separate instructions, and are allowed.
+_FUSED = ("vfma", "vfms", "vfnma", "vfnms", "fmadd", "fmsub", "fnmadd", "fnmsub")
+
+
+def disassemble(firmware: Firmware) -> Iterator[str]:
+    """Yields the mnemonic of each instruction of each linked function, in address order, e.g. "vmul.f32".
+
+    Constants between instructions are skipped by the mapping symbols $t (code) and $d (data). Bytes that
+    should be code and do not decode are yielded as ".byte": nothing is left out silently.
+
+    Raises ImportError when capstone is not installed.
+    """
+    for _, name in _instructions(firmware):
+        yield name
+
+
+def fused_instructions(firmware: Firmware) -> list[str]:
+    """Returns each fused multiply-add as "function+0x10: vfma.f32"; an empty list means strict arithmetic."""
+    return [f"{where}: {name}" for where, name in _instructions(firmware) if name.startswith(_FUSED)]
+
+
+def _instructions(firmware: Firmware) -> Iterator[tuple[str, str]]:
+    """(place, mnemonic) of each instruction."""
+    capstone = need("capstone")
+    decoder = capstone.Cs(capstone.CS_ARCH_ARM, capstone.CS_MODE_THUMB | capstone.CS_MODE_MCLASS)
+    decoder.skipdata = True
+    image = Image(firmware.elf)
+    marks = sorted((s.address, s.name[:2]) for s in image.symbols if s.name[:2] in ("$t", "$d"))
+    end = 0
+    for function in image.functions:
+        start = max(function.address, end)  # aliases share an address: read them once
+        end = max(end, function.address + function.size)
+        for low, high in _code_ranges(marks, start, end):
+            for instruction in decoder.disasm(_read(image, low, high), low):
+                yield image.nearest(instruction.address), instruction.mnemonic
+
+
+def _code_ranges(marks: list[tuple[int, str]], start: int, end: int) -> Iterator[tuple[int, int]]:
+    """The parts of [start, end) that mapping symbols declare to be code."""
+    code, low = True, start
+    for address, kind in marks:
+        if address >= end:
+            break
+        if address <= start:
+            code = kind == "$t"
+            continue
+        if code and low < address:
+            yield low, address
+        code, low = kind == "$t", address
+    if code and low < end:
+        yield low, end
+
+
+def _read(image: Image, low: int, high: int) -> bytes:
+    for section in image.sections:
+        if section.stored and section.address <= low and high <= section.address + section.size:
+            return section.data[low - section.address : high - section.address]
+    raise ValueError(f"no section holds the function at {low:#x}")

@@ -1,0 +1,86 @@
+# SPDX-License-Identifier: MIT
+"""How much flash and RAM a firmware takes, beyond what an empty program takes."""
+
+from __future__ import annotations
+
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+
+from .build import Firmware, compile_firmware, find_linker_script
+from .elf import Image
+
+WEIGHTS_SECTION = ".bpfree_weights"
+DATA_SECTION = ".bpfree_data"
+_PORT_SOURCES = ("startup.c", "port.c")
+_EMPTY_MAIN = "int main(void);\nint main(void) { return 0; }\n"
+
+
+@dataclass(frozen=True)
+class Footprint:
+    """Sizes in bytes; `flash_bytes` and `ram_bytes` are differences to an empty program."""
+
+    flash_bytes: int  # code, constants and the initial values of variables, without weights and test data
+    ram_bytes: int  # variables, without the stack
+    weights_bytes: int  # initial weights in flash: section .bpfree_weights
+    data_bytes: int  # test samples in flash: section .bpfree_data
+
+
+def footprint(firmware: Firmware, empty: Firmware | None = None) -> Footprint:
+    """Measures `firmware` by the sections of its ELF file.
+
+    flash = .text + .rodata + .ARM.extab + .ARM.exidx + the image of .data: every section with contents in
+    flash, vectors and compiler support routines included, except .bpfree_weights and .bpfree_data.
+    ram = .data + .bss (every writable section; the stack is measured by running, not here).
+    Both minus the same sums of the empty program. Debug sections are never on the device and do not count.
+
+    Args:
+        firmware: what `compile_firmware` returned.
+        empty: the program to subtract; default `empty_firmware(firmware)`.
+
+    Returns:
+        The four sizes in bytes.
+
+    Raises:
+        FileNotFoundError: no startup.c and port.c beside the linker script to make the empty program of.
+    """
+    flash, ram, weights, data = _sums(firmware)
+    if empty is None:
+        with tempfile.TemporaryDirectory(prefix="bpfree-") as scratch:
+            base = _sums(empty_firmware(firmware, Path(scratch)))
+    else:
+        base = _sums(empty)
+    return Footprint(flash - base[0], ram - base[1], weights, data)
+
+
+def empty_firmware(firmware: Firmware, folder: Path) -> Firmware:
+    """Compiles, into `folder`, a main that returns 0 with the port, target and flags of `firmware`.
+
+    Raises FileNotFoundError when startup.c or port.c is not beside the linker script.
+    """
+    port = find_linker_script(firmware.folder).parent
+    sources = [port / name for name in _PORT_SOURCES]
+    for source in sources:
+        if not source.is_file():
+            raise FileNotFoundError(f"{source} is needed for the empty program that is subtracted")
+    main = folder / "empty_main.c"
+    main.write_text(_EMPTY_MAIN, "utf-8")
+    return compile_firmware(
+        firmware.folder, target=firmware.target.name, optimize=firmware.optimize, output=folder / "empty.elf",
+        defines=firmware.defines, sources=[*sources, main], extra_flags=firmware.extra_flags,
+    )  # fmt: skip
+
+
+def symbols(firmware: Firmware) -> set[str]:
+    """Returns the names of all functions that were linked, aliases and compiler support routines included."""
+    return {s.name for s in Image(firmware.elf).functions}
+
+
+def _sums(firmware: Firmware) -> tuple[int, int, int, int]:
+    """(flash, ram, weights, data) in bytes, nothing subtracted."""
+    sections = Image(firmware.elf).sections
+    names = (WEIGHTS_SECTION, DATA_SECTION)
+    apart = {name: sum(s.size for s in sections if s.name == name) for name in names}
+    flash = sum(s.size for s in sections if s.stored and s.name not in apart)
+    ram = sum(s.size for s in sections if s.writable and s.name not in apart)
+    return flash, ram, apart[WEIGHTS_SECTION], apart[DATA_SECTION]

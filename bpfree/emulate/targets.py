@@ -1,0 +1,59 @@
+# SPDX-License-Identifier: MIT
+"""The table of processors that firmware can be compiled for and emulated on: one row each."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Target:
+    """One processor, as each tool names it.
+
+    Names of unicorn constants are kept as text so that reading the table imports nothing.
+    """
+
+    name: str
+    zig_triple: str
+    zig_cpu: str
+    unicorn_arch: str  # names in the module unicorn
+    unicorn_mode: tuple[str, ...]  # added up
+    unicorn_cpu: str  # name in unicorn.arm_const
+    c_flags: tuple[str, ...]  # for clang, after the common ones
+    gcc_flags: tuple[str, ...]  # for an arm-none-eabi-gcc build of the same sources
+    flash_origin: int  # address
+    flash_bytes: int
+    ram_origin: int  # address
+    ram_bytes: int
+
+
+TARGETS = {
+    row.name: row
+    for row in (
+        Target(
+            name="cortex-m4f",
+            zig_triple="thumb-freestanding-eabihf",
+            zig_cpu="cortex_m4+vfp4d16sp",
+            unicorn_arch="UC_ARCH_ARM",
+            unicorn_mode=("UC_MODE_THUMB", "UC_MODE_MCLASS"),
+            unicorn_cpu="UC_CPU_ARM_CORTEX_M4",
+            c_flags=(),
+            gcc_flags=("-mcpu=cortex-m4", "-mthumb", "-mfloat-abi=hard", "-mfpu=fpv4-sp-d16"),
+            flash_origin=0x0000_0000,
+            flash_bytes=1 << 20,
+            ram_origin=0x2000_0000,
+            ram_bytes=256 << 10,
+        ),
+    )
+}
+
+
+def find_target(name: str) -> Target:
+    """Returns the row called `name`.
+
+    Raises:
+        ValueError: there is no such row; the message lists the rows there are.
+    """
+    if name not in TARGETS:
+        raise ValueError(f"unknown target {name!r}; known targets: {', '.join(sorted(TARGETS))}")
+    return TARGETS[name]

@@ -1,0 +1,38 @@
+# SPDX-License-Identifier: MIT
+"""Engines turn parameters into losses. All have the same three verbs.
+
+predict(graph, theta, frozen, x) -> y (n, outputs)
+evaluate(graph, theta, frozen, batch, loss, probes) -> per-sample losses (probes, n)
+apply(trainer, theta, state, step, coefficients) -> theta, state: one step from its record
+
+None of them writes theta.
+"""
+
+from __future__ import annotations
+
+from bpfree.engines.batch import Batch
+from bpfree.engines.compiled import CompiledEngine
+from bpfree.engines.reference import ReferenceEngine
+from bpfree.errors import check_choice
+
+__all__ = ["Batch", "CompiledEngine", "ReferenceEngine", "get_engine"]
+
+_NAMES = {
+    "reference": ReferenceEngine,
+    "exact": lambda: ReferenceEngine(exact=True),
+    "compiled": CompiledEngine,
+}
+
+
+def get_engine(engine):
+    """An engine by name ("reference", "exact", "compiled"); an engine is returned as it is.
+
+    None chooses "compiled" where the compiled core can be loaded, else "reference".
+    """
+    from bpfree import native
+
+    if engine is None:
+        engine = "compiled" if native.available() else "reference"
+    if isinstance(engine, str):
+        return _NAMES[check_choice("engine", engine, tuple(_NAMES))]()
+    return engine

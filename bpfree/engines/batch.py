@@ -1,0 +1,51 @@
+# SPDX-License-Identifier: MIT
+"""Samples on their way into an engine, checked once."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+
+@dataclass(frozen=True)
+class Batch:
+    """x (n, features) float32 with labels (n,) uint32 or targets (n, outputs) float32, contiguous."""
+
+    x: np.ndarray
+    labels: np.ndarray | None = None
+    targets: np.ndarray | None = None
+
+    def __len__(self) -> int:
+        return len(self.x)
+
+    def take(self, indices) -> Batch:
+        """The samples at these indices."""
+        return Batch(*(None if part is None else part[indices] for part in (self.x, self.labels, self.targets)))
+
+
+def make_inputs(graph, x) -> np.ndarray:
+    """x as (n, features) float32, contiguous; raises when the shape does not fit the graph."""
+    array = np.asarray(x)
+    if not np.issubdtype(array.dtype, np.number) and array.dtype != bool:
+        raise TypeError(f"x: expected numbers, got dtype {array.dtype}")
+    features = graph.input.size
+    if array.ndim < 2 or len(array) == 0 or array[0].size != features:
+        raise ValueError(f"x: expected shape (n, {features}) with n >= 1, got {array.shape}")
+    return np.ascontiguousarray(array.reshape(len(array), features), np.float32)
+
+
+def make_batch(graph, loss, x, y) -> Batch:
+    """x and y as the loss reads them; raises naming what does not fit."""
+    x, y, outputs = make_inputs(graph, x), np.asarray(y), graph.output.size
+    if len(y) != len(x):
+        raise ValueError(f"y: expected one row a sample ({len(x)}), got {len(y)}")
+    if loss.labels:
+        if y.ndim != 1 or not np.issubdtype(y.dtype, np.integer):
+            raise TypeError(f"y: {loss.name} expects integer labels of shape (n,), got {y.dtype} {y.shape}")
+        if y.min() < 0 or y.max() >= outputs:
+            raise ValueError(f"y: expected labels in [0, {outputs - 1}], got {y.min()} to {y.max()}")
+        return Batch(x, labels=np.ascontiguousarray(y, np.uint32))
+    if y.reshape(len(y), -1).shape[1] != outputs or not np.issubdtype(y.dtype, np.number):
+        raise ValueError(f"y: {loss.name} expects numbers of shape (n, {outputs}), got {y.dtype} {y.shape}")
+    return Batch(x, targets=np.ascontiguousarray(y.reshape(len(y), outputs), np.float32))

@@ -1,0 +1,53 @@
+# SPDX-License-Identifier: MIT
+"""The reference engine: NumPy, readable, and the definition of what C must do."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from bpfree.arithmetic import Exact, Fast
+from bpfree.ops import OPS
+from bpfree.probes import perturb
+
+
+class ReferenceEngine:
+    """NumPy; fast with BLAS, or `exact`: the compiled engine's bits (float32 only).
+
+    dtype: float32 or float64, of parameters and activations.
+    """
+
+    def __init__(self, exact: bool = False, dtype=np.float32):
+        self.dtype = np.dtype(dtype)
+        if self.dtype not in (np.dtype(np.float32), np.dtype(np.float64)) or (exact and self.dtype != np.float32):
+            raise ValueError(f"dtype: expected float32, or float64 when not exact, got {self.dtype}")
+        self.name = "exact" if exact else "reference"
+        self.arithmetic = Exact if exact else Fast
+
+    def predict(self, graph, theta, frozen, x) -> np.ndarray:
+        """Outputs (n, outputs) of x (n, features)."""
+        return np.ascontiguousarray(self._forward(graph, theta, frozen, x).T)
+
+    def evaluate(self, graph, theta, frozen, batch, loss, probes) -> np.ndarray:
+        """Losses (probes, n) of every sample at every probe."""
+        theta = theta.astype(self.dtype)
+        target = batch.labels if loss.labels else batch.targets.T.astype(self.dtype)
+        values = np.empty((len(probes), len(batch)), self.dtype)
+        for row, probe in zip(values, probes, strict=True):
+            y = self._forward(graph, perturb(graph, theta, probe), frozen, batch.x)
+            row[:] = loss.values(self.arithmetic, y, target)
+        return values
+
+    def apply(self, trainer, theta, state, step, coefficients):
+        """One step from its record; the update sees the gradient the record stands for."""
+        gradient = trainer.estimator.gradient(trainer.graph, trainer.seed, step, coefficients)
+        return trainer.update.update(gradient, state, theta, step)
+
+    def _forward(self, graph, theta, frozen, x):
+        """Feature-major inside, samples last: (features, n)."""
+        values = {0: np.ascontiguousarray(x.T, self.dtype)}
+        theta, frozen = theta.astype(self.dtype, copy=False), frozen.astype(self.dtype, copy=False)
+        for node in graph.nodes:
+            parameters = graph.parameters(node, theta, frozen)
+            source = values[node.inputs[0]]
+            values[node.output] = OPS[node.op].forward(self.arithmetic, parameters, source, node.attributes)
+        return values[graph.nodes[-1].output]

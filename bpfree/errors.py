@@ -1,0 +1,59 @@
+# SPDX-License-Identifier: MIT
+"""Errors that name the argument, what was expected and what was given."""
+
+from __future__ import annotations
+
+import operator
+
+
+class BpfreeError(Exception):
+    """Base of the errors that bpfree defines itself."""
+
+
+class CoreMissingError(BpfreeError, ImportError):
+    """The compiled core is asked for and is not there; the message says how to build it."""
+
+
+class NumericError(BpfreeError, ArithmeticError):
+    """A loss is not finite; nothing was updated."""
+
+
+class FormatError(BpfreeError, ValueError):
+    """A file is not what it claims to be; nothing was loaded."""
+
+
+def check_count(name: str, value, low: int = 1, high: int | None = None) -> int:
+    """Return value as an int in [low, high], or raise naming the argument."""
+    limits = f"an integer >= {low}" if high is None else f"an integer in [{low}, {high}]"
+    try:
+        number = operator.index(value)
+    except TypeError:
+        raise TypeError(f"{name}: expected {limits}, got {value!r}") from None
+    if isinstance(value, bool):
+        raise TypeError(f"{name}: expected {limits}, got {value!r}")
+    if number < low or (high is not None and number > high):
+        raise ValueError(f"{name}: expected {limits}, got {number}")
+    return number
+
+
+def check_seed(value, name: str = "seed") -> int:
+    """Seeds are 32-bit; 0 is a seed like any other."""
+    return check_count(name, value, 0, 2**32 - 1)
+
+
+def check_positive(name: str, value) -> float:
+    """Return value as a finite float > 0, or raise naming the argument."""
+    try:
+        number = float(value)
+    except (TypeError, ValueError):
+        raise TypeError(f"{name}: expected a number > 0, got {value!r}") from None
+    if not 0.0 < number < float("inf"):
+        raise ValueError(f"{name}: expected a finite number > 0, got {value!r}")
+    return number
+
+
+def check_choice(name: str, value, choices):
+    """Return value if it is one of the choices, or raise listing them."""
+    if value not in choices:
+        raise ValueError(f"{name}: expected one of {', '.join(map(repr, choices))}, got {value!r}")
+    return value

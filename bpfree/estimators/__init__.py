@@ -1,0 +1,10 @@
+# SPDX-License-Identifier: MIT
+"""The table of gradient estimators: one file a row."""
+
+from __future__ import annotations
+
+from bpfree.estimators import rge
+from bpfree.registry import Table
+
+ESTIMATORS = Table("estimators", [rge.ROW])
+"""Joined with the C side by the generated estimators.gen.def."""

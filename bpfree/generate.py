@@ -1,0 +1,43 @@
+# SPDX-License-Identifier: MIT
+"""Writes what C reads of the tables: `python -m bpfree.generate` (or `make generate`).
+
+The results are committed; tests/test_generated.py fails when one is stale.
+"""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+from bpfree.estimators import ESTIMATORS
+from bpfree.losses import LOSSES
+from bpfree.ops import OPS
+from bpfree.updates import UPDATES
+
+_MACROS = {"ops": "OP", "losses": "LOSS", "estimators": "ESTIMATOR", "updates": "UPDATE"}
+
+
+def generated_files() -> dict[str, str]:
+    """Text of every generated file, by path below runtime_c."""
+    files = {}
+    for table in (OPS, LOSSES, ESTIMATORS, UPDATES):
+        macro = _MACROS[table.name]
+        lines = [f"/* The rows of bpfree/{table.name}, written by `make generate`. Do not edit. */"]
+        lines += [f"BPFREE_{macro}({row.number}, {row.name})" for row in table if isinstance(row.c, str)]
+        files[f"include/bpfree/{table.name}.gen.def"] = "\n".join(lines) + "\n"
+    return files
+
+
+def main() -> int:
+    """Write the files that changed."""
+    root = Path(__file__).resolve().parent.parent / "runtime_c"
+    for name, text in generated_files().items():
+        path = root / name
+        if not path.exists() or path.read_text() != text:
+            path.write_text(text)
+            print(f"wrote {path.relative_to(root.parent)}")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

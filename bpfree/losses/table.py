@@ -1,0 +1,24 @@
+# SPDX-License-Identifier: MIT
+"""What a loss is: one row of the table."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from bpfree.registry import HostOnly
+
+
+@dataclass(frozen=True)
+class Loss:
+    """One loss, per sample.
+
+    values(arithmetic, y, target): (n,) losses of y (outputs, n); target is
+    labels (n,) or, if not `labels`, targets (outputs, n).
+    """
+
+    number: int
+    name: str
+    c: str | HostOnly
+    values: Callable
+    labels: bool

@@ -1,0 +1,100 @@
+# SPDX-License-Identifier: MIT
+"""A graph with its parameters: what users hold, predict with and save."""
+
+from __future__ import annotations
+
+import json
+import zipfile
+from pathlib import Path
+
+import numpy as np
+
+from bpfree.engines import get_engine
+from bpfree.engines.batch import make_inputs
+from bpfree.errors import FormatError
+from bpfree.graph import SCHEMA, Graph, theta_hash
+from bpfree.layers import assemble, initial_parameters, stack
+from bpfree.ops import OPS
+
+
+class Model:
+    """Graph, theta (n_theta,) and frozen (n_frozen,), both contiguous float32."""
+
+    def __init__(self, graph: Graph, theta, frozen=None):
+        self.graph = graph
+        self.theta = _vector("theta", theta, graph.n_theta)
+        self.frozen = _vector("frozen", np.zeros(0) if frozen is None else frozen, graph.n_frozen)
+
+    @property
+    def hash(self) -> str:
+        """FNV-1a-64 of theta's bytes."""
+        return theta_hash(self.theta)
+
+    @property
+    def macs(self) -> int:
+        """Multiply-accumulates of one forward pass of one sample."""
+        shapes = [self.graph.tensors[node.inputs[0]].shape for node in self.graph.nodes]
+        nodes = zip(self.graph.nodes, shapes, strict=True)
+        return sum(OPS[node.op].macs(node.attributes, shape) for node, shape in nodes)
+
+    def predict(self, x, engine=None) -> np.ndarray:
+        """Outputs (n, outputs) of x (n, features...)."""
+        return get_engine(engine).predict(self.graph, self.theta, self.frozen, make_inputs(self.graph, x))
+
+    def accuracy(self, x, labels, engine=None) -> float:
+        """Share of samples whose largest output is at their label."""
+        return float((self.predict(x, engine).argmax(axis=1) == np.asarray(labels)).mean())
+
+    def parameters(self) -> dict[str, np.ndarray]:
+        """Copies of the named parameter tensors."""
+        vectors = {False: self.theta, True: self.frozen}
+        return {s.name: vectors[s.frozen][s.range].reshape(s.shape).copy() for s in self.graph.slices}
+
+    def save(self, path) -> None:
+        """Write one .npz: schema, graph JSON, theta, frozen. No pickle."""
+        with open(path, "wb") as file:
+            np.savez(file, schema=np.uint32(SCHEMA), graph=self.graph.to_json(), theta=self.theta, frozen=self.frozen)
+
+    @classmethod
+    def load(cls, path) -> Model:
+        """Read what save wrote. Raises FormatError on anything else; nothing is loaded half."""
+        try:
+            with np.load(Path(path), allow_pickle=False) as file:
+                fields = {name: file[name] for name in ("schema", "graph", "theta", "frozen")}
+            if int(fields["schema"]) != SCHEMA:
+                raise FormatError(f"{path}: expected schema {SCHEMA}, got {fields['schema']}: update bpfree")
+            document = json.loads(str(fields["graph"]))
+            rows = [(n["op"], n["name"], n["inputs"], n["attributes"]) for n in document["nodes"]]
+            graph = assemble(document["input"], rows, frozen=document["frozen"])
+            return cls(graph, fields["theta"], fields["frozen"])
+        except FileNotFoundError:
+            raise
+        except FormatError:
+            raise
+        except (OSError, ValueError, KeyError, TypeError, EOFError, zipfile.BadZipFile) as error:
+            raise FormatError(f"{path}: not a bpfree model: {error}") from None
+
+    def __repr__(self) -> str:
+        g = self.graph
+        names = " -> ".join(node.name for node in g.nodes)
+        return f"Model({g.input.size} -> {names} -> {g.output.size}, {g.n_theta} trainable, {self.macs} MACs)"
+
+
+def Sequential(features, layers, seed: int = 0) -> Model:  # noqa: N802  (reads as the class it stands for)
+    """A model of layers one after the other, with initial weights from a seed.
+
+    features: inputs of a sample, a number or a shape.
+
+    >>> from bpfree.layers import Linear, ReLU
+    >>> Sequential(64, [Linear(32), ReLU(), Linear(10)], seed=0).graph.n_theta
+    2410
+    """
+    graph, gains = stack(features, layers)
+    return Model(graph, *initial_parameters(graph, seed, gains))
+
+
+def _vector(name, values, size) -> np.ndarray:
+    array = np.asarray(values)
+    if array.shape != (size,) or not np.issubdtype(array.dtype, np.floating):
+        raise ValueError(f"{name}: expected {size} floats, got {array.dtype} of shape {array.shape}")
+    return np.array(array, np.float32)

@@ -1,0 +1,60 @@
+# SPDX-License-Identifier: MIT
+"""Thin wrappers of single C functions."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from bpfree.native import core
+from bpfree.native.arrays import check_status, pointer
+
+_MATH = ("exp", "log", "tanh")
+
+
+def threefry(key, counter) -> tuple[int, int]:
+    """`bpfree_threefry`: the two words for a key and a counter."""
+    out = core().ffi.new("uint32_t[2]")
+    core().lib.bpfree_threefry(list(key), list(counter), out)
+    return out[0], out[1]
+
+
+def shuffle(seed: int, epoch: int, n: int, i: int) -> int:
+    """`bpfree_shuffle`: position i of the shuffled order of n items."""
+    return core().lib.bpfree_shuffle(seed, epoch, n, i)
+
+
+def batch_indices(seed: int, step: int, batch: int, n: int) -> list[int]:
+    """`bpfree_batch_index` for every sample of a minibatch."""
+    return [core().lib.bpfree_batch_index(seed, step, batch, n, i) for i in range(batch)]
+
+
+def theta_hash(theta: np.ndarray) -> str:
+    """`bpfree_hash`, 16 hex digits."""
+    values = pointer("theta", theta, np.float32, theta.shape)
+    return f"{core().lib.bpfree_hash(values, theta.size):016x}"
+
+
+def math32(name: str, x: np.ndarray) -> np.ndarray:
+    """The runtime's own "exp", "log" or "tanh" of a float32 array."""
+    y = np.empty_like(x)
+    status = core().lib.bpfree_math(
+        _MATH.index(name), x.size, pointer("x", x, np.float32, x.shape), pointer("y", y, np.float32, x.shape)
+    )
+    check_status(status, name)
+    return y
+
+
+def isa_names(*, supported: bool = True) -> list[str]:
+    """Instruction sets the kernels were built for; only those this processor runs, unless asked for all."""
+    names, number = [], 0
+    while core().lib.bpfree_isa_name(number) != core().ffi.NULL:
+        if not supported or core().lib.bpfree_isa_supported(number):
+            names.append(core().ffi.string(core().lib.bpfree_isa_name(number)).decode())
+        number += 1
+    return names
+
+
+def registry_name(table: str, number: int) -> str | None:
+    """Name of a row of a C table, or None where there is no such row."""
+    name = core().lib.bpfree_registry_name(table.encode(), number)
+    return None if name == core().ffi.NULL else core().ffi.string(name).decode()

@@ -1,0 +1,103 @@
+# SPDX-License-Identifier: MIT
+"""`bpfree_model` in memory, and the batch calls on it."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from bpfree.errors import check_choice
+from bpfree.native import core, isa_names
+from bpfree.native.arrays import aligned, check_status, pointer
+
+_TILE = 64
+"""Samples computed at a time: four AVX-512 registers, and activations stay in cache."""
+
+
+class NativeModel:
+    """The tables of one model, for one instruction set (default: the widest this processor has).
+
+    Keeps every array that C points to alive. It has one workspace: one thread
+    at a time may call it; build one per thread.
+    """
+
+    def __init__(self, tables, frozen: np.ndarray, isa: str | None = None):
+        ffi, lib = core().ffi, core().lib
+        names = isa_names()
+        self.isa = check_choice("isa", isa if isa is not None else names[-1], names)
+        self.tables, self._number = tables, isa_names(supported=False).index(self.isa)
+        self.lanes = lib.bpfree_isa_lanes(self._number)
+        constants = aligned(max(1, tables.n_frozen))
+        constants[: tables.n_frozen] = frozen
+        nodes = ffi.new("bpfree_node[]", len(tables.nodes))
+        attributes = [ffi.new("uint32_t[]", list(row.attributes) or [0]) for row in tables.nodes]
+        for node, row, words in zip(nodes, tables.nodes, attributes, strict=True):
+            node.kernel, node.attributes = lib.bpfree_registry_op(self._number, row.op), words
+            for slot, tensor in enumerate(row.inputs):
+                node.input[slot] = tensor
+            node.output, node.scratch = row.output, row.scratch
+            node.first_slice, node.n_slices = row.first_slice, row.n_slices
+        tensors = ffi.new("bpfree_tensor[]", tables.tensors)
+        slices = ffi.new("bpfree_slice[]", tables.slices or 1)
+        self.c = ffi.new("bpfree_model *")
+        self.c.nodes, self.c.tensors, self.c.slices = nodes, tensors, slices
+        self.c.frozen = ffi.from_buffer("float *", constants)
+        self.c.n_nodes, self.c.n_tensors, self.c.n_slices = map(
+            len, (tables.nodes, tables.tensors, tables.slices)
+        )
+        self.c.n_theta, self.c.n_frozen, self.c.output = tables.n_theta, tables.n_frozen, tables.output
+        self.c.arena_sample, self.c.arena_fixed = tables.plan.per_sample, tables.plan.fixed
+        self.c.hash = [tables.hash & 0xFFFFFFFF, tables.hash >> 32]
+        self._keep = (constants, attributes, nodes, tensors, slices)
+        self._workspace = aligned(0)
+
+    def loss(self, number: int):
+        """The C function of a loss for this instruction set."""
+        return core().lib.bpfree_registry_loss(self._number, number)
+
+    def predict(self, theta, x) -> np.ndarray:
+        """Outputs (n, outputs) of x (n, features)."""
+        y = np.empty((len(x), self.tables.outputs), np.float32)
+        batch, tile, workspace = self._prepare(x, None, None)
+        out = pointer("y", y, np.float32, y.shape, writable=True)
+        status = core().lib.bpfree_predict(
+            self.c, self._theta(theta), batch, tile, workspace, self._workspace.nbytes, out
+        )
+        check_status(status, "predict")
+        return y
+
+    def evaluate(self, theta, x, labels, targets, loss: int, probes: np.ndarray) -> np.ndarray:
+        """Losses (probes, n) of every sample at every probe (packed `bpfree_probe` records); theta is only read."""
+        values = np.empty((len(probes), len(x)), np.float32)
+        batch, tile, workspace = self._prepare(x, labels, targets)
+        packed = core().ffi.from_buffer("bpfree_probe *", probes)
+        out = pointer("values", values, np.float32, values.shape, writable=True)
+        arguments = (packed, len(probes), tile, workspace, self._workspace.nbytes, out)
+        status = core().lib.bpfree_evaluate(self.c, self._theta(theta), batch, self.loss(loss), *arguments)
+        check_status(status, "evaluate")
+        return values
+
+    def perturb(self, theta, probe: np.ndarray) -> np.ndarray:
+        """A copy fl(theta + fl(mu u)) for one packed `bpfree_probe`."""
+        out = np.empty_like(theta)
+        destination = pointer("out", out, np.float32, theta.shape, writable=True)
+        packed = core().ffi.from_buffer("bpfree_probe *", probe)
+        check_status(core().lib.bpfree_perturb(self.c, self._theta(theta), packed, destination), "perturb")
+        return out
+
+    def _theta(self, theta):
+        return pointer("theta", theta, np.float32, (self.tables.n_theta,))
+
+    def _prepare(self, x, labels, targets):
+        """`bpfree_batch`, tile and workspace for n samples."""
+        n = len(x)
+        tile = 1 if self.lanes == 1 else min(_TILE, -(-n // self.lanes) * self.lanes)
+        needed = core().lib.bpfree_workspace_size(self.c, n, tile)
+        if self._workspace.nbytes < needed:
+            self._workspace = aligned(needed // 4)
+        batch = core().ffi.new("bpfree_batch *")
+        batch.x, batch.n = pointer("x", x, np.float32, (n, self.tables.features)), n
+        if labels is not None:
+            batch.labels = pointer("labels", labels, np.uint32, (n,))
+        if targets is not None:
+            batch.targets = pointer("targets", targets, np.float32, (n, self.tables.outputs))
+        return batch, tile, core().ffi.from_buffer("float *", self._workspace)

@@ -1,0 +1,54 @@
+# SPDX-License-Identifier: MIT
+"""Linear: y = W x + b, weight (outputs, inputs) row-major."""
+
+from __future__ import annotations
+
+from math import prod, sqrt
+
+import numpy as np
+
+from bpfree.errors import check_count
+from bpfree.ops.table import Op
+
+
+def infer(attributes, shape):
+    """(outputs,)."""
+    return (check_count("outputs", attributes["outputs"], 1, 2**24),)
+
+
+def parameters(attributes, shape):
+    """Weight, then bias."""
+    rows = [("weight", (attributes["outputs"], prod(shape)))]
+    return rows + [("bias", (attributes["outputs"],))] * attributes["bias"]
+
+
+def initialise(attributes, shape, draw, gain):
+    """Uniform with variance gain^2 / inputs; biases zero."""
+    inputs, outputs = prod(shape), attributes["outputs"]
+    width = np.float32(gain * sqrt(12.0 / inputs))
+    weight = (draw(0, outputs * inputs).reshape(outputs, inputs) - np.float32(0.5)) * width
+    return [weight] + [np.zeros(outputs, np.float32)] * attributes["bias"]
+
+
+def forward(arithmetic, parameters, x, attributes):
+    """Bias first, then ascending input index."""
+    weight, *bias = parameters
+    return arithmetic.contract(weight.T, x[None], bias[0][None, :, None] if bias else 0.0)[0]
+
+
+OP = Op(
+    number=0,
+    name="linear",
+    c="bpfree_op_linear",
+    infer=infer,
+    parameters=parameters,
+    initialise=initialise,
+    forward=forward,
+    macs=lambda attributes, shape: prod(shape) * attributes["outputs"],
+    words=lambda attributes, shape: (prod(shape), attributes["outputs"]),
+    examples=(
+        ({"outputs": 5, "bias": True}, (7,)),
+        ({"outputs": 33, "bias": False}, (70,)),
+        ({"outputs": 1, "bias": True}, (1,)),
+    ),
+)

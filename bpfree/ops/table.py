@@ -1,0 +1,38 @@
+# SPDX-License-Identifier: MIT
+"""What an operation is: one row of the table, everything Python knows about it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from bpfree.registry import HostOnly
+
+
+@dataclass(frozen=True)
+class Op:
+    """One operation. Functions take the node's attributes and the per-sample input shape.
+
+    number, name: the row; c: the C kernel's symbol, or why there is none.
+    infer: output shape per sample; raises ValueError on attributes that do not fit.
+    parameters: [(name, shape), ...] in slice order.
+    initialise: arrays for them, from draw(k, size) in [0, 1) and the layer's gain.
+    forward(arithmetic, parameters, x, attributes): y; x and y are (features, n).
+    macs: multiply-accumulates per sample.
+    words: the C kernel's attributes; scratch: floats (per sample, fixed) it needs.
+    in_place: may its output lie over its input?
+    examples: attributes and input shapes for the tests that run over the table.
+    """
+
+    number: int
+    name: str
+    c: str | HostOnly
+    infer: Callable
+    forward: Callable
+    macs: Callable
+    parameters: Callable = lambda attributes, shape: []
+    initialise: Callable = lambda attributes, shape, draw, gain: []
+    words: Callable = lambda attributes, shape: ()
+    scratch: Callable = lambda attributes, shape: (0, 0)
+    in_place: bool = False
+    examples: tuple = ()

@@ -1,0 +1,17 @@
+# SPDX-License-Identifier: MIT
+"""Tanh: y = tanh(x), elementwise."""
+
+from __future__ import annotations
+
+from bpfree.ops.table import Op
+
+OP = Op(
+    number=3,
+    name="tanh",
+    c="bpfree_op_tanh",
+    infer=lambda attributes, shape: shape,
+    forward=lambda arithmetic, parameters, x, attributes: arithmetic.tanh(x),
+    macs=lambda attributes, shape: 0,
+    in_place=True,
+    examples=(({}, (9,)),),
+)

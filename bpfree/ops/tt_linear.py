@@ -1,0 +1,138 @@
+# SPDX-License-Identifier: MIT
+"""TTLinear: y = x W + b with W a tensor train, contracted core by core.
+
+W[(i1..id), (o1..od)] = G1[:, i1, o1, :] ... Gd[:, id, od, :]. An input
+narrower than prod(inputs) is padded with zeros.
+"""
+
+from __future__ import annotations
+
+from math import prod
+
+import numpy as np
+
+from bpfree.errors import check_choice
+from bpfree.ops.table import Op
+from bpfree.tt.cores import initialise_cores
+from bpfree.tt.shapes import TTShape
+
+
+def tt_shape(attributes) -> TTShape:
+    """The layer's shape, validated."""
+    return TTShape(*(tuple(attributes[key]) for key in ("inputs", "outputs", "ranks")))
+
+
+def infer(attributes, shape):
+    """(prod outputs,)."""
+    tt = tt_shape(attributes)
+    check_choice("start", attributes["start"], ("left", "right"))
+    if prod(tt.inputs) < prod(shape):
+        raise ValueError(f"inputs: expected a product >= {prod(shape)} features, got {tt.inputs}")
+    return (prod(tt.outputs),)
+
+
+def parameters(attributes, shape):
+    """Cores left to right, then bias."""
+    tt = tt_shape(attributes)
+    rows = [(f"core{k}", core) for k, core in enumerate(tt.cores)]
+    return rows + [("bias", (prod(tt.outputs),))] * attributes["bias"]
+
+
+def initialise(attributes, shape, draw, gain):
+    """W with mean square gain^2 / inputs exactly; biases zero."""
+    tt = tt_shape(attributes)
+    cores = initialise_cores(tt, gain ** 2 / prod(shape), draw)
+    return cores + [np.zeros(prod(tt.outputs), np.float32)] * attributes["bias"]
+
+
+def forward(arithmetic, parameters, x, attributes):
+    """Sweep from the stored end; the last core accumulates from the bias."""
+    tt = tt_shape(attributes)
+    cores, bias = parameters[: len(tt.inputs)], parameters[len(tt.inputs) :]
+    features, n = x.shape
+    if features < prod(tt.inputs):
+        x = np.concatenate([x, np.zeros((prod(tt.inputs) - features, n), x.dtype)])
+    start = bias[0] if bias else np.zeros(prod(tt.outputs), x.dtype)
+    sweep = _from_left if attributes["start"] == "left" else _from_right
+    return sweep(arithmetic, cores, x, start)
+
+
+def _from_left(arithmetic, cores, x, bias):
+    """x: (o1..o(k-1), (r, ik), (i(k+1)..id, n)) before core k."""
+    n, parts = x.shape[1], 1
+    for k, core in enumerate(cores):
+        r0, i, o, r1 = core.shape
+        last = k + 1 == len(cores)
+        start = bias.reshape(parts, o, 1) if last else 0.0
+        x = arithmetic.contract(core.reshape(r0 * i, o * r1), x.reshape(parts, r0 * i, -1), start)
+        parts *= o
+    return x.reshape(-1, n)
+
+
+def _from_right(arithmetic, cores, x, bias):
+    """x: ((i1..i(k-1)), (ik, r'), (o(k+1)..od, n)) before core k."""
+    n, prefix = x.shape[1], x.shape[0]
+    for k in reversed(range(len(cores))):
+        r0, i, o, r1 = cores[k].shape
+        prefix //= i
+        start = 0.0 if k else np.repeat(bias.reshape(1, o, -1), n, axis=2)
+        matrix = np.ascontiguousarray(cores[k].transpose(1, 3, 0, 2)).reshape(i * r1, r0 * o)
+        x = arithmetic.contract(matrix, x.reshape(prefix, i * r1, -1), start)
+    return x.reshape(-1, n)
+
+
+def _buffers(attributes, shape):
+    """Scratch offsets of the second buffer, the padded input and one slice, and its end."""
+    tt = tt_shape(attributes)
+    from_right = attributes["start"] == "right"
+    first, second = (tt.reversed() if from_right else tt).sweep_buffers()
+    padded = prod(tt.inputs) if prod(shape) < prod(tt.inputs) else 0
+    part = prod(tt.outputs[:-1]) if from_right and tt.outputs[-1] > 1 else 0
+    return first, first + second, first + second + padded, first + second + padded + part
+
+
+def words(attributes, shape):
+    """{d, from_right, features, second, padded, part, I.., O.., r..}."""
+    tt = tt_shape(attributes)
+    second, padded, part, _ = _buffers(attributes, shape)
+    from_right = int(attributes["start"] == "right")
+    return (len(tt.inputs), from_right, prod(shape), second, padded, part, *tt.inputs, *tt.outputs, *tt.ranks)
+
+
+def macs(attributes, shape):
+    """Of the sweep that is taken."""
+    tt = tt_shape(attributes)
+    return (tt if attributes["start"] == "left" else tt.reversed()).sweep_macs()
+
+
+def scratch(attributes, shape):
+    """Intermediates of one slice per sample, and one core."""
+    return _buffers(attributes, shape)[3], max(prod(core) for core in tt_shape(attributes).cores)
+
+
+def _example(inputs, outputs, ranks, start, features=None):
+    attributes = {"inputs": inputs, "outputs": outputs, "ranks": ranks, "start": start, "bias": True}
+    return attributes, (features or prod(inputs),)
+
+
+OP = Op(
+    number=1,
+    name="tt_linear",
+    c="bpfree_op_tt_linear",
+    infer=infer,
+    parameters=parameters,
+    initialise=initialise,
+    forward=forward,
+    macs=macs,
+    words=words,
+    scratch=scratch,
+    examples=(
+        _example([3, 4], [4, 2], [1, 3, 1], "left"),
+        _example([3, 4], [4, 2], [1, 3, 1], "right"),
+        _example([2, 3, 4], [3, 1, 2], [1, 4, 3, 1], "left"),
+        _example([2, 3, 4], [3, 2, 1], [1, 4, 3, 1], "right"),
+        _example([2, 2, 3, 4], [3, 2, 1, 5], [1, 2, 5, 3, 1], "left", features=41),
+        _example([2, 2, 3, 4], [3, 2, 1, 5], [1, 2, 5, 3, 1], "right", features=41),
+        _example([6], [7], [1, 1], "left"),
+    ),
+)

@@ -1,0 +1,118 @@
+# SPDX-License-Identifier: MIT
+"""Counter-based random numbers: the same bits here, in C and on every machine.
+
+Threefry2x32-20 (Salmon, Moraes, Dror, Shaw: "Parallel random numbers: as easy
+as 1, 2, 3", SC 2011) with key = (seed, step) and counter = (block,
+domain:4 | query:12 | sample:16). There is no generator state, so a direction
+is an address, not an array: it is regenerated wherever it is needed.
+"""
+
+from __future__ import annotations
+
+from enum import IntEnum
+
+import numpy as np
+
+from bpfree.errors import check_count
+
+BLOCK = 64
+"""Signs in one random block: two words of 32 bits."""
+
+_ROTATIONS = ((13, 15, 26, 6), (17, 29, 16, 24))
+_PARITY = np.uint32(0x1BD11BDA)
+
+
+class Domain(IntEnum):
+    """What a random number is for; keeps streams apart."""
+
+    INIT = 0
+    PROBE = 1
+    NODE = 2
+    ROUNDING = 3
+    SHUFFLE = 4
+    MASK = 5
+    POINTS = 6
+    GAUSSIAN = 7
+
+
+def threefry(key, counter):
+    """Threefry2x32-20 of key (2 words) and counter (2 words, each a scalar or array).
+
+    Returns two uint32 arrays of the broadcast shape of the counter words.
+
+    >>> [hex(int(word)) for word in threefry((0, 0), (0, 0))]
+    ['0x6b200159', '0x99ba4efe']
+    """
+    k0, k1 = (np.uint32(word) for word in key)
+    keys = (k0, k1, _PARITY ^ k0 ^ k1)
+    x0, x1 = (np.array(word, np.uint32) for word in np.broadcast_arrays(*counter))
+    with np.errstate(over="ignore"):
+        x0, x1 = x0 + k0, x1 + k1
+        for group in range(5):
+            for rotation in _ROTATIONS[group % 2]:
+                x0 = x0 + x1
+                x1 = (x1 << np.uint32(rotation)) | (x1 >> np.uint32(32 - rotation))
+                x1 = x1 ^ x0
+            x0 = x0 + keys[(group + 1) % 3]
+            x1 = x1 + keys[(group + 2) % 3] + np.uint32(group + 1)
+    return x0, x1
+
+
+def stream(domain: int, query: int = 0, sample: int = 0) -> int:
+    """The second counter word: domain:4 | query:12 | sample:16."""
+    check_count("query", query, 0, 4095)
+    check_count("sample", sample, 0, 65535)
+    return int(domain) << 28 | query << 16 | sample
+
+
+def words(seed: int, step: int, stream_word: int, first_block: int, n_words: int) -> np.ndarray:
+    """n_words consecutive uint32 words from first_block on, two to a block."""
+    blocks = np.arange(first_block, first_block + (n_words + 1) // 2, dtype=np.uint32)
+    return np.stack(threefry((seed, step), (blocks, np.uint32(stream_word))), axis=-1).reshape(-1)[:n_words]
+
+
+def signs(seed: int, step: int, stream_word: int, first_block: int, size: int) -> np.ndarray:
+    """Rademacher signs (size,) float32: element j is bit j, most significant first, 1 = minus.
+
+    >>> signs(seed=0, step=0, stream_word=stream(Domain.PROBE), first_block=0, size=4).dtype
+    dtype('float32')
+    """
+    packed = words(seed, step, stream_word, first_block, (size + 31) // 32)
+    bits = np.unpackbits(packed.astype(">u4").view(np.uint8), count=size)
+    return np.float32(1) - np.float32(2) * bits.astype(np.float32)
+
+
+def uniform(seed: int, number: int, size: int) -> np.ndarray:
+    """Initialisation draws in [0, 1): (size,) float32, multiples of 2^-24; number is the slice's."""
+    high_bits = words(seed, number, stream(Domain.INIT), 0, size) >> np.uint32(8)
+    return high_bits.astype(np.float32) * np.float32(2.0**-24)
+
+
+def shuffle(seed: int, epoch: int, n: int, i) -> np.ndarray:
+    """Position(s) i of the shuffled order of n items: a keyed permutation of [0, n) in O(1) memory.
+
+    A 4-round Feistel network over the next power of four, walked until it
+    falls back into range.
+
+    >>> sorted(shuffle(seed=0, epoch=3, n=5, i=range(5)).tolist())
+    [0, 1, 2, 3, 4]
+    """
+    half = max(1, ((n - 1).bit_length() + 1) // 2)
+    mask = np.uint32((1 << half) - 1)
+    value = np.array(i, np.uint32)
+    todo = np.ones(value.shape, bool)
+    while todo.any():
+        left, right = value[todo] >> np.uint32(half), value[todo] & mask
+        for round_ in range(4):
+            word, _ = threefry((seed, epoch), (np.uint32(round_ << 16) | right, np.uint32(stream(Domain.SHUFFLE))))
+            left, right = right, left ^ (word & mask)
+        value[todo] = left << np.uint32(half) | right
+        todo[todo] = value[todo] >= n
+    return value
+
+
+def batch_indices(seed: int, step: int, batch: int, n: int) -> np.ndarray:
+    """Indices (batch,) of the minibatch at this step: shuffled epochs of n // batch full minibatches."""
+    per_epoch = n // batch
+    start = step % per_epoch * batch
+    return shuffle(seed, step // per_epoch, n, np.arange(start, start + batch))

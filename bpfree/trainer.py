@@ -1,0 +1,67 @@
+# SPDX-License-Identifier: MIT
+"""The settings of a run, which steps, replays and exports all read."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from bpfree import rng
+from bpfree.errors import check_count, check_seed
+from bpfree.estimators import ESTIMATORS
+from bpfree.estimators.rge import GROUPINGS
+from bpfree.graph import Graph
+from bpfree.losses import get_loss
+from bpfree.updates import UPDATES
+
+
+@dataclass(frozen=True, eq=False)
+class Trainer:
+    """Graph, constants, loss, estimator, update, seed and batch size of a run."""
+
+    graph: Graph
+    frozen: np.ndarray
+    loss: object
+    estimator: object
+    update: object
+    batch_size: int
+    seed: int = 0
+    rows: dict = field(init=False, repr=False)
+
+    def __post_init__(self):
+        object.__setattr__(self, "loss", get_loss(self.loss))
+        check_count("batch_size", self.batch_size)
+        check_seed(self.seed)
+        rows = {"estimator": ESTIMATORS.of(self.estimator), "update": UPDATES.of(self.update), "loss": self.loss}
+        object.__setattr__(self, "rows", rows)
+
+    def estimate(self, engine, theta, batch, step: int):
+        """One step's Estimate at theta on a batch, and the losses it is made of (probes, n)."""
+        probes = self.estimator.ask(self.graph, self.seed, step)
+        values = engine.evaluate(self.graph, theta, self.frozen, batch, self.loss, probes)
+        return self.estimator.tell(values), values
+
+    def gradient(self, step: int, coefficients) -> np.ndarray:
+        """The gradient estimate (n_theta,) that coefficients stand for."""
+        return self.estimator.gradient(self.graph, self.seed, step, coefficients)
+
+    def indices(self, step: int, n_samples: int) -> np.ndarray:
+        """Indices of the minibatch at a step, of n samples in shuffled epochs."""
+        return rng.batch_indices(self.seed, step, self.batch_size, n_samples)
+
+    def native_settings(self) -> dict:
+        """The run in the numbers of `bpfree_trainer`."""
+        e = self.estimator
+        return {
+            "loss": self.loss.number,
+            "estimator": self.rows["estimator"].number,
+            "update": self.rows["update"].number,
+            "settings": self.update.settings,
+            "seed": self.seed,
+            "batch": self.batch_size,
+            "n_queries": e.n_queries,
+            "grouping": GROUPINGS.index(e.grouping),
+            "two_sided": e.two_sided,
+            "mu": e.mu,
+        }

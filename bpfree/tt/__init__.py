@@ -1,0 +1,2 @@
+# SPDX-License-Identifier: MIT
+"""Tensor-train weights: shapes, sweeps, initialisation."""

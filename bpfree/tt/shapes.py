@@ -1,0 +1,133 @@
+# SPDX-License-Identifier: MIT
+"""Shapes of tensor-train layers: what they cost, and which to choose."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import lru_cache
+from itertools import pairwise
+from math import prod
+
+MAX_CORES = 8
+"""Most cores of one layer, as BPFREE_TT_MAX_CORES in C."""
+
+
+@dataclass(frozen=True)
+class TTShape:
+    """W of shape (prod inputs, prod outputs) in cores (r[k], inputs[k], outputs[k], r[k+1])."""
+
+    inputs: tuple[int, ...]
+    outputs: tuple[int, ...]
+    ranks: tuple[int, ...]
+
+    def __post_init__(self):
+        d = len(self.inputs)
+        if not 1 <= d <= MAX_CORES or len(self.outputs) != d or len(self.ranks) != d + 1:
+            raise ValueError(
+                f"TT shape: expected 1 to {MAX_CORES} cores, as many outputs as inputs and one rank more, "
+                f"got inputs={self.inputs}, outputs={self.outputs}, ranks={self.ranks}"
+            )
+        if min(self.inputs + self.outputs + self.ranks) < 1 or self.ranks[0] != 1 or self.ranks[-1] != 1:
+            raise ValueError(f"TT shape: expected sizes >= 1 and outer ranks 1, got {self}")
+
+    @property
+    def cores(self) -> list[tuple[int, int, int, int]]:
+        """Core shapes (r, I, O, r')."""
+        return [
+            (r0, i, o, r1)
+            for (r0, r1), i, o in zip(pairwise(self.ranks), self.inputs, self.outputs, strict=True)
+        ]
+
+    @property
+    def n_parameters(self) -> int:
+        """Floats in all cores."""
+        return sum(prod(core) for core in self.cores)
+
+    def reversed(self) -> TTShape:
+        """The same train read from the other end."""
+        return TTShape(self.inputs[::-1], self.outputs[::-1], self.ranks[::-1])
+
+    def sweep_macs(self) -> int:
+        """Multiply-accumulates of one left-to-right sweep over one sample."""
+        macs, produced, rest = 0, 1, prod(self.inputs)
+        for r0, i, o, r1 in self.cores:
+            rest //= i
+            macs += produced * (r0 * i) * (o * r1) * rest
+            produced *= o
+        return macs
+
+    def sweep_buffers(self) -> tuple[int, int]:
+        """Floats per sample of the two intermediates of a sliced left-to-right sweep.
+
+        One value of the first output index is finished before the next is
+        begun, so its size does not enter.
+        """
+        sizes, produced, rest = [0, 0], 1, prod(self.inputs)
+        for k, (_, i, o, r1) in enumerate(self.cores[:-1]):
+            rest //= i
+            produced *= o if k else 1
+            sizes[k % 2] = max(sizes[k % 2], produced * r1 * rest)
+        return sizes[0], sizes[1]
+
+    def plan(self) -> Sweep:
+        """The cheaper of the two sweeps; they differ by up to 23x."""
+        left, right = self.sweep_macs(), self.reversed().sweep_macs()
+        return Sweep("left", left) if left <= right else Sweep("right", right)
+
+
+@dataclass(frozen=True)
+class Sweep:
+    """Which end a contraction starts from, and its multiply-accumulates per sample."""
+
+    start: str
+    macs: int
+
+
+def uniform_ranks(inputs, outputs, rank: int) -> tuple[int, ...]:
+    """Inner ranks `rank`, but never more than the unfolding they factor can have."""
+    sizes = [i * o for i, o in zip(inputs, outputs, strict=True)]
+    return (1, *(min(rank, prod(sizes[:k]), prod(sizes[k:])) for k in range(1, len(sizes))), 1)
+
+
+@lru_cache(maxsize=256)
+def factorisations(number: int, count: int) -> tuple[tuple[int, ...], ...]:
+    """All ordered ways to write number as a product of count factors >= 1."""
+    if count == 1:
+        return ((number,),)
+    return tuple(
+        (first, *rest)
+        for first in range(1, number + 1)
+        if number % first == 0
+        for rest in factorisations(number // first, count - 1)
+    )
+
+
+def _balanced(number: int, count: int, most: int = 48):
+    # Long thin factors waste parameters: of thousands of factorisations keep those of least sum.
+    return sorted(factorisations(number, count), key=lambda f: (sum(f), f))[:most]
+
+
+@lru_cache(maxsize=256)
+def plan_shape(inputs: int, outputs: int, rank: int, max_parameters: int | None = None) -> TTShape:
+    """Choose factors for a layer: least MACs among shapes within the parameter budget.
+
+    Tries 2 to 4 cores and the balanced ordered factorisations of both widths.
+    The default budget is 1.5 times the fewest parameters any of them has.
+
+    >>> plan_shape(64, 32, rank=4).n_parameters < 64 * 32
+    True
+    """
+    candidates = {
+        TTShape(i, o, uniform_ranks(i, o, rank))
+        for count in (2, 3, 4)
+        for i in _balanced(inputs, count)
+        for o in _balanced(outputs, count)
+    }
+    fewest = min(shape.n_parameters for shape in candidates)
+    budget = fewest * 3 // 2 if max_parameters is None else max_parameters
+    if budget < fewest:
+        raise ValueError(
+            f"max_parameters: {inputs} x {outputs} at rank {rank} needs at least {fewest}, got {max_parameters}"
+        )
+    within = [shape for shape in candidates if shape.n_parameters <= budget]
+    return min(within, key=lambda s: (s.plan().macs, s.n_parameters, s.inputs, s.outputs))

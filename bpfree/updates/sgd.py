@@ -1,0 +1,40 @@
+# SPDX-License-Identifier: MIT
+"""SGD: theta = fl(theta - fl(lr g))."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from bpfree.errors import check_positive
+from bpfree.updates.table import UpdateRow
+
+
+@dataclass(frozen=True)
+class SGD:
+    """Plain gradient descent, theta <- theta - lr g; no state.
+
+    >>> import numpy as np
+    >>> SGD(lr=0.5).update(np.ones(2), [], np.zeros(2), step=0)[0].tolist()
+    [-0.5, -0.5]
+    """
+
+    lr: float = 1e-2
+
+    def __post_init__(self):
+        check_positive("lr", self.lr)
+
+    @property
+    def settings(self) -> tuple[float, ...]:
+        """What the C side reads."""
+        return (self.lr,)
+
+    def init(self, theta) -> list:
+        """No state."""
+        return []
+
+    def update(self, gradient, state, theta, step):
+        """The next theta, in theta's precision, and state; arguments are left alone."""
+        return theta - theta.dtype.type(self.lr) * gradient, state
+
+
+ROW = UpdateRow(0, "sgd", "bpfree_upd_sgd", SGD)

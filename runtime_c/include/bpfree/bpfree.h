@@ -1,0 +1,11 @@
+/* SPDX-License-Identifier: MIT */
+/* bpfree: train neural networks with forward passes only. Include this. */
+#ifndef BPFREE_H
+#define BPFREE_H
+
+#include "bpfree/config.h"
+#include "bpfree/rng.h"
+#include "bpfree/model.h"
+#include "bpfree/train.h"
+
+#endif

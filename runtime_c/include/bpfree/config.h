@@ -1,0 +1,42 @@
+/* SPDX-License-Identifier: MIT */
+/* Compile-time options: each with its reason and its default. Define them on
+ * the command line; the defaults are right for every target we build. */
+#ifndef BPFREE_CONFIG_H
+#define BPFREE_CONFIG_H
+
+#include <float.h>
+
+/* Strict arithmetic is what makes hashes equal on every machine. */
+#if defined(__FAST_MATH__)
+#error "bpfree needs strict arithmetic: compile without -ffast-math / -Ofast"
+#endif
+#if defined(FLT_EVAL_METHOD) && FLT_EVAL_METHOD != 0
+#error "bpfree needs float arithmetic in float: FLT_EVAL_METHOD must be 0 (on x86 use SSE)"
+#endif
+
+/* Samples per vector register, the unit in which kernels walk over samples.
+ * 1 on a device: batches are streamed one sample at a time. The host build
+ * compiles the same kernels with 4, 8 and 16. */
+#ifndef BPFREE_LANES
+#define BPFREE_LANES 1
+#endif
+
+/* Alignment of every float buffer in bytes: 4 on a device (a float), one
+ * cache line where vector loads are used. */
+#ifndef BPFREE_ALIGN
+#if BPFREE_LANES == 1
+#define BPFREE_ALIGN 4
+#else
+#define BPFREE_ALIGN 64
+#endif
+#endif
+
+/* Elements of one random block: one Threefry call gives two words, one sign
+ * per bit. Gradients are rebuilt and applied in chunks of this size, so the
+ * arena holds at least this many floats. Fixed: hashes depend on it. */
+#define BPFREE_BLOCK 64
+
+/* Most cores of one tensor-train layer. */
+#define BPFREE_TT_MAX_CORES 8
+
+#endif

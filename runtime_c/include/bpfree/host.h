@@ -1,0 +1,70 @@
+/* SPDX-License-Identifier: MIT */
+/* For hosts only, and linked by none of the firmware: the tables of pointers,
+ * the choice of instruction set, and evaluation of whole batches. */
+#ifndef BPFREE_HOST_H
+#define BPFREE_HOST_H
+
+#include "bpfree/train.h"
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/* cffi: begin */
+/* Kernels are compiled once per instruction set, numbered from 0 = "scalar",
+ * the build a device runs (1 lane), to the widest. Names and lanes are NULL
+ * and 0 past the last; supported is 1 where this processor can run it. */
+const char *bpfree_isa_name(uint32_t isa);
+uint32_t bpfree_isa_lanes(uint32_t isa);
+int bpfree_isa_supported(uint32_t isa);
+
+/* Rows of the tables by number; NULL where there is no such row. */
+bpfree_kernel bpfree_registry_op(uint32_t isa, uint32_t number);
+bpfree_loss bpfree_registry_loss(uint32_t isa, uint32_t number);
+const bpfree_estimator *bpfree_registry_estimator(uint32_t number);
+const bpfree_update *bpfree_registry_update(uint32_t number);
+const char *bpfree_registry_name(const char *table, uint32_t number);
+
+/* A batch in the caller's layout, samples first. */
+typedef struct bpfree_batch {
+  const float *x;         /* (n, features) */
+  const uint32_t *labels; /* (n) or NULL */
+  const float *targets;   /* (n, outputs) or NULL */
+  uint32_t n;
+} bpfree_batch;
+
+/* Bytes of workspace for the calls below, aligned to 64; `tile` samples are
+ * computed at a time, a multiple of the lanes of the model's kernels. */
+uint64_t bpfree_workspace_size(const bpfree_model *model, uint32_t n, uint32_t tile);
+
+/* y (n, outputs). Returns BPFREE_OK, BPFREE_ERR_SIZE, BPFREE_ERR_ALIGN, or
+ * BPFREE_ERR_NUMERIC when this thread flushes subnormal numbers to zero. */
+int bpfree_predict(const bpfree_model *model, const float *theta, const bpfree_batch *batch, uint32_t tile,
+                   float *workspace, uint64_t workspace_bytes, float *y);
+
+/* values (n_probes, n): the loss of every sample at theta + mu u of every
+ * probe; mu = 0 means theta itself. theta is only read. Returns as above, or
+ * BPFREE_ERR_ARG (probe slices out of range, or a label >= outputs). */
+int bpfree_evaluate(const bpfree_model *model, const float *theta, const bpfree_batch *batch, bpfree_loss loss,
+                    const bpfree_probe *probes, uint32_t n_probes, uint32_t tile, float *workspace,
+                    uint64_t workspace_bytes, float *values);
+
+/* Rows in memory as a stream of shuffled minibatches: what `user` points to
+ * when bpfree_sample_row is the trainer's sample function. */
+typedef struct bpfree_rows {
+  bpfree_batch batch; /* all rows */
+  uint32_t features;
+  uint32_t outputs;
+  uint32_t seed;     /* of the shuffle */
+  uint32_t per_step; /* the trainer's batch */
+} bpfree_rows;
+int bpfree_sample_row(void *user, uint32_t step, uint32_t i, float *x, bpfree_target *y);
+
+/* y[k] = exp, log or tanh (number 0, 1, 2) of x[k]: the runtime's own math. */
+int bpfree_math(uint32_t number, uint32_t n, const float *x, float *y);
+/* cffi: end */
+
+#ifdef __cplusplus
+}
+#endif
+#endif

@@ -1,0 +1,128 @@
+/* SPDX-License-Identifier: MIT */
+/* A model is data: nodes over tensors and named slices of one flat parameter
+ * vector. Tables are const and trusted (written by the exporter or the host
+ * engine); nothing here allocates, prints, recurses or keeps state.
+ *
+ * Units: every size and offset counts floats. Activations are feature-major
+ * with samples last, (features, n): element (f, s) is at f * n + s.
+ * Ownership: the caller owns every buffer and keeps it alive during a call. */
+#ifndef BPFREE_MODEL_H
+#define BPFREE_MODEL_H
+
+#include <stdint.h>
+#include "bpfree/config.h"
+#include "bpfree/rng.h"
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/* cffi: begin */
+/* Status codes: 0 or negative, never renumbered. */
+enum bpfree_status {
+  BPFREE_OK = 0,
+  BPFREE_ERR_ARG = -1,      /* an argument is out of its documented range */
+  BPFREE_ERR_SIZE = -2,     /* a buffer is too small */
+  BPFREE_ERR_ALIGN = -3,    /* a buffer is not aligned to BPFREE_ALIGN */
+  BPFREE_ERR_FORMAT = -4,   /* bytes are not what they claim to be */
+  BPFREE_ERR_VERSION = -5,  /* a format version this build cannot read */
+  BPFREE_ERR_MODEL = -6,    /* bytes belong to another model */
+  BPFREE_ERR_CRC = -7,      /* checksum mismatch */
+  BPFREE_ERR_IO = -8,       /* a storage hook failed */
+  BPFREE_ERR_NUMERIC = -9,  /* a loss is not finite; nothing was updated */
+  BPFREE_ERR_FULL = -10,    /* storage is full */
+  BPFREE_ERR_CALLBACK = -11 /* a user callback returned an error */
+};
+
+/* One named parameter tensor. */
+typedef struct bpfree_slice {
+  uint32_t offset;      /* first float in its vector */
+  uint32_t size;        /* floats */
+  uint32_t first_block; /* random block of element 0 in a direction */
+  uint32_t layer;       /* slices of one layer share this number */
+  uint32_t frozen;      /* 0: in theta (RAM); 1: in the frozen vector (flash) */
+} bpfree_slice;
+
+/* One activation. A paired evaluation keeps two copies, side 0 for
+ * theta + mu u and side 1 for theta - mu u, unless no parameter precedes it. */
+typedef struct bpfree_tensor {
+  uint32_t size;   /* floats per sample */
+  uint32_t offset; /* floats per sample from the start of the arena */
+  uint32_t side;   /* from side 0 to side 1 in floats per sample; 0: shared */
+} bpfree_tensor;
+
+struct bpfree_pass;
+struct bpfree_node;
+
+/* A kernel computes one node for all samples and sides of a pass. */
+typedef void (*bpfree_kernel)(const struct bpfree_pass *pass, const struct bpfree_node *node);
+
+typedef struct bpfree_node {
+  bpfree_kernel kernel;       /* named directly, so unused kernels do not link */
+  const uint32_t *attributes; /* words, meaning per op (see the op's file) */
+  uint32_t input[2];          /* tensor numbers */
+  uint32_t output;            /* tensor number */
+  uint32_t first_slice;       /* its parameters start here */
+  uint32_t n_slices;
+  uint32_t scratch;           /* floats per sample from the start of the arena */
+} bpfree_node;
+
+typedef struct bpfree_model {
+  const bpfree_node *nodes; /* in execution order */
+  const bpfree_tensor *tensors;
+  const bpfree_slice *slices;
+  const float *frozen; /* (n_frozen) */
+  uint32_t n_nodes;
+  uint32_t n_tensors;
+  uint32_t n_slices;
+  uint32_t n_theta;
+  uint32_t n_frozen;
+  uint32_t input;        /* tensor number; lives outside the arena */
+  uint32_t output;       /* tensor number */
+  uint32_t arena_sample; /* arena floats per sample */
+  uint32_t arena_fixed;  /* arena floats besides, whatever the batch */
+  uint32_t hash[2];      /* FNV-1a-64 of the graph, low word first */
+} bpfree_model;
+
+/* A direction u in {-1, +1}^d and its radius. Never stored: regenerated from
+ * (seed, step, stream). Elements outside its slices are not perturbed. */
+typedef struct bpfree_probe {
+  uint32_t seed;
+  uint32_t step;
+  uint32_t stream;      /* bpfree_stream(domain, query, sample) */
+  float mu;             /* side 0 is theta + mu u; may be negative */
+  uint32_t first_slice; /* slices [first_slice, first_slice + n_slices) */
+  uint32_t n_slices;
+} bpfree_probe;
+
+/* One evaluation of the graph. */
+typedef struct bpfree_pass {
+  const bpfree_model *model;
+  const float *theta;        /* (n_theta), never written */
+  const bpfree_probe *probe; /* NULL: plain forward */
+  const float *x;            /* (features, n) */
+  float *arena;              /* bpfree_arena_size() floats */
+  uint32_t n;                /* samples, a multiple of the kernels' lanes */
+  uint32_t sides;            /* 1, or 2 for a paired evaluation */
+} bpfree_pass;
+
+/* Floats of arena a pass over n samples needs. */
+uint32_t bpfree_arena_size(const bpfree_model *model, uint32_t n);
+
+/* Runs every node. Afterwards side s of the output is at
+ * bpfree_output(pass, s), shape (outputs, n), until the arena is reused. */
+void bpfree_forward(const bpfree_pass *pass);
+const float *bpfree_output(const bpfree_pass *pass, uint32_t side);
+
+/* out = fl(theta + fl(mu u)), elements outside the probe copied; out may not
+ * overlap theta. Returns BPFREE_OK or BPFREE_ERR_ARG (slices out of range). */
+int bpfree_perturb(const bpfree_model *model, const float *theta, const bpfree_probe *probe, float *out);
+
+/* FNV-1a-64 over the little-endian bytes of n floats: the theta hash. */
+uint64_t bpfree_hash(const float *values, uint32_t n);
+/* cffi: end */
+
+#ifdef __cplusplus
+}
+#endif
+#endif

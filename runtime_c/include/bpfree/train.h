@@ -1,0 +1,136 @@
+/* SPDX-License-Identifier: MIT */
+/* Training with forward passes only, in inference memory.
+ *
+ *   for each sample of the minibatch:       bpfree_sample_fn, streamed
+ *     for each query:                       one paired forward
+ *       sum[query] += L(theta + mu u) - L(theta - mu u)
+ *   coefficients = sum / (2 mu B q)         the journal record of the step
+ *   theta = update(theta, sum_i coefficients_i u_i)
+ *
+ * RAM: theta + x + arena + coefficients (one float a query and group) + the
+ * update's state + the context below. Settings, tables and code are flash. */
+#ifndef BPFREE_TRAIN_H
+#define BPFREE_TRAIN_H
+
+#include "bpfree/model.h"
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/* cffi: begin */
+/* What a sample should come out as; the loss reads one of the two. */
+typedef struct bpfree_target {
+  uint32_t label;      /* class, for softmax_cross_entropy */
+  const float *values; /* (outputs), for mse; stays valid until the next call */
+} bpfree_target;
+
+/* Writes sample i (< batch) of the minibatch of this step: x (features) and
+ * its target. A pure function of (step, i): it may be called again. Returns 0
+ * or a negative number, which ends the step with BPFREE_ERR_CALLBACK. */
+typedef int (*bpfree_sample_fn)(void *user, uint32_t step, uint32_t i, float *x, bpfree_target *y);
+
+/* values[s] = loss of sample s. y (outputs, n); labels (n) or targets
+ * (outputs, n). Labels are checked by the caller: label < outputs. */
+typedef void (*bpfree_loss)(const float *y, uint32_t outputs, const uint32_t *labels, const float *targets,
+                            uint32_t n, float *values);
+
+/* Elementwise: theta[k] -= step made of gradient[k] and state; `state` is
+ * n_state vectors of n_theta floats, here already moved to element `first`. */
+typedef struct bpfree_update {
+  void (*apply)(float *theta, const float *gradient, float *const *state, const float *settings, uint32_t n);
+  uint32_t n_state; /* floats of state per parameter */
+} bpfree_update;
+
+enum bpfree_grouping {
+  BPFREE_JOINT = 0, /* one probe moves all parameters */
+  BPFREE_LAYER = 1, /* one layer at a time, the others at theta */
+  BPFREE_TENSOR = 2 /* one parameter tensor at a time */
+};
+
+struct bpfree_trainer;
+struct bpfree_context;
+
+typedef struct bpfree_estimator {
+  /* Fills context->coefficients for context->step. */
+  int (*estimate)(const struct bpfree_trainer *trainer, struct bpfree_context *context);
+  /* g[0..n): elements [64 block, ...) of a slice of the gradient of a step. */
+  void (*gradient)(const struct bpfree_trainer *trainer, uint32_t step, const float *coefficients,
+                   uint32_t slice, uint32_t block, uint32_t n, float *g);
+} bpfree_estimator;
+
+/* Settings of a run: const, in flash. */
+typedef struct bpfree_trainer {
+  const bpfree_model *model;
+  const bpfree_estimator *estimator;
+  const bpfree_update *update;
+  bpfree_loss loss;
+  bpfree_sample_fn sample; /* may be NULL where only bpfree_apply is used */
+  void *user;              /* handed to sample */
+  const float *settings;   /* of the update; sgd: {lr} */
+  uint32_t seed;           /* every number is a seed, 0 too */
+  uint32_t batch;          /* samples a step, >= 1 */
+  uint32_t n_queries;      /* directions a step and group, 1..4096 */
+  uint32_t grouping;       /* enum bpfree_grouping */
+  uint32_t two_sided;      /* 1: L+ - L-, 0: L+ - L0 */
+  float mu;                /* smoothing radius, > 0 */
+} bpfree_trainer;
+
+/* A run in RAM; every pointer is the caller's. */
+typedef struct bpfree_context {
+  float *theta;        /* (n_theta) */
+  float *x;            /* (features) one sample */
+  float *arena;        /* bpfree_train_arena_size() floats */
+  float *coefficients; /* (groups * n_queries), group-major */
+  float *state;        /* (update->n_state * n_theta); may be NULL when that is 0 */
+  uint32_t step;       /* the next step */
+} bpfree_context;
+
+/* Groups that probes move one at a time (1 for BPFREE_JOINT). */
+uint32_t bpfree_n_groups(const bpfree_model *model, uint32_t grouping);
+
+/* Slices [*first, *first + *count) of a group; BPFREE_ERR_ARG if there is none. */
+int bpfree_group_slices(const bpfree_model *model, uint32_t grouping, uint32_t group, uint32_t *first,
+                        uint32_t *count);
+
+/* Floats of arena a training step needs (also holds a chunk of gradient). */
+uint32_t bpfree_train_arena_size(const bpfree_model *model);
+
+/* Bytes of RAM of a run: theta, x, arena, coefficients, state, context. */
+uint32_t bpfree_train_size(const bpfree_trainer *trainer);
+
+/* Checks settings and buffers and zeroes step and state; theta is the caller's.
+ * Returns BPFREE_OK, BPFREE_ERR_ARG, BPFREE_ERR_SIZE or BPFREE_ERR_ALIGN. */
+int bpfree_train_init(const bpfree_trainer *trainer, bpfree_context *context);
+
+/* One training step at context->step, which it then advances. Afterwards
+ * context->coefficients is the record of the step. Returns BPFREE_OK,
+ * BPFREE_ERR_ARG (label out of range), BPFREE_ERR_NUMERIC or
+ * BPFREE_ERR_CALLBACK; on error theta and step are as before. */
+int bpfree_step(const bpfree_trainer *trainer, bpfree_context *context);
+
+/* Replays one step from its record, no data needed: the same theta bits as
+ * bpfree_step left. Returns BPFREE_OK, or BPFREE_ERR_NUMERIC with theta
+ * untouched when a coefficient is not finite. */
+int bpfree_apply(const bpfree_trainer *trainer, bpfree_context *context, const float *coefficients);
+/* cffi: end */
+
+/* Rows of the tables, by name: what a firmware's model.c refers to. */
+#define BPFREE_LOSS(number, name) \
+  void bpfree_loss_##name(const float *, uint32_t, const uint32_t *, const float *, uint32_t, float *);
+#include "bpfree/losses.gen.def"
+#undef BPFREE_LOSS
+#define BPFREE_ESTIMATOR(number, name) extern const bpfree_estimator bpfree_est_##name;
+#include "bpfree/estimators.gen.def"
+#undef BPFREE_ESTIMATOR
+#define BPFREE_UPDATE(number, name) extern const bpfree_update bpfree_upd_##name;
+#include "bpfree/updates.gen.def"
+#undef BPFREE_UPDATE
+#define BPFREE_OP(number, name) void bpfree_op_##name(const bpfree_pass *, const bpfree_node *);
+#include "bpfree/ops.gen.def"
+#undef BPFREE_OP
+
+#ifdef __cplusplus
+}
+#endif
+#endif

@@ -1,0 +1,147 @@
+/* SPDX-License-Identifier: MIT */
+/* Batches on a host: samples are turned to columns tile by tile, one perturbed
+ * copy of theta serves the whole batch, and every tile stays in cache. */
+#include "bpfree/host.h"
+
+#if defined(__SSE__)
+#include <xmmintrin.h>
+#endif
+
+/* Another library of the process may have set flush-to-zero on this thread;
+ * hashes would differ without a word. */
+static int flushes_to_zero(void)
+{
+#if defined(__SSE__)
+  return (_mm_getcsr() & 0x8040u) != 0; /* FTZ or DAZ */
+#elif defined(__aarch64__)
+  uint64_t fpcr;
+  __asm__("mrs %0, fpcr" : "=r"(fpcr));
+  return (fpcr >> 24 & 1u) != 0;
+#else
+  return 0;
+#endif
+}
+
+static uint64_t round_up(uint64_t floats) { return (floats + 15u) & ~(uint64_t)15u; }
+
+/* The workspace, cut into arrays; each starts on a cache line. */
+typedef struct rooms {
+  float *columns; /* (tiles, features, tile) */
+  float *theta;   /* (n_theta) perturbed */
+  float *arena;
+  float *values;    /* (tile) */
+  float *targets;   /* (outputs, tile) */
+  uint32_t *labels; /* (tile) */
+  uint64_t floats;
+} rooms;
+
+static rooms cut(const bpfree_model *model, uint32_t n, uint32_t tile, float *base)
+{
+  const uint64_t padded = ((uint64_t)n + tile - 1) / tile * tile;
+  rooms r;
+  uint64_t at = 0;
+  r.columns = base + at;
+  at += round_up(padded * model->tensors[model->input].size);
+  r.theta = base + at;
+  at += round_up(model->n_theta);
+  r.arena = base + at;
+  at += round_up(bpfree_arena_size(model, tile));
+  r.values = base + at;
+  at += round_up(tile);
+  r.targets = base + at;
+  at += round_up((uint64_t)tile * model->tensors[model->output].size);
+  r.labels = (uint32_t *)(void *)(base + at);
+  at += round_up(tile);
+  r.floats = at;
+  return r;
+}
+
+uint64_t bpfree_workspace_size(const bpfree_model *model, uint32_t n, uint32_t tile)
+{
+  static float origin; /* only its address is used, to cut without a buffer */
+  return cut(model, n, tile, &origin).floats * sizeof(float);
+}
+
+/* rows (n, width) to columns (width, tile), missing samples zero. Strips of 32
+ * features keep both sides in the first-level cache. */
+static void to_columns(const float *rows, uint32_t n, uint32_t width, uint32_t tile, float *columns)
+{
+  for (uint32_t f0 = 0; f0 < width; f0 += 32) {
+    const uint32_t stop = width - f0 < 32 ? width : f0 + 32;
+    for (uint32_t s = 0; s < tile; s++)
+      for (uint32_t f = f0; f < stop; f++) columns[f * tile + s] = s < n ? rows[(uint64_t)s * width + f] : 0.0f;
+  }
+}
+
+static void columns_of_batch(const bpfree_model *model, const bpfree_batch *batch, uint32_t tile, float *columns)
+{
+  const uint32_t features = model->tensors[model->input].size;
+  for (uint32_t s = 0; s < batch->n; s += tile)
+    to_columns(batch->x + (uint64_t)s * features, batch->n - s, features, tile, columns + (uint64_t)s * features);
+}
+
+static int check(const rooms *r, const float *workspace, uint64_t bytes, uint32_t tile)
+{
+  if (tile == 0) return BPFREE_ERR_ARG;
+  if ((uintptr_t)workspace & 63u) return BPFREE_ERR_ALIGN;
+  if (r->floats * sizeof(float) > bytes) return BPFREE_ERR_SIZE;
+  return flushes_to_zero() ? BPFREE_ERR_NUMERIC : BPFREE_OK;
+}
+
+int bpfree_predict(const bpfree_model *model, const float *theta, const bpfree_batch *batch, uint32_t tile,
+                   float *workspace, uint64_t workspace_bytes, float *y)
+{
+  const rooms r = cut(model, batch->n, tile, workspace);
+  const int status = check(&r, workspace, workspace_bytes, tile);
+  if (status) return status;
+  const uint32_t features = model->tensors[model->input].size, outputs = model->tensors[model->output].size;
+  columns_of_batch(model, batch, tile, r.columns);
+  for (uint32_t s = 0; s < batch->n; s += tile) {
+    const bpfree_pass pass = {model, theta, 0, r.columns + (uint64_t)s * features, r.arena, tile, 1};
+    bpfree_forward(&pass);
+    const float *out = bpfree_output(&pass, 0);
+    const uint32_t count = batch->n - s < tile ? batch->n - s : tile;
+    for (uint32_t k = 0; k < count; k++)
+      for (uint32_t o = 0; o < outputs; o++) y[(uint64_t)(s + k) * outputs + o] = out[o * tile + k];
+  }
+  return BPFREE_OK;
+}
+
+/* The losses of one tile, at columns s .. s + tile. */
+static void tile_losses(const rooms *r, const bpfree_pass *pass, const bpfree_batch *batch, bpfree_loss loss,
+                        uint32_t s, float *values)
+{
+  const uint32_t outputs = pass->model->tensors[pass->model->output].size, tile = pass->n;
+  const uint32_t count = batch->n - s < tile ? batch->n - s : tile;
+  for (uint32_t k = 0; k < tile; k++) r->labels[k] = batch->labels && k < count ? batch->labels[s + k] : 0;
+  if (batch->targets) to_columns(batch->targets + (uint64_t)s * outputs, count, outputs, tile, r->targets);
+  bpfree_forward(pass);
+  loss(bpfree_output(pass, 0), outputs, r->labels, r->targets, tile, r->values);
+  for (uint32_t k = 0; k < count; k++) values[s + k] = r->values[k];
+}
+
+int bpfree_evaluate(const bpfree_model *model, const float *theta, const bpfree_batch *batch, bpfree_loss loss,
+                    const bpfree_probe *probes, uint32_t n_probes, uint32_t tile, float *workspace,
+                    uint64_t workspace_bytes, float *values)
+{
+  const rooms r = cut(model, batch->n, tile, workspace);
+  const int status = check(&r, workspace, workspace_bytes, tile);
+  if (status) return status;
+  for (uint32_t s = 0; batch->labels && s < batch->n; s++)
+    if (batch->labels[s] >= model->tensors[model->output].size) return BPFREE_ERR_ARG;
+  columns_of_batch(model, batch, tile, r.columns);
+  for (uint32_t p = 0; p < n_probes; p++) {
+    const float *at = theta;
+    if (probes[p].mu != 0.0f) {
+      const int failed = bpfree_perturb(model, theta, &probes[p], r.theta);
+      if (failed) return failed;
+      at = r.theta;
+    }
+    for (uint32_t s = 0; s < batch->n; s += tile) {
+      const bpfree_pass pass = {model, at, 0, r.columns + (uint64_t)s * model->tensors[model->input].size,
+                                r.arena, tile, 1};
+      tile_losses(&r, &pass, batch, loss, s, values + (uint64_t)p * batch->n);
+    }
+  }
+  return BPFREE_OK;
+}

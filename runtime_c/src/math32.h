@@ -1,0 +1,156 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * math32.h - exp, log and tanh for float32 with the same bits on every machine.
+ *
+ * A C library's expf/logf/tanhf differ in the last bit from one platform to the next.  These
+ * use only + - * / and compares on float, in one fixed order, plus unsigned arithmetic on the
+ * bit pattern, so any IEEE-754 machine in round-to-nearest with subnormals on gives the same
+ * result.  bpfree/math32.py is the NumPy twin, operation for operation.
+ *
+ * Build with -ffp-contract=off: a fused multiply-add rounds once where these count on twice,
+ * and no macro tells whether the compiler fuses, so only the flag (and the tests) can guard it.
+ *
+ * Every special case is a select between values already computed, never a jump, so a loop
+ * over these functions vectorises.  Coefficients are minimax fits (linear programming on 3000
+ * Chebyshev nodes), rounded to float32 one by one with the rest refitted after each rounding.
+ * Errors are in ulp of the exact result, the worst over all 2^32 inputs.
+ */
+#ifndef BPFREE_MATH32_H
+#define BPFREE_MATH32_H
+
+#include <float.h>
+#include <stdint.h>
+#include <string.h>
+
+#if defined(__FAST_MATH__) || (defined(__FINITE_MATH_ONLY__) && __FINITE_MATH_ONLY__)
+#error "bpfree: -ffast-math and -ffinite-math-only change result bits; compile without them"
+#endif
+#if !defined(FLT_EVAL_METHOD) || FLT_EVAL_METHOD != 0
+#error "bpfree: float must be evaluated as float (FLT_EVAL_METHOD 0); on 32-bit x86 use -msse2 -mfpmath=sse"
+#endif
+
+static inline uint32_t bpfree_bits32(float x)
+{
+    uint32_t u;
+    memcpy(&u, &x, sizeof u);
+    return u;
+}
+
+static inline float bpfree_float32(uint32_t u)
+{
+    float x;
+    memcpy(&x, &u, sizeof x);
+    return x;
+}
+
+/* yes ? a : b, by masking.  Under its default -ftrapping-math gcc compiles ?: on a float compare
+ * to a jump, and then does not vectorise the loop around it for AVX2. */
+static inline float bpfree_select32(int yes, float a, float b)
+{
+    const uint32_t mask = 0u - (uint32_t)yes;
+    return bpfree_float32((bpfree_bits32(a) & mask) | (bpfree_bits32(b) & ~mask));
+}
+
+/*
+ * exp(x) = 2^n * exp(r),  n = round(x / ln 2),  r = x - n ln 2  (Cody-Waite),
+ * exp(r) ~ 1 + (r + r^2 q(r)),  |r| <= 0.347, q of degree 4.
+ *
+ * Max error 0.989 ulp.
+ * x > 88.72283 (result above FLT_MAX), +inf -> +inf.  x < -87.33654 (result below FLT_MIN),
+ * -inf -> +0: there are no subnormal results.  Subnormal x, +-0 -> 1.  NaN -> NaN.
+ */
+static inline float bpfree_exp32(float x)
+{
+    const float top = 0x1.62e42ep+6f;     /* largest x with a finite result */
+    const float bottom = -0x1.5d589ep+6f; /* smallest x with a normal result */
+    const float magic = 0x1.8p+23f;       /* ulp 1: adding it rounds to an integer */
+    const float ln2_hi = 0x1.62e4p-1f;    /* 15 bits, so n * ln2_hi is exact */
+    const float ln2_lo = 0x1.7f7d1cp-20f;
+    float c = bpfree_select32(x > bottom, x, bottom); /* NaN becomes bottom, too */
+    float t, n, r, q, y;
+    c = bpfree_select32(c < top, c, top);
+    t = c * 0x1.715476p+0f + magic;
+    n = t - magic;
+    r = (c - n * ln2_hi) - n * ln2_lo;
+    q = 0x1.6a4eccp-10f;
+    q = q * r + 0x1.12399cp-7f;
+    q = q * r + 0x1.5558b0p-5f;
+    q = q * r + 0x1.555492p-3f;
+    q = q * r + 0x1.fffffcp-2f;
+    y = 1.0f + (r + (r * r) * q);
+    /* The low bits of t hold n; the shift drops those of magic.  Adding to the exponent field
+     * instead of multiplying by 2^n reaches n = 128, which has no float of its own. */
+    y = bpfree_float32(bpfree_bits32(y) + (bpfree_bits32(t) << 23));
+    y = bpfree_select32(x < bottom, 0.0f, y);
+    y = bpfree_select32(x > top, bpfree_float32(0x7f800000u), y);
+    return bpfree_select32(x == x, y, x);
+}
+
+/*
+ * x = 2^e * (1 + f),  sqrt(1/2) <= 1 + f < sqrt(2),
+ * log(x) = e ln 2 + f - f^2 / 2 + f^3 p(f),  p of degree 7.
+ * e ln2_hi + f is the one sum whose rounding would show, so its error is recovered (Fast2Sum).
+ *
+ * Max error 0.904 ulp.
+ * +-0 -> -inf.  x < 0, -inf -> NaN.  +inf -> +inf.  Subnormal x: as accurate as the rest.
+ * NaN -> NaN.  log(1) is +0.
+ */
+static inline float bpfree_log32(float x)
+{
+    const uint32_t sqrt_half = 0x3f3504f3u; /* bits of sqrt(1/2) */
+    const float ln2_hi = 0x1.62e4p-1f;      /* 15 bits, so e * ln2_hi is exact */
+    const float ln2_lo = 0x1.7f7d1cp-20f;
+    const float inf = bpfree_float32(0x7f800000u);
+    /* Subnormals are made normal first: times 2^23, and e 23 less. */
+    float m = bpfree_select32(x < FLT_MIN, x * 0x1p+23f, x);
+    float bias = bpfree_select32(x < FLT_MIN, 8388608.0f + 150.0f, 8388608.0f + 127.0f);
+    /* Shifted so that the exponent field steps at sqrt(1/2) and not at 1. */
+    uint32_t u = bpfree_bits32(m) + (0x3f800000u - sqrt_half);
+    float e = bpfree_float32(0x4b000000u + (u >> 23)) - bias; /* 2^23 + field */
+    float f = bpfree_float32((u & 0x007fffffu) + sqrt_half) - 1.0f;
+    float f2 = f * f;
+    float hi = e * ln2_hi;
+    float sum = hi + f;
+    float lost = f - (sum - hi); /* exact, as hi is 0 or larger than f */
+    float p, y;
+    p = -0x1.38c910p-4f;
+    p = p * f + 0x1.055e62p-3f;
+    p = p * f - 0x1.0d8232p-3f;
+    p = p * f + 0x1.22d936p-3f;
+    p = p * f - 0x1.54728cp-3f;
+    p = p * f + 0x1.99a01cp-3f;
+    p = p * f - 0x1.000226p-2f;
+    p = p * f + 0x1.555554p-2f;
+    y = sum + (lost + (e * ln2_lo + ((f2 * f) * p - 0.5f * f2)));
+    y = bpfree_select32(x < inf, y, x); /* +inf, NaN */
+    y = bpfree_select32(x > 0.0f, y, bpfree_float32(0x7fc00000u));
+    y = bpfree_select32(x == 0.0f, -inf, y);
+    return y;
+}
+
+/*
+ * tanh(|x|) ~ |x| + |x| (x^2 p(x^2))      for |x| < 0.625, p of degree 4,
+ *           = 1 - 2 / (exp(2|x|) + 1)     otherwise;
+ * the sign bit of x is put back last, so tanh(-x) is -tanh(x) and tanh(-0) is -0.
+ *
+ * Max error 1.333 ulp.
+ * |x| > 9.010913, +-inf -> +-1.  Subnormal x -> x.  NaN -> NaN.
+ */
+static inline float bpfree_tanh32(float x)
+{
+    const uint32_t sign = bpfree_bits32(x) & 0x80000000u;
+    const float a = bpfree_float32(bpfree_bits32(x) ^ sign);
+    const float z = a * a;
+    const float large = 1.0f - 2.0f / (bpfree_exp32(a + a) + 1.0f);
+    float p, small, y;
+    p = -0x1.750ce4p-8f;
+    p = p * z + 0x1.51f8cep-6f;
+    p = p * z - 0x1.b835a4p-5f;
+    p = p * z + 0x1.1106f6p-3f;
+    p = p * z - 0x1.555532p-2f;
+    small = a + a * (z * p);
+    y = bpfree_select32(a < 0.625f, small, large); /* NaN takes large, which is NaN */
+    return bpfree_float32(bpfree_bits32(y) | sign);
+}
+
+#endif /* BPFREE_MATH32_H */

@@ -1,0 +1,81 @@
+/* SPDX-License-Identifier: MIT */
+/* y = W x + b. Attributes: {inputs, outputs}. Slices: weight (outputs,
+ * inputs) row-major, bias (outputs) unless absent.
+ *
+ * A probed weight is perturbed as it is read: w + mu u and w - mu u come from
+ * one load and one random bit, so a paired evaluation keeps no second copy of
+ * theta and touches each weight once. */
+#include "kernel.h"
+#include "signs.h"
+
+/* sum0 += (w + mu u) x0 and sum1 += (w - mu u) x1 along one row. */
+static void row_paired(bpfree_signs *signs, float mu, const float *w, const float *x0, const float *x1,
+                       uint32_t inputs, uint32_t n, float *y0, float *y1)
+{
+  bpfree_vector sum0 = *(const bpfree_vector *)y0, sum1 = *(const bpfree_vector *)y1;
+  for (const float *const end = w + inputs; w != end;) {
+    if (signs->left == 0) bpfree_signs_refill(signs);
+    const uint32_t ahead = (uint32_t)(end - w);
+    const uint32_t run = ahead < signs->left ? ahead : signs->left;
+    uint32_t word = signs->word;
+    for (const float *const stop = w + run; w != stop; w++) {
+      const float step = bpfree_signed(mu, word), value = *w;
+      word <<= 1;
+      sum0 += (value + step) * *(const bpfree_vector *)x0;
+      sum1 += (value - step) * *(const bpfree_vector *)x1;
+      x0 += n;
+      x1 += n;
+    }
+    signs->word = word;
+    signs->left -= run;
+  }
+  *(bpfree_vector *)y0 = sum0;
+  *(bpfree_vector *)y1 = sum1;
+}
+
+static void row_single(bpfree_signs *signs, float mu, const float *w, const float *x, uint32_t inputs, uint32_t n,
+                       float *y)
+{
+  bpfree_vector sum = *(const bpfree_vector *)y;
+  for (uint32_t i = 0; i < inputs; i++) {
+    sum += (w[i] + bpfree_signs_next(signs, mu)) * *(const bpfree_vector *)x;
+    x += n;
+  }
+  *(bpfree_vector *)y = sum;
+}
+
+static void weights_on_read(const bpfree_pass *pass, const bpfree_node *node, uint32_t inputs, uint32_t outputs)
+{
+  const uint32_t n = pass->n, sides = bpfree_sides(pass, node);
+  const bpfree_slice *slice = bpfree_node_slice(pass, node, 0);
+  const float *w = bpfree_parameters(pass, slice);
+  const float *x0 = bpfree_input(pass, node, 0, 0), *x1 = bpfree_input(pass, node, 0, sides - 1);
+  float *y0 = bpfree_result(pass, node, 0), *y1 = bpfree_result(pass, node, sides - 1);
+  for (uint32_t s = 0; s < n; s += BPFREE_LANES) {
+    bpfree_signs signs;
+    bpfree_signs_start(&signs, pass->probe, slice->first_block);
+    for (uint32_t o = 0; o < outputs; o++) {
+      const uint32_t row = o * n + s;
+      if (sides == 2)
+        row_paired(&signs, pass->probe->mu, w + o * inputs, x0 + s, x1 + s, inputs, n, y0 + row, y1 + row);
+      else
+        row_single(&signs, pass->probe->mu, w + o * inputs, x0 + s, inputs, n, y0 + row);
+    }
+  }
+}
+
+void BPFREE_KERNEL(op_linear)(const bpfree_pass *pass, const bpfree_node *node)
+{
+  const uint32_t inputs = node->attributes[0], outputs = node->attributes[1];
+  const uint32_t sides = bpfree_sides(pass, node);
+  for (uint32_t side = 0; side < sides; side++)
+    BPFREE_KERNEL(bias_rows)(pass, node, 1, side, outputs, bpfree_result(pass, node, side));
+  if (bpfree_probed(pass, node, 0)) {
+    weights_on_read(pass, node, inputs, outputs);
+    return;
+  }
+  const float *w = bpfree_parameters(pass, bpfree_node_slice(pass, node, 0));
+  for (uint32_t side = 0; side < sides; side++)
+    BPFREE_KERNEL(contract)(bpfree_result(pass, node, side), w, 1, inputs, bpfree_input(pass, node, 0, side),
+                            outputs, inputs, pass->n);
+}

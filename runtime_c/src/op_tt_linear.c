@@ -1,0 +1,147 @@
+/* SPDX-License-Identifier: MIT */
+/* Tensor-train layer: W[(i1..id), (o1..od)] = G1[:, i1, o1, :] .. Gd[:, id, od, :],
+ * y = x W + b, core by core, W never built.
+ * Attributes: {d, from_right, features, second, padded, part, I1..Id, O1..Od,
+ * r0..rd}; from_right chooses the sweep; second, padded and part are offsets
+ * into the scratch. Slices: cores (r, I, O, r') in C order, then bias unless
+ * absent. An input narrower than prod(I) is padded with zeros.
+ *
+ * The sweep is sliced: it finishes one value of the output index it produces
+ * first before it starts the next, so the intermediates are that many times
+ * smaller and the sums the same. Scratch per sample: two buffers in turn, the
+ * padded input, one slice of the result; besides, room for one core. */
+#include "kernel.h"
+#include "signs.h"
+
+typedef struct train {
+  uint32_t d;
+  uint32_t from_right;
+  const uint32_t *inputs;
+  const uint32_t *outputs;
+  const uint32_t *ranks;
+} train;
+
+static uint32_t product(const uint32_t *sizes, uint32_t first, uint32_t stop)
+{
+  uint32_t total = 1;
+  for (uint32_t k = first; k < stop; k++) total *= sizes[k];
+  return total;
+}
+
+static void zero(float *values, uint32_t n)
+{
+  for (uint32_t i = 0; i < n; i++) values[i] = 0.0f;
+}
+
+/* Core k as this side sees it, ready to contract: left to right as stored,
+ * ((r, i), (o, r')); right to left as ((i, r'), (r, o)). Copied to `room` only
+ * when it differs from what theta holds. */
+static const float *load_core(const bpfree_pass *pass, const bpfree_node *node, const train *t, uint32_t k,
+                              uint32_t side, float *room)
+{
+  const bpfree_slice *slice = bpfree_node_slice(pass, node, k);
+  const float *core = bpfree_parameters(pass, slice);
+  const int probed = bpfree_probed(pass, node, k);
+  if (!probed && !t->from_right) return core;
+  const float mu = probed ? (side ? -pass->probe->mu : pass->probe->mu) : 0.0f;
+  bpfree_signs signs;
+  if (probed) bpfree_signs_start(&signs, pass->probe, slice->first_block);
+  const uint32_t r0 = t->ranks[k], r1 = t->ranks[k + 1], ni = t->inputs[k], no = t->outputs[k];
+  uint32_t j = 0;
+  for (uint32_t r = 0; r < r0; r++)
+    for (uint32_t i = 0; i < ni; i++)
+      for (uint32_t o = 0; o < no; o++)
+        for (uint32_t s = 0; s < r1; s++, j++)
+          room[t->from_right ? ((i * r1 + s) * r0 + r) * no + o : j] =
+              probed ? core[j] + bpfree_signs_next(&signs, mu) : core[j];
+  return room;
+}
+
+/* One value o1 of the first output index; y is that part of the result. */
+static void sweep_from_left(const bpfree_pass *pass, const bpfree_node *node, const train *t, uint32_t side,
+                            uint32_t o1, const float *x, float *y, float *buffer[2], float *room)
+{
+  const uint32_t n = pass->n, d = t->d;
+  uint32_t produced = 1;                             /* values of o2..ok so far */
+  uint32_t rest = product(t->inputs, 1, d);          /* values of i(k+1)..id */
+  for (uint32_t k = 0; k < d; k++) {
+    const float *core = load_core(pass, node, t, k, side, room);
+    const uint32_t inner = t->ranks[k] * t->inputs[k], width = t->outputs[k] * t->ranks[k + 1];
+    const uint32_t rows = k ? width : t->ranks[1];
+    float *out = k + 1 == d ? y : buffer[k & 1];
+    if (k + 1 != d) zero(out, produced * rows * rest * n);
+    for (uint32_t p = 0; p < produced; p++)
+      BPFREE_KERNEL(contract)(out + p * rows * rest * n, k ? core : core + o1 * t->ranks[1], width, 1,
+                              x + p * inner * rest * n, rows, inner, rest * n);
+    if (k) produced *= t->outputs[k];
+    if (k + 1 < d) rest /= t->inputs[k + 1];
+    x = out;
+  }
+}
+
+/* One value od of the last output index; y is (o1..o(d-1)) for it. */
+static void sweep_from_right(const bpfree_pass *pass, const bpfree_node *node, const train *t, uint32_t side,
+                             uint32_t od, const float *x, float *y, float *buffer[2], float *room)
+{
+  const uint32_t n = pass->n, d = t->d;
+  uint32_t produced = 1;                             /* values of ok..o(d-1) so far */
+  uint32_t prefix = product(t->inputs, 0, d);        /* values of i1..ik */
+  for (uint32_t k = d; k-- > 0;) {
+    const float *core = load_core(pass, node, t, k, side, room);
+    const int first = k + 1 == d;
+    const uint32_t inner = t->inputs[k] * t->ranks[k + 1], width = t->ranks[k] * t->outputs[k];
+    const uint32_t rows = first ? t->ranks[k] : width;
+    float *out = k ? buffer[(d - 1 - k) & 1] : y;
+    prefix /= t->inputs[k];
+    if (k) zero(out, prefix * rows * produced * n);
+    for (uint32_t p = 0; p < prefix; p++)
+      BPFREE_KERNEL(contract)(out + p * rows * produced * n, first ? core + od : core, width,
+                              first ? t->outputs[k] : 1, x + p * inner * produced * n, rows, inner, produced * n);
+    if (!first) produced *= t->outputs[k];
+    x = out;
+  }
+}
+
+static void copy_rows(float *to, uint32_t to_stride, const float *from, uint32_t from_stride, uint32_t rows,
+                      uint32_t n)
+{
+  for (uint32_t m = 0; m < rows; m++)
+    for (uint32_t s = 0; s < n; s++) to[m * to_stride * n + s] = from[m * from_stride * n + s];
+}
+
+static const float *padded_input(const float *x, float *padded, uint32_t features, uint32_t width, uint32_t n)
+{
+  if (features == width) return x;
+  copy_rows(padded, 1, x, 1, features, n);
+  zero(padded + features * n, (width - features) * n);
+  return padded;
+}
+
+void BPFREE_KERNEL(op_tt_linear)(const bpfree_pass *pass, const bpfree_node *node)
+{
+  const uint32_t *const word = node->attributes, d = word[0], n = pass->n;
+  const train t = {d, word[1], word + 6, word + 6 + d, word + 6 + 2 * d};
+  float *const scratch = pass->arena + node->scratch * n;
+  float *buffer[2] = {scratch, scratch + word[3] * n};
+  float *const padded = scratch + word[4] * n, *const part = scratch + word[5] * n;
+  float *const room = pass->arena + pass->model->arena_sample * n;
+  const uint32_t outputs = product(t.outputs, 0, d), slices = t.outputs[t.from_right ? d - 1 : 0];
+  const uint32_t rows = outputs / slices, sides = bpfree_sides(pass, node);
+  for (uint32_t side = 0; side < sides; side++) {
+    float *const y = bpfree_result(pass, node, side);
+    const float *const x =
+        padded_input(bpfree_input(pass, node, 0, side), padded, word[2], product(t.inputs, 0, d), n);
+    BPFREE_KERNEL(bias_rows)(pass, node, d, side, outputs, y);
+    for (uint32_t slice = 0; slice < slices; slice++) {
+      if (!t.from_right) {
+        sweep_from_left(pass, node, &t, side, slice, x, y + slice * rows * n, buffer, room);
+      } else if (slices == 1) {
+        sweep_from_right(pass, node, &t, side, slice, x, y, buffer, room);
+      } else { /* this slice's results lie `slices` rows apart */
+        copy_rows(part, 1, y + slice * n, slices, rows, n);
+        sweep_from_right(pass, node, &t, side, slice, x, part, buffer, room);
+        copy_rows(y + slice * n, slices, part, 1, rows, n);
+      }
+    }
+  }
+}

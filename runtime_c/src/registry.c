@@ -1,0 +1,131 @@
+/* SPDX-License-Identifier: MIT */
+/* The tables of pointers, for hosts: firmware names its kernels directly, so
+ * that what it does not use is not linked. */
+#include <stddef.h>
+#include <string.h>
+#include "bpfree/host.h"
+#include "math32.h"
+
+#define BPFREE_ISA scalar
+#include "registry_isa.h"
+#define BPFREE_ISA baseline
+#include "registry_isa.h"
+#ifdef BPFREE_HAVE_AVX2
+#define BPFREE_ISA avx2
+#include "registry_isa.h"
+#endif
+#ifdef BPFREE_HAVE_AVX512
+#define BPFREE_ISA avx512
+#include "registry_isa.h"
+#endif
+
+#define COUNT(table) ((uint32_t)(sizeof(table) / sizeof((table)[0])))
+#define ROW(isa, lanes) {#isa, lanes, ops_##isa, losses_##isa}
+
+static const struct isa {
+  const char *name;
+  uint32_t lanes;
+  const bpfree_kernel *ops;
+  const bpfree_loss *losses;
+} isas[] = {
+    ROW(scalar, 1),
+    ROW(baseline, 4),
+#ifdef BPFREE_HAVE_AVX2
+    ROW(avx2, 8),
+#endif
+#ifdef BPFREE_HAVE_AVX512
+    ROW(avx512, 16),
+#endif
+};
+
+const char *bpfree_isa_name(uint32_t isa) { return isa < COUNT(isas) ? isas[isa].name : NULL; }
+
+uint32_t bpfree_isa_lanes(uint32_t isa) { return isa < COUNT(isas) ? isas[isa].lanes : 0; }
+
+int bpfree_isa_supported(uint32_t isa)
+{
+  if (isa >= COUNT(isas)) return 0;
+#if defined(__x86_64__)
+  if (isas[isa].lanes == 8) return __builtin_cpu_supports("avx2") != 0;
+  if (isas[isa].lanes == 16)
+    return __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
+           __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512vl");
+#endif
+  return 1;
+}
+
+static const bpfree_estimator *const estimators[] = {
+#define BPFREE_ESTIMATOR(number, name) [number] = &bpfree_est_##name,
+#include "bpfree/estimators.gen.def"
+#undef BPFREE_ESTIMATOR
+};
+static const bpfree_update *const updates[] = {
+#define BPFREE_UPDATE(number, name) [number] = &bpfree_upd_##name,
+#include "bpfree/updates.gen.def"
+#undef BPFREE_UPDATE
+};
+
+bpfree_kernel bpfree_registry_op(uint32_t isa, uint32_t number)
+{
+  return isa < COUNT(isas) && number < COUNT(ops_scalar) ? isas[isa].ops[number] : NULL;
+}
+
+bpfree_loss bpfree_registry_loss(uint32_t isa, uint32_t number)
+{
+  return isa < COUNT(isas) && number < COUNT(losses_scalar) ? isas[isa].losses[number] : NULL;
+}
+
+const bpfree_estimator *bpfree_registry_estimator(uint32_t number)
+{
+  return number < COUNT(estimators) ? estimators[number] : NULL;
+}
+
+const bpfree_update *bpfree_registry_update(uint32_t number)
+{
+  return number < COUNT(updates) ? updates[number] : NULL;
+}
+
+#define NAMED(number, name) [number] = #name,
+static const char *const op_names[] = {
+#define BPFREE_OP NAMED
+#include "bpfree/ops.gen.def"
+#undef BPFREE_OP
+};
+static const char *const loss_names[] = {
+#define BPFREE_LOSS NAMED
+#include "bpfree/losses.gen.def"
+#undef BPFREE_LOSS
+};
+static const char *const estimator_names[] = {
+#define BPFREE_ESTIMATOR NAMED
+#include "bpfree/estimators.gen.def"
+#undef BPFREE_ESTIMATOR
+};
+static const char *const update_names[] = {
+#define BPFREE_UPDATE NAMED
+#include "bpfree/updates.gen.def"
+#undef BPFREE_UPDATE
+};
+
+const char *bpfree_registry_name(const char *table, uint32_t number)
+{
+  const struct {
+    const char *name;
+    const char *const *rows;
+    uint32_t count;
+  } tables[] = {{"ops", op_names, COUNT(op_names)},
+                {"losses", loss_names, COUNT(loss_names)},
+                {"estimators", estimator_names, COUNT(estimator_names)},
+                {"updates", update_names, COUNT(update_names)}};
+  for (uint32_t k = 0; k < COUNT(tables); k++)
+    if (strcmp(tables[k].name, table) == 0) return number < tables[k].count ? tables[k].rows[number] : NULL;
+  return NULL;
+}
+
+int bpfree_math(uint32_t number, uint32_t n, const float *x, float *y)
+{
+  if (number > 2) return BPFREE_ERR_ARG;
+  for (uint32_t k = 0; k < n; k++)
+    y[k] = number == 0 ? bpfree_exp32(x[k]) : number == 1 ? bpfree_log32(x[k]) : bpfree_tanh32(x[k]);
+  return BPFREE_OK;
+}

@@ -1,0 +1,29 @@
+/* SPDX-License-Identifier: MIT */
+/* Included by registry.c once per instruction set, with BPFREE_ISA defined:
+ * prototypes and tables of the kernels compiled for it. No include guard. */
+#define PASTE3(a, b, c) a##b##_##c
+#define NAME(kind, name, isa) PASTE3(kind, name, isa)
+
+#define BPFREE_OP(number, name) void NAME(bpfree_op_, name, BPFREE_ISA)(const bpfree_pass *, const bpfree_node *);
+#include "bpfree/ops.gen.def"
+#undef BPFREE_OP
+#define BPFREE_LOSS(number, name)                                                                            \
+  void NAME(bpfree_loss_, name, BPFREE_ISA)(const float *, uint32_t, const uint32_t *, const float *, uint32_t, \
+                                            float *);
+#include "bpfree/losses.gen.def"
+#undef BPFREE_LOSS
+
+static const bpfree_kernel NAME(ops, , BPFREE_ISA)[] = {
+#define BPFREE_OP(number, name) [number] = NAME(bpfree_op_, name, BPFREE_ISA),
+#include "bpfree/ops.gen.def"
+#undef BPFREE_OP
+};
+static const bpfree_loss NAME(losses, , BPFREE_ISA)[] = {
+#define BPFREE_LOSS(number, name) [number] = NAME(bpfree_loss_, name, BPFREE_ISA),
+#include "bpfree/losses.gen.def"
+#undef BPFREE_LOSS
+};
+
+#undef NAME
+#undef PASTE3
+#undef BPFREE_ISA

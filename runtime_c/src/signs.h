@@ -1,0 +1,65 @@
+/* SPDX-License-Identifier: MIT */
+/* Reads the signs of a direction one after the other: element j of a slice is
+ * bit j, most significant first, 1 = minus. */
+#ifndef BPFREE_SIGNS_H
+#define BPFREE_SIGNS_H
+
+#include "bpfree/model.h"
+
+typedef struct bpfree_signs {
+  uint32_t key[2];
+  uint32_t counter[2];
+  uint32_t word;  /* the next sign is its top bit */
+  uint32_t left;  /* signs left in word */
+  uint32_t other; /* second word of the block, while fresh */
+  uint32_t fresh;
+} bpfree_signs;
+
+static inline void bpfree_signs_start(bpfree_signs *signs, const bpfree_probe *probe, uint32_t first_block)
+{
+  signs->key[0] = probe->seed;
+  signs->key[1] = probe->step;
+  signs->counter[0] = first_block;
+  signs->counter[1] = probe->stream;
+  signs->left = 0;
+  signs->fresh = 0;
+}
+
+static inline void bpfree_signs_refill(bpfree_signs *signs)
+{
+  if (signs->fresh) {
+    signs->word = signs->other;
+    signs->fresh = 0;
+  } else {
+    uint32_t out[2];
+    bpfree_threefry(signs->key, signs->counter, out);
+    signs->counter[0]++;
+    signs->word = out[0];
+    signs->other = out[1];
+    signs->fresh = 1;
+  }
+  signs->left = 32;
+}
+
+/* mu with its sign flipped where the top bit of word is set: fl(mu u), exact. */
+static inline float bpfree_signed(float mu, uint32_t word)
+{
+  union {
+    float f;
+    uint32_t u;
+  } bits;
+  bits.f = mu;
+  bits.u ^= word & 0x80000000u;
+  return bits.f;
+}
+
+static inline float bpfree_signs_next(bpfree_signs *signs, float mu)
+{
+  if (signs->left == 0) bpfree_signs_refill(signs);
+  const float step = bpfree_signed(mu, signs->word);
+  signs->word <<= 1;
+  signs->left--;
+  return step;
+}
+
+#endif

@@ -1,0 +1,118 @@
+/* SPDX-License-Identifier: MIT */
+#include "bpfree/train.h"
+
+/* Finite floats, and only they, give x - x == 0. */
+static int all_finite(const float *values, uint32_t n)
+{
+  for (uint32_t k = 0; k < n; k++)
+    if (!(values[k] - values[k] == 0.0f)) return 0;
+  return 1;
+}
+
+static int aligned(const void *buffer)
+{
+  return buffer && ((uintptr_t)buffer & (BPFREE_ALIGN - 1)) == 0;
+}
+
+/* First trainable slice at or after k, or n_slices. */
+static uint32_t next_trainable(const bpfree_model *model, uint32_t k)
+{
+  while (k < model->n_slices && model->slices[k].frozen) k++;
+  return k;
+}
+
+/* One past the group that starts at trainable slice k. */
+static uint32_t group_end(const bpfree_model *model, uint32_t grouping, uint32_t k)
+{
+  uint32_t stop = k + 1;
+  if (grouping == BPFREE_LAYER)
+    while (stop < model->n_slices && model->slices[stop].layer == model->slices[k].layer) stop++;
+  return stop;
+}
+
+uint32_t bpfree_n_groups(const bpfree_model *model, uint32_t grouping)
+{
+  if (grouping == BPFREE_JOINT) return 1;
+  uint32_t groups = 0;
+  for (uint32_t k = next_trainable(model, 0); k < model->n_slices;
+       k = next_trainable(model, group_end(model, grouping, k)))
+    groups++;
+  return groups;
+}
+
+int bpfree_group_slices(const bpfree_model *model, uint32_t grouping, uint32_t group, uint32_t *first,
+                        uint32_t *count)
+{
+  *first = 0;
+  *count = model->n_slices;
+  if (grouping == BPFREE_JOINT) return group ? BPFREE_ERR_ARG : BPFREE_OK;
+  uint32_t k = next_trainable(model, 0);
+  while (group-- && k < model->n_slices) k = next_trainable(model, group_end(model, grouping, k));
+  if (k >= model->n_slices) return BPFREE_ERR_ARG;
+  *first = k;
+  *count = group_end(model, grouping, k) - k;
+  return BPFREE_OK;
+}
+
+uint32_t bpfree_train_arena_size(const bpfree_model *model)
+{
+  const uint32_t size = bpfree_arena_size(model, 1);
+  return size < BPFREE_BLOCK ? BPFREE_BLOCK : size;
+}
+
+uint32_t bpfree_train_size(const bpfree_trainer *t)
+{
+  const bpfree_model *model = t->model;
+  const uint32_t floats = model->n_theta * (1u + t->update->n_state) + model->tensors[model->input].size +
+                          bpfree_train_arena_size(model) + bpfree_n_groups(model, t->grouping) * t->n_queries;
+  return floats * (uint32_t)sizeof(float) + (uint32_t)sizeof(bpfree_context);
+}
+
+int bpfree_train_init(const bpfree_trainer *t, bpfree_context *c)
+{
+  if (!t || !c || !t->model || !t->estimator || !t->update || !t->loss || !t->settings) return BPFREE_ERR_ARG;
+  if (t->batch == 0 || t->n_queries == 0 || t->n_queries > 4096 || t->grouping > BPFREE_TENSOR ||
+      t->two_sided > 1 || !(t->mu > 0.0f) || !all_finite(&t->mu, 1))
+    return BPFREE_ERR_ARG;
+  if (!aligned(c->theta) || !aligned(c->x) || !aligned(c->arena) || !aligned(c->coefficients))
+    return BPFREE_ERR_ALIGN;
+  if (t->update->n_state && !aligned(c->state)) return BPFREE_ERR_ALIGN;
+  for (uint32_t k = 0; k < t->update->n_state * t->model->n_theta; k++) c->state[k] = 0.0f;
+  c->step = 0;
+  return BPFREE_OK;
+}
+
+/* The arena is idle between evaluations: it holds the chunk of gradient. */
+static void update_slice(const bpfree_trainer *t, bpfree_context *c, const float *coefficients, uint32_t slice)
+{
+  const uint32_t offset = t->model->slices[slice].offset, size = t->model->slices[slice].size;
+  for (uint32_t done = 0; done < size; done += BPFREE_BLOCK) {
+    const uint32_t n = size - done < BPFREE_BLOCK ? size - done : BPFREE_BLOCK;
+    float *state[2] = {c->state, c->state};
+    for (uint32_t v = 0; v < t->update->n_state; v++) state[v] = c->state + v * t->model->n_theta + offset + done;
+    t->estimator->gradient(t, c->step, coefficients, slice, done / BPFREE_BLOCK, n, c->arena);
+    t->update->apply(c->theta + offset + done, c->arena, state, t->settings, n);
+  }
+}
+
+int bpfree_apply(const bpfree_trainer *t, bpfree_context *c, const float *coefficients)
+{
+  const uint32_t groups = bpfree_n_groups(t->model, t->grouping);
+  if (!all_finite(coefficients, groups * t->n_queries)) return BPFREE_ERR_NUMERIC;
+  for (uint32_t g = 0; g < groups; g++) {
+    uint32_t first, count;
+    const int status = bpfree_group_slices(t->model, t->grouping, g, &first, &count);
+    if (status) return status;
+    for (uint32_t slice = first; slice < first + count; slice++)
+      if (!t->model->slices[slice].frozen) update_slice(t, c, coefficients + g * t->n_queries, slice);
+  }
+  c->step++;
+  return BPFREE_OK;
+}
+
+int bpfree_step(const bpfree_trainer *t, bpfree_context *c)
+{
+  if (!t->sample) return BPFREE_ERR_ARG;
+  const int status = t->estimator->estimate(t, c);
+  return status ? status : bpfree_apply(t, c, c->coefficients);
+}

@@ -1,0 +1,42 @@
+"""Checks an installed wheel from outside the tree: `python -I smoke.py TREE`. Not for pytest."""
+
+import pathlib
+import subprocess
+import sys
+import sysconfig
+
+# Threefry2x32-20 with key and counter zero, from the Random123 distribution's known-answer vectors.
+KNOWN_ANSWER = (0x6B200159, 0x99BA4EFE)
+
+
+def main(tree):
+    import bpfree
+
+    package = pathlib.Path(bpfree.__file__).resolve().parent
+    assert package != tree / "bpfree", f"imported from the tree: {package}"
+    assert package.parent == pathlib.Path(sysconfig.get_path("platlib")).resolve(), package
+
+    import bpfree.exporters
+    import bpfree.native
+
+    words = bpfree.native.threefry(key=(0, 0), counter=(0, 0))
+    assert tuple(int(word) for word in words) == KNOWN_ANSWER, [hex(int(word)) for word in words]
+
+    for name in ("CMakeLists.txt", "cmake/gen_cffi.py", "include/bpfree/bpfree.h", "src/rng.c"):
+        assert (package / "runtime_c" / name).is_file(), f"not packaged: runtime_c/{name}"
+    for folder in ("bpfree/datasets", "exporters", "runtime_c/src", "runtime_c/include/bpfree"):
+        missing = [
+            path.name
+            for path in (tree / folder).glob("*")
+            if path.suffix in {".py", ".npz", ".c", ".h", ".def"}
+            and not (package / pathlib.Path(folder.removeprefix("bpfree/")) / path.name).is_file()
+        ]
+        assert not missing, f"not packaged from {folder}: {missing}"
+
+    program = pathlib.Path(sysconfig.get_path("scripts"), "bpfree")
+    subprocess.run([program, "--help"], check=True, stdout=subprocess.DEVNULL)
+    print(f"wheel ok: {package}")
+
+
+if __name__ == "__main__":
+    main(pathlib.Path(sys.argv[1]).resolve())
