@@ -18,30 +18,9 @@
 #ifndef BPFREE_MATH32_H
 #define BPFREE_MATH32_H
 
-#include <float.h>
 #include <stdint.h>
-#include <string.h>
-
-#if defined(__FAST_MATH__) || (defined(__FINITE_MATH_ONLY__) && __FINITE_MATH_ONLY__)
-#error "bpfree: -ffast-math and -ffinite-math-only change result bits; compile without them"
-#endif
-#if !defined(FLT_EVAL_METHOD) || FLT_EVAL_METHOD != 0
-#error "bpfree: float must be evaluated as float (FLT_EVAL_METHOD 0); on 32-bit x86 use -msse2 -mfpmath=sse"
-#endif
-
-static inline uint32_t bpfree_bits32(float x)
-{
-    uint32_t u;
-    memcpy(&u, &x, sizeof u);
-    return u;
-}
-
-static inline float bpfree_float32(uint32_t u)
-{
-    float x;
-    memcpy(&x, &u, sizeof x);
-    return x;
-}
+#include "bits.h"
+#include "bpfree/config.h"
 
 /* yes ? a : b, by masking.  Under its default -ftrapping-math gcc compiles ?: on a float compare
  * to a jump, and then does not vectorise the loop around it for AVX2. */

@@ -3,6 +3,9 @@
  * that what it does not use is not linked. */
 #include <stddef.h>
 #include <string.h>
+#if defined(__x86_64__)
+#include <cpuid.h>
+#endif
 #include "bpfree/host.h"
 #include "math32.h"
 
@@ -42,14 +45,27 @@ const char *bpfree_isa_name(uint32_t isa) { return isa < COUNT(isas) ? isas[isa]
 
 uint32_t bpfree_isa_lanes(uint32_t isa) { return isa < COUNT(isas) ? isas[isa].lanes : 0; }
 
+#if defined(__x86_64__)
+/* By CPUID, not __builtin_cpu_supports, which is a stub that always says no
+ * where compiler-rt replaces libgcc. */
+static int processor_runs(uint32_t lanes)
+{
+  const unsigned f = 1u << 16, dq = 1u << 17, bw = 1u << 30, vl = 1u << 31, avx2 = 1u << 5;
+  unsigned a, b, c, d, saved, unused;
+  if (!__get_cpuid(1, &a, &b, &c, &d) || !(c & 1u << 27)) return 0; /* OSXSAVE */
+  __asm__ volatile("xgetbv" : "=a"(saved), "=d"(unused) : "c"(0));
+  if (!__get_cpuid_count(7, 0, &a, &b, &c, &d)) return 0;
+  /* the processor has the instructions and the system saves the registers */
+  if (lanes == 8) return (saved & 0x06u) == 0x06u && (b & avx2);
+  return (saved & 0xe6u) == 0xe6u && (b & (f | dq | bw | vl)) == (f | dq | bw | vl);
+}
+#endif
+
 int bpfree_isa_supported(uint32_t isa)
 {
   if (isa >= COUNT(isas)) return 0;
 #if defined(__x86_64__)
-  if (isas[isa].lanes == 8) return __builtin_cpu_supports("avx2") != 0;
-  if (isas[isa].lanes == 16)
-    return __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
-           __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512vl");
+  if (isas[isa].lanes > 4) return processor_runs(isas[isa].lanes);
 #endif
   return 1;
 }

@@ -4,6 +4,7 @@
 #ifndef BPFREE_SIGNS_H
 #define BPFREE_SIGNS_H
 
+#include "bits.h"
 #include "bpfree/model.h"
 
 typedef struct bpfree_signs {
@@ -44,13 +45,7 @@ static inline void bpfree_signs_refill(bpfree_signs *signs)
 /* mu with its sign flipped where the top bit of word is set: fl(mu u), exact. */
 static inline float bpfree_signed(float mu, uint32_t word)
 {
-  union {
-    float f;
-    uint32_t u;
-  } bits;
-  bits.f = mu;
-  bits.u ^= word & 0x80000000u;
-  return bits.f;
+  return bpfree_float32(bpfree_bits32(mu) ^ (word & 0x80000000u));
 }
 
 static inline float bpfree_signs_next(bpfree_signs *signs, float mu)

@@ -7,7 +7,7 @@
 #include <float.h>
 
 /* Strict arithmetic is what makes hashes equal on every machine. */
-#if defined(__FAST_MATH__)
+#if defined(__FAST_MATH__) || (defined(__FINITE_MATH_ONLY__) && __FINITE_MATH_ONLY__)
 #error "bpfree needs strict arithmetic: compile without -ffast-math / -Ofast"
 #endif
 #if defined(FLT_EVAL_METHOD) && FLT_EVAL_METHOD != 0

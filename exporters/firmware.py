@@ -1,0 +1,136 @@
+# SPDX-License-Identifier: MIT
+"""Firmware: a folder of C sources that trains a model on a microcontroller.
+
+The folder is complete: the model's tables, the parts of the runtime it uses, a
+port (startup, linker script, one file of output to replace), samples, a main.
+"""
+
+from __future__ import annotations
+
+import shutil
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from bpfree.errors import check_count
+from bpfree.exporters import main_source, model_source
+from bpfree.exporters.c_text import array, float_literal
+from bpfree.tables import model_tables
+
+_PORTS = {"cortex-m4f": "cortex_m"}
+
+_CORE = ("rng.c", "forward.c", "hash.c", "train.c", "kernel_contract.c")
+"""Runtime sources every model needs; the linker drops what is not called."""
+
+
+@dataclass(frozen=True)
+class Samples:
+    """Training samples for the device's flash.
+
+    rows: (n, features) uint8 with x = scale * byte, or float32 (then scale is
+    1). labels (n,) for classification, or targets (n, outputs) float32.
+    """
+
+    rows: np.ndarray
+    labels: np.ndarray | None = None
+    targets: np.ndarray | None = None
+    scale: float = 1.0
+
+    @property
+    def x(self) -> np.ndarray:
+        """What the network sees, (n, features) float32: the same bits as on the device."""
+        return self.rows.astype(np.float32) * np.float32(self.scale)
+
+
+def runtime_folder() -> Path:
+    """Where the C sources are: inside the installed package, or beside it in a checkout."""
+    package = Path(__file__).resolve().parent.parent
+    return package / "runtime_c"
+
+
+def export(model, folder, *, trainer, samples: Samples, steps: int, target: str = "cortex-m4f") -> Path:
+    """Write firmware sources that train `model` for `steps` steps; returns the folder.
+
+    Args:
+        model: starting parameters, kept in flash and copied to RAM.
+        folder: made if missing; files of an earlier export are replaced.
+        trainer: loss, estimator, update, seed and batch size, such as `run.trainer`.
+        samples: what the device draws shuffled minibatches from.
+        steps: training steps of the main program.
+        target: "cortex-m4f".
+
+    Raises ValueError naming the argument when something does not fit.
+    """
+    if target not in _PORTS:
+        raise ValueError(f"target: expected one of {', '.join(_PORTS)}, got {target!r}")
+    check_count("steps", steps)
+    _check_samples(model.graph, trainer, samples)
+    tables = model_tables(model.graph, sides=2 if trainer.estimator.two_sided else 1)
+    graph = model.graph
+    names = ([n.name for n in graph.nodes], [t.name for t in graph.tensors], [s.name for s in graph.slices])
+    folder = Path(folder)
+    _write(folder / "model.h", model_source.header(tables))
+    _write(folder / "model.c", model_source.source(tables, model.theta, model.frozen, names))
+    _write(folder / "samples.c", samples_source(samples, trainer))
+    _write(folder / "main.c", main_source.render(tables, trainer, steps))
+    _copy_runtime(folder, tables, trainer)
+    shutil.copytree(runtime_folder() / "ports" / _PORTS[target], folder / "port", dirs_exist_ok=True)
+    return folder
+
+
+def samples_source(samples: Samples, trainer) -> str:
+    """samples.c: the data as const arrays and the trainer's sample function."""
+    return main_source.SAMPLES.format(
+        rows=_data("uint8_t" if samples.rows.dtype == np.uint8 else "float", "rows", samples.rows),
+        targets=_data("uint32_t", "labels", samples.labels)
+        if trainer.loss.labels
+        else _data("float", "targets", samples.targets),
+        assign="y->label = labels[row];" if trainer.loss.labels else "y->values = targets + row * MODEL_OUTPUTS;",
+        scale=float_literal(samples.scale),
+        n=len(samples.rows),
+        seed=trainer.seed,
+        batch=trainer.batch_size,
+    )
+
+
+def _data(kind: str, name: str, values) -> str:
+    items = values.reshape(-1)
+    texts = map(float_literal, items) if kind == "float" else items.tolist()
+    return array(f"static const {kind} {name}", texts, 16).replace(" = {", " DATA = {", 1)
+
+
+def _check_samples(graph, trainer, samples) -> None:
+    rows = samples.rows
+    if rows.ndim != 2 or rows.shape[1] != graph.input.size or rows.dtype not in (np.uint8, np.float32):
+        raise ValueError(
+            f"samples.rows: expected uint8 or float32 of shape (n, {graph.input.size}), got {rows.dtype} {rows.shape}"
+        )
+    if trainer.batch_size > len(rows):
+        raise ValueError(f"samples.rows: expected at least batch_size={trainer.batch_size} rows, got {len(rows)}")
+    name, wanted = ("labels", (len(rows),)) if trainer.loss.labels else ("targets", (len(rows), graph.output.size))
+    given = getattr(samples, name)
+    if given is None or given.shape != wanted:
+        raise ValueError(f"samples.{name}: expected shape {wanted}, got {getattr(given, 'shape', None)}")
+    if trainer.loss.labels and int(given.max()) >= graph.output.size:
+        raise ValueError(f"samples.labels: expected labels below {graph.output.size}, got {int(given.max())}")
+
+
+def _copy_runtime(folder: Path, tables, trainer) -> None:
+    """The runtime's headers and the sources that this model and trainer name."""
+    symbols = {row.kernel for row in tables.nodes} | {row.c for row in trainer.rows.values()}
+    sources = [*_CORE, *(f"{symbol.removeprefix('bpfree_')}.c" for symbol in sorted(symbols))]
+    origin, target = runtime_folder(), folder / "runtime"
+    shutil.rmtree(target, ignore_errors=True)
+    (target / "bpfree").mkdir(parents=True)
+    for header in sorted((origin / "include" / "bpfree").iterdir()):
+        if header.name != "host.h":
+            shutil.copy(header, target / "bpfree")
+    for name in [*sources, *(path.name for path in (origin / "src").glob("*.h") if path.name != "registry_isa.h")]:
+        shutil.copy(origin / "src" / name, target)
+
+
+def _write(path: Path, text: str) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(text)
+

@@ -1,0 +1,94 @@
+# SPDX-License-Identifier: MIT
+"""main.c and samples.c of an exported training program."""
+
+from __future__ import annotations
+
+from bpfree.exporters.c_text import float_literal
+from bpfree.rng import BLOCK
+from bpfree.tables import ModelTables
+
+SAMPLES = """\
+/* Written by bpfree. Samples in flash, walked in shuffled minibatches. */
+#include "model.h"
+
+#define DATA __attribute__((section(".bpfree_data")))
+
+{rows}
+{targets}
+int sample(void *user, uint32_t step, uint32_t i, float *x, bpfree_target *y);
+
+int sample(void *user, uint32_t step, uint32_t i, float *x, bpfree_target *y)
+{{
+  const uint32_t row = bpfree_batch_index({seed}u, step, {batch}, {n}, i);
+  (void)user;
+  for (uint32_t k = 0; k < MODEL_FEATURES; k++) x[k] = (float)rows[row * MODEL_FEATURES + k] * {scale};
+  {assign}
+  return 0;
+}}
+"""
+
+_MAIN = """\
+/* Written by bpfree. Trains {steps} steps, sending each step's record and at
+ * the end the hash of theta: the same bits as bpfree on a computer. */
+#include "model.h"
+#include "port.h"
+
+enum {{ STEPS = {steps}, COEFFICIENTS = {coefficients}, ARENA = {arena} }};
+enum {{ MARK_STEP = 1, MARK_STEP_DONE = 2 }};
+
+int sample(void *user, uint32_t step, uint32_t i, float *x, bpfree_target *y); /* samples.c */
+
+static const float settings[] = {{{settings}}};
+
+static const bpfree_trainer trainer = {{
+  &model, &{estimator}, &{update}, {loss}, sample, 0, settings,
+  {seed}u /* seed */, {batch} /* batch */, {n_queries} /* n_queries */, {grouping}, {two_sided} /* two_sided */,
+  {mu} /* mu */
+}};
+
+/* All the RAM of the run. */
+float theta[MODEL_THETA], x[MODEL_FEATURES], arena[ARENA], coefficients[COEFFICIENTS];
+
+int main(void)
+{{
+  bpfree_context run = {{theta, x, arena, coefficients, 0, 0}};
+  for (uint32_t k = 0; k < MODEL_THETA; k++) theta[k] = model_theta[k];
+  int status = bpfree_train_init(&trainer, &run);
+  while (status == BPFREE_OK && run.step < STEPS) {{
+    port_emit(PORT_MARK, MARK_STEP);
+    status = bpfree_step(&trainer, &run);
+    port_emit(PORT_MARK, MARK_STEP_DONE);
+    for (uint32_t k = 0; k < COEFFICIENTS; k++) {{
+      union {{
+        float value;
+        uint32_t bits;
+      }} word = {{coefficients[k]}};
+      port_emit(PORT_RECORD, word.bits);
+    }}
+  }}
+  const uint64_t hash = bpfree_hash(theta, MODEL_THETA);
+  port_emit(PORT_HASH, (uint32_t)hash);
+  port_emit(PORT_HASH, (uint32_t)(hash >> 32));
+  return status;
+}}
+"""
+
+def render(tables: ModelTables, trainer, steps: int) -> str:
+    """main.c for this trainer."""
+    settings = trainer.native_settings()
+    n_groups = len(trainer.graph.groups(trainer.estimator.grouping))
+    return _MAIN.format(
+        steps=steps,
+        coefficients=n_groups * trainer.estimator.n_queries,
+        arena=max(BLOCK, tables.plan.floats(1)),
+        settings=", ".join(map(float_literal, settings["settings"])),
+        loss=trainer.rows["loss"].c,
+        estimator=trainer.rows["estimator"].c,
+        update=trainer.rows["update"].c,
+        seed=trainer.seed,
+        batch=trainer.batch_size,
+        n_queries=trainer.estimator.n_queries,
+        grouping=f"BPFREE_{trainer.estimator.grouping.upper()}",
+        two_sided=int(trainer.estimator.two_sided),
+        mu=float_literal(trainer.estimator.mu),
+    )
