@@ -58,26 +58,24 @@ def random_features_floor(models, train, test, *, validation=None, ridge=RIDGES)
 def _floor(model, train, test, validation, strengths) -> tuple[float, float]:
     """Test accuracy and the ridge strength chosen."""
     classes = model.graph.output.size
-    (x, labels), *others = (_checked(data, name, classes) for data, name in zip((train, validation, test), _NAMES))
-    features = body_features(model, x)
+    features, labels = _features(model, train, "train")
     heads = _ridge_heads(features, np.eye(classes)[labels], strengths)
-    (valid, valid_labels), (held_out, test_labels) = ((body_features(model, x), labels) for x, labels in others)
-    scores = [_accuracy(valid, head, valid_labels) for head in heads]
-    best = int(np.argmax(scores))
-    return _accuracy(held_out, heads[best], test_labels), strengths[best]
+    features, labels = _features(model, validation, "validation")
+    best = int(np.argmax([_accuracy(features, labels, head) for head in heads]))
+    return _accuracy(*_features(model, test, "test"), heads[best]), strengths[best]
 
 
-_NAMES = ("train", "validation", "test")
-
-
-def _checked(data, name, classes):
-    x, labels = data
-    labels = np.asarray(labels)
+def _features(model, data, name):
+    """Features and labels of a split, checked."""
+    (x, labels), classes = data, model.graph.output.size
+    features, labels = body_features(model, x), np.asarray(labels)
     if labels.shape != (len(x),) or not np.issubdtype(labels.dtype, np.integer):
-        raise TypeError(f"{name}: expected integer labels of shape ({len(x)},), got {labels.dtype} {labels.shape}")
-    if labels.min() < 0 or labels.max() >= classes:
-        raise ValueError(f"{name}: expected labels in [0, {classes - 1}], got {labels.min()} to {labels.max()}")
-    return x, labels
+        wanted = f"integer labels of shape ({len(x)},)"
+        raise TypeError(f"{name}: expected {wanted}, got {labels.dtype} {labels.shape}")
+    low, high = labels.min(), labels.max()
+    if low < 0 or high >= classes:
+        raise ValueError(f"{name}: expected labels in [0, {classes - 1}], got {low} to {high}")
+    return features, labels
 
 
 def body_features(model: Model, x) -> np.ndarray:
@@ -111,6 +109,6 @@ def _ridge_heads(features, targets, strengths) -> list[tuple[np.ndarray, np.ndar
     return heads
 
 
-def _accuracy(features, head, labels) -> float:
+def _accuracy(features, labels, head) -> float:
     weight, bias = head
     return float(((features @ weight + bias).argmax(axis=1) == labels).mean())

@@ -43,3 +43,25 @@ def plot_run(run, path) -> None:
     draw_run(axis, run)
     axis.set_title(f"{run.model.graph.n_theta} parameters, forward passes only")
     figure.savefig(path)
+
+
+def plot_demo(runs, device_run, floor: float, path) -> None:
+    """Save loss and accuracy of training on the computer, then on the device, with the floor."""
+    figure, (loss, accuracy) = _figure(2)
+    start = 0
+    for run, name in [*((run, "computer") for run in runs), (device_run, "device (same bits)")]:
+        forwards = start + run.forwards * np.arange(1, len(run.losses) + 1) / max(1, len(run.losses))
+        colour = "tab:blue" if name == "computer" else "tab:red"
+        loss.plot(forwards, smooth(run.losses, 50), color=colour)
+        if run.validation:
+            steps, values = zip(*run.validation, strict=True)
+            accuracy.plot(forwards[np.array(steps) - 1], values, color=colour, label=name if start == 0 else None)
+        start += run.forwards
+    loss.set_yscale("log")
+    loss.set_ylabel("loss (mean of the probes)")
+    accuracy.axhline(floor, color="grey", linestyle="--", label="floor: random features + ridge")
+    accuracy.set_ylabel("validation accuracy")
+    for axis in (loss, accuracy):
+        axis.set_xlabel("forwards (samples passed through the network)")
+    accuracy.legend(loc="lower right")
+    figure.savefig(path, dpi=120)

@@ -10,6 +10,7 @@ is an address, not an array: it is regenerated wherever it is needed.
 from __future__ import annotations
 
 from enum import IntEnum
+from functools import lru_cache
 
 import numpy as np
 
@@ -60,6 +61,7 @@ def threefry(key, counter):
 
 def stream(domain: int, query: int = 0, sample: int = 0) -> int:
     """The second counter word: domain:4 | query:12 | sample:16."""
+    check_count("domain", domain, 0, 15)
     check_count("query", query, 0, 4095)
     check_count("sample", sample, 0, 65535)
     return int(domain) << 28 | query << 16 | sample
@@ -115,4 +117,12 @@ def batch_indices(seed: int, step: int, batch: int, n: int) -> np.ndarray:
     """Indices (batch,) of the minibatch at this step: shuffled epochs of n // batch full minibatches."""
     per_epoch = n // batch
     start = step % per_epoch * batch
-    return shuffle(seed, step // per_epoch, n, np.arange(start, start + batch))
+    return _epoch_order(seed, step // per_epoch, n)[start : start + batch]
+
+
+@lru_cache(maxsize=4)
+def _epoch_order(seed: int, epoch: int, n: int) -> np.ndarray:
+    # A device asks for one position at a time in O(1) memory; a host remembers the epoch's order.
+    order = shuffle(seed, epoch, n, np.arange(n))
+    order.flags.writeable = False
+    return order

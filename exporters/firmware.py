@@ -18,9 +18,12 @@ from bpfree.exporters import main_source, model_source
 from bpfree.exporters.c_text import array, float_literal
 from bpfree.tables import model_tables
 
+MARK_STEP, MARK_STEP_DONE = 1, 2
+"""Marks the program sends before and after each training step."""
+
 _PORTS = {"cortex-m4f": "cortex_m"}
 
-_CORE = ("rng.c", "forward.c", "hash.c", "train.c", "kernel_contract.c")
+_CORE = ("rng.c", "forward.c", "hash.c", "train.c", "kernel_bias.c", "kernel_contract.c")
 """Runtime sources every model needs; the linker drops what is not called."""
 
 
@@ -73,7 +76,7 @@ def export(model, folder, *, trainer, samples: Samples, steps: int, target: str 
     _write(folder / "model.h", model_source.header(tables))
     _write(folder / "model.c", model_source.source(tables, model.theta, model.frozen, names))
     _write(folder / "samples.c", samples_source(samples, trainer))
-    _write(folder / "main.c", main_source.render(tables, trainer, steps))
+    _write(folder / "main.c", main_source.render(tables, trainer, steps, (MARK_STEP, MARK_STEP_DONE)))
     _copy_runtime(folder, tables, trainer)
     shutil.copytree(runtime_folder() / "ports" / _PORTS[target], folder / "port", dirs_exist_ok=True)
     return folder
@@ -110,7 +113,7 @@ def _check_samples(graph, trainer, samples) -> None:
         raise ValueError(f"samples.rows: expected at least batch_size={trainer.batch_size} rows, got {len(rows)}")
     name, wanted = ("labels", (len(rows),)) if trainer.loss.labels else ("targets", (len(rows), graph.output.size))
     given = getattr(samples, name)
-    if given is None or given.shape != wanted:
+    if given is None or given.shape != wanted or not np.issubdtype(given.dtype, np.number):
         raise ValueError(f"samples.{name}: expected shape {wanted}, got {getattr(given, 'shape', None)}")
     if trainer.loss.labels and int(given.max()) >= graph.output.size:
         raise ValueError(f"samples.labels: expected labels below {graph.output.size}, got {int(given.max())}")

@@ -34,7 +34,7 @@ _MAIN = """\
 #include "port.h"
 
 enum {{ STEPS = {steps}, COEFFICIENTS = {coefficients}, ARENA = {arena} }};
-enum {{ MARK_STEP = 1, MARK_STEP_DONE = 2 }};
+enum {{ MARK_STEP = {mark_step}, MARK_STEP_DONE = {mark_done} }};
 
 int sample(void *user, uint32_t step, uint32_t i, float *x, bpfree_target *y); /* samples.c */
 
@@ -73,12 +73,14 @@ int main(void)
 }}
 """
 
-def render(tables: ModelTables, trainer, steps: int) -> str:
-    """main.c for this trainer."""
+def render(tables: ModelTables, trainer, steps: int, marks) -> str:
+    """main.c for this trainer; marks are sent before and after each step."""
     settings = trainer.native_settings()
     n_groups = len(trainer.graph.groups(trainer.estimator.grouping))
     return _MAIN.format(
         steps=steps,
+        mark_step=marks[0],
+        mark_done=marks[1],
         coefficients=n_groups * trainer.estimator.n_queries,
         arena=max(BLOCK, tables.plan.floats(1)),
         settings=", ".join(map(float_literal, settings["settings"])),

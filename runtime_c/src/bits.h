@@ -6,6 +6,15 @@
 
 #include <stdint.h>
 
+/* In front of a loop of known length. */
+#if defined(__clang__)
+#define BPFREE_UNROLL_8 _Pragma("clang loop unroll_count(8)")
+#elif defined(__GNUC__)
+#define BPFREE_UNROLL_8 _Pragma("GCC unroll 8")
+#else
+#define BPFREE_UNROLL_8
+#endif
+
 typedef union bpfree_word {
   float f;
   uint32_t u;

@@ -83,4 +83,12 @@ static void gradient(const bpfree_trainer *t, uint32_t step, const float *coeffi
   }
 }
 
-const bpfree_estimator bpfree_est_rge = {estimate, gradient};
+static void signs(const bpfree_trainer *t, uint32_t step, uint32_t slice, uint32_t block, uint32_t words[2])
+{
+  const uint32_t key[2] = {t->seed, step};
+  const uint32_t counter[2] = {t->model->slices[slice].first_block + block,
+                               bpfree_stream(BPFREE_DOMAIN_PROBE, 0, 0)};
+  bpfree_threefry(key, counter, words);
+}
+
+const bpfree_estimator bpfree_est_rge = {estimate, gradient, signs};

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* Batches on a host: samples are turned to columns tile by tile, one perturbed
  * copy of theta serves the whole batch, and every tile stays in cache. */
+#include <stddef.h>
 #include "bpfree/host.h"
 
 #if defined(__SSE__)
@@ -22,8 +23,6 @@ static int flushes_to_zero(void)
 #endif
 }
 
-static uint64_t round_up(uint64_t floats) { return (floats + 15u) & ~(uint64_t)15u; }
-
 /* The workspace, cut into arrays; each starts on a cache line. */
 typedef struct rooms {
   float *columns; /* (tiles, features, tile) */
@@ -32,34 +31,45 @@ typedef struct rooms {
   float *values;    /* (tile) */
   float *targets;   /* (outputs, tile) */
   uint32_t *labels; /* (tile) */
-  uint64_t floats;
+  uint64_t floats;  /* of all of them */
 } rooms;
+
+/* The next room of this many floats; base NULL only counts. */
+static float *take(float *base, uint64_t *at, uint64_t floats)
+{
+  float *room = base ? base + *at : NULL;
+  *at += (floats + 15u) & ~(uint64_t)15u;
+  return room;
+}
 
 static rooms cut(const bpfree_model *model, uint32_t n, uint32_t tile, float *base)
 {
   const uint64_t padded = ((uint64_t)n + tile - 1) / tile * tile;
   rooms r;
-  uint64_t at = 0;
-  r.columns = base + at;
-  at += round_up(padded * model->tensors[model->input].size);
-  r.theta = base + at;
-  at += round_up(model->n_theta);
-  r.arena = base + at;
-  at += round_up(bpfree_arena_size(model, tile));
-  r.values = base + at;
-  at += round_up(tile);
-  r.targets = base + at;
-  at += round_up((uint64_t)tile * model->tensors[model->output].size);
-  r.labels = (uint32_t *)(void *)(base + at);
-  at += round_up(tile);
-  r.floats = at;
+  r.floats = 0;
+  r.columns = take(base, &r.floats, padded * model->tensors[model->input].size);
+  r.theta = take(base, &r.floats, model->n_theta);
+  r.arena = take(base, &r.floats, bpfree_arena_size(model, tile));
+  r.values = take(base, &r.floats, tile);
+  r.targets = take(base, &r.floats, (uint64_t)tile * model->tensors[model->output].size);
+  r.labels = (uint32_t *)(void *)take(base, &r.floats, tile);
   return r;
 }
 
 uint64_t bpfree_workspace_size(const bpfree_model *model, uint32_t n, uint32_t tile)
 {
-  static float origin; /* only its address is used, to cut without a buffer */
-  return cut(model, n, tile, &origin).floats * sizeof(float);
+  return tile ? cut(model, n, tile, NULL).floats * sizeof(float) : 0;
+}
+
+/* Checks before it cuts: nothing points outside the workspace. */
+static int prepare(const bpfree_model *model, uint32_t n, uint32_t tile, float *workspace, uint64_t bytes, rooms *r)
+{
+  if (tile == 0) return BPFREE_ERR_ARG;
+  if (!workspace || (uintptr_t)workspace & 63u) return BPFREE_ERR_ALIGN;
+  if (bpfree_workspace_size(model, n, tile) > bytes) return BPFREE_ERR_SIZE;
+  if (flushes_to_zero()) return BPFREE_ERR_NUMERIC;
+  *r = cut(model, n, tile, workspace);
+  return BPFREE_OK;
 }
 
 /* rows (n, width) to columns (width, tile), missing samples zero. Strips of 32
@@ -80,19 +90,11 @@ static void columns_of_batch(const bpfree_model *model, const bpfree_batch *batc
     to_columns(batch->x + (uint64_t)s * features, batch->n - s, features, tile, columns + (uint64_t)s * features);
 }
 
-static int check(const rooms *r, const float *workspace, uint64_t bytes, uint32_t tile)
-{
-  if (tile == 0) return BPFREE_ERR_ARG;
-  if ((uintptr_t)workspace & 63u) return BPFREE_ERR_ALIGN;
-  if (r->floats * sizeof(float) > bytes) return BPFREE_ERR_SIZE;
-  return flushes_to_zero() ? BPFREE_ERR_NUMERIC : BPFREE_OK;
-}
-
 int bpfree_predict(const bpfree_model *model, const float *theta, const bpfree_batch *batch, uint32_t tile,
                    float *workspace, uint64_t workspace_bytes, float *y)
 {
-  const rooms r = cut(model, batch->n, tile, workspace);
-  const int status = check(&r, workspace, workspace_bytes, tile);
+  rooms r;
+  const int status = prepare(model, batch->n, tile, workspace, workspace_bytes, &r);
   if (status) return status;
   const uint32_t features = model->tensors[model->input].size, outputs = model->tensors[model->output].size;
   columns_of_batch(model, batch, tile, r.columns);
@@ -124,8 +126,8 @@ int bpfree_evaluate(const bpfree_model *model, const float *theta, const bpfree_
                     const bpfree_probe *probes, uint32_t n_probes, uint32_t tile, float *workspace,
                     uint64_t workspace_bytes, float *values)
 {
-  const rooms r = cut(model, batch->n, tile, workspace);
-  const int status = check(&r, workspace, workspace_bytes, tile);
+  rooms r;
+  const int status = prepare(model, batch->n, tile, workspace, workspace_bytes, &r);
   if (status) return status;
   for (uint32_t s = 0; batch->labels && s < batch->n; s++)
     if (batch->labels[s] >= model->tensors[model->output].size) return BPFREE_ERR_ARG;

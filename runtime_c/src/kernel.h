@@ -25,6 +25,18 @@ typedef float bpfree_vector;
 typedef float bpfree_vector __attribute__((vector_size(4 * BPFREE_LANES), may_alias));
 #endif
 
+/* Samples of a pass: a constant where there is one lane, so that a device
+ * compiles loops over one sample, strides and all. */
+static inline uint32_t bpfree_samples(const bpfree_pass *pass)
+{
+#if BPFREE_LANES == 1
+  (void)pass;
+  return 1;
+#else
+  return pass->n;
+#endif
+}
+
 /* Sides a node has to compute: 1 when both would be the same. */
 static inline uint32_t bpfree_sides(const bpfree_pass *pass, const bpfree_node *node)
 {
@@ -36,13 +48,13 @@ static inline const float *bpfree_input(const bpfree_pass *pass, const bpfree_no
 {
   const uint32_t number = node->input[which];
   const bpfree_tensor *t = &pass->model->tensors[number];
-  return number == pass->model->input ? pass->x : pass->arena + (t->offset + side * t->side) * pass->n;
+  return number == pass->model->input ? pass->x : pass->arena + (t->offset + side * t->side) * bpfree_samples(pass);
 }
 
 static inline float *bpfree_result(const bpfree_pass *pass, const bpfree_node *node, uint32_t side)
 {
   const bpfree_tensor *t = &pass->model->tensors[node->output];
-  return pass->arena + (t->offset + side * t->side) * pass->n;
+  return pass->arena + (t->offset + side * t->side) * bpfree_samples(pass);
 }
 
 static inline const bpfree_slice *bpfree_node_slice(const bpfree_pass *pass, const bpfree_node *node, uint32_t k)
@@ -65,7 +77,7 @@ static inline int bpfree_probed(const bpfree_pass *pass, const bpfree_node *node
 
 static inline uint32_t bpfree_elements(const bpfree_pass *pass, const bpfree_node *node)
 {
-  return pass->model->tensors[node->output].size * pass->n;
+  return pass->model->tensors[node->output].size * bpfree_samples(pass);
 }
 
 /* y[m, :] = parameter k of the node, perturbed on read for this side; zeros

@@ -3,7 +3,6 @@
  * comes from a block of rows x vectors held in registers: each weight and each
  * input vector is loaded once per block. */
 #include "kernel.h"
-#include "signs.h"
 
 #if defined(__clang__)
 #define UNROLL _Pragma("clang loop unroll(full)")
@@ -101,25 +100,5 @@ void BPFREE_KERNEL(contract)(float *y, const float *a, uint32_t k_stride, uint32
     strip(1, y, o, rows);
     y += BPFREE_LANES;
     o.x += BPFREE_LANES;
-  }
-}
-
-void BPFREE_KERNEL(bias_rows)(const bpfree_pass *pass, const bpfree_node *node, uint32_t k, uint32_t side,
-                              uint32_t rows, float *y)
-{
-  const uint32_t n = pass->n;
-  if (k >= node->n_slices) {
-    for (uint32_t i = 0; i < rows * n; i++) y[i] = 0.0f;
-    return;
-  }
-  const bpfree_slice *slice = bpfree_node_slice(pass, node, k);
-  const float *bias = bpfree_parameters(pass, slice);
-  const int probed = bpfree_probed(pass, node, k);
-  const float mu = probed ? (side ? -pass->probe->mu : pass->probe->mu) : 0.0f;
-  bpfree_signs signs;
-  if (probed) bpfree_signs_start(&signs, pass->probe, slice->first_block);
-  for (uint32_t m = 0; m < rows; m++) {
-    const float value = probed ? bias[m] + bpfree_signs_next(&signs, mu) : bias[m];
-    for (uint32_t s = 0; s < n; s++) y[m * n + s] = value;
   }
 }

@@ -8,29 +8,48 @@
 #include "kernel.h"
 #include "signs.h"
 
-/* sum0 += (w + mu u) x0 and sum1 += (w - mu u) x1 along one row. */
+/* One vector of samples on both sides of theta. */
+typedef struct pair {
+  bpfree_vector plus, minus;
+} pair;
+
+/* plus += (w + mu u) x0 and minus += (w - mu u) x1 over `count` <= 32 weights. */
+static inline pair add_word(pair sum, const float *w, const float *x0, const float *x1, uint32_t n, float mu,
+                            uint32_t word, uint32_t count)
+{
+  BPFREE_UNROLL_8 for (uint32_t k = 0; k < count; k++, word <<= 1)
+  {
+    const float step = bpfree_signed(mu, word), value = w[k];
+    sum.plus += (value + step) * *(const bpfree_vector *)(x0 + k * n);
+    sum.minus += (value - step) * *(const bpfree_vector *)(x1 + k * n);
+  }
+  return sum;
+}
+
+/* One row of weights, word of signs by word. */
 static void row_paired(bpfree_signs *signs, float mu, const float *w, const float *x0, const float *x1,
                        uint32_t inputs, uint32_t n, float *y0, float *y1)
 {
-  bpfree_vector sum0 = *(const bpfree_vector *)y0, sum1 = *(const bpfree_vector *)y1;
-  for (const float *const end = w + inputs; w != end;) {
+  pair sum = {*(const bpfree_vector *)y0, *(const bpfree_vector *)y1};
+  while (inputs) {
     if (signs->left == 0) bpfree_signs_refill(signs);
-    const uint32_t ahead = (uint32_t)(end - w);
-    const uint32_t run = ahead < signs->left ? ahead : signs->left;
-    uint32_t word = signs->word;
-    for (const float *const stop = w + run; w != stop; w++) {
-      const float step = bpfree_signed(mu, word), value = *w;
-      word <<= 1;
-      sum0 += (value + step) * *(const bpfree_vector *)x0;
-      sum1 += (value - step) * *(const bpfree_vector *)x1;
-      x0 += n;
-      x1 += n;
+    uint32_t count = 32;
+    if (signs->left == 32 && inputs >= 32) { /* known length: unrolled without a rest */
+      sum = x0 == x1 ? add_word(sum, w, x0, x0, n, mu, signs->word, 32) /* first layer: one load for both sides */
+                     : add_word(sum, w, x0, x1, n, mu, signs->word, 32);
+    } else {
+      count = inputs < signs->left ? inputs : signs->left;
+      sum = add_word(sum, w, x0, x1, n, mu, signs->word, count);
+      signs->word = count < 32 ? signs->word << count : 0;
     }
-    signs->word = word;
-    signs->left -= run;
+    signs->left -= count;
+    inputs -= count;
+    w += count;
+    x0 += count * n;
+    x1 += count * n;
   }
-  *(bpfree_vector *)y0 = sum0;
-  *(bpfree_vector *)y1 = sum1;
+  *(bpfree_vector *)y0 = sum.plus;
+  *(bpfree_vector *)y1 = sum.minus;
 }
 
 static void row_single(bpfree_signs *signs, float mu, const float *w, const float *x, uint32_t inputs, uint32_t n,
@@ -46,7 +65,7 @@ static void row_single(bpfree_signs *signs, float mu, const float *w, const floa
 
 static void weights_on_read(const bpfree_pass *pass, const bpfree_node *node, uint32_t inputs, uint32_t outputs)
 {
-  const uint32_t n = pass->n, sides = bpfree_sides(pass, node);
+  const uint32_t n = bpfree_samples(pass), sides = bpfree_sides(pass, node);
   const bpfree_slice *slice = bpfree_node_slice(pass, node, 0);
   const float *w = bpfree_parameters(pass, slice);
   const float *x0 = bpfree_input(pass, node, 0, 0), *x1 = bpfree_input(pass, node, 0, sides - 1);
@@ -77,5 +96,5 @@ void BPFREE_KERNEL(op_linear)(const bpfree_pass *pass, const bpfree_node *node)
   const float *w = bpfree_parameters(pass, bpfree_node_slice(pass, node, 0));
   for (uint32_t side = 0; side < sides; side++)
     BPFREE_KERNEL(contract)(bpfree_result(pass, node, side), w, 1, inputs, bpfree_input(pass, node, 0, side),
-                            outputs, inputs, pass->n);
+                            outputs, inputs, bpfree_samples(pass));
 }

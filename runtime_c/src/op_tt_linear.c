@@ -61,7 +61,7 @@ static const float *load_core(const bpfree_pass *pass, const bpfree_node *node, 
 static void sweep_from_left(const bpfree_pass *pass, const bpfree_node *node, const train *t, uint32_t side,
                             uint32_t o1, const float *x, float *y, float *buffer[2], float *room)
 {
-  const uint32_t n = pass->n, d = t->d;
+  const uint32_t n = bpfree_samples(pass), d = t->d;
   uint32_t produced = 1;                             /* values of o2..ok so far */
   uint32_t rest = product(t->inputs, 1, d);          /* values of i(k+1)..id */
   for (uint32_t k = 0; k < d; k++) {
@@ -83,7 +83,7 @@ static void sweep_from_left(const bpfree_pass *pass, const bpfree_node *node, co
 static void sweep_from_right(const bpfree_pass *pass, const bpfree_node *node, const train *t, uint32_t side,
                              uint32_t od, const float *x, float *y, float *buffer[2], float *room)
 {
-  const uint32_t n = pass->n, d = t->d;
+  const uint32_t n = bpfree_samples(pass), d = t->d;
   uint32_t produced = 1;                             /* values of ok..o(d-1) so far */
   uint32_t prefix = product(t->inputs, 0, d);        /* values of i1..ik */
   for (uint32_t k = d; k-- > 0;) {
@@ -119,7 +119,7 @@ static const float *padded_input(const float *x, float *padded, uint32_t feature
 
 void BPFREE_KERNEL(op_tt_linear)(const bpfree_pass *pass, const bpfree_node *node)
 {
-  const uint32_t *const word = node->attributes, d = word[0], n = pass->n;
+  const uint32_t *const word = node->attributes, d = word[0], n = bpfree_samples(pass);
   const train t = {d, word[1], word + 6, word + 6 + d, word + 6 + 2 * d};
   float *const scratch = pass->arena + node->scratch * n;
   float *buffer[2] = {scratch, scratch + word[3] * n};

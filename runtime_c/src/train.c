@@ -82,9 +82,27 @@ int bpfree_train_init(const bpfree_trainer *t, bpfree_context *c)
   return BPFREE_OK;
 }
 
+/* One query and a stateless update: no gradient is ever written down. */
+static void update_by_signs(const bpfree_trainer *t, bpfree_context *c, float coefficient, uint32_t slice)
+{
+  float *theta = c->theta + t->model->slices[slice].offset;
+  uint32_t words[2], left = t->model->slices[slice].size;
+  for (uint32_t k = 0; left; k++) {
+    const uint32_t n = left < 32 ? left : 32;
+    if ((k & 1u) == 0) t->estimator->signs(t, c->step, slice, k / 2, words);
+    t->update->apply_signs(theta, coefficient, words[k & 1u], t->settings, n);
+    theta += n;
+    left -= n;
+  }
+}
+
 /* The arena is idle between evaluations: it holds the chunk of gradient. */
 static void update_slice(const bpfree_trainer *t, bpfree_context *c, const float *coefficients, uint32_t slice)
 {
+  if (t->n_queries == 1 && t->estimator->signs && t->update->apply_signs) {
+    update_by_signs(t, c, *coefficients, slice);
+    return;
+  }
   const uint32_t offset = t->model->slices[slice].offset, size = t->model->slices[slice].size;
   for (uint32_t done = 0; done < size; done += BPFREE_BLOCK) {
     const uint32_t n = size - done < BPFREE_BLOCK ? size - done : BPFREE_BLOCK;

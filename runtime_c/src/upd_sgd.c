@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* theta = fl(theta - fl(lr g)). settings {lr}, no state. */
 #include "bpfree/train.h"
+#include "signs.h"
 
 static void apply(float *theta, const float *gradient, float *const *state, const float *settings, uint32_t n)
 {
@@ -9,4 +10,14 @@ static void apply(float *theta, const float *gradient, float *const *state, cons
   for (uint32_t k = 0; k < n; k++) theta[k] = theta[k] - lr * gradient[k];
 }
 
-const bpfree_update bpfree_upd_sgd = {apply, 0};
+/* fl(lr (c u)) = fl(lr c) u: one multiply a word, then additions only. */
+static void apply_signs(float *theta, float coefficient, uint32_t word, const float *settings, uint32_t n)
+{
+  const float step = settings[0] * coefficient;
+  if (n == 32) /* known length: unrolled without a rest */
+    BPFREE_UNROLL_8 for (uint32_t k = 0; k < 32; k++, word <<= 1) theta[k] = theta[k] - bpfree_signed(step, word);
+  else
+    for (uint32_t k = 0; k < n; k++, word <<= 1) theta[k] = theta[k] - bpfree_signed(step, word);
+}
+
+const bpfree_update bpfree_upd_sgd = {apply, apply_signs, 0};

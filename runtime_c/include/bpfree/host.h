@@ -34,11 +34,12 @@ typedef struct bpfree_batch {
 } bpfree_batch;
 
 /* Bytes of workspace for the calls below, aligned to 64; `tile` samples are
- * computed at a time, a multiple of the lanes of the model's kernels. */
+ * computed at a time, a multiple of the lanes of the model's kernels, >= 1
+ * (0 gives 0 here and BPFREE_ERR_ARG below). */
 uint64_t bpfree_workspace_size(const bpfree_model *model, uint32_t n, uint32_t tile);
 
-/* y (n, outputs). Returns BPFREE_OK, BPFREE_ERR_SIZE, BPFREE_ERR_ALIGN, or
- * BPFREE_ERR_NUMERIC when this thread flushes subnormal numbers to zero. */
+/* y (n, outputs). Returns BPFREE_OK, BPFREE_ERR_ARG (tile 0), BPFREE_ERR_SIZE,
+ * BPFREE_ERR_ALIGN, or BPFREE_ERR_NUMERIC when this thread flushes subnormal numbers to zero. */
 int bpfree_predict(const bpfree_model *model, const float *theta, const bpfree_batch *batch, uint32_t tile,
                    float *workspace, uint64_t workspace_bytes, float *y);
 

@@ -35,11 +35,14 @@ typedef int (*bpfree_sample_fn)(void *user, uint32_t step, uint32_t i, float *x,
 typedef void (*bpfree_loss)(const float *y, uint32_t outputs, const uint32_t *labels, const float *targets,
                             uint32_t n, float *values);
 
-/* Elementwise: theta[k] -= step made of gradient[k] and state; `state` is
- * n_state vectors of n_theta floats, here already moved to element `first`. */
+/* An update is elementwise, so it is applied chunk by chunk. */
 typedef struct bpfree_update {
+  /* theta[0..n) moves by what gradient[0..n) and the n_state vectors say. */
   void (*apply)(float *theta, const float *gradient, float *const *state, const float *settings, uint32_t n);
-  uint32_t n_state; /* floats of state per parameter */
+  /* The same for gradient[k] = coefficient times sign k of word (most
+   * significant bit first, 1 = minus), n <= 32; NULL where that saves nothing. */
+  void (*apply_signs)(float *theta, float coefficient, uint32_t word, const float *settings, uint32_t n);
+  uint32_t n_state; /* floats of state per parameter, at most 2 */
 } bpfree_update;
 
 enum bpfree_grouping {
@@ -57,6 +60,10 @@ typedef struct bpfree_estimator {
   /* g[0..n): elements [64 block, ...) of a slice of the gradient of a step. */
   void (*gradient)(const struct bpfree_trainer *trainer, uint32_t step, const float *coefficients,
                    uint32_t slice, uint32_t block, uint32_t n, float *g);
+  /* Both words of signs of direction 0 in that block; NULL where directions
+   * are not signs. With one query they are the gradient but for a factor. */
+  void (*signs)(const struct bpfree_trainer *trainer, uint32_t step, uint32_t slice, uint32_t block,
+                uint32_t words[2]);
 } bpfree_estimator;
 
 /* Settings of a run: const, in flash. */

@@ -1,0 +1,171 @@
+# SPDX-License-Identifier: MIT
+"""`bpfree demo`: from handwritten digits to a microcontroller that trains."""
+
+from __future__ import annotations
+
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+import click
+import numpy as np
+from rich.console import Console
+from rich.table import Table
+
+import bpfree as bf
+from bpfree import emulate
+from bpfree.datasets import load_digits
+from bpfree.engines import ReferenceEngine
+from bpfree.exporters import firmware
+from bpfree.floors import random_features_floor
+from bpfree.journal import Journal, replay
+from bpfree.plots import plot_demo
+from bpfree.progress import live_bar
+
+# Chosen on the validation split; the test split is only looked at in the last table.
+PHASES = ((1500, 0.1), (1000, 0.03))
+"""(steps, learning rate) of training on the computer."""
+
+ON_COMPUTER = {"estimator": bf.RGE(n_queries=16, mu=2.0**-6), "batch_size": 128}
+ON_DEVICE = {"estimator": bf.RGE(n_queries=4, mu=2.0**-6), "batch_size": 16}
+DEVICE_STEPS, DEVICE_LR, DEVICE_SAMPLES = 30, 0.01, 200
+
+
+def network(seed: int = 0) -> bf.Model:
+    """64 inputs, a tensor-train layer, 10 classes."""
+    return bf.Sequential(
+        64, [bf.TTLinear((4, 4, 4), (4, 4, 2), rank=4), bf.Tanh(), bf.Linear(10)], seed=seed
+    )
+
+
+@dataclass
+class OnDevice:
+    """What the emulated microcontroller did."""
+
+    trainer: bf.Trainer
+    samples: firmware.Samples
+    sizes: object
+    result: object
+    flags: str
+
+    @property
+    def journal(self) -> Journal:
+        """The records it sent, one row of coefficients a step."""
+        words = self.result.records.view(np.float32)
+        return Journal("", records=list(words.reshape(DEVICE_STEPS, -1, self.trainer.estimator.n_queries)))
+
+
+@click.command()
+@click.option("--folder", type=click.Path(path_type=Path), default=Path("bpfree-demo"), show_default=True,
+              help="Where the picture, the model and the firmware go.")  # fmt: skip
+@click.option("--seed", type=click.IntRange(0, 2**32 - 1), default=0, show_default=True, help="Of everything random.")
+def demo(folder: Path, seed: int) -> None:
+    """Train digits without back-propagation, then go on training on an emulated Cortex-M4F.
+
+    Needs the extra packages of `pip install "bpfree[emulate,plot]"` and no
+    board. Ends with one table and three equal hashes; exits with 1 when they
+    differ.
+    """
+    console = Console()
+    folder.mkdir(parents=True, exist_ok=True)
+    digits, model = load_digits(), network(seed)
+    console.print("[bold]bpfree demo[/bold]: training with forward passes only, nothing is differentiated\n")
+    console.print(f"1. {len(digits.train.x)} handwritten digits, {model.graph.n_theta} parameters (compiled engine)")
+    runs = train_on_computer(model, digits, seed)
+    trained = runs[-1].model
+    trained.save(folder / "digits.npz")
+
+    console.print("2. the model as C99 firmware, compiled for an Arm Cortex-M4F and trained on there (emulated)")
+    device = train_on_device(trained, digits, folder / "firmware", seed)
+
+    console.print("3. the same steps on this computer, and the device's journal replayed in NumPy\n")
+    again = bf.train(
+        trained, (device.samples.x, device.samples.labels), update=bf.SGD(DEVICE_LR), **ON_DEVICE,
+        steps=DEVICE_STEPS, seed=seed, engine="compiled", progress=False,
+    )  # fmt: skip
+    journal = device.journal
+    journal.base_hash = trained.hash
+    replayed = replay(journal, device.trainer, trained.theta, ReferenceEngine(exact=True))
+    hashes = {
+        "Cortex-M4F (emulated)": f"{device.result.hash:016x}",
+        "this computer, compiled engine": again.model.hash,
+        "NumPy, replay of the device's journal": bf.theta_hash(replayed),
+    }
+    floor = random_features_floor(network(seed), digits.train, digits.test, validation=digits.validation)
+    final = bf.Model(model.graph, replayed, model.frozen)
+    console.print(results(runs, device, final, digits, floor.accuracy))
+    plot_demo(runs, again, floor.accuracy, folder / "demo.png")
+    console.print(f"\n[bold]theta after {DEVICE_STEPS} steps on the device[/bold]")
+    for where, value in hashes.items():
+        console.print(f"  {value}  {where}")
+    equal = len(set(hashes.values())) == 1
+    console.print("  [green]equal: the same bits[/green]" if equal else "  [red]NOT EQUAL: please report this[/red]")
+    console.print(f"\npicture   {folder / 'demo.png'}\nmodel     {folder / 'digits.npz'}\nfirmware  {folder / 'firmware'}")
+    if not equal:
+        sys.exit(1)
+
+
+def train_on_computer(model, digits, seed: int) -> list[bf.Run]:
+    """The phases, each going on from the one before."""
+    runs = []
+    for phase, (steps, lr) in enumerate(PHASES):
+        model = runs[-1].model if runs else model
+        run = bf.train(
+            model, digits.train, update=bf.SGD(lr), **ON_COMPUTER, steps=steps, seed=seed + phase,
+            validation=digits.validation, validate_every=100, engine="compiled", progress=True,
+        )  # fmt: skip
+        runs.append(run)
+    return runs
+
+
+def train_on_device(model, digits, folder: Path, seed: int) -> OnDevice:
+    """Export, compile, emulate; the bar follows the device's own marks."""
+    part = digits.train.part(0, DEVICE_SAMPLES)
+    samples = firmware.Samples(part.pixels, labels=part.labels, scale=1 / 16)
+    trainer = bf.Trainer(
+        model.graph, model.frozen, "cross_entropy", update=bf.SGD(DEVICE_LR), seed=seed, **ON_DEVICE
+    )
+    firmware.export(model, folder, trainer=trainer, samples=samples, steps=DEVICE_STEPS)
+    built = emulate.compile_firmware(folder, optimize="Os")
+    with live_bar(DEVICE_STEPS, "Cortex-M4F", True) as update:
+        done = 0
+
+        def on_mark(mark):
+            nonlocal done
+            done += mark.number == firmware.MARK_STEP_DONE
+            update(done, "steps on the emulated device")
+
+        between = (firmware.MARK_STEP, firmware.MARK_STEP_DONE)
+        result = emulate.run_firmware(built, count_between=between, on_mark=on_mark, timeout_s=300)
+    if result.exit_code:
+        raise click.ClickException(f"the firmware ended with status {result.exit_code}")
+    return OnDevice(trainer, samples, emulate.footprint(built), result, f"{built.compiler}, -{built.optimize}")
+
+
+def results(runs, device: OnDevice, final, digits, floor: float) -> Table:
+    """The one table of the last screen."""
+    model = runs[-1].model
+    rows = [
+        ("test accuracy, trained", f"{model.accuracy(*digits.test):.1%}"),
+        ("  after going on on the device", f"{final.accuracy(*digits.test):.1%}"),
+        ("  floor: same network, random features + ridge", f"{floor:.1%}"),
+        ("parameters", f"{model.graph.n_theta:,}"),
+        ("forwards (samples passed through)", f"{sum(run.forwards for run in runs):,}"),
+        ("  MACs", f"{sum(run.macs for run in runs):,}"),
+        ("  seconds", f"{sum(run.seconds for run in runs):.1f}"),
+        (f"device: Cortex-M4F, {device.flags}", ""),
+        ("  RAM (theta, arena, sample, context)", f"{device.sizes.ram_bytes:,} B"),
+        ("  stack", f"{device.result.stack_bytes:,} B"),
+        ("  flash, code", f"{device.sizes.flash_bytes:,} B"),
+        ("  flash, initial weights + samples", f"{device.sizes.weights_bytes + device.sizes.data_bytes:,} B"),
+        ("  instructions per step", f"{device.result.instructions:,}"),
+        ("  of which one sample and query", f"{device.result.instructions // _evaluations(device):,}"),
+    ]
+    table = Table(show_header=False, title="results", title_justify="left")
+    for name, value in rows:
+        table.add_row(name, value, style=None if value else "dim")
+    return table
+
+
+def _evaluations(device: OnDevice) -> int:
+    return device.trainer.batch_size * device.trainer.estimator.n_queries
