@@ -1,0 +1,94 @@
+# SPDX-License-Identifier: MIT
+"""A second opinion on the device: another compiler (GCC) and another emulator (qemu)."""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import subprocess
+
+import numpy as np
+import pytest
+
+import bpfree as bf
+from bpfree.emulate import find_target
+from bpfree.exporters import firmware
+
+TOOLS = ("arm-none-eabi-gcc", "arm-none-eabi-objdump", "qemu-system-arm")
+MISSING = [tool for tool in TOOLS if shutil.which(tool) is None]
+
+pytestmark = [
+    pytest.mark.tool,
+    pytest.mark.skipif(
+        bool(MISSING) and "BPFREE_REQUIRE_TOOLS" not in os.environ,
+        reason=f"{', '.join(MISSING)} missing: apt install gcc-arm-none-eabi qemu-system-arm"
+    ),
+]
+
+STRICT = ("-std=c99", "-ffp-contract=off", "-fno-fast-math", "-fno-math-errno", "-ffreestanding")
+WARNINGS = ("-Wall", "-Wextra", "-Wconversion", "-pedantic", "-Werror")
+LAYOUT = ("-ffunction-sections", "-fdata-sections", "-nostartfiles", "-nostdlib", "-Wl,--gc-sections")
+
+
+@pytest.fixture(scope="module")
+def exported(tmp_path_factory):
+    """Firmware sources that train 10 steps, and the run they must equal."""
+    pixels = np.random.default_rng(5).integers(0, 17, (60, 64)).astype(np.uint8)
+    samples = firmware.Samples(pixels, labels=np.arange(60) % 10, scale=1 / 16)
+    model = bf.Sequential(64, [bf.TTLinear((4, 4, 4), (4, 4, 2), rank=3), bf.Tanh(), bf.Linear(10)], seed=2)
+    run = bf.train(
+        model, (samples.x, samples.labels), estimator=bf.RGE(n_queries=2, grouping="layer"),
+        update=bf.SGD(0.02), batch_size=4, steps=10, engine="compiled",
+    )  # fmt: skip
+    folder = tmp_path_factory.mktemp("qemu")
+    return firmware.export(model, folder, trainer=run.trainer, samples=samples, steps=10), run
+
+
+def build(folder, optimize, *flags):
+    sources = [str(p) for p in folder.rglob("*.c") if p.name != "port.c"]
+    sources.append(str(firmware.runtime_folder() / "ports" / "semihosting" / "port.c"))
+    elf = folder / f"{optimize}{len(flags)}.elf"
+    command = [
+        "arm-none-eabi-gcc", *find_target("cortex-m4f").gcc_flags, f"-{optimize}", *STRICT, *WARNINGS, *LAYOUT,
+        *flags, *(f"-I{folder / part}" for part in ("", "runtime", "port")), *sources,
+        f"-T{folder / 'port' / 'link.ld'}", "-lgcc", "-o", str(elf),
+    ]  # fmt: skip
+    done = subprocess.run(command, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    return elf
+
+
+def run_in_qemu(elf):
+    command = (
+        "qemu-system-arm -M mps2-an386 -nographic -monitor none -serial none -chardev stdio,id=c0 "
+        f"-semihosting-config enable=on,target=native,chardev=c0 -kernel {elf}"
+    )
+    done = subprocess.run(command.split(), capture_output=True, text=True, timeout=120)
+    words: dict[int, list[int]] = {}
+    for line in done.stdout.splitlines():
+        words.setdefault(int(line[0]), []).append(int(line[2:], 16))
+    return done.returncode, words
+
+
+def fused(elf):
+    listing = subprocess.run(["arm-none-eabi-objdump", "-d", str(elf)], capture_output=True, text=True).stdout
+    assert "vmul.f32" in listing
+    return re.findall(r"\bvfn?m[as]\S*", listing)
+
+
+@pytest.mark.parametrize("optimize", ["Os", "O2", "O3"])
+def test_gcc_and_qemu_end_with_the_same_bits(exported, optimize):
+    folder, run = exported
+    elf = build(folder, optimize)
+    code, words = run_in_qemu(elf)
+    low, high = words[3]
+    assert (code, f"{high << 32 | low:016x}") == (0, run.model.hash)
+    records = np.array(words[2], np.uint32).view(np.float32).reshape(10, -1)
+    np.testing.assert_array_equal(records, np.array(run.journal.records).reshape(10, -1))
+    assert fused(elf) == []
+
+
+def test_the_search_for_fused_instructions_can_find_some(exported):
+    elf = build(exported[0], "O2", "-ffp-contract=fast")
+    assert fused(elf)
