@@ -44,16 +44,17 @@ static const float *load_core(const bpfree_pass *pass, const bpfree_node *node, 
   const int probed = bpfree_probed(pass, node, k);
   if (!probed && !t->from_right) return core;
   const float mu = probed ? (side ? -pass->probe->mu : pass->probe->mu) : 0.0f;
-  bpfree_signs signs;
+  bpfree_signs signs = {0, 0, 0, 0, 0, 0, 0, 0};
   if (probed) bpfree_signs_start(&signs, pass->probe, slice->first_block);
   const uint32_t r0 = t->ranks[k], r1 = t->ranks[k + 1], ni = t->inputs[k], no = t->outputs[k];
-  uint32_t j = 0;
+  const uint32_t step = t->from_right ? r0 * no : 1;
   for (uint32_t r = 0; r < r0; r++)
     for (uint32_t i = 0; i < ni; i++)
-      for (uint32_t o = 0; o < no; o++)
-        for (uint32_t s = 0; s < r1; s++, j++)
-          room[t->from_right ? ((i * r1 + s) * r0 + r) * no + o : j] =
-              probed ? core[j] + bpfree_signs_next(&signs, mu) : core[j];
+      for (uint32_t o = 0; o < no; o++) {
+        float *to = room + (t->from_right ? (i * r1 * r0 + r) * no + o : ((r * ni + i) * no + o) * r1);
+        for (uint32_t left = r1; left; left--, core++, to += step)
+          *to = probed ? *core + bpfree_signs_next(&signs, mu) : *core;
+      }
   return room;
 }
 

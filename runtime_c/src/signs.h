@@ -8,8 +8,10 @@
 #include "bpfree/model.h"
 
 typedef struct bpfree_signs {
-  uint32_t key[2];
-  uint32_t counter[2];
+  uint32_t seed;
+  uint32_t step;
+  uint32_t stream;
+  uint32_t block; /* the next */
   uint32_t word;  /* the next sign is its top bit */
   uint32_t left;  /* signs left in word */
   uint32_t other; /* second word of the block, while fresh */
@@ -18,10 +20,12 @@ typedef struct bpfree_signs {
 
 static inline void bpfree_signs_start(bpfree_signs *signs, const bpfree_probe *probe, uint32_t first_block)
 {
-  signs->key[0] = probe->seed;
-  signs->key[1] = probe->step;
-  signs->counter[0] = first_block;
-  signs->counter[1] = probe->stream;
+  signs->seed = probe->seed;
+  signs->step = probe->step;
+  signs->stream = probe->stream;
+  signs->block = first_block;
+  signs->word = 0;
+  signs->other = 0;
   signs->left = 0;
   signs->fresh = 0;
 }
@@ -32,9 +36,11 @@ static inline void bpfree_signs_refill(bpfree_signs *signs)
     signs->word = signs->other;
     signs->fresh = 0;
   } else {
+    /* copies, so that the reader itself can live in registers */
+    const uint32_t key[2] = {signs->seed, signs->step}, counter[2] = {signs->block, signs->stream};
     uint32_t out[2];
-    bpfree_threefry(signs->key, signs->counter, out);
-    signs->counter[0]++;
+    bpfree_threefry(key, counter, out);
+    signs->block++;
     signs->word = out[0];
     signs->other = out[1];
     signs->fresh = 1;
