@@ -58,7 +58,7 @@ int main(void)
     port_emit(PORT_MARK, MARK_STEP);
     status = bpfree_step(&trainer, &run);
     port_emit(PORT_MARK, MARK_STEP_DONE);
-    for (uint32_t k = 0; k < COEFFICIENTS; k++) {{
+    for (uint32_t k = 0; status == BPFREE_OK && k < COEFFICIENTS; k++) {{
       union {{
         float value;
         uint32_t bits;

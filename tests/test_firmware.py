@@ -1,0 +1,166 @@
+# SPDX-License-Identifier: MIT
+"""Exported firmware on the emulated Cortex-M4F: the same bits, only what is used, and what it costs."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+import bpfree as bf
+from bpfree.exporters import firmware
+from bpfree.exporters.c_text import array, float_literal
+
+for package in ("ziglang", "unicorn", "elftools", "capstone"):
+    pytest.importorskip(package, reason=f'{package} missing: pip install "bpfree[emulate]"')
+
+from bpfree import emulate  # noqa: E402
+
+LABELS = np.arange(60) % 10
+PIXELS = np.random.default_rng(5).integers(0, 17, (60, 64)).astype(np.uint8)
+DIGITS = firmware.Samples(PIXELS, labels=LABELS, scale=1 / 16)
+WAVES = firmware.Samples(
+    np.random.default_rng(6).normal(size=(40, 6)).astype(np.float32),
+    targets=np.random.default_rng(7).normal(size=(40, 2)).astype(np.float32),
+)
+
+MODELS = {
+    "dense": lambda: bf.Sequential(64, [bf.Linear(16), bf.ReLU(), bf.Linear(10)], seed=1),
+    "tt": lambda: bf.Sequential(
+        64,
+        [bf.TTLinear((4, 4, 4), (4, 4, 2), rank=3), bf.Tanh(), bf.TTLinear((4, 8), (1, 10), rank=2)],
+        seed=2,
+    ),
+    "padded": lambda: bf.Sequential(
+        6, [bf.TTLinear((2, 4), (3, 3), rank=2), bf.Tanh(), bf.Linear(2, bias=False)], seed=3
+    ),
+}
+
+
+def trained(name, steps, *, loss="cross_entropy", samples=DIGITS, **estimator):
+    """A run in the compiled engine, and its starting model."""
+    model = MODELS[name]()
+    y = samples.labels if loss == "cross_entropy" else samples.targets
+    run = bf.train(
+        model, (samples.x, y), loss=loss, estimator=bf.RGE(**estimator), update=bf.SGD(0.02), batch_size=4,
+        steps=steps, engine="compiled",
+    )  # fmt: skip
+    return model, run
+
+
+def on_device(folder, model, run, steps, samples=DIGITS, optimize="Os", **options):
+    firmware.export(model, folder, trainer=run.trainer, samples=samples, steps=steps)
+    built = emulate.compile_firmware(folder, optimize=optimize)
+    return built, emulate.run_firmware(built, **options)
+
+
+@pytest.mark.parametrize("name", ["dense", "tt"])
+def test_100_steps_end_with_the_hash_of_all_engines(tmp_path, name):
+    model, run = trained(name, 100, n_queries=2)
+    _, result = on_device(tmp_path, model, run, 100)
+    exact = bf.train(
+        model, (DIGITS.x, LABELS), estimator=run.trainer.estimator, update=bf.SGD(0.02), batch_size=4,
+        steps=100, engine="exact",
+    )  # fmt: skip
+    assert result.exit_code == 0
+    assert {f"{result.hash:016x}", run.model.hash} == {exact.model.hash}
+    theta = np.frombuffer(result.read_symbol("theta", model.graph.n_theta * 4), np.float32)
+    np.testing.assert_array_equal(theta, exact.model.theta)
+
+
+@pytest.mark.parametrize("two_sided", [True, False])
+@pytest.mark.parametrize("grouping", ["joint", "layer", "tensor"])
+def test_every_way_of_probing_gives_the_same_records(tmp_path, two_sided, grouping):
+    model, run = trained("tt", 4, n_queries=3, two_sided=two_sided, grouping=grouping)
+    _, result = on_device(tmp_path, model, run, 4)
+    np.testing.assert_array_equal(result.records.view(np.float32), np.concatenate(run.journal.records).ravel())
+    assert f"{result.hash:016x}" == run.model.hash
+
+
+def test_float_samples_targets_and_padding(tmp_path):
+    model, run = trained("padded", 20, loss="mse", samples=WAVES, n_queries=1)
+    _, result = on_device(tmp_path, model, run, 20, samples=WAVES, optimize="O2")
+    assert f"{result.hash:016x}" == run.model.hash
+
+
+def test_only_referenced_kernels_are_linked(tmp_path):
+    model, run = trained("dense", 1)
+    built, _ = on_device(tmp_path, model, run, 1)
+    names = emulate.symbols(built)
+    assert {"bpfree_op_linear", "bpfree_op_relu", "bpfree_loss_softmax_cross_entropy"} <= names
+    unused = ("op_tt_linear", "op_tanh", "loss_mse", "registry", "evaluate", "predict", "perturb")
+    assert [name for name in names if any(part in name for part in unused)] == []
+
+
+def test_a_kernel_nobody_names_is_dropped_by_the_linker(tmp_path):
+    model, run = trained("dense", 1)
+    firmware.export(model, tmp_path, trainer=run.trainer, samples=DIGITS, steps=1)
+    extra = (firmware.runtime_folder() / "src" / "op_tanh.c").read_text()
+    (tmp_path / "runtime" / "op_tanh.c").write_text(extra)
+    assert "bpfree_op_tanh" not in emulate.symbols(emulate.compile_firmware(tmp_path))
+
+
+@pytest.mark.parametrize("optimize", ["Os", "O3"])
+def test_no_fused_multiply_add(tmp_path, optimize):
+    model, run = trained("tt", 1)
+    firmware.export(model, tmp_path, trainer=run.trainer, samples=DIGITS, steps=1)
+    built = emulate.compile_firmware(tmp_path, optimize=optimize)
+    assert emulate.fused_instructions(built) == []
+    assert any(mnemonic.startswith("vmul") for mnemonic in emulate.disassemble(built))
+
+
+def test_mlp_64_32_10_step_fits_its_budgets(tmp_path):
+    """One two-sided step, one sample, one query: at most 65,000 instructions, RAM theta + O(1)."""
+    model = bf.Sequential(64, [bf.Linear(32), bf.ReLU(), bf.Linear(10)], seed=0)
+    trainer = bf.Trainer(model.graph, model.frozen, "cross_entropy", bf.RGE(), bf.SGD(0.01), batch_size=1)
+    firmware.export(model, tmp_path, trainer=trainer, samples=DIGITS, steps=2)
+    built = emulate.compile_firmware(tmp_path, optimize="Os")
+    marks = (firmware.MARK_STEP, firmware.MARK_STEP_DONE)
+    result = emulate.run_firmware(built, count_between=marks)
+    assert 30_000 < result.instructions <= 65_000
+    sizes = emulate.footprint(built)
+    arena, sample = 2 * (32 + 10), 64
+    floats = model.graph.n_theta + arena + sample
+    assert sizes.ram_bytes <= 4 * floats + 128
+    assert sizes.flash_bytes < 11_600, "the back-propagation library it stands beside needs 11.6 KB"
+
+
+def test_a_device_without_a_sample_reports_a_status(tmp_path):
+    model, run = trained("dense", 1)
+    firmware.export(model, tmp_path, trainer=run.trainer, samples=DIGITS, steps=3)
+    source = (tmp_path / "samples.c").read_text()
+    (tmp_path / "samples.c").write_text(source.replace("  return 0;", "  return step == 1 ? -1 : 0;"))
+    result = emulate.run_firmware(emulate.compile_firmware(tmp_path))
+    assert result.exit_code == -11  # BPFREE_ERR_CALLBACK
+    assert len(result.records) == 1  # the step before was recorded, this one was not
+    assert f"{result.hash:016x}" == run.model.hash  # and theta is as it left it
+
+
+BAD = {
+    "target": ({"target": "z80"}, "target: expected one of cortex-m4f"),
+    "steps": ({"steps": 0}, "steps: expected an integer >= 1"),
+    "width": ({"samples": firmware.Samples(PIXELS[:, :9], labels=LABELS)}, r"samples.rows: .*\(n, 64\)"),
+    "dtype": ({"samples": firmware.Samples(PIXELS.astype(float), labels=LABELS)}, "uint8 or float32"),
+    "few": ({"samples": firmware.Samples(PIXELS[:2], labels=LABELS[:2])}, "at least batch_size=4"),
+    "labels": ({"samples": firmware.Samples(PIXELS, labels=LABELS[:5])}, r"samples.labels: expected shape \(60,\)"),
+    "none": ({"samples": firmware.Samples(PIXELS)}, "samples.labels"),
+    "range": ({"samples": firmware.Samples(PIXELS, labels=LABELS + 1)}, "labels below 10, got 10"),
+}
+
+
+@pytest.mark.parametrize("case", BAD)
+def test_what_does_not_fit_is_named(tmp_path, case):
+    model, run = trained("dense", 1)
+    changes, message = BAD[case]
+    with pytest.raises(ValueError, match=message):
+        firmware.export(model, tmp_path, **{"trainer": run.trainer, "samples": DIGITS, "steps": 1, **changes})
+
+
+@pytest.mark.parametrize("value", [0.1, -0.0, 1e-45, 3.4e38, 1 / 3])
+def test_float_literals_keep_their_bits(value):
+    text = float_literal(value)
+    assert np.float32(float.fromhex(text.removesuffix("f"))).tobytes() == np.float32(value).tobytes()
+
+
+def test_not_a_number_has_no_literal():
+    with pytest.raises(ValueError, match="finite"):
+        array("static const float x", map(float_literal, [float("nan")]))
