@@ -21,7 +21,7 @@ SIZES = {"train": 1297, "validation": 200, "test": 300}
 
 
 class Samples(NamedTuple):
-    """x (n, 64) float32, pixels / 16 and so exact; labels (n,) int64, 0 to 9: the (x, y) that `train` takes."""
+    """x (n, 64) float32, pixels / 16 and so exact; labels (n,) int64: the (x, y) that `train` takes."""
 
     x: np.ndarray
     labels: np.ndarray

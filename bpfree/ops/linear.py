@@ -7,12 +7,13 @@ from math import prod, sqrt
 
 import numpy as np
 
-from bpfree.errors import check_count
+from bpfree.errors import check_choice, check_count
 from bpfree.ops.table import Op
 
 
 def infer(attributes, shape):
     """(outputs,)."""
+    check_choice("bias", attributes["bias"], (True, False))
     return (check_count("outputs", attributes["outputs"], 1, 2**24),)
 
 

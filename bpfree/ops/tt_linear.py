@@ -11,7 +11,7 @@ from math import prod
 
 import numpy as np
 
-from bpfree.errors import check_choice
+from bpfree.errors import check_choice, check_count
 from bpfree.ops.table import Op
 from bpfree.tt.cores import initialise_cores
 from bpfree.tt.shapes import TTShape
@@ -19,13 +19,15 @@ from bpfree.tt.shapes import TTShape
 
 def tt_shape(attributes) -> TTShape:
     """The layer's shape, validated."""
-    return TTShape(*(tuple(attributes[key]) for key in ("inputs", "outputs", "ranks")))
+    keys = ("inputs", "outputs", "ranks")
+    return TTShape(*(tuple(check_count(key, size) for size in attributes[key]) for key in keys))
 
 
 def infer(attributes, shape):
     """(prod outputs,)."""
     tt = tt_shape(attributes)
     check_choice("start", attributes["start"], ("left", "right"))
+    check_choice("bias", attributes["bias"], (True, False))
     if prod(tt.inputs) < prod(shape):
         raise ValueError(f"inputs: expected a product >= {prod(shape)} features, got {tt.inputs}")
     return (prod(tt.outputs),)
@@ -92,11 +94,11 @@ def _buffers(attributes, shape):
 
 
 def words(attributes, shape):
-    """{d, from_right, features, second, padded, part, I.., O.., r..}."""
+    """{d, from_right, keep, features, second, padded, part, I.., O.., r..}."""
     tt = tt_shape(attributes)
     second, padded, part, _ = _buffers(attributes, shape)
-    from_right = int(attributes["start"] == "right")
-    return (len(tt.inputs), from_right, prod(shape), second, padded, part, *tt.inputs, *tt.outputs, *tt.ranks)
+    head = (len(tt.inputs), int(attributes["start"] == "right"), int(_keeps_cores(attributes)), prod(shape))
+    return (*head, second, padded, part, *tt.inputs, *tt.outputs, *tt.ranks)
 
 
 def macs(attributes, shape):
@@ -105,9 +107,23 @@ def macs(attributes, shape):
     return (tt if attributes["start"] == "left" else tt.reversed()).sweep_macs()
 
 
+def _keeps_cores(attributes) -> bool:
+    """Should a device hold all perturbed cores at once?
+
+    Loading one element takes about as long as three multiply-accumulates, and
+    cores are loaded once a slice unless they are kept: keep them where loading
+    would take longer than contracting. Those layers are small.
+    """
+    tt = tt_shape(attributes)
+    slices = tt.outputs[0 if attributes["start"] == "left" else -1]
+    return 3 * slices * tt.n_parameters > macs(attributes, None)
+
+
 def scratch(attributes, shape):
-    """Intermediates of one slice per sample, and one core."""
-    return _buffers(attributes, shape)[3], max(prod(core) for core in tt_shape(attributes).cores)
+    """Intermediates of one slice per sample; one core, or all."""
+    tt = tt_shape(attributes)
+    room = tt.n_parameters if _keeps_cores(attributes) else max(prod(core) for core in tt.cores)
+    return _buffers(attributes, shape)[3], room
 
 
 def _example(inputs, outputs, ranks, start, features=None):

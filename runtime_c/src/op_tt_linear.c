@@ -1,21 +1,23 @@
 /* SPDX-License-Identifier: MIT */
 /* Tensor-train layer: W[(i1..id), (o1..od)] = G1[:, i1, o1, :] .. Gd[:, id, od, :],
  * y = x W + b, core by core, W never built.
- * Attributes: {d, from_right, features, second, padded, part, I1..Id, O1..Od,
- * r0..rd}; from_right chooses the sweep; second, padded and part are offsets
- * into the scratch. Slices: cores (r, I, O, r') in C order, then bias unless
+ * Attributes: {d, from_right, keep, features, second, padded, part, I1..Id,
+ * O1..Od, r0..rd}; from_right chooses the sweep, keep says whether there is
+ * room for all cores; second, padded and part are offsets into the scratch. Slices: cores (r, I, O, r') in C order, then bias unless
  * absent. An input narrower than prod(I) is padded with zeros.
  *
  * The sweep is sliced: it finishes one value of the output index it produces
  * first before it starts the next, so the intermediates are that many times
  * smaller and the sums the same. Scratch per sample: two buffers in turn, the
- * padded input, one slice of the result; besides, room for one core. */
+ * padded input, one slice of the result; besides, room for one core, loaded
+ * again for every slice, or for all (keep), where that would cost too much. */
 #include "kernel.h"
 #include "signs.h"
 
 typedef struct train {
   uint32_t d;
   uint32_t from_right;
+  uint32_t keep;
   const uint32_t *inputs;
   const uint32_t *outputs;
   const uint32_t *ranks;
@@ -35,24 +37,32 @@ static void zero(float *values, uint32_t n)
 
 /* Core k as this side sees it, ready to contract: left to right as stored,
  * ((r, i), (o, r')); right to left as ((i, r'), (r, o)). Copied to `room` only
- * when it differs from what theta holds. */
+ * when it differs from what theta holds, and only for the first of the slices
+ * when cores are kept. */
 static const float *load_core(const bpfree_pass *pass, const bpfree_node *node, const train *t, uint32_t k,
-                              uint32_t side, float *room)
+                              uint32_t side, uint32_t slice_number, float *room)
 {
   const bpfree_slice *slice = bpfree_node_slice(pass, node, k);
   const float *core = bpfree_parameters(pass, slice);
   const int probed = bpfree_probed(pass, node, k);
   if (!probed && !t->from_right) return core;
+  if (t->keep) {
+    for (uint32_t before = 0; before < k; before++) room += bpfree_node_slice(pass, node, before)->size;
+    if (slice_number) return room;
+  }
   const float mu = probed ? (side ? -pass->probe->mu : pass->probe->mu) : 0.0f;
   bpfree_signs signs = {0, 0, 0, 0, 0, 0, 0, 0};
   if (probed) bpfree_signs_start(&signs, pass->probe, slice->first_block);
+  if (!t->from_right) {
+    for (uint32_t j = 0; j < slice->size; j++) room[j] = core[j] + bpfree_signs_next(&signs, mu);
+    return room;
+  }
   const uint32_t r0 = t->ranks[k], r1 = t->ranks[k + 1], ni = t->inputs[k], no = t->outputs[k];
-  const uint32_t step = t->from_right ? r0 * no : 1;
   for (uint32_t r = 0; r < r0; r++)
     for (uint32_t i = 0; i < ni; i++)
       for (uint32_t o = 0; o < no; o++) {
-        float *to = room + (t->from_right ? (i * r1 * r0 + r) * no + o : ((r * ni + i) * no + o) * r1);
-        for (uint32_t left = r1; left; left--, core++, to += step)
+        float *to = room + (i * r1 * r0 + r) * no + o;
+        for (uint32_t left = r1; left; left--, core++, to += r0 * no)
           *to = probed ? *core + bpfree_signs_next(&signs, mu) : *core;
       }
   return room;
@@ -66,7 +76,7 @@ static void sweep_from_left(const bpfree_pass *pass, const bpfree_node *node, co
   uint32_t produced = 1;                             /* values of o2..ok so far */
   uint32_t rest = product(t->inputs, 1, d);          /* values of i(k+1)..id */
   for (uint32_t k = 0; k < d; k++) {
-    const float *core = load_core(pass, node, t, k, side, room);
+    const float *core = load_core(pass, node, t, k, side, o1, room);
     const uint32_t inner = t->ranks[k] * t->inputs[k], width = t->outputs[k] * t->ranks[k + 1];
     const uint32_t rows = k ? width : t->ranks[1];
     float *out = k + 1 == d ? y : buffer[k & 1];
@@ -88,7 +98,7 @@ static void sweep_from_right(const bpfree_pass *pass, const bpfree_node *node, c
   uint32_t produced = 1;                             /* values of ok..o(d-1) so far */
   uint32_t prefix = product(t->inputs, 0, d);        /* values of i1..ik */
   for (uint32_t k = d; k-- > 0;) {
-    const float *core = load_core(pass, node, t, k, side, room);
+    const float *core = load_core(pass, node, t, k, side, od, room);
     const int first = k + 1 == d;
     const uint32_t inner = t->inputs[k] * t->ranks[k + 1], width = t->ranks[k] * t->outputs[k];
     const uint32_t rows = first ? t->ranks[k] : width;
@@ -121,17 +131,17 @@ static const float *padded_input(const float *x, float *padded, uint32_t feature
 void BPFREE_KERNEL(op_tt_linear)(const bpfree_pass *pass, const bpfree_node *node)
 {
   const uint32_t *const word = node->attributes, d = word[0], n = bpfree_samples(pass);
-  const train t = {d, word[1], word + 6, word + 6 + d, word + 6 + 2 * d};
+  const train t = {d, word[1], word[2], word + 7, word + 7 + d, word + 7 + 2 * d};
   float *const scratch = pass->arena + node->scratch * n;
-  float *buffer[2] = {scratch, scratch + word[3] * n};
-  float *const padded = scratch + word[4] * n, *const part = scratch + word[5] * n;
+  float *buffer[2] = {scratch, scratch + word[4] * n};
+  float *const padded = scratch + word[5] * n, *const part = scratch + word[6] * n;
   float *const room = pass->arena + pass->model->arena_sample * n;
   const uint32_t outputs = product(t.outputs, 0, d), slices = t.outputs[t.from_right ? d - 1 : 0];
   const uint32_t rows = outputs / slices, sides = bpfree_sides(pass, node);
   for (uint32_t side = 0; side < sides; side++) {
     float *const y = bpfree_result(pass, node, side);
     const float *const x =
-        padded_input(bpfree_input(pass, node, 0, side), padded, word[2], product(t.inputs, 0, d), n);
+        padded_input(bpfree_input(pass, node, 0, side), padded, word[3], product(t.inputs, 0, d), n);
     BPFREE_KERNEL(bias_rows)(pass, node, d, side, outputs, y);
     for (uint32_t slice = 0; slice < slices; slice++) {
       if (!t.from_right) {
