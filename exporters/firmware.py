@@ -14,14 +14,17 @@ from pathlib import Path
 import numpy as np
 
 from bpfree.errors import check_count
-from bpfree.exporters import main_source, model_source
+from bpfree.exporters import main_source, makefile_source, model_source
 from bpfree.exporters.c_text import array, float_literal
 from bpfree.tables import model_tables
 
 MARK_STEP, MARK_STEP_DONE = 1, 2
 """Marks the program sends before and after each training step."""
 
-_PORTS = {"cortex-m4f": "cortex_m"}
+_TARGETS = {
+    "cortex-m4f": ("cortex_m", ("-mcpu=cortex-m4", "-mthumb", "-mfloat-abi=hard", "-mfpu=fpv4-sp-d16")),
+}
+"""Folder of the port, and compiler flags, by target."""
 
 _CORE = ("rng.c", "forward.c", "hash.c", "train.c", "kernel_bias.c", "kernel_contract.c")
 """Runtime sources every model needs; the linker drops what is not called."""
@@ -52,33 +55,43 @@ def runtime_folder() -> Path:
     return package / "runtime_c"
 
 
-def export(model, folder, *, trainer, samples: Samples, steps: int, target: str = "cortex-m4f") -> Path:
+def export(
+    model, folder, *, trainer, samples: Samples | None = None, steps: int = 100, target: str = "cortex-m4f"
+) -> Path:
     """Write firmware sources that train `model` for `steps` steps; returns the folder.
+
+    `make` in the folder builds it with arm-none-eabi-gcc, `bpfree.emulate`
+    compiles it with pip packages alone and runs it.
 
     Args:
         model: starting parameters, kept in flash and copied to RAM.
         folder: made if missing; files of an earlier export are replaced.
         trainer: loss, estimator, update, seed and batch size, such as `run.trainer`.
-        samples: what the device draws shuffled minibatches from.
+        samples: what the device draws shuffled minibatches from. None: you write
+            `int sample(...)` (bpfree_sample_fn of runtime/bpfree/train.h), from a sensor say.
         steps: training steps of the main program.
         target: "cortex-m4f".
 
     Raises ValueError naming the argument when something does not fit.
     """
-    if target not in _PORTS:
-        raise ValueError(f"target: expected one of {', '.join(_PORTS)}, got {target!r}")
+    if target not in _TARGETS:
+        raise ValueError(f"target: expected one of {', '.join(_TARGETS)}, got {target!r}")
     check_count("steps", steps)
-    _check_samples(model.graph, trainer, samples)
+    if samples is not None:
+        _check_samples(model.graph, trainer, samples)
     tables = model_tables(model.graph, sides=2 if trainer.estimator.two_sided else 1)
     graph = model.graph
     names = ([n.name for n in graph.nodes], [t.name for t in graph.tensors], [s.name for s in graph.slices])
     folder = Path(folder)
     _write(folder / "model.h", model_source.header(tables))
     _write(folder / "model.c", model_source.source(tables, model.theta, model.frozen, names))
-    _write(folder / "samples.c", samples_source(samples, trainer))
+    if samples is not None:
+        _write(folder / "samples.c", samples_source(samples, trainer))
     _write(folder / "main.c", main_source.render(tables, trainer, steps, (MARK_STEP, MARK_STEP_DONE)))
     _copy_runtime(folder, tables, trainer)
-    shutil.copytree(runtime_folder() / "ports" / _PORTS[target], folder / "port", dirs_exist_ok=True)
+    port, cpu_flags = _TARGETS[target]
+    _write(folder / "Makefile", makefile_source.render(cpu_flags))
+    shutil.copytree(runtime_folder() / "ports" / port, folder / "port", dirs_exist_ok=True)
     return folder
 
 

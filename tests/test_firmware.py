@@ -135,6 +135,27 @@ def test_a_device_without_a_sample_reports_a_status(tmp_path):
     assert f"{result.hash:016x}" == run.model.hash  # and theta is as it left it
 
 
+def test_without_samples_the_user_writes_the_function(tmp_path):
+    model, run = trained("dense", 1)
+    firmware.export(model, tmp_path, trainer=run.trainer)
+    with pytest.raises(emulate.FirmwareBuildError, match="sample"):
+        emulate.compile_firmware(tmp_path)
+    (tmp_path / "sensor.c").write_text("""
+#include "model.h"
+int sample(void *user, uint32_t step, uint32_t i, float *x, bpfree_target *y);
+int sample(void *user, uint32_t step, uint32_t i, float *x, bpfree_target *y)
+{
+  (void)user;
+  for (uint32_t k = 0; k < MODEL_FEATURES; k++) x[k] = (float)(k + i) * 0x1p-6f;
+  y->label = (step + i) % MODEL_OUTPUTS;
+  return 0;
+}
+""")
+    result = emulate.run_firmware(emulate.compile_firmware(tmp_path))
+    assert result.exit_code == 0
+    assert len(result.records) == 100
+
+
 BAD = {
     "target": ({"target": "z80"}, "target: expected one of cortex-m4f"),
     "steps": ({"steps": 0}, "steps: expected an integer >= 1"),

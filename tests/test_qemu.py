@@ -89,6 +89,15 @@ def test_gcc_and_qemu_end_with_the_same_bits(exported, optimize):
     assert fused(elf) == []
 
 
+def test_the_exported_makefile_builds_it(exported):
+    folder, run = exported
+    port = firmware.runtime_folder() / "ports" / "semihosting" / "port.c"
+    done = subprocess.run(["make", "-C", str(folder), f"PORT={port}"], capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    code, words = run_in_qemu(folder / "firmware.elf")
+    assert (code, words[3][1] << 32 | words[3][0]) == (0, int(run.model.hash, 16))
+
+
 def test_the_search_for_fused_instructions_can_find_some(exported):
     elf = build(exported[0], "O2", "-ffp-contract=fast")
     assert fused(elf)
