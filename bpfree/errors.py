@@ -52,6 +52,14 @@ def check_positive(name: str, value) -> float:
     return number
 
 
+def check_normal(name: str, value) -> float:
+    """Return value as a float > 0 that is a normal float32 number, or raise naming the argument."""
+    number = check_positive(name, value)
+    if not 2.0**-126 <= number < 2.0**128 - 2.0**103:
+        raise ValueError(f"{name}: expected a normal float32 number, got {value!r}")
+    return number
+
+
 def check_choice(name: str, value, choices):
     """Return value if it is one of the choices, or raise listing them."""
     if value not in choices:

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""Writes what C reads of the tables: `python -m bpfree.generate` (or `make generate`).
+"""Writes what C reads of the tables, and its test vectors: `python -m bpfree.generate` (or `make generate`).
 
 The results are committed; tests/test_generated.py fails when one is stale.
 """
@@ -13,6 +13,7 @@ from bpfree.estimators import ESTIMATORS
 from bpfree.losses import LOSSES
 from bpfree.ops import OPS
 from bpfree.updates import UPDATES
+from bpfree.vectors import vectors_header
 
 _MACROS = {"ops": "OP", "losses": "LOSS", "estimators": "ESTIMATOR", "updates": "UPDATE"}
 
@@ -25,6 +26,7 @@ def generated_files() -> dict[str, str]:
         lines = [f"/* The rows of bpfree/{table.name}, written by `make generate`. Do not edit. */"]
         lines += [f"BPFREE_{macro}({row.number}, {row.name})" for row in table if isinstance(row.c, str)]
         files[f"include/bpfree/{table.name}.gen.def"] = "\n".join(lines) + "\n"
+    files["tests/vectors.gen.h"] = vectors_header()
     return files
 
 

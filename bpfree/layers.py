@@ -43,7 +43,7 @@ class TTLinear:
     """
 
     def __init__(self, *sizes, rank, bias: bool = True, gain: float = 1.0, max_parameters: int | None = None):
-        if len(sizes) not in (1, 2) or (len(sizes) == 1) != np.isscalar(sizes[0]):
+        if len(sizes) not in (1, 2) or any((len(sizes) == 1) != np.isscalar(size) for size in sizes):
             raise TypeError(
                 "TTLinear: expected TTLinear(outputs, rank=r) or TTLinear((I1, .., Id), (O1, .., Od), rank=r), "
                 f"got {sizes!r}"
@@ -52,6 +52,8 @@ class TTLinear:
             raise TypeError("max_parameters: only for planned shapes, got it with given factors")
         self.sizes, self.rank, self.bias, self.gain = sizes, rank, bool(bias), gain
         self.max_parameters = max_parameters
+        if max_parameters is not None:
+            check_count("max_parameters", max_parameters)
 
     def shape(self, features: int) -> TTShape:
         """The cores' shapes for an input of this many features."""
@@ -112,6 +114,8 @@ def assemble(input_shape, nodes, frozen=()) -> Graph:
         unknown = [tensor for tensor in inputs if tensor not in numbers]
         if unknown or not inputs:
             raise ValueError(f"node {name!r}: expected inputs among {sorted(numbers)}, got {list(inputs)}")
+        if len(inputs) != 1:
+            raise ValueError(f"node {name!r}: {op} expects 1 input, got {len(inputs)}")
         shape = tensors[numbers[inputs[0]]].shape
         try:
             output = OPS[op].infer(attributes, shape)
@@ -153,8 +157,10 @@ def stack(features, layers) -> tuple[Graph, list[float]]:
     shape = tuple(np.atleast_1d(features).tolist())
     rows, gains, source = [], [], INPUT
     graph = None
+    if not np.iterable(layers):
+        raise TypeError(f"layers: expected a list of layers, got {layers!r}")
     for number, layer in enumerate(layers, 1):
-        if not hasattr(layer, "node"):
+        if isinstance(layer, type) or not hasattr(layer, "node"):
             raise TypeError(f"layers: expected layers such as Linear(10), got {layer!r}")
         op, attributes = layer.node(shape if graph is None else graph.output.shape)
         name = f"{op}{number}"

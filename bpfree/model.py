@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import json
 import zipfile
-from pathlib import Path
+import zlib
 
 import numpy as np
 
@@ -15,6 +15,12 @@ from bpfree.errors import FormatError
 from bpfree.graph import SCHEMA, Graph, theta_hash
 from bpfree.layers import assemble, initial_parameters, stack
 from bpfree.ops import OPS
+
+_UNREADABLE = (
+    *(OSError, EOFError, ValueError, LookupError, TypeError, RuntimeError),
+    *(zipfile.BadZipFile, zlib.error),
+)
+"""What a damaged or foreign file may raise in zipfile, numpy, json or assemble."""
 
 
 class Model:
@@ -43,7 +49,10 @@ class Model:
 
     def accuracy(self, x, labels, engine=None) -> float:
         """Share of samples whose largest output is at their label."""
-        return float((self.predict(x, engine).argmax(axis=1) == np.asarray(labels)).mean())
+        labels, predicted = np.asarray(labels), self.predict(x, engine).argmax(axis=1)
+        if labels.shape != predicted.shape:
+            raise ValueError(f"labels: expected shape {predicted.shape}, got {labels.shape}")
+        return float((predicted == labels).mean())
 
     def parameters(self) -> dict[str, np.ndarray]:
         """Copies of the named parameter tensors."""
@@ -59,7 +68,8 @@ class Model:
     def load(cls, path) -> Model:
         """Read what save wrote. Raises FormatError on anything else; nothing is loaded half."""
         try:
-            with np.load(Path(path), allow_pickle=False) as file:
+            # opened here: np.load leaves the file open when it refuses it
+            with open(path, "rb") as raw, np.load(raw, allow_pickle=False) as file:
                 fields = {name: file[name] for name in ("schema", "graph", "theta", "frozen")}
             if int(fields["schema"]) != SCHEMA:
                 raise FormatError(f"{path}: expected schema {SCHEMA}, got {fields['schema']}: update bpfree")
@@ -71,7 +81,7 @@ class Model:
             raise
         except FormatError:
             raise
-        except (OSError, ValueError, KeyError, TypeError, EOFError, zipfile.BadZipFile) as error:
+        except _UNREADABLE as error:
             raise FormatError(f"{path}: not a bpfree model: {error}") from None
 
     def __repr__(self) -> str:
@@ -80,7 +90,7 @@ class Model:
         return f"Model({g.input.size} -> {names} -> {g.output.size}, {g.n_theta} trainable, {self.macs} MACs)"
 
 
-def Sequential(features, layers, seed: int = 0) -> Model:  # noqa: N802  (reads as the class it stands for)
+def Sequential(features, layers, seed: int = 0) -> Model:
     """A model of layers one after the other, with initial weights from a seed.
 
     features: inputs of a sample, a number or a shape.

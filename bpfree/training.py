@@ -6,8 +6,6 @@ from __future__ import annotations
 import time
 from dataclasses import dataclass, field
 
-import numpy as np
-
 from bpfree.engines import get_engine
 from bpfree.engines.batch import make_batch
 from bpfree.errors import check_count
@@ -93,12 +91,21 @@ def train(
     `run.outcome` says what to try.
 
     >>> import bpfree as bf
+    >>> import numpy as np
     >>> x = np.random.default_rng(0).normal(size=(64, 2)).astype("f4")
     >>> y = (x[:, 0] > 0).astype(int)
     >>> run = bf.train(bf.Sequential(2, [bf.Linear(2)]), (x, y), update=bf.SGD(0.5), steps=50, engine="reference")
     >>> run.model.accuracy(x, y, engine="reference") > 0.9
     True
     """
+    if not isinstance(model, Model):
+        raise TypeError(f"model: expected a Model, got {model!r}")
+    for name, pair in (("data", data), ("validation", (0, 0) if validation is None else validation)):
+        if not isinstance(pair, (tuple, list)) or len(pair) != 2:
+            raise TypeError(f"{name}: expected a pair (x, y), got {type(pair).__name__}")
+    if callback is not None and not callable(callback):
+        raise TypeError(f"callback: expected a function of (step, run), got {callback!r}")
+    check_count("validate_every", validate_every)
     trainer = Trainer(
         model.graph, model.frozen, loss, estimator or RGE(n_queries=8), update or SGD(), batch_size, seed
     )
@@ -107,7 +114,9 @@ def train(
         raise ValueError(f"batch_size: expected at most the number of samples {len(batch)}, got {batch_size}")
     if (steps is None) == (epochs is None):
         raise TypeError(f"steps, epochs: expected one of them, got steps={steps!r}, epochs={epochs!r}")
-    total = check_count("steps", steps) if epochs is None else check_count("epochs", epochs) * (len(batch) // batch_size)
+    if epochs is not None:
+        steps = check_count("epochs", epochs) * (len(batch) // batch_size)
+    total = check_count("steps", steps)
     run = Run(Model(model.graph, model.theta, model.frozen), trainer, Journal(model.hash))
     theta, state = run.model.theta, trainer.update.init(model.theta)
     started = time.perf_counter()

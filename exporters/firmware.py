@@ -83,11 +83,12 @@ def export(
     graph = model.graph
     names = ([n.name for n in graph.nodes], [t.name for t in graph.tensors], [s.name for s in graph.slices])
     folder = Path(folder)
-    _write(folder / "model.h", model_source.header(tables))
+    _write(folder / "model.h", model_source.header(tables, main_source.trainer_sizes(tables, trainer)))
     _write(folder / "model.c", model_source.source(tables, model.theta, model.frozen, names))
     if samples is not None:
         _write(folder / "samples.c", samples_source(samples, trainer))
-    _write(folder / "main.c", main_source.render(tables, trainer, steps, (MARK_STEP, MARK_STEP_DONE)))
+    _write(folder / "trainer.c", main_source.trainer(trainer))
+    _write(folder / "main.c", main_source.main(steps, (MARK_STEP, MARK_STEP_DONE)))
     _copy_runtime(folder, tables, trainer)
     port, cpu_flags = _TARGETS[target]
     _write(folder / "Makefile", makefile_source.render(cpu_flags))

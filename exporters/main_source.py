@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""main.c and samples.c of an exported training program."""
+"""main.c, trainer.c and samples.c of an exported training program."""
 
 from __future__ import annotations
 
@@ -15,8 +15,6 @@ SAMPLES = """\
 
 {rows}
 {targets}
-int sample(void *user, uint32_t step, uint32_t i, float *x, bpfree_target *y);
-
 int sample(void *user, uint32_t step, uint32_t i, float *x, bpfree_target *y)
 {{
   const uint32_t row = bpfree_batch_index({seed}u, step, {batch}, {n}, i);
@@ -27,42 +25,45 @@ int sample(void *user, uint32_t step, uint32_t i, float *x, bpfree_target *y)
 }}
 """
 
+_TRAINER = """\
+/* Written by bpfree. The settings of the run: const, in flash. */
+#include "model.h"
+
+static const float settings[] = {{{settings}}};
+
+const bpfree_trainer trainer = {{
+  &model, &{estimator}, &{update}, {loss}, sample, 0, settings,
+  {seed}u /* seed */, {batch} /* batch */, {n_queries} /* n_queries */, {grouping}, {two_sided} /* two_sided */,
+  {mu} /* mu */
+}};
+"""
+
 _MAIN = """\
 /* Written by bpfree. Trains {steps} steps, sending each step's record and at
  * the end the hash of theta: the same bits as bpfree on a computer. */
 #include "model.h"
 #include "port.h"
 
-enum {{ STEPS = {steps}, COEFFICIENTS = {coefficients}, ARENA = {arena} }};
+enum {{ STEPS = {steps} }};
 enum {{ MARK_STEP = {mark_step}, MARK_STEP_DONE = {mark_done} }};
 
-int sample(void *user, uint32_t step, uint32_t i, float *x, bpfree_target *y); /* samples.c */
-
-static const float settings[] = {{{settings}}};
-
-static const bpfree_trainer trainer = {{
-  &model, &{estimator}, &{update}, {loss}, sample, 0, settings,
-  {seed}u /* seed */, {batch} /* batch */, {n_queries} /* n_queries */, {grouping}, {two_sided} /* two_sided */,
-  {mu} /* mu */
-}};
-
 /* All the RAM of the run. */
-float theta[MODEL_THETA], x[MODEL_FEATURES], arena[ARENA], coefficients[COEFFICIENTS];
+float theta[MODEL_THETA], x[MODEL_FEATURES], arena[TRAINER_ARENA], record[TRAINER_RECORD];
 
 int main(void)
 {{
-  bpfree_context run = {{theta, x, arena, coefficients, 0, 0}};
+  bpfree_context run = {{theta, x, arena, record, 0, 0}};
   for (uint32_t k = 0; k < MODEL_THETA; k++) theta[k] = model_theta[k];
   int status = bpfree_train_init(&trainer, &run);
   while (status == BPFREE_OK && run.step < STEPS) {{
     port_emit(PORT_MARK, MARK_STEP);
     status = bpfree_step(&trainer, &run);
     port_emit(PORT_MARK, MARK_STEP_DONE);
-    for (uint32_t k = 0; status == BPFREE_OK && k < COEFFICIENTS; k++) {{
+    for (uint32_t k = 0; status == BPFREE_OK && k < TRAINER_RECORD; k++) {{
       union {{
         float value;
         uint32_t bits;
-      }} word = {{coefficients[k]}};
+      }} word = {{record[k]}};
       port_emit(PORT_RECORD, word.bits);
     }}
   }}
@@ -73,16 +74,25 @@ int main(void)
 }}
 """
 
-def render(tables: ModelTables, trainer, steps: int, marks) -> str:
-    """main.c for this trainer; marks are sent before and after each step."""
+
+def main(steps: int, marks) -> str:
+    """main.c; marks are sent before and after each step."""
+    return _MAIN.format(steps=steps, mark_step=marks[0], mark_done=marks[1])
+
+
+def trainer_sizes(tables: ModelTables, trainer) -> list[tuple]:
+    """Macros (name, value, comment) of model.h for a training program."""
+    record = len(trainer.graph.groups(trainer.estimator.grouping)) * trainer.estimator.n_queries
+    return [
+        ("TRAINER_ARENA", max(BLOCK, tables.plan.floats(1)), "floats: activations, or a chunk of gradient"),
+        ("TRAINER_RECORD", record, "floats of a step's record"),
+    ]
+
+
+def trainer(trainer) -> str:
+    """trainer.c: the numbers of a Trainer as `const bpfree_trainer trainer`."""
     settings = trainer.native_settings()
-    n_groups = len(trainer.graph.groups(trainer.estimator.grouping))
-    return _MAIN.format(
-        steps=steps,
-        mark_step=marks[0],
-        mark_done=marks[1],
-        coefficients=n_groups * trainer.estimator.n_queries,
-        arena=max(BLOCK, tables.plan.floats(1)),
+    return _TRAINER.format(
         settings=", ".join(map(float_literal, settings["settings"])),
         loss=trainer.rows["loss"].c,
         estimator=trainer.rows["estimator"].c,

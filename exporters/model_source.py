@@ -16,6 +16,10 @@ _HEADER = """\
 {sizes}
 extern const bpfree_model model;
 extern const float model_theta[MODEL_THETA]; /* initial parameters, in flash */
+extern const bpfree_trainer trainer;         /* the settings of the run */
+
+/* Sample i of the minibatch of a step: a bpfree_sample_fn, see bpfree/train.h. */
+int sample(void *user, uint32_t step, uint32_t i, float *x, bpfree_target *y);
 
 #endif
 """
@@ -45,7 +49,7 @@ const bpfree_model model = {{
 """
 
 
-def header(tables: ModelTables) -> str:
+def header(tables: ModelTables, trainer_sizes) -> str:
     """model.h: every size as a macro."""
     plan = tables.plan
     sizes = [
@@ -54,7 +58,7 @@ def header(tables: ModelTables) -> str:
         ("MODEL_THETA", tables.n_theta, "trainable parameters"),
         ("MODEL_ARENA", plan.floats(1), f"floats of activations; no plan needs fewer than {plan.lower_bound}"),
     ]
-    return _HEADER.format(sizes=macros(sizes))
+    return _HEADER.format(sizes=macros([*sizes, *trainer_sizes]))
 
 
 def source(tables: ModelTables, theta, frozen, names) -> str:

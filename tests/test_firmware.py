@@ -142,7 +142,6 @@ def test_without_samples_the_user_writes_the_function(tmp_path):
         emulate.compile_firmware(tmp_path)
     (tmp_path / "sensor.c").write_text("""
 #include "model.h"
-int sample(void *user, uint32_t step, uint32_t i, float *x, bpfree_target *y);
 int sample(void *user, uint32_t step, uint32_t i, float *x, bpfree_target *y)
 {
   (void)user;

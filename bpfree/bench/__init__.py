@@ -1,0 +1,21 @@
+# SPDX-License-Identifier: MIT
+"""Benches: what bpfree is worth, against rivals, on this machine.
+
+Each has run(quick) -> rows as :func:`bpfree.bench.rows.row` makes them.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+
+BENCHES = {
+    "engine": "the compiled engine's forward pass against NumPy and onnxruntime, one thread",
+}
+"""What each bench asks, by name; the module of that name here answers."""
+
+
+def run(name: str, quick: bool = False) -> list[dict]:
+    """Rows of one bench. quick: seconds instead of minutes, numbers less steady."""
+    if name not in BENCHES:
+        raise ValueError(f"bench: expected one of {', '.join(BENCHES)}; got {name!r}")
+    return import_module(f"bpfree.bench.{name}").run(quick)

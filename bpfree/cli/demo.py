@@ -108,7 +108,8 @@ def demo(folder: Path, seed: int) -> None:
         console.print(f"  {value}  {where}")
     equal = len(set(hashes.values())) == 1
     console.print("  [green]equal: the same bits[/green]" if equal else "  [red]NOT EQUAL: please report this[/red]")
-    console.print(f"\npicture   {folder / 'demo.png'}\nmodel     {folder / 'digits.npz'}\nfirmware  {folder / 'firmware'}")
+    for what, name in (("\npicture ", "demo.png"), ("model   ", "digits.npz"), ("firmware", "firmware")):
+        console.print(f"{what}  {folder / name}")
     if not equal:
         sys.exit(1)
 

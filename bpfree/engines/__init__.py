@@ -35,4 +35,7 @@ def get_engine(engine):
         engine = "compiled" if native.available() else "reference"
     if isinstance(engine, str):
         return _NAMES[check_choice("engine", engine, tuple(_NAMES))]()
+    if not hasattr(engine, "evaluate"):
+        names = ", ".join(map(repr, _NAMES))
+        raise TypeError(f"engine: expected one of {names} or an engine, got {engine!r}")
     return engine

@@ -27,8 +27,8 @@ class Batch:
 def make_inputs(graph, x) -> np.ndarray:
     """x as (n, features) float32, contiguous; raises when the shape does not fit the graph."""
     array = np.asarray(x)
-    if not np.issubdtype(array.dtype, np.number) and array.dtype != bool:
-        raise TypeError(f"x: expected numbers, got dtype {array.dtype}")
+    if array.dtype.kind not in "biuf":
+        raise TypeError(f"x: expected real numbers, got dtype {array.dtype}")
     features = graph.input.size
     if array.ndim < 2 or len(array) == 0 or array[0].size != features:
         raise ValueError(f"x: expected shape (n, {features}) with n >= 1, got {array.shape}")
@@ -38,14 +38,15 @@ def make_inputs(graph, x) -> np.ndarray:
 def make_batch(graph, loss, x, y) -> Batch:
     """x and y as the loss reads them; raises naming what does not fit."""
     x, y, outputs = make_inputs(graph, x), np.asarray(y), graph.output.size
-    if len(y) != len(x):
-        raise ValueError(f"y: expected one row a sample ({len(x)}), got {len(y)}")
+    if y.ndim == 0 or len(y) != len(x):
+        raise ValueError(f"y: expected one row a sample ({len(x)}), got shape {y.shape}")
     if loss.labels:
         if y.ndim != 1 or not np.issubdtype(y.dtype, np.integer):
             raise TypeError(f"y: {loss.name} expects integer labels of shape (n,), got {y.dtype} {y.shape}")
         if y.min() < 0 or y.max() >= outputs:
             raise ValueError(f"y: expected labels in [0, {outputs - 1}], got {y.min()} to {y.max()}")
         return Batch(x, labels=np.ascontiguousarray(y, np.uint32))
-    if y.reshape(len(y), -1).shape[1] != outputs or not np.issubdtype(y.dtype, np.number):
-        raise ValueError(f"y: {loss.name} expects numbers of shape (n, {outputs}), got {y.dtype} {y.shape}")
+    if y.reshape(len(y), -1).shape[1] != outputs or y.dtype.kind not in "biuf":
+        expected = f"real numbers of shape (n, {outputs})"
+        raise ValueError(f"y: {loss.name} expects {expected}, got {y.dtype} {y.shape}")
     return Batch(x, targets=np.ascontiguousarray(y.reshape(len(y), outputs), np.float32))

@@ -5,7 +5,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from bpfree.native import core
+from bpfree.errors import check_choice
+from bpfree.native import isa_names
 from bpfree.probes import pack
 from bpfree.tables import model_tables
 
@@ -21,8 +22,8 @@ class CompiledEngine:
     dtype = np.dtype(np.float32)
 
     def __init__(self, isa: str | None = None):
-        core()  # a missing core is reported here, not in the middle of a run
-        self.isa = isa
+        # a missing core or instruction set is reported here, not in the middle of a run
+        self.isa = check_choice("isa", isa or isa_names()[-1], isa_names())
         self._models = {}
         self._trainers = {}
 

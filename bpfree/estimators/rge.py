@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from bpfree.arithmetic import running_sum
-from bpfree.errors import check_choice, check_count, check_positive
+from bpfree.errors import check_choice, check_count, check_normal
 from bpfree.estimators.table import Estimate, EstimatorRow
 from bpfree.probes import Probe, direction
 
@@ -43,9 +43,7 @@ class RGE:
 
     def __post_init__(self):
         check_count("n_queries", self.n_queries, 1, 4096)
-        check_positive("mu", self.mu)
-        if np.float32(self.mu) < np.finfo(np.float32).tiny:
-            raise ValueError(f"mu: expected a normal float32 number, got {self.mu!r}")
+        check_normal("mu", self.mu)
         check_choice("two_sided", self.two_sided, (True, False))
         check_choice("grouping", self.grouping, GROUPINGS)
 

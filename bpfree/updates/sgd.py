@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from bpfree.errors import check_positive
+from bpfree.errors import check_normal
 from bpfree.updates.table import UpdateRow
 
 
@@ -21,7 +21,7 @@ class SGD:
     lr: float = 1e-2
 
     def __post_init__(self):
-        check_positive("lr", self.lr)
+        check_normal("lr", self.lr)
 
     @property
     def settings(self) -> tuple[float, ...]:

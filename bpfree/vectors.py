@@ -1,0 +1,194 @@
+# SPDX-License-Identifier: MIT
+"""Golden vectors for the C tests: small runs of the exact reference engine, written as C tables.
+
+The text is runtime_c/tests/vectors.gen.h. Floats are hex literals, which keep every bit.
+"""
+
+from __future__ import annotations
+
+import textwrap
+
+import numpy as np
+
+from bpfree import rng
+from bpfree.engines import ReferenceEngine
+from bpfree.engines.batch import make_batch
+from bpfree.estimators.rge import GROUPINGS, RGE
+from bpfree.graph import theta_hash
+from bpfree.layers import Linear, ReLU, Tanh, TTLinear, assemble, initial_parameters, stack
+from bpfree.math32 import exp32, log32, tanh32
+from bpfree.tables import model_tables
+from bpfree.trainer import Trainer
+from bpfree.updates.sgd import SGD
+
+HASHED_STEPS = (1, 10, 100)
+_SEED, _SAMPLES, _BATCH, _LR = 20, 19, 4, 0.05
+_MATH_PATTERNS = 1 << 14
+
+_DENSE = [Linear(11), Tanh(), Linear(9), ReLU(), Linear(5)]
+_TT = [TTLinear((2, 3, 4), (3, 1, 2), rank=(4, 3)), Tanh(), TTLinear((3, 2), (4, 3), rank=3, bias=False)]
+# name, loss, inputs, layers, names of the frozen slices. Sizes are odd on purpose: blocks of signs end in the
+# middle, an input is padded, the two tensor trains are swept from different ends, and the first tensor of
+# `dense` does not depend on theta, so that both sides of a pair share it.
+_NETWORKS = (
+    ("dense", "softmax_cross_entropy", 7, _DENSE, ("linear1.weight", "linear1.bias")),
+    ("tt", "mse", 22, _TT, ("tt_linear1.core1",)),
+)
+_ESTIMATORS = (
+    ("joint", RGE(n_queries=2, mu=2.0**-7)),
+    ("layer", RGE(n_queries=1, mu=0.01, two_sided=False, grouping="layer")),
+)
+
+_HEAD = """\
+/* Golden vectors of the exact reference engine, written by `make generate`. Do not edit. */
+#ifndef BPFREE_VECTORS_GEN_H
+#define BPFREE_VECTORS_GEN_H
+
+#include "bpfree/host.h"
+
+#define BPFREE_OP(number, name) void bpfree_op_##name##_scalar(const bpfree_pass *, const bpfree_node *);
+#include "bpfree/ops.gen.def"
+#undef BPFREE_OP
+
+#define GOLDEN_HASHES 3
+#define GOLDEN_STEPS 100
+
+/* A network and its samples. */
+typedef struct golden_network {
+  const char *name;
+  bpfree_model model;   /* tables for two sides, scalar kernels */
+  const uint32_t *ops;  /* (n_nodes) numbers of the kernels */
+  const float *theta;   /* (n_theta) before step 0 */
+  uint32_t loss;        /* number */
+  bpfree_batch batch;   /* all samples */
+} golden_network;
+
+/* A run on it, RGE and SGD. */
+typedef struct golden_run {
+  const char *name;
+  const golden_network *network;
+  uint32_t seed, batch, n_queries, grouping, two_sided;
+  float mu, lr;
+  uint32_t n_coefficients;   /* a step */
+  const float *coefficients; /* (GOLDEN_STEPS, n_coefficients) */
+  uint64_t hash[GOLDEN_HASHES];
+} golden_run;
+"""
+
+
+def vectors_header() -> str:
+    """The text of tests/vectors.gen.h."""
+    networks, runs = [], []
+    order = [rng.batch_indices(_SEED, step, _BATCH, _SAMPLES) for step in range(HASHED_STEPS[-1])]
+    for name, loss, inputs, layers, frozen_names in _NETWORKS:
+        graph, theta, frozen = _network(inputs, layers, frozen_names)
+        run = (SGD(_LR), _BATCH, _SEED)
+        trainers = {how: Trainer(graph, frozen, loss, estimator, *run) for how, estimator in _ESTIMATORS}
+        loss = trainers["joint"].loss
+        x = rng.uniform(_SEED, 1000, _SAMPLES * inputs).reshape(_SAMPLES, inputs) - np.float32(0.5)
+        y = rng.uniform(_SEED, 1001, _SAMPLES * graph.output.size).reshape(_SAMPLES, -1)
+        batch = make_batch(graph, loss, x, y.argmax(axis=1) if loss.labels else y)
+        networks.append(_network_text(name, graph, theta, frozen, loss, batch))
+        for how, trainer in trainers.items():
+            text, row = _run_text(name, how, trainer, theta, batch, order)
+            networks.append(text)
+            runs.append(row)
+    steps = f"static const uint32_t golden_hashed_steps[GOLDEN_HASHES] = {_braces(HASHED_STEPS)};\n"
+    table = "static const golden_run golden_runs[] = {\n" + "\n".join(runs) + "\n};\n"
+    return "\n".join([_HEAD, steps, *networks, table, _math_text(), "#endif\n"])
+
+
+def _network(inputs, layers, frozen_names):
+    graph, gains = stack(inputs, layers)
+    nodes = [(n.op, n.name, [graph.tensors[t].name for t in n.inputs], n.attributes) for n in graph.nodes]
+    graph = assemble((inputs,), nodes, frozen_names)
+    return graph, *initial_parameters(graph, _SEED, gains)
+
+
+def _network_text(name, graph, theta, frozen, loss, batch) -> str:
+    t = model_tables(graph, sides=2)
+    kind, own = ("uint32_t", "labels") if loss.labels else ("float", "targets")
+    parts, nodes = [], []
+    for k, row in enumerate(t.nodes):
+        attributes = f"{name}_attributes{k}" if row.attributes else 0
+        if row.attributes:
+            parts.append(_array("uint32_t", attributes, row.attributes))
+        inputs = _braces((*row.inputs, 0)[:2])
+        place = (row.output, row.first_slice, row.n_slices, row.scratch)
+        nodes.append(_braces((f"{row.kernel}_scalar", attributes, inputs, *place)))
+    names = [f"{name}_{table}" for table in ("nodes", "tensors", "slices", "frozen")]
+    counts = (len(t.nodes), len(t.tensors), len(t.slices), t.n_theta, t.n_frozen)
+    digest = _braces((f"0x{t.hash & 0xFFFFFFFF:08x}u", f"0x{t.hash >> 32:08x}u"))
+    model = _braces((*names, *counts, 0, t.output, t.plan.per_sample, t.plan.fixed, digest))
+    y = [f"{name}_{own}" if own == which else 0 for which in ("labels", "targets")]
+    data = _braces((f"{name}_x", *y, len(batch)))
+    network = _braces((f'"{name}"', model, f"\n  {name}_ops", f"{name}_theta", loss.number, data))
+    parts += [
+        _array("bpfree_node", f"{name}_nodes", nodes),
+        _array("bpfree_tensor", f"{name}_tensors", map(_braces, t.tensors)),
+        _array("bpfree_slice", f"{name}_slices", map(_braces, t.slices)),
+        _array("uint32_t", f"{name}_ops", [row.op for row in t.nodes]),
+        _array("float", f"{name}_frozen", frozen),
+        _array("float", f"{name}_theta", theta),
+        _array("float", f"{name}_x", batch.x.ravel()),
+        _array(kind, f"{name}_{own}", (batch.labels if loss.labels else batch.targets).ravel()),
+        f"static const golden_network {name}_network = {network};\n",
+    ]
+    return "\n".join(parts)
+
+
+def _run_text(name, how, trainer, theta, batch, order) -> tuple[str, str]:
+    """The record of every step as an array, and the run's row."""
+    engine, records, hashes = ReferenceEngine(exact=True), [], []
+    state = trainer.update.init(theta)
+    for step, indices in enumerate(order):
+        estimate, _ = trainer.estimate(engine, theta, batch.take(indices), step)
+        theta, state = engine.apply(trainer, theta, state, step, estimate.coefficients)
+        records.append(estimate.coefficients.ravel())
+        if step + 1 in HASHED_STEPS:
+            hashes.append(f"0x{theta_hash(theta)}ULL")
+    e, array = trainer.estimator, f"{name}_{how}_coefficients"
+    counts = (trainer.seed, trainer.batch_size, e.n_queries, GROUPINGS.index(e.grouping), int(e.two_sided))
+    reals = (_literal(e.mu), _literal(trainer.update.lr))
+    row = (f'"{name}, {how}"', f"&{name}_network", *counts, *reals, records[0].size, array, _braces(hashes))
+    return _array("float", array, np.concatenate(records)), f"  {_braces(row)},"
+
+
+def math_patterns() -> np.ndarray:
+    """Arguments (2 * count,): bit patterns all over float32, then as many with 2^-7 <= |x| < 2^7."""
+    with np.errstate(over="ignore"):
+        words = np.arange(_MATH_PATTERNS, dtype=np.uint32) * np.uint32(0x9E3779B1)
+    near = (words & np.uint32(0x80000000)) | (np.uint32(0x3C000000) + words % np.uint32(0x07000000))
+    return np.concatenate([words, near]).view(np.float32)
+
+
+def _math_text() -> str:
+    """FNV-1a-64 of the results, NaN as 0x7fc00000."""
+    hashes = []
+    for function in (exp32, log32, tanh32):
+        y = function(math_patterns())
+        y[np.isnan(y)] = np.float32(np.nan)
+        hashes.append(f"0x{theta_hash(y)}ULL")
+    comment = "/* Of exp, log and tanh over the arguments that test_math.c makes. */\n"
+    count = f"#define GOLDEN_MATH_PATTERNS {_MATH_PATTERNS}u\n"
+    return f"{comment}{count}static const uint64_t golden_math[3] = {_braces(hashes)};\n"
+
+
+def _braces(items) -> str:
+    return "{" + ", ".join(map(str, items)) + "}"
+
+
+def _literal(value) -> str:
+    """A C99 literal with the bits of a float32: 0x1.8p-2f."""
+    mantissa, exponent = float(np.float32(value)).hex().split("p")
+    whole, _, fraction = mantissa.partition(".")
+    return f"{whole}.{fraction.rstrip('0') or '0'}p{exponent}f"
+
+
+def _array(kind: str, name: str, values) -> str:
+    if kind.startswith("bpfree_"):
+        body = "  " + ",\n  ".join(values)
+    else:
+        items = [_literal(value) if kind == "float" else str(value) for value in values]
+        body = textwrap.fill(", ".join(items), 112, initial_indent="  ", subsequent_indent="  ")
+    return f"static const {kind} {name}[] = {{\n{body}\n}};"

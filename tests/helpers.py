@@ -1,0 +1,75 @@
+"""What the tests share: the engines, small graphs for single operations, and exact comparison.
+
+A new row in a table of the package is picked up by the tests through the lists here; a row that
+needs settings to be tried with fails test_tables.py until it has some.
+"""
+
+import numpy as np
+
+from bpfree import native, rng
+from bpfree.engines import CompiledEngine, ReferenceEngine
+from bpfree.estimators.rge import GROUPINGS, RGE
+from bpfree.layers import assemble
+from bpfree.native.model import NativeModel
+from bpfree.native.trainer import NativeTrainer
+from bpfree.tables import model_tables
+from bpfree.updates.sgd import SGD
+
+ISAS = native.isa_names()
+ENGINES = ["exact", *(f"compiled-{isa}" for isa in ISAS)]
+"""Every engine that promises the same bits."""
+
+ESTIMATOR_SETTINGS = {
+    "rge": [
+        RGE(n_queries=q, mu=mu, two_sided=two_sided, grouping=grouping)
+        for grouping in GROUPINGS
+        for two_sided in (True, False)
+        for q, mu in ((1, 2.0**-7), (5, 0.01))
+    ]
+}
+"""Settings to try, by row of the table of estimators."""
+
+UPDATE_SETTINGS = {"sgd": [SGD(1e-2), SGD(0.3)]}
+"""Settings to try, by row of the table of updates."""
+
+
+def make_engine(name):
+    """A fresh engine by its name in ENGINES."""
+    return ReferenceEngine(exact=True) if name == "exact" else CompiledEngine(name.removeprefix("compiled-"))
+
+
+def device_loop(trainer, x, labels=None, targets=None):
+    """The C training loop as a device runs it: scalar kernels, paired probes, streamed samples."""
+    model = NativeModel(model_tables(trainer.graph, sides=2), trainer.frozen, "scalar")
+    return NativeTrainer(model, data=(x, labels, targets), **trainer.native_settings())
+
+
+def single_op(op, attributes, shape):
+    """A graph of one operation, and a name for test ids."""
+    return assemble(shape, [(op, "node", ["input"], attributes)])
+
+
+def show(settings):
+    """A short test id of a settings object."""
+    return repr(settings).replace(" ", "")
+
+
+def floats(seed, *shape, scale=1.0):
+    """Normal draws, float32."""
+    return (np.random.default_rng(seed).normal(size=shape) * scale).astype(np.float32)
+
+
+def portable(number, *shape):
+    """Draws in [-1, 1) with the same bits on every machine: what hashes may depend on."""
+    draws = rng.uniform(7, number, int(np.prod(shape))).reshape(shape)
+    return draws * np.float32(2) - np.float32(1)
+
+
+def assert_same_bits(result, expected):
+    """Equal dtype, shape and every bit; no NaN is expected anywhere."""
+    assert result.dtype == expected.dtype == np.float32 and result.shape == expected.shape
+    different = np.flatnonzero(result.view(np.uint32) != expected.view(np.uint32))
+    assert different.size == 0, (
+        f"{different.size} of {result.size} differ, first at {different[0]}: "
+        f"{result.flat[different[0]]!r} instead of {expected.flat[different[0]]!r}"
+    )

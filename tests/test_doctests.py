@@ -1,0 +1,33 @@
+"""The examples in docstrings do what they say."""
+
+import doctest
+import importlib
+import pkgutil
+
+import pytest
+
+import bpfree
+
+MODULES = sorted(
+    name
+    for _, name, _ in pkgutil.walk_packages(bpfree.__path__, "bpfree.", onerror=lambda name: None)
+    if not name.endswith(("._core", ".__main__"))
+)
+WITH_EXAMPLES = {"bpfree.rng", "bpfree.graph", "bpfree.math32", "bpfree.training", "bpfree.tt.shapes"}
+
+
+@pytest.mark.parametrize("name", MODULES)
+def test_examples(name):
+    try:
+        module = importlib.import_module(name)
+    except ImportError as error:
+        if (error.name or "").startswith("bpfree"):
+            raise
+        pytest.skip(f"needs {error.name}")
+    result = doctest.testmod(module, optionflags=doctest.NORMALIZE_WHITESPACE)
+    assert result.failed == 0
+    assert result.attempted or name not in WITH_EXAMPLES
+
+
+def test_the_modules_are_found():
+    assert set(MODULES) >= WITH_EXAMPLES

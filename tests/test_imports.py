@@ -1,0 +1,154 @@
+"""Who may import whom, and what `import bpfree` loads."""
+
+import ast
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+import bpfree
+
+PACKAGE = Path(bpfree.__file__).resolve().parent
+# From the ground up; a module may import what stands on a lower line (or in its own package).
+# A new module needs a place here.
+FLOORS = [
+    ["errors", "registry"],
+    ["rng", "math32", "native", "progress"],
+    ["arithmetic"],
+    ["graph"],
+    ["tt"],
+    ["ops"],
+    ["arena"],
+    ["tables"],
+    ["layers"],
+    ["losses"],
+    ["probes"],
+    ["engines"],
+    ["model"],
+    ["estimators", "updates"],
+    ["journal"],
+    ["trainer"],
+    ["plots"],
+    ["training"],
+    ["floors"],
+    ["vectors"],
+    ["generate"],
+    ["datasets"],
+    ["exporters"],
+    ["emulate"],
+    ["bench"],
+    ["cli", "__main__"],
+]
+HEIGHT = {name: height for height, names in enumerate(FLOORS) for name in names}
+# Third-party packages and the only rooms that may see them. numpy is everywhere.
+ROOMS = {
+    "cffi": {"native"},
+    "_core": {"native"},
+    "tensorly": {"tt"},
+    "click": {"cli"},
+    "rich": {"progress", "cli", "bench"},
+    "matplotlib": {"plots", "cli", "bench"},
+    "sklearn": {"datasets", "bench", "cli"},
+    "onnx": {"exporters", "bench"},
+    "onnxruntime": {"exporters", "bench"},
+    "torch": {"bench"},
+    "autograd": set(),
+}
+
+
+def sources():
+    """(room, path) of every module; the room is the part after `bpfree.`"""
+    for path in sorted([*PACKAGE.rglob("*.py"), *PACKAGE.parent.joinpath("exporters").rglob("*.py")]):
+        if "runtime_c" in path.parts or "__pycache__" in path.parts:
+            continue
+        if path.is_relative_to(PACKAGE):
+            parts = path.relative_to(PACKAGE).parts
+            room = parts[0].removesuffix(".py")
+        else:
+            parts, room = path.parts, "exporters"
+        if room != "__init__":
+            yield room, path
+
+
+SOURCES = sorted(set(sources()))
+
+
+def imported(path, room):
+    """(module, line) pairs: absolute names, wherever in the file they are imported."""
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.Import):
+            yield from ((alias.name, node.lineno) for alias in node.names)
+        elif isinstance(node, ast.ImportFrom) and node.level:
+            yield f"bpfree.{room}", node.lineno
+        elif isinstance(node, ast.ImportFrom) and node.module == "bpfree":
+            yield from ((f"bpfree.{alias.name}", node.lineno) for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            yield node.module, node.lineno
+
+
+@pytest.mark.parametrize(
+    ("room", "path"), SOURCES, ids=[f"{path.parent.name}/{path.name}" for _, path in SOURCES]
+)
+def test_walls(room, path):
+    assert room in HEIGHT, f"{path.name}: give bpfree.{room} its place in FLOORS"
+    for module, line in imported(path, room):
+        top, _, rest = module.partition(".")
+        where = f"{path.name}:{line} imports {module}"
+        if top == "bpfree" and rest:
+            other = rest.partition(".")[0]
+            if other == "_core":
+                assert room in ROOMS["_core"], where
+            elif other in HEIGHT:
+                assert other == room or HEIGHT[other] < HEIGHT[room], where
+            else:
+                assert HEIGHT[room] >= HEIGHT["bench"] or other.startswith("__"), f"{where}: not in FLOORS"
+        elif top in ROOMS:
+            assert room in ROOMS[top], where
+
+
+def test_the_walls_see_something():
+    seen = {(room, module) for room, path in SOURCES for module, _ in imported(path, room)}
+    assert {("native", "bpfree._core"), ("training", "bpfree.engines")} <= seen
+    assert ("tt", "tensorly.tt_matrix") in seen
+
+
+def loaded_by(code):
+    """Names of the modules in sys.modules after this code, in a fresh interpreter."""
+    program = f"{code}\nimport sys; print(*sys.modules)"
+    result = subprocess.run([sys.executable, "-c", program], check=True, capture_output=True, text=True)
+    return set(result.stdout.split())
+
+
+HEAVY = {
+    "cffi",
+    "_cffi_backend",
+    "bpfree._core",
+    "tensorly",
+    "click",
+    "rich",
+    "matplotlib",
+    "sklearn",
+    "scipy",
+    "torch",
+}
+
+
+def test_import_is_light():
+    assert not loaded_by("import bpfree") & HEAVY
+
+
+def test_training_in_numpy_loads_no_core_and_no_extras():
+    code = (
+        "import numpy as np, bpfree as bf\n"
+        "x = np.ones((8, 2), 'f4'); y = np.arange(8) % 2\n"
+        "model = bf.Sequential(2, [bf.TTLinear(4, rank=2), bf.Tanh(), bf.Linear(2)])\n"
+        "bf.train(model, (x, y), steps=2, batch_size=4, engine='reference')"
+    )
+    assert not loaded_by(code) & HEAVY
+
+
+def test_public_names_are_all_there():
+    assert set(bpfree.__all__) <= set(dir(bpfree))
+    for name in bpfree._HOMES:
+        assert getattr(bpfree, name).__doc__, name

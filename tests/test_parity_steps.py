@@ -1,0 +1,134 @@
+"""Probes, estimates, updates: the same bits from reference, every instruction set and device loop."""
+
+import numpy as np
+import pytest
+from helpers import (
+    ENGINES,
+    ESTIMATOR_SETTINGS,
+    UPDATE_SETTINGS,
+    assert_same_bits,
+    device_loop,
+    floats,
+    make_engine,
+    show,
+)
+
+from bpfree.engines import ReferenceEngine
+from bpfree.engines.batch import Batch
+from bpfree.errors import NumericError
+from bpfree.layers import assemble, initial_parameters
+from bpfree.native.model import NativeModel
+from bpfree.probes import Probe, direction, pack, perturb
+from bpfree.tables import model_tables
+from bpfree.trainer import Trainer
+from bpfree.updates.sgd import SGD
+
+N = 11
+ESTIMATORS = [settings for row in ESTIMATOR_SETTINGS.values() for settings in row]
+UPDATES = [settings for row in UPDATE_SETTINGS.values() for settings in row]
+
+
+def mixed(frozen=()):
+    """A graph with every kind of slice: cores, weights over several random blocks, biases."""
+    train = {"inputs": [3, 5], "outputs": [4, 3], "ranks": [1, 3, 1], "start": "right", "bias": True}
+    rows = [
+        ("tt_linear", "tt", ["input"], train),
+        ("tanh", "act", ["tt"], {}),
+        ("linear", "hidden", ["act"], {"outputs": 17, "bias": True}),
+        ("relu", "act2", ["hidden"], {}),
+        ("linear", "head", ["act2"], {"outputs": 4, "bias": False}),
+    ]
+    graph = assemble([14], rows, frozen=frozen)
+    theta, constants = initial_parameters(graph, seed=5)
+    return graph, theta + floats(9, theta.size, scale=0.1), constants
+
+
+def samples():
+    x, labels = floats(1, N, 14), np.random.default_rng(2).integers(0, 4, N).astype(np.uint32)
+    return x, labels
+
+
+@pytest.mark.parametrize("mu", [2.0**-7, -0.01, 1e-20, 3.0])
+@pytest.mark.parametrize(("first", "count"), [(0, 6), (2, 1), (4, 2), (3, 0)])
+@pytest.mark.parametrize("frozen", [(), ("tt.core1", "hidden.bias")], ids=["trained", "frozen"])
+def test_perturb(frozen, first, count, mu):
+    graph, theta, constants = mixed(frozen)
+    probe = Probe(seed=0, step=12, query=4095, mu=mu, first_slice=first, n_slices=count)
+    expected = perturb(graph, theta, probe)
+    native = NativeModel(model_tables(graph), constants).perturb(theta, pack([probe]))
+    assert_same_bits(native, expected)
+    for k, part in enumerate(graph.slices):
+        if part.frozen:
+            continue
+        moved = theta[part.range] + np.float32(mu) * direction(part, 0, 12, 4095)
+        assert_same_bits(expected[part.range], moved if first <= k < first + count else theta[part.range])
+
+
+def test_perturb_refuses_slices_out_of_range():
+    graph, theta, constants = mixed()
+    native = NativeModel(model_tables(graph), constants)
+    for first, count in [(0, 7), (6, 1), (2**32 - 1, 2)]:
+        with pytest.raises(ValueError, match="perturb: an argument is out of range"):
+            native.perturb(theta, pack([Probe(0, 0, 0, 0.1, first, count)]))
+
+
+@pytest.mark.parametrize("frozen", [(), ("tt.core1", "hidden.bias")], ids=["trained", "frozen"])
+@pytest.mark.parametrize("estimator", ESTIMATORS, ids=show)
+def test_estimates(estimator, frozen):
+    graph, theta, constants = mixed(frozen)
+    x, labels = samples()
+    trainer = Trainer(graph, constants, "cross_entropy", estimator, SGD(), batch_size=N, seed=0)
+    step = 7
+    batch = Batch(x, labels).take(trainer.indices(step, N))
+    expected, values = trainer.estimate(ReferenceEngine(exact=True), theta, batch, step)
+    assert expected.finite and expected.n_evaluations == len(values)
+    for name in ENGINES[1:]:
+        estimate, losses = trainer.estimate(make_engine(name), theta, batch, step)
+        assert_same_bits(losses, values)
+        assert_same_bits(estimate.coefficients, expected.coefficients)
+    loop = device_loop(trainer, x, labels)
+    after = loop.step(theta, step)
+    assert_same_bits(loop.coefficients.reshape(expected.coefficients.shape), expected.coefficients)
+    assert_same_bits(
+        after, ReferenceEngine(exact=True).apply(trainer, theta, [], step, expected.coefficients)[0]
+    )
+
+
+@pytest.mark.parametrize("frozen", [(), ("tt.core1", "hidden.bias")], ids=["trained", "frozen"])
+@pytest.mark.parametrize("estimator", ESTIMATORS, ids=show)
+@pytest.mark.parametrize("update", UPDATES, ids=show)
+def test_updates(update, estimator, frozen):
+    """Random records over some steps; what was learned so far is the update's state."""
+    graph, theta, constants = mixed(frozen)
+    trainer = Trainer(graph, constants, "cross_entropy", estimator, update, batch_size=N, seed=2**32 - 1)
+    groups = len(graph.groups(estimator.grouping))
+    records = floats(3, 4, groups, estimator.n_queries)
+    expected, state = theta, update.init(theta)
+    engines = [(make_engine(name), theta, update.init(theta)) for name in ENGINES[1:]]
+    for step, record in enumerate(records):
+        before = expected.copy()
+        expected, state = ReferenceEngine(exact=True).apply(trainer, expected, state, step, record)
+        assert not np.array_equal(expected, before)
+        engines = [(engine, *engine.apply(trainer, at, held, step, record)) for engine, at, held in engines]
+        for _, at, _ in engines:
+            assert_same_bits(at, expected)
+
+
+def test_a_record_that_is_not_finite_is_refused(compiled):
+    graph, theta, constants = mixed()
+    trainer = Trainer(graph, constants, "cross_entropy", ESTIMATORS[0], SGD(), batch_size=N, seed=0)
+    for bad in (np.nan, np.inf, -np.inf):
+        with pytest.raises(NumericError, match="step 3: a loss is not finite"):
+            compiled.apply(trainer, theta, [], 3, np.full((1, 1), bad, np.float32))
+
+
+def test_the_device_loop_leaves_theta_when_a_loss_is_not_finite():
+    graph, theta, constants = mixed()
+    x, labels = samples()
+    theta[graph.slices[-1].range] = 3e38  # the scores overflow
+    trainer = Trainer(graph, constants, "cross_entropy", ESTIMATORS[0], SGD(), batch_size=N, seed=0)
+    loop = device_loop(trainer, x, labels)
+    with pytest.raises(NumericError):
+        loop.step(theta, 0)
+    assert_same_bits(loop.theta, theta)
+    assert loop.context.step == 0
