@@ -16,8 +16,8 @@ import numpy as np
 class Journal:
     """SCALARS records of consecutive steps, from first_step on.
 
-    records: one (groups, queries) float32 array a step, coefficients before
-    the learning rate. base_hash: theta hash before the first of them.
+    records: one (groups, queries) array a step in the engine's precision,
+    coefficients before the learning rate. base_hash: theta hash before the first of them.
     """
 
     base_hash: str
@@ -26,7 +26,7 @@ class Journal:
 
     def append(self, coefficients) -> None:
         """Add the record of the next step."""
-        self.records.append(np.array(coefficients, np.float32))
+        self.records.append(np.array(coefficients))
 
     def __len__(self) -> int:
         return len(self.records)

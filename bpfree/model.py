@@ -4,8 +4,6 @@
 from __future__ import annotations
 
 import json
-import zipfile
-import zlib
 
 import numpy as np
 
@@ -14,13 +12,8 @@ from bpfree.engines.batch import make_inputs
 from bpfree.errors import FormatError
 from bpfree.graph import SCHEMA, Graph, theta_hash
 from bpfree.layers import assemble, initial_parameters, stack
+from bpfree.npz import read_arrays
 from bpfree.ops import OPS
-
-_UNREADABLE = (
-    *(OSError, EOFError, ValueError, LookupError, TypeError, RuntimeError),
-    *(zipfile.BadZipFile, zlib.error),
-)
-"""What a damaged or foreign file may raise in zipfile, numpy, json or assemble."""
 
 
 class Model:
@@ -67,21 +60,17 @@ class Model:
     @classmethod
     def load(cls, path) -> Model:
         """Read what save wrote. Raises FormatError on anything else; nothing is loaded half."""
+        fields = read_arrays(path, ("schema", "graph", "theta", "frozen"))
         try:
-            # opened here: np.load leaves the file open when it refuses it
-            with open(path, "rb") as raw, np.load(raw, allow_pickle=False) as file:
-                fields = {name: file[name] for name in ("schema", "graph", "theta", "frozen")}
-            if int(fields["schema"]) != SCHEMA:
+            if fields["schema"] != SCHEMA:
                 raise FormatError(f"{path}: expected schema {SCHEMA}, got {fields['schema']}: update bpfree")
             document = json.loads(str(fields["graph"]))
             rows = [(n["op"], n["name"], n["inputs"], n["attributes"]) for n in document["nodes"]]
             graph = assemble(document["input"], rows, frozen=document["frozen"])
             return cls(graph, fields["theta"], fields["frozen"])
-        except FileNotFoundError:
-            raise
-        except FormatError:
-            raise
-        except _UNREADABLE as error:
+        except (ValueError, LookupError, TypeError, RecursionError) as error:
+            if isinstance(error, FormatError):
+                raise
             raise FormatError(f"{path}: not a bpfree model: {error}") from None
 
     def __repr__(self) -> str:

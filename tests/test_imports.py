@@ -14,7 +14,7 @@ PACKAGE = Path(bpfree.__file__).resolve().parent
 # A new module needs a place here.
 FLOORS = [
     ["errors", "registry"],
-    ["rng", "math32", "native", "progress"],
+    ["rng", "math32", "native", "npz", "progress"],
     ["arithmetic"],
     ["graph"],
     ["tt"],

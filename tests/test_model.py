@@ -169,3 +169,25 @@ def test_what_load_returns_stands_alone(saved):
     copy.parameters()["h.weight"][:] = 9
     assert model.theta[5] != copy.theta[5] and not (copy.theta == 9).any()
     assert "2 -> a -> 1" not in repr(model) and "5 -> t -> a -> h -> 3" in repr(model)
+
+
+def with_theta(saved, name, data, compression=zipfile.ZIP_STORED):
+    path = saved.with_name(name)
+    with zipfile.ZipFile(saved) as source, zipfile.ZipFile(path, "w", compression) as target:
+        for member in source.namelist():
+            target.writestr(member, data if member == "theta.npy" else source.read(member))
+    return path
+
+
+def test_a_header_that_claims_terabytes_is_refused_before_anything_is_allocated(saved):
+    header = io.BytesIO()
+    np.lib.format.write_array_header_1_0(header, {"descr": "<f4", "fortran_order": False, "shape": (2**40,)})
+    with pytest.raises(FormatError, match=r"64 bytes for shape \(1099511627776,\)"):
+        bf.Model.load(with_theta(saved, "claim.npz", header.getvalue() + bytes(64)))
+
+
+def test_a_compressed_member_is_refused_without_unpacking_it(saved):
+    zeros = io.BytesIO()
+    np.lib.format.write_array(zeros, np.zeros(10**6, np.float32))
+    with pytest.raises(FormatError, match="compressed"):
+        bf.Model.load(with_theta(saved, "bomb.npz", zeros.getvalue(), zipfile.ZIP_DEFLATED))
