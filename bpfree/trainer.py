@@ -31,7 +31,7 @@ class Trainer:
 
     def __post_init__(self):
         object.__setattr__(self, "loss", get_loss(self.loss))
-        check_count("batch_size", self.batch_size)
+        check_count("batch_size", self.batch_size, 1, 2**24)
         check_seed(self.seed)
         rows = {"estimator": ESTIMATORS.of(self.estimator), "update": UPDATES.of(self.update), "loss": self.loss}
         object.__setattr__(self, "rows", rows)

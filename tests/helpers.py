@@ -40,7 +40,8 @@ def make_engine(name):
 
 def device_loop(trainer, x, labels=None, targets=None):
     """The C training loop as a device runs it: scalar kernels, paired probes, streamed samples."""
-    model = NativeModel(model_tables(trainer.graph, sides=2), trainer.frozen, "scalar")
+    model = NativeModel(model_tables(trainer.graph, sides=2), "scalar")
+    model.frozen[:] = trainer.frozen
     return NativeTrainer(model, data=(x, labels, targets), **trainer.native_settings())
 
 

@@ -54,7 +54,7 @@ def test_layout_starts_each_trained_slice_on_a_fresh_block():
 def test_groups_are_those_of_c(grouping, frozen):
     graph = assemble([4], ROWS, frozen=frozen)
     groups = graph.groups(grouping)
-    model, lib, ffi = NativeModel(model_tables(graph), np.zeros(graph.n_frozen, np.float32)), *native_halves()
+    model, lib, ffi = NativeModel(model_tables(graph)), *native_halves()
     number = GROUPINGS.index(grouping)
     assert lib.bpfree_n_groups(model.c, number) == len(groups)
     first, count = ffi.new("uint32_t *"), ffi.new("uint32_t *")

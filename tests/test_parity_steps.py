@@ -13,6 +13,7 @@ from helpers import (
     show,
 )
 
+import bpfree as bf
 from bpfree.engines import ReferenceEngine
 from bpfree.engines.batch import Batch
 from bpfree.errors import NumericError
@@ -55,7 +56,7 @@ def test_perturb(frozen, first, count, mu):
     graph, theta, constants = mixed(frozen)
     probe = Probe(seed=0, step=12, query=4095, mu=mu, first_slice=first, n_slices=count)
     expected = perturb(graph, theta, probe)
-    native = NativeModel(model_tables(graph), constants).perturb(theta, pack([probe]))
+    native = NativeModel(model_tables(graph)).perturb(theta, pack([probe]))
     assert_same_bits(native, expected)
     for k, part in enumerate(graph.slices):
         if part.frozen:
@@ -66,7 +67,7 @@ def test_perturb(frozen, first, count, mu):
 
 def test_perturb_refuses_slices_out_of_range():
     graph, theta, constants = mixed()
-    native = NativeModel(model_tables(graph), constants)
+    native = NativeModel(model_tables(graph))
     for first, count in [(0, 7), (6, 1), (2**32 - 1, 2)]:
         with pytest.raises(ValueError, match="perturb: an argument is out of range"):
             native.perturb(theta, pack([Probe(0, 0, 0, 0.1, first, count)]))
@@ -132,3 +133,22 @@ def test_the_device_loop_leaves_theta_when_a_loss_is_not_finite():
         loop.step(theta, 0)
     assert_same_bits(loop.theta, theta)
     assert loop.context.step == 0
+
+
+def test_constants_changed_in_place_are_seen():
+    graph = assemble([3], [("linear", "a", ["input"], {"outputs": 2, "bias": True})], frozen=["a.bias"])
+    model = bf.Model(graph, *initial_parameters(graph, 0))
+    engine, x = bf.CompiledEngine(), np.ones((1, 3), np.float32)
+    before = model.predict(x, engine)
+    model.frozen += 1
+    np.testing.assert_allclose(model.predict(x, engine), before + 1, rtol=1e-6)
+
+
+def test_an_engine_forgets_old_models():
+    engine, x = bf.CompiledEngine(), np.ones((1, 3), np.float32)
+    models = [bf.Sequential(3, [bf.Linear(2)], seed=seed) for seed in range(20)]
+    expected = [model.predict(x, "exact") for model in models]
+    for _ in range(2):
+        for model, wanted in zip(models, expected, strict=True):
+            np.testing.assert_array_equal(model.predict(x, engine), wanted)
+    assert len(engine._models._entries) <= 8

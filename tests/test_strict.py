@@ -14,8 +14,11 @@ from helpers import ISAS, floats, make_engine, single_op
 from bpfree import native
 from bpfree.engines.batch import Batch
 from bpfree.errors import NumericError
+from bpfree.estimators.rge import RGE
 from bpfree.losses import LOSSES
 from bpfree.probes import Probe
+from bpfree.trainer import Trainer
+from bpfree.updates.sgd import SGD
 
 X86 = platform.machine() in ("x86_64", "AMD64")
 NO_CONSTANTS = np.zeros(0, np.float32)
@@ -78,11 +81,13 @@ def test_flush_to_zero_is_refused(control_register, isa, flag):
     graph = single_op("linear", {"outputs": 2, "bias": True}, (3,))
     theta, x, engine = floats(0, 8), floats(1, 5, 3), make_engine(f"compiled-{isa}")
     batch = Batch(x, targets=floats(2, 5, 2))
+    trainer = Trainer(graph, NO_CONSTANTS, "mse", RGE(), SGD(), batch_size=1)
     calls = (
         lambda: engine.predict(graph, theta, NO_CONSTANTS, x),
         lambda: engine.evaluate(
             graph, theta, NO_CONSTANTS, batch, LOSSES["mse"], [Probe(0, 0, 0, 0.1, 0, 2)]
         ),
+        lambda: engine.apply(trainer, theta, [], 0, np.array([[0.5]], np.float32))[0],
     )
     expected = [call() for call in calls]
     before = control_register.get()

@@ -7,6 +7,8 @@ import numpy as np
 
 from bpfree.errors import check_choice
 from bpfree.native import isa_names
+from bpfree.native.model import NativeModel
+from bpfree.native.trainer import NativeTrainer
 from bpfree.probes import pack
 from bpfree.tables import model_tables
 
@@ -24,8 +26,7 @@ class CompiledEngine:
     def __init__(self, isa: str | None = None):
         # a missing core or instruction set is reported here, not in the middle of a run
         self.isa = check_choice("isa", isa or isa_names()[-1], isa_names())
-        self._models = {}
-        self._trainers = {}
+        self._models, self._trainers = _Recent(), _Recent()
 
     def predict(self, graph, theta, frozen, x) -> np.ndarray:
         """Outputs (n, outputs) of x (n, features)."""
@@ -38,20 +39,29 @@ class CompiledEngine:
 
     def apply(self, trainer, theta, state, step, coefficients):
         """One step from its record, by `bpfree_apply`."""
-        from bpfree.native.trainer import NativeTrainer
+        native = self._trainers.get(trainer, lambda: self._native_trainer(trainer))
+        return native.apply(theta, step, coefficients), state
 
-        if trainer not in self._trainers:
-            self._trainers[trainer] = NativeTrainer(
-                self.model(trainer.graph, trainer.frozen), **trainer.native_settings()
-            )
-        return self._trainers[trainer].apply(theta, step, coefficients), state
+    def model(self, graph, frozen) -> NativeModel:
+        """The C tables of a graph, built once, with these constants."""
+        model = self._models.get(graph, lambda: NativeModel(model_tables(graph), self.isa))
+        model.frozen[:] = frozen
+        return model
 
-    def model(self, graph, frozen):
-        """The C tables of a graph, built once."""
-        from bpfree.native.model import NativeModel
+    def _native_trainer(self, trainer) -> NativeTrainer:
+        return NativeTrainer(self.model(trainer.graph, trainer.frozen), **trainer.native_settings())
 
-        key = (id(graph), id(frozen))
-        if key not in self._models:
-            # the entry keeps both alive, so their ids stay theirs
-            self._models[key] = (graph, frozen, NativeModel(model_tables(graph), frozen, self.isa))
-        return self._models[key][2]
+
+class _Recent:
+    """The few latest things built, by identity of what they were built from."""
+
+    def __init__(self, most: int = 8):
+        self._most, self._entries = most, {}
+
+    def get(self, source, build):
+        """What was built from this very object, or build() now."""
+        entry = self._entries.pop(id(source), None) or (source, build())
+        self._entries[id(source)] = entry  # latest last; holding source keeps its id its own
+        if len(self._entries) > self._most:
+            del self._entries[next(iter(self._entries))]
+        return entry[1]

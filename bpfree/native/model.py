@@ -16,18 +16,19 @@ _TILE = 64
 class NativeModel:
     """The tables of one model, for one instruction set (default: the widest this processor has).
 
-    Keeps every array that C points to alive. It has one workspace: one thread
+    `frozen` holds the constants; fill it before the first call. Keeps every
+    array that C points to alive. It has one workspace: one thread
     at a time may call it; build one per thread.
     """
 
-    def __init__(self, tables, frozen: np.ndarray, isa: str | None = None):
+    def __init__(self, tables, isa: str | None = None):
         ffi, lib = core().ffi, core().lib
         names = isa_names()
         self.isa = check_choice("isa", isa if isa is not None else names[-1], names)
         self.tables, self._number = tables, isa_names(supported=False).index(self.isa)
         self.lanes = lib.bpfree_isa_lanes(self._number)
         constants = aligned(max(1, tables.n_frozen))
-        constants[: tables.n_frozen] = frozen
+        self.frozen = constants[: tables.n_frozen]
         nodes = ffi.new("bpfree_node[]", len(tables.nodes))
         attributes = [ffi.new("uint32_t[]", list(row.attributes) or [0]) for row in tables.nodes]
         for node, row, words in zip(nodes, tables.nodes, attributes, strict=True):

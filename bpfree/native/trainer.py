@@ -45,16 +45,20 @@ class NativeTrainer:
 
     def step(self, theta, step: int) -> np.ndarray:
         """The next theta, by `bpfree_step`; `coefficients` then holds the record."""
-        self.theta[:], self.context.step = theta, step
+        self._enter(theta, step)
         check_status(core().lib.bpfree_step(self.c, self.context), f"step {step}")
         return self.theta.copy()
 
     def apply(self, theta, step: int, coefficients: np.ndarray) -> np.ndarray:
         """The next theta from a record (groups, queries), by `bpfree_apply`."""
-        self.theta[:], self.context.step = theta, step
+        self._enter(theta, step)
         record = pointer("coefficients", coefficients, np.float32, (self.n_groups, self.c.n_queries))
         check_status(core().lib.bpfree_apply(self.c, self.context, record), f"step {step}")
         return self.theta.copy()
+
+    def _enter(self, theta, step: int) -> None:
+        check_status(core().lib.bpfree_check_arithmetic(), f"step {step}")
+        self.theta[:], self.context.step = theta, step
 
     def train_bytes(self) -> int:
         """RAM of a run on a device, by `bpfree_train_size`."""

@@ -57,7 +57,7 @@ static int estimate(const bpfree_trainer *t, bpfree_context *c)
     if (status) return status;
   }
   const float width = t->two_sided ? 2.0f * t->mu : t->mu;
-  const float scale = 1.0f / (width * (float)(t->batch * t->n_queries));
+  const float scale = 1.0f / (width * ((float)t->batch * (float)t->n_queries));
   const uint32_t n = bpfree_n_groups(t->model, t->grouping) * t->n_queries;
   for (uint32_t k = 0; k < n; k++) c->coefficients[k] *= scale;
   return BPFREE_OK;

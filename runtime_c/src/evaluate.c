@@ -4,25 +4,6 @@
 #include <stddef.h>
 #include "bpfree/host.h"
 
-#if defined(__SSE__)
-#include <xmmintrin.h>
-#endif
-
-/* Another library of the process may have set flush-to-zero on this thread;
- * hashes would differ without a word. */
-static int flushes_to_zero(void)
-{
-#if defined(__SSE__)
-  return (_mm_getcsr() & 0x8040u) != 0; /* FTZ or DAZ */
-#elif defined(__aarch64__)
-  uint64_t fpcr;
-  __asm__("mrs %0, fpcr" : "=r"(fpcr));
-  return (fpcr >> 24 & 1u) != 0;
-#else
-  return 0;
-#endif
-}
-
 /* The workspace, cut into arrays; each starts on a cache line. */
 typedef struct rooms {
   float *columns; /* (tiles, features, tile) */
@@ -67,19 +48,35 @@ static int prepare(const bpfree_model *model, uint32_t n, uint32_t tile, float *
   if (tile == 0) return BPFREE_ERR_ARG;
   if (!workspace || (uintptr_t)workspace & 63u) return BPFREE_ERR_ALIGN;
   if (bpfree_workspace_size(model, n, tile) > bytes) return BPFREE_ERR_SIZE;
-  if (flushes_to_zero()) return BPFREE_ERR_NUMERIC;
+  if (bpfree_check_arithmetic()) return BPFREE_ERR_NUMERIC;
   *r = cut(model, n, tile, workspace);
   return BPFREE_OK;
 }
 
-/* rows (n, width) to columns (width, tile), missing samples zero. Strips of 32
- * features keep both sides in the first-level cache. */
+/* Both ways of turning walk strips of one cache line, so that what is read and
+ * what is written stay in the first-level cache. */
+#define STRIP 16
+
+/* rows (n, width) to columns (width, tile), missing samples zero. */
 static void to_columns(const float *rows, uint32_t n, uint32_t width, uint32_t tile, float *columns)
 {
-  for (uint32_t f0 = 0; f0 < width; f0 += 32) {
-    const uint32_t stop = width - f0 < 32 ? width : f0 + 32;
-    for (uint32_t s = 0; s < tile; s++)
-      for (uint32_t f = f0; f < stop; f++) columns[f * tile + s] = s < n ? rows[(uint64_t)s * width + f] : 0.0f;
+  const uint32_t present = n < tile ? n : tile;
+  for (uint32_t f0 = 0; f0 < width; f0 += STRIP) {
+    const uint32_t stop = width - f0 < STRIP ? width : f0 + STRIP;
+    for (uint32_t s = 0; s < present; s++)
+      for (uint32_t f = f0; f < stop; f++) columns[f * tile + s] = rows[(uint64_t)s * width + f];
+    for (uint32_t f = f0; f < stop; f++)
+      for (uint32_t s = present; s < tile; s++) columns[f * tile + s] = 0.0f;
+  }
+}
+
+/* columns (width, tile) to rows (n, width), n <= tile. */
+static void to_rows(const float *columns, uint32_t n, uint32_t width, uint32_t tile, float *rows)
+{
+  for (uint32_t f0 = 0; f0 < width; f0 += STRIP) {
+    const uint32_t stop = width - f0 < STRIP ? width : f0 + STRIP;
+    for (uint32_t s = 0; s < n; s++)
+      for (uint32_t f = f0; f < stop; f++) rows[(uint64_t)s * width + f] = columns[f * tile + s];
   }
 }
 
@@ -90,21 +87,28 @@ static void columns_of_batch(const bpfree_model *model, const bpfree_batch *batc
     to_columns(batch->x + (uint64_t)s * features, batch->n - s, features, tile, columns + (uint64_t)s * features);
 }
 
+/* Samples of a pass: a tile, but not for a few samples, which the kernels of a
+ * plain pass compute as they are. */
+static uint32_t pass_width(uint32_t n, uint32_t tile)
+{
+  const uint32_t few = n <= 2 ? n : 4;
+  return n <= 4 && few < tile ? few : tile;
+}
+
 int bpfree_predict(const bpfree_model *model, const float *theta, const bpfree_batch *batch, uint32_t tile,
                    float *workspace, uint64_t workspace_bytes, float *y)
 {
   rooms r;
   const int status = prepare(model, batch->n, tile, workspace, workspace_bytes, &r);
   if (status) return status;
+  tile = pass_width(batch->n, tile);
   const uint32_t features = model->tensors[model->input].size, outputs = model->tensors[model->output].size;
   columns_of_batch(model, batch, tile, r.columns);
   for (uint32_t s = 0; s < batch->n; s += tile) {
     const bpfree_pass pass = {model, theta, 0, r.columns + (uint64_t)s * features, r.arena, tile, 1};
     bpfree_forward(&pass);
-    const float *out = bpfree_output(&pass, 0);
     const uint32_t count = batch->n - s < tile ? batch->n - s : tile;
-    for (uint32_t k = 0; k < count; k++)
-      for (uint32_t o = 0; o < outputs; o++) y[(uint64_t)(s + k) * outputs + o] = out[o * tile + k];
+    to_rows(bpfree_output(&pass, 0), count, outputs, tile, y + (uint64_t)s * outputs);
   }
   return BPFREE_OK;
 }

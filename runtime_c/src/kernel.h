@@ -87,7 +87,7 @@ void BPFREE_KERNEL(bias_rows)(const bpfree_pass *pass, const bpfree_node *node, 
 
 /* y[m, c] += sum_k a[k * k_stride + m * m_stride] x[k, c]: one accumulator an
  * output, from its present value, k ascending. y (rows, columns), x (inner,
- * columns), columns a multiple of BPFREE_LANES. */
+ * columns), any number of columns; multiples of BPFREE_LANES are fastest. */
 void BPFREE_KERNEL(contract)(float *y, const float *a, uint32_t k_stride, uint32_t m_stride, const float *x,
                              uint32_t rows, uint32_t inner, uint32_t columns);
 

@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: MIT */
+#include <float.h>
 #include "bpfree/train.h"
+
+#define MAX_STATE 2 /* vectors of state: Adam's two */
 
 /* Finite floats, and only they, give x - x == 0. */
 static int all_finite(const float *values, uint32_t n)
@@ -71,8 +74,8 @@ uint32_t bpfree_train_size(const bpfree_trainer *t)
 int bpfree_train_init(const bpfree_trainer *t, bpfree_context *c)
 {
   if (!t || !c || !t->model || !t->estimator || !t->update || !t->loss || !t->settings) return BPFREE_ERR_ARG;
-  if (t->batch == 0 || t->n_queries == 0 || t->n_queries > 4096 || t->grouping > BPFREE_TENSOR ||
-      t->two_sided > 1 || !(t->mu > 0.0f) || !all_finite(&t->mu, 1))
+  if (t->batch == 0 || t->batch > 1u << 24 || t->n_queries == 0 || t->n_queries > 4096 || t->grouping > BPFREE_TENSOR ||
+      t->two_sided > 1 || !(t->mu >= FLT_MIN) || !all_finite(&t->mu, 1) || t->update->n_state > MAX_STATE)
     return BPFREE_ERR_ARG;
   if (!aligned(c->theta) || !aligned(c->x) || !aligned(c->arena) || !aligned(c->coefficients))
     return BPFREE_ERR_ALIGN;
@@ -106,7 +109,7 @@ static void update_slice(const bpfree_trainer *t, bpfree_context *c, const float
   const uint32_t offset = t->model->slices[slice].offset, size = t->model->slices[slice].size;
   for (uint32_t done = 0; done < size; done += BPFREE_BLOCK) {
     const uint32_t n = size - done < BPFREE_BLOCK ? size - done : BPFREE_BLOCK;
-    float *state[2] = {c->state, c->state};
+    float *state[MAX_STATE] = {c->state, c->state};
     for (uint32_t v = 0; v < t->update->n_state; v++) state[v] = c->state + v * t->model->n_theta + offset + done;
     t->estimator->gradient(t, c->step, coefficients, slice, done / BPFREE_BLOCK, n, c->arena);
     t->update->apply(c->theta + offset + done, c->arena, state, t->settings, n);

@@ -25,6 +25,11 @@ const bpfree_estimator *bpfree_registry_estimator(uint32_t number);
 const bpfree_update *bpfree_registry_update(uint32_t number);
 const char *bpfree_registry_name(const char *table, uint32_t number);
 
+/* BPFREE_OK, or BPFREE_ERR_NUMERIC when this thread flushes subnormal numbers
+ * to zero: another library may have set that, and hashes would differ without a
+ * word. The calls on batches ask it themselves. */
+int bpfree_check_arithmetic(void);
+
 /* A batch in the caller's layout, samples first. */
 typedef struct bpfree_batch {
   const float *x;         /* (n, features) */

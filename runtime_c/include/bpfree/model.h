@@ -102,7 +102,8 @@ typedef struct bpfree_pass {
   const bpfree_probe *probe; /* NULL: plain forward */
   const float *x;            /* (features, n) */
   float *arena;              /* bpfree_arena_size() floats */
-  uint32_t n;                /* samples: a multiple of the kernels' lanes; 1 where there is one lane */
+  uint32_t n;                /* samples: a multiple of the kernels' lanes, 1 where there is one lane;
+                              * without a probe kernels of several lanes take any number */
   uint32_t sides;            /* 1, or 2 for a paired evaluation */
 } bpfree_pass;
 

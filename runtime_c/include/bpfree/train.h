@@ -76,11 +76,11 @@ typedef struct bpfree_trainer {
   void *user;              /* handed to sample */
   const float *settings;   /* of the update; sgd: {lr} */
   uint32_t seed;           /* every number is a seed, 0 too */
-  uint32_t batch;          /* samples a step, >= 1 */
+  uint32_t batch;          /* samples a step, 1..2^24 */
   uint32_t n_queries;      /* directions a step and group, 1..4096 */
   uint32_t grouping;       /* enum bpfree_grouping */
   uint32_t two_sided;      /* 1: L+ - L-, 0: L+ - L0 */
-  float mu;                /* smoothing radius, > 0 */
+  float mu;                /* smoothing radius, a normal number > 0 */
 } bpfree_trainer;
 
 /* A run in RAM; every pointer is the caller's. */

@@ -1,0 +1,73 @@
+/* SPDX-License-Identifier: MIT */
+/* A golden run as a caller sets it up, each buffer exactly as large as the
+ * headers say, so that the address sanitizer sees one float too many. */
+#ifndef BPFREE_TESTS_RUN_H
+#define BPFREE_TESTS_RUN_H
+
+#ifndef _POSIX_C_SOURCE
+#error "define _POSIX_C_SOURCE 200112L before the first header: posix_memalign"
+#endif
+#include <stdlib.h>
+#include "check.h"
+#include "vectors.gen.h"
+
+#define COUNT(array) ((uint32_t)(sizeof(array) / sizeof((array)[0])))
+#define SCALAR 0 /* number of the instruction set that has one lane */
+
+/* Aligned memory of this many bytes; never NULL. */
+static inline void *room(uint64_t bytes)
+{
+  void *memory = NULL;
+  if (posix_memalign(&memory, 64, bytes ? (size_t)bytes : 1)) abort();
+  return memory;
+}
+
+static inline float *floats(uint32_t n) { return room((uint64_t)n * sizeof(float)); }
+
+typedef struct run {
+  bpfree_rows rows;
+  bpfree_trainer trainer;
+  bpfree_context context;
+  float settings[1];
+} run;
+
+/* Fills r and returns what bpfree_train_init says; r stays where it is. */
+static inline int run_start(run *r, const golden_run *g)
+{
+  const golden_network *network = g->network;
+  const bpfree_model *model = &network->model;
+  const uint32_t features = model->tensors[model->input].size, outputs = model->tensors[model->output].size;
+  const bpfree_rows rows = {network->batch, features, outputs, g->seed, g->batch};
+  r->rows = rows;
+  r->settings[0] = g->lr;
+  const bpfree_trainer trainer = {model,
+                                  &bpfree_est_rge,
+                                  &bpfree_upd_sgd,
+                                  bpfree_registry_loss(SCALAR, network->loss),
+                                  bpfree_sample_row,
+                                  &r->rows,
+                                  r->settings,
+                                  g->seed,
+                                  g->batch,
+                                  g->n_queries,
+                                  g->grouping,
+                                  g->two_sided,
+                                  g->mu};
+  r->trainer = trainer;
+  const uint32_t n = bpfree_n_groups(model, g->grouping) * g->n_queries;
+  const bpfree_context context = {floats(model->n_theta), floats(features), floats(bpfree_train_arena_size(model)),
+                                  floats(n), NULL, 0};
+  r->context = context;
+  memcpy(r->context.theta, network->theta, model->n_theta * sizeof(float));
+  return bpfree_train_init(&r->trainer, &r->context);
+}
+
+static inline void run_end(run *r)
+{
+  free(r->context.theta);
+  free(r->context.x);
+  free(r->context.arena);
+  free(r->context.coefficients);
+}
+
+#endif

@@ -1,0 +1,195 @@
+/* SPDX-License-Identifier: MIT */
+/* What goes wrong leaves theta and step as they were; settings and buffers
+ * that cannot work are refused; probes only read theta. */
+#define _POSIX_C_SOURCE 200112L
+#include "run.h"
+
+static const float huge = 0x1p+127f;
+
+/* train_init must refuse a run after one `change` of it. */
+#define REFUSED(change, status)                                                 \
+  do {                                                                          \
+    run r;                                                                      \
+    CHECK_EQUAL(run_start(&r, &golden_runs[0]), BPFREE_OK);                     \
+    run changed = r;                                                            \
+    changed.change;                                                             \
+    CHECK_EQUAL(bpfree_train_init(&changed.trainer, &changed.context), status); \
+    run_end(&r);                                                                \
+  } while (0)
+
+static void settings(void)
+{
+  REFUSED(trainer.model = NULL, BPFREE_ERR_ARG);
+  REFUSED(trainer.estimator = NULL, BPFREE_ERR_ARG);
+  REFUSED(trainer.update = NULL, BPFREE_ERR_ARG);
+  REFUSED(trainer.loss = NULL, BPFREE_ERR_ARG);
+  REFUSED(trainer.settings = NULL, BPFREE_ERR_ARG);
+  REFUSED(trainer.batch = 0, BPFREE_ERR_ARG);
+  REFUSED(trainer.n_queries = 0, BPFREE_ERR_ARG);
+  REFUSED(trainer.n_queries = 4097, BPFREE_ERR_ARG);
+  REFUSED(trainer.grouping = 3, BPFREE_ERR_ARG);
+  REFUSED(trainer.two_sided = 2, BPFREE_ERR_ARG);
+  REFUSED(trainer.mu = 0.0f, BPFREE_ERR_ARG);
+  REFUSED(trainer.mu = -1.0f, BPFREE_ERR_ARG);
+  REFUSED(trainer.mu = huge * 2.0f, BPFREE_ERR_ARG);
+  REFUSED(trainer.mu = huge * 2.0f - huge * 2.0f, BPFREE_ERR_ARG);
+  REFUSED(context.theta = NULL, BPFREE_ERR_ALIGN);
+  REFUSED(context.theta++, BPFREE_ERR_ALIGN);
+  REFUSED(context.x++, BPFREE_ERR_ALIGN);
+  REFUSED(context.arena++, BPFREE_ERR_ALIGN);
+  REFUSED(context.coefficients = NULL, BPFREE_ERR_ALIGN);
+  REFUSED(trainer.seed = 0, BPFREE_OK);
+  REFUSED(trainer.n_queries = 4096, BPFREE_OK);
+  CHECK_EQUAL(bpfree_train_init(NULL, NULL), BPFREE_ERR_ARG);
+}
+
+/* A sample or loss function that goes wrong once in a step. */
+static struct trouble {
+  int status;         /* the sample function returns this at sample `at` */
+  uint32_t label;     /* or gives this label, if not 0 */
+  float value;        /* or the loss is this at call `at`, if not 0 */
+  uint32_t at, calls; /* of the loss so far */
+  bpfree_rows *rows;
+  bpfree_loss loss;
+} trouble;
+
+static int troubled_sample(void *user, uint32_t step, uint32_t i, float *x, bpfree_target *y)
+{
+  (void)user;
+  const int status = bpfree_sample_row(trouble.rows, step, i, x, y);
+  if (i != trouble.at) return status;
+  if (trouble.label) y->label = trouble.label;
+  return trouble.status;
+}
+
+static void troubled_loss(const float *y, uint32_t outputs, const uint32_t *labels, const float *targets, uint32_t n,
+                          float *values)
+{
+  trouble.loss(y, outputs, labels, targets, n, values);
+  if (trouble.calls++ == trouble.at && trouble.value != 0.0f) values[0] = trouble.value;
+}
+
+/* The second step fails with this status, theta and step stay, and after the
+ * trouble the step gives what it would have given. */
+static void step_fails(const golden_run *g, int status, uint32_t label, float value, uint32_t at, int want)
+{
+  run r;
+  CHECK_EQUAL(run_start(&r, g), BPFREE_OK);
+  CHECK_EQUAL(bpfree_step(&r.trainer, &r.context), BPFREE_OK);
+  const uint32_t n = g->network->model.n_theta;
+  float *before = floats(n);
+  memcpy(before, r.context.theta, n * sizeof(float));
+  const struct trouble now = {status, label, value, at, 0, &r.rows, r.trainer.loss};
+  trouble = now;
+  r.trainer.sample = troubled_sample;
+  r.trainer.loss = troubled_loss;
+  CHECK_EQUAL(bpfree_step(&r.trainer, &r.context), want);
+  CHECK_EQUAL(r.context.step, 1);
+  CHECK_FLOATS(r.context.theta, before, n);
+  trouble.at = 0xffffffffu;
+  CHECK_EQUAL(bpfree_step(&r.trainer, &r.context), BPFREE_OK);
+  CHECK_FLOATS(r.context.coefficients, g->coefficients + g->n_coefficients, g->n_coefficients);
+  free(before);
+  run_end(&r);
+}
+
+static uint32_t losses_of_step(const golden_run *g)
+{
+  return g->batch * (g->two_sided ? 2 * g->n_coefficients : 1 + g->n_coefficients);
+}
+
+static void steps(const golden_run *g)
+{
+  const uint32_t outputs = g->network->model.tensors[g->network->model.output].size;
+  const float inf = huge * 2.0f, values[] = {inf, -inf, inf - inf};
+  for (uint32_t i = 0; i < g->batch; i++) {
+    step_fails(g, -7, 0, 0.0f, i, BPFREE_ERR_CALLBACK);
+    step_fails(g, 0, outputs, 0.0f, i, BPFREE_ERR_ARG);
+  }
+  for (uint32_t call = 0; call < losses_of_step(g); call++)
+    for (uint32_t k = 0; k < COUNT(values); k++) step_fails(g, 0, 0, values[k], call, BPFREE_ERR_NUMERIC);
+  run r;
+  CHECK_EQUAL(run_start(&r, g), BPFREE_OK);
+  r.trainer.sample = NULL;
+  CHECK_EQUAL(bpfree_step(&r.trainer, &r.context), BPFREE_ERR_ARG);
+  run_end(&r);
+}
+
+/* A record with one number that is not finite, wherever it is, is not applied. */
+static void records(const golden_run *g)
+{
+  run r;
+  CHECK_EQUAL(run_start(&r, g), BPFREE_OK);
+  for (uint32_t k = 0; k < 2 * g->n_coefficients; k++) {
+    float *record = floats(g->n_coefficients);
+    memcpy(record, g->coefficients, g->n_coefficients * sizeof(float));
+    record[k / 2] = k % 2 ? huge * 2.0f : huge * 2.0f - huge * 2.0f;
+    CHECK_EQUAL(bpfree_apply(&r.trainer, &r.context, record), BPFREE_ERR_NUMERIC);
+    CHECK_EQUAL(r.context.step, 0);
+    CHECK_FLOATS(r.context.theta, g->network->theta, g->network->model.n_theta);
+    free(record);
+  }
+  run_end(&r);
+}
+
+/* A loss that looks at theta whenever it is called. */
+static struct {
+  bpfree_loss loss;
+  const float *theta, *want;
+  uint32_t n, calls;
+} watched;
+
+static void watching_loss(const float *y, uint32_t outputs, const uint32_t *labels, const float *targets, uint32_t n,
+                          float *values)
+{
+  CHECK_FLOATS(watched.theta, watched.want, watched.n);
+  watched.calls++;
+  watched.loss(y, outputs, labels, targets, n, values);
+}
+
+static void probes_read_only(const golden_run *g)
+{
+  run r;
+  CHECK_EQUAL(run_start(&r, g), BPFREE_OK);
+  watched.loss = r.trainer.loss;
+  watched.theta = r.context.theta;
+  watched.want = g->network->theta;
+  watched.n = g->network->model.n_theta;
+  watched.calls = 0;
+  r.trainer.loss = watching_loss;
+  CHECK_EQUAL(r.trainer.estimator->estimate(&r.trainer, &r.context), BPFREE_OK);
+  CHECK_FLOATS(r.context.theta, g->network->theta, watched.n);
+  CHECK_FLOATS(r.context.coefficients, g->coefficients, g->n_coefficients);
+  CHECK_EQUAL(watched.calls, losses_of_step(g));
+  run_end(&r);
+}
+
+static void groups(void)
+{
+  const bpfree_model *model = &dense_network.model; /* layers 0 (frozen), 2 and 4, two slices each */
+  uint32_t first, count;
+  CHECK_EQUAL(bpfree_n_groups(model, BPFREE_JOINT), 1);
+  CHECK_EQUAL(bpfree_n_groups(model, BPFREE_LAYER), 2);
+  CHECK_EQUAL(bpfree_n_groups(model, BPFREE_TENSOR), 4);
+  CHECK_EQUAL(bpfree_group_slices(model, BPFREE_LAYER, 1, &first, &count), BPFREE_OK);
+  CHECK(first == 4 && count == 2);
+  CHECK_EQUAL(bpfree_group_slices(model, BPFREE_TENSOR, 3, &first, &count), BPFREE_OK);
+  CHECK(first == 5 && count == 1);
+  CHECK_EQUAL(bpfree_group_slices(model, BPFREE_JOINT, 1, &first, &count), BPFREE_ERR_ARG);
+  CHECK_EQUAL(bpfree_group_slices(model, BPFREE_LAYER, 2, &first, &count), BPFREE_ERR_ARG);
+  CHECK_EQUAL(bpfree_group_slices(model, BPFREE_TENSOR, 4, &first, &count), BPFREE_ERR_ARG);
+}
+
+int main(void)
+{
+  settings();
+  groups();
+  for (uint32_t k = 0; k < COUNT(golden_runs); k++) {
+    const int before = check_failures;
+    steps(&golden_runs[k]);
+    records(&golden_runs[k]);
+    probes_read_only(&golden_runs[k]);
+    if (check_failures > before) printf("in the run \"%s\"\n", golden_runs[k].name);
+  }
+  return CHECK_RESULT();
+}

@@ -1,0 +1,163 @@
+/* SPDX-License-Identifier: MIT */
+/* Whole batches: every instruction set gives the bits of the scalar build, for
+ * tiles of one to five registers; buffers and arguments that do not fit are refused. */
+#define _POSIX_C_SOURCE 200112L
+#include "run.h"
+
+#define MOST_NODES 16
+#define N_PROBES 4
+
+/* The network with the kernels of an instruction set. */
+static bpfree_model model_for(const golden_network *network, uint32_t isa, bpfree_node *nodes)
+{
+  bpfree_model model = network->model;
+  CHECK(model.n_nodes <= MOST_NODES);
+  for (uint32_t k = 0; k < model.n_nodes; k++) {
+    nodes[k] = model.nodes[k];
+    nodes[k].kernel = bpfree_registry_op(isa, network->ops[k]);
+  }
+  model.nodes = nodes;
+  return model;
+}
+
+static int losses_of(const golden_network *network, uint32_t isa, uint32_t n, uint32_t tile, float *y, float *losses)
+{
+  bpfree_node nodes[MOST_NODES];
+  const bpfree_model model = model_for(network, isa, nodes);
+  const uint32_t stream = bpfree_stream(BPFREE_DOMAIN_PROBE, 3, 0);
+  const bpfree_probe probes[N_PROBES] = {{1, 2, stream, 0.0f, 0, 0},
+                                         {1, 2, stream, 0.01f, 0, model.n_slices},
+                                         {1, 2, stream, -0.01f, 0, model.n_slices},
+                                         {1, 2, stream, 0.01f, model.n_slices - 1, 1}};
+  bpfree_batch batch = network->batch;
+  batch.n = n;
+  const uint64_t bytes = bpfree_workspace_size(&model, n, tile);
+  float *workspace = room(bytes);
+  int status = bpfree_predict(&model, network->theta, &batch, tile, workspace, bytes, y);
+  if (!status)
+    status = bpfree_evaluate(&model, network->theta, &batch, bpfree_registry_loss(isa, network->loss), probes,
+                             N_PROBES, tile, workspace, bytes, losses);
+  free(workspace);
+  return status;
+}
+
+static void same_bits(const golden_network *network)
+{
+  const uint32_t outputs = network->model.tensors[network->model.output].size;
+  for (uint32_t n = 1; n <= network->batch.n; n++) {
+    float *y = floats(n * outputs), *want_y = floats(n * outputs);
+    float *losses = floats(N_PROBES * n), *want = floats(N_PROBES * n);
+    CHECK_EQUAL(losses_of(network, SCALAR, n, 1, want_y, want), BPFREE_OK);
+    for (uint32_t isa = 0; bpfree_isa_name(isa); isa++) {
+      if (!bpfree_isa_supported(isa)) continue;
+      const uint32_t lanes = bpfree_isa_lanes(isa), widest = lanes == 1 ? 1 : 5 * lanes;
+      for (uint32_t tile = lanes; tile <= widest; tile += lanes) {
+        CHECK_EQUAL(losses_of(network, isa, n, tile, y, losses), BPFREE_OK);
+        const int before = check_failures;
+        CHECK_FLOATS(y, want_y, n * outputs);
+        CHECK_FLOATS(losses, want, N_PROBES * n);
+        if (check_failures > before)
+          printf("of \"%s\", %s, %u samples, tile %u\n", network->name, bpfree_isa_name(isa), (unsigned)n,
+                 (unsigned)tile);
+      }
+    }
+    free(y);
+    free(want_y);
+    free(losses);
+    free(want);
+  }
+}
+
+/* A pair in one pass gives the losses of two probes evaluated one by one. */
+static void pairs(const golden_network *network)
+{
+  const bpfree_model *model = &network->model;
+  const uint32_t features = model->tensors[model->input].size, outputs = model->tensors[model->output].size;
+  const bpfree_probe probe = {4, 5, bpfree_stream(BPFREE_DOMAIN_PROBE, 0, 0), 0.01f, 0, model->n_slices};
+  bpfree_probe minus = probe;
+  minus.mu = -probe.mu;
+  float *x = floats(features), *theta = floats(model->n_theta), *y = floats(2 * outputs);
+  float *arena = floats(bpfree_arena_size(model, 1));
+  memcpy(x, network->batch.x, features * sizeof(float));
+  const bpfree_pass pair = {model, network->theta, &probe, x, arena, 1, 2};
+  bpfree_forward(&pair);
+  for (uint32_t side = 0; side < 2; side++)
+    memcpy(y + side * outputs, bpfree_output(&pair, side), outputs * sizeof(float));
+  for (uint32_t side = 0; side < 2; side++) {
+    CHECK_EQUAL(bpfree_perturb(model, network->theta, side ? &minus : &probe, theta), BPFREE_OK);
+    const bpfree_pass plain = {model, theta, NULL, x, arena, 1, 1};
+    bpfree_forward(&plain);
+    CHECK_FLOATS(bpfree_output(&plain, 0), y + side * outputs, outputs);
+  }
+  free(x);
+  free(theta);
+  free(y);
+  free(arena);
+}
+
+/* One refused call changes nothing; the same call with good arguments works. */
+static void refuses(const golden_network *network)
+{
+  const bpfree_model *model = &network->model;
+  const bpfree_loss loss = bpfree_registry_loss(SCALAR, network->loss);
+  const bpfree_batch *all = &network->batch;
+  const uint32_t outputs = model->tensors[model->output].size, stream = bpfree_stream(BPFREE_DOMAIN_PROBE, 0, 0);
+  const uint64_t bytes = bpfree_workspace_size(model, all->n, 1);
+  float *workspace = room(bytes + 64), *values = floats(all->n), *y = floats(all->n * outputs);
+  const bpfree_probe good = {0, 0, stream, 0.5f, 0, model->n_slices};
+  const float *theta = network->theta;
+
+  CHECK_EQUAL(bpfree_evaluate(model, theta, all, loss, &good, 1, 1, workspace, bytes, values), BPFREE_OK);
+  CHECK_EQUAL(bpfree_evaluate(model, theta, all, loss, &good, 1, 1, workspace, bytes - 1, values), BPFREE_ERR_SIZE);
+  CHECK_EQUAL(bpfree_evaluate(model, theta, all, loss, &good, 1, 1, workspace + 1, bytes, values),
+              BPFREE_ERR_ALIGN);
+  CHECK_EQUAL(bpfree_evaluate(model, theta, all, loss, &good, 1, 1, NULL, bytes, values), BPFREE_ERR_ALIGN);
+  CHECK_EQUAL(bpfree_evaluate(model, theta, all, loss, &good, 1, 0, workspace, bytes, values), BPFREE_ERR_ARG);
+  CHECK_EQUAL(bpfree_predict(model, theta, all, 1, workspace, bytes, y), BPFREE_OK);
+  CHECK_EQUAL(bpfree_predict(model, theta, all, 1, workspace, bytes - 1, y), BPFREE_ERR_SIZE);
+  CHECK_EQUAL(bpfree_predict(model, theta, all, 1, workspace + 1, bytes, y), BPFREE_ERR_ALIGN);
+  CHECK_EQUAL(bpfree_predict(model, theta, all, 0, workspace, bytes, y), BPFREE_ERR_ARG);
+  CHECK_EQUAL(bpfree_workspace_size(model, all->n, 0), 0);
+
+  const bpfree_probe past = {0, 0, stream, 0.5f, 1, model->n_slices};
+  const bpfree_probe wraps = {0, 0, stream, 0.5f, 0xffffffffu, 2};
+  CHECK_EQUAL(bpfree_evaluate(model, theta, all, loss, &past, 1, 1, workspace, bytes, values), BPFREE_ERR_ARG);
+  CHECK_EQUAL(bpfree_evaluate(model, theta, all, loss, &wraps, 1, 1, workspace, bytes, values), BPFREE_ERR_ARG);
+  if (all->labels) {
+    uint32_t labels[64];
+    CHECK(all->n <= COUNT(labels));
+    memcpy(labels, all->labels, all->n * sizeof labels[0]);
+    labels[all->n - 1] = outputs;
+    const bpfree_batch wrong = {all->x, labels, NULL, all->n};
+    CHECK_EQUAL(bpfree_evaluate(model, theta, &wrong, loss, &good, 1, 1, workspace, bytes, values), BPFREE_ERR_ARG);
+    labels[all->n - 1] = outputs - 1;
+    CHECK_EQUAL(bpfree_evaluate(model, theta, &wrong, loss, &good, 1, 1, workspace, bytes, values), BPFREE_OK);
+  }
+  free(workspace);
+  free(values);
+  free(y);
+}
+
+static void tables_end(void)
+{
+  uint32_t isas = 0;
+  while (bpfree_isa_name(isas)) isas++;
+  CHECK(isas >= 2 && bpfree_isa_supported(SCALAR) && bpfree_isa_lanes(SCALAR) == 1);
+  CHECK(bpfree_isa_lanes(isas) == 0 && !bpfree_isa_supported(isas) && !bpfree_registry_op(isas, 0));
+  CHECK(!bpfree_registry_op(SCALAR, 999) && !bpfree_registry_loss(SCALAR, 999));
+  CHECK(!bpfree_registry_estimator(999) && !bpfree_registry_update(999));
+  CHECK(strcmp(bpfree_registry_name("ops", 0), "linear") == 0);
+  CHECK(!bpfree_registry_name("ops", 999) && !bpfree_registry_name("nothing", 0));
+}
+
+int main(void)
+{
+  static const golden_network *const networks[] = {&dense_network, &tt_network};
+  for (uint32_t k = 0; k < COUNT(networks); k++) {
+    same_bits(networks[k]);
+    pairs(networks[k]);
+    refuses(networks[k]);
+  }
+  tables_end();
+  return CHECK_RESULT();
+}
