@@ -4,6 +4,7 @@ import pathlib
 import subprocess
 import sys
 import sysconfig
+import tempfile
 
 # Threefry2x32-20 with key and counter zero, from the Random123 distribution's known-answer vectors.
 KNOWN_ANSWER = (0x6B200159, 0x99BA4EFE)
@@ -33,9 +34,26 @@ def main(tree):
         ]
         assert not missing, f"not packaged from {folder}: {missing}"
 
+    work(tempfile.mkdtemp())
+
     program = pathlib.Path(sysconfig.get_path("scripts"), "bpfree")
     subprocess.run([program, "--help"], check=True, stdout=subprocess.DEVNULL)
     print(f"wheel ok: {package}")
+
+
+def work(folder):
+    """The data, the compiled engine and the firmware sources of the installed package."""
+    import bpfree as bf
+    from bpfree.datasets import load_digits
+
+    digits = load_digits()
+    model = bf.Sequential(64, [bf.TTLinear(16, rank=2), bf.Tanh(), bf.Linear(10)])
+    run = bf.train(model, digits.train, steps=3, engine="compiled")
+    replayed = bf.replay(run.journal, run.trainer, model.theta, bf.ReferenceEngine(exact=True))
+    assert bf.theta_hash(replayed) == run.model.hash, "the compiled engine and NumPy differ"
+    written = bf.exporters.firmware.export(model, folder, trainer=run.trainer)
+    for name in ("model.c", "Makefile", "runtime/op_tt_linear.c", "runtime/bpfree/train.h", "port/link.ld"):
+        assert (written / name).is_file(), f"not exported: {name}"
 
 
 if __name__ == "__main__":
