@@ -43,6 +43,11 @@ class TTShape:
         """Floats in all cores."""
         return sum(prod(core) for core in self.cores)
 
+    def rank_bound(self) -> int:
+        """What rank W can have at most, counted with one inner rank: max r prod_k min(I_k, O_k)."""
+        mixing = prod(map(min, self.inputs, self.outputs))
+        return min(max(self.ranks) * mixing, prod(self.inputs), prod(self.outputs))
+
     def reversed(self) -> TTShape:
         """The same train read from the other end."""
         return TTShape(self.inputs[::-1], self.outputs[::-1], self.ranks[::-1])
@@ -111,18 +116,25 @@ def _balanced(number: int, count: int, most: int = 48):
 def plan_shape(inputs: int, outputs: int, rank: int, max_parameters: int | None = None) -> TTShape:
     """Choose factors for a layer: least MACs among shapes within the parameter budget.
 
-    Tries 2 to 4 cores and the balanced ordered factorisations of both widths.
+    Tries 2 to 4 cores and the balanced ordered factorisations of both widths
+    (of the input's also padded with zeros to a multiple of 4 or 16: a prime
+    width has no factors), and keeps those whose W can have full rank (a core with one input or one
+    output passes little on; all such cores make a plain low-rank product).
     The default budget is 1.5 times the fewest parameters any of them has.
 
-    >>> plan_shape(64, 32, rank=4).n_parameters < 64 * 32
-    True
+    >>> shape = plan_shape(64, 32, rank=4)
+    >>> shape.n_parameters, shape.rank_bound()
+    (224, 32)
     """
     candidates = {
         TTShape(i, o, uniform_ranks(i, o, rank))
         for count in (2, 3, 4)
-        for i in _balanced(inputs, count)
+        for width in {inputs, -(-inputs // 4) * 4, -(-inputs // 16) * 16}
+        for i in _balanced(width, count)
         for o in _balanced(outputs, count)
     }
+    fullest = max(min(shape.rank_bound(), inputs) for shape in candidates)
+    candidates = [shape for shape in candidates if shape.rank_bound() >= fullest]
     fewest = min(shape.n_parameters for shape in candidates)
     budget = fewest * 3 // 2 if max_parameters is None else max_parameters
     if budget < fewest:
