@@ -4,7 +4,7 @@
 The network 64-32-10 (Linear, ReLU, Linear: 2,410 float32 parameters) and a
 tensor-train network learn the shipped digits by RGE and plain SGD, compiled
 with -Os and -O2 and measured on the emulated processor. Forward-only training
-takes less RAM and flash, and many more instructions to the same accuracy.
+takes less RAM, at -Os less flash, and many more instructions to the same accuracy.
 
 - Sizes are of the firmware that trains with the settings of :data:`CASES`,
   without the initial weights and the samples in flash.
@@ -18,14 +18,15 @@ takes less RAM and flash, and many more instructions to the same accuracy.
   back-propagation from the same weights in the same order takes, here in
   NumPy, times their published instructions a sample. Checks are not counted.
 
-Settings of both, learning rate, batch and all, were tuned on the validation
-split for fewest instructions; so these are validation accuracies, not test.
+The settings of both, such as batch and learning rate, were tuned on the
+validation split for fewest instructions, with seeds 0 to 8 (the rival: 0 to 2);
+reported are others. The same split says when a target is reached.
 """
 
 from __future__ import annotations
 
 import tempfile
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from statistics import mean, stdev
 
@@ -38,9 +39,11 @@ from bpfree.datasets import load_digits
 from bpfree.exporters import firmware
 
 TARGETS = {"to_90": 0.90, "to_95": 0.95}
-SEEDS = (0, 1, 2)
-CHECK = 20
-"""Steps between two looks at the validation accuracy; about 1 % of a run."""
+SEEDS = (9, 10, 11)
+"""None that was looked at while the settings were chosen (0 to 8)."""
+
+CHECK = 5
+"""Steps between two looks at the validation accuracy, ours and the rival's: about 1 % of those to 90 %."""
 
 MLP = "mlp-64-32-10"
 GAIN = np.float32(1.5)
@@ -70,37 +73,172 @@ class Case:
     lr: float
     max_steps: int
 
-    def trainer(self, seed: int = 0) -> bf.Trainer:
-        """These settings, as training and firmware read them."""
-        return self._trainer(self.estimator, self.batch_size, seed)
-
-    def single(self) -> bf.Trainer:
-        """One sample, one two-sided query: the step that is compared with one of back-propagation."""
-        return self._trainer(bf.RGE(mu=self.estimator.mu), 1, 0)
-
-    def _trainer(self, estimator, batch_size, seed):
-        graph, frozen = self.network(seed).graph, self.network(seed).frozen
-        return bf.Trainer(graph, frozen, "cross_entropy", estimator, bf.SGD(self.lr), batch_size, seed)
+    def single(self) -> Case:
+        """One sample, one two-sided query: the step beside one of back-propagation on one sample."""
+        return replace(self, estimator=bf.RGE(mu=self.estimator.mu), batch_size=1)
 
 
-_MLP = (bf.RGE(n_queries=8, mu=2.0**-6), 16, 0.015, 8000)
-_TT = (bf.RGE(n_queries=32, mu=2.0**-7, two_sided=False), 16, 0.06, 3000)
+_MLP = (bf.RGE(n_queries=16, mu=2.0**-6), 16, 0.018, 5000)
+_TT = (bf.RGE(n_queries=64, mu=2.0**-7, two_sided=False), 8, 0.06, 3000)
 CASES = {
     MLP: Case(mlp, "Os", *_MLP),
     f"{MLP}-O2": Case(mlp, "O2", *_MLP),
     "tt-714": Case(tt, "Os", *_TT),
 }
 
-ELSEWHERE = "measured elsewhere (qemu), not in this run; 1 KB as 1000 bytes"
+ELSEWHERE = "measured elsewhere, not in this run"
 PUBLISHED = {
     f"{MLP}/aifes": {"total_ram_bytes": 29_200, "flash_bytes": 11_600, "instructions_per_step": 424_750},
     f"{MLP}/pulp-trainlib": {"total_ram_bytes": 20_000, "instructions_per_step": 86_070},
     f"{MLP}-O2/aifes": {"instructions_per_step": 282_420},
 }
-"""Back-propagation and SGD, same network, Cortex-M4F; a step is one sample. PULP-TrainLib's flags are not known."""
+"""Back-propagation and SGD, same network, float32, Cortex-M4F under qemu; a step is one sample.
+
+A KB is taken for 1000 bytes. AIfES: -Os, and -O2; PULP-TrainLib: flags unknown.
+Whether their RAM has the stack in it is unknown too: ours is compared with it.
+"""
 
 BASELINES = {MLP: f"{MLP}/aifes", f"{MLP}-O2": f"{MLP}-O2/aifes", "tt-714": f"{MLP}/aifes"}
 """Whose value the ratio of a case is taken of."""
 
 BACKPROP = {"batch_size": 1, "lr": 0.05}
 """Tuned like ours: batches 1 to 16, lr 0.02 to 1.2."""
+
+
+def run(quick: bool = False) -> list[dict]:
+    """Sizes, instructions a step and to an accuracy. quick: one seed, and only to 90 %."""
+    seeds, targets = (SEEDS[:1], ("to_90",)) if quick else (SEEDS, tuple(TARGETS))
+    needed = samples_of_backprop(seeds, targets)
+    rivals = _rival_rows(needed)
+    steps, rows = {}, []  # steps: by case; how it is compiled does not change the bits
+    for name, case in CASES.items():
+        same = replace(case, optimize="Os")
+        if same not in steps:
+            steps[same] = steps_of_training(same, seeds, targets)
+        baseline = {r["metric"]: r for r in rivals if r["case"] == BASELINES[name]}
+        rows += _case_rows(name, case, steps[same], baseline)
+    return rows + rivals
+
+
+def measure(case: Case) -> dict[str, int]:
+    """Bytes of the firmware that trains like this, and the instructions of its first step."""
+    train, model = load_digits("train"), case.network(0)
+    samples = firmware.Samples(train.pixels, labels=train.labels, scale=1 / 16)
+    trainer = bf.Trainer(
+        model.graph, model.frozen, "cross_entropy", case.estimator, bf.SGD(case.lr), case.batch_size
+    )
+    with tempfile.TemporaryDirectory(prefix="bpfree-") as folder:
+        firmware.export(model, Path(folder), trainer=trainer, samples=samples, steps=1)
+        built = emulate.compile_firmware(folder, optimize=case.optimize)
+        sizes = emulate.footprint(built)
+        marks = (firmware.MARK_STEP, firmware.MARK_STEP_DONE)
+        result = emulate.run_firmware(built, count_between=marks, timeout_s=300)
+    if result.exit_code:
+        raise RuntimeError(f"the firmware ended with status {result.exit_code}")
+    return {
+        "ram_bytes": sizes.ram_bytes,
+        "flash_bytes": sizes.flash_bytes,
+        "stack_bytes": result.stack_bytes,
+        "total_ram_bytes": sizes.ram_bytes + result.stack_bytes,
+        "instructions": result.instructions,
+    }
+
+
+def steps_of_training(case: Case, seeds, targets) -> dict[str, list]:
+    """Steps to each target, one number a seed; None: not within max_steps."""
+    digits = load_digits()
+    found = {target: [] for target in targets}
+    for seed in seeds:
+        first = {}
+
+        def reached(step, run, first=first):
+            if (step + 1) % CHECK == 0:
+                _note(first, run.validation[-1][1], targets, step + 1)
+            return len(first) < len(targets)
+
+        bf.train(
+            case.network(seed), digits.train, estimator=case.estimator, update=bf.SGD(case.lr),
+            batch_size=case.batch_size, seed=seed, steps=case.max_steps, validation=digits.validation,
+            validate_every=CHECK, engine="compiled", progress=False, callback=reached,
+        )  # fmt: skip
+        for target in targets:
+            found[target].append(first.get(target))
+    return found
+
+
+def samples_of_backprop(seeds, targets, most: int = 20_000) -> dict[str, list]:
+    """Samples that SGD by back-propagation takes to each target; same weights, same order of samples."""
+    (x, labels), (x_val, labels_val), _ = load_digits()
+    batch, lr, one_hot = BACKPROP["batch_size"], np.float32(BACKPROP["lr"]), np.eye(10, dtype=np.float32)
+    found = {target: [] for target in targets}
+    for seed in seeds:
+        w1, b1, w2, b2 = mlp(seed).parameters().values()
+        first = {}
+        for step in range(most // batch):
+            chosen = rng.batch_indices(seed, step, batch, len(x))
+            hidden = np.maximum(x[chosen] @ w1.T + b1, 0)
+            scores = np.exp((z := hidden @ w2.T + b2) - z.max(axis=1, keepdims=True))
+            dz = (scores / scores.sum(axis=1, keepdims=True) - one_hot[labels[chosen]]) / np.float32(batch)
+            dh = dz @ w2 * (hidden > 0)
+            w2, b2 = w2 - lr * (dz.T @ hidden), b2 - lr * dz.sum(axis=0)
+            w1, b1 = w1 - lr * (dh.T @ x[chosen]), b1 - lr * dh.sum(axis=0)
+            if (step + 1) % CHECK == 0:
+                predicted = (np.maximum(x_val @ w1.T + b1, 0) @ w2.T + b2).argmax(axis=1)
+                _note(first, float((predicted == labels_val).mean()), targets, (step + 1) * batch)
+                if len(first) == len(targets):
+                    break
+        for target in targets:
+            found[target].append(first.get(target))
+    return found
+
+
+def _note(first: dict, accuracy: float, targets, when: int) -> None:
+    for target in targets:
+        if accuracy >= TARGETS[target]:
+            first.setdefault(target, when)
+
+
+def _case_rows(name, case, steps, rival) -> list[dict]:
+    """Ours, each with its ratio to the rival's row of the same metric where there is one."""
+    tuned, single = measure(case), measure(case.single())
+    each = tuned.pop("instructions")
+    ours = {metric: ([value], "B") for metric, value in tuned.items()}
+    ours["instructions_per_step"] = ([single["instructions"]], "instructions")
+    ours["instructions_per_batch_step"] = ([each], "instructions")
+    for target, found in steps.items():
+        ours[f"samples_{target}"] = (_times(found, case.batch_size), "samples")
+        ours[f"instructions_{target}"] = (_times(found, each), "instructions")
+    return [_row(name, metric, values, unit, rival.get(metric)) for metric, (values, unit) in ours.items()]
+
+
+def _rival_rows(needed) -> list[dict]:
+    """The published figures, and what they make of the samples that back-propagation needs."""
+    rows = []
+    for name, figures in PUBLISHED.items():
+        for metric, value in figures.items():
+            unit = "B" if metric.endswith("bytes") else "instructions"
+            rows.append(row("device", name, metric, value, unit, ELSEWHERE))
+        for target, found in needed.items():
+            step = figures["instructions_per_step"]
+            rows.append(_row(name, f"samples_{target}", found, "samples"))
+            rows.append(_row(name, f"instructions_{target}", _times(found, step), "instructions"))
+            rows[-2]["reference"] = "back-propagation SGD in NumPy, this run"
+            rows[-1]["reference"] = f"samples x {step:,} {ELSEWHERE}"
+    return rows
+
+
+def _times(found, factor: int) -> list:
+    return [None if number is None else number * factor for number in found]
+
+
+def _row(name, metric, values, unit, rival=None) -> dict:
+    """Mean over seeds and ratio to a rival's row; no value when a seed did not get there."""
+    if None in values:
+        why = f"not reached by {values.count(None)} of {len(values)} seeds"
+        return row("device", name, metric, None, unit, why, seeds=len(values))
+    value = mean(values)
+    reference = ratio = None
+    if rival is not None and rival["value"]:
+        reference, ratio = rival["case"], value / rival["value"]
+    std = stdev(values) if len(values) > 1 else None
+    return row("device", name, metric, value, unit, reference, ratio, len(values), std)
