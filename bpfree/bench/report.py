@@ -44,26 +44,43 @@ def _blas() -> str:
 
 
 def show(rows, console) -> None:
-    """Print header and table on a rich Console; rows as :func:`bpfree.bench.rows.row` makes them."""
+    """Print header, table and notes on a rich Console; rows as :func:`bpfree.bench.rows.row` makes them."""
+    from rich.box import SIMPLE_HEAD
     from rich.table import Table
 
     for name, fact in machine().items():
         console.print(f"{name}: {fact}", highlight=False, soft_wrap=True)
-    table = Table()
-    for heading, justify in (("case", "left"), ("metric", "left"), ("value", "right"), ("std", "right")):
-        table.add_column(heading, justify=justify, no_wrap=heading in ("case", "value"))
-    table.add_column("ratio", justify="right")
-    table.add_column("of", justify="left")
+    table, notes, case = Table(box=SIMPLE_HEAD, pad_edge=False), [], None
+    table.add_column("case\n  metric", no_wrap=True)
+    for heading in ("value", "std", "ratio"):
+        table.add_column(heading, justify="right", no_wrap=True)
+    table.add_column("of", no_wrap=True)
     for r in rows:
-        ours = "/" not in r["case"]
-        value = "missing" if r["value"] is None else f"{_short(r['value'])} {r['unit']}"
-        cells = (r["case"], r["metric"], value, _short(r["std"]), _short(r["ratio"]), r["reference"] or "")
-        table.add_row(*cells, style="bold" if ours else None)
+        if r["case"] != case:
+            case = r["case"]
+            table.add_row(case, style="bold" if "/" not in case else None)
+        value = "missing" if r["value"] is None else _short(r["value"])
+        table.add_row(f"  {r['metric']}", value, _short(r["std"]), _short(r["ratio"]), _source(r, notes))
     console.print(table)
+    for number, note in enumerate(notes, 1):
+        console.print(f"[{number}] {note}", highlight=False, markup=False)
+
+
+def _source(row, notes: list[str]) -> str:
+    """The rival's name, or the number of a note where the reference is a sentence."""
+    reference = row["reference"] or ""
+    if " " not in reference:
+        return reference.rpartition("/")[2]
+    if reference not in notes:
+        notes.append(reference)
+    return f"\\[{notes.index(reference) + 1}]"
 
 
 def _short(value) -> str:
-    """Three significant digits, no exponents below a million."""
+    """Three significant digits; thousands with a comma, millions with an exponent."""
     if value is None:
         return ""
+    if abs(value) >= 1e6:
+        digits, exponent = f"{value:.2e}".split("e")
+        return f"{digits}e{int(exponent)}"
     return f"{value:,.0f}" if abs(value) >= 1000 else f"{value:.3g}"

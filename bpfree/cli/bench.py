@@ -34,6 +34,6 @@ def bench(name, quick, json_file):
         rows = run_bench(name, quick)
         show(rows, Console(stderr=json_file is not None and json_file.name in ("-", "<stdout>")))
     except ImportError as error:
-        raise click.ClickException(f'{error}: the benches need pip install "bpfree[bench]"') from None
+        raise click.ClickException(f'{error}: the benches need pip install "bpfree[bench,emulate]"') from None
     if json_file is not None:
         json_file.writelines(json.dumps(row) + "\n" for row in rows)
