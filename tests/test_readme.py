@@ -40,3 +40,8 @@ def test_eight_lines_of_python_and_ten_of_c():
     assert len(code) <= 8
     inside = block("c").split("{", 2)[2].splitlines()  # the body of main
     assert len([line for line in inside if line.strip() and line.strip() != "}"]) <= 10
+
+
+def test_links_lead_somewhere():
+    for target in re.findall(r"\]\(([^)#:]+)\)", README.read_text()):
+        assert (README.parent / target).exists(), target
