@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import sys
 from dataclasses import dataclass
+from importlib.util import find_spec
 from pathlib import Path
 
 import click
@@ -13,9 +14,10 @@ from rich.console import Console
 from rich.table import Table
 
 import bpfree as bf
-from bpfree import emulate
+from bpfree import emulate, native
 from bpfree.datasets import load_digits
 from bpfree.engines import ReferenceEngine
+from bpfree.errors import CoreMissingError
 from bpfree.exporters import firmware
 from bpfree.floors import random_features_floor
 from bpfree.journal import Journal, replay
@@ -53,11 +55,10 @@ class OnDevice:
     result: object
     flags: str
 
-    @property
-    def journal(self) -> Journal:
+    def journal(self, base_hash: str) -> Journal:
         """The records it sent, one row of coefficients a step."""
         words = self.result.records.view(np.float32)
-        return Journal("", records=list(words.reshape(DEVICE_STEPS, -1, self.trainer.estimator.n_queries)))
+        return Journal(base_hash, records=list(words.reshape(DEVICE_STEPS, -1, self.trainer.estimator.n_queries)))
 
 
 @click.command()
@@ -71,6 +72,7 @@ def demo(folder: Path, seed: int) -> None:
     board. Ends with one table and three equal hashes; exits with 1 when they
     differ.
     """
+    check_installed()
     console = Console()
     folder.mkdir(parents=True, exist_ok=True)
     digits, model = load_digits(), network(seed)
@@ -89,8 +91,7 @@ def demo(folder: Path, seed: int) -> None:
         trained, (device.samples.x, device.samples.labels), update=bf.SGD(DEVICE_LR), **ON_DEVICE,
         steps=DEVICE_STEPS, seed=device.trainer.seed, engine="compiled", progress=False,
     )  # fmt: skip
-    journal = device.journal
-    journal.base_hash = trained.hash
+    journal = device.journal(trained.hash)
     replayed = replay(journal, device.trainer, trained.theta, ReferenceEngine(exact=True))
     hashes = {
         "Cortex-M4F (emulated)": f"{device.result.hash:016x}",
@@ -112,6 +113,17 @@ def demo(folder: Path, seed: int) -> None:
         console.print(f"{what}  {folder / name}")
     if not equal:
         sys.exit(1)
+
+
+def check_installed() -> None:
+    """Say what is missing before any time is spent."""
+    missing = [name for name in ("ziglang", "unicorn", "elftools", "capstone", "matplotlib") if not find_spec(name)]
+    if missing:
+        raise click.ClickException(f'{", ".join(missing)} missing: pip install "bpfree[emulate,plot]"')
+    try:
+        native.core()
+    except CoreMissingError as error:
+        raise click.ClickException(str(error)) from None
 
 
 def train_on_computer(model, samples, validation, seed: int) -> list[bf.Run]:
