@@ -6,14 +6,14 @@ The text is runtime_c/tests/vectors.gen.h. Floats are hex literals, which keep e
 
 from __future__ import annotations
 
-import textwrap
-
 import numpy as np
 
 from bpfree import rng
 from bpfree.engines import ReferenceEngine
 from bpfree.engines.batch import make_batch
 from bpfree.estimators.rge import GROUPINGS, RGE
+from bpfree.exporters import model_source
+from bpfree.exporters.c_text import array, braces, float_literal
 from bpfree.graph import theta_hash
 from bpfree.layers import Linear, ReLU, Tanh, TTLinear, assemble, initial_parameters, stack
 from bpfree.math32 import exp32, log32, tanh32
@@ -93,7 +93,7 @@ def vectors_header() -> str:
             text, row = _run_text(name, how, trainer, theta, batch, order)
             networks.append(text)
             runs.append(row)
-    steps = f"static const uint32_t golden_hashed_steps[GOLDEN_HASHES] = {_braces(HASHED_STEPS)};\n"
+    steps = f"static const uint32_t golden_hashed_steps[GOLDEN_HASHES] = {braces(HASHED_STEPS)};\n"
     table = "static const golden_run golden_runs[] = {\n" + "\n".join(runs) + "\n};\n"
     return "\n".join([_HEAD, steps, *networks, table, _math_text(), "#endif\n"])
 
@@ -106,32 +106,19 @@ def _network(inputs, layers, frozen_names):
 
 
 def _network_text(name, graph, theta, frozen, loss, batch) -> str:
-    t = model_tables(graph, sides=2)
+    tables = model_tables(graph, sides=2)
     kind, own = ("uint32_t", "labels") if loss.labels else ("float", "targets")
-    parts, nodes = [], []
-    for k, row in enumerate(t.nodes):
-        attributes = f"{name}_attributes{k}" if row.attributes else 0
-        if row.attributes:
-            parts.append(_array("uint32_t", attributes, row.attributes))
-        inputs = _braces((*row.inputs, 0)[:2])
-        place = (row.output, row.first_slice, row.n_slices, row.scratch)
-        nodes.append(_braces((f"{row.kernel}_scalar", attributes, inputs, *place)))
-    names = [f"{name}_{table}" for table in ("nodes", "tensors", "slices", "frozen")]
-    counts = (len(t.nodes), len(t.tensors), len(t.slices), t.n_theta, t.n_frozen)
-    digest = _braces((f"0x{t.hash & 0xFFFFFFFF:08x}u", f"0x{t.hash >> 32:08x}u"))
-    model = _braces((*names, *counts, 0, t.output, t.plan.per_sample, t.plan.fixed, digest))
     y = [f"{name}_{own}" if own == which else 0 for which in ("labels", "targets")]
-    data = _braces((f"{name}_x", *y, len(batch)))
-    network = _braces((f'"{name}"', model, f"\n  {name}_ops", f"{name}_theta", loss.number, data))
-    parts += [
-        _array("bpfree_node", f"{name}_nodes", nodes),
-        _array("bpfree_tensor", f"{name}_tensors", map(_braces, t.tensors)),
-        _array("bpfree_slice", f"{name}_slices", map(_braces, t.slices)),
-        _array("uint32_t", f"{name}_ops", [row.op for row in t.nodes]),
-        _array("float", f"{name}_frozen", frozen),
-        _array("float", f"{name}_theta", theta),
-        _array("float", f"{name}_x", batch.x.ravel()),
-        _array(kind, f"{name}_{own}", (batch.labels if loss.labels else batch.targets).ravel()),
+    data = braces((f"{name}_x", *y, len(batch)))
+    model = model_source.initialiser(tables, f"{name}_")
+    network = braces((f'"{name}"', model, f"{name}_ops", f"{name}_theta", loss.number, data))
+    targets = batch.labels if loss.labels else map(float_literal, batch.targets.ravel())
+    parts = [
+        model_source.table_arrays(graph, tables, frozen, f"{name}_", kernel_suffix="_scalar"),
+        array(f"static const uint32_t {name}_ops", [row.op for row in tables.nodes]),
+        array(f"static const float {name}_theta", map(float_literal, theta)),
+        array(f"static const float {name}_x", map(float_literal, batch.x.ravel())),
+        array(f"static const {kind} {name}_{own}", targets),
         f"static const golden_network {name}_network = {network};\n",
     ]
     return "\n".join(parts)
@@ -147,11 +134,12 @@ def _run_text(name, how, trainer, theta, batch, order) -> tuple[str, str]:
         records.append(estimate.coefficients.ravel())
         if step + 1 in HASHED_STEPS:
             hashes.append(f"0x{theta_hash(theta)}ULL")
-    e, array = trainer.estimator, f"{name}_{how}_coefficients"
+    e, table = trainer.estimator, f"{name}_{how}_coefficients"
     counts = (trainer.seed, trainer.batch_size, e.n_queries, GROUPINGS.index(e.grouping), int(e.two_sided))
-    reals = (_literal(e.mu), _literal(trainer.update.lr))
-    row = (f'"{name}, {how}"', f"&{name}_network", *counts, *reals, records[0].size, array, _braces(hashes))
-    return _array("float", array, np.concatenate(records)), f"  {_braces(row)},"
+    reals = (float_literal(e.mu), float_literal(trainer.update.lr))
+    row = (f'"{name}, {how}"', f"&{name}_network", *counts, *reals, records[0].size, table, braces(hashes))
+    text = array(f"static const float {table}", map(float_literal, np.concatenate(records)))
+    return text, f"  {braces(row)},"
 
 
 def math_patterns() -> np.ndarray:
@@ -171,24 +159,4 @@ def _math_text() -> str:
         hashes.append(f"0x{theta_hash(y)}ULL")
     comment = "/* Of exp, log and tanh over the arguments that test_math.c makes. */\n"
     count = f"#define GOLDEN_MATH_PATTERNS {_MATH_PATTERNS}u\n"
-    return f"{comment}{count}static const uint64_t golden_math[3] = {_braces(hashes)};\n"
-
-
-def _braces(items) -> str:
-    return "{" + ", ".join(map(str, items)) + "}"
-
-
-def _literal(value) -> str:
-    """A C99 literal with the bits of a float32: 0x1.8p-2f."""
-    mantissa, exponent = float(np.float32(value)).hex().split("p")
-    whole, _, fraction = mantissa.partition(".")
-    return f"{whole}.{fraction.rstrip('0') or '0'}p{exponent}f"
-
-
-def _array(kind: str, name: str, values) -> str:
-    if kind.startswith("bpfree_"):
-        body = "  " + ",\n  ".join(values)
-    else:
-        items = [_literal(value) if kind == "float" else str(value) for value in values]
-        body = textwrap.fill(", ".join(items), 112, initial_indent="  ", subsequent_indent="  ")
-    return f"static const {kind} {name}[] = {{\n{body}\n}};"
+    return f"{comment}{count}static const uint64_t golden_math[3] = {braces(hashes)};\n"

@@ -3,6 +3,8 @@
 
 from __future__ import annotations
 
+import textwrap
+
 import numpy as np
 
 
@@ -10,22 +12,36 @@ def float_literal(value) -> str:
     """A float32 as C99 hexadecimal: exact, and the compiler rounds nothing.
 
     >>> float_literal(0.1)
-    '0x1.99999a0000000p-4f'
+    '0x1.99999ap-4f'
     """
     number = float(np.float32(value))
     if not np.isfinite(number):
         raise ValueError(f"value: expected a finite float32, got {value!r}")
-    return f"{number.hex()}f"
+    mantissa, exponent = number.hex().split("p")
+    whole, _, fraction = mantissa.partition(".")
+    return f"{whole}.{fraction.rstrip('0') or '0'}p{exponent}f"
 
 
-def array(declaration: str, items, per_line: int = 8) -> str:
-    """`declaration[n] = {...};`, never empty: C99 has no arrays of no elements."""
+def braces(items) -> str:
+    """`{a, b, c}`."""
+    return "{" + ", ".join(map(str, items)) + "}"
+
+
+def array(declaration: str, items, attribute: str = "", size: str | None = None) -> str:
+    """`declaration[n] attribute = {...};`, lines filled; never empty, as C99 has no arrays of no elements."""
     texts = [str(item) for item in items] or ["0"]
-    lines = [", ".join(texts[k : k + per_line]) for k in range(0, len(texts), per_line)]
-    body = ",\n  ".join(lines)
-    return f"{declaration}[{len(texts)}] = {{\n  {body}\n}};\n"
+    body = textwrap.fill(", ".join(texts), 112, initial_indent="  ", subsequent_indent="  ")
+    return f"{declaration}[{size or len(texts)}]{attribute and ' ' + attribute} = {{\n{body}\n}};\n"
 
 
-def macros(pairs) -> str:
+def rows(declaration: str, items, comments=None) -> str:
+    """The same with one row a line, and a comment behind each."""
+    items = list(items)
+    notes = [f" /* {comment} */" for comment in comments] if comments else [""] * len(items)
+    body = "".join(f"  {item},{note}\n" for item, note in zip(items, notes, strict=True))
+    return f"{declaration}[{len(items)}] = {{\n{body}}};\n"
+
+
+def macros(triples) -> str:
     """`#define NAME value` lines, with the comment behind."""
-    return "".join(f"#define {name} {value} /* {comment} */\n" for name, value, comment in pairs)
+    return "".join(f"#define {name} {value} /* {comment} */\n" for name, value, comment in triples)

@@ -80,11 +80,9 @@ def export(
     if samples is not None:
         _check_samples(model.graph, trainer, samples)
     tables = model_tables(model.graph, sides=2 if trainer.estimator.two_sided else 1)
-    graph = model.graph
-    names = ([n.name for n in graph.nodes], [t.name for t in graph.tensors], [s.name for s in graph.slices])
     folder = Path(folder)
     _write(folder / "model.h", model_source.header(tables, main_source.trainer_sizes(tables, trainer)))
-    _write(folder / "model.c", model_source.source(tables, model.theta, model.frozen, names))
+    _write(folder / "model.c", model_source.source(model.graph, tables, model.theta, model.frozen))
     if samples is not None:
         _write(folder / "samples.c", samples_source(samples, trainer))
     _write(folder / "trainer.c", main_source.trainer(trainer))
@@ -114,7 +112,7 @@ def samples_source(samples: Samples, trainer) -> str:
 def _data(kind: str, name: str, values) -> str:
     items = values.reshape(-1)
     texts = map(float_literal, items) if kind == "float" else items.tolist()
-    return array(f"static const {kind} {name}", texts, 16).replace(" = {", " DATA = {", 1)
+    return array(f"static const {kind} {name}", texts, "DATA")
 
 
 def _check_samples(graph, trainer, samples) -> None:

@@ -1,9 +1,10 @@
 # SPDX-License-Identifier: MIT
-"""model.h and model.c: the tables of one model, naming its kernels directly."""
+"""A model's tables as C: model.h and model.c of a firmware, and the tables of the C tests."""
 
 from __future__ import annotations
 
-from bpfree.exporters.c_text import array, float_literal, macros
+from bpfree.exporters.c_text import array, braces, float_literal, macros, rows
+from bpfree.graph import Graph
 from bpfree.tables import ModelTables
 
 _HEADER = """\
@@ -28,79 +29,68 @@ _SOURCE = """\
 /* Written by bpfree. Kernels are named here, so those not used are not linked. */
 #include "model.h"
 
-{attributes}
-static const bpfree_node nodes[{n_nodes}] = {{
-{nodes}}};
-
-static const bpfree_tensor tensors[{n_tensors}] = {{
-{tensors}}};
-
-static const bpfree_slice slices[{n_slices}] = {{
-{slices}}};
-
 #define WEIGHTS __attribute__((section(".bpfree_weights")))
 
-{frozen}
+{arrays}
 {theta}
-const bpfree_model model = {{
-  nodes, tensors, slices, frozen, {n_nodes}, {n_tensors}, {n_slices}, MODEL_THETA, {n_frozen},
-  0, {output}, {arena_sample}, {arena_fixed}, {{{hash_low:#010x}u, {hash_high:#010x}u}}
-}};
+const bpfree_model model = {model};
 """
 
 
 def header(tables: ModelTables, trainer_sizes) -> str:
     """model.h: every size as a macro."""
     plan = tables.plan
+    bound = f"floats of activations; no plan needs fewer than {plan.lower_bound}"
     sizes = [
         ("MODEL_FEATURES", tables.features, "floats of a sample"),
         ("MODEL_OUTPUTS", tables.outputs, "floats of a result"),
         ("MODEL_THETA", tables.n_theta, "trainable parameters"),
-        ("MODEL_ARENA", plan.floats(1), f"floats of activations; no plan needs fewer than {plan.lower_bound}"),
+        ("MODEL_ARENA", plan.floats(1), bound),
     ]
     return _HEADER.format(sizes=macros([*sizes, *trainer_sizes]))
 
 
-def source(tables: ModelTables, theta, frozen, names) -> str:
-    """model.c; names are (node names, tensor names, slice names) for the comments."""
-    node_names, tensor_names, slice_names = names
-    attributes = "".join(
-        array(f"static const uint32_t attributes{k}", row.attributes, 16)
-        for k, row in enumerate(tables.nodes)
-        if row.attributes
-    )
-    nodes = "".join(
-        f"  {{{row.kernel}, {f'attributes{k}' if row.attributes else '0'}, {_inputs(row.inputs)}, {row.output}, "
-        f"{row.first_slice}, {row.n_slices}, {row.scratch}}}, /* {name} */\n"
-        for k, (row, name) in enumerate(zip(tables.nodes, node_names, strict=True))
-    )
+def source(graph: Graph, tables: ModelTables, theta, frozen) -> str:
+    """model.c."""
+    theta_text = array("const float model_theta", map(float_literal, theta), "WEIGHTS", "MODEL_THETA")
+    arrays = table_arrays(graph, tables, frozen, "model_", weights="WEIGHTS")
+    return _SOURCE.format(arrays=arrays, theta=theta_text, model=initialiser(tables, "model_"))
+
+
+def table_arrays(
+    graph: Graph, tables: ModelTables, frozen, prefix: str, *, kernel_suffix: str = "", weights: str = ""
+) -> str:
+    """The arrays a bpfree_model points to, named `<prefix>nodes` and so on.
+
+    kernel_suffix: of one instruction set, where the host's build is meant.
+    weights: attribute of the array of constants.
+    """
+    parts, nodes = [], []
+    for k, row in enumerate(tables.nodes):
+        attributes = f"{prefix}attributes{k}" if row.attributes else 0
+        if row.attributes:
+            parts.append(array(f"static const uint32_t {attributes}", row.attributes))
+        place = (row.output, row.first_slice, row.n_slices, row.scratch)
+        inputs = braces((*row.inputs, 0)[:2])
+        nodes.append(braces((f"{row.kernel}{kernel_suffix}", attributes, inputs, *place)))
     slices = tables.slices or ((0, 0, 0, 0, 1),)
-    return _SOURCE.format(
-        attributes=attributes,
-        nodes=nodes,
-        tensors=_rows(tables.tensors, tensor_names),
-        slices=_rows(slices, slice_names or ("none",)),
-        frozen=array("static const float frozen", map(float_literal, frozen)).replace(" = {", " WEIGHTS = {", 1),
-        theta=array("const float model_theta", map(float_literal, theta))
-        .replace(f"[{len(theta)}]", "[MODEL_THETA]", 1)
-        .replace(" = {", " WEIGHTS = {", 1),
-        n_nodes=len(tables.nodes),
-        n_tensors=len(tables.tensors),
-        n_slices=len(slices),
-        n_frozen=tables.n_frozen,
-        output=tables.output,
-        arena_sample=tables.plan.per_sample,
-        arena_fixed=tables.plan.fixed,
-        hash_low=tables.hash & 0xFFFFFFFF,
-        hash_high=tables.hash >> 32,
-    )
+    names = [part.name for part in graph.slices] or ["none"]
+    parts += [
+        rows(f"static const bpfree_node {prefix}nodes", nodes, [node.name for node in graph.nodes]),
+        rows(f"static const bpfree_tensor {prefix}tensors", map(braces, tables.tensors), _names(graph.tensors)),
+        rows(f"static const bpfree_slice {prefix}slices", map(braces, slices), names),
+        array(f"static const float {prefix}frozen", map(float_literal, frozen), weights),
+    ]
+    return "\n".join(parts)
 
 
-def _inputs(inputs) -> str:
-    return "{" + ", ".join(str(tensor) for tensor in inputs) + "}"
+def initialiser(tables: ModelTables, prefix: str) -> str:
+    """The braces of a bpfree_model over table_arrays of the same prefix."""
+    pointers = [f"{prefix}{table}" for table in ("nodes", "tensors", "slices", "frozen")]
+    counts = (len(tables.nodes), len(tables.tensors), len(tables.slices), tables.n_theta, tables.n_frozen)
+    digest = braces((f"0x{tables.hash & 0xFFFFFFFF:08x}u", f"0x{tables.hash >> 32:08x}u"))
+    return braces((*pointers, *counts, 0, tables.output, tables.plan.per_sample, tables.plan.fixed, digest))
 
 
-def _rows(rows, names) -> str:
-    return "".join(
-        f"  {{{', '.join(map(str, row))}}}, /* {name} */\n" for row, name in zip(rows, names, strict=True)
-    )
+def _names(tensors) -> list[str]:
+    return [tensor.name for tensor in tensors]

@@ -34,42 +34,45 @@ typedef struct golden_run {
 
 static const uint32_t golden_hashed_steps[GOLDEN_HASHES] = {1, 10, 100};
 
-static const uint32_t dense_attributes0[] = {
+static const uint32_t dense_attributes0[2] = {
   7, 11
 };
-static const uint32_t dense_attributes2[] = {
+
+static const uint32_t dense_attributes2[2] = {
   11, 9
 };
-static const uint32_t dense_attributes4[] = {
+
+static const uint32_t dense_attributes4[2] = {
   9, 5
 };
-static const bpfree_node dense_nodes[] = {
-  {bpfree_op_linear_scalar, dense_attributes0, {0, 0}, 1, 0, 2, 0},
-  {bpfree_op_tanh_scalar, 0, {1, 0}, 2, 2, 0, 0},
-  {bpfree_op_linear_scalar, dense_attributes2, {2, 0}, 3, 2, 2, 0},
-  {bpfree_op_relu_scalar, 0, {3, 0}, 4, 4, 0, 0},
-  {bpfree_op_linear_scalar, dense_attributes4, {4, 0}, 5, 4, 2, 0}
+
+static const bpfree_node dense_nodes[5] = {
+  {bpfree_op_linear_scalar, dense_attributes0, {0, 0}, 1, 0, 2, 0}, /* linear1 */
+  {bpfree_op_tanh_scalar, 0, {1, 0}, 2, 2, 0, 0}, /* tanh2 */
+  {bpfree_op_linear_scalar, dense_attributes2, {2, 0}, 3, 2, 2, 0}, /* linear3 */
+  {bpfree_op_relu_scalar, 0, {3, 0}, 4, 4, 0, 0}, /* relu4 */
+  {bpfree_op_linear_scalar, dense_attributes4, {4, 0}, 5, 4, 2, 0}, /* linear5 */
 };
-static const bpfree_tensor dense_tensors[] = {
-  {7, 0, 0},
-  {11, 18, 0},
-  {11, 18, 0},
-  {9, 0, 9},
-  {9, 0, 9},
-  {5, 18, 5}
+
+static const bpfree_tensor dense_tensors[6] = {
+  {7, 0, 0}, /* input */
+  {11, 18, 0}, /* linear1 */
+  {11, 18, 0}, /* tanh2 */
+  {9, 0, 9}, /* linear3 */
+  {9, 0, 9}, /* relu4 */
+  {5, 18, 5}, /* linear5 */
 };
-static const bpfree_slice dense_slices[] = {
-  {0, 77, 0, 0, 1},
-  {77, 11, 0, 0, 1},
-  {0, 99, 0, 2, 0},
-  {99, 9, 2, 2, 0},
-  {108, 45, 3, 4, 0},
-  {153, 5, 4, 4, 0}
+
+static const bpfree_slice dense_slices[6] = {
+  {0, 77, 0, 0, 1}, /* linear1.weight */
+  {77, 11, 0, 0, 1}, /* linear1.bias */
+  {0, 99, 0, 2, 0}, /* linear3.weight */
+  {99, 9, 2, 2, 0}, /* linear3.bias */
+  {108, 45, 3, 4, 0}, /* linear5.weight */
+  {153, 5, 4, 4, 0}, /* linear5.bias */
 };
-static const uint32_t dense_ops[] = {
-  0, 3, 0, 2, 0
-};
-static const float dense_frozen[] = {
+
+static const float dense_frozen[88] = {
   -0x1.a7ef04p-2f, 0x1.1fb5d6p-1f, -0x1.9b9146p-3f, 0x1.956448p-2f, -0x1.560b14p-2f, -0x1.90b88ep-3f,
   0x1.fee70cp-4f, -0x1.370838p-4f, -0x1.aad506p-2f, -0x1.faa6eep-5f, 0x1.105ceap-1f, -0x1.3b4304p-2f,
   -0x1.e73e3cp-2f, 0x1.f452f8p-2f, 0x1.c58c0cp-2f, -0x1.16d928p-4f, 0x1.e2f882p-2f, 0x1.428c2p-4f,
@@ -85,7 +88,12 @@ static const float dense_frozen[] = {
   0x1.0b806p-3f, 0x1.07ebc2p-1f, -0x1.1e8906p-2f, 0x1.4040dp-4f, 0x1.0f4fa6p-4f, 0x0.0p+0f, 0x0.0p+0f,
   0x0.0p+0f, 0x0.0p+0f, 0x0.0p+0f, 0x0.0p+0f, 0x0.0p+0f, 0x0.0p+0f, 0x0.0p+0f, 0x0.0p+0f, 0x0.0p+0f
 };
-static const float dense_theta[] = {
+
+static const uint32_t dense_ops[5] = {
+  0, 3, 0, 2, 0
+};
+
+static const float dense_theta[158] = {
   -0x1.c17f1p-2f, 0x1.9246acp-2f, -0x1.014234p-1f, -0x1.10e9c2p-2f, -0x1.77d4e2p-2f, -0x1.09dbaep-1f,
   0x1.17d61ap-2f, -0x1.11543ap-3f, -0x1.d78198p-2f, 0x1.9689dp-2f, -0x1.341c9p-3f, -0x1.a629c2p-3f,
   -0x1.f5d474p-4f, 0x1.df8092p-2f, 0x1.e3b49cp-2f, 0x1.4ab7cp-3f, 0x1.7167bcp-3f, 0x1.9d55aap-5f,
@@ -113,7 +121,8 @@ static const float dense_theta[] = {
   -0x1.1a0edap-2f, 0x1.0d29cap-1f, 0x1.e1c366p-5f, 0x1.35d2b4p-2f, -0x1.ad7c22p-3f, 0x0.0p+0f, 0x0.0p+0f,
   0x0.0p+0f, 0x0.0p+0f, 0x0.0p+0f
 };
-static const float dense_x[] = {
+
+static const float dense_x[133] = {
   -0x1.534bap-5f, 0x1.8d58ap-3f, 0x1.51ef4p-2f, 0x1.99498p-3f, -0x1.0f91ap-3f, 0x1.00d19p-2f, 0x1.0c02b8p-3f,
   -0x1.8927c8p-2f, 0x1.5ac8ep-3f, 0x1.6c7fp-4f, -0x1.e7a96p-3f, -0x1.85fddp-3f, -0x1.cf5e4p-2f, 0x1.e27cep-4f,
   -0x1.0c8eb8p-3f, 0x1.59c1ep-4f, -0x1.2673f8p-2f, 0x1.9d204cp-2f, 0x1.826db8p-2f, -0x1.fe6f7p-2f,
@@ -136,13 +145,14 @@ static const float dense_x[] = {
   -0x1.a17e7p-3f, -0x1.76e8c4p-2f, 0x1.6b3ap-6f, 0x1.9633bp-3f, -0x1.6003d8p-3f, -0x1.e0cbcp-4f,
   -0x1.f9959cp-2f, 0x1.0f7fp-2f, -0x1.297d1p-4f, -0x1.ceab28p-2f, -0x1.64815cp-2f, 0x1.7d8168p-3f
 };
-static const uint32_t dense_labels[] = {
+
+static const uint32_t dense_labels[19] = {
   1, 1, 1, 4, 4, 3, 4, 1, 4, 2, 2, 3, 4, 3, 1, 0, 2, 3, 0
 };
-static const golden_network dense_network = {"dense", {dense_nodes, dense_tensors, dense_slices, dense_frozen, 5, 6, 6, 158, 88, 0, 5, 29, 0, {0x2861a7cfu, 0x0df69485u}}, 
-  dense_ops, dense_theta, 0, {dense_x, dense_labels, 0, 19}};
 
-static const float dense_joint_coefficients[] = {
+static const golden_network dense_network = {"dense", {dense_nodes, dense_tensors, dense_slices, dense_frozen, 5, 6, 6, 158, 88, 0, 5, 29, 0, {0x2861a7cfu, 0x0df69485u}}, dense_ops, dense_theta, 0, {dense_x, dense_labels, 0, 19}};
+
+static const float dense_joint_coefficients[200] = {
   -0x1.3821p-3f, 0x1.70a28p-2f, -0x1.6b7bcp-2f, 0x1.0d23p-4f, -0x1.491bp-4f, -0x1.1cbcp-5f, -0x1.91afp-4f,
   -0x1.f66ap-5f, 0x1.b4ccp-3f, -0x1.b9c3p-3f, 0x1.56ea8p-1f, -0x1.93aap-5f, -0x1.bfc1p-4f, 0x1.2ae6cp-2f,
   -0x1.e1dp-7f, -0x1.431b4p-2f, -0x1.7cc28p-2f, -0x1.6e6a8p-2f, 0x1.dff38p-3f, -0x1.e20fp-3f, -0x1.a138p-5f,
@@ -173,7 +183,8 @@ static const float dense_joint_coefficients[] = {
   -0x1.f79ap-4f, -0x1.56444p-2f, 0x1.4b9a4p-2f, -0x1.33634p-1f, 0x1.7b31cp-2f, 0x1.99ffp-4f, -0x1.1c88p-7f,
   0x1.5f8ep-5f, -0x1.1f0bcp-2f, -0x1.cd6cp-3f, 0x1.534dp-4f
 };
-static const float dense_layer_coefficients[] = {
+
+static const float dense_layer_coefficients[200] = {
   -0x1.aa5ba8p-2f, 0x1.c2ddep-4f, -0x1.708a18p-2f, -0x1.06e7e8p-2f, 0x1.b0d96p-3f, -0x1.2c578p-2f,
   -0x1.4d7e38p-2f, -0x1.3c9ap-4f, -0x1.a449cp-3f, 0x1.3280d8p-1f, 0x1.56206p-2f, 0x1.cec718p-1f, -0x1.48872p-4f,
   -0x1.b571fp-3f, -0x1.05f9ap-1f, 0x1.39593p-2f, -0x1.8d5aa8p-2f, -0x1.731d78p-2f, 0x1.641e04p-1f, 0x1.153fp-7f,
@@ -205,35 +216,38 @@ static const float dense_layer_coefficients[] = {
   -0x1.da9174p-1f, -0x1.6a6638p-1f, -0x1.70e8ap-4f, 0x1.b927fp-3f, 0x1.5da24p-5f, -0x1.96c598p-1f,
   0x1.cbefcp-5f, -0x1.62cb58p-2f
 };
-static const uint32_t tt_attributes0[] = {
+
+static const uint32_t tt_attributes0[17] = {
   3, 1, 1, 22, 18, 26, 50, 2, 3, 4, 3, 1, 2, 1, 4, 3, 1
 };
-static const uint32_t tt_attributes2[] = {
+
+static const uint32_t tt_attributes2[14] = {
   2, 0, 1, 6, 6, 6, 6, 3, 2, 4, 3, 1, 3, 1
 };
-static const bpfree_node tt_nodes[] = {
-  {bpfree_op_tt_linear_scalar, tt_attributes0, {0, 0}, 1, 0, 4, 0},
-  {bpfree_op_tanh_scalar, 0, {1, 0}, 2, 4, 0, 0},
-  {bpfree_op_tt_linear_scalar, tt_attributes2, {2, 0}, 3, 4, 2, 24}
+
+static const bpfree_node tt_nodes[3] = {
+  {bpfree_op_tt_linear_scalar, tt_attributes0, {0, 0}, 1, 0, 4, 0}, /* tt_linear1 */
+  {bpfree_op_tanh_scalar, 0, {1, 0}, 2, 4, 0, 0}, /* tanh2 */
+  {bpfree_op_tt_linear_scalar, tt_attributes2, {2, 0}, 3, 4, 2, 24}, /* tt_linear3 */
 };
-static const bpfree_tensor tt_tensors[] = {
-  {22, 0, 0},
-  {6, 53, 6},
-  {6, 53, 6},
-  {12, 0, 12}
+
+static const bpfree_tensor tt_tensors[4] = {
+  {22, 0, 0}, /* input */
+  {6, 53, 6}, /* tt_linear1 */
+  {6, 53, 6}, /* tanh2 */
+  {12, 0, 12}, /* tt_linear3 */
 };
-static const bpfree_slice tt_slices[] = {
-  {0, 24, 0, 0, 0},
-  {0, 36, 0, 0, 1},
-  {24, 24, 1, 0, 0},
-  {48, 6, 2, 0, 0},
-  {54, 36, 3, 2, 0},
-  {90, 18, 4, 2, 0}
+
+static const bpfree_slice tt_slices[6] = {
+  {0, 24, 0, 0, 0}, /* tt_linear1.core0 */
+  {0, 36, 0, 0, 1}, /* tt_linear1.core1 */
+  {24, 24, 1, 0, 0}, /* tt_linear1.core2 */
+  {48, 6, 2, 0, 0}, /* tt_linear1.bias */
+  {54, 36, 3, 2, 0}, /* tt_linear3.core0 */
+  {90, 18, 4, 2, 0}, /* tt_linear3.core1 */
 };
-static const uint32_t tt_ops[] = {
-  1, 3, 1
-};
-static const float tt_frozen[] = {
+
+static const float tt_frozen[36] = {
   -0x1.69ad96p-2f, 0x1.0eef8ap-1f, 0x1.59582cp-4f, 0x1.0c0a4ep-4f, 0x1.4ec57ap-1f, 0x1.5022ep-6f,
   -0x1.0acf42p-9f, 0x1.22797cp-1f, -0x1.ee526p-2f, -0x1.2777eap-1f, -0x1.89f84ap-2f, -0x1.3bda48p-1f,
   -0x1.9ee0c8p-11f, -0x1.4a7beep-2f, 0x1.273628p-1f, 0x1.02712cp-3f, -0x1.d26248p-4f, -0x1.2bf37cp-6f,
@@ -241,7 +255,12 @@ static const float tt_frozen[] = {
   0x1.42aecap-1f, -0x1.7434ccp-2f, -0x1.434236p-1f, -0x1.241cccp-1f, -0x1.e1ec8cp-3f, 0x1.51b5ap-1f,
   -0x1.27071ep-1f, 0x1.01aa5ep-3f, 0x1.505684p-1f, -0x1.613446p-2f, 0x1.d82292p-3f, -0x1.501aaep-1f
 };
-static const float tt_theta[] = {
+
+static const uint32_t tt_ops[3] = {
+  1, 3, 1
+};
+
+static const float tt_theta[108] = {
   -0x1.baca06p-2f, 0x1.2c81c6p-1f, -0x1.addf7ap-3f, 0x1.a76c2ap-2f, -0x1.6541aap-2f, -0x1.a28b42p-3f,
   0x1.0ad026p-3f, -0x1.44ddb4p-4f, -0x1.bdd108p-2f, -0x1.0897e6p-4f, 0x1.1c7a1ap-1f, -0x1.4948a8p-2f,
   -0x1.fcea18p-2f, 0x1.0549e4p-1f, 0x1.d9b83cp-2f, -0x1.23403p-4f, 0x1.f873bap-2f, 0x1.50e4b8p-4f,
@@ -261,7 +280,8 @@ static const float tt_theta[] = {
   -0x1.256e0cp-1f, 0x1.b60f7p-5f, 0x1.73f812p-1f, 0x1.4694ccp-2f, -0x1.9fa00cp-2f, -0x1.7ddcbep-3f,
   0x1.fb29cep-2f, 0x1.090bdep-4f, -0x1.1cfd2p-1f
 };
-static const float tt_x[] = {
+
+static const float tt_x[418] = {
   -0x1.534bap-5f, 0x1.8d58ap-3f, 0x1.51ef4p-2f, 0x1.99498p-3f, -0x1.0f91ap-3f, 0x1.00d19p-2f, 0x1.0c02b8p-3f,
   -0x1.8927c8p-2f, 0x1.5ac8ep-3f, 0x1.6c7fp-4f, -0x1.e7a96p-3f, -0x1.85fddp-3f, -0x1.cf5e4p-2f, 0x1.e27cep-4f,
   -0x1.0c8eb8p-3f, 0x1.59c1ep-4f, -0x1.2673f8p-2f, 0x1.9d204cp-2f, 0x1.826db8p-2f, -0x1.fe6f7p-2f,
@@ -328,7 +348,8 @@ static const float tt_x[] = {
   -0x1.585aap-5f, -0x1.c77198p-3f, -0x1.d77bap-5f, -0x1.438444p-2f, -0x1.dbc298p-3f, 0x1.10aff4p-2f,
   0x1.62c74cp-2f, -0x1.27882p-2f, -0x1.7039c4p-2f, -0x1.e6f13p-2f, -0x1.560c18p-3f, 0x1.0a07ep-2f
 };
-static const float tt_targets[] = {
+
+static const float tt_targets[228] = {
   0x1.7af5p-5f, 0x1.627352p-1f, 0x1.340db4p-2f, 0x1.94abf8p-2f, 0x1.eba18p-7f, 0x1.f88fep-2f, 0x1.bc7426p-1f,
   0x1.f0e49p-2f, 0x1.6556cp-3f, 0x1.c517ap-2f, 0x1.a437bcp-2f, 0x1.1f658ap-1f, 0x1.98bep-9f, 0x1.6240c8p-2f,
   0x1.1c458p-7f, 0x1.13bdeep-1f, 0x1.c44cecp-2f, 0x1.41de26p-1f, 0x1.c0f508p-2f, 0x1.5a6988p-1f, 0x1.1c464p-6f,
@@ -364,10 +385,10 @@ static const float tt_targets[] = {
   0x1.228f84p-2f, 0x1.c0a8ep-1f, 0x1.9bbfacp-2f, 0x1.67c59cp-1f, 0x1.8bb138p-1f, 0x1.b7909p-4f, 0x1.ae93e6p-1f,
   0x1.ac42ap-1f
 };
-static const golden_network tt_network = {"tt", {tt_nodes, tt_tensors, tt_slices, tt_frozen, 3, 4, 6, 108, 36, 0, 3, 65, 84, {0x4fafde04u, 0xa927dbb4u}}, 
-  tt_ops, tt_theta, 1, {tt_x, 0, tt_targets, 19}};
 
-static const float tt_joint_coefficients[] = {
+static const golden_network tt_network = {"tt", {tt_nodes, tt_tensors, tt_slices, tt_frozen, 3, 4, 6, 108, 36, 0, 3, 65, 84, {0x4fafde04u, 0xa927dbb4u}}, tt_ops, tt_theta, 1, {tt_x, 0, tt_targets, 19}};
+
+static const float tt_joint_coefficients[200] = {
   0x1.c76dap-3f, 0x1.32de9p-2f, 0x1.3e98p-3f, 0x1.1333p-6f, -0x1.17d9cp-2f, -0x1.27814p-3f, 0x1.a8bdp-6f,
   0x1.3d93ep-3f, -0x1.bd468p-5f, -0x1.43624p-4f, -0x1.e20ep-6f, 0x1.92404p-4f, -0x1.0670ep-3f, 0x1.104d2p-2f,
   0x1.a168cp-4f, 0x1.5fc84p-3f, 0x1.034e2p-2f, 0x1.9730ap-3f, -0x1.6a994p-4f, -0x1.f238p-8f, -0x1.f5dfp-5f,
@@ -398,7 +419,8 @@ static const float tt_joint_coefficients[] = {
   0x1.5b7a8p-5f, -0x1.f3f47p-3f, 0x1.b6e88p-4f, -0x1.57f24p-5f, -0x1.b72dcp-3f, 0x1.05d88p-4f, 0x1.c40e8p-5f,
   -0x1.9666bp-3f, -0x1.2eaa4p-2f, 0x1.dc788p-3f, 0x1.6b3d4p-3f
 };
-static const float tt_layer_coefficients[] = {
+
+static const float tt_layer_coefficients[200] = {
   0x1.ddffc6p-2f, -0x1.10508p-8f, 0x1.26b00ap-2f, 0x1.440ddp-4f, -0x1.054172p-2f, -0x1.290d5p-2f,
   -0x1.21f74p-6f, 0x1.f4f55p-5f, -0x1.331b88p-3f, 0x1.b068ep-6f, 0x1.aa6bacp-3f, -0x1.e253c8p-3f,
   -0x1.2b15ap-3f, -0x1.577cdp-5f, 0x1.ca0714p-3f, -0x1.8fa88p-7f, 0x1.7371a6p-1f, -0x1.f3b1ep-3f,
@@ -433,6 +455,7 @@ static const float tt_layer_coefficients[] = {
   -0x1.359f48p-5f, -0x1.b75204p-4f, 0x1.8c103p-6f, 0x1.085d7p-2f, -0x1.972b5ap-2f, -0x1.6680c2p-3f,
   0x1.bce15cp-3f, 0x1.74ec8ep-3f
 };
+
 static const golden_run golden_runs[] = {
   {"dense, joint", &dense_network, 20, 4, 2, 0, 1, 0x1.0p-7f, 0x1.99999ap-5f, 2, dense_joint_coefficients, {0x99a60625120f61e3ULL, 0x4aa62fb00d8d9161ULL, 0xcb1201571ce67825ULL}},
   {"dense, layer", &dense_network, 20, 4, 1, 1, 0, 0x1.47ae14p-7f, 0x1.99999ap-5f, 2, dense_layer_coefficients, {0x40ada94d3680f2edULL, 0xc01dda20f6f024a6ULL, 0xe17234f6b3e4fb65ULL}},
