@@ -184,3 +184,18 @@ def test_float_literals_keep_their_bits(value):
 def test_not_a_number_has_no_literal():
     with pytest.raises(ValueError, match="finite"):
         array("static const float x", map(float_literal, [float("nan")]))
+
+
+def test_the_runtime_has_no_memory_of_its_own(tmp_path):
+    """All RAM is the program's arrays: no variable of the runtime lies there, and no libc or libm is linked."""
+    from elftools.elf.elffile import ELFFile
+
+    model, run = trained("tt", 1)
+    built, _ = on_device(tmp_path, model, run, 1)
+    with open(built.elf, "rb") as file:
+        symbols = ELFFile(file).get_section_by_name(".symtab")
+        ram = range(built.target.ram_origin, built.target.ram_origin + built.target.ram_bytes)
+        in_ram = {s.name for s in symbols.iter_symbols() if s["st_info"]["type"] == "STT_OBJECT" and s["st_value"] in ram}
+    assert in_ram == {"theta", "x", "arena", "record"}
+    libc = {"malloc", "free", "printf", "expf", "logf", "tanhf", "sqrtf", "exp", "log", "tanh"}
+    assert not emulate.symbols(built) & libc
