@@ -60,7 +60,8 @@ def plan_arena(graph: Graph, sides: int = 1) -> ArenaPlan:
     for k, node in enumerate(graph.nodes):
         shape = graph.tensors[node.inputs[0]].shape
         source = home.get(node.inputs[0])
-        if OPS[node.op].in_place and source is not None and source.last == k:
+        as_many_sides = (node.inputs[0] in moved) == (node.output in moved)
+        if OPS[node.op].in_place and source is not None and source.last == k and as_many_sides:
             source.last = last_use[node.output]
             home[node.output] = source
         else:

@@ -41,6 +41,17 @@ def check_seed(value, name: str = "seed") -> int:
     return check_count(name, value, 0, 2**32 - 1)
 
 
+def check_finite(name: str, value) -> float:
+    """Return value as a finite float32-sized float, or raise naming the argument."""
+    try:
+        number = float(value)
+    except (TypeError, ValueError):
+        raise TypeError(f"{name}: expected a number, got {value!r}") from None
+    if not abs(number) < 2.0**128 - 2.0**103:
+        raise ValueError(f"{name}: expected a finite float32 number, got {value!r}")
+    return number
+
+
 def check_positive(name: str, value) -> float:
     """Return value as a finite float > 0, or raise naming the argument."""
     try:

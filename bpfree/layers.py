@@ -9,7 +9,7 @@ from math import prod
 import numpy as np
 
 from bpfree import rng
-from bpfree.errors import check_count, check_positive, check_seed
+from bpfree.errors import check_count, check_finite, check_positive, check_seed
 from bpfree.graph import INPUT, Graph, Node, Tensor, layout
 from bpfree.ops import OPS
 from bpfree.tt.shapes import TTShape, plan_shape, uniform_ranks
@@ -98,6 +98,49 @@ class Tanh:
         return "tanh", {}
 
 
+@dataclass(frozen=True)
+class Softmax:
+    """y_c = exp(x_c) / sum_c exp(x_c) over all features of a sample.
+
+    For probabilities at the output; training with softmax cross-entropy takes the scores before it.
+    """
+
+    def node(self, shape):
+        """Operation and attributes."""
+        return "softmax", {}
+
+
+@dataclass(frozen=True)
+class Flatten:
+    """The same numbers as one vector a sample."""
+
+    def node(self, shape):
+        """Operation and attributes."""
+        return "flatten", {}
+
+
+@dataclass(frozen=True)
+class Scale:
+    """y = factor x + offset with two constants, such as a normalisation of inputs."""
+
+    factor: float
+    offset: float = 0.0
+
+    def node(self, shape):
+        """Operation and attributes, rounded to float32."""
+        pair = (check_finite("factor", self.factor), check_finite("offset", self.offset))
+        return "scale", dict(zip(("factor", "offset"), map(float, np.float32(pair)), strict=True))
+
+
+class Residual:
+    """y = x + layers(x): a skip round one or more layers that keep the shape (He et al., CVPR 2016)."""
+
+    def __init__(self, *layers):
+        if not layers:
+            raise TypeError("Residual: expected at least one layer, got none")
+        self.layers = layers
+
+
 def assemble(input_shape, nodes, frozen=()) -> Graph:
     """A graph from (op, name, input tensor names, attributes) rows, in execution order.
 
@@ -114,9 +157,12 @@ def assemble(input_shape, nodes, frozen=()) -> Graph:
         unknown = [tensor for tensor in inputs if tensor not in numbers]
         if unknown or not inputs:
             raise ValueError(f"node {name!r}: expected inputs among {sorted(numbers)}, got {list(inputs)}")
-        if len(inputs) != 1:
-            raise ValueError(f"node {name!r}: {op} expects 1 input, got {len(inputs)}")
-        shape = tensors[numbers[inputs[0]]].shape
+        if len(inputs) != OPS[op].arity:
+            wanted = f"{OPS[op].arity} input{'s' * (OPS[op].arity > 1)}"
+            raise ValueError(f"node {name!r}: {op} expects {wanted}, got {len(inputs)}")
+        shape, *others = (tensors[numbers[tensor]].shape for tensor in inputs)
+        if any(other != shape for other in others):
+            raise ValueError(f"node {name!r}: {op} expects inputs of one shape, got {[shape, *others]}")
         try:
             output = OPS[op].infer(attributes, shape)
             parameters = OPS[op].parameters(attributes, shape)
@@ -154,20 +200,37 @@ def initial_parameters(graph: Graph, seed: int, gains=None) -> tuple[np.ndarray,
 
 def stack(features, layers) -> tuple[Graph, list[float]]:
     """The graph of layers one after the other, and their gains. Names are `linear1`, `relu2`, ..."""
-    shape = tuple(np.atleast_1d(features).tolist())
-    rows, gains, source = [], [], INPUT
-    graph = None
     if not np.iterable(layers):
         raise TypeError(f"layers: expected a list of layers, got {layers!r}")
-    for number, layer in enumerate(layers, 1):
+    chain = _Chain(tuple(np.atleast_1d(features).tolist()))
+    source = INPUT
+    for layer in layers:
+        source = chain.append(layer, source)
+    return assemble(chain.shape, chain.rows), chain.gains
+
+
+class _Chain:
+    """Rows of a graph in the making, and the shapes of their outputs."""
+
+    def __init__(self, shape):
+        self.shape, self.rows, self.gains = shape, [], []
+        self._shapes = {INPUT: shape}
+
+    def append(self, layer, source: str) -> str:
+        """Add a layer behind the tensor `source`; returns the tensor of its result."""
+        if isinstance(layer, Residual):
+            end = source
+            for inner in layer.layers:
+                end = self.append(inner, end)
+            return self._node("add", {}, [source, end])
         if isinstance(layer, type) or not hasattr(layer, "node"):
             raise TypeError(f"layers: expected layers such as Linear(10), got {layer!r}")
-        op, attributes = layer.node(shape if graph is None else graph.output.shape)
-        name = f"{op}{number}"
-        rows.append((op, name, [source], attributes))
-        gains.append(getattr(layer, "gain", 1.0))
-        source = name
-        graph = assemble(shape, rows)
-    if graph is None:
-        raise ValueError("layers: expected at least one, got none")
-    return graph, gains
+        op, attributes = layer.node(self._shapes[source])
+        return self._node(op, attributes, [source], getattr(layer, "gain", 1.0))
+
+    def _node(self, op, attributes, inputs, gain: float = 1.0) -> str:
+        name = f"{op}{len(self.rows) + 1}"
+        self.rows.append((op, name, inputs, attributes))
+        self.gains.append(gain)
+        self._shapes[name] = assemble(self.shape, self.rows).output.shape
+        return name

@@ -12,6 +12,7 @@ from bpfree.estimators.rge import GROUPINGS, RGE
 from bpfree.layers import assemble
 from bpfree.native.model import NativeModel
 from bpfree.native.trainer import NativeTrainer
+from bpfree.ops import OPS
 from bpfree.tables import model_tables
 from bpfree.updates.sgd import SGD
 
@@ -46,8 +47,11 @@ def device_loop(trainer, x, labels=None, targets=None):
 
 
 def single_op(op, attributes, shape):
-    """A graph of one operation, and a name for test ids."""
-    return assemble(shape, [(op, "node", ["input"], attributes)])
+    """A graph of one operation; its second input, if it has one, is the first scaled by -1.5."""
+    if OPS[op].arity == 1:
+        return assemble(shape, [(op, "node", ["input"], attributes)])
+    other = ("scale", "other", ["input"], {"factor": -1.5, "offset": 0.0})
+    return assemble(shape, [other, (op, "node", ["input", "other"], attributes)])
 
 
 def show(settings):

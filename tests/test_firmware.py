@@ -30,6 +30,14 @@ MODELS = {
         [bf.TTLinear((4, 4, 4), (4, 4, 2), rank=3), bf.Tanh(), bf.TTLinear((4, 8), (1, 10), rank=2)],
         seed=2,
     ),
+    "residual": lambda: bf.Sequential(
+        (8, 8),
+        [
+            *(bf.Flatten(), bf.Scale(0.5, -0.25), bf.TTLinear(16, rank=2)),
+            *(bf.Residual(bf.Linear(16), bf.Tanh()), bf.Linear(10)),
+        ],
+        seed=4,
+    ),
     "padded": lambda: bf.Sequential(
         6, [bf.TTLinear((2, 4), (3, 3), rank=2), bf.Tanh(), bf.Linear(2, bias=False)], seed=3
     ),
@@ -53,7 +61,7 @@ def on_device(folder, model, run, steps, samples=DIGITS, optimize="Os", **option
     return built, emulate.run_firmware(built, **options)
 
 
-@pytest.mark.parametrize("name", ["dense", "tt"])
+@pytest.mark.parametrize("name", ["dense", "tt", "residual"])
 def test_100_steps_end_with_the_hash_of_all_engines(tmp_path, name):
     model, run = trained(name, 100, n_queries=2)
     _, result = on_device(tmp_path, model, run, 100)

@@ -152,3 +152,15 @@ def test_float64_reference_estimates_in_float64():
     narrow, _ = trainer.estimate(make_engine("exact"), net.theta, batch, 0)
     assert np.allclose(estimate.coefficients, narrow.coefficients, rtol=1e-3, atol=1e-4)
     assert not np.array_equal(estimate.coefficients, narrow.coefficients)
+
+
+@pytest.mark.parametrize("engine", ["reference", "exact", "compiled"])
+def test_divergence_is_an_outcome_not_a_warning(engine):
+    """Warnings are errors in this suite: a learning rate of 1e30 must end the run with advice, in every engine."""
+    x, y = np.ones((8, 3), np.float32), np.ones((8, 2), np.float32)
+    run = bf.train(
+        bf.Sequential(3, [bf.Linear(4), bf.Linear(2)]), (x, y), loss="mse", update=bf.SGD(1e30), batch_size=4,
+        steps=50, engine=engine,
+    )  # fmt: skip
+    assert "not finite" in run.outcome and "smaller lr" in run.outcome
+    assert len(run.losses) == len(run.journal) < 50

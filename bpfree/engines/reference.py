@@ -9,6 +9,9 @@ from bpfree.arithmetic import Exact, Fast
 from bpfree.ops import OPS
 from bpfree.probes import perturb
 
+_DIVERGENCE_IS_A_RESULT = np.errstate(over="ignore", invalid="ignore", under="ignore")
+"""An overflow becomes an infinite loss, which the trainer reports with advice; NumPy need not warn too."""
+
 
 class ReferenceEngine:
     """NumPy; fast with BLAS, or `exact`: the compiled engine's bits (float32 only).
@@ -23,10 +26,12 @@ class ReferenceEngine:
         self.name = "exact" if exact else "reference"
         self.arithmetic = Exact if exact else Fast
 
+    @_DIVERGENCE_IS_A_RESULT
     def predict(self, graph, theta, frozen, x) -> np.ndarray:
         """Outputs (n, outputs) of x (n, features)."""
         return np.ascontiguousarray(self._forward(graph, theta, frozen, x).T)
 
+    @_DIVERGENCE_IS_A_RESULT
     def evaluate(self, graph, theta, frozen, batch, loss, probes) -> np.ndarray:
         """Losses (probes, n) of every sample at every probe."""
         theta = theta.astype(self.dtype)
@@ -37,6 +42,7 @@ class ReferenceEngine:
             row[:] = loss.values(self.arithmetic, y, target)
         return values
 
+    @_DIVERGENCE_IS_A_RESULT
     def apply(self, trainer, theta, state, step, coefficients):
         """One step from its record; the update sees the gradient the record stands for."""
         gradient = trainer.estimator.gradient(trainer.graph, trainer.seed, step, coefficients)
@@ -48,6 +54,7 @@ class ReferenceEngine:
         theta, frozen = theta.astype(self.dtype, copy=False), frozen.astype(self.dtype, copy=False)
         for node in graph.nodes:
             parameters = graph.parameters(node, theta, frozen)
-            source = values[node.inputs[0]]
+            inputs = tuple(values[tensor] for tensor in node.inputs)
+            source = inputs if OPS[node.op].arity > 1 else inputs[0]
             values[node.output] = OPS[node.op].forward(self.arithmetic, parameters, source, node.attributes)
         return values[graph.nodes[-1].output]

@@ -60,6 +60,7 @@ class RGE:
                 probes += [Probe(seed, step, query, mu, group.start, len(group)) for mu in plus_minus]
         return probes
 
+    @np.errstate(over="ignore", invalid="ignore")  # a loss that is not finite is a result: Estimate.finite
     def tell(self, values) -> Estimate:
         """Per-sample losses (probes, B) in the order asked for, to an estimate.
 

@@ -3,8 +3,10 @@
 
 from __future__ import annotations
 
-from bpfree.ops import linear, relu, tanh, tt_linear
+from bpfree.ops import add, flatten, linear, relu, scale, softmax, tanh, tt_linear
 from bpfree.registry import Table
 
-OPS = Table("ops", [linear.OP, tt_linear.OP, relu.OP, tanh.OP])
+OPS = Table(
+    "ops", [linear.OP, tt_linear.OP, relu.OP, tanh.OP, add.OP, flatten.OP, scale.OP, softmax.OP]
+)
 """Joined with the C kernels by the generated ops.gen.def."""

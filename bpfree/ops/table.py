@@ -18,9 +18,10 @@ class Op:
     parameters: [(name, shape), ...] in slice order.
     initialise: arrays for them, from draw(k, size) in [0, 1) and the layer's gain.
     forward(arithmetic, parameters, x, attributes): y; x and y are (features, n).
+    arity: inputs, all of one shape; with more than one, forward's x is a tuple.
     macs: multiply-accumulates per sample.
     words: the C kernel's attributes; scratch: floats (per sample, fixed) it needs.
-    in_place: may its output lie over its input?
+    in_place: may its output lie over its first input?
     examples: attributes and input shapes for the tests that run over the table.
     """
 
@@ -34,5 +35,6 @@ class Op:
     initialise: Callable = lambda attributes, shape, draw, gain: []
     words: Callable = lambda attributes, shape: ()
     scratch: Callable = lambda attributes, shape: (0, 0)
+    arity: int = 1
     in_place: bool = False
     examples: tuple = ()

@@ -1,0 +1,19 @@
+# SPDX-License-Identifier: MIT
+"""Flatten: the same numbers as one long vector per sample."""
+
+from __future__ import annotations
+
+from math import prod
+
+from bpfree.ops.table import Op
+
+OP = Op(
+    number=5,
+    name="flatten",
+    c="bpfree_op_flatten",
+    infer=lambda attributes, shape: (prod(shape),),
+    forward=lambda arithmetic, parameters, x, attributes: x,
+    macs=lambda attributes, shape: 0,
+    in_place=True,
+    examples=(({}, (2, 3)), ({}, (5,))),
+)
