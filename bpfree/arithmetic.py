@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from bpfree.math32 import exp32, log32, tanh32
+from bpfree.math32 import exp32, log32, sigmoid32, sin32, tanh32
 
 _CHUNK = 1 << 22
 """Products held at once in exact mode, in elements (16 MB): bounds memory."""
@@ -24,7 +24,14 @@ def running_sum(values, axis: int = 0):
 class Fast:
     """BLAS and NumPy functions, float32 or float64; agrees with C within rounding."""
 
-    exp, log, tanh = staticmethod(np.exp), staticmethod(np.log), staticmethod(np.tanh)
+    exp, log, tanh, sin = map(staticmethod, (np.exp, np.log, np.tanh, np.sin))
+
+    @staticmethod
+    def sigmoid(x):
+        """1 / (1 + exp(-x))."""
+        from scipy.special import expit
+
+        return expit(x)
 
     @staticmethod
     def contract(a, x, start=0.0):
@@ -40,7 +47,7 @@ class Fast:
 class Exact:
     """float32 in the C runtime's order, bit for bit."""
 
-    exp, log, tanh = staticmethod(exp32), staticmethod(log32), staticmethod(tanh32)
+    exp, log, tanh, sin, sigmoid = map(staticmethod, (exp32, log32, tanh32, sin32, sigmoid32))
     sum = staticmethod(running_sum)
 
     @staticmethod

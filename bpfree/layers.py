@@ -99,6 +99,24 @@ class Tanh:
 
 
 @dataclass(frozen=True)
+class Sin:
+    """y = sin(x), elementwise."""
+
+    def node(self, shape):
+        """Operation and attributes."""
+        return "sin", {}
+
+
+@dataclass(frozen=True)
+class Sigmoid:
+    """y = 1 / (1 + exp(-x)), elementwise."""
+
+    def node(self, shape):
+        """Operation and attributes."""
+        return "sigmoid", {}
+
+
+@dataclass(frozen=True)
 class Softmax:
     """y_c = exp(x_c) / sum_c exp(x_c) over all features of a sample.
 

@@ -14,6 +14,7 @@ from bpfree.estimators.rge import GROUPINGS
 from bpfree.graph import Graph
 from bpfree.losses import get_loss
 from bpfree.updates import UPDATES
+from bpfree.updates.table import Update
 
 
 @dataclass(frozen=True, eq=False)
@@ -33,7 +34,10 @@ class Trainer:
         object.__setattr__(self, "loss", get_loss(self.loss))
         check_count("batch_size", self.batch_size, 1, 2**24)
         check_seed(self.seed)
-        rows = {"estimator": ESTIMATORS.of(self.estimator), "update": UPDATES.of(self.update), "loss": self.loss}
+        if not isinstance(self.update, Update):
+            UPDATES.of(self.update)  # raises, listing the updates there are
+        links = tuple(UPDATES.of(link) for link in self.update.links)
+        rows = {"estimator": ESTIMATORS.of(self.estimator), "links": links, "loss": self.loss}
         object.__setattr__(self, "rows", rows)
 
     def estimate(self, engine, theta, batch, step: int):
@@ -43,7 +47,10 @@ class Trainer:
         return self.estimator.tell(values), values
 
     def gradient(self, step: int, coefficients) -> np.ndarray:
-        """The gradient estimate (n_theta,) that coefficients stand for."""
+        """The gradient estimate (n_theta,) that coefficients stand for, once they are clipped."""
+        if self.update.clip:
+            limit = coefficients.dtype.type(self.update.clip)
+            coefficients = np.clip(coefficients, -limit, limit)
         return self.estimator.gradient(self.graph, self.seed, step, coefficients)
 
     def indices(self, step: int, n_samples: int) -> np.ndarray:
@@ -56,8 +63,8 @@ class Trainer:
         return {
             "loss": self.loss.number,
             "estimator": self.rows["estimator"].number,
-            "update": self.rows["update"].number,
-            "settings": self.update.settings,
+            "links": [(row.number, link.settings) for row, link in zip(self.rows["links"], self.update.links)],
+            "clip": self.update.clip,
             "seed": self.seed,
             "batch": self.batch_size,
             "n_queries": e.n_queries,

@@ -16,7 +16,7 @@ from bpfree.exporters import model_source
 from bpfree.exporters.c_text import array, braces, float_literal
 from bpfree.graph import theta_hash
 from bpfree.layers import Linear, ReLU, Tanh, TTLinear, assemble, initial_parameters, stack
-from bpfree.math32 import exp32, log32, tanh32
+from bpfree.math32 import cos32, exp32, log32, sigmoid32, sin32, tanh32
 from bpfree.tables import model_tables
 from bpfree.trainer import Trainer
 from bpfree.updates.sgd import SGD
@@ -153,10 +153,10 @@ def math_patterns() -> np.ndarray:
 def _math_text() -> str:
     """FNV-1a-64 of the results, NaN as 0x7fc00000."""
     hashes = []
-    for function in (exp32, log32, tanh32):
+    for function in (exp32, log32, tanh32, sigmoid32, sin32, cos32):
         y = function(math_patterns())
         y[np.isnan(y)] = np.float32(np.nan)
         hashes.append(f"0x{theta_hash(y)}ULL")
-    comment = "/* Of exp, log and tanh over the arguments that test_math.c makes. */\n"
+    comment = "/* Of exp, log, tanh, sigmoid, sin and cos over the arguments that test_math.c makes. */\n"
     count = f"#define GOLDEN_MATH_PATTERNS {_MATH_PATTERNS}u\n"
-    return f"{comment}{count}static const uint64_t golden_math[3] = {braces(hashes)};\n"
+    return f"{comment}{count}static const uint64_t golden_math[{len(hashes)}] = {braces(hashes)};\n"

@@ -3,7 +3,9 @@
 
 from __future__ import annotations
 
-from bpfree.exporters.c_text import float_literal
+import numpy as np
+
+from bpfree.exporters.c_text import array, braces, float_literal
 from bpfree.rng import BLOCK
 from bpfree.tables import ModelTables
 
@@ -29,12 +31,13 @@ _TRAINER = """\
 /* Written by bpfree. The settings of the run: const, in flash. */
 #include "model.h"
 
-static const float settings[] = {{{settings}}};
+{settings}
+static const bpfree_link links[] = {links};
 
 const bpfree_trainer trainer = {{
-  &model, &{estimator}, &{update}, {loss}, sample, 0, settings,
+  &model, &{estimator}, links, {loss}, sample, 0, {n_links},
   {seed}u /* seed */, {batch} /* batch */, {n_queries} /* n_queries */, {grouping}, {two_sided} /* two_sided */,
-  {mu} /* mu */
+  {mu} /* mu */, {clip} /* clip */
 }};
 """
 
@@ -49,10 +52,15 @@ enum {{ MARK_STEP = {mark_step}, MARK_STEP_DONE = {mark_done} }};
 
 /* All the RAM of the run. */
 float theta[MODEL_THETA], x[MODEL_FEATURES], arena[TRAINER_ARENA], record[TRAINER_RECORD];
+#if TRAINER_STATE
+float state[TRAINER_STATE];
+#else
+#define state 0
+#endif
 
 int main(void)
 {{
-  bpfree_context run = {{theta, x, arena, record, 0, 0}};
+  bpfree_context run = {{theta, x, arena, record, state, 0}};
   for (uint32_t k = 0; k < MODEL_THETA; k++) theta[k] = model_theta[k];
   int status = bpfree_train_init(&trainer, &run);
   while (status == BPFREE_OK && run.step < STEPS) {{
@@ -82,21 +90,28 @@ def main(steps: int, marks) -> str:
 
 def trainer_sizes(tables: ModelTables, trainer) -> list[tuple]:
     """Macros (name, value, comment) of model.h for a training program."""
+    theta = np.zeros(tables.n_theta, np.float32)
     record = len(trainer.graph.groups(trainer.estimator.grouping)) * trainer.estimator.n_queries
     return [
         ("TRAINER_ARENA", max(BLOCK, tables.plan.floats(1)), "floats: activations, or a chunk of gradient"),
         ("TRAINER_RECORD", record, "floats of a step's record"),
+        ("TRAINER_STATE", sum(part.size for part in trainer.update.init(theta)), "floats of the update's state"),
     ]
 
 
 def trainer(trainer) -> str:
     """trainer.c: the numbers of a Trainer as `const bpfree_trainer trainer`."""
-    settings = trainer.native_settings()
+    links, arrays = [], []
+    for k, (row, link) in enumerate(zip(trainer.rows["links"], trainer.update.links, strict=True)):
+        arrays.append(array(f"static const float settings{k}", map(float_literal, link.settings)))
+        links.append(braces((f"&{row.c}", f"settings{k}")))
     return _TRAINER.format(
-        settings=", ".join(map(float_literal, settings["settings"])),
+        settings="".join(arrays),
+        links=braces(links),
+        n_links=len(links),
+        clip=float_literal(trainer.update.clip),
         loss=trainer.rows["loss"].c,
         estimator=trainer.rows["estimator"].c,
-        update=trainer.rows["update"].c,
         seed=trainer.seed,
         batch=trainer.batch_size,
         n_queries=trainer.estimator.n_queries,

@@ -14,7 +14,12 @@ from bpfree.native.model import NativeModel
 from bpfree.native.trainer import NativeTrainer
 from bpfree.ops import OPS
 from bpfree.tables import model_tables
+from bpfree.updates.adam import Adam
+from bpfree.updates.chain import chain, clip
+from bpfree.updates.momentum import Momentum
 from bpfree.updates.sgd import SGD
+from bpfree.updates.sign_sgd import SignSGD
+from bpfree.updates.weight_decay import WeightDecay
 
 ISAS = native.isa_names()
 ENGINES = ["exact", *(f"compiled-{isa}" for isa in ISAS)]
@@ -30,8 +35,22 @@ ESTIMATOR_SETTINGS = {
 }
 """Settings to try, by row of the table of estimators."""
 
-UPDATE_SETTINGS = {"sgd": [SGD(1e-2), SGD(0.3)]}
+UPDATE_SETTINGS = {
+    "sgd": [SGD(1e-2), SGD(0.3)],
+    "momentum": [Momentum(0.02), Momentum(0.3, beta=0.5), Momentum(0.1, beta=0.0)],
+    "sign_sgd": [SignSGD(0.003)],
+    "adam": [Adam(0.01), Adam(0.1, beta1=0.5, beta2=0.7, epsilon=1e-3)],
+    "weight_decay": [WeightDecay(0.01)],
+}
 """Settings to try, by row of the table of updates."""
+
+CHAINS = [
+    chain(clip(0.02), SGD(0.1)),
+    chain(clip(0.02), WeightDecay(0.01), Adam(0.02)),
+    chain(Momentum(0.1), WeightDecay(1e-3), SGD(0.9)),
+    chain(Adam(0.01), Momentum(1.0, beta=0.5), WeightDecay(1e-4)),
+]
+"""Updates of several links: every kind of state before and behind another."""
 
 
 def make_engine(name):

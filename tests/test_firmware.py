@@ -44,12 +44,12 @@ MODELS = {
 }
 
 
-def trained(name, steps, *, loss="cross_entropy", samples=DIGITS, **estimator):
+def trained(name, steps, *, loss="cross_entropy", samples=DIGITS, update=bf.SGD(0.02), **estimator):  # noqa: B008
     """A run in the compiled engine, and its starting model."""
     model = MODELS[name]()
     y = samples.labels if loss == "cross_entropy" else samples.targets
     run = bf.train(
-        model, (samples.x, y), loss=loss, estimator=bf.RGE(**estimator), update=bf.SGD(0.02), batch_size=4,
+        model, (samples.x, y), loss=loss, estimator=bf.RGE(**estimator), update=update, batch_size=4,
         steps=steps, engine="compiled",
     )  # fmt: skip
     return model, run
@@ -82,6 +82,24 @@ def test_every_way_of_probing_gives_the_same_records(tmp_path, two_sided, groupi
     _, result = on_device(tmp_path, model, run, 4)
     np.testing.assert_array_equal(result.records.view(np.float32), np.concatenate(run.journal.records).ravel())
     assert f"{result.hash:016x}" == run.model.hash
+
+
+@pytest.mark.parametrize(
+    "update",
+    [
+        bf.Momentum(0.02),
+        bf.SignSGD(0.002),
+        bf.chain(bf.clip(0.05), bf.WeightDecay(0.01), bf.Adam(0.01)),
+        bf.chain(bf.clip(0.01), bf.SGD(0.1)),
+    ],
+    ids=["momentum", "sign", "chain", "clip"],
+)
+def test_every_update_runs_on_the_device(tmp_path, update):
+    model, run = trained("dense", 8, update=update, n_queries=1)
+    built, result = on_device(tmp_path, model, run, 8)
+    assert f"{result.hash:016x}" == run.model.hash
+    state = sum(part.size for part in update.init(model.theta))
+    assert f"#define TRAINER_STATE {state} " in (tmp_path / "model.h").read_text()
 
 
 def test_float_samples_targets_and_padding(tmp_path):

@@ -20,6 +20,8 @@ X = floats(5, 17, 12, scale=2)
 FORMULAS = {
     "relu": lambda x, a: np.maximum(x, 0),
     "tanh": lambda x, a: np.tanh(x),
+    "sin": lambda x, a: np.sin(x),
+    "sigmoid": lambda x, a: scipy.special.expit(x),
     "add": lambda x, a: x + -1.5 * x,
     "flatten": lambda x, a: x,
     "scale": lambda x, a: a["factor"] * x + a["offset"],

@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 from helpers import (
+    CHAINS,
     ENGINES,
     ESTIMATOR_SETTINGS,
     UPDATE_SETTINGS,
@@ -26,7 +27,7 @@ from bpfree.updates.sgd import SGD
 
 N = 11
 ESTIMATORS = [settings for row in ESTIMATOR_SETTINGS.values() for settings in row]
-UPDATES = [settings for row in UPDATE_SETTINGS.values() for settings in row]
+UPDATES = [*(settings for row in UPDATE_SETTINGS.values() for settings in row), *CHAINS]
 
 
 def mixed(frozen=()):
@@ -111,8 +112,27 @@ def test_updates(update, estimator, frozen):
         expected, state = ReferenceEngine(exact=True).apply(trainer, expected, state, step, record)
         assert not np.array_equal(expected, before)
         engines = [(engine, *engine.apply(trainer, at, held, step, record)) for engine, at, held in engines]
-        for _, at, _ in engines:
+        for _, at, held in engines:
             assert_same_bits(at, expected)
+            for part, wanted in zip(held, state, strict=True):
+                assert_same_bits(part, wanted)
+
+
+@pytest.mark.parametrize("update", UPDATES, ids=show)
+@pytest.mark.parametrize("n_queries", [1, 3])
+def test_the_device_loop_keeps_the_updates_state(update, n_queries):
+    graph, theta, constants = mixed()
+    x, labels = samples()
+    estimator = bf.RGE(n_queries=n_queries, grouping="layer")
+    trainer = Trainer(graph, constants, "cross_entropy", estimator, update, batch_size=5, seed=1)
+    loop, at = device_loop(trainer, x, labels), theta
+    engine, expected, state = ReferenceEngine(exact=True), theta, update.init(theta)
+    for step in range(5):
+        at = loop.step(at, step)
+        estimate, _ = trainer.estimate(engine, expected, Batch(x, labels).take(trainer.indices(step, N)), step)
+        expected, state = engine.apply(trainer, expected, state, step, estimate.coefficients)
+        assert_same_bits(at, expected)
+    assert_same_bits(loop.state, np.concatenate([np.zeros(0, np.float32), *state]))
 
 
 def test_a_record_that_is_not_finite_is_refused(compiled):

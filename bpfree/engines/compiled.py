@@ -40,7 +40,7 @@ class CompiledEngine:
     def apply(self, trainer, theta, state, step, coefficients):
         """One step from its record, by `bpfree_apply`."""
         native = self._trainers.get(trainer, lambda: self._native_trainer(trainer))
-        return native.apply(theta, step, coefficients), state
+        return native.apply(theta, state, step, coefficients)
 
     def model(self, graph, frozen) -> NativeModel:
         """The C tables of a graph, built once, with these constants."""

@@ -45,8 +45,7 @@ class ReferenceEngine:
     @_DIVERGENCE_IS_A_RESULT
     def apply(self, trainer, theta, state, step, coefficients):
         """One step from its record; the update sees the gradient the record stands for."""
-        gradient = trainer.estimator.gradient(trainer.graph, trainer.seed, step, coefficients)
-        return trainer.update.update(gradient, state, theta, step)
+        return trainer.update.update(trainer.gradient(step, coefficients), state, theta, step)
 
     def _forward(self, graph, theta, frozen, x):
         """Feature-major inside, samples last: (features, n)."""

@@ -8,7 +8,7 @@ import numpy as np
 from bpfree.native import core
 from bpfree.native.arrays import check_status, pointer
 
-_MATH = ("exp", "log", "tanh")
+_MATH = ("exp", "log", "tanh", "sigmoid", "sin", "cos")
 
 
 def threefry(key, counter) -> tuple[int, int]:
@@ -35,7 +35,7 @@ def theta_hash(theta: np.ndarray) -> str:
 
 
 def math32(name: str, x: np.ndarray) -> np.ndarray:
-    """The runtime's own "exp", "log" or "tanh" of a float32 array."""
+    """The runtime's own "exp", "log", "tanh", "sigmoid", "sin" or "cos" of a float32 array."""
     y = np.empty_like(x)
     status = core().lib.bpfree_math(
         _MATH.index(name), x.size, pointer("x", x, np.float32, x.shape), pointer("y", y, np.float32, x.shape)

@@ -12,24 +12,27 @@ from bpfree.native.arrays import aligned, check_status, pointer
 class NativeTrainer:
     """`bpfree_trainer` and its context over a NativeModel.
 
-    Rows of the tables by number; `settings` are the update's floats. `data` is
+    Rows of the tables by number; `links` are (row, settings) of the update. `data` is
     (x, labels, targets) for `step`; `apply` needs none. Stepping streams one
     sample at a time, so it needs a model of the "scalar" instruction set with
     tables for two sides.
     """
 
     def __init__(
-        self, model, *, loss, estimator, update, settings, seed, batch, n_queries, grouping, two_sided, mu, data=None
+        self, model, *, loss, estimator, links, clip, seed, batch, n_queries, grouping, two_sided, mu, data=None
     ):
         ffi, lib = core().ffi, core().lib
         self.model = model
-        self._settings = ffi.new("float[]", list(settings))
+        self._settings = [ffi.new("float[]", list(settings)) for _, settings in links]
+        self._links = ffi.new(
+            "bpfree_link[]",
+            [(lib.bpfree_registry_update(n), own) for (n, _), own in zip(links, self._settings, strict=True)],
+        )
         self.c = ffi.new("bpfree_trainer *")
-        self.c.model = model.c
-        self.c.estimator, self.c.update = lib.bpfree_registry_estimator(estimator), lib.bpfree_registry_update(update)
-        self.c.loss, self.c.settings = model.loss(loss), self._settings
+        self.c.model, self.c.estimator = model.c, lib.bpfree_registry_estimator(estimator)
+        self.c.loss, self.c.links, self.c.n_links = model.loss(loss), self._links, len(links)
         self.c.seed, self.c.batch, self.c.n_queries = seed, batch, n_queries
-        self.c.grouping, self.c.two_sided, self.c.mu = grouping, two_sided, mu
+        self.c.grouping, self.c.two_sided, self.c.mu, self.c.clip = grouping, two_sided, mu, clip
         if data is not None:
             self._attach(*data)
         tables = model.tables
@@ -37,24 +40,27 @@ class NativeTrainer:
         self.arena = aligned(lib.bpfree_train_arena_size(model.c))
         self.n_groups = lib.bpfree_n_groups(model.c, grouping)
         self.coefficients = aligned(self.n_groups * n_queries)
-        self.state = aligned(self.c.update.n_state * tables.n_theta)
+        self.state = aligned(lib.bpfree_state_size(self.c))
         self.context = ffi.new("bpfree_context *")
         for name in ("theta", "x", "arena", "coefficients", "state"):
             setattr(self.context, name, ffi.from_buffer("float *", getattr(self, name)))
         check_status(lib.bpfree_train_init(self.c, self.context), "train")
 
     def step(self, theta, step: int) -> np.ndarray:
-        """The next theta, by `bpfree_step`; `coefficients` then holds the record."""
+        """The next theta, by `bpfree_step`; `coefficients` then holds the record, `state` the update's state."""
         self._enter(theta, step)
         check_status(core().lib.bpfree_step(self.c, self.context), f"step {step}")
         return self.theta.copy()
 
-    def apply(self, theta, step: int, coefficients: np.ndarray) -> np.ndarray:
-        """The next theta from a record (groups, queries), by `bpfree_apply`."""
+    def apply(self, theta, state: list, step: int, coefficients: np.ndarray) -> tuple[np.ndarray, list]:
+        """The next theta and state from a record (groups, queries), by `bpfree_apply`."""
         self._enter(theta, step)
+        parts = np.split(self.state, np.cumsum([part.size for part in state])[:-1]) if state else []
+        for part, values in zip(parts, state, strict=True):
+            part[:] = values
         record = pointer("coefficients", coefficients, np.float32, (self.n_groups, self.c.n_queries))
         check_status(core().lib.bpfree_apply(self.c, self.context, record), f"step {step}")
-        return self.theta.copy()
+        return self.theta.copy(), [part.copy() for part in parts]
 
     def _enter(self, theta, step: int) -> None:
         check_status(core().lib.bpfree_check_arithmetic(), f"step {step}")

@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 from bpfree.registry import Table
-from bpfree.updates import sgd
+from bpfree.updates import adam, momentum, sgd, sign_sgd, weight_decay
 
-UPDATES = Table("updates", [sgd.ROW])
+UPDATES = Table("updates", [sgd.ROW, momentum.ROW, sign_sgd.ROW, adam.ROW, weight_decay.ROW])
 """Joined with the C side by the generated updates.gen.def."""

@@ -1,16 +1,16 @@
 # SPDX-License-Identifier: MIT
-"""SGD: theta = fl(theta - fl(lr g))."""
+"""SGD: g <- fl(lr g)."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
 from bpfree.errors import check_normal
-from bpfree.updates.table import UpdateRow
+from bpfree.updates.table import Update, UpdateRow
 
 
 @dataclass(frozen=True)
-class SGD:
+class SGD(Update):
     """Plain gradient descent, theta <- theta - lr g; no state.
 
     >>> import numpy as np
@@ -25,16 +25,12 @@ class SGD:
 
     @property
     def settings(self) -> tuple[float, ...]:
-        """What the C side reads."""
+        """{lr}."""
         return (self.lr,)
 
-    def init(self, theta) -> list:
-        """No state."""
-        return []
-
-    def update(self, gradient, state, theta, step):
-        """The next theta, in theta's precision, and state; arguments are left alone."""
-        return theta - theta.dtype.type(self.lr) * gradient, state
+    def transform(self, gradient, state, theta):
+        """One multiply."""
+        return theta.dtype.type(self.lr) * gradient, state
 
 
 ROW = UpdateRow(0, "sgd", "bpfree_upd_sgd", SGD)

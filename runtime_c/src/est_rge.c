@@ -4,6 +4,7 @@
  * or, one-sided, (L(theta + mu u_i) - L(theta)) / mu. Query i of every group
  * uses direction i; groups are disjoint, so their directions are too. */
 #include "bpfree/train.h"
+#include "clip.h"
 #include "signs.h"
 
 static bpfree_probe make_probe(const bpfree_trainer *t, uint32_t step, uint32_t query)
@@ -68,7 +69,7 @@ static void gradient(const bpfree_trainer *t, uint32_t step, const float *coeffi
 {
   for (uint32_t query = 0; query < t->n_queries; query++) {
     const bpfree_probe probe = make_probe(t, step, query);
-    const float c = coefficients[query];
+    const float c = bpfree_clipped(t, coefficients[query]);
     bpfree_signs signs;
     bpfree_signs_start(&signs, &probe, t->model->slices[slice].first_block + block);
     for (uint32_t done = 0; done < n; done += 32) {

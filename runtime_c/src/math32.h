@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * math32.h - exp, log and tanh for float32 with the same bits on every machine.
+ * math32.h - exp, log, tanh, sigmoid, sin and cos for float32 with the same bits on every machine.
  *
- * A C library's expf/logf/tanhf differ in the last bit from one platform to the next.  These
+ * A C library's expf/logf/sinf differ in the last bit from one platform to the next.  These
  * use only + - * / and compares on float, in one fixed order, plus unsigned arithmetic on the
  * bit pattern, so any IEEE-754 machine in round-to-nearest with subnormals on gives the same
  * result.  bpfree/math32.py is the NumPy twin, operation for operation.
@@ -130,6 +130,87 @@ static inline float bpfree_tanh32(float x)
     small = a + a * (z * p);
     y = bpfree_select32(a < 0.625f, small, large); /* NaN takes large, which is NaN */
     return bpfree_float32(bpfree_bits32(y) | sign);
+}
+
+/*
+ * sigmoid(x) = 1 / (1 + exp(-x)).
+ *
+ * Max error 2.481 ulp.
+ * x > 16.63553, +inf -> 1.  x < -88.72283, -inf -> +0; the last results before that, from
+ * x < -87.33654 on, are subnormal.  Subnormal x, +-0 -> 1/2.  NaN -> NaN.
+ */
+static inline float bpfree_sigmoid32(float x)
+{
+    return 1.0f / (1.0f + bpfree_exp32(-x));
+}
+
+/*
+ * sin(a + quarter * pi/2) for a >= 0, what sin and cos share:
+ * n = round(a / (pi/2)),  r = a - n pi/2  (Cody-Waite) as a sum hi + lo,  |r| <= 0.786,
+ * sin(r) ~ hi + (lo (1 - z/2) + hi z p(z)),   z = hi^2,  p of degree 2,
+ * cos(r) ~ 1 - z/2 + (z^2 q(z) - hi lo),      q of degree 2, error of 1 - z/2 recovered.
+ *
+ * a > 12867.964 counts as 12867.964, which is n = 8192, a full number of turns.
+ * +inf, NaN -> NaN.
+ */
+static inline float bpfree_turned_sin32(float a, uint32_t quarter)
+{
+    const float top = 0x1.921fb6p+13f; /* 8192 pi/2 */
+    const float magic = 0x1.8p+23f;    /* ulp 1: adding it rounds to an integer */
+    /* At most 11 bits each, so n times these is exact; so are both differences in r. */
+    const float half_pi_1 = 0x1.92p+0f;
+    const float half_pi_2 = 0x1.fb4p-12f;
+    const float half_pi_3 = 0x1.444p-24f;
+    const float half_pi_4 = 0x1.68c234p-39f;
+    const float c = bpfree_select32(a < top, a, top); /* NaN becomes top, too */
+    const float t = c * 0x1.45f306p-1f + magic;
+    const float n = t - magic;
+    const float r = (c - n * half_pi_1) - n * half_pi_2;
+    const float w = n * half_pi_3;
+    const float hi = r - w;
+    const float lo = ((r - hi) - w) - n * half_pi_4;
+    const float z = hi * hi;
+    const float h = 0.5f * z;
+    const float one_h = 1.0f - h;
+    const uint32_t turn = bpfree_bits32(t) + quarter; /* the low bits of t hold n */
+    float p, q, y;
+    p = -0x1.9951eap-13f;
+    p = p * z + 0x1.110774p-7f;
+    p = p * z - 0x1.555546p-3f;
+    p = hi + (lo * one_h + (hi * z) * p);
+    q = 0x1.99e80cp-16f;
+    q = q * z - 0x1.6c0c28p-10f;
+    q = q * z + 0x1.55554ap-5f;
+    q = one_h + (((1.0f - one_h) - h) + ((z * z) * q - hi * lo));
+    y = bpfree_select32((int)(turn & 1u), q, p);
+    y = bpfree_float32(bpfree_bits32(y) ^ ((turn & 2u) << 30));
+    return bpfree_select32(a < bpfree_float32(0x7f800000u), y, bpfree_float32(0x7fc00000u));
+}
+
+/*
+ * sin(|x|), see above, with the sign of x put back last, so sin(-x) is -sin(x).
+ *
+ * Max error 0.794 ulp for |x| <= 12867.964, zeros of sin included.
+ * |x| > 12867.964 -> as at the limit, 0.000358 with the sign of x.  +-inf, NaN -> NaN.
+ * +-0, subnormal x -> x.
+ */
+static inline float bpfree_sin32(float x)
+{
+    const uint32_t sign = bpfree_bits32(x) & 0x80000000u;
+    const float y = bpfree_turned_sin32(bpfree_float32(bpfree_bits32(x) ^ sign), 0u);
+    return bpfree_float32(bpfree_bits32(y) ^ sign);
+}
+
+/*
+ * cos(x) = sin(|x| + pi/2), see above.
+ *
+ * Max error 0.800 ulp for |x| <= 12867.964, zeros of cos included.
+ * |x| > 12867.964 -> as at the limit, 1 - 2^-24.  +-inf, NaN -> NaN.
+ * +-0, subnormal x -> 1.
+ */
+static inline float bpfree_cos32(float x)
+{
+    return bpfree_turned_sin32(bpfree_float32(bpfree_bits32(x) & 0x7fffffffu), 1u);
 }
 
 #endif /* BPFREE_MATH32_H */

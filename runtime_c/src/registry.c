@@ -140,8 +140,10 @@ const char *bpfree_registry_name(const char *table, uint32_t number)
 
 int bpfree_math(uint32_t number, uint32_t n, const float *x, float *y)
 {
-  if (number > 2) return BPFREE_ERR_ARG;
-  for (uint32_t k = 0; k < n; k++)
-    y[k] = number == 0 ? bpfree_exp32(x[k]) : number == 1 ? bpfree_log32(x[k]) : bpfree_tanh32(x[k]);
+  static float (*const functions[])(float) = {
+      bpfree_exp32, bpfree_log32, bpfree_tanh32, bpfree_sigmoid32, bpfree_sin32, bpfree_cos32,
+  };
+  if (number >= COUNT(functions)) return BPFREE_ERR_ARG;
+  for (uint32_t k = 0; k < n; k++) y[k] = functions[number](x[k]);
   return BPFREE_OK;
 }

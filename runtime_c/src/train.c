@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 #include <float.h>
+#include <stddef.h>
 #include "bpfree/train.h"
+#include "clip.h"
 
-#define MAX_STATE 2 /* vectors of state: Adam's two */
+#define MAX_VECTORS 2 /* of state a link: Adam's two */
 
 /* Finite floats, and only they, give x - x == 0. */
 static int all_finite(const float *values, uint32_t n)
@@ -63,24 +65,61 @@ uint32_t bpfree_train_arena_size(const bpfree_model *model)
   return size < BPFREE_BLOCK ? BPFREE_BLOCK : size;
 }
 
+static uint32_t link_floats(const bpfree_trainer *t, uint32_t link)
+{
+  const bpfree_update *update = t->links[link].update;
+  return update->n_vectors * t->model->n_theta + update->n_scalars;
+}
+
+uint32_t bpfree_state_size(const bpfree_trainer *t)
+{
+  uint32_t floats = 0;
+  for (uint32_t k = 0; k < t->n_links; k++) floats += link_floats(t, k);
+  return floats;
+}
+
 uint32_t bpfree_train_size(const bpfree_trainer *t)
 {
   const bpfree_model *model = t->model;
-  const uint32_t floats = model->n_theta * (1u + t->update->n_state) + model->tensors[model->input].size +
+  const uint32_t floats = model->n_theta + bpfree_state_size(t) + model->tensors[model->input].size +
                           bpfree_train_arena_size(model) + bpfree_n_groups(model, t->grouping) * t->n_queries;
   return floats * (uint32_t)sizeof(float) + (uint32_t)sizeof(bpfree_context);
 }
 
+static int links_valid(const bpfree_trainer *t)
+{
+  if (!t->links || t->n_links == 0) return 0;
+  for (uint32_t k = 0; k < t->n_links; k++) {
+    const bpfree_link *link = &t->links[k];
+    if (!link->update || !link->settings || link->update->n_vectors > MAX_VECTORS) return 0;
+  }
+  return 1;
+}
+
+/* Vectors start at 0, scalars at 1. */
+static void clear_state(const bpfree_trainer *t, float *state)
+{
+  for (uint32_t k = 0; k < t->n_links; k++) {
+    const uint32_t floats = link_floats(t, k), scalars = t->links[k].update->n_scalars;
+    for (uint32_t i = 0; i < floats; i++) state[i] = i < floats - scalars ? 0.0f : 1.0f;
+    state += floats;
+  }
+}
+
 int bpfree_train_init(const bpfree_trainer *t, bpfree_context *c)
 {
-  if (!t || !c || !t->model || !t->estimator || !t->update || !t->loss || !t->settings) return BPFREE_ERR_ARG;
-  if (t->batch == 0 || t->batch > 1u << 24 || t->n_queries == 0 || t->n_queries > 4096 || t->grouping > BPFREE_TENSOR ||
-      t->two_sided > 1 || !(t->mu >= FLT_MIN) || !all_finite(&t->mu, 1) || t->update->n_state > MAX_STATE)
+  if (!t || !c || !t->model || !t->estimator || !t->loss || !links_valid(t)) return BPFREE_ERR_ARG;
+  if (t->batch == 0 || t->batch > 1u << 24 || t->n_queries == 0 || t->n_queries > 4096 ||
+      t->grouping > BPFREE_TENSOR || t->two_sided > 1)
+    return BPFREE_ERR_ARG;
+  if (!(t->mu >= FLT_MIN) || !(t->clip >= 0.0f) || !all_finite(&t->mu, 1) || !all_finite(&t->clip, 1))
     return BPFREE_ERR_ARG;
   if (!aligned(c->theta) || !aligned(c->x) || !aligned(c->arena) || !aligned(c->coefficients))
     return BPFREE_ERR_ALIGN;
-  if (t->update->n_state && !aligned(c->state)) return BPFREE_ERR_ALIGN;
-  for (uint32_t k = 0; k < t->update->n_state * t->model->n_theta; k++) c->state[k] = 0.0f;
+  if (bpfree_state_size(t)) {
+    if (!aligned(c->state)) return BPFREE_ERR_ALIGN;
+    clear_state(t, c->state);
+  }
   c->step = 0;
   return BPFREE_OK;
 }
@@ -93,26 +132,49 @@ static void update_by_signs(const bpfree_trainer *t, bpfree_context *c, float co
   for (uint32_t k = 0; left; k++) {
     const uint32_t n = left < 32 ? left : 32;
     if ((k & 1u) == 0) t->estimator->signs(t, c->step, slice, k / 2, words);
-    t->update->apply_signs(theta, coefficient, words[k & 1u], t->settings, n);
+    t->links->update->apply_signs(theta, coefficient, words[k & 1u], t->links->settings, n);
     theta += n;
     left -= n;
   }
 }
 
+/* The chunk g of the gradient, through all links, and off theta. */
+static void update_chunk(const bpfree_trainer *t, bpfree_context *c, float *g, uint32_t first, uint32_t n)
+{
+  float *base = c->state;
+  for (uint32_t k = 0; k < t->n_links; k++) {
+    const bpfree_update *update = t->links[k].update;
+    float *vectors[MAX_VECTORS] = {NULL, NULL};
+    for (uint32_t v = 0; v < update->n_vectors; v++) vectors[v] = base + v * t->model->n_theta + first;
+    const float *scalars = update->n_scalars ? base + update->n_vectors * t->model->n_theta : NULL;
+    update->transform(g, c->theta + first, vectors, scalars, t->links[k].settings, n);
+    base = base ? base + link_floats(t, k) : NULL;
+  }
+  for (uint32_t i = 0; i < n; i++) c->theta[first + i] = c->theta[first + i] - g[i];
+}
+
 /* The arena is idle between evaluations: it holds the chunk of gradient. */
 static void update_slice(const bpfree_trainer *t, bpfree_context *c, const float *coefficients, uint32_t slice)
 {
-  if (t->n_queries == 1 && t->estimator->signs && t->update->apply_signs) {
-    update_by_signs(t, c, *coefficients, slice);
+  if (t->n_queries == 1 && t->n_links == 1 && t->estimator->signs && t->links->update->apply_signs) {
+    update_by_signs(t, c, bpfree_clipped(t, *coefficients), slice);
     return;
   }
   const uint32_t offset = t->model->slices[slice].offset, size = t->model->slices[slice].size;
   for (uint32_t done = 0; done < size; done += BPFREE_BLOCK) {
     const uint32_t n = size - done < BPFREE_BLOCK ? size - done : BPFREE_BLOCK;
-    float *state[MAX_STATE] = {c->state, c->state};
-    for (uint32_t v = 0; v < t->update->n_state; v++) state[v] = c->state + v * t->model->n_theta + offset + done;
     t->estimator->gradient(t, c->step, coefficients, slice, done / BPFREE_BLOCK, n, c->arena);
-    t->update->apply(c->theta + offset + done, c->arena, state, t->settings, n);
+    update_chunk(t, c, c->arena, offset + done, n);
+  }
+}
+
+static void begin_links(const bpfree_trainer *t, bpfree_context *c)
+{
+  float *base = c->state;
+  for (uint32_t k = 0; k < t->n_links && base; k++) {
+    const bpfree_update *update = t->links[k].update;
+    if (update->begin) update->begin(base + update->n_vectors * t->model->n_theta, t->links[k].settings);
+    base += link_floats(t, k);
   }
 }
 
@@ -120,6 +182,7 @@ int bpfree_apply(const bpfree_trainer *t, bpfree_context *c, const float *coeffi
 {
   const uint32_t groups = bpfree_n_groups(t->model, t->grouping);
   if (!all_finite(coefficients, groups * t->n_queries)) return BPFREE_ERR_NUMERIC;
+  begin_links(t, c);
   for (uint32_t g = 0; g < groups; g++) {
     uint32_t first, count;
     const int status = bpfree_group_slices(t->model, t->grouping, g, &first, &count);

@@ -1,13 +1,16 @@
 /* SPDX-License-Identifier: MIT */
-/* theta = fl(theta - fl(lr g)). settings {lr}, no state. */
+/* g <- fl(lr g). Settings {lr}, no state. */
 #include "bpfree/train.h"
 #include "signs.h"
 
-static void apply(float *theta, const float *gradient, float *const *state, const float *settings, uint32_t n)
+static void transform(float *g, const float *theta, float *const *state, const float *scalars, const float *settings,
+                      uint32_t n)
 {
   const float lr = settings[0];
+  (void)theta;
   (void)state;
-  for (uint32_t k = 0; k < n; k++) theta[k] = theta[k] - lr * gradient[k];
+  (void)scalars;
+  for (uint32_t k = 0; k < n; k++) g[k] = lr * g[k];
 }
 
 /* fl(lr (c u)) = fl(lr c) u: one multiply a word, then additions only. */
@@ -20,4 +23,4 @@ static void apply_signs(float *theta, float coefficient, uint32_t word, const fl
     for (uint32_t k = 0; k < n; k++, word <<= 1) theta[k] = theta[k] - bpfree_signed(step, word);
 }
 
-const bpfree_update bpfree_upd_sgd = {apply, apply_signs, 0};
+const bpfree_update bpfree_upd_sgd = {transform, 0, apply_signs, 0, 0};

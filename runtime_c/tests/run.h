@@ -29,6 +29,7 @@ typedef struct run {
   bpfree_trainer trainer;
   bpfree_context context;
   float settings[1];
+  bpfree_link link;
 } run;
 
 /* Fills r and returns what bpfree_train_init says; r stays where it is. */
@@ -40,19 +41,22 @@ static inline int run_start(run *r, const golden_run *g)
   const bpfree_rows rows = {network->batch, features, outputs, g->seed, g->batch};
   r->rows = rows;
   r->settings[0] = g->lr;
+  r->link.update = &bpfree_upd_sgd;
+  r->link.settings = r->settings;
   const bpfree_trainer trainer = {model,
                                   &bpfree_est_rge,
-                                  &bpfree_upd_sgd,
+                                  &r->link,
                                   bpfree_registry_loss(SCALAR, network->loss),
                                   bpfree_sample_row,
                                   &r->rows,
-                                  r->settings,
+                                  1,
                                   g->seed,
                                   g->batch,
                                   g->n_queries,
                                   g->grouping,
                                   g->two_sided,
-                                  g->mu};
+                                  g->mu,
+                                  0.0f};
   r->trainer = trainer;
   const uint32_t n = bpfree_n_groups(model, g->grouping) * g->n_queries;
   const bpfree_context context = {floats(model->n_theta), floats(features), floats(bpfree_train_arena_size(model)),

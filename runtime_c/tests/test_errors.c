@@ -21,9 +21,14 @@ static void settings(void)
 {
   REFUSED(trainer.model = NULL, BPFREE_ERR_ARG);
   REFUSED(trainer.estimator = NULL, BPFREE_ERR_ARG);
-  REFUSED(trainer.update = NULL, BPFREE_ERR_ARG);
+  const bpfree_link without_update = {NULL, &huge}, without_settings = {&bpfree_upd_sgd, NULL};
+  REFUSED(trainer.links = NULL, BPFREE_ERR_ARG);
+  REFUSED(trainer.links = &without_update, BPFREE_ERR_ARG);
+  REFUSED(trainer.links = &without_settings, BPFREE_ERR_ARG);
+  REFUSED(trainer.n_links = 0, BPFREE_ERR_ARG);
+  REFUSED(trainer.clip = -1.0f, BPFREE_ERR_ARG);
+  REFUSED(trainer.clip = huge * 2.0f, BPFREE_ERR_ARG);
   REFUSED(trainer.loss = NULL, BPFREE_ERR_ARG);
-  REFUSED(trainer.settings = NULL, BPFREE_ERR_ARG);
   REFUSED(trainer.batch = 0, BPFREE_ERR_ARG);
   REFUSED(trainer.n_queries = 0, BPFREE_ERR_ARG);
   REFUSED(trainer.n_queries = 4097, BPFREE_ERR_ARG);

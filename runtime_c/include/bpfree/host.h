@@ -66,7 +66,7 @@ typedef struct bpfree_rows {
 } bpfree_rows;
 int bpfree_sample_row(void *user, uint32_t step, uint32_t i, float *x, bpfree_target *y);
 
-/* y[k] = exp, log or tanh (number 0, 1, 2) of x[k]: the runtime's own math. */
+/* y[k] = exp, log, tanh, sigmoid, sin or cos (number 0 to 5) of x[k]: the runtime's own math. */
 int bpfree_math(uint32_t number, uint32_t n, const float *x, float *y);
 /* cffi: end */
 

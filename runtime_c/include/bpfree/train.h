@@ -35,15 +35,27 @@ typedef int (*bpfree_sample_fn)(void *user, uint32_t step, uint32_t i, float *x,
 typedef void (*bpfree_loss)(const float *y, uint32_t outputs, const uint32_t *labels, const float *targets,
                             uint32_t n, float *values);
 
-/* An update is elementwise, so it is applied chunk by chunk. */
+/* A link of the update: turns a gradient into the step that theta is moved
+ * back by, g <- f(g, theta, state). Links follow one another, the last one's g
+ * is subtracted. All are elementwise, so they run chunk by chunk. */
 typedef struct bpfree_update {
-  /* theta[0..n) moves by what gradient[0..n) and the n_state vectors say. */
-  void (*apply)(float *theta, const float *gradient, float *const *state, const float *settings, uint32_t n);
-  /* The same for gradient[k] = coefficient times sign k of word (most
-   * significant bit first, 1 = minus), n <= 32; NULL where that saves nothing. */
+  /* g[0..n) and the vectors of state at the same elements; theta is read. */
+  void (*transform)(float *g, const float *theta, float *const *state, const float *scalars, const float *settings,
+                    uint32_t n);
+  /* Moves the scalars on, once a step; NULL where there are none. */
+  void (*begin)(float *scalars, const float *settings);
+  /* Subtracts the step itself where g[k] = coefficient times sign k of word
+   * (most significant bit first, 1 = minus), n <= 32; NULL where that saves
+   * nothing. */
   void (*apply_signs)(float *theta, float coefficient, uint32_t word, const float *settings, uint32_t n);
-  uint32_t n_state; /* floats of state per parameter, at most 2 */
+  uint32_t n_vectors; /* of state, n_theta floats each, at most 2; start at 0 */
+  uint32_t n_scalars; /* of state; start at 1 */
 } bpfree_update;
+
+typedef struct bpfree_link {
+  const bpfree_update *update;
+  const float *settings; /* what its file says */
+} bpfree_link;
 
 enum bpfree_grouping {
   BPFREE_JOINT = 0, /* one probe moves all parameters */
@@ -70,17 +82,18 @@ typedef struct bpfree_estimator {
 typedef struct bpfree_trainer {
   const bpfree_model *model;
   const bpfree_estimator *estimator;
-  const bpfree_update *update;
+  const bpfree_link *links; /* the update: at least one */
   bpfree_loss loss;
   bpfree_sample_fn sample; /* may be NULL where only bpfree_apply is used */
   void *user;              /* handed to sample */
-  const float *settings;   /* of the update; sgd: {lr} */
+  uint32_t n_links;
   uint32_t seed;           /* every number is a seed, 0 too */
   uint32_t batch;          /* samples a step, 1..2^24 */
   uint32_t n_queries;      /* directions a step and group, 1..4096 */
   uint32_t grouping;       /* enum bpfree_grouping */
   uint32_t two_sided;      /* 1: L+ - L-, 0: L+ - L0 */
   float mu;                /* smoothing radius, a normal number > 0 */
+  float clip;              /* coefficients are cut to [-clip, clip]; 0: they are not */
 } bpfree_trainer;
 
 /* A run in RAM; every pointer is the caller's. */
@@ -89,7 +102,7 @@ typedef struct bpfree_context {
   float *x;            /* (features) one sample */
   float *arena;        /* bpfree_train_arena_size() floats */
   float *coefficients; /* (groups * n_queries), group-major */
-  float *state;        /* (update->n_state * n_theta); may be NULL when that is 0 */
+  float *state;        /* bpfree_state_size() floats: each link's vectors, then its scalars; may be NULL if 0 */
   uint32_t step;       /* the next step */
 } bpfree_context;
 
@@ -102,6 +115,9 @@ int bpfree_group_slices(const bpfree_model *model, uint32_t grouping, uint32_t g
 
 /* Floats of arena a training step needs (also holds a chunk of gradient). */
 uint32_t bpfree_train_arena_size(const bpfree_model *model);
+
+/* Floats of state of the update's links. */
+uint32_t bpfree_state_size(const bpfree_trainer *trainer);
 
 /* Bytes of RAM of a run: theta, x, arena, coefficients, state, context. */
 uint32_t bpfree_train_size(const bpfree_trainer *trainer);

@@ -1,0 +1,17 @@
+# SPDX-License-Identifier: MIT
+"""Sigmoid: y = 1 / (1 + exp(-x)), elementwise."""
+
+from __future__ import annotations
+
+from bpfree.ops.table import Op
+
+OP = Op(
+    number=9,
+    name="sigmoid",
+    c="bpfree_op_sigmoid",
+    infer=lambda attributes, shape: shape,
+    forward=lambda arithmetic, parameters, x, attributes: arithmetic.sigmoid(x),
+    macs=lambda attributes, shape: 0,
+    in_place=True,
+    examples=(({}, (9,)),),
+)

@@ -1,0 +1,17 @@
+# SPDX-License-Identifier: MIT
+"""Sin: y = sin(x), elementwise."""
+
+from __future__ import annotations
+
+from bpfree.ops.table import Op
+
+OP = Op(
+    number=8,
+    name="sin",
+    c="bpfree_op_sin",
+    infer=lambda attributes, shape: shape,
+    forward=lambda arithmetic, parameters, x, attributes: arithmetic.sin(x),
+    macs=lambda attributes, shape: 0,
+    in_place=True,
+    examples=(({}, (9,)),),
+)

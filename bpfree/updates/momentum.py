@@ -1,0 +1,42 @@
+# SPDX-License-Identifier: MIT
+"""Momentum: v <- fl(fl(beta v) + g), g <- fl(lr v)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from bpfree.errors import check_normal, check_share
+from bpfree.updates.table import Update, UpdateRow
+
+
+@dataclass(frozen=True)
+class Momentum(Update):
+    """Heavy-ball momentum (Polyak, 1964): v <- beta v + g, theta <- theta - lr v; one vector of state.
+
+    >>> import numpy as np
+    >>> theta, state = Momentum(lr=1.0, beta=0.5).update(np.ones(1), [np.ones(1)], np.zeros(1), step=0)
+    >>> theta.tolist(), state[0].tolist()
+    ([-1.5], [1.5])
+    """
+
+    lr: float = 1e-2
+    beta: float = 0.9
+    n_vectors = 1
+
+    def __post_init__(self):
+        check_normal("lr", self.lr)
+        check_share("beta", self.beta)
+
+    @property
+    def settings(self) -> tuple[float, ...]:
+        """{lr, beta}."""
+        return (self.lr, self.beta)
+
+    def transform(self, gradient, state, theta):
+        """The velocity takes the gradient in, and is the direction."""
+        real = theta.dtype.type
+        velocity = real(self.beta) * state[0] + gradient
+        return real(self.lr) * velocity, [velocity]
+
+
+ROW = UpdateRow(1, "momentum", "bpfree_upd_momentum", Momentum)

@@ -1,0 +1,39 @@
+# SPDX-License-Identifier: MIT
+"""SignSGD: g <- lr sign(g), sign(0) = 0."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from bpfree.errors import check_normal
+from bpfree.updates.table import Update, UpdateRow
+
+
+@dataclass(frozen=True)
+class SignSGD(Update):
+    """theta <- theta - lr sign(g) (Bernstein et al., ICML 2018; for ZO, Liu et al., ICLR 2019); no state.
+
+    >>> SignSGD(lr=0.5).update(np.array([3.0, 0.0]), [], np.zeros(2), step=0)[0].tolist()
+    [-0.5, 0.0]
+    """
+
+    lr: float = 1e-3
+
+    def __post_init__(self):
+        check_normal("lr", self.lr)
+
+    @property
+    def settings(self) -> tuple[float, ...]:
+        """{lr}."""
+        return (self.lr,)
+
+    def transform(self, gradient, state, theta):
+        """Only signs are looked at."""
+        lr = theta.dtype.type(self.lr)
+        zero = theta.dtype.type(0)
+        return np.where(gradient > 0, lr, np.where(gradient < 0, -lr, zero)), state
+
+
+ROW = UpdateRow(2, "sign_sgd", "bpfree_upd_sign_sgd", SignSGD)

@@ -1,0 +1,36 @@
+# SPDX-License-Identifier: MIT
+"""Weight decay: g <- fl(g + fl(rate theta))."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from bpfree.errors import check_normal
+from bpfree.updates.table import Update, UpdateRow
+
+
+@dataclass(frozen=True)
+class WeightDecay(Update):
+    """A link that pulls theta towards 0; no state.
+
+    chain(WeightDecay(rate), SGD(lr)) is an L2 penalty; chain(Adam(lr),
+    WeightDecay(lr * rate)) decays apart from the gradient (AdamW, Loshchilov
+    and Hutter, ICLR 2019).
+    """
+
+    rate: float = 1e-4
+
+    def __post_init__(self):
+        check_normal("rate", self.rate)
+
+    @property
+    def settings(self) -> tuple[float, ...]:
+        """{rate}."""
+        return (self.rate,)
+
+    def transform(self, gradient, state, theta):
+        """theta's share is added."""
+        return gradient + theta.dtype.type(self.rate) * theta, state
+
+
+ROW = UpdateRow(4, "weight_decay", "bpfree_upd_weight_decay", WeightDecay)

@@ -1,0 +1,6 @@
+/* SPDX-License-Identifier: MIT */
+/* y = 1 / (1 + exp(-x)). No attributes, no parameters. */
+#include "elementwise.h"
+#include "math32.h"
+
+BPFREE_ELEMENTWISE(op_sigmoid, bpfree_sigmoid32)

@@ -1,0 +1,6 @@
+/* SPDX-License-Identifier: MIT */
+/* y = sin(x). No attributes, no parameters. */
+#include "elementwise.h"
+#include "math32.h"
+
+BPFREE_ELEMENTWISE(op_sin, bpfree_sin32)
