@@ -42,7 +42,7 @@ _HOMES = {
     "CompiledEngine": "bpfree.engines",
     "theta_hash": "bpfree.graph",
 }
-_MODULES = ("datasets", "emulate", "exporters", "native", "tt", "bench", "rng")
+_MODULES = ("datasets", "errors", "emulate", "exporters", "native", "tt", "bench", "rng")
 
 __all__ = ["__version__", *_HOMES, *_MODULES]
 

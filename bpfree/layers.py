@@ -181,6 +181,9 @@ def assemble(input_shape, nodes, frozen=()) -> Graph:
         shape, *others = (tensors[numbers[tensor]].shape for tensor in inputs)
         if any(other != shape for other in others):
             raise ValueError(f"node {name!r}: {op} expects inputs of one shape, got {[shape, *others]}")
+        if not isinstance(attributes, dict) or set(attributes) != set(OPS[op].attributes):
+            wanted = sorted(OPS[op].attributes)
+            raise ValueError(f"node {name!r} ({op}): expected attributes {wanted}, got {attributes!r}")
         try:
             output = OPS[op].infer(attributes, shape)
             parameters = OPS[op].parameters(attributes, shape)

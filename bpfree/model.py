@@ -65,10 +65,12 @@ class Model:
             if fields["schema"] != SCHEMA:
                 raise FormatError(f"{path}: expected schema {SCHEMA}, got {fields['schema']}: update bpfree")
             document = json.loads(str(fields["graph"]))
+            if document["schema"] != SCHEMA:
+                raise FormatError(f"{path}: expected graph schema {SCHEMA}, got {document['schema']}: update bpfree")
             rows = [(n["op"], n["name"], n["inputs"], n["attributes"]) for n in document["nodes"]]
             graph = assemble(document["input"], rows, frozen=document["frozen"])
             return cls(graph, fields["theta"], fields["frozen"])
-        except (ValueError, LookupError, TypeError, RecursionError) as error:
+        except (ValueError, LookupError, TypeError, RecursionError, OverflowError) as error:
             if isinstance(error, FormatError):
                 raise
             raise FormatError(f"{path}: not a bpfree model: {error}") from None

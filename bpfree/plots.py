@@ -23,18 +23,18 @@ def smooth(values, width: int) -> np.ndarray:
     return (totals[stops] - totals[starts]) / (stops - starts)
 
 
-def draw_run(axis, run, label: str = "") -> None:
-    """Loss (left) and validation accuracy (right) against forwards."""
+def draw_run(axis, run) -> None:
+    """Loss (left) and what validation measures (right) against forwards."""
     per_step = run.forwards / max(1, len(run.losses))
     forwards = per_step * np.arange(1, len(run.losses) + 1)
-    axis.plot(forwards, smooth(run.losses, 50), color="tab:blue", label=f"{label}probe loss")
+    axis.plot(forwards, smooth(run.losses, 50), color="tab:blue")
     axis.set_xlabel("forwards (samples passed through the network)")
     axis.set_ylabel("loss", color="tab:blue")
     if run.validation:
         steps, accuracies = zip(*run.validation, strict=True)
         right = axis.twinx()
-        right.plot(per_step * np.array(steps), accuracies, color="tab:green", label=f"{label}validation accuracy")
-        right.set_ylabel("validation accuracy", color="tab:green")
+        right.plot(per_step * np.array(steps), accuracies, color="tab:green")
+        right.set_ylabel(f"validation {run.metric}", color="tab:green")
 
 
 def plot_run(run, path) -> None:

@@ -37,7 +37,7 @@ def training_bar(show: bool | None, total: int):
     with live_bar(total, "training", show) as update:
 
         def report(run):
-            accuracy = f"  val {run.validation[-1][1]:.3f}" if run.validation else ""
+            accuracy = f"  val {run.metric} {run.validation[-1][1]:.3f}" if run.validation else ""
             recent = run.losses[-50:]
             update(len(run.losses), f"loss {sum(recent) / len(recent):.4f}{accuracy}  {run.forwards:,} forwards")
 

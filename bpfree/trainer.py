@@ -11,7 +11,7 @@ from bpfree import rng
 from bpfree.errors import check_count, check_seed
 from bpfree.estimators import ESTIMATORS
 from bpfree.estimators.rge import GROUPINGS
-from bpfree.graph import Graph
+from bpfree.graph import Graph, fnv1a64
 from bpfree.losses import get_loss
 from bpfree.updates import UPDATES
 from bpfree.updates.table import Update
@@ -39,6 +39,8 @@ class Trainer:
         links = tuple(UPDATES.of(link) for link in self.update.links)
         rows = {"estimator": ESTIMATORS.of(self.estimator), "links": links, "loss": self.loss}
         object.__setattr__(self, "rows", rows)
+        if self.graph.n_theta == 0:
+            raise ValueError("model: expected trainable parameters, got none")
 
     def estimate(self, engine, theta, batch, step: int):
         """One step's Estimate at theta on a batch, and the losses it is made of (probes, n)."""
@@ -48,6 +50,9 @@ class Trainer:
 
     def gradient(self, step: int, coefficients) -> np.ndarray:
         """The gradient estimate (n_theta,) that coefficients stand for, once they are clipped."""
+        expected = (len(self.graph.groups(self.estimator.grouping)), self.estimator.n_queries)
+        if coefficients.shape != expected:
+            raise ValueError(f"coefficients: expected shape (groups, queries) = {expected}, got {coefficients.shape}")
         if self.update.clip:
             limit = coefficients.dtype.type(self.update.clip)
             coefficients = np.clip(coefficients, -limit, limit)
@@ -56,6 +61,10 @@ class Trainer:
     def indices(self, step: int, n_samples: int) -> np.ndarray:
         """Indices of the minibatch at a step, of n samples in shuffled epochs."""
         return rng.batch_indices(self.seed, step, self.batch_size, n_samples)
+
+    def fingerprint(self) -> str:
+        """Hash of all that a record depends on besides theta: graph, seed, estimator, update, batch."""
+        return f"{fnv1a64(repr((self.graph.hash(), sorted(self.native_settings().items()))).encode()):016x}"
 
     def native_settings(self) -> dict:
         """The run in the numbers of `bpfree_trainer`."""

@@ -6,22 +6,29 @@ from __future__ import annotations
 import time
 from dataclasses import dataclass, field
 
+import numpy as np
+
 from bpfree.engines import get_engine
 from bpfree.engines.batch import make_batch
 from bpfree.errors import check_count
 from bpfree.estimators.rge import RGE
 from bpfree.journal import Journal
 from bpfree.model import Model
+from bpfree.probes import Probe
 from bpfree.progress import training_bar
 from bpfree.trainer import Trainer
 from bpfree.updates.sgd import SGD
+
+_QUIET_STEPS = 10
+"""Steps in a row without any difference of losses after which mu is below float resolution."""
 
 
 @dataclass
 class Run:
     """What training did, and what it cost.
 
-    losses: mean probe loss of every step. validation: (step, accuracy) pairs.
+    losses: mean probe loss of every step. validation: (step, value) pairs,
+    value being the accuracy, or for losses without labels the mean loss (`metric`).
     evaluations: black-box loss calls. forwards: samples passed through the
     network, one pass each. outcome: "done", or what stopped the run, with advice.
     """
@@ -41,6 +48,11 @@ class Run:
         """Multiply-accumulates spent in forward passes."""
         return self.forwards * self.model.macs
 
+    @property
+    def metric(self) -> str:
+        """What `validation` measures."""
+        return "accuracy" if self.trainer.loss.labels else "loss"
+
     def summary(self) -> str:
         """One paragraph for people."""
         lines = [
@@ -51,7 +63,8 @@ class Run:
             f"time {self.seconds:.1f} s, theta {self.model.hash}, outcome: {self.outcome}",
         ]
         if self.validation:
-            lines.insert(1, f"validation accuracy {self.validation[-1][1]:.4f}")
+            step, value = self.validation[-1]
+            lines.insert(1, f"validation {self.metric} {value:.4f} after step {step}")
         return "\n".join(lines)
 
     def plot(self, path) -> None:
@@ -82,13 +95,15 @@ def train(
 
     data: (x, y), x (n, features...), y integer labels (n,) or targets (n, outputs).
     estimator, update: such as RGE(n_queries=8), SGD(lr=0.05). Give steps or epochs.
-    validation: (x, y) for accuracy every `validate_every` steps. engine:
+    validation: (x, y), looked at every `validate_every` steps and at the end. engine:
     "compiled", "reference", "exact"; default: compiled where it is there.
     progress: show a live bar on stderr; default: when that is a terminal.
     callback(step, run) after every step; returning False stops the run.
 
-    A step with a loss that is not finite never updates: the run ends and
-    `run.outcome` says what to try.
+    Numeric failure is a result: the run ends, `run.model` keeps the last finite
+    theta, and `run.outcome` says what to try. To go on from `run.model` give
+    another seed: with the same one a run walks the same minibatches and
+    directions again, and the update's state starts anew.
 
     >>> import bpfree as bf
     >>> import numpy as np
@@ -107,7 +122,13 @@ def train(
         raise TypeError(f"callback: expected a function of (step, run), got {callback!r}")
     check_count("validate_every", validate_every)
     trainer = Trainer(
-        model.graph, model.frozen, loss, estimator or RGE(n_queries=8), update or SGD(), batch_size, seed
+        model.graph,
+        model.frozen,
+        loss,
+        RGE(n_queries=8) if estimator is None else estimator,
+        SGD() if update is None else update,
+        batch_size,
+        seed,
     )
     batch, engine = make_batch(model.graph, trainer.loss, *data), get_engine(engine)
     if batch_size > len(batch):
@@ -117,29 +138,47 @@ def train(
     if epochs is not None:
         steps = check_count("epochs", epochs) * (len(batch) // batch_size)
     total = check_count("steps", steps)
-    run = Run(Model(model.graph, model.theta, model.frozen), trainer, Journal(model.hash))
-    theta, state = run.model.theta, trainer.update.init(model.theta)
+    if not np.isfinite(model.theta).all():
+        raise ValueError("model: expected finite parameters to start from, got some that are not")
+    held_out = None if validation is None else make_batch(model.graph, trainer.loss, *validation)
+    run = Run(Model(model.graph, model.theta, model.frozen), trainer, Journal(model.hash, trainer.fingerprint()))
+    state, quiet = trainer.update.init(model.theta), 0
     started = time.perf_counter()
     with training_bar(progress, total) as show:
         for step in range(total):
             samples = batch.take(trainer.indices(step, len(batch)))
-            estimate, values = trainer.estimate(engine, theta, samples, step)
+            estimate, values = trainer.estimate(engine, run.model.theta, samples, step)
             run.evaluations += estimate.n_evaluations
             run.forwards += values.size
             if not estimate.finite:
                 run.outcome = f"step {step}: a loss is not finite; nothing was updated: try a smaller lr or mu"
                 break
-            theta, state = engine.apply(trainer, theta, state, step, estimate.coefficients)
+            record = estimate.coefficients.astype(np.float32)
+            theta, state = engine.apply(trainer, run.model.theta, state, step, record)
+            if not np.isfinite(theta).all():
+                run.outcome = f"step {step}: the update overflows; it was not made: try a smaller lr, or clip"
+                break
             run.model.theta = theta
             run.losses.append(float(values.mean()))
-            run.journal.append(estimate.coefficients)
-            if validation is not None and ((step + 1) % validate_every == 0 or step + 1 == total):
-                run.validation.append((step + 1, run.model.accuracy(*validation, engine)))
+            run.journal.append(record)
             run.seconds = time.perf_counter() - started
+            if held_out is not None and ((step + 1) % validate_every == 0 or step + 1 == total):
+                run.validation.append((step + 1, validate(run, engine, held_out)))
             show(run)
+            quiet = 0 if record.any() else quiet + 1
+            if quiet == _QUIET_STEPS:
+                run.outcome = f"step {step}: no probe changed the loss for {quiet} steps: try a larger mu"
+                break
             if callback is not None and callback(step, run) is False:
                 run.outcome = f"stopped by the callback after step {step}"
                 break
     return run
 
 
+def validate(run: Run, engine, batch) -> float:
+    """The run's metric on a batch: accuracy, or the mean loss where there are no labels."""
+    graph, theta, frozen = run.model.graph, run.model.theta, run.model.frozen
+    if run.metric == "accuracy":
+        return float((engine.predict(graph, theta, frozen, batch.x).argmax(axis=1) == batch.labels).mean())
+    at_theta = Probe(run.trainer.seed, 0, 0, 0.0, 0, 0)
+    return float(engine.evaluate(graph, theta, frozen, batch, run.trainer.loss, [at_theta]).mean())

@@ -16,7 +16,9 @@ import numpy as np
 from bpfree.errors import check_count
 from bpfree.exporters import main_source, makefile_source, model_source
 from bpfree.exporters.c_text import array, float_literal
+from bpfree.model import Model
 from bpfree.tables import model_tables
+from bpfree.trainer import Trainer
 
 MARK_STEP, MARK_STEP_DONE = 1, 2
 """Marks the program sends before and after each training step."""
@@ -65,7 +67,8 @@ def export(
 
     Args:
         model: starting parameters, kept in flash and copied to RAM.
-        folder: made if missing; files of an earlier export are replaced.
+        folder: made if missing; files of an earlier export are replaced, but not a
+            main.c or port/port.c that you wrote.
         trainer: loss, estimator, update, seed and batch size, such as `run.trainer`.
         samples: what the device draws shuffled minibatches from. None: you write
             `int sample(...)` (bpfree_sample_fn of runtime/bpfree/train.h), from a sensor say.
@@ -77,6 +80,11 @@ def export(
     if target not in _TARGETS:
         raise ValueError(f"target: expected one of {', '.join(_TARGETS)}, got {target!r}")
     check_count("steps", steps)
+    if not isinstance(model, Model) or not isinstance(trainer, Trainer):
+        wanted = "a Model and a Trainer, such as run.model and run.trainer"
+        raise TypeError(f"model, trainer: expected {wanted}, got {model!r} and {trainer!r}")
+    if trainer.graph.hash() != model.graph.hash():
+        raise ValueError("trainer: expected the trainer of this model, got one of another graph")
     if samples is not None:
         _check_samples(model.graph, trainer, samples)
     tables = model_tables(model.graph, sides=2 if trainer.estimator.two_sided else 1)
@@ -85,12 +93,15 @@ def export(
     _write(folder / "model.c", model_source.source(model.graph, tables, model.theta, model.frozen))
     if samples is not None:
         _write(folder / "samples.c", samples_source(samples, trainer))
+    else:
+        (folder / "samples.c").unlink(missing_ok=True)
     _write(folder / "trainer.c", main_source.trainer(trainer))
-    _write(folder / "main.c", main_source.main(steps, (MARK_STEP, MARK_STEP_DONE)))
+    if not _is_users(folder / "main.c"):
+        _write(folder / "main.c", main_source.main(steps, (MARK_STEP, MARK_STEP_DONE)))
     _copy_runtime(folder, tables, trainer)
     port, cpu_flags = _TARGETS[target]
     _write(folder / "Makefile", makefile_source.render(cpu_flags))
-    shutil.copytree(runtime_folder() / "ports" / port, folder / "port", dirs_exist_ok=True)
+    _copy_port(runtime_folder() / "ports" / port, folder / "port")
     return folder
 
 
@@ -125,10 +136,12 @@ def _check_samples(graph, trainer, samples) -> None:
         raise ValueError(f"samples.rows: expected at least batch_size={trainer.batch_size} rows, got {len(rows)}")
     name, wanted = ("labels", (len(rows),)) if trainer.loss.labels else ("targets", (len(rows), graph.output.size))
     given = getattr(samples, name)
-    if given is None or given.shape != wanted or not np.issubdtype(given.dtype, np.number):
-        raise ValueError(f"samples.{name}: expected shape {wanted}, got {getattr(given, 'shape', None)}")
-    if trainer.loss.labels and int(given.max()) >= graph.output.size:
-        raise ValueError(f"samples.labels: expected labels below {graph.output.size}, got {int(given.max())}")
+    kind = np.integer if trainer.loss.labels else np.floating
+    if given is None or given.shape != wanted or not np.issubdtype(given.dtype, kind):
+        raise ValueError(f"samples.{name}: expected {kind.__name__} of shape {wanted}, got {_describe(given)}")
+    if trainer.loss.labels and not 0 <= given.min() <= given.max() < graph.output.size:
+        allowed = f"labels in [0, {graph.output.size - 1}]"
+        raise ValueError(f"samples.labels: expected {allowed}, got {given.min()} to {given.max()}")
 
 
 def _copy_runtime(folder: Path, tables, trainer) -> None:
@@ -144,6 +157,24 @@ def _copy_runtime(folder: Path, tables, trainer) -> None:
             shutil.copy(header, target / "bpfree")
     for name in [*sources, *(path.name for path in (origin / "src").glob("*.h") if path.name != "registry_isa.h")]:
         shutil.copy(origin / "src" / name, target)
+
+
+def _describe(array) -> str:
+    """dtype and shape, for a message."""
+    return "None" if array is None else f"{array.dtype} {array.shape}"
+
+
+def _is_users(path: Path) -> bool:
+    """Is there a file, and not one that export wrote?"""
+    return path.exists() and not path.read_text().startswith("/* Written by bpfree")
+
+
+def _copy_port(origin: Path, target: Path) -> None:
+    """The port's files; of port.c, which is made to be replaced, only the first copy."""
+    target.mkdir(parents=True, exist_ok=True)
+    for path in origin.iterdir():
+        if path.name != "port.c" or not (target / "port.c").exists():
+            shutil.copy(path, target)
 
 
 def _write(path: Path, text: str) -> None:

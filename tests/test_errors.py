@@ -99,7 +99,7 @@ CONSTRUCTORS = [
     (lambda: assemble([4], [node(inputs=[])]), r"node 'a': expected inputs among \['input'\], got \[\]"),
     (lambda: assemble([4], [node(inputs=["input"] * 3)]), r"node 'a': relu expects 1 input, got 3"),
     (lambda: assemble([4], [node(op="foo")]), r"ops: expected one of linear, .*got 'foo'"),
-    (lambda: assemble([4], [node(op="linear")]), r"node 'a' \(linear\): attributes do not fit: 'bias'"),
+    (lambda: assemble([4], [node(op="linear")]), r"node 'a' \(linear\): expected attributes \['bias', 'outputs'\]"),
     (lambda: assemble([4], [node()], frozen=["b"]), r"frozen: expected names of parameters, got \['b'\]"),
     (lambda: MODEL.predict(X[:, :2], "exact"), r"x: expected shape \(n, 4\) with n >= 1, got \(20, 2\)"),
     (lambda: MODEL.accuracy(X, Y[:3], "exact"), r"labels: expected shape \(20,\), got \(3,\)"),
@@ -144,7 +144,7 @@ TRAINING = [
     ({"callback": 5}, r"callback: expected a function of \(step, run\), got 5"),
     ({"validation": X}, r"validation: expected a pair \(x, y\), got ndarray"),
     ({"validation": (X[:, :2], Y)}, r"x: expected shape \(n, 4\)"),
-    ({"validation": (X, Y[:3])}, r"labels: expected shape \(20,\), got \(3,\)"),
+    ({"validation": (X, Y[:3])}, r"y: expected one row a sample \(20\), got shape \(3,\)"),
     ({"validate_every": 0}, r"validate_every: expected an integer >= 1, got 0"),
 ]
 

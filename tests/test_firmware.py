@@ -187,9 +187,11 @@ BAD = {
     "width": ({"samples": firmware.Samples(PIXELS[:, :9], labels=LABELS)}, r"samples.rows: .*\(n, 64\)"),
     "dtype": ({"samples": firmware.Samples(PIXELS.astype(float), labels=LABELS)}, "uint8 or float32"),
     "few": ({"samples": firmware.Samples(PIXELS[:2], labels=LABELS[:2])}, "at least batch_size=4"),
-    "labels": ({"samples": firmware.Samples(PIXELS, labels=LABELS[:5])}, r"samples.labels: expected shape \(60,\)"),
+    "labels": ({"samples": firmware.Samples(PIXELS, labels=LABELS[:5])}, r"expected integer of shape \(60,\), got"),
     "none": ({"samples": firmware.Samples(PIXELS)}, "samples.labels"),
-    "range": ({"samples": firmware.Samples(PIXELS, labels=LABELS + 1)}, "labels below 10, got 10"),
+    "negative": ({"samples": firmware.Samples(PIXELS, labels=LABELS - 1)}, r"labels in \[0, 9\], got -1 to 8"),
+    "real": ({"samples": firmware.Samples(PIXELS, labels=LABELS * 0.5)}, "expected integer of shape"),
+    "range": ({"samples": firmware.Samples(PIXELS, labels=LABELS + 1)}, r"labels in \[0, 9\], got 1 to 10"),
 }
 
 
@@ -199,6 +201,27 @@ def test_what_does_not_fit_is_named(tmp_path, case):
     changes, message = BAD[case]
     with pytest.raises(ValueError, match=message):
         firmware.export(model, tmp_path, **{"trainer": run.trainer, "samples": DIGITS, "steps": 1, **changes})
+
+
+def test_a_trainer_of_another_model_is_refused(tmp_path):
+    model, _ = trained("dense", 1)
+    _, other = trained("tt", 1)
+    with pytest.raises(ValueError, match="trainer: expected the trainer of this model"):
+        firmware.export(model, tmp_path, trainer=other.trainer)
+    with pytest.raises(TypeError, match="model, trainer: expected a Model and a Trainer"):
+        firmware.export(other, tmp_path, trainer=other.trainer)
+
+
+def test_exporting_again_keeps_what_the_user_wrote_and_drops_what_is_stale(tmp_path):
+    model, run = trained("dense", 1)
+    firmware.export(model, tmp_path, trainer=run.trainer, samples=DIGITS, steps=1)
+    firmware.export(model, tmp_path, trainer=run.trainer, samples=DIGITS, steps=77)
+    assert "STEPS = 77" in (tmp_path / "main.c").read_text()
+    for mine in ("main.c", "port/port.c"):
+        (tmp_path / mine).write_text("/* mine */\n")
+    firmware.export(model, tmp_path, trainer=run.trainer, steps=1)
+    assert (tmp_path / "main.c").read_text() == (tmp_path / "port" / "port.c").read_text() == "/* mine */\n"
+    assert not (tmp_path / "samples.c").exists()
 
 
 @pytest.mark.parametrize("value", [0.1, -0.0, 1e-45, 3.4e38, 1 / 3])

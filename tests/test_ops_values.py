@@ -103,7 +103,7 @@ BAD = [
     (lambda: bf.Sequential(4, [bf.Scale(float("inf"))]), "factor: expected a finite float32 number, got inf"),
     (lambda: bf.Sequential(4, [bf.Scale("a")]), "factor: expected a number, got 'a'"),
     (lambda: assemble((4,), [("add", "y", ["input"], {})]), "add expects 2 inputs, got 1"),
-    (lambda: assemble((4,), [("scale", "y", ["input"], {"factor": 1.0})]), "attributes do not fit: 'offset'"),
+    (lambda: assemble((4,), [("scale", "y", ["input"], {"factor": 1.0})]), "expected attributes .* got"),
 ]
 
 

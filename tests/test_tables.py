@@ -1,5 +1,7 @@
 """Each row of a table has what the tests that run over the table need."""
 
+from pathlib import Path
+
 import pytest
 from helpers import ESTIMATOR_SETTINGS, UPDATE_SETTINGS
 
@@ -13,6 +15,13 @@ from bpfree.updates import UPDATES
 @pytest.mark.parametrize("row", list(OPS), ids=lambda row: row.name)
 def test_every_op_has_examples(row):
     assert row.examples
+    assert all(set(attributes) == set(row.attributes) for attributes, _ in row.examples)
+
+
+def test_the_format_names_every_op():
+    text = (Path(__file__).resolve().parent.parent / "runtime_c" / "FORMAT.md").read_text()
+    rows = "".join(line for line in text.splitlines() if line.startswith("| `"))
+    assert [row.name for row in OPS if f"`{row.name}`" not in rows] == []
 
 
 @pytest.mark.parametrize(

@@ -162,5 +162,69 @@ def test_divergence_is_an_outcome_not_a_warning(engine):
         bf.Sequential(3, [bf.Linear(4), bf.Linear(2)]), (x, y), loss="mse", update=bf.SGD(1e30), batch_size=4,
         steps=50, engine=engine,
     )  # fmt: skip
-    assert "not finite" in run.outcome and "smaller lr" in run.outcome
+    assert ("not finite" in run.outcome or "overflows" in run.outcome) and "smaller lr" in run.outcome
     assert len(run.losses) == len(run.journal) < 50
+    assert np.isfinite(run.model.theta).all(), "the last finite parameters are kept"
+
+
+@pytest.mark.parametrize("engine", ["reference", "compiled"])
+def test_probes_below_float_resolution_are_an_outcome_with_advice(engine):
+    run = bf.train(model(), (X, Y), estimator=bf.RGE(mu=1e-30), batch_size=8, steps=100, engine=engine)
+    assert "no probe changed the loss" in run.outcome and "larger mu" in run.outcome
+    assert len(run.losses) < 100
+
+
+def test_validation_is_checked_before_the_first_step_and_measures_what_the_loss_allows():
+    steps = []
+    targets = floats(1, 40, 2)
+    net = bf.Sequential(5, [bf.Linear(2)], seed=1)
+    common = {"loss": "mse", "steps": 4, "batch_size": 8, "callback": lambda step, run: steps.append(step)}
+    with pytest.raises(ValueError, match="y: mse expects real numbers of shape"):
+        bf.train(net, (X, targets), validation=(X, targets[:, :1]), **common)
+    assert steps == []
+    run = bf.train(net, (X, targets), validation=(X, targets), validate_every=2, **common)
+    assert run.metric == "loss" and [step for step, _ in run.validation] == [2, 4]
+    expected = np.mean((run.model.predict(X).astype(float) - targets) ** 2)
+    assert abs(run.validation[-1][1] - expected) < 1e-5 * expected
+    assert "validation loss" in run.summary() and "after step 4" in run.summary()
+
+
+@pytest.mark.parametrize("bad", [np.nan, np.inf, 1e300])
+def test_training_data_must_be_finite(bad):
+    x = X.astype(float).copy()
+    x[3, 1] = bad
+    with pytest.raises(ValueError, match="x: expected finite float32 numbers, got others in 1 rows, first 3"):
+        bf.train(model(), (x, Y), steps=1, batch_size=8)
+    y = floats(1, 40, 3).astype(float)
+    y[5, 0] = bad
+    with pytest.raises(ValueError, match="y: expected finite float32 numbers, got others in 1 rows, first 5"):
+        bf.train(model(), (X, y), loss="mse", steps=1, batch_size=8)
+
+
+def test_a_start_that_is_not_finite_is_refused():
+    net = model()
+    net.theta[3] = np.nan
+    with pytest.raises(ValueError, match="model: expected finite parameters"):
+        bf.train(net, (X, Y), steps=1, batch_size=8)
+
+
+def test_nothing_to_train_is_refused():
+    with pytest.raises(ValueError, match="model: expected trainable parameters, got none"):
+        bf.train(bf.Sequential(5, [bf.ReLU()]), (X, Y), steps=1, batch_size=8)
+
+
+def test_float64_evaluation_keeps_float32_parameters():
+    run = bf.train(model(), (X, Y), steps=5, batch_size=8, engine=ReferenceEngine(dtype=np.float64))
+    assert run.model.theta.dtype == np.float32
+    assert_same_bits(bf.replay(run.journal, run.trainer, model().theta, "compiled"), run.model.theta)
+
+
+@pytest.mark.parametrize(("wrong", "message"), [({"update": 0}, "got 0"), ({"estimator": []}, r"got \[\]")])
+def test_falsy_is_not_default(wrong, message):
+    with pytest.raises(TypeError, match=message):
+        bf.train(model(), (X, Y), steps=1, batch_size=8, **wrong)
+
+
+def test_an_engine_class_is_not_an_engine():
+    with pytest.raises(TypeError, match=r"ReferenceEngine\(\), got the class"):
+        bf.train(model(), (X, Y), steps=1, batch_size=8, engine=ReferenceEngine)

@@ -65,13 +65,13 @@ def test_the_runs_learn(trained, name):
 def test_replay_in_two_parts(trained):
     run, _ = trained("mlp")
     base, middle = RUNS["mlp"].model.theta, 37
-    head = Journal(run.journal.base_hash, 0, run.journal.records[:middle])
+    head = Journal(run.journal.base_hash, run.journal.settings, 0, run.journal.records[:middle])
     engine = make_engine(ENGINES[-1])
     theta = replay(head, run.trainer, base, engine)
-    tail = Journal(theta_hash(theta), middle, run.journal.records[middle:])
+    tail = Journal(theta_hash(theta), run.journal.settings, middle, run.journal.records[middle:])
     assert_same_bits(replay(tail, run.trainer, theta, engine), run.model.theta)
     # The step is part of a record's address: the same records counted from 0 lead elsewhere.
-    misplaced = Journal(theta_hash(theta), 0, run.journal.records[middle:])
+    misplaced = Journal(theta_hash(theta), run.journal.settings, 0, run.journal.records[middle:])
     assert theta_hash(replay(misplaced, run.trainer, theta, engine)) != run.model.hash
 
 
@@ -79,8 +79,35 @@ def test_replay_refuses_another_base(trained):
     run, _ = trained("mlp")
     other = RUNS["mlp"].model.theta.copy()
     other[3] = np.nextafter(other[3], np.float32(9))
-    with pytest.raises(ValueError, match=rf"theta: .*{run.journal.base_hash}.*got hash {theta_hash(other)}"):
+    with pytest.raises(ValueError, match=rf"theta: .*{run.journal.base_hash}.*got {theta_hash(other)}"):
         replay(run.journal, run.trainer, other, make_engine("exact"))
+
+
+def test_replay_refuses_other_settings(trained):
+    import bpfree as bf
+    from bpfree.trainer import Trainer
+
+    run, _ = trained("mlp")
+    t, base = run.trainer, RUNS["mlp"].model.theta
+    same = (t.graph, t.frozen, t.loss, t.estimator, t.update, t.batch_size, t.seed)
+    assert_same_bits(replay(run.journal, Trainer(*same), base, "compiled"), run.model.theta)
+    for place, other in ((3, bf.RGE(n_queries=7)), (4, bf.Adam(0.1)), (5, t.batch_size + 1), (6, t.seed + 1)):
+        changed = (*same[:place], other, *same[place + 1 :])
+        with pytest.raises(ValueError, match="trainer: expected the one the journal was written with"):
+            replay(run.journal, Trainer(*changed), base)
+
+
+def test_replay_of_a_stateful_update_starts_at_the_first_step():
+    import bpfree as bf
+
+    x, y = np.eye(4, dtype=np.float32), np.arange(4) % 2
+    model = bf.Sequential(4, [bf.Linear(2)])
+    run = bf.train(model, (x, y), steps=6, batch_size=2, update=bf.chain(bf.clip(0.1), bf.Adam(0.1)))
+    for engine in ("exact", "compiled", None):
+        assert_same_bits(replay(run.journal, run.trainer, model.theta, engine), run.model.theta)
+    tail = Journal(run.model.hash, run.journal.settings, 3, run.journal.records[3:])
+    with pytest.raises(ValueError, match="journal: expected the run's first step, as the update has state"):
+        replay(tail, run.trainer, run.model.theta)
 
 
 def test_training_leaves_the_model_given_alone(trained):

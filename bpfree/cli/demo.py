@@ -58,7 +58,8 @@ class OnDevice:
     def journal(self, base_hash: str) -> Journal:
         """The records it sent, one row of coefficients a step."""
         words = self.result.records.view(np.float32)
-        return Journal(base_hash, records=list(words.reshape(DEVICE_STEPS, -1, self.trainer.estimator.n_queries)))
+        records = list(words.reshape(DEVICE_STEPS, -1, self.trainer.estimator.n_queries))
+        return Journal(base_hash, self.trainer.fingerprint(), records=records)
 
 
 @click.command()

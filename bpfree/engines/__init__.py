@@ -10,6 +10,9 @@ None of them writes theta.
 
 from __future__ import annotations
 
+from functools import lru_cache
+from threading import get_ident
+
 from bpfree.engines.batch import Batch
 from bpfree.engines.compiled import CompiledEngine
 from bpfree.engines.reference import ReferenceEngine
@@ -24,6 +27,12 @@ _NAMES = {
 }
 
 
+@lru_cache(maxsize=16)
+def _default(thread: int, name: str):
+    # Kept, so that its tables are built once; one a thread, as an engine has one workspace.
+    return _NAMES[name]()
+
+
 def get_engine(engine):
     """An engine by name ("reference", "exact", "compiled"); an engine is returned as it is.
 
@@ -32,7 +41,9 @@ def get_engine(engine):
     from bpfree import native
 
     if engine is None:
-        engine = "compiled" if native.available() else "reference"
+        return _default(get_ident(), "compiled" if native.available() else "reference")
+    if isinstance(engine, type):
+        raise TypeError(f"engine: expected a name or an engine such as {engine.__name__}(), got the class")
     if isinstance(engine, str):
         return _NAMES[check_choice("engine", engine, tuple(_NAMES))]()
     if not hasattr(engine, "evaluate"):

@@ -32,12 +32,25 @@ def make_inputs(graph, x) -> np.ndarray:
     features = graph.input.size
     if array.ndim < 2 or len(array) == 0 or array[0].size != features:
         raise ValueError(f"x: expected shape (n, {features}) with n >= 1, got {array.shape}")
-    return np.ascontiguousarray(array.reshape(len(array), features), np.float32)
+    return _float32(array.reshape(len(array), features))
+
+
+def _float32(array) -> np.ndarray:
+    with np.errstate(over="ignore"):  # what does not fit becomes infinite, as float32 has it
+        return np.ascontiguousarray(array, np.float32)
+
+
+def _check_finite(name: str, values) -> None:
+    """Training on a NaN would not end in one: ReLU turns it into 0."""
+    bad = np.flatnonzero(~np.isfinite(values).all(axis=1))
+    if bad.size:
+        raise ValueError(f"{name}: expected finite float32 numbers, got others in {bad.size} rows, first {bad[0]}")
 
 
 def make_batch(graph, loss, x, y) -> Batch:
     """x and y as the loss reads them; raises naming what does not fit."""
     x, y, outputs = make_inputs(graph, x), np.asarray(y), graph.output.size
+    _check_finite("x", x)
     if y.ndim == 0 or len(y) != len(x):
         raise ValueError(f"y: expected one row a sample ({len(x)}), got shape {y.shape}")
     if loss.labels:
@@ -49,4 +62,6 @@ def make_batch(graph, loss, x, y) -> Batch:
     if y.reshape(len(y), -1).shape[1] != outputs or y.dtype.kind not in "biuf":
         expected = f"real numbers of shape (n, {outputs})"
         raise ValueError(f"y: {loss.name} expects {expected}, got {y.dtype} {y.shape}")
-    return Batch(x, targets=np.ascontiguousarray(y.reshape(len(y), outputs), np.float32))
+    targets = _float32(y.reshape(len(y), outputs))
+    _check_finite("y", targets)
+    return Batch(x, targets=targets)

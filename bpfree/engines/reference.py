@@ -16,7 +16,7 @@ _DIVERGENCE_IS_A_RESULT = np.errstate(over="ignore", invalid="ignore", under="ig
 class ReferenceEngine:
     """NumPy; fast with BLAS, or `exact`: the compiled engine's bits (float32 only).
 
-    dtype: float32 or float64, of parameters and activations.
+    dtype: float32 or float64, of activations and losses; theta stays float32.
     """
 
     def __init__(self, exact: bool = False, dtype=np.float32):
@@ -45,6 +45,7 @@ class ReferenceEngine:
     @_DIVERGENCE_IS_A_RESULT
     def apply(self, trainer, theta, state, step, coefficients):
         """One step from its record; the update sees the gradient the record stands for."""
+        coefficients = coefficients.astype(theta.dtype)  # records are float32, however losses were computed
         return trainer.update.update(trainer.gradient(step, coefficients), state, theta, step)
 
     def _forward(self, graph, theta, frozen, x):

@@ -41,6 +41,7 @@ OP = Op(
     number=0,
     name="linear",
     c="bpfree_op_linear",
+    attributes=("outputs", "bias"),
     infer=infer,
     parameters=parameters,
     initialise=initialise,

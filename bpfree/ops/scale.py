@@ -32,6 +32,7 @@ OP = Op(
     number=6,
     name="scale",
     c="bpfree_op_scale",
+    attributes=("factor", "offset"),
     infer=infer,
     forward=forward,
     macs=lambda attributes, shape: prod(shape),

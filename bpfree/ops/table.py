@@ -14,6 +14,7 @@ class Op:
     """One operation. Functions take the node's attributes and the per-sample input shape.
 
     number, name: the row; c: the C kernel's symbol, or why there is none.
+    attributes: the names it has, all of them required.
     infer: output shape per sample; raises ValueError on attributes that do not fit.
     parameters: [(name, shape), ...] in slice order.
     initialise: arrays for them, from draw(k, size) in [0, 1) and the layer's gain.
@@ -35,6 +36,7 @@ class Op:
     initialise: Callable = lambda attributes, shape, draw, gain: []
     words: Callable = lambda attributes, shape: ()
     scratch: Callable = lambda attributes, shape: (0, 0)
+    attributes: tuple[str, ...] = ()
     arity: int = 1
     in_place: bool = False
     examples: tuple = ()

@@ -135,6 +135,7 @@ OP = Op(
     number=1,
     name="tt_linear",
     c="bpfree_op_tt_linear",
+    attributes=("inputs", "outputs", "ranks", "start", "bias"),
     infer=infer,
     parameters=parameters,
     initialise=initialise,
