@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import re
 import textwrap
 
 import numpy as np
@@ -37,7 +38,9 @@ def array(declaration: str, items, attribute: str = "", size: str | None = None)
 def rows(declaration: str, items, comments=None) -> str:
     """The same with one row a line, and a comment behind each."""
     items = list(items)
-    notes = [f" /* {comment} */" for comment in comments] if comments else [""] * len(items)
+    # names may come from a file: nothing of them may end the comment or begin another
+    safe = [re.sub(r"[^\w.,:+ -]", "_", comment, flags=re.ASCII) for comment in comments or ()]
+    notes = [f" /* {comment} */" for comment in safe] or [""] * len(items)
     body = "".join(f"  {item},{note}\n" for item, note in zip(items, notes, strict=True))
     return f"{declaration}[{len(items)}] = {{\n{body}}};\n"
 

@@ -203,6 +203,18 @@ def test_what_does_not_fit_is_named(tmp_path, case):
         firmware.export(model, tmp_path, **{"trainer": run.trainer, "samples": DIGITS, "steps": 1, **changes})
 
 
+def test_names_from_a_file_cannot_leave_their_comment(tmp_path):
+    from bpfree.layers import assemble, initial_parameters
+
+    name = 'a*/ int evil(void); /*"\\'
+    graph = assemble((64,), [("linear", name, ["input"], {"outputs": 10, "bias": True})])
+    model = bf.Model(graph, *initial_parameters(graph, 0))
+    run = bf.train(model, (DIGITS.x, LABELS), steps=2, batch_size=4, engine="compiled")
+    _, result = on_device(tmp_path, model, run, 2)
+    assert f"{result.hash:016x}" == run.model.hash
+    assert "evil(" not in (tmp_path / "model.c").read_text()
+
+
 def test_a_trainer_of_another_model_is_refused(tmp_path):
     model, _ = trained("dense", 1)
     _, other = trained("tt", 1)

@@ -20,6 +20,7 @@ from bpfree.engines.batch import Batch
 from bpfree.errors import NumericError
 from bpfree.layers import assemble, initial_parameters
 from bpfree.native.model import NativeModel
+from bpfree.native.trainer import NativeTrainer
 from bpfree.probes import Probe, direction, pack, perturb
 from bpfree.tables import model_tables
 from bpfree.trainer import Trainer
@@ -172,3 +173,23 @@ def test_an_engine_forgets_old_models():
         for model, wanted in zip(models, expected, strict=True):
             np.testing.assert_array_equal(model.predict(x, engine), wanted)
     assert len(engine._models._entries) <= 8
+
+
+def test_streaming_needs_kernels_of_one_lane_and_tables_of_two_sides():
+    graph, theta, constants = mixed()
+    x, labels = samples()
+    trainer = Trainer(graph, constants, "cross_entropy", bf.RGE(), SGD(), batch_size=2)
+    data, settings = (x, labels, None), trainer.native_settings()
+    for isa in bf.native.isa_names()[1:]:
+        with pytest.raises(ValueError, match='model: expected the "scalar" instruction set'):
+            NativeTrainer(NativeModel(model_tables(graph, 2), isa), data=data, **settings)
+    one_sided = NativeTrainer(NativeModel(model_tables(graph, 1), "scalar"), data=data, **settings)
+    with pytest.raises(ValueError, match="step 0: an argument is out of range"):
+        one_sided.step(theta, 0)
+
+
+def test_models_beyond_32_bits_are_refused():
+    wide = {"inputs": [1] * 4, "outputs": [256, 256, 256, 16], "ranks": [1] * 5, "start": "left", "bias": False}
+    graph = assemble((1,), [("tt_linear", "w", ["input"], wide)])
+    with pytest.raises(ValueError, match="model: the C runtime counts in 32 bits, got .* floats of arena"):
+        model_tables(graph)

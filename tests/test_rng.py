@@ -153,3 +153,14 @@ def test_minibatches_cover_an_epoch_once(n, batch):
         flat = sum(indices, [])
         assert len(set(flat)) == len(flat) == per_epoch * batch and set(flat) <= set(range(n))
         assert flat == rng.shuffle(4, epoch, n, np.arange(per_epoch * batch)).tolist()
+
+
+def test_the_core_refuses_what_it_cannot_shuffle():
+    for call in (
+        lambda: native.shuffle(0, 0, 0, 0),
+        lambda: native.shuffle(0, 0, 5, 5),
+        lambda: native.batch_indices(0, 0, 5, 3),
+        lambda: native.batch_indices(0, 0, 0, 3),
+    ):
+        with pytest.raises(ValueError, match="expected an integer in"):
+            call()

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from bpfree.errors import check_count
 from bpfree.native import core
 from bpfree.native.arrays import check_status, pointer
 
@@ -20,11 +21,13 @@ def threefry(key, counter) -> tuple[int, int]:
 
 def shuffle(seed: int, epoch: int, n: int, i: int) -> int:
     """`bpfree_shuffle`: position i of the shuffled order of n items."""
-    return core().lib.bpfree_shuffle(seed, epoch, n, i)
+    check_count("n", n, 1, 2**31)
+    return core().lib.bpfree_shuffle(seed, epoch, n, check_count("i", i, 0, n - 1))
 
 
 def batch_indices(seed: int, step: int, batch: int, n: int) -> list[int]:
     """`bpfree_batch_index` for every sample of a minibatch."""
+    check_count("batch", batch, 1, check_count("n", n, 1, 2**31))
     return [core().lib.bpfree_batch_index(seed, step, batch, n, i) for i in range(batch)]
 
 

@@ -22,6 +22,8 @@ class NativeTrainer:
         self, model, *, loss, estimator, links, clip, seed, batch, n_queries, grouping, two_sided, mu, data=None
     ):
         ffi, lib = core().ffi, core().lib
+        if data is not None and model.lanes != 1:
+            raise ValueError(f'model: expected the "scalar" instruction set to stream samples, got "{model.isa}"')
         self.model = model
         self._settings = [ffi.new("float[]", list(settings)) for _, settings in links]
         self._links = ffi.new(
@@ -67,7 +69,7 @@ class NativeTrainer:
         self.theta[:], self.context.step = theta, step
 
     def train_bytes(self) -> int:
-        """RAM of a run on a device, by `bpfree_train_size`."""
+        """RAM of a run by `bpfree_train_size`, with pointers of this machine's size."""
         return core().lib.bpfree_train_size(self.c)
 
     def _attach(self, x, labels, targets):

@@ -47,6 +47,7 @@ static int prepare(const bpfree_model *model, uint32_t n, uint32_t tile, float *
 {
   if (tile == 0) return BPFREE_ERR_ARG;
   if (!workspace || (uintptr_t)workspace & 63u) return BPFREE_ERR_ALIGN;
+  if ((uint64_t)model->arena_sample * tile + model->arena_fixed > UINT32_MAX) return BPFREE_ERR_SIZE;
   if (bpfree_workspace_size(model, n, tile) > bytes) return BPFREE_ERR_SIZE;
   if (bpfree_check_arithmetic()) return BPFREE_ERR_NUMERIC;
   *r = cut(model, n, tile, workspace);

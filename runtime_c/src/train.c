@@ -197,6 +197,7 @@ int bpfree_apply(const bpfree_trainer *t, bpfree_context *c, const float *coeffi
 int bpfree_step(const bpfree_trainer *t, bpfree_context *c)
 {
   if (!t->sample) return BPFREE_ERR_ARG;
+  if (t->two_sided && t->model->tensors[t->model->output].side == 0) return BPFREE_ERR_ARG;
   const int status = t->estimator->estimate(t, c);
   return status ? status : bpfree_apply(t, c, c->coefficients);
 }

@@ -39,7 +39,7 @@ typedef struct bpfree_batch {
 } bpfree_batch;
 
 /* Bytes of workspace for the calls below, aligned to 64; `tile` samples are
- * computed at a time, a multiple of the lanes of the model's kernels, >= 1
+ * computed at a time: 1 where the kernels have one lane, else a multiple of them
  * (0 gives 0 here and BPFREE_ERR_ARG below). */
 uint64_t bpfree_workspace_size(const bpfree_model *model, uint32_t n, uint32_t tile);
 

@@ -30,7 +30,7 @@ typedef struct bpfree_target {
  * or a negative number, which ends the step with BPFREE_ERR_CALLBACK. */
 typedef int (*bpfree_sample_fn)(void *user, uint32_t step, uint32_t i, float *x, bpfree_target *y);
 
-/* values[s] = loss of sample s. y (outputs, n); labels (n) or targets
+/* values[s] = loss of sample s, n a multiple of the kernel's lanes. y (outputs, n); labels (n) or targets
  * (outputs, n). Labels are checked by the caller: label < outputs. */
 typedef void (*bpfree_loss)(const float *y, uint32_t outputs, const uint32_t *labels, const float *targets,
                             uint32_t n, float *values);
@@ -78,7 +78,8 @@ typedef struct bpfree_estimator {
                 uint32_t words[2]);
 } bpfree_estimator;
 
-/* Settings of a run: const, in flash. */
+/* Settings of a run: const, in flash. Samples are streamed one by one, so the
+ * kernels of the model and the loss are those of one lane. */
 typedef struct bpfree_trainer {
   const bpfree_model *model;
   const bpfree_estimator *estimator;
@@ -91,7 +92,7 @@ typedef struct bpfree_trainer {
   uint32_t batch;          /* samples a step, 1..2^24 */
   uint32_t n_queries;      /* directions a step and group, 1..4096 */
   uint32_t grouping;       /* enum bpfree_grouping */
-  uint32_t two_sided;      /* 1: L+ - L-, 0: L+ - L0 */
+  uint32_t two_sided;      /* 1: L+ - L-, for which the model's tables need two sides; 0: L+ - L0 */
   float mu;                /* smoothing radius, a normal number > 0 */
   float clip;              /* coefficients are cut to [-clip, clip]; 0: they are not */
 } bpfree_trainer;
@@ -123,13 +124,14 @@ uint32_t bpfree_state_size(const bpfree_trainer *trainer);
 uint32_t bpfree_train_size(const bpfree_trainer *trainer);
 
 /* Checks settings and buffers and zeroes step and state; theta is the caller's.
- * Returns BPFREE_OK, BPFREE_ERR_ARG, BPFREE_ERR_SIZE or BPFREE_ERR_ALIGN. */
+ * Returns BPFREE_OK, BPFREE_ERR_ARG or BPFREE_ERR_ALIGN. */
 int bpfree_train_init(const bpfree_trainer *trainer, bpfree_context *context);
 
 /* One training step at context->step, which it then advances. Afterwards
  * context->coefficients is the record of the step. Returns BPFREE_OK,
- * BPFREE_ERR_ARG (label out of range), BPFREE_ERR_NUMERIC or
- * BPFREE_ERR_CALLBACK; on error theta and step are as before. */
+ * BPFREE_ERR_ARG (a label out of range, or tables of one side where two are
+ * probed), BPFREE_ERR_NUMERIC or BPFREE_ERR_CALLBACK; on error theta and step
+ * are as before. */
 int bpfree_step(const bpfree_trainer *trainer, bpfree_context *context);
 
 /* Replays one step from its record, no data needed: the same theta bits as
