@@ -194,10 +194,18 @@ int bpfree_apply(const bpfree_trainer *t, bpfree_context *c, const float *coeffi
   return BPFREE_OK;
 }
 
+/* Tables for one side would make every difference 0 without a word. */
+static int has_two_sides(const bpfree_model *model)
+{
+  for (uint32_t k = 0; k < model->n_tensors; k++)
+    if (model->tensors[k].side) return 1;
+  return 0;
+}
+
 int bpfree_step(const bpfree_trainer *t, bpfree_context *c)
 {
   if (!t->sample) return BPFREE_ERR_ARG;
-  if (t->two_sided && t->model->tensors[t->model->output].side == 0) return BPFREE_ERR_ARG;
+  if (t->two_sided && t->model->n_theta && !has_two_sides(t->model)) return BPFREE_ERR_ARG;
   const int status = t->estimator->estimate(t, c);
   return status ? status : bpfree_apply(t, c, c->coefficients);
 }
