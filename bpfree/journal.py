@@ -22,6 +22,12 @@ class Journal:
     base_hash: theta hash before the first of them. settings: the fingerprint of
     the run's Trainer. records: one (groups, queries) float32 array a step,
     coefficients before clip and learning rate.
+
+    >>> import bpfree as bf
+    >>> x, y = np.eye(4, dtype="f4"), np.arange(4) % 2
+    >>> run = bf.train(bf.Sequential(4, [bf.Linear(2)]), (x, y), steps=3, batch_size=2, engine="reference")
+    >>> len(run.journal), run.journal.records[0].shape
+    (3, (1, 8))
     """
 
     base_hash: str

@@ -20,6 +20,10 @@ class Linear:
     """y = W x + b; weight (outputs, inputs).
 
     Initial weights are uniform with variance gain^2 / inputs, biases zero.
+
+    >>> import bpfree as bf
+    >>> bf.Sequential(4, [bf.Linear(3)]).graph.n_theta
+    15
     """
 
     outputs: int
@@ -40,6 +44,10 @@ class TTLinear:
     narrower than prod(inputs) is padded with zeros. `rank` is one number for
     all inner ranks, or the inner ranks. Initial weights have mean square
     gain^2 / inputs exactly.
+
+    >>> import bpfree as bf
+    >>> bf.Sequential(784, [bf.TTLinear((7, 4, 4, 7), (8, 4, 4, 8), rank=6)]).graph.n_theta  # dense: 803,840
+    2848
     """
 
     def __init__(self, *sizes, rank, bias: bool = True, gain: float = 1.0, max_parameters: int | None = None):
@@ -82,7 +90,12 @@ class TTLinear:
 
 @dataclass(frozen=True)
 class ReLU:
-    """y = max(x, 0), elementwise."""
+    """y = max(x, 0), elementwise.
+
+    >>> import bpfree as bf
+    >>> bf.Sequential(2, [bf.ReLU()]).predict([[-1.0, 2.0]], "exact").tolist()
+    [[0.0, 2.0]]
+    """
 
     def node(self, shape):
         """Operation and attributes."""
@@ -91,7 +104,12 @@ class ReLU:
 
 @dataclass(frozen=True)
 class Tanh:
-    """y = tanh(x), elementwise."""
+    """y = tanh(x), elementwise.
+
+    >>> import bpfree as bf
+    >>> bf.Sequential(2, [bf.Tanh()]).predict([[0.0, 100.0]], "exact").tolist()
+    [[0.0, 1.0]]
+    """
 
     def node(self, shape):
         """Operation and attributes."""
@@ -100,7 +118,12 @@ class Tanh:
 
 @dataclass(frozen=True)
 class Sin:
-    """y = sin(x), elementwise."""
+    """y = sin(x), elementwise.
+
+    >>> import bpfree as bf
+    >>> bf.Sequential(1, [bf.Sin()]).predict([[0.0]], "exact").tolist()
+    [[0.0]]
+    """
 
     def node(self, shape):
         """Operation and attributes."""
@@ -109,7 +132,12 @@ class Sin:
 
 @dataclass(frozen=True)
 class Sigmoid:
-    """y = 1 / (1 + exp(-x)), elementwise."""
+    """y = 1 / (1 + exp(-x)), elementwise.
+
+    >>> import bpfree as bf
+    >>> bf.Sequential(2, [bf.Sigmoid()]).predict([[0.0, 100.0]], "exact").tolist()
+    [[0.5, 1.0]]
+    """
 
     def node(self, shape):
         """Operation and attributes."""
@@ -121,6 +149,10 @@ class Softmax:
     """y_c = exp(x_c) / sum_c exp(x_c) over all features of a sample.
 
     For probabilities at the output; training with softmax cross-entropy takes the scores before it.
+
+    >>> import bpfree as bf
+    >>> bf.Sequential(2, [bf.Softmax()]).predict([[3.0, 3.0]], "exact").tolist()
+    [[0.5, 0.5]]
     """
 
     def node(self, shape):
@@ -130,7 +162,12 @@ class Softmax:
 
 @dataclass(frozen=True)
 class Flatten:
-    """The same numbers as one vector a sample."""
+    """The same numbers as one vector a sample.
+
+    >>> import bpfree as bf
+    >>> bf.Sequential((2, 3), [bf.Flatten()]).graph.output.shape
+    (6,)
+    """
 
     def node(self, shape):
         """Operation and attributes."""
@@ -139,7 +176,12 @@ class Flatten:
 
 @dataclass(frozen=True)
 class Scale:
-    """y = factor x + offset with two constants, such as a normalisation of inputs."""
+    """y = factor x + offset with two constants, such as a normalisation of inputs.
+
+    >>> import bpfree as bf
+    >>> bf.Sequential(2, [bf.Scale(0.5, -1.0)]).predict([[0.0, 4.0]], "exact").tolist()
+    [[-1.0, 1.0]]
+    """
 
     factor: float
     offset: float = 0.0
@@ -151,7 +193,12 @@ class Scale:
 
 
 class Residual:
-    """y = x + layers(x): a skip round one or more layers that keep the shape (He et al., CVPR 2016)."""
+    """y = x + layers(x): a skip round one or more layers that keep the shape (He et al., CVPR 2016).
+
+    >>> import bpfree as bf
+    >>> bf.Sequential(2, [bf.Residual(bf.ReLU())]).predict([[-1.0, 2.0]], "exact").tolist()
+    [[-1.0, 4.0]]
+    """
 
     def __init__(self, *layers):
         if not layers:

@@ -17,7 +17,15 @@ from bpfree.ops import OPS
 
 
 class Model:
-    """Graph, theta (n_theta,) and frozen (n_frozen,), both contiguous float32."""
+    """Graph, theta (n_theta,) and frozen (n_frozen,), both contiguous float32.
+
+    >>> import bpfree as bf
+    >>> model = bf.Sequential(4, [bf.Linear(3), bf.ReLU(), bf.Linear(2)], seed=0)
+    >>> model
+    Model(4 -> linear1 -> relu2 -> linear3 -> 2, 23 trainable, 18 MACs)
+    >>> model.predict([[0.0, 0.0, 0.0, 0.0]], "exact").shape
+    (1, 2)
+    """
 
     def __init__(self, graph: Graph, theta, frozen=None):
         self.graph = graph

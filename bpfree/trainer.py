@@ -19,7 +19,16 @@ from bpfree.updates.table import Update
 
 @dataclass(frozen=True, eq=False)
 class Trainer:
-    """Graph, constants, loss, estimator, update, seed and batch size of a run."""
+    """Graph, constants, loss, estimator, update, seed and batch size of a run.
+
+    What replays a journal and what is exported: `run.trainer`, or made by hand.
+
+    >>> import bpfree as bf
+    >>> model = bf.Sequential(4, [bf.Linear(2)])
+    >>> trainer = bf.Trainer(model.graph, model.frozen, "cross_entropy", bf.RGE(), bf.SGD(0.1), batch_size=2)
+    >>> trainer.indices(step=0, n_samples=4).shape
+    (2,)
+    """
 
     graph: Graph
     frozen: np.ndarray

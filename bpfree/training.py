@@ -31,6 +31,12 @@ class Run:
     value being the accuracy, or for losses without labels the mean loss (`metric`).
     evaluations: black-box loss calls. forwards: samples passed through the
     network, one pass each. outcome: "done", or what stopped the run, with advice.
+
+    >>> import bpfree as bf
+    >>> x, y = np.eye(4, dtype="f4"), np.arange(4) % 2
+    >>> run = bf.train(bf.Sequential(4, [bf.Linear(2)]), (x, y), steps=3, batch_size=2, engine="reference")
+    >>> run.outcome, run.evaluations, run.forwards, len(run.journal)
+    ('done', 48, 96, 3)
     """
 
     model: Model

@@ -31,3 +31,8 @@ def test_examples(name):
 
 def test_the_modules_are_found():
     assert set(MODULES) >= WITH_EXAMPLES
+
+
+@pytest.mark.parametrize("name", sorted(set(bpfree.__all__) - {"__version__", *bpfree._MODULES}))
+def test_every_public_name_has_a_runnable_example(name):
+    assert ">>> " in (getattr(bpfree, name).__doc__ or ""), f"bpfree.{name} needs an example in its docstring"

@@ -18,6 +18,11 @@ class CompiledEngine:
 
     isa: instruction set of the kernels ("scalar", "baseline", "avx2",
     "avx512"); default: the widest this processor has. All give the same bits.
+
+    >>> import bpfree as bf
+    >>> model, x = bf.Sequential(2, [bf.Linear(3), bf.Tanh()]), [[0.5, -2.0]]
+    >>> bool((model.predict(x, CompiledEngine("scalar")) == model.predict(x, "exact")).all())
+    True
     """
 
     name = "compiled"

@@ -17,6 +17,10 @@ class ReferenceEngine:
     """NumPy; fast with BLAS, or `exact`: the compiled engine's bits (float32 only).
 
     dtype: float32 or float64, of activations and losses; theta stays float32.
+
+    >>> import bpfree as bf
+    >>> bf.Sequential(2, [bf.ReLU()]).predict([[-1.0, 2.0]], ReferenceEngine(exact=True)).tolist()
+    [[0.0, 2.0]]
     """
 
     def __init__(self, exact: bool = False, dtype=np.float32):

@@ -34,6 +34,10 @@ def clip(limit: float) -> Clip:
 
     One outlier among the losses then cannot throw theta away. Scale-free of
     the learning rate, since coefficients come before it.
+
+    >>> import bpfree as bf
+    >>> bf.chain(bf.clip(0.5), bf.SGD(0.1)).clip
+    0.5
     """
     return Clip(check_normal("limit", limit))
 

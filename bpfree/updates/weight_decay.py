@@ -16,6 +16,12 @@ class WeightDecay(Update):
     chain(WeightDecay(rate), SGD(lr)) is an L2 penalty; chain(Adam(lr),
     WeightDecay(lr * rate)) decays apart from the gradient (AdamW, Loshchilov
     and Hutter, ICLR 2019).
+
+    >>> import bpfree as bf
+    >>> import numpy as np
+    >>> decayed = bf.chain(bf.WeightDecay(0.5), bf.SGD(1.0)).update(np.zeros(1), [], np.ones(1), step=0)
+    >>> decayed[0].tolist()
+    [0.5]
     """
 
     rate: float = 1e-4
