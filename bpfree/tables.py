@@ -11,10 +11,8 @@ from dataclasses import dataclass
 
 from bpfree.arena import ArenaPlan, plan_arena
 from bpfree.graph import Graph
+from bpfree.native.model import TILE
 from bpfree.ops import OPS
-
-_TILE = 64
-"""Most samples the compiled engine computes at a time."""
 
 
 @dataclass(frozen=True)
@@ -58,7 +56,7 @@ class ModelTables:
 def model_tables(graph: Graph, sides: int = 1) -> ModelTables:
     """Tables for plain (sides=1) or paired (sides=2) evaluation. Raises for ops without a kernel."""
     plan = plan_arena(graph, sides)
-    for what, floats in (("arena", plan.floats(_TILE)), ("theta", graph.n_theta), ("frozen", graph.n_frozen)):
+    for what, floats in (("arena", plan.floats(TILE)), ("theta", graph.n_theta), ("frozen", graph.n_frozen)):
         if floats >= 2**32:
             raise ValueError(f"model: the C runtime counts in 32 bits, got {floats} floats of {what}")
     rows = []

@@ -23,7 +23,7 @@ from bpfree.trainer import Trainer
 MARK_STEP, MARK_STEP_DONE = 1, 2
 """Marks the program sends before and after each training step."""
 
-_TARGETS = {
+TARGETS = {
     "cortex-m4f": ("cortex_m", ("-mcpu=cortex-m4", "-mthumb", "-mfloat-abi=hard", "-mfpu=fpv4-sp-d16")),
 }
 """Folder of the port, and compiler flags, by target."""
@@ -77,8 +77,8 @@ def export(
 
     Raises ValueError naming the argument when something does not fit.
     """
-    if target not in _TARGETS:
-        raise ValueError(f"target: expected one of {', '.join(_TARGETS)}, got {target!r}")
+    if target not in TARGETS:
+        raise ValueError(f"target: expected one of {', '.join(TARGETS)}, got {target!r}")
     check_count("steps", steps)
     if not isinstance(model, Model) or not isinstance(trainer, Trainer):
         wanted = "a Model and a Trainer, such as run.model and run.trainer"
@@ -99,7 +99,7 @@ def export(
     if not _is_users(folder / "main.c"):
         _write(folder / "main.c", main_source.main(steps, (MARK_STEP, MARK_STEP_DONE)))
     _copy_runtime(folder, tables, trainer)
-    port, cpu_flags = _TARGETS[target]
+    port, cpu_flags = TARGETS[target]
     _write(folder / "Makefile", makefile_source.render(cpu_flags))
     _copy_port(runtime_folder() / "ports" / port, folder / "port")
     return folder

@@ -2,12 +2,13 @@
 
 import numpy as np
 import pytest
-from helpers import NativeTrainer, device_loop, floats
+from helpers import NativeTrainer, assert_same_bits, device_loop, floats
 from reference_models import reference_runs
 
 import bpfree as bf
 from bpfree import native
 from bpfree.arena import plan_arena
+from bpfree.engines import Batch, CompiledEngine, ReferenceEngine
 from bpfree.layers import assemble, initial_parameters
 from bpfree.ops import OPS
 from bpfree.trainer import Trainer
@@ -33,11 +34,15 @@ def random_graph(seed):
     rows, names, widths = [], ["input"], [int(r.integers(1, 40))]
     for k in range(int(r.integers(1, 9))):
         source = len(names) - 1 if r.random() < 0.7 else int(r.integers(0, len(names)))
-        kind = r.choice(["linear", "relu", "tanh", "tt_linear"])
-        attributes, width = {}, widths[source]
+        kind = r.choice(["linear", "relu", "tanh", "tt_linear", "add", "softmax", "scale"])
+        attributes, width, inputs = {}, widths[source], [names[source]]
         if kind == "linear":
             width = int(r.integers(1, 60))
             attributes = {"outputs": width, "bias": bool(r.integers(2))}
+        elif kind == "scale":
+            attributes = {"factor": 0.5, "offset": 0.25}
+        elif kind == "add":  # with any tensor of this width, itself and the input among them
+            inputs.append(str(r.choice([name for name, w in zip(names, widths) if w == width])))
         elif kind == "tt_linear":
             outputs, rank = [int(v) for v in r.integers(1, 5, 2)], int(r.integers(1, 4))
             start = str(r.choice(["left", "right"]))
@@ -49,7 +54,7 @@ def random_graph(seed):
             }
             attributes["bias"] = True
             width = outputs[0] * outputs[1]
-        rows.append((str(kind), f"n{k}", [names[source]], attributes))
+        rows.append((str(kind), f"n{k}", inputs, attributes))
         names.append(f"n{k}")
         widths.append(width)
     graph = assemble([widths[0]], rows)
@@ -165,14 +170,33 @@ def test_the_high_water_mark_is_the_plan(name, two_sided):
         assert high_water == planned
 
 
-@pytest.mark.parametrize("seed", range(0, 150, 5))
+TRAINABLE = [seed for seed in range(0, 200, 3) if random_graph(seed).n_theta]
+
+
+@pytest.mark.parametrize("seed", TRAINABLE)
 def test_random_graphs_stay_inside(seed):
     graph = random_graph(seed)
-    if graph.n_theta == 0:
-        pytest.skip("nothing to train")
     theta, frozen = initial_parameters(graph, 0)
     high_water, planned = canary(graph, theta, frozen, bf.RGE(1))
     assert high_water <= planned
+
+
+@pytest.mark.parametrize("two_sided", [True, False])
+@pytest.mark.parametrize("seed", TRAINABLE)
+def test_random_graphs_step_to_the_bits_of_the_reference(seed, two_sided):
+    """A plan that lays one live tensor over another shows as other bits."""
+    graph = random_graph(seed)
+    theta, frozen = initial_parameters(graph, 1)
+    x, targets = floats(2, 4, graph.input.size), floats(3, 4, graph.output.size)
+    estimator = bf.RGE(n_queries=2, two_sided=two_sided, grouping="layer")
+    trainer = Trainer(graph, frozen, "mse", estimator, bf.SGD(0.01), batch_size=4)
+    loop = device_loop(trainer, x, targets=targets)
+    after = loop.step(theta, 0)
+    batch = Batch(x, targets=targets).take(trainer.indices(0, 4))
+    for engine in (ReferenceEngine(exact=True), CompiledEngine()):
+        estimate, _ = trainer.estimate(engine, theta, batch, 0)
+        assert_same_bits(loop.coefficients.reshape(estimate.coefficients.shape), estimate.coefficients)
+    assert_same_bits(after, engine.apply(trainer, theta, [], 0, estimate.coefficients)[0])
 
 
 def test_training_memory_is_what_c_says():

@@ -12,7 +12,6 @@ from bpfree.generate import generated_files
 from bpfree.losses import LOSSES
 from bpfree.native.arrays import _MEANINGS, check_status
 from bpfree.ops import OPS
-from bpfree.tt.shapes import MAX_CORES
 from bpfree.updates import UPDATES
 
 RUNTIME = Path(__file__).resolve().parents[1] / "runtime_c"
@@ -102,7 +101,6 @@ def test_domains_and_groupings():
 def test_limits_and_records():
     config = (RUNTIME / "include/bpfree/config.h").read_text()
     defines = dict(re.findall(r"#define (BPFREE_\w+) (\d+)\b", config))
-    assert int(defines["BPFREE_TT_MAX_CORES"]) == MAX_CORES
     assert int(defines["BPFREE_BLOCK"]) == rng.BLOCK
     ffi = native.core().ffi
     assert ffi.sizeof("bpfree_probe") == probes.RECORD.itemsize

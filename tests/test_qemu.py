@@ -12,7 +12,6 @@ import numpy as np
 import pytest
 
 import bpfree as bf
-from bpfree.emulate import find_target
 from bpfree.exporters import firmware
 
 TOOLS = ("arm-none-eabi-gcc", "arm-none-eabi-objdump", "qemu-system-arm")
@@ -50,7 +49,7 @@ def build(folder, optimize, *flags):
     sources.append(str(firmware.runtime_folder() / "ports" / "semihosting" / "port.c"))
     elf = folder / f"{optimize}{len(flags)}.elf"
     command = [
-        "arm-none-eabi-gcc", *find_target("cortex-m4f").gcc_flags, f"-{optimize}", *STRICT, *WARNINGS, *LAYOUT,
+        "arm-none-eabi-gcc", *firmware.TARGETS["cortex-m4f"][1], f"-{optimize}", *STRICT, *WARNINGS, *LAYOUT,
         *flags, *(f"-I{folder / part}" for part in ("", "runtime", "port")), *sources,
         f"-T{folder / 'port' / 'link.ld'}", "-lgcc", "-o", str(elf),
     ]  # fmt: skip

@@ -20,7 +20,6 @@ class Target:
     unicorn_mode: tuple[str, ...]  # added up
     unicorn_cpu: str  # name in unicorn.arm_const
     c_flags: tuple[str, ...]  # for clang, after the common ones
-    gcc_flags: tuple[str, ...]  # for an arm-none-eabi-gcc build of the same sources
     flash_origin: int  # address
     flash_bytes: int
     ram_origin: int  # address
@@ -38,7 +37,6 @@ TARGETS = {
             unicorn_mode=("UC_MODE_THUMB", "UC_MODE_MCLASS"),
             unicorn_cpu="UC_CPU_ARM_CORTEX_M4",
             c_flags=(),
-            gcc_flags=("-mcpu=cortex-m4", "-mthumb", "-mfloat-abi=hard", "-mfpu=fpv4-sp-d16"),
             flash_origin=0x0000_0000,
             flash_bytes=1 << 20,
             ram_origin=0x2000_0000,

@@ -9,7 +9,7 @@ from bpfree.errors import check_choice
 from bpfree.native import core, isa_names
 from bpfree.native.arrays import aligned, check_status, pointer
 
-_TILE = 64
+TILE = 64
 """Samples computed at a time: four AVX-512 registers, and activations stay in cache."""
 
 
@@ -91,7 +91,7 @@ class NativeModel:
     def _prepare(self, x, labels, targets):
         """`bpfree_batch`, tile and workspace for n samples."""
         n = len(x)
-        tile = 1 if self.lanes == 1 else min(_TILE, -(-n // self.lanes) * self.lanes)
+        tile = 1 if self.lanes == 1 else min(TILE, -(-n // self.lanes) * self.lanes)
         needed = core().lib.bpfree_workspace_size(self.c, n, tile)
         if self._workspace.nbytes < needed:
             self._workspace = aligned(needed // 4)

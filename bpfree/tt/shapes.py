@@ -9,7 +9,7 @@ from itertools import pairwise
 from math import prod
 
 MAX_CORES = 8
-"""Most cores of one layer, as BPFREE_TT_MAX_CORES in C."""
+"""Most cores of one layer: a bound for files from anywhere, beyond any layer of use."""
 
 
 @dataclass(frozen=True)

@@ -36,7 +36,4 @@
  * arena holds at least this many floats. Fixed: hashes depend on it. */
 #define BPFREE_BLOCK 64
 
-/* Most cores of one tensor-train layer. */
-#define BPFREE_TT_MAX_CORES 8
-
 #endif
