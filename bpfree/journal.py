@@ -25,7 +25,7 @@ class Journal:
 
     >>> import bpfree as bf
     >>> x, y = np.eye(4, dtype="f4"), np.arange(4) % 2
-    >>> run = bf.train(bf.Sequential(4, [bf.Linear(2)]), (x, y), steps=3, batch_size=2, engine="reference")
+    >>> run = bf.train(bf.Sequential(4, [bf.Linear(2)]), (x, y), max_steps=3, batch_size=2, engine="reference")
     >>> len(run.journal), run.journal.records[0].shape
     (3, (1, 8))
     """
@@ -52,7 +52,7 @@ def replay(journal: Journal, trainer, theta, engine=None) -> np.ndarray:
     >>> import bpfree as bf
     >>> x, y = np.eye(4, dtype="f4"), np.arange(4) % 2
     >>> model = bf.Sequential(4, [bf.Linear(2)])
-    >>> run = bf.train(model, (x, y), steps=3, batch_size=2, engine="reference")
+    >>> run = bf.train(model, (x, y), max_steps=3, batch_size=2, engine="reference")
     >>> again = replay(run.journal, run.trainer, model.theta, "exact")
     >>> bool((again == run.model.theta).all())
     True

@@ -34,7 +34,7 @@ class Run:
 
     >>> import bpfree as bf
     >>> x, y = np.eye(4, dtype="f4"), np.arange(4) % 2
-    >>> run = bf.train(bf.Sequential(4, [bf.Linear(2)]), (x, y), steps=3, batch_size=2, engine="reference")
+    >>> run = bf.train(bf.Sequential(4, [bf.Linear(2)]), (x, y), max_steps=3, batch_size=2, engine="reference")
     >>> run.outcome, run.evaluations, run.forwards, len(run.journal)
     ('done', 48, 96, 3)
     """
@@ -88,7 +88,7 @@ def train(
     estimator=None,
     update=None,
     batch_size: int = 32,
-    steps: int | None = None,
+    max_steps: int | None = None,
     epochs: int | None = None,
     validation=None,
     validate_every: int = 500,
@@ -100,7 +100,7 @@ def train(
     """Train with forward passes only; the model given is left as it is, the trained one is `run.model`.
 
     data: (x, y), x (n, features...), y integer labels (n,) or targets (n, outputs).
-    estimator, update: such as RGE(n_queries=8), SGD(lr=0.05). Give steps or epochs.
+    estimator, update: such as RGE(n_queries=8), SGD(lr=0.05). Give max_steps or epochs.
     validation: (x, y), looked at every `validate_every` steps and at the end. engine:
     "compiled", "reference", "exact"; default: compiled where it is there.
     progress: show a live bar on stderr; default: when that is a terminal.
@@ -115,7 +115,7 @@ def train(
     >>> import numpy as np
     >>> x = np.random.default_rng(0).normal(size=(64, 2)).astype("f4")
     >>> y = (x[:, 0] > 0).astype(int)
-    >>> run = bf.train(bf.Sequential(2, [bf.Linear(2)]), (x, y), update=bf.SGD(0.5), steps=50, engine="reference")
+    >>> run = bf.train(bf.Sequential(2, [bf.Linear(2)]), (x, y), update=bf.SGD(0.5), max_steps=50, engine="reference")
     >>> run.model.accuracy(x, y, engine="reference") > 0.9
     True
     """
@@ -139,11 +139,11 @@ def train(
     batch, engine = make_batch(model.graph, trainer.loss, *data), get_engine(engine)
     if batch_size > len(batch):
         raise ValueError(f"batch_size: expected at most the number of samples {len(batch)}, got {batch_size}")
-    if (steps is None) == (epochs is None):
-        raise TypeError(f"steps, epochs: expected one of them, got steps={steps!r}, epochs={epochs!r}")
+    if (max_steps is None) == (epochs is None):
+        raise TypeError(f"max_steps, epochs: expected one of them, got max_steps={max_steps!r}, epochs={epochs!r}")
     if epochs is not None:
-        steps = check_count("epochs", epochs) * (len(batch) // batch_size)
-    total = check_count("steps", steps)
+        max_steps = check_count("epochs", epochs) * (len(batch) // batch_size)
+    total = check_count("max_steps", max_steps)
     if not np.isfinite(model.theta).all():
         raise ValueError("model: expected finite parameters to start from, got some that are not")
     held_out = None if validation is None else make_batch(model.graph, trainer.loss, *validation)

@@ -59,7 +59,7 @@ class ReferenceRun:
             self.model,
             (self.x, self.y),
             batch_size=self.batch_size,
-            steps=steps,
+            max_steps=steps,
             engine=engine,
             callback=note,
             **settings,

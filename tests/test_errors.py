@@ -13,7 +13,7 @@ GRAPH = MODEL.graph
 
 
 def train(model=MODEL, data=(X, Y), **changed):
-    return bf.train(model, data, **{"steps": 1, "batch_size": 4, "engine": "exact", **changed})
+    return bf.train(model, data, **{"max_steps": 1, "batch_size": 4, "engine": "exact", **changed})
 
 
 def network(*layers, features=4, **settings):
@@ -133,11 +133,11 @@ TRAINING = [
     ({"batch_size": 0}, r"batch_size: expected an integer in \[1, 16777216\], got 0"),
     ({"batch_size": 21}, r"batch_size: expected at most the number of samples 20, got 21"),
     ({"batch_size": "a"}, r"batch_size: expected an integer in \[1, 16777216\], got 'a'"),
-    ({"steps": 0}, r"steps: expected an integer >= 1, got 0"),
-    ({"steps": 2.0}, r"steps: expected an integer >= 1, got 2\.0"),
-    ({"steps": None}, r"steps, epochs: expected one of them, got steps=None, epochs=None"),
-    ({"epochs": 1}, r"steps, epochs: expected one of them, got steps=1, epochs=1"),
-    ({"steps": None, "epochs": 0}, r"epochs: expected an integer >= 1, got 0"),
+    ({"max_steps": 0}, r"steps: expected an integer >= 1, got 0"),
+    ({"max_steps": 2.0}, r"steps: expected an integer >= 1, got 2\.0"),
+    ({"max_steps": None}, r"max_steps, epochs: expected one of them, got max_steps=None, epochs=None"),
+    ({"epochs": 1}, r"max_steps, epochs: expected one of them, got max_steps=1, epochs=1"),
+    ({"max_steps": None, "epochs": 0}, r"epochs: expected an integer >= 1, got 0"),
     ({"engine": "gpu"}, r"engine: expected one of 'reference', 'exact', 'compiled', got 'gpu'"),
     ({"engine": 5}, r"engine: expected one of .* or an engine, got 5"),
     ({"seed": -1}, r"seed: expected an integer in \[0, 4294967295\], got -1"),

@@ -50,7 +50,7 @@ def trained(name, steps, *, loss="cross_entropy", samples=DIGITS, update=bf.SGD(
     y = samples.labels if loss == "cross_entropy" else samples.targets
     run = bf.train(
         model, (samples.x, y), loss=loss, estimator=bf.RGE(**estimator), update=update, batch_size=4,
-        steps=steps, engine="compiled",
+        max_steps=steps, engine="compiled",
     )  # fmt: skip
     return model, run
 
@@ -67,7 +67,7 @@ def test_100_steps_end_with_the_hash_of_all_engines(tmp_path, name):
     _, result = on_device(tmp_path, model, run, 100)
     exact = bf.train(
         model, (DIGITS.x, LABELS), estimator=run.trainer.estimator, update=bf.SGD(0.02), batch_size=4,
-        steps=100, engine="exact",
+        max_steps=100, engine="exact",
     )  # fmt: skip
     assert result.exit_code == 0
     assert {f"{result.hash:016x}", run.model.hash} == {exact.model.hash}
@@ -209,7 +209,7 @@ def test_names_from_a_file_cannot_leave_their_comment(tmp_path):
     name = 'a*/ int evil(void); /*"\\'
     graph = assemble((64,), [("linear", name, ["input"], {"outputs": 10, "bias": True})])
     model = bf.Model(graph, *initial_parameters(graph, 0))
-    run = bf.train(model, (DIGITS.x, LABELS), steps=2, batch_size=4, engine="compiled")
+    run = bf.train(model, (DIGITS.x, LABELS), max_steps=2, batch_size=4, engine="compiled")
     _, result = on_device(tmp_path, model, run, 2)
     assert f"{result.hash:016x}" == run.model.hash
     assert "evil(" not in (tmp_path / "model.c").read_text()

@@ -127,7 +127,7 @@ def test_frozen_slices_stay_and_the_rest_learns(engine, frozen):
     settings = {
         "estimator": bf.RGE(2, grouping="layer"),
         "update": bf.SGD(0.05),
-        "steps": 10,
+        "max_steps": 10,
         "batch_size": 10,
     }
     run = bf.train(model, (x, y), engine=make_engine(engine), **settings)

@@ -143,7 +143,7 @@ def test_training_in_numpy_loads_no_core_and_no_extras():
         "import numpy as np, bpfree as bf\n"
         "x = np.ones((8, 2), 'f4'); y = np.arange(8) % 2\n"
         "model = bf.Sequential(2, [bf.TTLinear(4, rank=2), bf.Tanh(), bf.Linear(2)])\n"
-        "bf.train(model, (x, y), steps=2, batch_size=4, engine='reference')"
+        "bf.train(model, (x, y), max_steps=2, batch_size=4, engine='reference')"
     )
     assert not loaded_by(code) & HEAVY
 

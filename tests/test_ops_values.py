@@ -69,7 +69,7 @@ def test_a_residual_network_trains_to_the_same_bits_on_the_device_path(two_sided
     estimator = bf.RGE(n_queries=2, two_sided=two_sided, grouping="layer")
     trainer = Trainer(model.graph, model.frozen, "mse", estimator, bf.SGD(0.01), batch_size=4)
     exact = bf.train(
-        model, (x, y), loss="mse", estimator=estimator, update=bf.SGD(0.01), batch_size=4, steps=10, engine="exact"
+        model, (x, y), loss="mse", estimator=estimator, update=bf.SGD(0.01), batch_size=4, max_steps=10, engine="exact"
     )
     loop, theta = device_loop(trainer, x, targets=y), model.theta
     for step in range(10):

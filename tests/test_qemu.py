@@ -38,7 +38,7 @@ def exported(tmp_path_factory):
     model = bf.Sequential(64, [bf.TTLinear((4, 4, 4), (4, 4, 2), rank=3), bf.Tanh(), bf.Linear(10)], seed=2)
     run = bf.train(
         model, (samples.x, samples.labels), estimator=bf.RGE(n_queries=2, grouping="layer"),
-        update=bf.SGD(0.02), batch_size=4, steps=10, engine="compiled",
+        update=bf.SGD(0.02), batch_size=4, max_steps=10, engine="compiled",
     )  # fmt: skip
     folder = tmp_path_factory.mktemp("qemu")
     return firmware.export(model, folder, trainer=run.trainer, samples=samples, steps=10), run

@@ -21,7 +21,7 @@ def model(seed=0):
 def quick(**changed):
     """train() with small settings."""
     settings = {
-        "steps": 5,
+        "max_steps": 5,
         "batch_size": 10,
         "engine": "exact",
         "update": bf.SGD(0.01),
@@ -74,7 +74,7 @@ def test_a_loss_that_is_not_finite_never_updates(engine, two_sided):
 
 def test_divergence_keeps_the_last_good_parameters():
     with np.errstate(all="ignore"):
-        run = quick(data=(X, X[:, :3]), loss="mse", update=bf.SGD(1e12), steps=50)
+        run = quick(data=(X, X[:, :3]), loss="mse", update=bf.SGD(1e12), max_steps=50)
     stopped = len(run.losses)
     assert 0 < stopped < 50 and f"step {stopped}:" in run.outcome
     assert np.isfinite(run.losses).all() and len(run.journal) == stopped
@@ -85,7 +85,7 @@ def test_divergence_keeps_the_last_good_parameters():
 
 @pytest.mark.parametrize(("two_sided", "per_step"), [(True, 8), (False, 5)])
 def test_cost_is_counted(two_sided, per_step):
-    run = quick(estimator=bf.RGE(4, two_sided=two_sided), steps=3)
+    run = quick(estimator=bf.RGE(4, two_sided=two_sided), max_steps=3)
     assert run.evaluations == 3 * per_step
     assert run.forwards == 3 * per_step * 10
     assert run.macs == run.forwards * (5 * 7 + 7 * 3)
@@ -93,15 +93,15 @@ def test_cost_is_counted(two_sided, per_step):
 
 
 def test_epochs_are_steps():
-    run, same = quick(steps=None, epochs=2), quick(steps=8)
+    run, same = quick(max_steps=None, epochs=2), quick(max_steps=8)
     assert len(run.losses) == 8 and run.model.hash == same.model.hash
     assert (
-        len(quick(steps=None, epochs=1, batch_size=15).losses) == 2
+        len(quick(max_steps=None, epochs=1, batch_size=15).losses) == 2
     )  # what is left over waits for the next shuffle
 
 
 def test_losses_are_means_over_the_probes():
-    run = quick(steps=1, estimator=bf.RGE(1))
+    run = quick(max_steps=1, estimator=bf.RGE(1))
     net, trainer = model(), run.trainer
     batch = Batch(X, Y.astype(np.uint32)).take(trainer.indices(0, 40))
     _, values = trainer.estimate(make_engine("exact"), net.theta, batch, 0)
@@ -111,7 +111,7 @@ def test_losses_are_means_over_the_probes():
 def test_callback_and_validation():
     seen = []
     run = quick(
-        steps=9,
+        max_steps=9,
         callback=lambda step, run: seen.append((step, len(run.losses))) if step < 6 else False,
         validation=(X, Y),
         validate_every=3,
@@ -120,7 +120,7 @@ def test_callback_and_validation():
     assert run.outcome == "stopped by the callback after step 6" and len(run.losses) == 7
     assert [step for step, _ in run.validation] == [3, 6]
     assert all(0 <= accuracy <= 1 for _, accuracy in run.validation)
-    assert [step for step, _ in quick(steps=4, validation=(X, Y), validate_every=3).validation] == [3, 4]
+    assert [step for step, _ in quick(max_steps=4, validation=(X, Y), validate_every=3).validation] == [3, 4]
 
 
 def test_the_default_engine_is_the_compiled_one():
@@ -160,7 +160,7 @@ def test_divergence_is_an_outcome_not_a_warning(engine):
     x, y = np.ones((8, 3), np.float32), np.ones((8, 2), np.float32)
     run = bf.train(
         bf.Sequential(3, [bf.Linear(4), bf.Linear(2)]), (x, y), loss="mse", update=bf.SGD(1e30), batch_size=4,
-        steps=50, engine=engine,
+        max_steps=50, engine=engine,
     )  # fmt: skip
     assert ("not finite" in run.outcome or "overflows" in run.outcome) and "smaller lr" in run.outcome
     assert len(run.losses) == len(run.journal) < 50
@@ -169,7 +169,7 @@ def test_divergence_is_an_outcome_not_a_warning(engine):
 
 @pytest.mark.parametrize("engine", ["reference", "compiled"])
 def test_probes_below_float_resolution_are_an_outcome_with_advice(engine):
-    run = bf.train(model(), (X, Y), estimator=bf.RGE(mu=1e-30), batch_size=8, steps=100, engine=engine)
+    run = bf.train(model(), (X, Y), estimator=bf.RGE(mu=1e-30), batch_size=8, max_steps=100, engine=engine)
     assert "no probe changed the loss" in run.outcome and "larger mu" in run.outcome
     assert len(run.losses) < 100
 
@@ -178,7 +178,7 @@ def test_validation_is_checked_before_the_first_step_and_measures_what_the_loss_
     steps = []
     targets = floats(1, 40, 2)
     net = bf.Sequential(5, [bf.Linear(2)], seed=1)
-    common = {"loss": "mse", "steps": 4, "batch_size": 8, "callback": lambda step, run: steps.append(step)}
+    common = {"loss": "mse", "max_steps": 4, "batch_size": 8, "callback": lambda step, run: steps.append(step)}
     with pytest.raises(ValueError, match="y: mse expects real numbers of shape"):
         bf.train(net, (X, targets), validation=(X, targets[:, :1]), **common)
     assert steps == []
@@ -194,27 +194,27 @@ def test_training_data_must_be_finite(bad):
     x = X.astype(float).copy()
     x[3, 1] = bad
     with pytest.raises(ValueError, match="x: expected finite float32 numbers, got others in 1 rows, first 3"):
-        bf.train(model(), (x, Y), steps=1, batch_size=8)
+        bf.train(model(), (x, Y), max_steps=1, batch_size=8)
     y = floats(1, 40, 3).astype(float)
     y[5, 0] = bad
     with pytest.raises(ValueError, match="y: expected finite float32 numbers, got others in 1 rows, first 5"):
-        bf.train(model(), (X, y), loss="mse", steps=1, batch_size=8)
+        bf.train(model(), (X, y), loss="mse", max_steps=1, batch_size=8)
 
 
 def test_a_start_that_is_not_finite_is_refused():
     net = model()
     net.theta[3] = np.nan
     with pytest.raises(ValueError, match="model: expected finite parameters"):
-        bf.train(net, (X, Y), steps=1, batch_size=8)
+        bf.train(net, (X, Y), max_steps=1, batch_size=8)
 
 
 def test_nothing_to_train_is_refused():
     with pytest.raises(ValueError, match="model: expected trainable parameters, got none"):
-        bf.train(bf.Sequential(5, [bf.ReLU()]), (X, Y), steps=1, batch_size=8)
+        bf.train(bf.Sequential(5, [bf.ReLU()]), (X, Y), max_steps=1, batch_size=8)
 
 
 def test_float64_evaluation_keeps_float32_parameters():
-    run = bf.train(model(), (X, Y), steps=5, batch_size=8, engine=ReferenceEngine(dtype=np.float64))
+    run = bf.train(model(), (X, Y), max_steps=5, batch_size=8, engine=ReferenceEngine(dtype=np.float64))
     assert run.model.theta.dtype == np.float32
     assert_same_bits(bf.replay(run.journal, run.trainer, model().theta, "compiled"), run.model.theta)
 
@@ -222,9 +222,9 @@ def test_float64_evaluation_keeps_float32_parameters():
 @pytest.mark.parametrize(("wrong", "message"), [({"update": 0}, "got 0"), ({"estimator": []}, r"got \[\]")])
 def test_falsy_is_not_default(wrong, message):
     with pytest.raises(TypeError, match=message):
-        bf.train(model(), (X, Y), steps=1, batch_size=8, **wrong)
+        bf.train(model(), (X, Y), max_steps=1, batch_size=8, **wrong)
 
 
 def test_an_engine_class_is_not_an_engine():
     with pytest.raises(TypeError, match=r"ReferenceEngine\(\), got the class"):
-        bf.train(model(), (X, Y), steps=1, batch_size=8, engine=ReferenceEngine)
+        bf.train(model(), (X, Y), max_steps=1, batch_size=8, engine=ReferenceEngine)

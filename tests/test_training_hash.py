@@ -102,7 +102,7 @@ def test_replay_of_a_stateful_update_starts_at_the_first_step():
 
     x, y = np.eye(4, dtype=np.float32), np.arange(4) % 2
     model = bf.Sequential(4, [bf.Linear(2)])
-    run = bf.train(model, (x, y), steps=6, batch_size=2, update=bf.chain(bf.clip(0.1), bf.Adam(0.1)))
+    run = bf.train(model, (x, y), max_steps=6, batch_size=2, update=bf.chain(bf.clip(0.1), bf.Adam(0.1)))
     for engine in ("exact", "compiled", None):
         assert_same_bits(replay(run.journal, run.trainer, model.theta, engine), run.model.theta)
     tail = Journal(run.model.hash, run.journal.settings, 3, run.journal.records[3:])

@@ -90,7 +90,7 @@ def demo(folder: Path, seed: int) -> None:
     console.print("3. the same steps on this computer, and the device's journal replayed in NumPy\n")
     again = bf.train(
         trained, (device.samples.x, device.samples.labels), update=bf.SGD(DEVICE_LR), **ON_DEVICE,
-        steps=DEVICE_STEPS, seed=device.trainer.seed, engine="compiled", progress=False,
+        max_steps=DEVICE_STEPS, seed=device.trainer.seed, engine="compiled", progress=False,
     )  # fmt: skip
     journal = device.journal(trained.hash)
     replayed = replay(journal, device.trainer, trained.theta, ReferenceEngine(exact=True))
@@ -133,7 +133,7 @@ def train_on_computer(model, samples, validation, seed: int) -> list[bf.Run]:
     for phase, (steps, lr) in enumerate(PHASES):
         model = runs[-1].model if runs else model
         run = bf.train(
-            model, samples, update=bf.SGD(lr), **ON_COMPUTER, steps=steps, seed=_seed(seed, phase),
+            model, samples, update=bf.SGD(lr), **ON_COMPUTER, max_steps=steps, seed=_seed(seed, phase),
             validation=validation, validate_every=50, engine="compiled", progress=True,
         )  # fmt: skip
         runs.append(run)

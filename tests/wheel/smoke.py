@@ -48,7 +48,7 @@ def work(folder):
 
     digits = load_digits()
     model = bf.Sequential(64, [bf.TTLinear(16, rank=2), bf.Tanh(), bf.Linear(10)])
-    run = bf.train(model, digits.train, steps=3, engine="compiled")
+    run = bf.train(model, digits.train, max_steps=3, engine="compiled")
     replayed = bf.replay(run.journal, run.trainer, model.theta, bf.ReferenceEngine(exact=True))
     assert bf.theta_hash(replayed) == run.model.hash, "the compiled engine and NumPy differ"
     written = bf.exporters.firmware.export(model, folder, trainer=run.trainer)
