@@ -12,16 +12,17 @@ from pathlib import Path
 from bpfree.estimators import ESTIMATORS
 from bpfree.losses import LOSSES
 from bpfree.ops import OPS
+from bpfree.schedules import SCHEDULES
 from bpfree.updates import UPDATES
 from bpfree.vectors import vectors_header
 
-_MACROS = {"ops": "OP", "losses": "LOSS", "estimators": "ESTIMATOR", "updates": "UPDATE"}
+_MACROS = {"ops": "OP", "losses": "LOSS", "estimators": "ESTIMATOR", "updates": "UPDATE", "schedules": "SCHEDULE"}
 
 
 def generated_files() -> dict[str, str]:
     """Text of every generated file, by path below runtime_c."""
     files = {}
-    for table in (OPS, LOSSES, ESTIMATORS, UPDATES):
+    for table in (OPS, LOSSES, ESTIMATORS, UPDATES, SCHEDULES):
         macro = _MACROS[table.name]
         lines = [f"/* The rows of bpfree/{table.name}, written by `make generate`. Do not edit. */"]
         lines += [f"BPFREE_{macro}({row.number}, {row.name})" for row in table if isinstance(row.c, str)]

@@ -13,6 +13,8 @@ from bpfree.estimators import ESTIMATORS
 from bpfree.estimators.rge import GROUPINGS
 from bpfree.graph import Graph, fnv1a64
 from bpfree.losses import get_loss
+from bpfree.schedules import SCHEDULES
+from bpfree.schedules.table import Schedule, start_of
 from bpfree.updates import UPDATES
 from bpfree.updates.table import Update
 
@@ -47,15 +49,22 @@ class Trainer:
             UPDATES.of(self.update)  # raises, listing the updates there are
         links = tuple(UPDATES.of(link) for link in self.update.links)
         rows = {"estimator": ESTIMATORS.of(self.estimator), "links": links, "loss": self.loss}
+        rows["schedules"] = {name: schedule and SCHEDULES.of(schedule) for name, schedule in self.schedules.items()}
         object.__setattr__(self, "rows", rows)
         if self.graph.n_theta == 0:
             raise ValueError("model: expected trainable parameters, got none")
+
+    @property
+    def schedules(self) -> dict:
+        """Schedule, or None for a plain number, of "mu_schedule" and "lr_schedule"."""
+        mu = self.estimator.mu
+        return {"mu_schedule": mu if isinstance(mu, Schedule) else None, "lr_schedule": self.update.schedule}
 
     def estimate(self, engine, theta, batch, step: int):
         """One step's Estimate at theta on a batch, and the losses it is made of (probes, n)."""
         probes = self.estimator.ask(self.graph, self.seed, step)
         values = engine.evaluate(self.graph, theta, self.frozen, batch, self.loss, probes)
-        return self.estimator.tell(values), values
+        return self.estimator.tell(self.graph, step, values), values
 
     def gradient(self, step: int, coefficients) -> np.ndarray:
         """The gradient estimate (n_theta,) that coefficients stand for, once they are clipped."""
@@ -77,7 +86,7 @@ class Trainer:
 
     def native_settings(self) -> dict:
         """The run in the numbers of `bpfree_trainer`."""
-        e = self.estimator
+        e, schedules = self.estimator, self.rows["schedules"]
         return {
             "loss": self.loss.number,
             "estimator": self.rows["estimator"].number,
@@ -88,5 +97,6 @@ class Trainer:
             "n_queries": e.n_queries,
             "grouping": GROUPINGS.index(e.grouping),
             "two_sided": e.two_sided,
-            "mu": e.mu,
+            "mu": start_of(e.mu),
+            **{name: (row.number, self.schedules[name].settings) for name, row in schedules.items() if row},
         }

@@ -148,6 +148,7 @@ def _copy_runtime(folder: Path, tables, trainer) -> None:
     """The runtime's headers and the sources that this model and trainer name."""
     symbols = {row.kernel for row in tables.nodes} | {row.c for row in trainer.rows["links"]}
     symbols |= {trainer.rows["estimator"].c, trainer.rows["loss"].c}
+    symbols |= {row.c for row in trainer.rows["schedules"].values() if row}
     sources = [*_CORE, *(f"{symbol.removeprefix('bpfree_')}.c" for symbol in sorted(symbols))]
     origin, target = runtime_folder(), folder / "runtime"
     shutil.rmtree(target, ignore_errors=True)

@@ -7,6 +7,7 @@ import numpy as np
 
 from bpfree.exporters.c_text import array, braces, float_literal
 from bpfree.rng import BLOCK
+from bpfree.schedules.table import start_of
 from bpfree.tables import ModelTables
 
 SAMPLES = """\
@@ -37,7 +38,7 @@ static const bpfree_link links[] = {links};
 const bpfree_trainer trainer = {{
   &model, &{estimator}, links, {loss}, sample, 0, {n_links},
   {seed}u /* seed */, {batch} /* batch */, {n_queries} /* n_queries */, {grouping}, {two_sided} /* two_sided */,
-  {mu} /* mu */, {clip} /* clip */
+  {mu} /* mu */, {clip} /* clip */, {mu_schedule}, {lr_schedule}
 }};
 """
 
@@ -105,7 +106,16 @@ def trainer(trainer) -> str:
     for k, (row, link) in enumerate(zip(trainer.rows["links"], trainer.update.links, strict=True)):
         arrays.append(array(f"static const float settings{k}", map(float_literal, link.settings)))
         links.append(braces((f"&{row.c}", f"settings{k}")))
+    schedules = {}
+    for name, row in trainer.rows["schedules"].items():
+        if row is None:
+            schedules[name] = f"{{0, 0}} /* no {name} */"
+        else:
+            own = trainer.schedules[name].settings
+            arrays.append(array(f"static const float {name}_settings", map(float_literal, own)))
+            schedules[name] = braces((row.c, f"{name}_settings"))
     return _TRAINER.format(
+        **schedules,
         settings="".join(arrays),
         links=braces(links),
         n_links=len(links),
@@ -117,5 +127,5 @@ def trainer(trainer) -> str:
         n_queries=trainer.estimator.n_queries,
         grouping=f"BPFREE_{trainer.estimator.grouping.upper()}",
         two_sided=int(trainer.estimator.two_sided),
-        mu=float_literal(trainer.estimator.mu),
+        mu=float_literal(start_of(trainer.estimator.mu)),
     )

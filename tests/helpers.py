@@ -13,6 +13,9 @@ from bpfree.layers import assemble
 from bpfree.native.model import NativeModel
 from bpfree.native.trainer import NativeTrainer
 from bpfree.ops import OPS
+from bpfree.schedules.cosine_decay import cosine_decay
+from bpfree.schedules.exponential_decay import exponential_decay
+from bpfree.schedules.linear_decay import linear_decay
 from bpfree.tables import model_tables
 from bpfree.updates.adam import Adam
 from bpfree.updates.chain import chain, clip
@@ -30,13 +33,13 @@ ESTIMATOR_SETTINGS = {
         RGE(n_queries=q, mu=mu, two_sided=two_sided, grouping=grouping)
         for grouping in GROUPINGS
         for two_sided in (True, False)
-        for q, mu in ((1, 2.0**-7), (5, 0.01))
+        for q, mu in ((1, 2.0**-7), (5, 0.01), (2, linear_decay(0.1, steps=3, end=0.01)))
     ]
 }
 """Settings to try, by row of the table of estimators."""
 
 UPDATE_SETTINGS = {
-    "sgd": [SGD(1e-2), SGD(0.3)],
+    "sgd": [SGD(1e-2), SGD(0.3), SGD(exponential_decay(0.3, 0.7))],
     "momentum": [Momentum(0.02), Momentum(0.3, beta=0.5), Momentum(0.1, beta=0.0)],
     "sign_sgd": [SignSGD(0.003)],
     "adam": [Adam(0.01), Adam(0.1, beta1=0.5, beta2=0.7, epsilon=1e-3)],
@@ -44,11 +47,21 @@ UPDATE_SETTINGS = {
 }
 """Settings to try, by row of the table of updates."""
 
+SCHEDULE_SETTINGS = {
+    "cosine_decay": [cosine_decay(0.1, steps=50), cosine_decay(0.1, steps=7, end=0.3, warmup=3)],
+    "exponential_decay": [
+        exponential_decay(0.005, 0.8, every=9), exponential_decay(1.0, 0.999, end=0.25, warmup=20),
+    ],
+    "linear_decay": [linear_decay(0.1, steps=10), linear_decay(0.3, steps=99, end=0.4, warmup=5)],
+}  # fmt: skip
+"""Settings to try, by row of the table of schedules."""
+
 CHAINS = [
     chain(clip(0.02), SGD(0.1)),
     chain(clip(0.02), WeightDecay(0.01), Adam(0.02)),
     chain(Momentum(0.1), WeightDecay(1e-3), SGD(0.9)),
     chain(Adam(0.01), Momentum(1.0, beta=0.5), WeightDecay(1e-4)),
+    chain(clip(0.02), Adam(cosine_decay(0.02, steps=4, end=0.001, warmup=2)), WeightDecay(1e-4)),
 ]
 """Updates of several links: every kind of state before and behind another."""
 

@@ -91,8 +91,10 @@ def test_every_way_of_probing_gives_the_same_records(tmp_path, two_sided, groupi
         bf.SignSGD(0.002),
         bf.chain(bf.clip(0.05), bf.WeightDecay(0.01), bf.Adam(0.01)),
         bf.chain(bf.clip(0.01), bf.SGD(0.1)),
+        bf.SGD(bf.cosine_decay(0.1, steps=6, end=0.01, warmup=2)),
+        bf.chain(bf.Momentum(bf.exponential_decay(0.1, 0.8)), bf.WeightDecay(1e-3)),
     ],
-    ids=["momentum", "sign", "chain", "clip"],
+    ids=["momentum", "sign", "chain", "clip", "schedule", "schedule of a chain"],
 )
 def test_every_update_runs_on_the_device(tmp_path, update):
     model, run = trained("dense", 8, update=update, n_queries=1)
@@ -100,6 +102,12 @@ def test_every_update_runs_on_the_device(tmp_path, update):
     assert f"{result.hash:016x}" == run.model.hash
     state = sum(part.size for part in update.init(model.theta))
     assert f"#define TRAINER_STATE {state} " in (tmp_path / "model.h").read_text()
+
+
+def test_mu_may_follow_a_schedule_on_the_device(tmp_path):
+    model, run = trained("dense", 6, n_queries=2, mu=bf.linear_decay(0.1, steps=4, end=0.01))
+    _, result = on_device(tmp_path, model, run, 6)
+    assert f"{result.hash:016x}" == run.model.hash
 
 
 def test_float_samples_targets_and_padding(tmp_path):

@@ -15,7 +15,7 @@ PACKAGE = Path(bpfree.__file__).resolve().parent
 FLOORS = [
     ["errors", "registry"],
     ["rng", "math32", "native", "npz", "progress"],
-    ["arithmetic"],
+    ["arithmetic", "schedules"],
     ["graph"],
     ["tt"],
     ["ops"],

@@ -3,12 +3,13 @@
 from pathlib import Path
 
 import pytest
-from helpers import ESTIMATOR_SETTINGS, UPDATE_SETTINGS
+from helpers import ESTIMATOR_SETTINGS, SCHEDULE_SETTINGS, UPDATE_SETTINGS
 
 from bpfree.estimators import ESTIMATORS
 from bpfree.losses import LOSSES
 from bpfree.ops import OPS
 from bpfree.registry import HostOnly, Table
+from bpfree.schedules import SCHEDULES
 from bpfree.updates import UPDATES
 
 
@@ -26,8 +27,8 @@ def test_the_format_names_every_op():
 
 @pytest.mark.parametrize(
     ("table", "settings"),
-    [(ESTIMATORS, ESTIMATOR_SETTINGS), (UPDATES, UPDATE_SETTINGS)],
-    ids=["estimators", "updates"],
+    [(ESTIMATORS, ESTIMATOR_SETTINGS), (UPDATES, UPDATE_SETTINGS), (SCHEDULES, SCHEDULE_SETTINGS)],
+    ids=["estimators", "updates", "schedules"],
 )
 def test_every_row_has_settings_to_try(table, settings):
     assert set(settings) == {row.name for row in table}
@@ -35,7 +36,7 @@ def test_every_row_has_settings_to_try(table, settings):
         assert settings[row.name] and all(type(s) is row.settings for s in settings[row.name])
 
 
-@pytest.mark.parametrize("row", [*OPS, *LOSSES, *ESTIMATORS, *UPDATES], ids=lambda row: row.name)
+@pytest.mark.parametrize("row", [*OPS, *LOSSES, *ESTIMATORS, *UPDATES, *SCHEDULES], ids=lambda row: row.name)
 def test_the_c_side_is_a_symbol_or_a_reason(row):
     if isinstance(row.c, HostOnly):
         assert row.c.reason

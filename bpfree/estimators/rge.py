@@ -8,9 +8,10 @@ from dataclasses import dataclass
 import numpy as np
 
 from bpfree.arithmetic import running_sum
-from bpfree.errors import check_choice, check_count, check_normal
+from bpfree.errors import check_choice, check_count
 from bpfree.estimators.table import Estimate, EstimatorRow
 from bpfree.probes import Probe, direction
+from bpfree.schedules.table import Schedule, check_radius
 
 GROUPINGS = ("joint", "layer", "tensor")
 """In the order of `enum bpfree_grouping`."""
@@ -28,7 +29,7 @@ class RGE:
     gradient. Black-box tier: only losses are looked at.
 
     n_queries: directions q a step and group. mu: smoothing radius, in units of
-    the parameters. grouping: "joint" moves all parameters at once, "layer" and
+    the parameters, or a schedule. grouping: "joint" moves all parameters at once, "layer" and
     "tensor" one layer or parameter tensor at a time, the others at theta (then
     evaluations are per group).
 
@@ -37,13 +38,13 @@ class RGE:
     """
 
     n_queries: int = 1
-    mu: float = 2.0**-7
+    mu: float | Schedule = 2.0**-7
     two_sided: bool = True
     grouping: str = "joint"
 
     def __post_init__(self):
         check_count("n_queries", self.n_queries, 1, 4096)
-        check_normal("mu", self.mu)
+        check_radius("mu", self.mu)
         check_choice("two_sided", self.two_sided, (True, False))
         check_choice("grouping", self.grouping, GROUPINGS)
 
@@ -51,17 +52,22 @@ class RGE:
         """Loss evaluations of one step."""
         return n_groups * self.n_queries * 2 if self.two_sided else n_groups * self.n_queries + 1
 
+    def mu_at(self, step: int) -> np.float32:
+        """The smoothing radius at a step: fl(mu factor)."""
+        return self.mu.value(step) if isinstance(self.mu, Schedule) else np.float32(self.mu)
+
     def ask(self, graph, seed: int, step: int) -> list[Probe]:
         """The probes of a step: [theta,] then for each group and query plus [and minus]."""
-        plus_minus = (self.mu, -self.mu) if self.two_sided else (self.mu,)
+        mu = float(self.mu_at(step))
+        plus_minus = (mu, -mu) if self.two_sided else (mu,)
         probes = [] if self.two_sided else [Probe(seed, step, 0, 0.0, 0, 0)]
         for group in graph.groups(self.grouping):
             for query in range(self.n_queries):
-                probes += [Probe(seed, step, query, mu, group.start, len(group)) for mu in plus_minus]
+                probes += [Probe(seed, step, query, along, group.start, len(group)) for along in plus_minus]
         return probes
 
     @np.errstate(over="ignore", invalid="ignore")  # a loss that is not finite is a result: Estimate.finite
-    def tell(self, values) -> Estimate:
+    def tell(self, graph, step: int, values) -> Estimate:
         """Per-sample losses (probes, B) in the order asked for, to an estimate.
 
         Differences are taken per sample, summed in order, and multiplied once:
@@ -73,7 +79,7 @@ class RGE:
         else:
             differences = values[1:] - values[:1]
         batch = values.shape[1]
-        width = (dtype(2) if self.two_sided else dtype(1)) * dtype(self.mu)
+        width = (dtype(2) if self.two_sided else dtype(1)) * dtype(self.mu_at(step))
         scale = dtype(1) / (width * dtype(batch * self.n_queries))
         coefficients = running_sum(differences, axis=1) * scale
         return Estimate(coefficients.reshape(-1, self.n_queries), len(values))

@@ -31,6 +31,11 @@ def batch_indices(seed: int, step: int, batch: int, n: int) -> list[int]:
     return [core().lib.bpfree_batch_index(seed, step, batch, n, i) for i in range(batch)]
 
 
+def schedule_factor(number: int, settings, step: int) -> float:
+    """Factor of row `number` of the table of schedules at a step."""
+    return core().lib.bpfree_registry_schedule(number)(list(settings), step)
+
+
 def theta_hash(theta: np.ndarray) -> str:
     """`bpfree_hash`, 16 hex digits."""
     values = pointer("theta", theta, np.float32, theta.shape)

@@ -12,14 +12,29 @@ from bpfree.native.arrays import aligned, check_status, pointer
 class NativeTrainer:
     """`bpfree_trainer` and its context over a NativeModel.
 
-    Rows of the tables by number; `links` are (row, settings) of the update. `data` is
+    Rows of the tables by number; `links` (of the update) and schedules are (row, settings). `data` is
     (x, labels, targets) for `step`; `apply` needs none. Stepping streams one
     sample at a time, so it needs a model of the "scalar" instruction set with
     tables for two sides.
     """
 
     def __init__(
-        self, model, *, loss, estimator, links, clip, seed, batch, n_queries, grouping, two_sided, mu, data=None
+        self,
+        model,
+        *,
+        loss,
+        estimator,
+        links,
+        clip,
+        seed,
+        batch,
+        n_queries,
+        grouping,
+        two_sided,
+        mu,
+        mu_schedule=None,
+        lr_schedule=None,
+        data=None,
     ):
         ffi, lib = core().ffi, core().lib
         if data is not None and model.lanes != 1:
@@ -35,6 +50,11 @@ class NativeTrainer:
         self.c.loss, self.c.links, self.c.n_links = model.loss(loss), self._links, len(links)
         self.c.seed, self.c.batch, self.c.n_queries = seed, batch, n_queries
         self.c.grouping, self.c.two_sided, self.c.mu, self.c.clip = grouping, two_sided, mu, clip
+        for name, schedule in (("mu_schedule", mu_schedule), ("lr_schedule", lr_schedule)):
+            if schedule is not None:
+                number, own = schedule
+                self._settings.append(ffi.new("float[]", list(own)))
+                setattr(self.c, name, {"factor": lib.bpfree_registry_schedule(number), "settings": self._settings[-1]})
         if data is not None:
             self._attach(*data)
         tables = model.tables

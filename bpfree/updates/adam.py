@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from bpfree.errors import check_normal, check_share
+from bpfree.schedules.table import Schedule, check_rate, start_of
 from bpfree.updates.table import Update, UpdateRow
 
 
@@ -24,7 +25,7 @@ class Adam(Update):
     [-0.5]
     """
 
-    lr: float = 1e-3
+    lr: float | Schedule = 1e-3
     beta1: float = 0.9
     beta2: float = 0.999
     epsilon: float = 1e-8
@@ -32,7 +33,7 @@ class Adam(Update):
     n_scalars = 2
 
     def __post_init__(self):
-        check_normal("lr", self.lr)
+        check_rate("lr", self.lr)
         check_share("beta1", self.beta1)
         check_share("beta2", self.beta2)
         check_normal("epsilon", self.epsilon)
@@ -44,7 +45,7 @@ class Adam(Update):
 
     def _constants(self, real):
         one, beta1, beta2 = real(1), real(self.beta1), real(self.beta2)
-        return real(self.lr), beta1, one - beta1, beta2, one - beta2, real(self.epsilon)
+        return real(start_of(self.lr)), beta1, one - beta1, beta2, one - beta2, real(self.epsilon)
 
     def transform(self, gradient, state, theta):
         """The same operations in the same order as in C."""

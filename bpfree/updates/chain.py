@@ -6,6 +6,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from bpfree.errors import check_normal
+from bpfree.schedules.table import Schedule
 from bpfree.updates.table import Update
 
 
@@ -28,6 +29,11 @@ class Chain(Update):
         """The links in order."""
         return self.parts
 
+    @property
+    def schedule(self) -> Schedule | None:
+        """That of the one link whose lr is a schedule."""
+        return next((link.schedule for link in self.parts if link.schedule), None)
+
 
 def clip(limit: float) -> Clip:
     """Cut coefficients, not gradient entries: the direction of a probe is kept, its weight is limited.
@@ -45,6 +51,8 @@ def clip(limit: float) -> Clip:
 def chain(*links) -> Chain:
     """An update from links in order, such as chain(clip(1.0), WeightDecay(1e-4), Adam(5e-3)).
 
+    One link's lr may be a schedule; its factor multiplies the step of the whole chain.
+
     >>> import numpy as np
     >>> from bpfree.updates.sgd import SGD
     >>> chain(SGD(0.5), SGD(0.5)).update(np.ones(1), [], np.zeros(1), step=0)[0].tolist()
@@ -58,4 +66,6 @@ def chain(*links) -> Chain:
         raise TypeError(f"chain: expected updates such as SGD(0.1), at least one, got {rest!r}")
     if any(link.clip for link in rest):
         raise ValueError("chain: clip of an inner chain would come too late; give it to the outer one")
+    if sum(link.schedule is not None for link in rest) > 1:
+        raise ValueError("chain: a schedule multiplies the whole step, so one link may have one")
     return Chain(tuple(inner for link in rest for inner in link.links), limit)

@@ -5,7 +5,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from bpfree.errors import check_normal, check_share
+from bpfree.errors import check_share
+from bpfree.schedules.table import Schedule, check_rate, start_of
 from bpfree.updates.table import Update, UpdateRow
 
 
@@ -19,24 +20,24 @@ class Momentum(Update):
     ([-1.5], [1.5])
     """
 
-    lr: float = 1e-2
+    lr: float | Schedule = 1e-2
     beta: float = 0.9
     n_vectors = 1
 
     def __post_init__(self):
-        check_normal("lr", self.lr)
+        check_rate("lr", self.lr)
         check_share("beta", self.beta)
 
     @property
     def settings(self) -> tuple[float, ...]:
         """{lr, beta}."""
-        return (self.lr, self.beta)
+        return (start_of(self.lr), self.beta)
 
     def transform(self, gradient, state, theta):
         """The velocity takes the gradient in, and is the direction."""
         real = theta.dtype.type
         velocity = real(self.beta) * state[0] + gradient
-        return real(self.lr) * velocity, [velocity]
+        return real(start_of(self.lr)) * velocity, [velocity]
 
 
 ROW = UpdateRow(1, "momentum", "bpfree_upd_momentum", Momentum)

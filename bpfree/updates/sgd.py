@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from bpfree.errors import check_normal
+from bpfree.schedules.table import Schedule, check_rate, start_of
 from bpfree.updates.table import Update, UpdateRow
 
 
@@ -18,19 +18,19 @@ class SGD(Update):
     [-0.5, -0.5]
     """
 
-    lr: float = 1e-2
+    lr: float | Schedule = 1e-2
 
     def __post_init__(self):
-        check_normal("lr", self.lr)
+        check_rate("lr", self.lr)
 
     @property
     def settings(self) -> tuple[float, ...]:
         """{lr}."""
-        return (self.lr,)
+        return (start_of(self.lr),)
 
     def transform(self, gradient, state, theta):
         """One multiply."""
-        return theta.dtype.type(self.lr) * gradient, state
+        return theta.dtype.type(start_of(self.lr)) * gradient, state
 
 
 ROW = UpdateRow(0, "sgd", "bpfree_upd_sgd", SGD)

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from bpfree.errors import check_normal
+from bpfree.schedules.table import Schedule, check_rate, start_of
 from bpfree.updates.table import Update, UpdateRow
 
 
@@ -19,19 +19,19 @@ class SignSGD(Update):
     [-0.5, 0.0]
     """
 
-    lr: float = 1e-3
+    lr: float | Schedule = 1e-3
 
     def __post_init__(self):
-        check_normal("lr", self.lr)
+        check_rate("lr", self.lr)
 
     @property
     def settings(self) -> tuple[float, ...]:
         """{lr}."""
-        return (self.lr,)
+        return (start_of(self.lr),)
 
     def transform(self, gradient, state, theta):
         """Only signs are looked at."""
-        lr = theta.dtype.type(self.lr)
+        lr = theta.dtype.type(start_of(self.lr))
         zero = theta.dtype.type(0)
         return np.where(gradient > 0, lr, np.where(gradient < 0, -lr, zero)), state
 

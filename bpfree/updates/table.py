@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from bpfree.registry import HostOnly
+from bpfree.schedules.table import Schedule
 
 
 class Update:
@@ -25,6 +26,13 @@ class Update:
     """Coefficients are cut to [-clip, clip] before the gradient is made; 0: they are not."""
 
     settings: tuple[float, ...] = ()
+    lr: float | Schedule = 1.0
+    """Learning rate, where a link has one."""
+
+    @property
+    def schedule(self) -> Schedule | None:
+        """What the whole step is multiplied by; None: nothing."""
+        return self.lr if isinstance(self.lr, Schedule) else None
 
     @property
     def links(self) -> tuple:
@@ -47,6 +55,8 @@ class Update:
             gradient, moved = link.transform(gradient, state[first:stop], theta)
             after += moved
             first = stop
+        if self.schedule:
+            gradient = gradient.dtype.type(self.schedule.factor(step)) * gradient
         return theta - gradient, after
 
     def transform(self, gradient, state, theta):

@@ -7,9 +7,9 @@
 #include "clip.h"
 #include "signs.h"
 
-static bpfree_probe make_probe(const bpfree_trainer *t, uint32_t step, uint32_t query)
+static bpfree_probe make_probe(const bpfree_trainer *t, uint32_t step, uint32_t query, float mu)
 {
-  const bpfree_probe probe = {t->seed, step, bpfree_stream(BPFREE_DOMAIN_PROBE, query, 0), t->mu, 0, 0};
+  const bpfree_probe probe = {t->seed, step, bpfree_stream(BPFREE_DOMAIN_PROBE, query, 0), mu, 0, 0};
   return probe;
 }
 
@@ -22,7 +22,7 @@ static float loss_of(const bpfree_trainer *t, const bpfree_pass *pass, uint32_t 
 }
 
 /* Differences of one sample, added to the running sums. */
-static int add_sample(const bpfree_trainer *t, bpfree_context *c, const bpfree_target *target, int first)
+static int add_sample(const bpfree_trainer *t, bpfree_context *c, const bpfree_target *target, float mu, int first)
 {
   bpfree_pass pass = {t->model, c->theta, 0, c->x, c->arena, 1, 1};
   float base = 0.0f;
@@ -34,7 +34,7 @@ static int add_sample(const bpfree_trainer *t, bpfree_context *c, const bpfree_t
   float *sum = c->coefficients;
   for (uint32_t g = 0; g < groups; g++)
     for (uint32_t query = 0; query < t->n_queries; query++, sum++) {
-      bpfree_probe probe = make_probe(t, c->step, query);
+      bpfree_probe probe = make_probe(t, c->step, query, mu);
       const int status = bpfree_group_slices(t->model, t->grouping, g, &probe.first_slice, &probe.n_slices);
       if (status) return status;
       pass.probe = &probe;
@@ -50,14 +50,15 @@ static int add_sample(const bpfree_trainer *t, bpfree_context *c, const bpfree_t
 static int estimate(const bpfree_trainer *t, bpfree_context *c)
 {
   const uint32_t outputs = t->model->tensors[t->model->output].size;
+  const float mu = bpfree_mu(t, c->step);
   for (uint32_t i = 0; i < t->batch; i++) {
     bpfree_target target = {0, 0};
     if (t->sample(t->user, c->step, i, c->x, &target)) return BPFREE_ERR_CALLBACK;
     if (target.label >= outputs) return BPFREE_ERR_ARG;
-    const int status = add_sample(t, c, &target, i == 0);
+    const int status = add_sample(t, c, &target, mu, i == 0);
     if (status) return status;
   }
-  const float width = t->two_sided ? 2.0f * t->mu : t->mu;
+  const float width = t->two_sided ? 2.0f * mu : mu;
   const float scale = 1.0f / (width * ((float)t->batch * (float)t->n_queries));
   const uint32_t n = bpfree_n_groups(t->model, t->grouping) * t->n_queries;
   for (uint32_t k = 0; k < n; k++) c->coefficients[k] *= scale;
@@ -68,7 +69,7 @@ static void gradient(const bpfree_trainer *t, uint32_t step, const float *coeffi
                      uint32_t block, uint32_t n, float *g)
 {
   for (uint32_t query = 0; query < t->n_queries; query++) {
-    const bpfree_probe probe = make_probe(t, step, query);
+    const bpfree_probe probe = make_probe(t, step, query, 0.0f);
     const float c = bpfree_clipped(t, coefficients[query]);
     bpfree_signs signs;
     bpfree_signs_start(&signs, &probe, t->model->slices[slice].first_block + block);

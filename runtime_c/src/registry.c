@@ -80,6 +80,11 @@ static const bpfree_update *const updates[] = {
 #include "bpfree/updates.gen.def"
 #undef BPFREE_UPDATE
 };
+static const bpfree_factor schedules[] = {
+#define BPFREE_SCHEDULE(number, name) [number] = bpfree_sched_##name,
+#include "bpfree/schedules.gen.def"
+#undef BPFREE_SCHEDULE
+};
 
 bpfree_kernel bpfree_registry_op(uint32_t isa, uint32_t number)
 {
@@ -99,6 +104,11 @@ const bpfree_estimator *bpfree_registry_estimator(uint32_t number)
 const bpfree_update *bpfree_registry_update(uint32_t number)
 {
   return number < COUNT(updates) ? updates[number] : NULL;
+}
+
+bpfree_factor bpfree_registry_schedule(uint32_t number)
+{
+  return number < COUNT(schedules) ? schedules[number] : NULL;
 }
 
 #define NAMED(number, name) [number] = #name,
@@ -122,6 +132,11 @@ static const char *const update_names[] = {
 #include "bpfree/updates.gen.def"
 #undef BPFREE_UPDATE
 };
+static const char *const schedule_names[] = {
+#define BPFREE_SCHEDULE NAMED
+#include "bpfree/schedules.gen.def"
+#undef BPFREE_SCHEDULE
+};
 
 const char *bpfree_registry_name(const char *table, uint32_t number)
 {
@@ -132,7 +147,8 @@ const char *bpfree_registry_name(const char *table, uint32_t number)
   } tables[] = {{"ops", op_names, COUNT(op_names)},
                 {"losses", loss_names, COUNT(loss_names)},
                 {"estimators", estimator_names, COUNT(estimator_names)},
-                {"updates", update_names, COUNT(update_names)}};
+                {"updates", update_names, COUNT(update_names)},
+                {"schedules", schedule_names, COUNT(schedule_names)}};
   for (uint32_t k = 0; k < COUNT(tables); k++)
     if (strcmp(tables[k].name, table) == 0) return number < tables[k].count ? tables[k].rows[number] : NULL;
   return NULL;

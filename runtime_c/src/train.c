@@ -59,6 +59,16 @@ int bpfree_group_slices(const bpfree_model *model, uint32_t grouping, uint32_t g
   return BPFREE_OK;
 }
 
+static float factor_at(const bpfree_schedule *schedule, uint32_t step)
+{
+  return schedule->factor ? schedule->factor(schedule->settings, step) : 1.0f;
+}
+
+float bpfree_mu(const bpfree_trainer *t, uint32_t step)
+{
+  return t->mu * factor_at(&t->mu_schedule, step);
+}
+
 uint32_t bpfree_train_arena_size(const bpfree_model *model)
 {
   const uint32_t size = bpfree_arena_size(model, 1);
@@ -125,21 +135,23 @@ int bpfree_train_init(const bpfree_trainer *t, bpfree_context *c)
 }
 
 /* One query and a stateless update: no gradient is ever written down. */
-static void update_by_signs(const bpfree_trainer *t, bpfree_context *c, float coefficient, uint32_t slice)
+static void update_by_signs(const bpfree_trainer *t, bpfree_context *c, float coefficient, float factor,
+                            uint32_t slice)
 {
   float *theta = c->theta + t->model->slices[slice].offset;
   uint32_t words[2], left = t->model->slices[slice].size;
   for (uint32_t k = 0; left; k++) {
     const uint32_t n = left < 32 ? left : 32;
     if ((k & 1u) == 0) t->estimator->signs(t, c->step, slice, k / 2, words);
-    t->links->update->apply_signs(theta, coefficient, words[k & 1u], t->links->settings, n);
+    t->links->update->apply_signs(theta, coefficient, words[k & 1u], factor, t->links->settings, n);
     theta += n;
     left -= n;
   }
 }
 
-/* The chunk g of the gradient, through all links, and off theta. */
-static void update_chunk(const bpfree_trainer *t, bpfree_context *c, float *g, uint32_t first, uint32_t n)
+/* The chunk g of the gradient, through all links, times factor, and off theta. */
+static void update_chunk(const bpfree_trainer *t, bpfree_context *c, float factor, float *g, uint32_t first,
+                         uint32_t n)
 {
   float *base = c->state;
   for (uint32_t k = 0; k < t->n_links; k++) {
@@ -150,21 +162,22 @@ static void update_chunk(const bpfree_trainer *t, bpfree_context *c, float *g, u
     update->transform(g, c->theta + first, vectors, scalars, t->links[k].settings, n);
     base = base ? base + link_floats(t, k) : NULL;
   }
-  for (uint32_t i = 0; i < n; i++) c->theta[first + i] = c->theta[first + i] - g[i];
+  for (uint32_t i = 0; i < n; i++) c->theta[first + i] = c->theta[first + i] - factor * g[i];
 }
 
 /* The arena is idle between evaluations: it holds the chunk of gradient. */
-static void update_slice(const bpfree_trainer *t, bpfree_context *c, const float *coefficients, uint32_t slice)
+static void update_slice(const bpfree_trainer *t, bpfree_context *c, const float *coefficients, float factor,
+                         uint32_t slice)
 {
   if (t->n_queries == 1 && t->n_links == 1 && t->estimator->signs && t->links->update->apply_signs) {
-    update_by_signs(t, c, bpfree_clipped(t, *coefficients), slice);
+    update_by_signs(t, c, bpfree_clipped(t, *coefficients), factor, slice);
     return;
   }
   const uint32_t offset = t->model->slices[slice].offset, size = t->model->slices[slice].size;
   for (uint32_t done = 0; done < size; done += BPFREE_BLOCK) {
     const uint32_t n = size - done < BPFREE_BLOCK ? size - done : BPFREE_BLOCK;
     t->estimator->gradient(t, c->step, coefficients, slice, done / BPFREE_BLOCK, n, c->arena);
-    update_chunk(t, c, c->arena, offset + done, n);
+    update_chunk(t, c, factor, c->arena, offset + done, n);
   }
 }
 
@@ -183,12 +196,13 @@ int bpfree_apply(const bpfree_trainer *t, bpfree_context *c, const float *coeffi
   const uint32_t groups = bpfree_n_groups(t->model, t->grouping);
   if (!all_finite(coefficients, groups * t->n_queries)) return BPFREE_ERR_NUMERIC;
   begin_links(t, c);
+  const float factor = factor_at(&t->lr_schedule, c->step);
   for (uint32_t g = 0; g < groups; g++) {
     uint32_t first, count;
     const int status = bpfree_group_slices(t->model, t->grouping, g, &first, &count);
     if (status) return status;
     for (uint32_t slice = first; slice < first + count; slice++)
-      if (!t->model->slices[slice].frozen) update_slice(t, c, coefficients + g * t->n_queries, slice);
+      if (!t->model->slices[slice].frozen) update_slice(t, c, coefficients + g * t->n_queries, factor, slice);
   }
   c->step++;
   return BPFREE_OK;

@@ -23,6 +23,7 @@ bpfree_kernel bpfree_registry_op(uint32_t isa, uint32_t number);
 bpfree_loss bpfree_registry_loss(uint32_t isa, uint32_t number);
 const bpfree_estimator *bpfree_registry_estimator(uint32_t number);
 const bpfree_update *bpfree_registry_update(uint32_t number);
+bpfree_factor bpfree_registry_schedule(uint32_t number);
 const char *bpfree_registry_name(const char *table, uint32_t number);
 
 /* BPFREE_OK, or BPFREE_ERR_NUMERIC when this thread flushes subnormal numbers

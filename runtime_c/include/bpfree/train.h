@@ -44,10 +44,11 @@ typedef struct bpfree_update {
                     uint32_t n);
   /* Moves the scalars on, once a step; NULL where there are none. */
   void (*begin)(float *scalars, const float *settings);
-  /* Subtracts the step itself where g[k] = coefficient times sign k of word
-   * (most significant bit first, 1 = minus), n <= 32; NULL where that saves
-   * nothing. */
-  void (*apply_signs)(float *theta, float coefficient, uint32_t word, const float *settings, uint32_t n);
+  /* Subtracts factor times the step itself where g[k] = coefficient times sign
+   * k of word (most significant bit first, 1 = minus), n <= 32; NULL where that
+   * saves nothing. */
+  void (*apply_signs)(float *theta, float coefficient, uint32_t word, float factor, const float *settings,
+                      uint32_t n);
   uint32_t n_vectors; /* of state, n_theta floats each, at most 2; start at 0 */
   uint32_t n_scalars; /* of state; start at 1 */
 } bpfree_update;
@@ -56,6 +57,14 @@ typedef struct bpfree_link {
   const bpfree_update *update;
   const float *settings; /* what its file says */
 } bpfree_link;
+
+/* What a number is multiplied by at a step. Settings start with {warmup, end}. */
+typedef float (*bpfree_factor)(const float *settings, uint32_t step);
+
+typedef struct bpfree_schedule {
+  bpfree_factor factor; /* NULL: 1 at every step */
+  const float *settings; /* what its file says */
+} bpfree_schedule;
 
 enum bpfree_grouping {
   BPFREE_JOINT = 0, /* one probe moves all parameters */
@@ -95,6 +104,8 @@ typedef struct bpfree_trainer {
   uint32_t two_sided;      /* 1: L+ - L-, for which the model's tables need two sides; 0: L+ - L0 */
   float mu;                /* smoothing radius, a normal number > 0 */
   float clip;              /* coefficients are cut to [-clip, clip]; 0: they are not */
+  bpfree_schedule mu_schedule; /* of mu */
+  bpfree_schedule lr_schedule; /* of the whole step: it multiplies what is subtracted from theta */
 } bpfree_trainer;
 
 /* A run in RAM; every pointer is the caller's. */
@@ -113,6 +124,9 @@ uint32_t bpfree_n_groups(const bpfree_model *model, uint32_t grouping);
 /* Slices [*first, *first + *count) of a group; BPFREE_ERR_ARG if there is none. */
 int bpfree_group_slices(const bpfree_model *model, uint32_t grouping, uint32_t group, uint32_t *first,
                         uint32_t *count);
+
+/* mu at a step: fl(mu factor). */
+float bpfree_mu(const bpfree_trainer *trainer, uint32_t step);
 
 /* Floats of arena a training step needs (also holds a chunk of gradient). */
 uint32_t bpfree_train_arena_size(const bpfree_model *model);
@@ -151,6 +165,9 @@ int bpfree_apply(const bpfree_trainer *trainer, bpfree_context *context, const f
 #define BPFREE_UPDATE(number, name) extern const bpfree_update bpfree_upd_##name;
 #include "bpfree/updates.gen.def"
 #undef BPFREE_UPDATE
+#define BPFREE_SCHEDULE(number, name) float bpfree_sched_##name(const float *, uint32_t);
+#include "bpfree/schedules.gen.def"
+#undef BPFREE_SCHEDULE
 #define BPFREE_OP(number, name) void bpfree_op_##name(const bpfree_pass *, const bpfree_node *);
 #include "bpfree/ops.gen.def"
 #undef BPFREE_OP

@@ -1,0 +1,10 @@
+# SPDX-License-Identifier: MIT
+"""The table of schedules: one file a row."""
+
+from __future__ import annotations
+
+from bpfree.registry import Table
+from bpfree.schedules import cosine_decay, exponential_decay, linear_decay
+
+SCHEDULES = Table("schedules", [cosine_decay.ROW, exponential_decay.ROW, linear_decay.ROW])
+"""Joined with the C side by the generated schedules.gen.def."""

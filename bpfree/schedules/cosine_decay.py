@@ -1,0 +1,51 @@
+# SPDX-License-Identifier: MIT
+"""From start to end along half a cosine."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from bpfree.errors import check_count
+from bpfree.math32 import cos32
+from bpfree.schedules.table import LONGEST, Schedule, ScheduleRow
+
+_PI = np.float32(np.pi)
+
+
+@dataclass(frozen=True)
+class CosineDecay(Schedule):
+    """Made by cosine_decay()."""
+
+    steps: int
+
+    def __post_init__(self):
+        super().__post_init__()
+        check_count("steps", self.steps, 1, LONGEST)
+
+    @property
+    def own(self) -> tuple[float, ...]:
+        """{steps}."""
+        return (float(self.steps),)
+
+    def shape(self, step, end):
+        """fl(end + fl(fl(1 - end) fl(0.5 fl(1 + cos(fl(pi fl(t / steps)))))))."""
+        one, share = np.float32(1), np.float32(min(step, self.steps)) / np.float32(self.steps)
+        return end + (one - end) * (np.float32(0.5) * (one + cos32(_PI * share)))
+
+
+def cosine_decay(start: float, steps: int, end: float = 0.0, warmup: int = 0) -> CosineDecay:
+    """From start to end in `steps` steps along half a cosine, then end (Loshchilov and Hutter, ICLR 2017).
+
+    value(t) = end + (start - end) (1 + cos(pi t / steps)) / 2; in the first
+    `warmup` steps times (t + 1) / warmup.
+
+    >>> import bpfree as bf
+    >>> [round(float(bf.cosine_decay(0.1, steps=10).value(step)), 4) for step in (0, 5, 10, 99)]
+    [0.1, 0.05, 0.0, 0.0]
+    """
+    return CosineDecay(start, end, warmup, steps)
+
+
+ROW = ScheduleRow(0, "cosine_decay", "bpfree_sched_cosine_decay", CosineDecay)

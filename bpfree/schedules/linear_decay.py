@@ -1,0 +1,45 @@
+# SPDX-License-Identifier: MIT
+"""From start to end in a straight line."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from bpfree.errors import check_count
+from bpfree.schedules.table import LONGEST, Schedule, ScheduleRow
+
+
+@dataclass(frozen=True)
+class LinearDecay(Schedule):
+    """Made by linear_decay()."""
+
+    steps: int
+
+    def __post_init__(self):
+        super().__post_init__()
+        check_count("steps", self.steps, 1, LONGEST)
+
+    @property
+    def own(self) -> tuple[float, ...]:
+        """{steps}."""
+        return (float(self.steps),)
+
+    def shape(self, step, end):
+        """fl(1 + fl(fl(end - 1) fl(t / steps)))."""
+        one = np.float32(1)
+        return one + (end - one) * (np.float32(min(step, self.steps)) / np.float32(self.steps))
+
+
+def linear_decay(start: float, steps: int, end: float = 0.0, warmup: int = 0) -> LinearDecay:
+    """From start to end in `steps` equal steps, then end; in the first `warmup` steps times (t + 1) / warmup.
+
+    >>> import bpfree as bf
+    >>> [round(float(bf.linear_decay(0.1, steps=4).value(step)), 4) for step in (0, 1, 4, 5)]
+    [0.1, 0.075, 0.0, 0.0]
+    """
+    return LinearDecay(start, end, warmup, steps)
+
+
+ROW = ScheduleRow(2, "linear_decay", "bpfree_sched_linear_decay", LinearDecay)

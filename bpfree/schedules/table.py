@@ -1,0 +1,85 @@
+# SPDX-License-Identifier: MIT
+"""What a schedule is: a number that changes with the step, by float32 rules that C shares."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from bpfree.errors import check_count, check_normal, check_positive
+from bpfree.registry import HostOnly
+
+LONGEST = 2**24
+"""Steps that a setting may count: float32 holds every integer up to here."""
+
+
+@dataclass(frozen=True)
+class Schedule:
+    """A learning rate or a mu over the steps, from start to end: value(step) = fl(start factor(step)).
+
+    Given in the place of the number, as in SGD(lr=cosine_decay(0.1, steps=1000)).
+    The first `warmup` steps are multiplied by (step + 1) / warmup.
+    """
+
+    start: float
+    end: float
+    warmup: int
+
+    def __post_init__(self):
+        check_normal("start", self.start)
+        if self.end != 0:
+            check_positive("end", self.end)
+        check_count("warmup", self.warmup, 0, LONGEST)
+
+    @property
+    def settings(self) -> tuple[float, ...]:
+        """What the C side reads: {warmup, end / start, the row's own...}."""
+        return (float(self.warmup), self.end / self.start, *self.own)
+
+    @property
+    def own(self) -> tuple[float, ...]:
+        """The row's own settings."""
+        raise NotImplementedError
+
+    def shape(self, step: int, end: np.float32) -> np.float32:
+        """The row's own factor, from 1 to end."""
+        raise NotImplementedError
+
+    def factor(self, step: int) -> np.float32:
+        """fl(shape(step) fl((step + 1) / warmup)) in the first `warmup` steps, then shape(step)."""
+        shape = self.shape(step, np.float32(self.end / self.start))
+        return shape * (np.float32(step + 1) / np.float32(self.warmup)) if step < self.warmup else shape
+
+    def value(self, step: int) -> np.float32:
+        """The number at a step."""
+        return np.float32(self.start) * self.factor(step)
+
+
+@dataclass(frozen=True)
+class ScheduleRow:
+    """One row of the table: settings class (a Schedule) and C symbol."""
+
+    number: int
+    name: str
+    c: str | HostOnly
+    settings: type
+
+
+def start_of(rate) -> float:
+    """The number itself, or the one a schedule starts from."""
+    return rate.start if isinstance(rate, Schedule) else rate
+
+
+def check_rate(name: str, rate) -> None:
+    """Raise unless this is a normal float32 number > 0, or a schedule (which has checked its own)."""
+    if not isinstance(rate, Schedule):
+        check_normal(name, rate)
+
+
+def check_radius(name: str, mu) -> None:
+    """Raise unless this is a normal float32 number > 0, or a schedule that always is."""
+    if not isinstance(mu, Schedule):
+        check_normal(name, mu)
+    elif not min(mu.start, mu.end) / max(1, mu.warmup) >= 2.0**-125:
+        raise ValueError(f"{name}: expected a schedule that stays above 0, got {mu!r}: give it end=")
