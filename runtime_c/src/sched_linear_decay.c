@@ -4,6 +4,6 @@
 
 float bpfree_sched_linear_decay(const float *settings, uint32_t step)
 {
-  const float shape = 1.0f + (settings[1] - 1.0f) * bpfree_share(step, settings[2]);
+  const float shape = 1.0f + (settings[1] - 1.0f) * bpfree_part_of(step, settings[2]);
   return bpfree_warmed(shape, settings, step);
 }
