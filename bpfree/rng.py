@@ -90,11 +90,11 @@ def uniform(seed: int, number: int, size: int) -> np.ndarray:
     return high_bits.astype(np.float32) * np.float32(2.0**-24)
 
 
-def shuffle(seed: int, epoch: int, n: int, i) -> np.ndarray:
+def shuffle(seed: int, epoch: int, n: int, i, domain: Domain = Domain.SHUFFLE) -> np.ndarray:
     """Position(s) i of the shuffled order of n items: a keyed permutation of [0, n) in O(1) memory.
 
     A 4-round Feistel network over the next power of four, walked until it
-    falls back into range.
+    falls back into range. Each domain has permutations of its own.
 
     >>> sorted(shuffle(seed=0, epoch=3, n=5, i=range(5)).tolist())
     [0, 1, 2, 3, 4]
@@ -106,7 +106,7 @@ def shuffle(seed: int, epoch: int, n: int, i) -> np.ndarray:
     while todo.any():
         left, right = value[todo] >> np.uint32(half), value[todo] & mask
         for round_ in range(4):
-            word, _ = threefry((seed, epoch), (np.uint32(round_ << 16) | right, np.uint32(stream(Domain.SHUFFLE))))
+            word, _ = threefry((seed, epoch), (np.uint32(round_ << 16) | right, np.uint32(stream(domain))))
             left, right = right, left ^ (word & mask)
         value[todo] = left << np.uint32(half) | right
         todo[todo] = value[todo] >= n

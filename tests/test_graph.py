@@ -9,7 +9,7 @@ from reference_models import reference_runs
 
 import bpfree as bf
 from bpfree import native
-from bpfree.estimators.rge import GROUPINGS
+from bpfree.estimators.table import GROUPINGS
 from bpfree.graph import fnv1a64, theta_hash
 from bpfree.layers import assemble, initial_parameters
 from bpfree.native.model import NativeModel

@@ -21,7 +21,8 @@ from bpfree.errors import NumericError
 from bpfree.layers import assemble, initial_parameters
 from bpfree.native.model import NativeModel
 from bpfree.native.trainer import NativeTrainer
-from bpfree.probes import Probe, direction, pack, perturb
+from bpfree.directions.rademacher import draw as direction
+from bpfree.probes import Probe, pack, perturb
 from bpfree.tables import model_tables
 from bpfree.trainer import Trainer
 from bpfree.updates.sgd import SGD
@@ -104,8 +105,7 @@ def test_updates(update, estimator, frozen):
     """Random records over some steps; what was learned so far is the update's state."""
     graph, theta, constants = mixed(frozen)
     trainer = Trainer(graph, constants, "cross_entropy", estimator, update, batch_size=N, seed=2**32 - 1)
-    groups = len(graph.groups(estimator.grouping))
-    records = floats(3, 4, groups, estimator.n_queries)
+    records = floats(3, 4, *estimator.record_shape(graph))
     expected, state = theta, update.init(theta)
     engines = [(make_engine(name), theta, update.init(theta)) for name in ENGINES[1:]]
     for step, record in enumerate(records):

@@ -9,8 +9,8 @@ import bpfree as bf
 from bpfree import rng
 from bpfree.engines import ReferenceEngine
 from bpfree.engines.batch import Batch
-from bpfree.estimators.rge import GROUPINGS
-from bpfree.probes import direction
+from bpfree.directions.rademacher import draw as direction
+from bpfree.estimators.table import GROUPINGS
 from bpfree.trainer import Trainer
 
 N = 8
@@ -162,7 +162,7 @@ def test_probes_asked_for(grouping, two_sided):
             expected += [(mu, query, first, count) for mu in ((0.5, -0.5) if two_sided else (0.5,))]
     assert [(p.mu, p.query, p.first_slice, p.n_slices) for p in probes] == expected
     assert {(p.seed, p.step) for p in probes} == {(9, 4)}
-    assert len(probes) == estimator.evaluations(len(groups))
+    assert len(probes) == estimator.evaluations(GRAPH)
 
 
 def test_differences_are_taken_per_sample():
@@ -171,5 +171,5 @@ def test_differences_are_taken_per_sample():
     values[0] += np.float32(2.0**-10)
     values[0, ::2] -= np.float32(2.0**-9)  # half of them differ the other way: the sum is zero, exactly
     values[0, 0] = np.float32(1e4) + np.float32(2.0**-10)
-    estimate = bf.RGE(1, mu=0.5).tell(values)
+    estimate = bf.RGE(1, mu=0.5).tell(GRAPH, 0, values)
     assert estimate.coefficients.tolist() == [[np.float32(2.0**-9) * np.float32(1 / 1000)]]

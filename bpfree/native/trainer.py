@@ -19,7 +19,7 @@ class NativeTrainer:
     """
 
     def __init__(
-        self, model, *, loss, estimator, links, clip, seed, batch, n_queries, grouping, two_sided, mu, data=None
+        self, model, *, loss, estimator, links, clip, seed, batch, n_queries, grouping, two_sided, mu, scale, data=None
     ):
         ffi, lib = core().ffi, core().lib
         if data is not None and model.lanes != 1:
@@ -35,6 +35,7 @@ class NativeTrainer:
         self.c.loss, self.c.links, self.c.n_links = model.loss(loss), self._links, len(links)
         self.c.seed, self.c.batch, self.c.n_queries = seed, batch, n_queries
         self.c.grouping, self.c.two_sided, self.c.mu, self.c.clip = grouping, two_sided, mu, clip
+        self.c.scale = scale
         if data is not None:
             self._attach(*data)
         tables = model.tables
@@ -43,8 +44,9 @@ class NativeTrainer:
         self.n_groups = lib.bpfree_n_groups(model.c, grouping)
         self.coefficients = aligned(self.n_groups * n_queries)
         self.state = aligned(lib.bpfree_state_size(self.c))
+        self.work = aligned(lib.bpfree_work_size(self.c))
         self.context = ffi.new("bpfree_context *")
-        for name in ("theta", "x", "arena", "coefficients", "state"):
+        for name in ("theta", "x", "arena", "coefficients", "state", "work"):
             setattr(self.context, name, ffi.from_buffer("float *", getattr(self, name)))
         check_status(lib.bpfree_train_init(self.c, self.context), "train")
 
@@ -55,7 +57,7 @@ class NativeTrainer:
         return self.theta.copy()
 
     def apply(self, theta, state: list, step: int, coefficients: np.ndarray) -> tuple[np.ndarray, list]:
-        """The next theta and state from a record (groups, queries), by `bpfree_apply`."""
+        """The next theta and state from a record (groups, coefficients), by `bpfree_apply`."""
         self._enter(theta, step)
         parts = np.split(self.state, np.cumsum([part.size for part in state])[:-1]) if state else []
         for part, values in zip(parts, state, strict=True):
