@@ -15,13 +15,13 @@ from helpers import (
 )
 
 import bpfree as bf
+from bpfree.directions.rademacher import draw as direction
 from bpfree.engines import ReferenceEngine
 from bpfree.engines.batch import Batch
 from bpfree.errors import NumericError
 from bpfree.layers import assemble, initial_parameters
 from bpfree.native.model import NativeModel
 from bpfree.native.trainer import NativeTrainer
-from bpfree.directions.rademacher import draw as direction
 from bpfree.probes import Probe, pack, perturb
 from bpfree.tables import model_tables
 from bpfree.trainer import Trainer

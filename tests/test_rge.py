@@ -7,9 +7,9 @@ from oracle import Network
 
 import bpfree as bf
 from bpfree import rng
+from bpfree.directions.rademacher import draw as direction
 from bpfree.engines import ReferenceEngine
 from bpfree.engines.batch import Batch
-from bpfree.directions.rademacher import draw as direction
 from bpfree.estimators.table import GROUPINGS
 from bpfree.trainer import Trainer
 
