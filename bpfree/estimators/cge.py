@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 
@@ -60,12 +61,7 @@ class CGE(Estimator):
     def coordinates(self, graph, seed: int, step: int) -> np.ndarray:
         """Elements of theta (n,) probed at a step: number i is the k with P(k) = i; all in order if n = d."""
         d, (_, n) = graph.n_theta, self.record_shape(graph)
-        order = np.arange(d, dtype=np.uint32)
-        if n == d:
-            return order
-        place = rng.shuffle(seed, step, d, order, rng.Domain.MASK)
-        order[place] = np.arange(d, dtype=np.uint32)
-        return order[:n]
+        return np.arange(d, dtype=np.uint32) if n == d else _order(seed, step, d)[:n]
 
     def points(self, graph, seed: int, step: int) -> np.ndarray:
         """One element of theta each."""
@@ -77,6 +73,16 @@ class CGE(Estimator):
         gradient = np.zeros(graph.n_theta, coefficients.dtype)
         gradient[self.coordinates(graph, seed, step)] = coefficients[0]
         return gradient
+
+
+@lru_cache(maxsize=2)
+def _order(seed: int, step: int, d: int) -> np.ndarray:
+    # Asked for twice a step, for the probes and for the gradient.
+    everything = np.arange(d, dtype=np.uint32)
+    order = np.empty_like(everything)
+    order[rng.shuffle(seed, step, d, everything, rng.Domain.MASK)] = everything
+    order.flags.writeable = False
+    return order
 
 
 ROW = EstimatorRow(3, "cge", "bpfree_est_cge", CGE, "coordinate", journal="SNAPSHOT", tier="black-box")

@@ -99,15 +99,14 @@ static inline const float *bpfree_drawn_weights(const bpfree_trainer *t, const b
 static inline void bpfree_drawn_gradient(const bpfree_trainer *t, uint32_t step, const float *weights,
                                          uint32_t slice, uint32_t block, uint32_t n, float *g)
 {
-  const uint32_t first = (t->model->slices[slice].first_block + block) * BPFREE_PAIRS;
   for (uint32_t query = 0; query < t->n_queries; query++) {
     const bpfree_probe probe = bpfree_drawn_probe(t, step, query, BPFREE_GAUSSIAN);
-    for (uint32_t j = 0; j < n; j += 2) {
-      const bpfree_pair pair = bpfree_normals(&probe, first + j / 2);
-      const float even = weights[query] * pair.even, odd = weights[query] * pair.odd;
-      g[j] = query ? g[j] + even : even;
-      if (j + 1 < n) g[j + 1] = query ? g[j + 1] + odd : odd;
-    }
+    float u[BPFREE_BLOCK];
+    bpfree_normals(&probe, t->model->slices[slice].first_block + block, u);
+    if (query == 0)
+      for (uint32_t j = 0; j < n; j++) g[j] = weights[query] * u[j];
+    else
+      for (uint32_t j = 0; j < n; j++) g[j] += weights[query] * u[j];
   }
 }
 

@@ -8,46 +8,36 @@
 #include "bpfree/model.h"
 #include "math32.h"
 #include "sqrt32.h"
+#include "threefry.h"
 
 #define BPFREE_PAIRS (BPFREE_BLOCK / 2u) /* of a chunk of BPFREE_BLOCK elements */
 
-typedef struct bpfree_pair {
-  float even, odd;
-} bpfree_pair;
-
-/* The pair made of a block's words; the largest number is 5.77. */
-static inline bpfree_pair bpfree_box_muller(uint32_t first, uint32_t second)
+/* The chunk of normal numbers that belongs to this block of signs, in two
+ * loops that vectorise. The largest number is 5.77. */
+static inline void bpfree_normals(const bpfree_probe *probe, uint32_t block, float g[BPFREE_BLOCK])
 {
-  const float share = (float)((first >> 8) + 1u) * 0x1p-24f;   /* (0, 1] */
-  const float angle = (float)(second >> 8) * 0x1.921fb6p-22f; /* 2 pi 2^-24 */
-  const float radius = bpfree_sqrt32(-2.0f * bpfree_log32(share));
-  const bpfree_pair pair = {radius * bpfree_cos32(angle), radius * bpfree_sin32(angle)};
-  return pair;
-}
-
-static inline bpfree_pair bpfree_normals(const bpfree_probe *probe, uint32_t block)
-{
-  const uint32_t key[2] = {probe->seed, probe->step}, counter[2] = {block, probe->stream};
-  uint32_t words[2];
-  bpfree_threefry(key, counter, words);
-  return bpfree_box_muller(words[0], words[1]);
+  uint32_t first[BPFREE_PAIRS], second[BPFREE_PAIRS];
+  for (uint32_t j = 0; j < BPFREE_PAIRS; j++)
+    bpfree_threefry_words(probe->seed, probe->step, block * BPFREE_PAIRS + j, probe->stream, &first[j], &second[j]);
+  for (uint32_t j = 0; j < BPFREE_PAIRS; j++) {
+    const float share = (float)(int32_t)((first[j] >> 8) + 1u) * 0x1p-24f;   /* (0, 1] */
+    const float angle = (float)(int32_t)(second[j] >> 8) * 0x1.921fb6p-22f; /* 2 pi 2^-24 */
+    const float radius = bpfree_sqrt32(-2.0f * bpfree_log32(share));
+    g[2 * j] = radius * bpfree_cos32(angle);
+    g[2 * j + 1] = radius * bpfree_sin32(angle);
+  }
 }
 
 /* Draws g on one slice to out, if it is not NULL. Returns total + the squares,
  * summed chunk by chunk. */
 static inline float bpfree_draw_slice(const bpfree_slice *slice, const bpfree_probe *probe, float *out, float total)
 {
-  for (uint32_t first = 0; first < slice->size; first += BPFREE_BLOCK) {
-    const uint32_t stop = slice->size - first < BPFREE_BLOCK ? slice->size : first + BPFREE_BLOCK;
-    float chunk = 0.0f;
-    for (uint32_t j = first; j < stop; j += 2) {
-      const bpfree_pair pair = bpfree_normals(probe, slice->first_block * BPFREE_PAIRS + j / 2);
-      const int whole = j + 1 < stop;
-      chunk += pair.even * pair.even;
-      if (whole) chunk += pair.odd * pair.odd;
-      if (out) out[j] = pair.even;
-      if (out && whole) out[j + 1] = pair.odd;
-    }
+  for (uint32_t done = 0; done < slice->size; done += BPFREE_BLOCK) {
+    const uint32_t n = slice->size - done < BPFREE_BLOCK ? slice->size - done : BPFREE_BLOCK;
+    float g[BPFREE_BLOCK], chunk = 0.0f;
+    bpfree_normals(probe, slice->first_block + done / BPFREE_BLOCK, g);
+    for (uint32_t j = 0; j < n; j++) chunk += g[j] * g[j];
+    for (uint32_t j = 0; out && j < n; j++) out[done + j] = g[j];
     total += chunk;
   }
   return total;

@@ -1,24 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 #include "bpfree/rng.h"
-
-#define ROTATE(x, r) (((x) << (r)) | ((x) >> (32 - (r))))
-#define ROUND(r) (x0 += x1, x1 = ROTATE(x1, r), x1 ^= x0)
-/* Four rounds, then the key schedule's next two words and the counter. */
-#define ROUNDS_A ROUND(13), ROUND(15), ROUND(26), ROUND(6)
-#define ROUNDS_B ROUND(17), ROUND(29), ROUND(16), ROUND(24)
-#define INJECT(ka, kb, i) (x0 += (ka), x1 += (kb) + (i))
+#include "threefry.h"
 
 void bpfree_threefry(const uint32_t key[2], const uint32_t counter[2], uint32_t out[2])
 {
-  const uint32_t k0 = key[0], k1 = key[1], k2 = 0x1BD11BDAu ^ k0 ^ k1;
-  uint32_t x0 = counter[0] + k0, x1 = counter[1] + k1;
-  ROUNDS_A, INJECT(k1, k2, 1u);
-  ROUNDS_B, INJECT(k2, k0, 2u);
-  ROUNDS_A, INJECT(k0, k1, 3u);
-  ROUNDS_B, INJECT(k1, k2, 4u);
-  ROUNDS_A, INJECT(k2, k0, 5u);
-  out[0] = x0;
-  out[1] = x1;
+  bpfree_threefry_words(key[0], key[1], counter[0], counter[1], &out[0], &out[1]);
 }
 
 uint32_t bpfree_stream(uint32_t domain, uint32_t query, uint32_t sample)

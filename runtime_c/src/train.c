@@ -14,6 +14,11 @@ static int all_finite(const float *values, uint32_t n)
   return 1;
 }
 
+static int normal(float x)
+{
+  return x >= FLT_MIN && x <= FLT_MAX;
+}
+
 static int aligned(const void *buffer)
 {
   return buffer && ((uintptr_t)buffer & (BPFREE_ALIGN - 1)) == 0;
@@ -118,9 +123,7 @@ int bpfree_train_init(const bpfree_trainer *t, bpfree_context *c)
   if (t->batch == 0 || t->batch > 1u << 24 || t->n_queries == 0 || t->grouping > BPFREE_TENSOR ||
       t->two_sided > 1 || t->estimator->check(t))
     return BPFREE_ERR_ARG;
-  const float reals[] = {t->mu, t->scale, t->clip};
-  if (!(t->mu >= FLT_MIN) || !(t->scale >= FLT_MIN) || !(t->clip >= 0.0f) || !all_finite(reals, 3))
-    return BPFREE_ERR_ARG;
+  if (!normal(t->mu) || !normal(t->scale) || (t->clip != 0.0f && !normal(t->clip))) return BPFREE_ERR_ARG;
   if (!aligned(c->theta) || !aligned(c->x) || !aligned(c->arena) || !aligned(c->coefficients))
     return BPFREE_ERR_ALIGN;
   if (bpfree_state_size(t)) {
