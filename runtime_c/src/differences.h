@@ -33,10 +33,17 @@ static inline float bpfree_loss_at(const bpfree_trainer *t, const bpfree_context
   return bpfree_loss_of(t, &pass, 0, target);
 }
 
-/* What sums of differences are multiplied by, for the mean over this many coefficients. */
-static inline float bpfree_share(const bpfree_trainer *t, uint32_t averaged)
+/* The smoothing radius of a step. */
+static inline float bpfree_mu(const bpfree_trainer *t, uint32_t step)
 {
-  const float width = t->two_sided ? 2.0f * t->mu : t->mu;
+  (void)step;
+  return t->mu;
+}
+
+/* What sums of differences are multiplied by, for the mean over this many coefficients. */
+static inline float bpfree_share(const bpfree_trainer *t, uint32_t step, uint32_t averaged)
+{
+  const float mu = bpfree_mu(t, step), width = t->two_sided ? 2.0f * mu : mu;
   return 1.0f / (width * ((float)t->batch * (float)averaged)) * t->scale;
 }
 

@@ -15,7 +15,7 @@ static inline bpfree_probe bpfree_drawn_probe(const bpfree_trainer *t, uint32_t 
                                               uint32_t direction)
 {
   const uint32_t stream = bpfree_stream(BPFREE_DOMAIN_GAUSSIAN, query, 0);
-  const bpfree_probe probe = {t->seed, step, stream, t->mu, 0, 0, direction, 0};
+  const bpfree_probe probe = {t->seed, step, stream, bpfree_mu(t, step), 0, 0, direction, 0};
   return probe;
 }
 
@@ -67,7 +67,7 @@ static inline int bpfree_drawn_estimate(const bpfree_trainer *t, bpfree_context 
     if (status) return status;
     second[i] = bpfree_loss_at(t, c, c->theta, &target);
   }
-  const float share = bpfree_share(t, t->n_queries);
+  const float share = bpfree_share(t, c->step, t->n_queries);
   const uint32_t groups = bpfree_n_groups(t->model, t->grouping);
   for (uint32_t g = 0; g < groups; g++)
     for (uint32_t query = 0; query < t->n_queries; query++, coefficient++) {
@@ -102,7 +102,7 @@ static inline void bpfree_drawn_gradient(const bpfree_trainer *t, uint32_t step,
   for (uint32_t query = 0; query < t->n_queries; query++) {
     const bpfree_probe probe = bpfree_drawn_probe(t, step, query, BPFREE_GAUSSIAN);
     float u[BPFREE_BLOCK];
-    bpfree_normals(&probe, t->model->slices[slice].first_block + block, u);
+    bpfree_normals(&probe, t->model->slices[slice].first_block + block, n, u);
     if (query == 0)
       for (uint32_t j = 0; j < n; j++) g[j] = weights[query] * u[j];
     else

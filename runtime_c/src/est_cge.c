@@ -26,6 +26,7 @@ static float loss_beside(const bpfree_trainer *t, const bpfree_context *c, uint3
 static int estimate(const bpfree_trainer *t, bpfree_context *c)
 {
   const uint32_t d = t->model->n_theta, n = t->n_queries;
+  const float mu = bpfree_mu(t, c->step);
   for (uint32_t b = 0; b < t->batch; b++) {
     bpfree_target target;
     const int status = bpfree_read_sample(t, c, b, &target);
@@ -33,12 +34,12 @@ static int estimate(const bpfree_trainer *t, bpfree_context *c)
     const float base = t->two_sided ? 0.0f : bpfree_loss_at(t, c, c->theta, &target);
     for (uint32_t i = 0; i < n; i++) {
       const uint32_t k = n == d ? i : bpfree_unpermute(BPFREE_DOMAIN_MASK, t->seed, c->step, d, i);
-      const float plus = loss_beside(t, c, k, t->mu, &target);
-      const float difference = plus - (t->two_sided ? loss_beside(t, c, k, -t->mu, &target) : base);
+      const float plus = loss_beside(t, c, k, mu, &target);
+      const float difference = plus - (t->two_sided ? loss_beside(t, c, k, -mu, &target) : base);
       c->coefficients[i] = b ? c->coefficients[i] + difference : difference;
     }
   }
-  const float share = bpfree_share(t, 1);
+  const float share = bpfree_share(t, c->step, 1);
   for (uint32_t i = 0; i < n; i++) c->coefficients[i] *= share;
   return BPFREE_OK;
 }

@@ -10,8 +10,8 @@
 
 static bpfree_probe make_probe(const bpfree_trainer *t, uint32_t step, uint32_t query)
 {
-  const bpfree_probe probe = {t->seed, step, bpfree_stream(BPFREE_DOMAIN_PROBE, query, 0), t->mu, 0, 0,
-                              BPFREE_RADEMACHER, 0};
+  const uint32_t stream = bpfree_stream(BPFREE_DOMAIN_PROBE, query, 0);
+  const bpfree_probe probe = {t->seed, step, stream, bpfree_mu(t, step), 0, 0, BPFREE_RADEMACHER, 0};
   return probe;
 }
 
@@ -58,7 +58,7 @@ static int estimate(const bpfree_trainer *t, bpfree_context *c)
     if (!status) status = add_sample(t, c, &target, i == 0);
     if (status) return status;
   }
-  const float share = bpfree_share(t, t->n_queries);
+  const float share = bpfree_share(t, c->step, t->n_queries);
   const uint32_t n = bpfree_n_groups(t->model, t->grouping) * t->n_queries;
   for (uint32_t k = 0; k < n; k++) c->coefficients[k] *= share;
   return BPFREE_OK;

@@ -12,14 +12,15 @@
 
 #define BPFREE_PAIRS (BPFREE_BLOCK / 2u) /* of a chunk of BPFREE_BLOCK elements */
 
-/* The chunk of normal numbers that belongs to this block of signs, in two
- * loops that vectorise. The largest number is 5.77. */
-static inline void bpfree_normals(const bpfree_probe *probe, uint32_t block, float g[BPFREE_BLOCK])
+/* n <= 64 normal numbers, of the chunk that belongs to this block of signs, in
+ * two loops that vectorise; g has room for 64. The largest number is 5.77. */
+static inline void bpfree_normals(const bpfree_probe *probe, uint32_t block, uint32_t n, float g[BPFREE_BLOCK])
 {
   uint32_t first[BPFREE_PAIRS], second[BPFREE_PAIRS];
-  for (uint32_t j = 0; j < BPFREE_PAIRS; j++)
+  const uint32_t pairs = (n + 1) / 2;
+  for (uint32_t j = 0; j < pairs; j++)
     bpfree_threefry_words(probe->seed, probe->step, block * BPFREE_PAIRS + j, probe->stream, &first[j], &second[j]);
-  for (uint32_t j = 0; j < BPFREE_PAIRS; j++) {
+  for (uint32_t j = 0; j < pairs; j++) { /* as signed: there is no vector instruction for the others */
     const float share = (float)(int32_t)((first[j] >> 8) + 1u) * 0x1p-24f;   /* (0, 1] */
     const float angle = (float)(int32_t)(second[j] >> 8) * 0x1.921fb6p-22f; /* 2 pi 2^-24 */
     const float radius = bpfree_sqrt32(-2.0f * bpfree_log32(share));
@@ -35,7 +36,7 @@ static inline float bpfree_draw_slice(const bpfree_slice *slice, const bpfree_pr
   for (uint32_t done = 0; done < slice->size; done += BPFREE_BLOCK) {
     const uint32_t n = slice->size - done < BPFREE_BLOCK ? slice->size - done : BPFREE_BLOCK;
     float g[BPFREE_BLOCK], chunk = 0.0f;
-    bpfree_normals(probe, slice->first_block + done / BPFREE_BLOCK, g);
+    bpfree_normals(probe, slice->first_block + done / BPFREE_BLOCK, n, g);
     for (uint32_t j = 0; j < n; j++) chunk += g[j] * g[j];
     for (uint32_t j = 0; out && j < n; j++) out[done + j] = g[j];
     total += chunk;
