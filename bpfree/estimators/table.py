@@ -49,7 +49,7 @@ class Estimator:
     """Copies of the activations a device keeps: 2 where a forward pass computes both sides at once."""
 
     def mu_at(self, step: int) -> np.float32:
-        """The smoothing radius of a step."""
+        """The smoothing radius of a step, a float32 number in every engine."""
         return np.float32(self.mu)
 
     def record_shape(self, graph) -> tuple[int, int]:
