@@ -26,6 +26,7 @@ _HOMES = {
     "Sequential": "bpfree.model",
     "Model": "bpfree.model",
     "RGE": "bpfree.estimators.rge",
+    "CGE": "bpfree.estimators.cge",
     "SGD": "bpfree.updates.sgd",
     "Momentum": "bpfree.updates.momentum",
     "SignSGD": "bpfree.updates.sign_sgd",

@@ -3,11 +3,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
 from bpfree import rng
+from bpfree.directions import DIRECTIONS
 
 
 @dataclass(frozen=True)
@@ -15,7 +17,8 @@ class Probe:
     """One point theta + mu u to evaluate the loss at; mu = 0 is theta itself.
 
     u is addressed, not stored: key (seed, step), this query's stream, the
-    blocks of the slices [first_slice, first_slice + n_slices).
+    blocks of the slices [first_slice, first_slice + n_slices); of the direction
+    "coordinate" it is the unit vector of `element` of theta.
     """
 
     seed: int
@@ -24,32 +27,61 @@ class Probe:
     mu: float
     first_slice: int
     n_slices: int
-
-
-def direction(part, seed: int, step: int, query: int) -> np.ndarray:
-    """Signs (size,) float32 of one slice in direction `query` of a step."""
-    return rng.signs(seed, step, rng.stream(rng.Domain.PROBE, query), part.first_block, part.size)
+    direction: str = "rademacher"
+    element: int = 0
 
 
 def perturb(graph, theta, probe: Probe) -> np.ndarray:
     """A copy fl(theta + fl(mu u)), in theta's precision; theta itself is only read."""
     out = theta.copy()
     if probe.mu:
-        for part in graph.slices[probe.first_slice : probe.first_slice + probe.n_slices]:
-            if not part.frozen:
-                u = direction(part, probe.seed, probe.step, probe.query)
-                out[part.range] += theta.dtype.type(probe.mu) * u.astype(theta.dtype)
+        slices = graph.slices[probe.first_slice : probe.first_slice + probe.n_slices]
+        parts = [part for part in slices if not part.frozen]
+        DIRECTIONS[probe.direction].move(out, parts, theta.dtype.type(probe.mu), probe)
     return out
 
 
 RECORD = np.dtype(
-    [("seed", "u4"), ("step", "u4"), ("stream", "u4"), ("mu", "f4"), ("first_slice", "u4"), ("n_slices", "u4")]
+    [
+        *(("seed", "u4"), ("step", "u4"), ("stream", "u4"), ("mu", "f4"), ("first_slice", "u4"), ("n_slices", "u4")),
+        *(("direction", "u4"), ("element", "u4")),
+    ]
 )
 """`bpfree_probe` of the C runtime."""
 
 
+def records(n: int, direction: str, seed: int, step: int, query=0, **columns) -> np.ndarray:
+    """n records of one direction; query and the other columns are numbers or arrays (n,)."""
+    row, table = DIRECTIONS[direction], np.zeros(n, RECORD)
+    table["seed"], table["step"], table["direction"] = seed, step, row.number
+    table["stream"] = np.uint32(rng.stream(row.domain)) | np.asarray(query, np.uint32) << np.uint32(16)
+    for name, values in columns.items():
+        table[name] = values
+    return table
+
+
+class Probes(Sequence):
+    """Probes in one array of RECORD, which is what the compiled engine reads; each is made when it is looked at."""
+
+    def __init__(self, table: np.ndarray):
+        self.records = table
+
+    def __len__(self) -> int:
+        return len(self.records)
+
+    def __getitem__(self, k):
+        if isinstance(k, slice):
+            return Probes(self.records[k])
+        seed, step, stream, mu, first, n, direction, element = self.records[k].item()
+        return Probe(seed, step, stream >> 16 & 0xFFF, mu, first, n, DIRECTIONS.rows[direction].name, element)
+
+
 def pack(probes) -> np.ndarray:
-    """Probes as an array of RECORD."""
-    stream = rng.stream(rng.Domain.PROBE)
-    rows = [(p.seed, p.step, stream | p.query << 16, p.mu, p.first_slice, p.n_slices) for p in probes]
-    return np.array(rows, RECORD)
+    """Probes, or Probe objects, as an array of RECORD."""
+    if isinstance(probes, Probes):
+        return np.ascontiguousarray(probes.records)
+    table = np.zeros(len(probes), RECORD)
+    for k, p in enumerate(probes):
+        moved = {"mu": p.mu, "first_slice": p.first_slice, "n_slices": p.n_slices, "element": p.element}
+        table[k] = records(1, p.direction, p.seed, p.step, p.query, **moved)[0]
+    return table

@@ -42,9 +42,10 @@ class Table:
             raise ValueError(f"{self.name}: expected one of {known}; got {name!r}") from None
 
     def of(self, settings):
-        """The row whose settings class this object is an instance of."""
+        """The row of this object's class, and of its direction where rows have one."""
+        direction = getattr(settings, "direction", None)
         for row in self.rows:
-            if type(settings) is row.settings:
+            if type(settings) is row.settings and getattr(row, "direction", direction) == direction:
                 return row
-        known = ", ".join(f"{row.settings.__name__}(...)" for row in self.rows)
+        known = ", ".join(dict.fromkeys(f"{row.settings.__name__}(...)" for row in self.rows))
         raise TypeError(f"{self.name}: expected one of {known}; got {settings!r}")

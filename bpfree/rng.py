@@ -90,27 +90,38 @@ def uniform(seed: int, number: int, size: int) -> np.ndarray:
     return high_bits.astype(np.float32) * np.float32(2.0**-24)
 
 
-def shuffle(seed: int, epoch: int, n: int, i) -> np.ndarray:
+def shuffle(seed: int, epoch: int, n: int, i, domain: Domain = Domain.SHUFFLE) -> np.ndarray:
     """Position(s) i of the shuffled order of n items: a keyed permutation of [0, n) in O(1) memory.
 
     A 4-round Feistel network over the next power of four, walked until it
-    falls back into range.
+    falls back into range. Each domain has permutations of its own.
 
     >>> sorted(shuffle(seed=0, epoch=3, n=5, i=range(5)).tolist())
     [0, 1, 2, 3, 4]
     """
     half = max(1, ((n - 1).bit_length() + 1) // 2)
-    mask = np.uint32((1 << half) - 1)
-    value = np.array(i, np.uint32)
+    value, size = np.array(i, np.uint32), 1 << 2 * half
+
+    def walk(value):
+        return _feistel((seed, epoch), stream(domain), half, value)
+
+    if 4 * value.size >= size:  # nearly everything is asked for: a table of one walk spares all later ones
+        walk = walk(np.arange(size, dtype=np.uint32)).__getitem__
     todo = np.ones(value.shape, bool)
     while todo.any():
-        left, right = value[todo] >> np.uint32(half), value[todo] & mask
-        for round_ in range(4):
-            word, _ = threefry((seed, epoch), (np.uint32(round_ << 16) | right, np.uint32(stream(Domain.SHUFFLE))))
-            left, right = right, left ^ (word & mask)
-        value[todo] = left << np.uint32(half) | right
+        value[todo] = walk(value[todo])
         todo[todo] = value[todo] >= n
     return value
+
+
+def _feistel(key, stream_word: int, half: int, value):
+    """Four rounds over [0, 4^half), which they permute."""
+    mask = np.uint32((1 << half) - 1)
+    left, right = value >> np.uint32(half), value & mask
+    for round_ in range(4):
+        word, _ = threefry(key, (np.uint32(round_ << 16) | right, np.uint32(stream_word)))
+        left, right = right, left ^ (word & mask)
+    return left << np.uint32(half) | right
 
 
 def batch_indices(seed: int, step: int, batch: int, n: int) -> np.ndarray:

@@ -10,7 +10,7 @@ import numpy as np
 from bpfree import rng
 from bpfree.errors import check_count, check_seed
 from bpfree.estimators import ESTIMATORS
-from bpfree.estimators.rge import GROUPINGS
+from bpfree.estimators.table import GROUPINGS
 from bpfree.graph import Graph, fnv1a64
 from bpfree.losses import get_loss
 from bpfree.schedules import SCHEDULES
@@ -68,9 +68,9 @@ class Trainer:
 
     def gradient(self, step: int, coefficients) -> np.ndarray:
         """The gradient estimate (n_theta,) that coefficients stand for, once they are clipped."""
-        expected = (len(self.graph.groups(self.estimator.grouping)), self.estimator.n_queries)
+        expected = self.estimator.record_shape(self.graph)
         if coefficients.shape != expected:
-            raise ValueError(f"coefficients: expected shape (groups, queries) = {expected}, got {coefficients.shape}")
+            raise ValueError(f"coefficients: expected shape {expected} of this estimator, got {coefficients.shape}")
         if self.update.clip:
             limit = coefficients.dtype.type(self.update.clip)
             coefficients = np.clip(coefficients, -limit, limit)
@@ -94,9 +94,10 @@ class Trainer:
             "clip": self.update.clip,
             "seed": self.seed,
             "batch": self.batch_size,
-            "n_queries": e.n_queries,
+            "n_queries": e.record_shape(self.graph)[1],
             "grouping": GROUPINGS.index(e.grouping),
             "two_sided": e.two_sided,
             "mu": start_of(e.mu),
+            "scale": e.factor(self.graph),
             **{name: (row.number, self.schedules[name].settings) for name, row in schedules.items() if row},
         }

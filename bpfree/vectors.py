@@ -11,7 +11,8 @@ import numpy as np
 from bpfree import rng
 from bpfree.engines import ReferenceEngine
 from bpfree.engines.batch import make_batch
-from bpfree.estimators.rge import GROUPINGS, RGE
+from bpfree.estimators.cge import CGE
+from bpfree.estimators.rge import RGE
 from bpfree.exporters import model_source
 from bpfree.exporters.c_text import array, braces, float_literal
 from bpfree.graph import theta_hash
@@ -37,6 +38,11 @@ _NETWORKS = (
 _ESTIMATORS = (
     ("joint", RGE(n_queries=2, mu=2.0**-7)),
     ("layer", RGE(n_queries=1, mu=0.01, two_sided=False, grouping="layer")),
+    ("gaussian", RGE(n_queries=2, mu=0.01, direction="gaussian", grouping="tensor")),
+    ("sphere", RGE(n_queries=2, mu=2.0**-6, two_sided=False, direction="sphere", scale="dim")),
+    ("sphere_layers", RGE(n_queries=1, mu=2.0**-6, direction="sphere", grouping="layer")),
+    ("coordinates", CGE(fraction=0.06, mu=0.02, rescale=True)),
+    ("coordinates_one_sided", CGE(fraction=0.04, two_sided=False)),
 )
 
 _HEAD = """\
@@ -63,12 +69,13 @@ typedef struct golden_network {
   bpfree_batch batch;   /* all samples */
 } golden_network;
 
-/* A run on it, RGE and SGD. */
+/* A run on it, and SGD. */
 typedef struct golden_run {
   const char *name;
   const golden_network *network;
+  uint32_t estimator; /* number */
   uint32_t seed, batch, n_queries, grouping, two_sided;
-  float mu, lr;
+  float mu, scale, lr;
   uint32_t n_coefficients;   /* a step */
   const float *coefficients; /* (GOLDEN_STEPS, n_coefficients) */
   uint64_t hash[GOLDEN_HASHES];
@@ -134,9 +141,9 @@ def _run_text(name, how, trainer, theta, batch, order) -> tuple[str, str]:
         records.append(estimate.coefficients.ravel())
         if step + 1 in HASHED_STEPS:
             hashes.append(f"0x{theta_hash(theta)}ULL")
-    e, table = trainer.estimator, f"{name}_{how}_coefficients"
-    counts = (trainer.seed, trainer.batch_size, e.n_queries, GROUPINGS.index(e.grouping), int(e.two_sided))
-    reals = (float_literal(e.mu), float_literal(trainer.update.lr))
+    run, table = trainer.native_settings(), f"{name}_{how}_coefficients"
+    counts = [int(run[key]) for key in ("estimator", "seed", "batch", "n_queries", "grouping", "two_sided")]
+    reals = map(float_literal, (run["mu"], run["scale"], trainer.update.lr))
     row = (f'"{name}, {how}"', f"&{name}_network", *counts, *reals, records[0].size, table, braces(hashes))
     text = array(f"static const float {table}", map(float_literal, np.concatenate(records)))
     return text, f"  {braces(row)},"

@@ -87,7 +87,7 @@ def export(
         raise ValueError("trainer: expected the trainer of this model, got one of another graph")
     if samples is not None:
         _check_samples(model.graph, trainer, samples)
-    tables = model_tables(model.graph, sides=2 if trainer.estimator.two_sided else 1)
+    tables = model_tables(model.graph, sides=trainer.estimator.sides)
     folder = Path(folder)
     _write(folder / "model.h", model_source.header(tables, main_source.trainer_sizes(tables, trainer)))
     _write(folder / "model.c", model_source.source(model.graph, tables, model.theta, model.frozen))

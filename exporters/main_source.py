@@ -38,7 +38,7 @@ static const bpfree_link links[] = {links};
 const bpfree_trainer trainer = {{
   &model, &{estimator}, links, {loss}, sample, 0, {n_links},
   {seed}u /* seed */, {batch} /* batch */, {n_queries} /* n_queries */, {grouping}, {two_sided} /* two_sided */,
-  {mu} /* mu */, {clip} /* clip */, {mu_schedule}, {lr_schedule}
+  {mu} /* mu */, {clip} /* clip */, {scale} /* scale */, {mu_schedule}, {lr_schedule}
 }};
 """
 
@@ -58,10 +58,15 @@ float state[TRAINER_STATE];
 #else
 #define state 0
 #endif
+#if TRAINER_WORK
+float work[TRAINER_WORK];
+#else
+#define work 0
+#endif
 
 int main(void)
 {{
-  bpfree_context run = {{theta, x, arena, record, state, 0}};
+  bpfree_context run = {{theta, x, arena, record, state, work, 0}};
   for (uint32_t k = 0; k < MODEL_THETA; k++) theta[k] = model_theta[k];
   int status = bpfree_train_init(&trainer, &run);
   while (status == BPFREE_OK && run.step < STEPS) {{
@@ -92,11 +97,13 @@ def main(steps: int, marks) -> str:
 def trainer_sizes(tables: ModelTables, trainer) -> list[tuple]:
     """Macros (name, value, comment) of model.h for a training program."""
     theta = np.zeros(tables.n_theta, np.float32)
-    record = len(trainer.graph.groups(trainer.estimator.grouping)) * trainer.estimator.n_queries
+    groups, each = trainer.estimator.record_shape(trainer.graph)
+    work = trainer.estimator.work(trainer.graph, trainer.batch_size)
     return [
         ("TRAINER_ARENA", max(BLOCK, tables.plan.floats(1)), "floats: activations, or a chunk of gradient"),
-        ("TRAINER_RECORD", record, "floats of a step's record"),
+        ("TRAINER_RECORD", groups * each, "floats of a step's record"),
         ("TRAINER_STATE", sum(part.size for part in trainer.update.init(theta)), "floats of the update's state"),
+        ("TRAINER_WORK", work, "floats the estimator works in"),
     ]
 
 
@@ -124,8 +131,9 @@ def trainer(trainer) -> str:
         estimator=trainer.rows["estimator"].c,
         seed=trainer.seed,
         batch=trainer.batch_size,
-        n_queries=trainer.estimator.n_queries,
+        n_queries=trainer.estimator.record_shape(trainer.graph)[1],
         grouping=f"BPFREE_{trainer.estimator.grouping.upper()}",
         two_sided=int(trainer.estimator.two_sided),
         mu=float_literal(start_of(trainer.estimator.mu)),
+        scale=float_literal(trainer.estimator.factor(trainer.graph)),
     )

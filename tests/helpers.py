@@ -8,7 +8,9 @@ import numpy as np
 
 from bpfree import native, rng
 from bpfree.engines import CompiledEngine, ReferenceEngine
-from bpfree.estimators.rge import GROUPINGS, RGE
+from bpfree.estimators.cge import CGE
+from bpfree.estimators.rge import RGE
+from bpfree.estimators.table import GROUPINGS
 from bpfree.layers import assemble
 from bpfree.native.model import NativeModel
 from bpfree.native.trainer import NativeTrainer
@@ -28,13 +30,36 @@ ISAS = native.isa_names()
 ENGINES = ["exact", *(f"compiled-{isa}" for isa in ISAS)]
 """Every engine that promises the same bits."""
 
-ESTIMATOR_SETTINGS = {
-    "rge": [
-        RGE(n_queries=q, mu=mu, two_sided=two_sided, grouping=grouping)
+FRACTIONS = (0.1, 0.3, 0.5, 0.9, 1.0)
+"""Shares of the coordinates; never only 0.5, where what is kept and what is dropped look the same."""
+
+
+def _rge(direction):
+    """Every grouping and sidedness, with few and with several queries."""
+    return [
+        RGE(n_queries=q, mu=mu, two_sided=two_sided, grouping=grouping, direction=direction, scale=scale)
         for grouping in GROUPINGS
         for two_sided in (True, False)
-        for q, mu in ((1, 2.0**-7), (5, 0.01), (2, linear_decay(0.1, steps=3, end=0.01)))
+        for q, mu, scale in (
+            (1, 2.0**-7, 1),
+            (5, 0.01, "dim" if grouping == "joint" else 1),
+            (2, linear_decay(0.1, steps=3, end=0.01), 1),
+        )
     ]
+
+
+ESTIMATOR_SETTINGS = {
+    "rge": _rge("rademacher"),
+    "rge_gaussian": _rge("gaussian"),
+    "rge_sphere": _rge("sphere"),
+    "cge": [
+        *(
+            CGE(fraction, mu=0.02, two_sided=two_sided, rescale=two_sided == (fraction in (0.1, 0.9)))
+            for fraction in FRACTIONS
+            for two_sided in (True, False)
+        ),
+        CGE(0.3, mu=linear_decay(0.1, steps=3, end=0.01)),
+    ],
 }
 """Settings to try, by row of the table of estimators."""
 

@@ -1,4 +1,4 @@
-"""Three small training runs whose parameters are known bit for bit: see test_training_hash.py.
+"""Small training runs whose parameters are known bit for bit: see test_training_hash.py.
 
 Run as a program it prints the golden hashes, computed by the exact reference:
 
@@ -110,6 +110,26 @@ def reference_runs():
             bf.SGD(0.05),
             7,
             seed=99,
+        ),
+        "sphere": ReferenceRun(
+            mixed,
+            x22,
+            by_signs,
+            "cross_entropy",
+            bf.RGE(n_queries=3, direction="sphere", grouping="layer"),
+            bf.SGD(0.01),
+            16,
+            seed=8,
+        ),
+        "coordinates": ReferenceRun(
+            regression,
+            x3,
+            products,
+            "mse",
+            bf.CGE(fraction=0.3, rescale=True, two_sided=False),
+            bf.SGD(0.05),
+            7,
+            seed=100,
         ),
     }
 

@@ -5,8 +5,10 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from helpers import device_loop, show
 
 import bpfree as bf
+from bpfree.estimators import ESTIMATORS as TABLE
 from bpfree.exporters import firmware
 from bpfree.exporters.c_text import array, float_literal
 
@@ -45,11 +47,16 @@ MODELS = {
 
 
 def trained(name, steps, *, loss="cross_entropy", samples=DIGITS, update=bf.SGD(0.02), **estimator):  # noqa: B008
-    """A run in the compiled engine, and its starting model."""
+    """A run of RGE in the compiled engine, and its starting model."""
+    return trained_by(bf.RGE(**estimator), name, steps, loss, samples, update)
+
+
+def trained_by(estimator, name, steps, loss="cross_entropy", samples=DIGITS, update=bf.SGD(0.02)):  # noqa: B008
+    """The same with any estimator."""
     model = MODELS[name]()
     y = samples.labels if loss == "cross_entropy" else samples.targets
     run = bf.train(
-        model, (samples.x, y), loss=loss, estimator=bf.RGE(**estimator), update=update, batch_size=4,
+        model, (samples.x, y), loss=loss, estimator=estimator, update=update, batch_size=4,
         max_steps=steps, engine="compiled",
     )  # fmt: skip
     return model, run
@@ -82,6 +89,52 @@ def test_every_way_of_probing_gives_the_same_records(tmp_path, two_sided, groupi
     _, result = on_device(tmp_path, model, run, 4)
     np.testing.assert_array_equal(result.records.view(np.float32), np.concatenate(run.journal.records).ravel())
     assert f"{result.hash:016x}" == run.model.hash
+
+
+def estimators_in(built):
+    """C symbols of the estimators that were linked."""
+    from elftools.elf.elffile import ELFFile
+
+    with open(built.elf, "rb") as file:
+        names = {symbol.name for symbol in ELFFile(file).get_section_by_name(".symtab").iter_symbols()}
+    return names & {row.c for row in TABLE}
+
+
+ESTIMATORS = [
+    bf.RGE(3, direction="gaussian", grouping="layer"),
+    bf.RGE(2, direction="gaussian", two_sided=False),
+    bf.RGE(3, direction="sphere", two_sided=False, grouping="tensor"),
+    bf.RGE(2, direction="sphere", scale="dim"),
+    bf.CGE(),
+    bf.CGE(fraction=0.3, two_sided=False, rescale=True),
+    bf.CGE(fraction=0.9),
+]
+
+
+@pytest.mark.parametrize("estimator", ESTIMATORS, ids=show)
+def test_every_estimator_trains_on_the_device(tmp_path, estimator):
+    """The same record and hash as on the computer and in NumPy; the work array is as large as C says."""
+    model, run = trained_by(estimator, "tt", 3, update=bf.chain(bf.clip(0.5), bf.SGD(0.02)))
+    built, result = on_device(tmp_path, model, run, 3)
+    assert result.exit_code == 0
+    np.testing.assert_array_equal(result.records.view(np.float32), np.concatenate(run.journal.records).ravel())
+    replayed = bf.replay(run.journal, run.trainer, model.theta, "exact")
+    assert {f"{result.hash:016x}", run.model.hash} == {bf.theta_hash(replayed)}
+    work = device_loop(run.trainer, DIGITS.x, LABELS.astype(np.uint32)).work.size
+    assert f"#define TRAINER_WORK {work} " in (tmp_path / "model.h").read_text()
+    assert estimators_in(built) == {run.trainer.rows["estimator"].c}
+
+
+def test_estimators_that_are_not_used_are_not_linked(tmp_path):
+    """RGE with signs, in a folder that holds all estimators: not a byte of the others."""
+    model, run = trained("dense", 1)
+    firmware.export(model, tmp_path, trainer=run.trainer, samples=DIGITS, steps=1)
+    before = emulate.footprint(emulate.compile_firmware(tmp_path, optimize="Os")).flash_bytes
+    for path in (firmware.runtime_folder() / "src").glob("est_*.c"):
+        (tmp_path / "runtime" / path.name).write_text(path.read_text())
+    built = emulate.compile_firmware(tmp_path, optimize="Os")
+    assert estimators_in(built) == {"bpfree_est_rge"}
+    assert emulate.footprint(built).flash_bytes == before
 
 
 @pytest.mark.parametrize(

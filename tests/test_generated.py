@@ -6,8 +6,9 @@ from pathlib import Path
 import pytest
 
 from bpfree import native, probes, rng
+from bpfree.directions import DIRECTIONS
 from bpfree.estimators import ESTIMATORS
-from bpfree.estimators.rge import GROUPINGS
+from bpfree.estimators.table import GROUPINGS
 from bpfree.generate import generated_files
 from bpfree.losses import LOSSES
 from bpfree.native.arrays import _MEANINGS, check_status
@@ -89,11 +90,13 @@ def test_an_unknown_status_is_an_error_too():
         check_status(-99, "x")
 
 
-def test_domains_and_groupings():
+def test_domains_groupings_and_directions():
     lib = native.core().lib
     for domain in rng.Domain:
         assert getattr(lib, f"BPFREE_DOMAIN_{domain.name}") == domain
     assert [getattr(lib, f"BPFREE_{name.upper()}") for name in GROUPINGS] == [0, 1, 2]
+    assert [getattr(lib, row.c) for row in DIRECTIONS] == [row.number for row in DIRECTIONS] == [0, 1, 2, 3]
+    assert [row.c for row in DIRECTIONS] == [f"BPFREE_{row.name.upper()}" for row in DIRECTIONS]
     known = {name for name in dir(lib) if name.startswith("BPFREE_DOMAIN_")}
     assert known == {f"BPFREE_DOMAIN_{domain.name}" for domain in rng.Domain}
 

@@ -16,6 +16,7 @@ FLOORS = [
     ["errors", "registry"],
     ["rng", "math32", "native", "npz", "progress"],
     ["arithmetic", "schedules"],
+    ["directions"],
     ["graph"],
     ["tt"],
     ["ops"],

@@ -30,18 +30,21 @@ WARNINGS = ("-Wall", "-Wextra", "-Wconversion", "-pedantic", "-Werror")
 LAYOUT = ("-ffunction-sections", "-fdata-sections", "-nostartfiles", "-nostdlib", "-Wl,--gc-sections")
 
 
-@pytest.fixture(scope="module")
-def exported(tmp_path_factory):
+def export(folder, estimator):
     """Firmware sources that train 10 steps, and the run they must equal."""
     pixels = np.random.default_rng(5).integers(0, 17, (60, 64)).astype(np.uint8)
     samples = firmware.Samples(pixels, labels=np.arange(60) % 10, scale=1 / 16)
     model = bf.Sequential(64, [bf.TTLinear((4, 4, 4), (4, 4, 2), rank=3), bf.Tanh(), bf.Linear(10)], seed=2)
     run = bf.train(
-        model, (samples.x, samples.labels), estimator=bf.RGE(n_queries=2, grouping="layer"),
-        update=bf.SGD(0.02), batch_size=4, max_steps=10, engine="compiled",
+        model, (samples.x, samples.labels), estimator=estimator, update=bf.SGD(0.02), batch_size=4, max_steps=10,
+        engine="compiled",
     )  # fmt: skip
-    folder = tmp_path_factory.mktemp("qemu")
     return firmware.export(model, folder, trainer=run.trainer, samples=samples, steps=10), run
+
+
+@pytest.fixture(scope="module")
+def exported(tmp_path_factory):
+    return export(tmp_path_factory.mktemp("qemu"), bf.RGE(n_queries=2, grouping="layer"))
 
 
 def build(folder, optimize, *flags):
@@ -76,9 +79,8 @@ def fused(elf):
     return re.findall(r"\bvfn?m[as]\S*", listing)
 
 
-@pytest.mark.parametrize("optimize", ["Os", "O2", "O3"])
-def test_gcc_and_qemu_end_with_the_same_bits(exported, optimize):
-    folder, run = exported
+def assert_same(folder, run, optimize):
+    """The same record of every step, and the same theta."""
     elf = build(folder, optimize)
     code, words = run_in_qemu(elf)
     low, high = words[3]
@@ -86,6 +88,25 @@ def test_gcc_and_qemu_end_with_the_same_bits(exported, optimize):
     records = np.array(words[2], np.uint32).view(np.float32).reshape(10, -1)
     np.testing.assert_array_equal(records, np.array(run.journal.records).reshape(10, -1))
     assert fused(elf) == []
+
+
+@pytest.mark.parametrize("optimize", ["Os", "O2", "O3"])
+def test_gcc_and_qemu_end_with_the_same_bits(exported, optimize):
+    assert_same(*exported, optimize)
+
+
+@pytest.mark.parametrize(
+    "estimator",
+    [
+        bf.RGE(2, direction="gaussian", two_sided=False),
+        bf.RGE(2, direction="sphere", grouping="layer"),
+        bf.CGE(0.05, rescale=True),
+    ],
+    ids=["gaussian", "sphere", "coordinates"],
+)
+@pytest.mark.parametrize("optimize", ["Os", "O3"])
+def test_so_does_every_other_estimator(tmp_path, estimator, optimize):
+    assert_same(*export(tmp_path, estimator), optimize)
 
 
 def test_the_exported_makefile_builds_it(exported):

@@ -7,10 +7,10 @@ from oracle import Network
 
 import bpfree as bf
 from bpfree import rng
+from bpfree.directions import DIRECTIONS, RANDOM
 from bpfree.engines import ReferenceEngine
 from bpfree.engines.batch import Batch
-from bpfree.estimators.rge import GROUPINGS
-from bpfree.probes import direction
+from bpfree.estimators.table import GROUPINGS
 from bpfree.trainer import Trainer
 
 N = 8
@@ -24,7 +24,17 @@ X = floats(6, N, 6)
 LOSSES = {"cross_entropy": LABELS, "mse": TARGETS}
 
 groupings = pytest.mark.parametrize("grouping", GROUPINGS)
+directions = pytest.mark.parametrize("direction", RANDOM)
 sides = pytest.mark.parametrize("two_sided", [True, False], ids=["two-sided", "one-sided"])
+
+
+def draw(direction, group, seed, step, query):
+    """u (d,) of a probe in float64: its numbers on the group's slices, 0 elsewhere."""
+    row, u = DIRECTIONS[direction], np.zeros(D)
+    parts = [GRAPH.slices[number] for number in group]
+    for part in parts:
+        u[part.range] = row.draw(part, seed, step, query)
+    return u * float(row.scale(parts, seed, step, query))
 
 
 def trainer_of(estimator, loss="cross_entropy", lr=1.0):
@@ -60,13 +70,15 @@ def test_the_oracle_computes_the_same_network():
 
 @groupings
 @sides
+@directions
 @pytest.mark.parametrize("loss", LOSSES)
-def test_every_draw_is_the_derivative_along_its_direction(loss, grouping, two_sided):
+def test_every_draw_is_the_derivative_along_its_direction(loss, direction, grouping, two_sided):
     """In float64 with a small mu a coefficient is u.g / q to six digits: no statistics needed."""
     engine, q, mu = ReferenceEngine(dtype=np.float64), 4, 1e-4 if two_sided else 1e-7
-    trainer = trainer_of(bf.RGE(q, mu=mu, two_sided=two_sided, grouping=grouping), loss)
+    estimator = bf.RGE(q, mu=mu, two_sided=two_sided, grouping=grouping, direction=direction)
+    trainer = trainer_of(estimator, loss)
     true = NETWORK.gradient(THETA, X, **LOSSES[loss])
-    for step in range(20):
+    for step in range(10):
         estimate, _ = trainer.estimate(engine, THETA.astype(float), Batch(X, **LOSSES[loss]), step)
         groups = GRAPH.groups(grouping)
         assert estimate.coefficients.shape == (len(groups), q)
@@ -74,17 +86,15 @@ def test_every_draw_is_the_derivative_along_its_direction(loss, grouping, two_si
         expected = np.zeros(D)
         for group, row in zip(groups, estimate.coefficients):
             for query, coefficient in enumerate(row):
-                u = np.zeros(D)
-                for number in group:
-                    part = GRAPH.slices[number]
-                    u[part.range] = direction(part, 0, step, query)
-                assert coefficient == pytest.approx(u @ true / q, abs=2e-6 * np.linalg.norm(true))
+                u = draw(direction, group, 0, step, query)
+                # one-sided, mu/2 u.H u remains, of the size of mu |u|^2: a normal u may be twice as long as a sign's
+                assert coefficient == pytest.approx(u @ true / q, abs=1e-5 * np.linalg.norm(true))
                 expected += coefficient * u
         gradient = trainer.gradient(step, estimate.coefficients)
         assert np.allclose(gradient, expected, rtol=1e-13, atol=1e-13)
 
 
-def draws_needed(gradient, grouping):
+def draws_needed(gradient, grouping, direction):
     """Draws after which 2 % of the gradient's length are more than 4 sigma.
 
     The mean of N draws is the gradient g plus noise. Along g, one draw of a group's part h is
@@ -92,21 +102,23 @@ def draws_needed(gradient, grouping):
     noise has relative size sqrt((d-1)/N): about 0.03, a quarter of the 0.142 that a cosine of 0.99 allows;
     it lengthens the mean by (d-1)/(2N) < 0.0005, for which 0.0195 stands instead of 0.02. One-sided
     differences add (mu/2 u.H u) u, of mean zero and below 1 % of the noise at this mu; float32 losses
-    add 1e-4 of it.
+    add 1e-4 of it. For normal directions the variance is 2 |h|^2, for the sphere it is less.
     """
     variance = 0.0
     for group in GRAPH.groups(grouping):
         h = np.concatenate([gradient[GRAPH.slices[number].range] for number in group])
-        variance += 2 * ((h @ h) ** 2 - (h**4).sum())
+        variance += 2 * ((h @ h) ** 2 - (direction == "rademacher") * (h**4).sum())
     return (4.1 / 0.0195) ** 2 * variance / (gradient @ gradient) ** 2
 
 
 @groupings
 @sides
-def test_the_mean_is_the_gradient(grouping, two_sided):
-    estimator = bf.RGE(4096, mu=2.0**-9 if two_sided else 2.0**-10, two_sided=two_sided, grouping=grouping)
+@directions
+def test_the_mean_is_the_gradient(direction, grouping, two_sided):
+    mu = 2.0**-9 if two_sided else 2.0**-10
+    estimator = bf.RGE(4096, mu=mu, two_sided=two_sided, grouping=grouping, direction=direction)
     true = NETWORK.gradient(THETA, X, **LABELS)
-    steps = int(np.ceil(draws_needed(true, grouping) / 4096))
+    steps = int(np.ceil(draws_needed(true, grouping, direction) / 4096))
     assert np.sqrt((D - 1) / (steps * 4096)) < 0.035
     mean, _ = mean_estimate(estimator, steps)
     assert_gradient(mean, true)
@@ -115,45 +127,43 @@ def test_the_mean_is_the_gradient(grouping, two_sided):
             assert_gradient(broken, true)
 
 
+@directions
 @pytest.mark.parametrize("q", [1, 8])
-def test_length_of_one_draw(q):
-    """E |g|^2 = (q + d - 1) / q |grad|^2."""
+def test_length_of_one_draw(direction, q):
+    """E |g|^2 = (q + d - 1) / q |grad|^2 where |u|^2 = d, and (q + d + 1) / q for normal u, of fourth moment 3."""
     steps = 3000
-    _, squares = mean_estimate(bf.RGE(q), steps)
+    _, squares = mean_estimate(bf.RGE(q, direction=direction), steps)
     true = NETWORK.gradient(THETA, X, **LABELS)
-    expected = (q + D - 1) / q * (true @ true)
+    expected = (q + D + (1 if direction == "gaussian" else -1)) / q * (true @ true)
     error = squares.std() / np.sqrt(steps)
     assert error < 0.03 * expected
     assert abs(squares.mean() - expected) < 5 * error
 
 
-def test_directions_are_white():
-    """E[u u^T] = I: d(d-1)/2 = 946 products, of variance 1/n each; the largest stays below 5.5 sigma."""
-    directions = np.stack(
-        [
-            np.concatenate([direction(part, 1, step, query) for part in GRAPH.slices])
-            for step in range(40)
-            for query in range(50)
-        ]
-    )
-    n = len(directions)
-    products = directions.T @ directions / n
-    assert np.array_equal(np.diag(products), np.ones(D))
-    assert np.abs(products - np.eye(D)).max() < 5.5 / np.sqrt(n)
-    assert np.abs(directions.mean(axis=0)).max() < 4.5 / np.sqrt(n)
+@sides
+@directions
+@pytest.mark.parametrize("q", [1, 5])
+def test_scale_dim_multiplies_by_its_factor(direction, q, two_sided):
+    """q / (q + d - 1), rounded to float32, once in the product that turns sums into coefficients."""
+    engine, batch = make_engine("exact"), Batch(X, **LABELS)
+    estimators = [bf.RGE(q, two_sided=two_sided, direction=direction, scale=scale) for scale in (1, "dim")]
+    plain, scaled = (trainer_of(estimator).estimate(engine, THETA, batch, 2)[0] for estimator in estimators)
+    expected = plain.coefficients.astype(float) * q / (q + D - 1)
+    np.testing.assert_allclose(scaled.coefficients, expected, rtol=4 * 2.0**-24)
 
 
 def test_slices_of_equal_size_get_different_signs():
     twin = bf.Sequential(4, [bf.Linear(4, bias=False), bf.Linear(4, bias=False)]).graph
-    first, second = (direction(part, 0, 0, 0) for part in twin.slices)
+    first, second = (DIRECTIONS["rademacher"].draw(part, 0, 0, 0) for part in twin.slices)
     assert not np.array_equal(first, second)
     assert np.array_equal(second, rng.signs(0, 0, rng.stream(rng.Domain.PROBE), 1, 16))
 
 
 @groupings
 @sides
-def test_probes_asked_for(grouping, two_sided):
-    estimator = bf.RGE(3, mu=0.5, two_sided=two_sided, grouping=grouping)
+@directions
+def test_probes_asked_for(direction, grouping, two_sided):
+    estimator = bf.RGE(3, mu=0.5, two_sided=two_sided, grouping=grouping, direction=direction)
     probes = estimator.ask(GRAPH, seed=9, step=4)
     groups = {"joint": [(0, 5)], "layer": [(0, 3), (3, 2)], "tensor": [(k, 1) for k in range(5)]}[grouping]
     expected = [] if two_sided else [(0.0, 0, 0, 0)]
@@ -161,8 +171,8 @@ def test_probes_asked_for(grouping, two_sided):
         for query in range(3):
             expected += [(mu, query, first, count) for mu in ((0.5, -0.5) if two_sided else (0.5,))]
     assert [(p.mu, p.query, p.first_slice, p.n_slices) for p in probes] == expected
-    assert {(p.seed, p.step) for p in probes} == {(9, 4)}
-    assert len(probes) == estimator.evaluations(len(groups))
+    assert {(p.seed, p.step, p.direction) for p in probes} == {(9, 4, direction)}
+    assert len(probes) == estimator.evaluations(GRAPH)
 
 
 def test_differences_are_taken_per_sample():
@@ -171,5 +181,5 @@ def test_differences_are_taken_per_sample():
     values[0] += np.float32(2.0**-10)
     values[0, ::2] -= np.float32(2.0**-9)  # half of them differ the other way: the sum is zero, exactly
     values[0, 0] = np.float32(1e4) + np.float32(2.0**-10)
-    estimate = bf.RGE(1, mu=0.5).tell(None, 0, values)
+    estimate = bf.RGE(1, mu=0.5).tell(GRAPH, 0, values)
     assert estimate.coefficients.tolist() == [[np.float32(2.0**-9) * np.float32(1 / 1000)]]

@@ -33,7 +33,7 @@ def test_the_format_names_every_op():
 def test_every_row_has_settings_to_try(table, settings):
     assert set(settings) == {row.name for row in table}
     for row in table:
-        assert settings[row.name] and all(type(s) is row.settings for s in settings[row.name])
+        assert settings[row.name] and all(table.of(s) is row for s in settings[row.name])
 
 
 @pytest.mark.parametrize("row", [*OPS, *LOSSES, *ESTIMATORS, *UPDATES, *SCHEDULES], ids=lambda row: row.name)

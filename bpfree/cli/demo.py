@@ -58,7 +58,8 @@ class OnDevice:
     def journal(self, base_hash: str) -> Journal:
         """The records it sent, one row of coefficients a step."""
         words = self.result.records.view(np.float32)
-        records = list(words.reshape(DEVICE_STEPS, -1, self.trainer.estimator.n_queries))
+        shape = self.trainer.estimator.record_shape(self.trainer.graph)
+        records = list(words.reshape(DEVICE_STEPS, *shape))
         return Journal(base_hash, self.trainer.fingerprint(), records=records)
 
 
@@ -196,4 +197,5 @@ def results(runs, device: OnDevice, final, test, floor: float, linear: float) ->
 
 
 def _evaluations(device: OnDevice) -> int:
-    return device.trainer.batch_size * device.trainer.estimator.n_queries
+    groups, each = device.trainer.estimator.record_shape(device.trainer.graph)
+    return device.trainer.batch_size * groups * each

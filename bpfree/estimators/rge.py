@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""RGE: random gradient estimation with Rademacher directions."""
+"""RGE: random gradient estimation with Rademacher, Gaussian or sphere directions."""
 
 from __future__ import annotations
 
@@ -7,33 +7,37 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from bpfree.arithmetic import running_sum
+from bpfree.directions import DIRECTIONS, RANDOM
 from bpfree.errors import check_choice, check_count
-from bpfree.estimators.table import Estimate, EstimatorRow
-from bpfree.probes import Probe, direction
+from bpfree.estimators.table import GROUPINGS, Estimator, EstimatorRow
+from bpfree.probes import records
 from bpfree.schedules.table import Schedule, check_radius
-
-GROUPINGS = ("joint", "layer", "tensor")
-"""In the order of `enum bpfree_grouping`."""
 
 
 @dataclass(frozen=True)
-class RGE:
+class RGE(Estimator):
     """Random gradient estimation (Nesterov and Spokoiny, 2017; SPSA, Spall, 1992).
 
     two-sided: g = 1/q sum_i [L(theta + mu u_i) - L(theta - mu u_i)] / (2 mu) u_i,   2 q evaluations
     one-sided: g = 1/q sum_i [L(theta + mu u_i) - L(theta)] / mu u_i,                q + 1 evaluations
 
-    u_i in {-1, +1}^d, so E[u u^T] = I and E[g] is the gradient up to O(mu^2)
-    (two-sided). One draw is sqrt((q + d - 1) / q) times as long as the
-    gradient. Black-box tier: only losses are looked at.
+    E[u u^T] = I for every direction, so E[g] is the gradient up to O(mu^2)
+    (two-sided). Black-box tier: only losses are looked at.
 
     n_queries: directions q a step and group. mu: smoothing radius, in units of
     the parameters, or a schedule. grouping: "joint" moves all parameters at once, "layer" and
     "tensor" one layer or parameter tensor at a time, the others at theta (then
-    evaluations are per group).
+    evaluations are per group). direction: "rademacher", signs, drawn and
+    evaluated fastest and in inference memory; "gaussian"; "sphere", radius
+    sqrt(d) over the d parameters of the group. The latter two need perturbed
+    copies of theta on a device.
 
-    >>> RGE(n_queries=4).evaluations(n_groups=1)
+    scale: one draw is sqrt((q + d - 1) / q) times as long as the gradient (d + 1
+    for "gaussian"); "dim" multiplies by q / (q + d - 1), d = n_theta, so that E[g]
+    is that much shorter and lr need not depend on q and d. Joint grouping only.
+
+    >>> import bpfree as bf
+    >>> RGE(n_queries=4, direction="sphere").evaluations(bf.Sequential(3, [bf.Linear(2)]).graph)
     8
     """
 
@@ -41,62 +45,66 @@ class RGE:
     mu: float | Schedule = 2.0**-7
     two_sided: bool = True
     grouping: str = "joint"
+    direction: str = "rademacher"
+    scale: float | str = 1
 
     def __post_init__(self):
         check_count("n_queries", self.n_queries, 1, 4096)
         check_radius("mu", self.mu)
         check_choice("two_sided", self.two_sided, (True, False))
         check_choice("grouping", self.grouping, GROUPINGS)
+        check_choice("direction", self.direction, RANDOM)
+        check_choice("scale", self.scale, (1, "dim"))
+        if self.scale == "dim" and self.grouping != "joint":
+            raise ValueError(f"scale: expected 1, as 'dim' is for grouping='joint', got grouping={self.grouping!r}")
 
-    def evaluations(self, n_groups: int) -> int:
-        """Loss evaluations of one step."""
-        return n_groups * self.n_queries * 2 if self.two_sided else n_groups * self.n_queries + 1
+    @property
+    def averaged(self) -> int:
+        """The mean over all directions is taken."""
+        return self.n_queries
 
-    def mu_at(self, step: int) -> np.float32:
-        """The smoothing radius at a step: fl(mu factor)."""
-        return self.mu.value(step) if isinstance(self.mu, Schedule) else np.float32(self.mu)
+    @property
+    def sides(self) -> int:
+        """Signs are put on as parameters are read, on both sides at once; other directions are copies of theta."""
+        return 2 if self.two_sided and self.direction == "rademacher" else 1
 
-    def ask(self, graph, seed: int, step: int) -> list[Probe]:
-        """The probes of a step: [theta,] then for each group and query plus [and minus]."""
-        mu = float(self.mu_at(step))
-        plus_minus = (mu, -mu) if self.two_sided else (mu,)
-        probes = [] if self.two_sided else [Probe(seed, step, 0, 0.0, 0, 0)]
-        for group in graph.groups(self.grouping):
-            for query in range(self.n_queries):
-                probes += [Probe(seed, step, query, along, group.start, len(group)) for along in plus_minus]
-        return probes
+    def record_shape(self, graph) -> tuple[int, int]:
+        """(groups, n_queries)."""
+        return len(graph.groups(self.grouping)), self.n_queries
 
-    @np.errstate(over="ignore", invalid="ignore")  # a loss that is not finite is a result: Estimate.finite
-    def tell(self, graph, step: int, values) -> Estimate:
-        """Per-sample losses (probes, B) in the order asked for, to an estimate.
+    def factor(self, graph) -> float:
+        """1, or q / (q + d - 1)."""
+        return 1.0 if self.scale == 1 else self.n_queries / (self.n_queries + graph.n_theta - 1)
 
-        Differences are taken per sample, summed in order, and multiplied once:
-        a difference of means would be 7 to 10 times noisier.
-        """
-        dtype = values.dtype.type
-        if self.two_sided:
-            differences = values[0::2] - values[1::2]
-        else:
-            differences = values[1:] - values[:1]
-        batch = values.shape[1]
-        width = (dtype(2) if self.two_sided else dtype(1)) * dtype(self.mu_at(step))
-        scale = dtype(1) / (width * dtype(batch * self.n_queries))
-        coefficients = running_sum(differences, axis=1) * scale
-        return Estimate(coefficients.reshape(-1, self.n_queries), len(values))
+    def work(self, graph, batch_size: int) -> int:
+        """Copies of theta, and one-sided the losses of a minibatch; on replay a weight a query."""
+        if self.direction == "rademacher":
+            return 0
+        return max(self.n_queries, graph.n_theta + (graph.n_theta if self.two_sided else batch_size))
+
+    def points(self, graph, seed: int, step: int) -> np.ndarray:
+        """Each query in every group: query i uses direction i; groups are disjoint, so their directions are too."""
+        groups, q = graph.groups(self.grouping), self.n_queries
+        columns = {"first_slice": [group.start for group in groups], "n_slices": [len(group) for group in groups]}
+        columns = {name: np.repeat(values, q) for name, values in columns.items()}
+        return records(len(groups) * q, self.direction, seed, step, np.tile(np.arange(q), len(groups)), **columns)
 
     def gradient(self, graph, seed: int, step: int, coefficients) -> np.ndarray:
-        """g (n_theta,) of a step from its coefficients (groups, queries): sum over ascending query."""
+        """g (n_theta,) from coefficients (groups, queries): sum over ascending query of fl(c scale) u."""
+        row, real = DIRECTIONS[self.direction], coefficients.dtype.type
         gradient = np.zeros(graph.n_theta, coefficients.dtype)
-        for group, row in zip(graph.groups(self.grouping), coefficients, strict=True):
-            for number in group:
-                part = graph.slices[number]
-                if part.frozen:
-                    continue
-                view = gradient[part.range]
-                for query, c in enumerate(row):
-                    u = direction(part, seed, step, query).astype(coefficients.dtype)
-                    view[...] = c * u if query == 0 else view + c * u
+        for group, own in zip(graph.groups(self.grouping), coefficients, strict=True):
+            parts = [graph.slices[number] for number in group if not graph.slices[number].frozen]
+            for query, c in enumerate(own):
+                weight = c * real(row.scale(parts, seed, step, query))
+                for part in parts:
+                    u, view = row.draw(part, seed, step, query).astype(coefficients.dtype), gradient[part.range]
+                    view[...] = weight * u if query == 0 else view + weight * u
         return gradient
 
 
-ROW = EstimatorRow(0, "rge", "bpfree_est_rge", RGE, journal="SCALARS", tier="black-box")
+ROWS = [
+    EstimatorRow(0, "rge", "bpfree_est_rge", RGE, "rademacher", journal="SCALARS", tier="black-box"),
+    EstimatorRow(1, "rge_gaussian", "bpfree_est_rge_gaussian", RGE, "gaussian", journal="SCALARS", tier="black-box"),
+    EstimatorRow(2, "rge_sphere", "bpfree_est_rge_sphere", RGE, "sphere", journal="SCALARS", tier="black-box"),
+]

@@ -25,6 +25,13 @@ def shuffle(seed: int, epoch: int, n: int, i: int) -> int:
     return core().lib.bpfree_shuffle(seed, epoch, n, check_count("i", i, 0, n - 1))
 
 
+def permute(domain: int, seed: int, step: int, n: int, i: int, *, inverse: bool = False) -> int:
+    """`bpfree_permute` or `bpfree_unpermute`: the keyed permutation of [0, n) of a domain, or its inverse."""
+    check_count("n", n, 1, 2**31)
+    function = core().lib.bpfree_unpermute if inverse else core().lib.bpfree_permute
+    return function(domain, seed, step, n, check_count("i", i, 0, n - 1))
+
+
 def batch_indices(seed: int, step: int, batch: int, n: int) -> list[int]:
     """`bpfree_batch_index` for every sample of a minibatch."""
     check_count("batch", batch, 1, check_count("n", n, 1, 2**31))

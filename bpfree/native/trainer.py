@@ -32,6 +32,7 @@ class NativeTrainer:
         grouping,
         two_sided,
         mu,
+        scale,
         mu_schedule=None,
         lr_schedule=None,
         data=None,
@@ -55,6 +56,7 @@ class NativeTrainer:
                 number, own = schedule
                 self._settings.append(ffi.new("float[]", list(own)))
                 setattr(self.c, name, {"factor": lib.bpfree_registry_schedule(number), "settings": self._settings[-1]})
+        self.c.scale = scale
         if data is not None:
             self._attach(*data)
         tables = model.tables
@@ -63,8 +65,9 @@ class NativeTrainer:
         self.n_groups = lib.bpfree_n_groups(model.c, grouping)
         self.coefficients = aligned(self.n_groups * n_queries)
         self.state = aligned(lib.bpfree_state_size(self.c))
+        self.work = aligned(lib.bpfree_work_size(self.c))
         self.context = ffi.new("bpfree_context *")
-        for name in ("theta", "x", "arena", "coefficients", "state"):
+        for name in ("theta", "x", "arena", "coefficients", "state", "work"):
             setattr(self.context, name, ffi.from_buffer("float *", getattr(self, name)))
         check_status(lib.bpfree_train_init(self.c, self.context), "train")
 
@@ -75,7 +78,7 @@ class NativeTrainer:
         return self.theta.copy()
 
     def apply(self, theta, state: list, step: int, coefficients: np.ndarray) -> tuple[np.ndarray, list]:
-        """The next theta and state from a record (groups, queries), by `bpfree_apply`."""
+        """The next theta and state from a record (groups, coefficients), by `bpfree_apply`."""
         self._enter(theta, step)
         parts = np.split(self.state, np.cumsum([part.size for part in state])[:-1]) if state else []
         for part, values in zip(parts, state, strict=True):

@@ -5,20 +5,14 @@
  * uses direction i; groups are disjoint, so their directions are too. */
 #include "bpfree/train.h"
 #include "clip.h"
+#include "differences.h"
 #include "signs.h"
 
 static bpfree_probe make_probe(const bpfree_trainer *t, uint32_t step, uint32_t query, float mu)
 {
-  const bpfree_probe probe = {t->seed, step, bpfree_stream(BPFREE_DOMAIN_PROBE, query, 0), mu, 0, 0};
+  const uint32_t stream = bpfree_stream(BPFREE_DOMAIN_PROBE, query, 0);
+  const bpfree_probe probe = {t->seed, step, stream, mu, 0, 0, BPFREE_RADEMACHER, 0};
   return probe;
-}
-
-static float loss_of(const bpfree_trainer *t, const bpfree_pass *pass, uint32_t side, const bpfree_target *target)
-{
-  float value;
-  t->loss(bpfree_output(pass, side), t->model->tensors[t->model->output].size, &target->label, target->values, 1,
-          &value);
-  return value;
 }
 
 /* Differences of one sample, added to the running sums. */
@@ -28,7 +22,7 @@ static int add_sample(const bpfree_trainer *t, bpfree_context *c, const bpfree_t
   float base = 0.0f;
   if (!t->two_sided) {
     bpfree_forward(&pass);
-    base = loss_of(t, &pass, 0, target);
+    base = bpfree_loss_of(t, &pass, 0, target);
   }
   const uint32_t groups = bpfree_n_groups(t->model, t->grouping);
   float *sum = c->coefficients;
@@ -40,28 +34,34 @@ static int add_sample(const bpfree_trainer *t, bpfree_context *c, const bpfree_t
       pass.probe = &probe;
       pass.sides = t->two_sided ? 2 : 1;
       bpfree_forward(&pass);
-      const float plus = loss_of(t, &pass, 0, target);
-      const float difference = plus - (t->two_sided ? loss_of(t, &pass, 1, target) : base);
+      const float plus = bpfree_loss_of(t, &pass, 0, target);
+      const float difference = plus - (t->two_sided ? bpfree_loss_of(t, &pass, 1, target) : base);
       *sum = first ? difference : *sum + difference;
     }
   return BPFREE_OK;
 }
 
+/* Tables for one side would make every difference 0 without a word. */
+static int has_two_sides(const bpfree_model *model)
+{
+  for (uint32_t k = 0; k < model->n_tensors; k++)
+    if (model->tensors[k].side) return 1;
+  return 0;
+}
+
 static int estimate(const bpfree_trainer *t, bpfree_context *c)
 {
-  const uint32_t outputs = t->model->tensors[t->model->output].size;
+  if (t->two_sided && t->model->n_theta && !has_two_sides(t->model)) return BPFREE_ERR_ARG;
   const float mu = bpfree_mu(t, c->step);
   for (uint32_t i = 0; i < t->batch; i++) {
-    bpfree_target target = {0, 0};
-    if (t->sample(t->user, c->step, i, c->x, &target)) return BPFREE_ERR_CALLBACK;
-    if (target.label >= outputs) return BPFREE_ERR_ARG;
-    const int status = add_sample(t, c, &target, mu, i == 0);
+    bpfree_target target;
+    int status = bpfree_read_sample(t, c, i, &target);
+    if (!status) status = add_sample(t, c, &target, mu, i == 0);
     if (status) return status;
   }
-  const float width = t->two_sided ? 2.0f * mu : mu;
-  const float scale = 1.0f / (width * ((float)t->batch * (float)t->n_queries));
+  const float share = bpfree_share(t, c->step, t->n_queries);
   const uint32_t n = bpfree_n_groups(t->model, t->grouping) * t->n_queries;
-  for (uint32_t k = 0; k < n; k++) c->coefficients[k] *= scale;
+  for (uint32_t k = 0; k < n; k++) c->coefficients[k] *= share;
   return BPFREE_OK;
 }
 
@@ -93,4 +93,9 @@ static void signs(const bpfree_trainer *t, uint32_t step, uint32_t slice, uint32
   bpfree_threefry(key, counter, words);
 }
 
-const bpfree_estimator bpfree_est_rge = {estimate, gradient, signs};
+const bpfree_estimator bpfree_est_rge = {
+    .estimate = estimate,
+    .gradient = gradient,
+    .signs = signs,
+    .check = bpfree_check_queries,
+};

@@ -127,6 +127,23 @@ static void tile_losses(const rooms *r, const bpfree_pass *pass, const bpfree_ba
   for (uint32_t k = 0; k < count; k++) values[s + k] = r->values[k];
 }
 
+/* Where the losses of probe p are taken, or NULL: theta itself, or room, which
+ * is turned into it. A coordinate differs in one element from theta, and so from
+ * the coordinate before it: nothing is copied between two of them. */
+static const float *place(const bpfree_model *model, const float *theta, const bpfree_probe *probes, uint32_t p,
+                          float *room)
+{
+  const bpfree_probe *probe = &probes[p], *before = p ? probe - 1 : NULL;
+  if (probe->mu == 0.0f) return theta;
+  if (before && before->mu != 0.0f && before->direction == BPFREE_COORDINATE &&
+      probe->direction == BPFREE_COORDINATE && probe->element < model->n_theta) {
+    room[before->element] = theta[before->element];
+    room[probe->element] = theta[probe->element] + probe->mu;
+    return room;
+  }
+  return bpfree_perturb(model, theta, probe, room) ? NULL : room;
+}
+
 int bpfree_evaluate(const bpfree_model *model, const float *theta, const bpfree_batch *batch, bpfree_loss loss,
                     const bpfree_probe *probes, uint32_t n_probes, uint32_t tile, float *workspace,
                     uint64_t workspace_bytes, float *values)
@@ -138,12 +155,8 @@ int bpfree_evaluate(const bpfree_model *model, const float *theta, const bpfree_
     if (batch->labels[s] >= model->tensors[model->output].size) return BPFREE_ERR_ARG;
   columns_of_batch(model, batch, tile, r.columns);
   for (uint32_t p = 0; p < n_probes; p++) {
-    const float *at = theta;
-    if (probes[p].mu != 0.0f) {
-      const int failed = bpfree_perturb(model, theta, &probes[p], r.theta);
-      if (failed) return failed;
-      at = r.theta;
-    }
+    const float *at = place(model, theta, probes, p, r.theta);
+    if (!at) return BPFREE_ERR_ARG;
     for (uint32_t s = 0; s < batch->n; s += tile) {
       const bpfree_pass pass = {model, at, 0, r.columns + (uint64_t)s * model->tensors[model->input].size,
                                 r.arena, tile, 1};

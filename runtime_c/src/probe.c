@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* A whole perturbed copy of theta: for hosts, where one copy serves a batch. */
 #include "bpfree/model.h"
+#include "normals.h"
 #include "signs.h"
 
 /* Signs by shifting, without a carried state, so that the loop vectorises. */
@@ -9,7 +10,7 @@ static void perturb_word(float *out, const float *theta, float mu, uint32_t word
   for (uint32_t k = 0; k < n; k++) out[k] = theta[k] + bpfree_signed(mu, word << k);
 }
 
-static void perturb_slice(const bpfree_slice *slice, const float *theta, const bpfree_probe *probe, float *out)
+static void add_signs(const bpfree_slice *slice, const float *theta, const bpfree_probe *probe, float *out)
 {
   bpfree_signs signs;
   bpfree_signs_start(&signs, probe, slice->first_block);
@@ -24,17 +25,34 @@ static void perturb_slice(const bpfree_slice *slice, const float *theta, const b
   }
 }
 
+static void copy(float *out, const float *theta, uint32_t n)
+{
+  for (uint32_t i = 0; i < n; i++) out[i] = theta[i];
+}
+
 int bpfree_perturb(const bpfree_model *model, const float *theta, const bpfree_probe *probe, float *out)
 {
   const uint32_t first = probe->first_slice, stop = first + probe->n_slices;
-  if (stop < first || stop > model->n_slices) return BPFREE_ERR_ARG;
+  if (stop < first || stop > model->n_slices || probe->direction > BPFREE_COORDINATE) return BPFREE_ERR_ARG;
+  if (probe->direction == BPFREE_COORDINATE) {
+    if (probe->element >= model->n_theta) return BPFREE_ERR_ARG;
+    copy(out, theta, model->n_theta);
+    out[probe->element] = theta[probe->element] + probe->mu;
+    return BPFREE_OK;
+  }
+  const int signs = probe->direction == BPFREE_RADEMACHER;
+  const float radius = signs ? probe->mu : probe->mu * bpfree_draw(model, probe, out);
   for (uint32_t k = 0; k < model->n_slices; k++) {
     const bpfree_slice *slice = &model->slices[k];
+    const float *from = theta + slice->offset;
+    float *to = out + slice->offset;
     if (slice->frozen) continue;
-    if (k >= first && k < stop)
-      perturb_slice(slice, theta + slice->offset, probe, out + slice->offset);
+    if (k < first || k >= stop)
+      copy(to, from, slice->size);
+    else if (signs)
+      add_signs(slice, from, probe, to);
     else
-      for (uint32_t i = 0; i < slice->size; i++) out[slice->offset + i] = theta[slice->offset + i];
+      for (uint32_t i = 0; i < slice->size; i++) to[i] = from[i] + radius * to[i];
   }
   return BPFREE_OK;
 }

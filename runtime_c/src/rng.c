@@ -1,24 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 #include "bpfree/rng.h"
-
-#define ROTATE(x, r) (((x) << (r)) | ((x) >> (32 - (r))))
-#define ROUND(r) (x0 += x1, x1 = ROTATE(x1, r), x1 ^= x0)
-/* Four rounds, then the key schedule's next two words and the counter. */
-#define ROUNDS_A ROUND(13), ROUND(15), ROUND(26), ROUND(6)
-#define ROUNDS_B ROUND(17), ROUND(29), ROUND(16), ROUND(24)
-#define INJECT(ka, kb, i) (x0 += (ka), x1 += (kb) + (i))
+#include "threefry.h"
 
 void bpfree_threefry(const uint32_t key[2], const uint32_t counter[2], uint32_t out[2])
 {
-  const uint32_t k0 = key[0], k1 = key[1], k2 = 0x1BD11BDAu ^ k0 ^ k1;
-  uint32_t x0 = counter[0] + k0, x1 = counter[1] + k1;
-  ROUNDS_A, INJECT(k1, k2, 1u);
-  ROUNDS_B, INJECT(k2, k0, 2u);
-  ROUNDS_A, INJECT(k0, k1, 3u);
-  ROUNDS_B, INJECT(k1, k2, 4u);
-  ROUNDS_A, INJECT(k2, k0, 5u);
-  out[0] = x0;
-  out[1] = x1;
+  bpfree_threefry_words(key[0], key[1], counter[0], counter[1], &out[0], &out[1]);
 }
 
 uint32_t bpfree_stream(uint32_t domain, uint32_t query, uint32_t sample)
@@ -26,25 +12,57 @@ uint32_t bpfree_stream(uint32_t domain, uint32_t query, uint32_t sample)
   return domain << 28 | query << 16 | sample;
 }
 
-uint32_t bpfree_shuffle(uint32_t seed, uint32_t epoch, uint32_t n, uint32_t i)
+/* Half the bits of the Feistel domain 4^half >= n, which is at most 4 n. */
+static uint32_t half_bits(uint32_t n)
 {
-  const uint32_t key[2] = {seed, epoch};
   uint32_t half = 1;
   while (half < 16 && (n - 1u) >> (2 * half)) half++;
-  const uint32_t mask = (1u << half) - 1u;
-  do { /* the Feistel domain 4^half is at most 4 n: walk the cycle back into [0, n) */
+  return half;
+}
+
+static uint32_t round_word(const uint32_t key[2], uint32_t stream, uint32_t round, uint32_t value)
+{
+  const uint32_t counter[2] = {round << 16 | value, stream};
+  uint32_t word[2];
+  bpfree_threefry(key, counter, word);
+  return word[0];
+}
+
+uint32_t bpfree_permute(uint32_t domain, uint32_t seed, uint32_t step, uint32_t n, uint32_t i)
+{
+  const uint32_t key[2] = {seed, step}, stream = bpfree_stream(domain, 0, 0);
+  const uint32_t half = half_bits(n), mask = (1u << half) - 1u;
+  do { /* walk the cycle back into [0, n) */
     uint32_t left = i >> half, right = i & mask;
     for (uint32_t round = 0; round < 4; round++) {
-      const uint32_t counter[2] = {round << 16 | right, bpfree_stream(BPFREE_DOMAIN_SHUFFLE, 0, 0)};
-      uint32_t word[2];
-      bpfree_threefry(key, counter, word);
-      const uint32_t next = left ^ (word[0] & mask);
+      const uint32_t next = left ^ (round_word(key, stream, round, right) & mask);
       left = right;
       right = next;
     }
     i = left << half | right;
   } while (i >= n);
   return i;
+}
+
+uint32_t bpfree_unpermute(uint32_t domain, uint32_t seed, uint32_t step, uint32_t n, uint32_t i)
+{
+  const uint32_t key[2] = {seed, step}, stream = bpfree_stream(domain, 0, 0);
+  const uint32_t half = half_bits(n), mask = (1u << half) - 1u;
+  do { /* the rounds backwards, the cycle the other way round */
+    uint32_t left = i >> half, right = i & mask;
+    for (uint32_t round = 4; round-- > 0;) {
+      const uint32_t before = right ^ (round_word(key, stream, round, left) & mask);
+      right = left;
+      left = before;
+    }
+    i = left << half | right;
+  } while (i >= n);
+  return i;
+}
+
+uint32_t bpfree_shuffle(uint32_t seed, uint32_t epoch, uint32_t n, uint32_t i)
+{
+  return bpfree_permute(BPFREE_DOMAIN_SHUFFLE, seed, epoch, n, i);
 }
 
 uint32_t bpfree_batch_index(uint32_t seed, uint32_t step, uint32_t batch, uint32_t n, uint32_t i)

@@ -14,6 +14,11 @@ static int all_finite(const float *values, uint32_t n)
   return 1;
 }
 
+static int normal(float x)
+{
+  return x >= FLT_MIN && x <= FLT_MAX;
+}
+
 static int aligned(const void *buffer)
 {
   return buffer && ((uintptr_t)buffer & (BPFREE_ALIGN - 1)) == 0;
@@ -88,11 +93,17 @@ uint32_t bpfree_state_size(const bpfree_trainer *t)
   return floats;
 }
 
+uint32_t bpfree_work_size(const bpfree_trainer *t)
+{
+  return t->estimator->work ? t->estimator->work(t) : 0;
+}
+
 uint32_t bpfree_train_size(const bpfree_trainer *t)
 {
   const bpfree_model *model = t->model;
-  const uint32_t floats = model->n_theta + bpfree_state_size(t) + model->tensors[model->input].size +
-                          bpfree_train_arena_size(model) + bpfree_n_groups(model, t->grouping) * t->n_queries;
+  const uint32_t floats = model->n_theta + bpfree_state_size(t) + bpfree_work_size(t) +
+                          model->tensors[model->input].size + bpfree_train_arena_size(model) +
+                          bpfree_n_groups(model, t->grouping) * t->n_queries;
   return floats * (uint32_t)sizeof(float) + (uint32_t)sizeof(bpfree_context);
 }
 
@@ -119,17 +130,17 @@ static void clear_state(const bpfree_trainer *t, float *state)
 int bpfree_train_init(const bpfree_trainer *t, bpfree_context *c)
 {
   if (!t || !c || !t->model || !t->estimator || !t->loss || !links_valid(t)) return BPFREE_ERR_ARG;
-  if (t->batch == 0 || t->batch > 1u << 24 || t->n_queries == 0 || t->n_queries > 4096 ||
-      t->grouping > BPFREE_TENSOR || t->two_sided > 1)
+  if (t->batch == 0 || t->batch > 1u << 24 || t->n_queries == 0 || t->grouping > BPFREE_TENSOR ||
+      t->two_sided > 1 || t->estimator->check(t))
     return BPFREE_ERR_ARG;
-  if (!(t->mu >= FLT_MIN) || !(t->clip >= 0.0f) || !all_finite(&t->mu, 1) || !all_finite(&t->clip, 1))
-    return BPFREE_ERR_ARG;
+  if (!normal(t->mu) || !normal(t->scale) || (t->clip != 0.0f && !normal(t->clip))) return BPFREE_ERR_ARG;
   if (!aligned(c->theta) || !aligned(c->x) || !aligned(c->arena) || !aligned(c->coefficients))
     return BPFREE_ERR_ALIGN;
   if (bpfree_state_size(t)) {
     if (!aligned(c->state)) return BPFREE_ERR_ALIGN;
     clear_state(t, c->state);
   }
+  if (bpfree_work_size(t) && !aligned(c->work)) return BPFREE_ERR_ALIGN;
   c->step = 0;
   return BPFREE_OK;
 }
@@ -166,17 +177,17 @@ static void update_chunk(const bpfree_trainer *t, bpfree_context *c, float facto
 }
 
 /* The arena is idle between evaluations: it holds the chunk of gradient. */
-static void update_slice(const bpfree_trainer *t, bpfree_context *c, const float *coefficients, float factor,
+static void update_slice(const bpfree_trainer *t, bpfree_context *c, const float *weights, float factor,
                          uint32_t slice)
 {
   if (t->n_queries == 1 && t->n_links == 1 && t->estimator->signs && t->links->update->apply_signs) {
-    update_by_signs(t, c, bpfree_clipped(t, *coefficients), factor, slice);
+    update_by_signs(t, c, bpfree_clipped(t, *weights), factor, slice);
     return;
   }
   const uint32_t offset = t->model->slices[slice].offset, size = t->model->slices[slice].size;
   for (uint32_t done = 0; done < size; done += BPFREE_BLOCK) {
     const uint32_t n = size - done < BPFREE_BLOCK ? size - done : BPFREE_BLOCK;
-    t->estimator->gradient(t, c->step, coefficients, slice, done / BPFREE_BLOCK, n, c->arena);
+    t->estimator->gradient(t, c->step, weights, slice, done / BPFREE_BLOCK, n, c->arena);
     update_chunk(t, c, factor, c->arena, offset + done, n);
   }
 }
@@ -201,25 +212,18 @@ int bpfree_apply(const bpfree_trainer *t, bpfree_context *c, const float *coeffi
     uint32_t first, count;
     const int status = bpfree_group_slices(t->model, t->grouping, g, &first, &count);
     if (status) return status;
+    const float *weights = coefficients + g * t->n_queries;
+    if (t->estimator->weights) weights = t->estimator->weights(t, c, first, count, weights);
     for (uint32_t slice = first; slice < first + count; slice++)
-      if (!t->model->slices[slice].frozen) update_slice(t, c, coefficients + g * t->n_queries, factor, slice);
+      if (!t->model->slices[slice].frozen) update_slice(t, c, weights, factor, slice);
   }
   c->step++;
   return BPFREE_OK;
 }
 
-/* Tables for one side would make every difference 0 without a word. */
-static int has_two_sides(const bpfree_model *model)
-{
-  for (uint32_t k = 0; k < model->n_tensors; k++)
-    if (model->tensors[k].side) return 1;
-  return 0;
-}
-
 int bpfree_step(const bpfree_trainer *t, bpfree_context *c)
 {
   if (!t->sample) return BPFREE_ERR_ARG;
-  if (t->two_sided && t->model->n_theta && !has_two_sides(t->model)) return BPFREE_ERR_ARG;
   const int status = t->estimator->estimate(t, c);
   return status ? status : bpfree_apply(t, c, c->coefficients);
 }

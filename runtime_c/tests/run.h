@@ -44,7 +44,7 @@ static inline int run_start(run *r, const golden_run *g)
   r->link.update = &bpfree_upd_sgd;
   r->link.settings = r->settings;
   const bpfree_trainer trainer = {model,
-                                  &bpfree_est_rge,
+                                  bpfree_registry_estimator(g->estimator),
                                   &r->link,
                                   bpfree_registry_loss(SCALAR, network->loss),
                                   bpfree_sample_row,
@@ -56,11 +56,14 @@ static inline int run_start(run *r, const golden_run *g)
                                   g->grouping,
                                   g->two_sided,
                                   g->mu,
-                                  0.0f, {0, 0}, {0, 0}};
+                                  0.0f,
+                                  g->scale,
+                                  {0, 0},
+                                  {0, 0}};
   r->trainer = trainer;
   const uint32_t n = bpfree_n_groups(model, g->grouping) * g->n_queries;
   const bpfree_context context = {floats(model->n_theta), floats(features), floats(bpfree_train_arena_size(model)),
-                                  floats(n), NULL, 0};
+                                  floats(n), NULL, floats(bpfree_work_size(&r->trainer)), 0};
   r->context = context;
   memcpy(r->context.theta, network->theta, model->n_theta * sizeof(float));
   return bpfree_train_init(&r->trainer, &r->context);
@@ -72,6 +75,7 @@ static inline void run_end(run *r)
   free(r->context.x);
   free(r->context.arena);
   free(r->context.coefficients);
+  free(r->context.work);
 }
 
 #endif

@@ -5,7 +5,7 @@
 #include "run.h"
 
 #define MOST_NODES 16
-#define N_PROBES 4
+#define N_PROBES 10
 
 /* The network with the kernels of an instruction set. */
 static bpfree_model model_for(const golden_network *network, uint32_t isa, bpfree_node *nodes)
@@ -20,15 +20,30 @@ static bpfree_model model_for(const golden_network *network, uint32_t isa, bpfre
   return model;
 }
 
+/* Every direction, and coordinates in all kinds of neighbourhood. */
+static void make_probes(const bpfree_model *model, bpfree_probe *probes)
+{
+  const uint32_t signs = bpfree_stream(BPFREE_DOMAIN_PROBE, 3, 0), normal = bpfree_stream(BPFREE_DOMAIN_GAUSSIAN, 3, 0);
+  const uint32_t n = model->n_slices, last = model->n_theta - 1;
+  const bpfree_probe all[N_PROBES] = {{1, 2, signs, 0.0f, 0, 0, BPFREE_RADEMACHER, 0},
+                                      {1, 2, signs, 0.01f, 0, n, BPFREE_RADEMACHER, 0},
+                                      {1, 2, 0, 0.5f, 0, 0, BPFREE_COORDINATE, last},
+                                      {1, 2, 0, -0.5f, 0, 0, BPFREE_COORDINATE, last},
+                                      {1, 2, 0, 0.5f, 0, 0, BPFREE_COORDINATE, 0},
+                                      {1, 2, normal, 0.01f, 0, n, BPFREE_GAUSSIAN, 0},
+                                      {1, 2, 0, 0.5f, 0, 0, BPFREE_COORDINATE, 1},
+                                      {1, 2, 0, 0.0f, 0, 0, BPFREE_COORDINATE, 0},
+                                      {1, 2, 0, -0.5f, 0, 0, BPFREE_COORDINATE, 2},
+                                      {1, 2, normal, -0.01f, n - 1, 1, BPFREE_SPHERE, 0}};
+  memcpy(probes, all, sizeof all);
+}
+
 static int losses_of(const golden_network *network, uint32_t isa, uint32_t n, uint32_t tile, float *y, float *losses)
 {
   bpfree_node nodes[MOST_NODES];
   const bpfree_model model = model_for(network, isa, nodes);
-  const uint32_t stream = bpfree_stream(BPFREE_DOMAIN_PROBE, 3, 0);
-  const bpfree_probe probes[N_PROBES] = {{1, 2, stream, 0.0f, 0, 0},
-                                         {1, 2, stream, 0.01f, 0, model.n_slices},
-                                         {1, 2, stream, -0.01f, 0, model.n_slices},
-                                         {1, 2, stream, 0.01f, model.n_slices - 1, 1}};
+  bpfree_probe probes[N_PROBES];
+  make_probes(&model, probes);
   bpfree_batch batch = network->batch;
   batch.n = n;
   const uint64_t bytes = bpfree_workspace_size(&model, n, tile);
@@ -68,12 +83,39 @@ static void same_bits(const golden_network *network)
   }
 }
 
+/* Many probes at once give the losses of each one alone, at a copy of theta made for it. */
+static void one_by_one(const golden_network *network)
+{
+  const bpfree_model *model = &network->model;
+  const uint32_t outputs = model->tensors[model->output].size;
+  const uint64_t bytes = bpfree_workspace_size(model, network->batch.n, 1);
+  float *y = floats(network->batch.n * outputs), *all = floats(N_PROBES * network->batch.n);
+  float *theta = floats(model->n_theta), *alone = floats(network->batch.n), *workspace = room(bytes);
+  bpfree_probe probes[N_PROBES];
+  make_probes(model, probes);
+  CHECK_EQUAL(losses_of(network, SCALAR, network->batch.n, 1, y, all), BPFREE_OK);
+  for (uint32_t k = 0; k < N_PROBES; k++) {
+    CHECK_EQUAL(bpfree_perturb(model, network->theta, &probes[k], theta), BPFREE_OK);
+    if (probes[k].mu == 0.0f) memcpy(theta, network->theta, model->n_theta * sizeof(float));
+    const bpfree_probe none = {0, 0, 0, 0.0f, 0, 0, 0, 0};
+    CHECK_EQUAL(bpfree_evaluate(model, theta, &network->batch, bpfree_registry_loss(SCALAR, network->loss), &none, 1,
+                                1, workspace, bytes, alone),
+                BPFREE_OK);
+    CHECK_FLOATS(all + k * network->batch.n, alone, network->batch.n);
+  }
+  free(y);
+  free(all);
+  free(theta);
+  free(alone);
+  free(workspace);
+}
+
 /* A pair in one pass gives the losses of two probes evaluated one by one. */
 static void pairs(const golden_network *network)
 {
   const bpfree_model *model = &network->model;
   const uint32_t features = model->tensors[model->input].size, outputs = model->tensors[model->output].size;
-  const bpfree_probe probe = {4, 5, bpfree_stream(BPFREE_DOMAIN_PROBE, 0, 0), 0.01f, 0, model->n_slices};
+  const bpfree_probe probe = {4, 5, bpfree_stream(BPFREE_DOMAIN_PROBE, 0, 0), 0.01f, 0, model->n_slices, 0, 0};
   bpfree_probe minus = probe;
   minus.mu = -probe.mu;
   float *x = floats(features), *theta = floats(model->n_theta), *y = floats(2 * outputs);
@@ -104,7 +146,8 @@ static void refuses(const golden_network *network)
   const uint32_t outputs = model->tensors[model->output].size, stream = bpfree_stream(BPFREE_DOMAIN_PROBE, 0, 0);
   const uint64_t bytes = bpfree_workspace_size(model, all->n, 1);
   float *workspace = room(bytes + 64), *values = floats(all->n), *y = floats(all->n * outputs);
-  const bpfree_probe good = {0, 0, stream, 0.5f, 0, model->n_slices};
+  float *pair = floats(2 * all->n);
+  const bpfree_probe good = {0, 0, stream, 0.5f, 0, model->n_slices, 0, 0};
   const float *theta = network->theta;
 
   CHECK_EQUAL(bpfree_evaluate(model, theta, all, loss, &good, 1, 1, workspace, bytes, values), BPFREE_OK);
@@ -119,8 +162,15 @@ static void refuses(const golden_network *network)
   CHECK_EQUAL(bpfree_predict(model, theta, all, 0, workspace, bytes, y), BPFREE_ERR_ARG);
   CHECK_EQUAL(bpfree_workspace_size(model, all->n, 0), 0);
 
-  const bpfree_probe past = {0, 0, stream, 0.5f, 1, model->n_slices};
-  const bpfree_probe wraps = {0, 0, stream, 0.5f, 0xffffffffu, 2};
+  const bpfree_probe past = {0, 0, stream, 0.5f, 1, model->n_slices, 0, 0};
+  const bpfree_probe wraps = {0, 0, stream, 0.5f, 0xffffffffu, 2, 0, 0};
+  const bpfree_probe unknown = {0, 0, stream, 0.5f, 0, model->n_slices, BPFREE_COORDINATE + 1, 0};
+  const bpfree_probe beyond[2] = {{0, 0, 0, 0.5f, 0, 0, BPFREE_COORDINATE, 0},
+                                  {0, 0, 0, 0.5f, 0, 0, BPFREE_COORDINATE, model->n_theta}};
+  CHECK_EQUAL(bpfree_evaluate(model, theta, all, loss, &unknown, 1, 1, workspace, bytes, values), BPFREE_ERR_ARG);
+  CHECK_EQUAL(bpfree_evaluate(model, theta, all, loss, beyond, 1, 1, workspace, bytes, values), BPFREE_OK);
+  CHECK_EQUAL(bpfree_evaluate(model, theta, all, loss, beyond, 2, 1, workspace, bytes, pair), BPFREE_ERR_ARG);
+  CHECK_EQUAL(bpfree_evaluate(model, theta, all, loss, beyond + 1, 1, 1, workspace, bytes, values), BPFREE_ERR_ARG);
   CHECK_EQUAL(bpfree_evaluate(model, theta, all, loss, &past, 1, 1, workspace, bytes, values), BPFREE_ERR_ARG);
   CHECK_EQUAL(bpfree_evaluate(model, theta, all, loss, &wraps, 1, 1, workspace, bytes, values), BPFREE_ERR_ARG);
   if (all->labels) {
@@ -135,6 +185,7 @@ static void refuses(const golden_network *network)
   }
   free(workspace);
   free(values);
+  free(pair);
   free(y);
 }
 
@@ -155,6 +206,7 @@ int main(void)
   static const golden_network *const networks[] = {&dense_network, &tt_network};
   for (uint32_t k = 0; k < COUNT(networks); k++) {
     same_bits(networks[k]);
+    one_by_one(networks[k]);
     pairs(networks[k]);
     refuses(networks[k]);
   }

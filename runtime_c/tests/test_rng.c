@@ -45,6 +45,20 @@ static void shuffle_permutes(uint32_t n)
   CHECK(n < 10 || moved > n);
 }
 
+/* The inverse is one, each domain has its own, and shuffling is one of them. */
+static void permutations_invert(uint32_t n)
+{
+  uint32_t differ = 0;
+  for (uint32_t i = 0; i < n; i++) {
+    const uint32_t place = bpfree_permute(BPFREE_DOMAIN_MASK, 5, 6, n, i);
+    CHECK(place < n);
+    CHECK_EQUAL(bpfree_unpermute(BPFREE_DOMAIN_MASK, 5, 6, n, place), i);
+    CHECK_EQUAL(bpfree_permute(BPFREE_DOMAIN_SHUFFLE, 5, 6, n, i), bpfree_shuffle(5, 6, n, i));
+    differ += place != bpfree_shuffle(5, 6, n, i);
+  }
+  CHECK(n < 10 || differ > n / 2);
+}
+
 /* n / batch full minibatches an epoch; within one, no item comes twice. */
 static void minibatches(uint32_t n, uint32_t batch)
 {
@@ -65,6 +79,7 @@ static void largest(void)
   for (uint32_t i = 0; i < 64; i++) {
     CHECK(bpfree_shuffle(3, 0, 0x80000000u, i << 25) < 0x80000000u);
     CHECK(bpfree_shuffle(3, 0, 0x40000001u, i << 24) < 0x40000001u);
+    CHECK_EQUAL(bpfree_unpermute(5, 3, 0, 0x80000000u, bpfree_permute(5, 3, 0, 0x80000000u, i << 25)), i << 25);
   }
 }
 
@@ -73,7 +88,10 @@ int main(void)
   static const uint32_t sizes[] = {1, 2, 3, 4, 5, 16, 17, 63, 64, 65, 1000, MOST};
   known_answers();
   streams();
-  for (uint32_t k = 0; k < sizeof sizes / sizeof sizes[0]; k++) shuffle_permutes(sizes[k]);
+  for (uint32_t k = 0; k < sizeof sizes / sizeof sizes[0]; k++) {
+    shuffle_permutes(sizes[k]);
+    permutations_invert(sizes[k]);
+  }
   minibatches(10, 3);
   minibatches(10, 10);
   minibatches(257, 1);

@@ -41,6 +41,8 @@ static void replays(const golden_run *g)
 static void evaluates(const golden_run *g)
 {
   if (!g->two_sided || g->grouping != BPFREE_JOINT) return;
+  const int coordinates = g->estimator == 3; /* the others are RGE: rows in the order of enum bpfree_direction */
+  const uint32_t domain = g->estimator ? BPFREE_DOMAIN_GAUSSIAN : BPFREE_DOMAIN_PROBE;
   const bpfree_model *model = &g->network->model;
   const uint32_t features = model->tensors[model->input].size, outputs = model->tensors[model->output].size;
   float *x = floats(g->batch * features), *targets = floats(g->batch * outputs), *losses = floats(2 * g->batch);
@@ -58,11 +60,13 @@ static void evaluates(const golden_run *g)
                               g->network->batch.targets ? targets : NULL, g->batch};
   const uint64_t bytes = bpfree_workspace_size(model, g->batch, 1);
   float *workspace = room(bytes);
-  const float scale = 1.0f / (2.0f * g->mu * (float)(g->batch * g->n_queries));
+  const float scale = 1.0f / (2.0f * g->mu * (float)(g->batch * (coordinates ? 1 : g->n_queries))) * g->scale;
   for (uint32_t query = 0; query < g->n_queries; query++) {
-    const uint32_t stream = bpfree_stream(BPFREE_DOMAIN_PROBE, query, 0);
-    const bpfree_probe probes[2] = {{g->seed, 0, stream, g->mu, 0, model->n_slices},
-                                    {g->seed, 0, stream, -g->mu, 0, model->n_slices}};
+    const uint32_t stream = bpfree_stream(domain, coordinates ? 0 : query, 0);
+    const uint32_t element =
+        coordinates ? bpfree_unpermute(BPFREE_DOMAIN_MASK, g->seed, 0, model->n_theta, query) : 0;
+    const bpfree_probe probes[2] = {{g->seed, 0, stream, g->mu, 0, model->n_slices, g->estimator, element},
+                                    {g->seed, 0, stream, -g->mu, 0, model->n_slices, g->estimator, element}};
     CHECK_EQUAL(bpfree_evaluate(model, g->network->theta, &batch, r.trainer.loss, probes, 2, 1, workspace, bytes,
                                 losses),
                 BPFREE_OK);
@@ -84,7 +88,7 @@ static void sizes(const golden_run *g)
   CHECK_EQUAL(run_start(&r, g), BPFREE_OK);
   const bpfree_model *model = &g->network->model;
   const uint32_t all = model->n_theta + model->tensors[model->input].size + bpfree_train_arena_size(model) +
-                       g->n_coefficients;
+                       g->n_coefficients + bpfree_work_size(&r.trainer);
   CHECK_EQUAL(bpfree_train_size(&r.trainer), all * sizeof(float) + sizeof(bpfree_context));
   CHECK(bpfree_train_arena_size(model) >= BPFREE_BLOCK);
   CHECK_EQUAL(bpfree_n_groups(model, g->grouping) * g->n_queries, g->n_coefficients);

@@ -51,7 +51,7 @@ int bpfree_predict(const bpfree_model *model, const float *theta, const bpfree_b
 
 /* values (n_probes, n): the loss of every sample at theta + mu u of every
  * probe; mu = 0 means theta itself. theta is only read. Returns as above, or
- * BPFREE_ERR_ARG (probe slices out of range, or a label >= outputs). */
+ * BPFREE_ERR_ARG (a probe out of range, or a label >= outputs). */
 int bpfree_evaluate(const bpfree_model *model, const float *theta, const bpfree_batch *batch, bpfree_loss loss,
                     const bpfree_probe *probes, uint32_t n_probes, uint32_t tile, float *workspace,
                     uint64_t workspace_bytes, float *values);

@@ -84,8 +84,16 @@ typedef struct bpfree_model {
   uint32_t hash[2];      /* FNV-1a-64 of the graph, low word first */
 } bpfree_model;
 
-/* A direction u in {-1, +1}^d and its radius. Never stored: regenerated from
- * (seed, step, stream). Elements outside its slices are not perturbed. */
+/* What a direction u consists of; bpfree/directions has a row for each. */
+enum bpfree_direction {
+  BPFREE_RADEMACHER = 0, /* signs: -1 or 1 */
+  BPFREE_GAUSSIAN = 1,   /* standard normal numbers */
+  BPFREE_SPHERE = 2,     /* those, scaled to the length sqrt(elements that move) */
+  BPFREE_COORDINATE = 3  /* 1 at one element of theta, 0 elsewhere */
+};
+
+/* A direction u and its radius. Never stored: regenerated from (seed, step,
+ * stream). Elements outside its slices are not perturbed. */
 typedef struct bpfree_probe {
   uint32_t seed;
   uint32_t step;
@@ -93,13 +101,15 @@ typedef struct bpfree_probe {
   float mu;             /* side 0 is theta + mu u; may be negative */
   uint32_t first_slice; /* slices [first_slice, first_slice + n_slices) */
   uint32_t n_slices;
+  uint32_t direction;   /* enum bpfree_direction */
+  uint32_t element;     /* of theta, for BPFREE_COORDINATE, which reads only mu besides */
 } bpfree_probe;
 
 /* One evaluation of the graph. */
 typedef struct bpfree_pass {
   const bpfree_model *model;
   const float *theta;        /* (n_theta), never written */
-  const bpfree_probe *probe; /* NULL: plain forward */
+  const bpfree_probe *probe; /* BPFREE_RADEMACHER, put on as parameters are read; NULL: plain forward */
   const float *x;            /* (features, n) */
   float *arena;              /* bpfree_arena_size() floats */
   uint32_t n;                /* samples: a multiple of the kernels' lanes, 1 where there is one lane;
@@ -116,7 +126,8 @@ void bpfree_forward(const bpfree_pass *pass);
 const float *bpfree_output(const bpfree_pass *pass, uint32_t side);
 
 /* out = fl(theta + fl(mu u)), elements outside the probe copied; out may not
- * overlap theta. Returns BPFREE_OK or BPFREE_ERR_ARG (slices out of range). */
+ * overlap theta. Returns BPFREE_OK or BPFREE_ERR_ARG (slices, direction or
+ * element out of range). */
 int bpfree_perturb(const bpfree_model *model, const float *theta, const bpfree_probe *probe, float *out);
 
 /* FNV-1a-64 over the little-endian bytes of n floats: the theta hash. */

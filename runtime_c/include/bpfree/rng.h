@@ -29,9 +29,14 @@ void bpfree_threefry(const uint32_t key[2], const uint32_t counter[2], uint32_t 
 /* The second counter word. query < 4096, sample < 65536. */
 uint32_t bpfree_stream(uint32_t domain, uint32_t query, uint32_t sample);
 
-/* Position i of the shuffled order of n items in this epoch: a keyed
- * permutation of [0, n), O(1) memory (4-round Feistel network with cycle
- * walking). i < n, n <= 2^31. */
+/* A keyed permutation of [0, n), O(1) memory (4-round Feistel network with
+ * cycle walking), and its inverse: unpermute(permute(i)) = i. Each domain has
+ * its own. i < n, n <= 2^31. */
+uint32_t bpfree_permute(uint32_t domain, uint32_t seed, uint32_t step, uint32_t n, uint32_t i);
+uint32_t bpfree_unpermute(uint32_t domain, uint32_t seed, uint32_t step, uint32_t n, uint32_t i);
+
+/* Position i of the shuffled order of n items in this epoch: the permutation
+ * of BPFREE_DOMAIN_SHUFFLE. */
 uint32_t bpfree_shuffle(uint32_t seed, uint32_t epoch, uint32_t n, uint32_t i);
 
 /* Index of sample i of the minibatch at this step, when n items are walked in

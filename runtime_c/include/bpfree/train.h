@@ -8,7 +8,8 @@
  *   theta = update(theta, sum_i coefficients_i u_i)
  *
  * RAM: theta + x + arena + coefficients (one float a query and group) + the
- * update's state + the context below. Settings, tables and code are flash. */
+ * update's state + the estimator's work + the context below. Settings, tables
+ * and code are flash. */
 #ifndef BPFREE_TRAIN_H
 #define BPFREE_TRAIN_H
 
@@ -78,13 +79,23 @@ struct bpfree_context;
 typedef struct bpfree_estimator {
   /* Fills context->coefficients for context->step. */
   int (*estimate)(const struct bpfree_trainer *trainer, struct bpfree_context *context);
-  /* g[0..n): elements [64 block, ...) of a slice of the gradient of a step. */
+  /* g[0..n): elements [64 block, ...) of a slice of the gradient of a step, from
+   * its group's coefficients, or what `weights` made of them. */
   void (*gradient)(const struct bpfree_trainer *trainer, uint32_t step, const float *coefficients,
                    uint32_t slice, uint32_t block, uint32_t n, float *g);
   /* Both words of signs of direction 0 in that block; NULL where directions
    * are not signs. With one query they are the gradient but for a factor. */
   void (*signs)(const struct bpfree_trainer *trainer, uint32_t step, uint32_t slice, uint32_t block,
                 uint32_t words[2]);
+  /* BPFREE_OK, or BPFREE_ERR_ARG for settings it cannot work with: limits on
+   * n_queries and grouping. */
+  int (*check)(const struct bpfree_trainer *trainer);
+  /* Called once for each group of slices [first, first + count) before its
+   * gradient, for what is the same in all chunks; NULL: the coefficients are used as they are. */
+  const float *(*weights)(const struct bpfree_trainer *trainer, const struct bpfree_context *context,
+                          uint32_t first, uint32_t count, const float *coefficients);
+  /* Floats of context->work; NULL: none. */
+  uint32_t (*work)(const struct bpfree_trainer *trainer);
 } bpfree_estimator;
 
 /* Settings of a run: const, in flash. Samples are streamed one by one, so the
@@ -99,11 +110,12 @@ typedef struct bpfree_trainer {
   uint32_t n_links;
   uint32_t seed;           /* every number is a seed, 0 too */
   uint32_t batch;          /* samples a step, 1..2^24 */
-  uint32_t n_queries;      /* directions a step and group, 1..4096 */
+  uint32_t n_queries;      /* coefficients a step and group: directions, 1..4096; elements probed by CGE, 1..n_theta */
   uint32_t grouping;       /* enum bpfree_grouping */
-  uint32_t two_sided;      /* 1: L+ - L-, for which the model's tables need two sides; 0: L+ - L0 */
+  uint32_t two_sided;      /* 1: L+ - L-, for which signs need tables of two sides; 0: L+ - L0 */
   float mu;                /* smoothing radius, a normal number > 0 */
   float clip;              /* coefficients are cut to [-clip, clip]; 0: they are not */
+  float scale;             /* every coefficient is multiplied by it, a normal number > 0; 1: as it is */
   bpfree_schedule mu_schedule; /* of mu */
   bpfree_schedule lr_schedule; /* of the whole step: it multiplies what is subtracted from theta */
 } bpfree_trainer;
@@ -115,6 +127,7 @@ typedef struct bpfree_context {
   float *arena;        /* bpfree_train_arena_size() floats */
   float *coefficients; /* (groups * n_queries), group-major */
   float *state;        /* bpfree_state_size() floats: each link's vectors, then its scalars; may be NULL if 0 */
+  float *work;         /* bpfree_work_size() floats, free between calls; may be NULL if 0 */
   uint32_t step;       /* the next step */
 } bpfree_context;
 
@@ -134,7 +147,10 @@ uint32_t bpfree_train_arena_size(const bpfree_model *model);
 /* Floats of state of the update's links. */
 uint32_t bpfree_state_size(const bpfree_trainer *trainer);
 
-/* Bytes of RAM of a run: theta, x, arena, coefficients, state, context. */
+/* Floats the estimator works in: copies of theta where directions are not signs. */
+uint32_t bpfree_work_size(const bpfree_trainer *trainer);
+
+/* Bytes of RAM of a run: theta, x, arena, coefficients, state, work, context. */
 uint32_t bpfree_train_size(const bpfree_trainer *trainer);
 
 /* Checks settings and buffers and zeroes step and state; theta is the caller's.

@@ -1,0 +1,13 @@
+# SPDX-License-Identifier: MIT
+"""The table of directions that probes move along: one file a row."""
+
+from __future__ import annotations
+
+from bpfree.directions import coordinate, gaussian, rademacher, sphere
+from bpfree.registry import Table
+
+DIRECTIONS = Table("directions", [rademacher.ROW, gaussian.ROW, sphere.ROW, coordinate.ROW])
+"""In the order of `enum bpfree_direction`."""
+
+RANDOM = tuple(row.name for row in DIRECTIONS if row.random)
+"""Names of those drawn from (seed, step, query)."""

@@ -1,0 +1,32 @@
+# SPDX-License-Identifier: MIT
+"""Gaussian: u ~ N(0, I), by Box and Muller's pairs (Ann. Math. Stat. 29, 1958)."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from bpfree import rng
+from bpfree.directions.table import Direction
+from bpfree.math32 import cos32, log32, sin32
+
+_PAIRS = rng.BLOCK // 2
+"""Random blocks, of one pair each, to BLOCK elements."""
+
+_TURN = np.float32(float.fromhex("0x1.921fb6p-22"))
+"""2 pi 2^-24: angles are multiples of it."""
+
+
+def draw(part, seed: int, step: int, query: int) -> np.ndarray:
+    """Normal draws (size,) float32 of one slice, with the same bits as in C.
+
+    From the words (a, b) of a block: r = sqrt(-2 log(((a >> 8) + 1) 2^-24)) and
+    the angle (b >> 8) 2 pi 2^-24 give the elements r cos, r sin. The largest is 5.77.
+    """
+    stream, pairs = rng.stream(rng.Domain.GAUSSIAN, query), (part.size + 1) // 2
+    words = rng.words(seed, step, stream, part.first_block * _PAIRS, 2 * pairs).reshape(pairs, 2) >> np.uint32(8)
+    r = np.sqrt(np.float32(-2) * log32((words[:, 0] + np.uint32(1)).astype(np.float32) * np.float32(2.0**-24)))
+    angle = words[:, 1].astype(np.float32) * _TURN
+    return np.stack([r * cos32(angle), r * sin32(angle)], axis=1).reshape(-1)[: part.size]
+
+
+ROW = Direction(1, "gaussian", "BPFREE_GAUSSIAN", rng.Domain.GAUSSIAN, draw)

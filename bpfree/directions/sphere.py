@@ -1,0 +1,26 @@
+# SPDX-License-Identifier: MIT
+"""Sphere: u = sqrt(d) g / |g| with g Gaussian, d the elements that move: the radius makes E[u u^T] = I."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from bpfree.arithmetic import running_sum
+from bpfree.directions import gaussian
+from bpfree.directions.table import Direction
+from bpfree.rng import BLOCK, Domain
+
+
+def scale(parts, seed: int, step: int, query: int) -> np.float32:
+    """sqrt(d / sum g^2), the sum over chunks of BLOCK elements, then over chunks in order; 0 where g = 0."""
+    total, d = np.float32(0), 0
+    for part in parts:
+        g = gaussian.draw(part, seed, step, query)
+        squares = np.zeros((-(-part.size // BLOCK), BLOCK), np.float32)
+        squares.reshape(-1)[: part.size] = g * g
+        total = running_sum(np.append(total, running_sum(squares, axis=1)))
+        d += part.size
+    return np.sqrt(np.float32(d) / total) if total else np.float32(0)
+
+
+ROW = Direction(2, "sphere", "BPFREE_SPHERE", Domain.GAUSSIAN, gaussian.draw, scale)

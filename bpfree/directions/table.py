@@ -1,0 +1,41 @@
+# SPDX-License-Identifier: MIT
+"""What a direction is: a vector u with an address, drawn again wherever it is needed."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+
+from bpfree.rng import Domain
+
+
+def unscaled(parts, seed: int, step: int, query: int) -> np.float32:
+    """The scale of directions that are used as they are drawn: 1."""
+    return np.float32(1)
+
+
+@dataclass(frozen=True)
+class Direction:
+    """One row: a random direction with E[u u^T] = I.
+
+    draw(part, seed, step, query): (size,) float32, on one slice, before the scale.
+    scale(parts, seed, step, query): float32, common to the slices that move together.
+    domain: of its random numbers. c: the constant of `enum bpfree_direction`.
+    """
+
+    number: int
+    name: str
+    c: str
+    domain: Domain
+    draw: Callable
+    scale: Callable = unscaled
+    random = True
+
+    def move(self, theta, parts, mu, probe) -> None:
+        """theta <- fl(theta + fl(radius u)) on these slices, in place, radius = fl(mu scale)."""
+        radius = mu * theta.dtype.type(self.scale(parts, probe.seed, probe.step, probe.query))
+        for part in parts:
+            u = self.draw(part, probe.seed, probe.step, probe.query)
+            theta[part.range] += radius * u.astype(theta.dtype)

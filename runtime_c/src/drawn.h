@@ -1,0 +1,113 @@
+/* SPDX-License-Identifier: MIT */
+/* Random gradient estimation with directions that are drawn as numbers, what
+ * est_rge_gaussian.c and est_rge_sphere.c share. A number costs as much as some
+ * ten multiply-adds of a forward pass, so it is not drawn again on each read of a
+ * parameter, as signs are: each query lays perturbed copies of theta down in
+ * context->work, and goes over the minibatch with them. The sums are the same. */
+#ifndef BPFREE_DRAWN_H
+#define BPFREE_DRAWN_H
+
+#include "clip.h"
+#include "differences.h"
+#include "normals.h"
+
+static inline bpfree_probe bpfree_drawn_probe(const bpfree_trainer *t, uint32_t step, uint32_t query,
+                                              uint32_t direction)
+{
+  const uint32_t stream = bpfree_stream(BPFREE_DOMAIN_GAUSSIAN, query, 0);
+  const bpfree_probe probe = {t->seed, step, stream, bpfree_mu(t, step), 0, 0, direction, 0};
+  return probe;
+}
+
+/* Copies of theta at plus and minus; or one, and the losses of the minibatch
+ * at theta. A replay keeps the weights of a group's queries there. */
+static inline uint32_t bpfree_drawn_work(const bpfree_trainer *t)
+{
+  const uint32_t floats = t->model->n_theta + (t->two_sided ? t->model->n_theta : t->batch);
+  return floats < t->n_queries ? t->n_queries : floats;
+}
+
+/* plus = fl(theta + fl(radius u)), and minus, if it is not NULL. */
+static inline void bpfree_drawn_copies(const bpfree_model *model, const float *theta, const bpfree_probe *probe,
+                                       float *plus, float *minus)
+{
+  const float radius = probe->mu * bpfree_draw(model, probe, plus);
+  for (uint32_t k = 0; k < model->n_slices; k++) {
+    const bpfree_slice *slice = &model->slices[k];
+    const int moves = k >= probe->first_slice && k - probe->first_slice < probe->n_slices;
+    for (uint32_t i = slice->offset; !slice->frozen && i < slice->offset + slice->size; i++) {
+      const float step = moves ? radius * plus[i] : 0.0f;
+      plus[i] = moves ? theta[i] + step : theta[i];
+      if (minus) minus[i] = moves ? theta[i] - step : theta[i];
+    }
+  }
+}
+
+/* The sum of one query's differences; bases: losses at theta where minus is NULL. */
+static inline int bpfree_drawn_sum(const bpfree_trainer *t, const bpfree_context *c, const float *plus,
+                                   const float *minus, const float *bases, float *sum)
+{
+  for (uint32_t i = 0; i < t->batch; i++) {
+    bpfree_target target;
+    const int status = bpfree_read_sample(t, c, i, &target);
+    if (status) return status;
+    const float above = bpfree_loss_at(t, c, plus, &target);
+    const float difference = above - (minus ? bpfree_loss_at(t, c, minus, &target) : bases[i]);
+    *sum = i ? *sum + difference : difference;
+  }
+  return BPFREE_OK;
+}
+
+static inline int bpfree_drawn_estimate(const bpfree_trainer *t, bpfree_context *c, uint32_t direction)
+{
+  float *const plus = c->work, *const second = c->work + t->model->n_theta, *coefficient = c->coefficients;
+  for (uint32_t i = 0; !t->two_sided && i < t->batch; i++) {
+    bpfree_target target;
+    const int status = bpfree_read_sample(t, c, i, &target);
+    if (status) return status;
+    second[i] = bpfree_loss_at(t, c, c->theta, &target);
+  }
+  const float share = bpfree_share(t, c->step, t->n_queries);
+  const uint32_t groups = bpfree_n_groups(t->model, t->grouping);
+  for (uint32_t g = 0; g < groups; g++)
+    for (uint32_t query = 0; query < t->n_queries; query++, coefficient++) {
+      bpfree_probe probe = bpfree_drawn_probe(t, c->step, query, direction);
+      int status = bpfree_group_slices(t->model, t->grouping, g, &probe.first_slice, &probe.n_slices);
+      if (status) return status;
+      float *const minus = t->two_sided ? second : 0;
+      bpfree_drawn_copies(t->model, c->theta, &probe, plus, minus);
+      status = bpfree_drawn_sum(t, c, plus, minus, second, coefficient);
+      if (status) return status;
+      *coefficient *= share;
+    }
+  return BPFREE_OK;
+}
+
+/* The clipped coefficients times the scales of their directions. */
+static inline const float *bpfree_drawn_weights(const bpfree_trainer *t, const bpfree_context *c, uint32_t first,
+                                                uint32_t count, const float *coefficients, uint32_t direction)
+{
+  for (uint32_t query = 0; query < t->n_queries; query++) {
+    bpfree_probe probe = bpfree_drawn_probe(t, c->step, query, direction);
+    probe.first_slice = first;
+    probe.n_slices = count;
+    c->work[query] = bpfree_clipped(t, coefficients[query]) * bpfree_draw(t->model, &probe, 0);
+  }
+  return c->work;
+}
+
+static inline void bpfree_drawn_gradient(const bpfree_trainer *t, uint32_t step, const float *weights,
+                                         uint32_t slice, uint32_t block, uint32_t n, float *g)
+{
+  for (uint32_t query = 0; query < t->n_queries; query++) {
+    const bpfree_probe probe = bpfree_drawn_probe(t, step, query, BPFREE_GAUSSIAN);
+    float u[BPFREE_BLOCK];
+    bpfree_normals(&probe, t->model->slices[slice].first_block + block, n, u);
+    if (query == 0)
+      for (uint32_t j = 0; j < n; j++) g[j] = weights[query] * u[j];
+    else
+      for (uint32_t j = 0; j < n; j++) g[j] += weights[query] * u[j];
+  }
+}
+
+#endif

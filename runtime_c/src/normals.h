@@ -1,0 +1,66 @@
+/* SPDX-License-Identifier: MIT */
+/* Normal numbers with an address: elements 2 j and 2 j + 1 of a slice are one
+ * pair (Box and Muller, Ann. Math. Stat. 29, 1958) of random block
+ * 32 first_block + j. Twin of bpfree/directions/gaussian.py, sphere.py. */
+#ifndef BPFREE_NORMALS_H
+#define BPFREE_NORMALS_H
+
+#include "bpfree/model.h"
+#include "math32.h"
+#include "sqrt32.h"
+#include "threefry.h"
+
+#define BPFREE_PAIRS (BPFREE_BLOCK / 2u) /* of a chunk of BPFREE_BLOCK elements */
+
+/* n <= 64 normal numbers, of the chunk that belongs to this block of signs, in
+ * two loops that vectorise; g has room for 64. The largest number is 5.77. */
+static inline void bpfree_normals(const bpfree_probe *probe, uint32_t block, uint32_t n, float g[BPFREE_BLOCK])
+{
+  uint32_t first[BPFREE_PAIRS], second[BPFREE_PAIRS];
+  const uint32_t pairs = (n + 1) / 2;
+  for (uint32_t j = 0; j < pairs; j++)
+    bpfree_threefry_words(probe->seed, probe->step, block * BPFREE_PAIRS + j, probe->stream, &first[j], &second[j]);
+  for (uint32_t j = 0; j < pairs; j++) { /* as signed: there is no vector instruction for the others */
+    const float share = (float)(int32_t)((first[j] >> 8) + 1u) * 0x1p-24f;   /* (0, 1] */
+    const float angle = (float)(int32_t)(second[j] >> 8) * 0x1.921fb6p-22f; /* 2 pi 2^-24 */
+    const float radius = bpfree_sqrt32(-2.0f * bpfree_log32(share));
+    g[2 * j] = radius * bpfree_cos32(angle);
+    g[2 * j + 1] = radius * bpfree_sin32(angle);
+  }
+}
+
+/* Draws g on one slice to out, if it is not NULL. Returns total + the squares,
+ * summed chunk by chunk. */
+static inline float bpfree_draw_slice(const bpfree_slice *slice, const bpfree_probe *probe, float *out, float total)
+{
+  for (uint32_t done = 0; done < slice->size; done += BPFREE_BLOCK) {
+    const uint32_t n = slice->size - done < BPFREE_BLOCK ? slice->size - done : BPFREE_BLOCK;
+    float g[BPFREE_BLOCK], chunk = 0.0f;
+    bpfree_normals(probe, slice->first_block + done / BPFREE_BLOCK, n, g);
+    for (uint32_t j = 0; j < n; j++) chunk += g[j] * g[j];
+    for (uint32_t j = 0; out && j < n; j++) out[done + j] = g[j];
+    total += chunk;
+  }
+  return total;
+}
+
+/* Draws a BPFREE_GAUSSIAN or BPFREE_SPHERE probe on its trainable slices to
+ * out (n_theta), other elements left alone; NULL: nowhere. Returns what that is to
+ * be scaled by: sqrt(elements / sum of squares) for the sphere, else 1. */
+static inline float bpfree_draw(const bpfree_model *model, const bpfree_probe *probe, float *out)
+{
+  const int sphere = probe->direction == BPFREE_SPHERE;
+  if (!sphere && !out) return 1.0f;
+  float total = 0.0f;
+  uint32_t elements = 0;
+  for (uint32_t k = probe->first_slice; k < probe->first_slice + probe->n_slices; k++) {
+    const bpfree_slice *slice = &model->slices[k];
+    if (slice->frozen) continue;
+    total = bpfree_draw_slice(slice, probe, out ? out + slice->offset : out, total);
+    elements += slice->size;
+  }
+  if (!sphere) return 1.0f;
+  return total > 0.0f ? bpfree_sqrt32((float)elements / total) : 0.0f; /* one or two elements may all be 0 */
+}
+
+#endif
