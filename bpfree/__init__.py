@@ -34,7 +34,7 @@ _HOMES = {
     "chain": "bpfree.updates.chain",
     "clip": "bpfree.updates.chain",
     "train": "bpfree.training",
-    "Run": "bpfree.training",
+    "Run": "bpfree.run",
     "Trainer": "bpfree.trainer",
     "Journal": "bpfree.journal",
     "replay": "bpfree.journal",

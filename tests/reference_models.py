@@ -61,7 +61,7 @@ class ReferenceRun:
             batch_size=self.batch_size,
             max_steps=steps,
             engine=engine,
-            callback=note,
+            callbacks=note,
             **settings,
         )
         return run, hashes

@@ -59,7 +59,7 @@ class OnDevice:
         """The records it sent, one row of coefficients a step."""
         words = self.result.records.view(np.float32)
         records = list(words.reshape(DEVICE_STEPS, -1, self.trainer.estimator.n_queries))
-        return Journal(base_hash, self.trainer.fingerprint(), records=records)
+        return Journal(base_hash, self.trainer.settings(), records=records)
 
 
 @click.command()
