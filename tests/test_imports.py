@@ -42,6 +42,7 @@ FLOORS = [
     ["datasets"],
     ["exporters"],
     ["vectors"],
+    ["journal_vectors"],
     ["generate"],
     ["emulate"],
     ["bench"],
