@@ -87,21 +87,17 @@ def restore(path, identity: dict, run: Run) -> Mark | None:
     try:
         document = json.loads(str(fields["checkpoint"]))
         if document["version"] != VERSION:
-            raise FormatError(f"{path}: expected checkpoint version {VERSION}, got {document['version']}: update bpfree")
+            raise ValueError(f"expected version {VERSION}, got {document['version']}: update bpfree")
         differ = differences(document["identity"], identity, "the checkpoint")
     except (ValueError, LookupError, TypeError, AttributeError, RecursionError) as error:
-        raise _bad(path, error)
+        raise FormatError(f"{path}: not a bpfree checkpoint: {error}") from None
     if differ:
         ways = "resume with the settings and data it was made with, or give another path"
         raise ValueError(f"checkpoint: {path} is of another run; {differ}: {ways}")
     try:
         return _fill(run, fields, document)
     except (ValueError, LookupError, TypeError, AttributeError, OverflowError) as error:
-        raise _bad(path, error)
-
-
-def _bad(path, error) -> FormatError:
-    return error if isinstance(error, FormatError) else FormatError(f"{path}: not a bpfree checkpoint: {error}")
+        raise FormatError(f"{path}: not a bpfree checkpoint: {error}") from None
 
 
 def _fill(run, fields, document) -> Mark | None:

@@ -12,7 +12,6 @@ import numpy as np
 from bpfree.errors import FormatError
 from bpfree.journal_format import Code, Header, Type, event_payload, make_record
 
-
 _PIECE = 1 << 20
 
 
@@ -37,10 +36,16 @@ class JournalFile:
     @classmethod
     def create(cls, path, header: Header) -> JournalFile:
         """A new file with nothing but the header. Raises FileExistsError rather than overwrite one."""
-        self = cls(path, header, open(path, "xb"), Mark(0, 0))
-        self._write(header.data)
-        self.sync()
-        return self
+        file = open(path, "xb", buffering=0)
+        try:
+            self = cls(path, header, file, Mark(0, 0))
+            self._write(header.data)
+            self.sync()
+            return self
+        except OSError:
+            file.close()
+            os.remove(path)
+            raise
 
     @classmethod
     def reopen(cls, path, header: Header, mark: Mark) -> JournalFile:
@@ -48,7 +53,7 @@ class JournalFile:
 
         Raises FormatError, leaving the file alone, when it is not the one that was marked.
         """
-        file = open(path, "r+b")
+        file = open(path, "r+b", buffering=0)
         try:
             if file.read(len(header.data)) != header.data:
                 raise FormatError(f"{path}: not the journal of this run")
@@ -63,7 +68,6 @@ class JournalFile:
 
     def cut(self, mark: Mark) -> None:
         """Drop everything after a mark."""
-        self._file.flush()
         self._file.seek(mark.at)
         self._file.truncate()
         self.mark = mark
@@ -83,21 +87,22 @@ class JournalFile:
 
     def sync(self) -> None:
         """Return when all bytes are on the disk."""
-        self._file.flush()
         os.fsync(self._file.fileno())
 
     def close(self) -> None:
-        """Sync and close; again is no error."""
-        if not self._file.closed:
+        """Sync and close."""
+        try:
             self.sync()
+        finally:
             self._file.close()
 
     def _append(self, kind, step, payload) -> None:
         self._write(make_record(self._header, self.mark.at, kind, step, payload))
 
     def _write(self, data: bytes) -> None:
-        self._file.write(data)
-        self._file.flush()
+        left = memoryview(data)
+        while left:
+            left = left[self._file.write(left) :]
         self.mark = Mark(self.mark.at + len(data), zlib.crc32(data, self.mark.crc))
 
 

@@ -64,9 +64,7 @@ def journal_header() -> str:
         texts.append(array(f"static const uint8_t {name}_bytes", list(data)))
         clip_at = float_literal(update.clip)
         hashes = braces(f"0x{value}ULL" for value in hashes)
-        rows.append(
-            braces((f'"{name}"', f"{name}_links", len(links), clip_at, f"{name}_bytes", len(data), hashes))
-        )
+        rows.append(braces((f'"{name}"', f"{name}_links", len(links), clip_at, f"{name}_bytes", len(data), hashes)))
     table = "static const golden_journal golden_journals[] = {\n  " + ",\n  ".join(rows) + "\n};\n"
     return "\n".join([*texts, table, "#endif\n"])
 

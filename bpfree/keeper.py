@@ -31,7 +31,7 @@ class Keeper:
         self.checkpoint, self.journal, self.resume = checkpoint, journal, resume
         self.checkpoint_every = check_count("checkpoint_every", checkpoint_every)
         self.journal_every = journal_every
-        self._latest = None
+        self.identity, self._latest = {}, None
 
     def check_recoverable(self, trainer) -> None:
         """A journal from which the run could not be rebuilt is refused."""
@@ -54,9 +54,21 @@ class Keeper:
             self._go_on(run)
         elif self.journal is not None:
             self._start_journal(run)
-        self.note(run)
         if not exists(self.checkpoint):
+            self._start_checkpoint(run)
+        self.note(run)
+
+    def _start_checkpoint(self, run) -> None:
+        """One before the first step, so that a run can always be gone on with; or neither file."""
+        try:
+            self.note(run)
             self.save()
+        except OSError:
+            self._latest = None
+            if run.journal.file:
+                self.close(run)
+                os.remove(self.journal)
+            raise
 
     def _go_on(self, run) -> None:
         mark = restore(self.checkpoint, self.identity, run)
@@ -113,18 +125,23 @@ class Keeper:
 
     def interrupted(self, run: Run, error: BaseException) -> None:
         """Leave behind the last whole step, for `resume=True`."""
-        if self._latest is None:
-            return
-        if run.journal.file:
-            run.journal.file.cut(self._latest.mark)
-            run.journal.file.event(self._latest.steps, Code.END, f"interrupted: {type(error).__name__}")
-        self.save()
-        self.close(run)
+        try:
+            if self._latest and run.journal.file:
+                run.journal.file.cut(self._latest.mark)
+                run.journal.file.event(self._latest.steps, Code.END, f"interrupted: {type(error).__name__}")
+            if self._latest:
+                self.save()
+        except OSError:
+            if not isinstance(error, OSError):  # a full disk has been told already
+                raise
+        finally:
+            self.close(run)
 
     def close(self, run: Run) -> None:
         """Close the journal's file; the checkpoint is closed already."""
         if run.journal.file:
-            run.journal.file.close()
+            file, run.journal.file = run.journal.file, None
+            file.close()
 
 
 def look_text(run: Run, value: float) -> str:

@@ -118,13 +118,14 @@ def count_steps(trainer: Trainer, n_samples: int, *, epochs, max_steps, max_forw
         limits.append((check_count("epochs", epochs) * (n_samples // trainer.batch_size), DONE))
     if max_steps is not None:
         limits.append((check_count("max_steps", max_steps), DONE))
-    costs = ("max_forwards", max_forwards, trainer.evaluations * trainer.batch_size), (
-        "max_evaluations", max_evaluations, trainer.evaluations,
-    )  # fmt: skip
-    for name, most, cost in costs:
+    costs = (
+        ("forwards", max_forwards, trainer.evaluations * trainer.batch_size),
+        ("evaluations", max_evaluations, trainer.evaluations),
+    )
+    for unit, most, cost in costs:
         if most is not None:
-            steps = int(check_positive(name, most) // cost)
-            reached = f"budget: {name}={most:,.0f} allows {steps:,} steps of {cost:,} each"
+            steps = int(check_positive(f"max_{unit}", most) // cost)
+            reached = f"budget: max_{unit}={most:,.12g} allows {steps:,} steps of {cost:,} {unit} each"
             limits.append((steps, End("budget", reached)))
     if not limits:
         raise TypeError("epochs, max_steps, max_forwards, max_evaluations: expected at least one of them, got none")

@@ -29,9 +29,9 @@ def to_text(trainer) -> str:
         "batch_size": operator.index(trainer.batch_size),
         "seed": operator.index(trainer.seed),
         "journal": trainer.rows["estimator"].journal,
-        "record": list(trainer.record_shape),
-        "n_theta": trainer.graph.n_theta,
-        "n_state": trainer.n_state,
+        "record": [operator.index(size) for size in trainer.record_shape],
+        "n_theta": operator.index(trainer.graph.n_theta),
+        "n_state": operator.index(trainer.n_state),
     }
     return json.dumps(document, sort_keys=True, separators=(",", ":"), allow_nan=False)
 

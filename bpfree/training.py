@@ -182,7 +182,8 @@ def _walk(plan: Plan, run: Run, keeper: Keeper, show) -> End:
         if keeper.due(run):
             keeper.save()
         show(run)
-        if any([callback(step, run) is False for callback in plan.callbacks]):
+        answers = [callback(step, run) for callback in plan.callbacks]
+        if any(answer is False for answer in answers):
             return End("callback", f"stopped by the callback after step {step}")
     return end
 

@@ -167,6 +167,22 @@ def test_ctrl_c_in_the_middle_of_the_bookkeeping(tmp_path, monkeypatch, undistur
     same(tmp_path, results(run(tmp_path, "adam")), undisturbed("adam"))
 
 
+@pytest.mark.parametrize("number", [1, 2, 3, 7])
+def test_a_full_disk_is_told_and_survived(tmp_path, monkeypatch, undisturbed, number):
+    full = OSError(28, "No space left on device")
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "fsync", Interrupt(full, number, os.fsync))
+        with pytest.raises(OSError, match="No space left on device"):
+            run(tmp_path, "adam")
+    same(tmp_path, results(run(tmp_path, "adam")), undisturbed("adam"))
+
+
+def test_neither_file_is_left_when_one_cannot_be_made(tmp_path):
+    with pytest.raises(FileNotFoundError):
+        run(tmp_path, "sgd", checkpoint=tmp_path / "missing" / "run.ckpt")
+    assert os.listdir(tmp_path) == []
+
+
 def test_a_checkpoint_is_a_model_too(tmp_path):
     done = run(tmp_path, "sgd")
     model = bf.Model.load(tmp_path / "run.ckpt")

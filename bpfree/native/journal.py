@@ -29,7 +29,7 @@ def fingerprint(text: str) -> int:
 
 
 def read(data: bytes) -> tuple[list[Record], int]:
-    """All records, and where the next one would go: len(data) but for a torn tail. Raises what the status stands for."""
+    """All records, and where the next one would go: len(data) but for a torn tail. Raises what a status stands for."""
     ffi, lib = core().ffi, core().lib
     journal, record, found = ffi.new("bpfree_journal *"), ffi.new("bpfree_journal_record *"), []
     held = ffi.from_buffer("uint8_t *", data)
