@@ -44,7 +44,9 @@ class Run:
     their (step, value). The value is the accuracy, or for losses without labels
     the mean loss (`metric`). evaluations: black-box loss calls. forwards:
     samples passed through the network by them, one pass each; passes for
-    validation are not counted. state: the update's, after the last step.
+    validation are not counted. state: the update's, and coefficients (groups,
+    queries) the estimator's, before clip and lr, of the last step. quiet: steps
+    in a row, up to the last, in which no probe changed the loss.
     outcome_code: one of OUTCOMES; outcome: the same for people, with advice.
 
     >>> import bpfree as bf
@@ -61,6 +63,7 @@ class Run:
     history: list[Validation] = field(default_factory=list)
     best: Best | None = None
     state: list[np.ndarray] = field(default_factory=list)
+    coefficients: np.ndarray | None = None
     evaluations: int = 0
     forwards: int = 0
     seconds: float = 0.0

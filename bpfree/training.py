@@ -172,6 +172,7 @@ def _walk(plan: Plan, run: Run, keeper: Keeper, show) -> End:
         if not np.isfinite(theta).all():
             return End("overflow", f"step {step}: the update overflows; it was not made: try a smaller lr, or clip")
         run.model.theta, run.state = theta, state
+        run.coefficients = record
         run.losses.append(float(values.mean()))
         run.quiet = 0 if record.any() else run.quiet + 1
         run.seconds = time.perf_counter() - began
