@@ -38,7 +38,7 @@ _HOMES = {
     "exponential_decay": "bpfree.schedules.exponential_decay",
     "linear_decay": "bpfree.schedules.linear_decay",
     "train": "bpfree.training",
-    "Run": "bpfree.training",
+    "Run": "bpfree.run",
     "Trainer": "bpfree.trainer",
     "Journal": "bpfree.journal",
     "replay": "bpfree.journal",

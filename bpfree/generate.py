@@ -10,6 +10,7 @@ import sys
 from pathlib import Path
 
 from bpfree.estimators import ESTIMATORS
+from bpfree.journal_vectors import journal_header
 from bpfree.losses import LOSSES
 from bpfree.ops import OPS
 from bpfree.schedules import SCHEDULES
@@ -28,6 +29,7 @@ def generated_files() -> dict[str, str]:
         lines += [f"BPFREE_{macro}({row.number}, {row.name})" for row in table if isinstance(row.c, str)]
         files[f"include/bpfree/{table.name}.gen.def"] = "\n".join(lines) + "\n"
     files["tests/vectors.gen.h"] = vectors_header()
+    files["tests/journal.gen.h"] = journal_header()
     return files
 
 

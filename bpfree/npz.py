@@ -15,8 +15,10 @@ _UNREADABLE = (OSError, EOFError, ValueError, LookupError, RuntimeError, zipfile
 """What zipfile and numpy's header reader raise on damaged or foreign bytes."""
 
 
-def read_arrays(path, names) -> dict[str, np.ndarray]:
+def read_arrays(path, names, *, what: str = "bpfree model") -> dict[str, np.ndarray]:
     """The arrays of these names from an uncompressed .npz, as numpy.savez writes it.
+
+    `what` the file should have been is said when it is not.
 
     Sizes are checked against the bytes that are there before anything is
     allocated: a header that claims terabytes, or a compressed member that
@@ -28,7 +30,7 @@ def read_arrays(path, names) -> dict[str, np.ndarray]:
     except FileNotFoundError:
         raise
     except _UNREADABLE as error:
-        raise FormatError(f"{path}: not a bpfree model: {error}") from None
+        raise FormatError(f"{path}: not a {what}: {error}") from None
 
 
 def _read(archive, member) -> np.ndarray:

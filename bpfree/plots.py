@@ -25,16 +25,18 @@ def smooth(values, width: int) -> np.ndarray:
 
 def draw_run(axis, run) -> None:
     """Loss (left) and what validation measures (right) against forwards."""
-    per_step = run.forwards / max(1, len(run.losses))
+    per_step = run.trainer.evaluations * run.trainer.batch_size
     forwards = per_step * np.arange(1, len(run.losses) + 1)
     axis.plot(forwards, smooth(run.losses, 50), color="tab:blue")
     axis.set_xlabel("forwards (samples passed through the network)")
     axis.set_ylabel("loss", color="tab:blue")
-    if run.validation:
-        steps, accuracies = zip(*run.validation, strict=True)
+    if run.history:
         right = axis.twinx()
-        right.plot(per_step * np.array(steps), accuracies, color="tab:green")
+        looks = [(row.forwards, row.value) for row in run.history]
+        right.plot(*zip(*looks, strict=True), color="tab:green", marker="." if len(looks) < 40 else "")
         right.set_ylabel(f"validation {run.metric}", color="tab:green")
+        if run.best:
+            right.axvline(per_step * run.best.step, color="grey", linestyle=":")
 
 
 def plot_run(run, path) -> None:

@@ -8,37 +8,45 @@ from contextlib import contextmanager
 
 
 @contextmanager
-def live_bar(total: int, description: str, show: bool | None = None):
+def live_bar(total: int, description: str, show: bool | None = None, done: int = 0):
     """Yield update(done, text); a bar with rate and time left when shown.
 
-    show: None means when stderr is a terminal.
+    show: None means when stderr is a terminal. done: where it begins.
     """
     if show is False or (show is None and not sys.stderr.isatty()):
         yield lambda done, text="": None
         return
     from rich.console import Console
-    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, ProgressColumn, TextColumn, TimeRemainingColumn
+    from rich.text import Text
+
+    class Rate(ProgressColumn):
+        """Steps a second."""
+
+        def render(self, task):
+            return Text(f"{task.speed:.3g}/s" if task.speed else "-/s")
 
     columns = (
         TextColumn("{task.description}"),
         BarColumn(),
         MofNCompleteColumn(),
+        Rate(),
         TimeRemainingColumn(),
         TextColumn("{task.fields[text]}"),
     )
     with Progress(*columns, console=Console(stderr=True)) as progress:
-        task = progress.add_task(description, total=total, text="")
+        task = progress.add_task(description, total=total, completed=done, text="")
         yield lambda done, text="": progress.update(task, completed=done, text=text)
 
 
 @contextmanager
-def training_bar(show: bool | None, total: int):
-    """Yield update(run): loss, validation accuracy and forwards beside the bar."""
-    with live_bar(total, "training", show) as update:
+def training_bar(show: bool | None, run, total: int):
+    """Yield update(run): loss, validation and forwards beside the bar, which begins where the run is."""
+    with live_bar(total, "training", show, run.steps) as update:
 
         def report(run):
-            accuracy = f"  val {run.metric} {run.validation[-1][1]:.3f}" if run.validation else ""
+            looked = f"  val {run.metric} {run.history[-1].value:.3f}" if run.history else ""
             recent = run.losses[-50:]
-            update(len(run.losses), f"loss {sum(recent) / len(recent):.4f}{accuracy}  {run.forwards:,} forwards")
+            update(run.steps, f"loss {sum(recent) / len(recent):.4f}{looked}  {run.forwards:,} forwards")
 
         yield report

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from bpfree import rng
+from bpfree import rng, settings
 from bpfree.errors import check_count, check_seed
 from bpfree.estimators import ESTIMATORS
 from bpfree.estimators.table import GROUPINGS
@@ -54,6 +54,39 @@ class Trainer:
         if self.graph.n_theta == 0:
             raise ValueError("model: expected trainable parameters, got none")
 
+    @classmethod
+    def from_settings(cls, model, text: str) -> Trainer:
+        """The Trainer that wrote this text, for a model of the same graph.
+
+        Raises FormatError when the text is no such thing, ValueError when it belongs to another model.
+
+        >>> import bpfree as bf
+        >>> model = bf.Sequential(4, [bf.Linear(2)])
+        >>> trainer = bf.Trainer(model.graph, model.frozen, "cross_entropy", bf.RGE(), bf.SGD(0.1), batch_size=2)
+        >>> bf.Trainer.from_settings(model, trainer.settings()).update
+        SGD(lr=0.1)
+        """
+        trainer = cls(model.graph, model.frozen, **settings.parse(text))
+        if trainer.settings() != text:
+            differ = settings.differences(settings.load(text), settings.load(trainer.settings()), "the settings")
+            raise ValueError(f"model: expected the one that the settings are for; {differ}")
+        return trainer
+
+    @property
+    def record_shape(self) -> tuple[int, int]:
+        """(groups, coefficients of a group): the shape of a step's record."""
+        return self.estimator.record_shape(self.graph)
+
+    @property
+    def evaluations(self) -> int:
+        """Loss evaluations of one step, each of batch_size samples."""
+        return self.estimator.evaluations(self.graph)
+
+    @property
+    def n_state(self) -> int:
+        """Floats of the update's state."""
+        return sum(link.n_vectors * self.graph.n_theta + link.n_scalars for link in self.update.links)
+
     @property
     def schedules(self) -> dict:
         """Schedule, or None for a plain number, of "mu_schedule" and "lr_schedule"."""
@@ -68,9 +101,9 @@ class Trainer:
 
     def gradient(self, step: int, coefficients) -> np.ndarray:
         """The gradient estimate (n_theta,) that coefficients stand for, once they are clipped."""
-        expected = self.estimator.record_shape(self.graph)
-        if coefficients.shape != expected:
-            raise ValueError(f"coefficients: expected shape {expected} of this estimator, got {coefficients.shape}")
+        if coefficients.shape != self.record_shape:
+            expected = f"shape {self.record_shape} of this estimator"
+            raise ValueError(f"coefficients: expected {expected}, got {coefficients.shape}")
         if self.update.clip:
             limit = coefficients.dtype.type(self.update.clip)
             coefficients = np.clip(coefficients, -limit, limit)
@@ -80,9 +113,13 @@ class Trainer:
         """Indices of the minibatch at a step, of n samples in shuffled epochs."""
         return rng.batch_indices(self.seed, step, self.batch_size, n_samples)
 
+    def settings(self) -> str:
+        """All that a record depends on besides theta, as JSON text; from_settings reads it."""
+        return settings.to_text(self)
+
     def fingerprint(self) -> str:
-        """Hash of all that a record depends on besides theta: graph, seed, estimator, update, batch."""
-        return f"{fnv1a64(repr((self.graph.hash(), sorted(self.native_settings().items()))).encode()):016x}"
+        """FNV-1a-64 of settings(), 16 hex digits."""
+        return f"{fnv1a64(self.settings().encode()):016x}"
 
     def native_settings(self) -> dict:
         """The run in the numbers of `bpfree_trainer`."""
@@ -94,7 +131,7 @@ class Trainer:
             "clip": self.update.clip,
             "seed": self.seed,
             "batch": self.batch_size,
-            "n_queries": e.record_shape(self.graph)[1],
+            "n_queries": self.record_shape[1],
             "grouping": GROUPINGS.index(e.grouping),
             "two_sided": e.two_sided,
             "mu": start_of(e.mu),

@@ -4,80 +4,25 @@
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass, field
 
 import numpy as np
 
+from bpfree import plan as planning
+from bpfree.checkpoint import identify
 from bpfree.engines import get_engine
 from bpfree.engines.batch import make_batch
 from bpfree.errors import check_count
 from bpfree.estimators.rge import RGE
 from bpfree.journal import Journal
+from bpfree.journal_format import Code
+from bpfree.keeper import Keeper, look_text
 from bpfree.model import Model
+from bpfree.plan import End, Plan
 from bpfree.probes import Probe
 from bpfree.progress import training_bar
+from bpfree.run import Best, Run, Validation
 from bpfree.trainer import Trainer
 from bpfree.updates.sgd import SGD
-
-_QUIET_STEPS = 10
-"""Steps in a row without any difference of losses after which mu is below float resolution."""
-
-
-@dataclass
-class Run:
-    """What training did, and what it cost.
-
-    losses: mean probe loss of every step. validation: (step, value) pairs,
-    value being the accuracy, or for losses without labels the mean loss (`metric`).
-    evaluations: black-box loss calls. forwards: samples passed through the
-    network, one pass each. outcome: "done", or what stopped the run, with advice.
-
-    >>> import bpfree as bf
-    >>> x, y = np.eye(4, dtype="f4"), np.arange(4) % 2
-    >>> run = bf.train(bf.Sequential(4, [bf.Linear(2)]), (x, y), max_steps=3, batch_size=2, engine="reference")
-    >>> run.outcome, run.evaluations, run.forwards, len(run.journal)
-    ('done', 48, 96, 3)
-    """
-
-    model: Model
-    trainer: Trainer
-    journal: Journal
-    losses: list[float] = field(default_factory=list)
-    validation: list[tuple[int, float]] = field(default_factory=list)
-    evaluations: int = 0
-    forwards: int = 0
-    seconds: float = 0.0
-    outcome: str = "done"
-
-    @property
-    def macs(self) -> int:
-        """Multiply-accumulates spent in forward passes."""
-        return self.forwards * self.model.macs
-
-    @property
-    def metric(self) -> str:
-        """What `validation` measures."""
-        return "accuracy" if self.trainer.loss.labels else "loss"
-
-    def summary(self) -> str:
-        """One paragraph for people."""
-        lines = [
-            f"steps {len(self.losses)}, loss {self.losses[0]:.4f} -> {self.losses[-1]:.4f}"
-            if self.losses
-            else "no steps",
-            f"forwards {self.forwards:,} ({self.macs:,} MACs), {self.evaluations:,} loss evaluations",
-            f"time {self.seconds:.1f} s, theta {self.model.hash}, outcome: {self.outcome}",
-        ]
-        if self.validation:
-            step, value = self.validation[-1]
-            lines.insert(1, f"validation {self.metric} {value:.4f} after step {step}")
-        return "\n".join(lines)
-
-    def plot(self, path) -> None:
-        """Save a picture of loss and validation accuracy against forwards (needs matplotlib)."""
-        from bpfree.plots import plot_run
-
-        plot_run(self, path)
 
 
 def train(
@@ -88,96 +33,180 @@ def train(
     estimator=None,
     update=None,
     batch_size: int = 32,
-    max_steps: int | None = None,
     epochs: int | None = None,
+    max_steps: int | None = None,
+    max_forwards: float | None = None,
+    max_evaluations: float | None = None,
     validation=None,
     validate_every: int = 500,
+    patience: int | None = None,
+    callbacks=(),
+    checkpoint=None,
+    checkpoint_every: int = 500,
+    resume: bool = False,
+    journal=None,
+    journal_every: int | None = None,
     engine=None,
     seed: int = 0,
     progress: bool | None = None,
-    callback=None,
 ) -> Run:
     """Train with forward passes only; the model given is left as it is, the trained one is `run.model`.
 
-    data: (x, y), x (n, features...), y integer labels (n,) or targets (n, outputs).
-    estimator, update: such as RGE(n_queries=8), SGD(lr=0.05). Give max_steps or epochs.
-    validation: (x, y), looked at every `validate_every` steps and at the end. engine:
-    "compiled", "reference", "exact"; default: compiled where it is there.
-    progress: show a live bar on stderr; default: when that is a terminal.
-    callback(step, run) after every step; returning False stops the run.
+    One step: the estimator asks for the losses of a minibatch at a few points
+    around theta, makes a gradient of them, the update moves theta.
+
+    What to learn, and how:
+        data: (x, y), x (n, features...), y integer labels (n,) or targets (n, outputs).
+        loss: "cross_entropy" for labels, "mse" for targets.
+        estimator, update: such as RGE(n_queries=8) and SGD(lr=0.05), the defaults
+            but for the lr; or chain(clip(1.0), Adam(5e-3)).
+        batch_size: samples a step. seed: of everything random; nothing else is.
+        engine: "compiled", "reference", "exact"; default: compiled where it is there.
+
+    How long - at least one, and the first that is reached ends the run; a step
+    that would go over it is not begun:
+        epochs, max_steps: passes over the data, steps.
+        max_forwards: samples passed through the network. max_evaluations: losses
+            of a minibatch; RGE needs 2 n_queries a step, or n_queries + 1 one-sided.
+
+    What to watch:
+        validation: (x, y), or a share of the data in (0, 1), drawn by the seed
+            and not trained on; looked at every `validate_every` steps and at the end.
+        patience: stop after so many validations without a better one. `run.best`
+            is the best one's (step, value, model), with or without it.
+        callbacks: a function of (step, run) or a sequence of them, called after
+            every step, counted from 0; returning False stops the run.
+        progress: a live bar on stderr with rate, time left, loss, validation and
+            forwards; default: when that is a terminal.
+
+    What to keep on the disk:
+        checkpoint: a file that is replaced every `checkpoint_every` steps and at
+            the end, whole or not at all. After a crash, a power cut or Ctrl-C the
+            same call with resume=True goes on as if nothing had happened: same
+            theta, losses, counts, same bytes of journal. It starts anew where there
+            is no checkpoint yet, and goes further where a budget has grown.
+        journal: a file of a few bytes a step, from which `bf.replay` rebuilds theta
+            without data, here or in C. journal_every: steps between snapshots of
+            theta in it; estimators without a short record of a step need them.
+        A file that is there already is never overwritten: it is gone on with
+        (resume=True) or refused.
 
     Numeric failure is a result: the run ends, `run.model` keeps the last finite
-    theta, and `run.outcome` says what to try. To go on from `run.model` give
-    another seed: with the same one a run walks the same minibatches and
-    directions again, and the update's state starts anew.
+    theta, `run.outcome` says what to try and `run.outcome_code` which it was:
+    "nonfinite_loss", "overflow", "mu_too_small"; else "done" (epochs or
+    max_steps), "budget", "early_stop" or "callback". An exception, Ctrl-C among
+    them, is raised on, after checkpoint and journal have been brought to the last
+    whole step. Wrong arguments raise TypeError or ValueError before the first step.
+
+    To go on from `run.model` in a new run give another seed: with the same one
+    it would walk the same minibatches and directions again.
 
     >>> import bpfree as bf
     >>> import numpy as np
     >>> x = np.random.default_rng(0).normal(size=(64, 2)).astype("f4")
     >>> y = (x[:, 0] > 0).astype(int)
-    >>> run = bf.train(bf.Sequential(2, [bf.Linear(2)]), (x, y), update=bf.SGD(0.5), max_steps=50, engine="reference")
-    >>> run.model.accuracy(x, y, engine="reference") > 0.9
-    True
+    >>> run = bf.train(
+    ...     bf.Sequential(2, [bf.Linear(2)]), (x, y), update=bf.SGD(0.5), max_evaluations=800, batch_size=16,
+    ...     validation=0.25, validate_every=10, engine="reference",
+    ... )
+    >>> run.outcome_code, run.steps, run.evaluations, run.best.value > 0.9
+    ('budget', 50, 800, True)
     """
-    if not isinstance(model, Model):
-        raise TypeError(f"model: expected a Model, got {model!r}")
-    for name, pair in (("data", data), ("validation", (0, 0) if validation is None else validation)):
-        if not isinstance(pair, (tuple, list)) or len(pair) != 2:
-            raise TypeError(f"{name}: expected a pair (x, y), got {type(pair).__name__}")
-    if callback is not None and not callable(callback):
-        raise TypeError(f"callback: expected a function of (step, run), got {callback!r}")
+    planning.check_start(model, data, validation)
+    planning.check_patience(patience, validation)
+    callbacks = planning.check_callbacks(callbacks)
     check_count("validate_every", validate_every)
-    trainer = Trainer(
-        model.graph,
-        model.frozen,
-        loss,
-        RGE(n_queries=8) if estimator is None else estimator,
-        SGD() if update is None else update,
-        batch_size,
-        seed,
+    keeper = Keeper(checkpoint, checkpoint_every, journal, journal_every, resume)
+    estimator, update = RGE(n_queries=8) if estimator is None else estimator, SGD() if update is None else update
+    trainer = Trainer(model.graph, model.frozen, loss, estimator, update, batch_size, seed)
+    keeper.check_recoverable(trainer)
+    engine = get_engine(engine)
+    batch, held_out = planning.split(trainer, data, validation)
+    total, last = planning.count_steps(
+        trainer, len(batch),
+        epochs=epochs, max_steps=max_steps, max_forwards=max_forwards, max_evaluations=max_evaluations,
+    )  # fmt: skip
+    plan = Plan(trainer, engine, batch, held_out, total, last, validate_every, patience, callbacks)
+
+    run = Run(Model(model.graph, model.theta, model.frozen), trainer, Journal(model.hash, trainer.settings()))
+    run.state = trainer.update.init(model.theta)
+    run.data_bytes = sum(part.nbytes for b in (batch, held_out) if b for part in vars(b).values() if part is not None)
+    try:
+        keeper.begin(run, _identity(run, plan, data, validation, keeper) if keeper.checkpoint else {})
+        with training_bar(progress, run, total) as show:
+            end = _walk(plan, run, keeper, show)
+        return _finish(plan, run, keeper, end)
+    except BaseException as error:
+        keeper.interrupted(run, error)
+        raise
+
+
+def _identity(run, plan, data, validation, keeper) -> dict:
+    """What a checkpoint is for: anything else and its run would not be gone on with exactly."""
+    strict = plan.engine.name if hasattr(plan.engine, "name") else type(plan.engine).__name__
+    return identify(
+        run,
+        make_batch(plan.trainer.graph, plan.trainer.loss, *data),
+        plan.held_out if isinstance(validation, tuple | list) else validation,
+        validate_every=plan.validate_every if plan.held_out else None,
+        journal_file=keeper.journal is not None,
+        journal_every=keeper.journal_every,
+        engine="same bits" if strict in ("exact", "compiled") else f"{strict} {plan.engine.dtype}",
     )
-    batch, engine = make_batch(model.graph, trainer.loss, *data), get_engine(engine)
-    if batch_size > len(batch):
-        raise ValueError(f"batch_size: expected at most the number of samples {len(batch)}, got {batch_size}")
-    if (max_steps is None) == (epochs is None):
-        raise TypeError(f"max_steps, epochs: expected one of them, got max_steps={max_steps!r}, epochs={epochs!r}")
-    if epochs is not None:
-        max_steps = check_count("epochs", epochs) * (len(batch) // batch_size)
-    total = check_count("max_steps", max_steps)
-    if not np.isfinite(model.theta).all():
-        raise ValueError("model: expected finite parameters to start from, got some that are not")
-    held_out = None if validation is None else make_batch(model.graph, trainer.loss, *validation)
-    run = Run(Model(model.graph, model.theta, model.frozen), trainer, Journal(model.hash, trainer.fingerprint()))
-    state, quiet = trainer.update.init(model.theta), 0
-    started = time.perf_counter()
-    with training_bar(progress, total) as show:
-        for step in range(total):
-            samples = batch.take(trainer.indices(step, len(batch)))
-            estimate, values = trainer.estimate(engine, run.model.theta, samples, step)
-            run.evaluations += estimate.n_evaluations
-            run.forwards += values.size
-            if not estimate.finite:
-                run.outcome = f"step {step}: a loss is not finite; nothing was updated: try a smaller lr or mu"
-                break
-            record = estimate.coefficients.astype(np.float32)
-            theta, state = engine.apply(trainer, run.model.theta, state, step, record)
-            if not np.isfinite(theta).all():
-                run.outcome = f"step {step}: the update overflows; it was not made: try a smaller lr, or clip"
-                break
-            run.model.theta = theta
-            run.losses.append(float(values.mean()))
-            run.journal.append(record)
-            run.seconds = time.perf_counter() - started
-            if held_out is not None and ((step + 1) % validate_every == 0 or step + 1 == total):
-                run.validation.append((step + 1, validate(run, engine, held_out)))
-            show(run)
-            quiet = 0 if record.any() else quiet + 1
-            if quiet == _QUIET_STEPS:
-                run.outcome = f"step {step}: no probe changed the loss for {quiet} steps: try a larger mu"
-                break
-            if callback is not None and callback(step, run) is False:
-                run.outcome = f"stopped by the callback after step {step}"
-                break
+
+
+def _walk(plan: Plan, run: Run, keeper: Keeper, show) -> End:
+    """Step by step until something ends the run."""
+    trainer, engine, began = plan.trainer, plan.engine, time.perf_counter() - run.seconds
+    while not (end := plan.ended(run)):
+        step = run.steps
+        samples = plan.batch.take(trainer.indices(step, len(plan.batch)))
+        estimate, values = trainer.estimate(engine, run.model.theta, samples, step)
+        run.evaluations += estimate.n_evaluations
+        run.forwards += values.size
+        if not estimate.finite:
+            what = "a loss is not finite; nothing was updated: try a smaller lr or mu"
+            return End("nonfinite_loss", f"step {step}: {what}")
+        record = estimate.coefficients.astype(np.float32)
+        theta, state = engine.apply(trainer, run.model.theta, run.state, step, record)
+        if not np.isfinite(theta).all():
+            return End("overflow", f"step {step}: the update overflows; it was not made: try a smaller lr, or clip")
+        run.model.theta, run.state = theta, state
+        run.coefficients = record
+        run.losses.append(float(values.mean()))
+        run.quiet = 0 if record.any() else run.quiet + 1
+        run.seconds = time.perf_counter() - began
+        keeper.step_done(run, record)
+        if plan.held_out and run.steps % plan.validate_every == 0:
+            _look(plan, run)
+        keeper.note(run)
+        if keeper.due(run):
+            keeper.save()
+        show(run)
+        answers = [callback(step, run) for callback in plan.callbacks]
+        if any(answer is False for answer in answers):
+            return End("callback", f"stopped by the callback after step {step}")
+    return end
+
+
+def _look(plan: Plan, run: Run) -> None:
+    """Validate, and remember the model when it is the best so far."""
+    value = validate(run, plan.engine, plan.held_out)
+    run.history.append(Validation(run.steps, value, run.forwards, run.evaluations, run.seconds))
+    run.journal.event(run.steps, Code.VALIDATION, look_text(run, value))
+    if run.improves(value):
+        run.best = Best(run.steps, value, Model(run.model.graph, run.model.theta, run.model.frozen))
+
+
+def _finish(plan: Plan, run: Run, keeper: Keeper, end: End) -> Run:
+    """The last look and the last words. The checkpoint comes first: a longer run would not have stopped here."""
+    run.outcome_code, run.outcome = end
+    if end.code not in ("nonfinite_loss", "overflow"):  # else resuming would fail again, and count the step twice
+        keeper.save()
+    keeper.last_snapshot(run)
+    if plan.held_out and run.steps and (not run.history or run.history[-1].step < run.steps):
+        _look(plan, run)
+    keeper.end(run, end)
     return run
 
 

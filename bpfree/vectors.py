@@ -167,3 +167,9 @@ def _math_text() -> str:
     comment = "/* Of exp, log, tanh, sigmoid, sin and cos over the arguments that test_math.c makes. */\n"
     count = f"#define GOLDEN_MATH_PATTERNS {_MATH_PATTERNS}u\n"
     return f"{comment}{count}static const uint64_t golden_math[{len(hashes)}] = {braces(hashes)};\n"
+
+
+def golden_network(name: str):
+    """graph, theta and frozen of one of the networks, for other headers of vectors."""
+    inputs, layers, frozen_names = next(row[2:] for row in _NETWORKS if row[0] == name)
+    return _network(inputs, layers, frozen_names)

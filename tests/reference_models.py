@@ -46,11 +46,13 @@ class ReferenceRun:
         """Targets, or None for a classification."""
         return None if self.y.ndim == 1 else self.y
 
-    def train(self, engine, steps=STEPS):
-        """The Run, and theta's hash after each golden step."""
+    def train(self, engine, steps=STEPS, records=None):
+        """The Run, and theta's hash after each golden step; every step's coefficients are added to records."""
         hashes = {}
 
         def note(step, run):
+            if records is not None:
+                records.append(run.coefficients)
             if step + 1 in GOLDEN_STEPS:
                 hashes[step + 1] = theta_hash(run.model.theta)
 
@@ -61,7 +63,7 @@ class ReferenceRun:
             batch_size=self.batch_size,
             max_steps=steps,
             engine=engine,
-            callback=note,
+            callbacks=note,
             **settings,
         )
         return run, hashes

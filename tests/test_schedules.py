@@ -83,7 +83,7 @@ def test_a_falling_rate_settles():
         thetas = []
         bf.train(
             model, (x, y), loss="mse", estimator=RGE(4), update=bf.SGD(lr), batch_size=4, max_steps=300,
-            engine="compiled", callback=lambda step, run, seen=thetas: seen.append(run.model.theta.copy()),
+            engine="compiled", callbacks=lambda step, run, seen=thetas: seen.append(run.model.theta.copy()),
         )  # fmt: skip
         moved[name] = np.abs(np.diff(thetas[-20:], axis=0)).mean()
     assert moved["falling"] < 0.1 * moved["constant"]

@@ -112,13 +112,13 @@ def test_callback_and_validation():
     seen = []
     run = quick(
         max_steps=9,
-        callback=lambda step, run: seen.append((step, len(run.losses))) if step < 6 else False,
+        callbacks=lambda step, run: seen.append((step, len(run.losses))) if step < 6 else False,
         validation=(X, Y),
         validate_every=3,
     )
     assert seen == [(k, k + 1) for k in range(6)]
     assert run.outcome == "stopped by the callback after step 6" and len(run.losses) == 7
-    assert [step for step, _ in run.validation] == [3, 6]
+    assert [step for step, _ in run.validation] == [3, 6, 7]  # and at the end
     assert all(0 <= accuracy <= 1 for _, accuracy in run.validation)
     assert [step for step, _ in quick(max_steps=4, validation=(X, Y), validate_every=3).validation] == [3, 4]
 
@@ -178,7 +178,7 @@ def test_validation_is_checked_before_the_first_step_and_measures_what_the_loss_
     steps = []
     targets = floats(1, 40, 2)
     net = bf.Sequential(5, [bf.Linear(2)], seed=1)
-    common = {"loss": "mse", "max_steps": 4, "batch_size": 8, "callback": lambda step, run: steps.append(step)}
+    common = {"loss": "mse", "max_steps": 4, "batch_size": 8, "callbacks": lambda step, run: steps.append(step)}
     with pytest.raises(ValueError, match="y: mse expects real numbers of shape"):
         bf.train(net, (X, targets), validation=(X, targets[:, :1]), **common)
     assert steps == []

@@ -159,7 +159,7 @@ def steps_of_training(case: Case, seeds, targets) -> dict[str, list]:
         bf.train(
             case.network(seed), digits.train, estimator=case.estimator, update=bf.SGD(case.lr),
             batch_size=case.batch_size, seed=seed, max_steps=case.max_steps, validation=digits.validation,
-            validate_every=CHECK, engine="compiled", progress=False, callback=reached,
+            validate_every=CHECK, engine="compiled", progress=False, callbacks=reached,
         )  # fmt: skip
         for target in targets:
             found[target].append(first.get(target))

@@ -58,9 +58,8 @@ class OnDevice:
     def journal(self, base_hash: str) -> Journal:
         """The records it sent, one row of coefficients a step."""
         words = self.result.records.view(np.float32)
-        shape = self.trainer.estimator.record_shape(self.trainer.graph)
-        records = list(words.reshape(DEVICE_STEPS, *shape))
-        return Journal(base_hash, self.trainer.fingerprint(), records=records)
+        records = list(words.reshape(DEVICE_STEPS, *self.trainer.record_shape))
+        return Journal(base_hash, self.trainer.settings(), records=records)
 
 
 @click.command()

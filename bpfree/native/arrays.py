@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from bpfree.errors import BpfreeError, NumericError
+from bpfree.errors import BpfreeError, FormatError, NumericError
 from bpfree.native import core
 
 _C_TYPES = {np.dtype(np.float32): "float *", np.dtype(np.uint32): "uint32_t *"}
@@ -14,10 +14,10 @@ _MEANINGS = {
     -1: (ValueError, "an argument is out of range"),
     -2: (ValueError, "a buffer is too small"),
     -3: (ValueError, "a buffer is not aligned"),
-    -4: (BpfreeError, "bytes are not what they claim to be"),
-    -5: (BpfreeError, "format version not readable by this build"),
-    -6: (BpfreeError, "bytes belong to another model"),
-    -7: (BpfreeError, "checksum mismatch"),
+    -4: (FormatError, "bytes are not what they claim to be"),
+    -5: (FormatError, "format version not readable by this build"),
+    -6: (FormatError, "bytes belong to another model"),
+    -7: (FormatError, "checksum mismatch"),
     -8: (OSError, "a storage hook failed"),
     -9: (
         NumericError,

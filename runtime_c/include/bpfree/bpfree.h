@@ -7,5 +7,6 @@
 #include "bpfree/rng.h"
 #include "bpfree/model.h"
 #include "bpfree/train.h"
+#include "bpfree/journal.h"
 
 #endif

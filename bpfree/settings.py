@@ -1,0 +1,111 @@
+# SPDX-License-Identifier: MIT
+"""The settings of a run as text: JSON that people read, journals carry and fingerprints are taken of."""
+
+from __future__ import annotations
+
+import json
+import operator
+from dataclasses import fields
+
+from bpfree.errors import FormatError
+from bpfree.estimators import ESTIMATORS
+from bpfree.losses import LOSSES
+from bpfree.schedules import SCHEDULES
+from bpfree.schedules.table import Schedule
+from bpfree.updates import UPDATES
+from bpfree.updates.chain import chain, clip
+
+SCHEMA = 1
+"""Version of the settings' JSON; part of every fingerprint."""
+
+
+def to_text(trainer) -> str:
+    """Canonical JSON (sorted keys, no spaces, ASCII) of all that a record of a Trainer depends on besides theta."""
+    links = zip(trainer.rows["links"], trainer.update.links, strict=True)
+    document = {
+        "schema": SCHEMA,
+        "model": f"{trainer.graph.hash():016x}",
+        "loss": trainer.loss.name,
+        "estimator": _describe(trainer.rows["estimator"], trainer.estimator),
+        "update": {"clip": float(trainer.update.clip), "links": [_describe(row, link) for row, link in links]},
+        "batch_size": operator.index(trainer.batch_size),
+        "seed": operator.index(trainer.seed),
+        "journal": trainer.rows["estimator"].journal,
+        "record": [operator.index(size) for size in trainer.record_shape],
+        "n_theta": operator.index(trainer.graph.n_theta),
+        "n_state": operator.index(trainer.n_state),
+    }
+    return json.dumps(document, sort_keys=True, separators=(",", ":"), allow_nan=False)
+
+
+def parse(text: str) -> dict:
+    """loss, estimator, update, batch_size and seed, the arguments of a Trainer, from what to_text wrote.
+
+    The text is data: names are looked up in the tables, nothing is evaluated.
+    Raises FormatError on anything else.
+    """
+    document = load(text)
+    try:
+        update = document["update"]
+        links = [_build(UPDATES, link) for link in update["links"]]
+        if update["clip"]:
+            links.insert(0, clip(update["clip"]))
+        return {
+            "loss": LOSSES[document["loss"]],
+            "estimator": _build(ESTIMATORS, document["estimator"]),
+            "update": links[0] if len(links) == 1 else chain(*links),
+            "batch_size": document["batch_size"],
+            "seed": document["seed"],
+        }
+    except (ValueError, LookupError, TypeError, AttributeError) as error:
+        raise FormatError(f"settings: not those of a run: {error}") from None
+
+
+def load(text: str) -> dict:
+    """The JSON object in a text. Raises FormatError."""
+    try:
+        document = json.loads(text)
+    except (ValueError, RecursionError, TypeError) as error:
+        raise FormatError(f"settings: expected the text that Trainer.settings() gives: {error}") from None
+    if not isinstance(document, dict) or document.get("schema") != SCHEMA:
+        raise FormatError(f"settings: expected a JSON object of schema {SCHEMA}, got {str(text)[:60]!r}")
+    return document
+
+
+def differences(theirs: dict, mine: dict, where: str) -> str:
+    """What differs between two documents, for a message: "seed: 1 in the journal, 2 here; ..."."""
+    old, new = dict(_leaves(theirs)), dict(_leaves(mine))
+    names = [name for name in [*old, *(name for name in new if name not in old)] if old.get(name) != new.get(name)]
+    return "; ".join(f"{name}: {old.get(name)} in {where}, {new.get(name)} here" for name in names)
+
+
+def _leaves(value, name=""):
+    """(dotted name, value) of everything in a JSON document that is not a container."""
+    items = value.items() if isinstance(value, dict) else enumerate(value)
+    for key, inner in items:
+        path = f"{name}.{key}" if name else str(key)
+        if isinstance(inner, dict | list):
+            yield from _leaves(inner, path)
+        else:
+            yield path, inner
+
+
+def _describe(row, settings) -> dict:
+    """A settings object by its row's name and its fields."""
+    return {"name": row.name, **{f.name: _plain(f, getattr(settings, f.name)) for f in fields(settings) if f.init}}
+
+
+def _plain(field, value):
+    """A number of NumPy, or an int where a float is meant, is the same setting as Python's own."""
+    if isinstance(value, str) or value is None:
+        return value
+    if isinstance(value, Schedule):
+        return _describe(SCHEDULES.of(value), value)
+    if field.type in ("bool", bool):
+        return bool(value)
+    return float(value) if "float" in str(field.type) else operator.index(value)
+
+
+def _build(table, document):
+    rest = {k: _build(SCHEDULES, v) if isinstance(v, dict) else v for k, v in document.items()}
+    return table[rest.pop("name")].settings(**rest)
