@@ -22,6 +22,10 @@ class FormatError(BpfreeError, ValueError):
     """A file is not what it claims to be; nothing was loaded."""
 
 
+class DataMissingError(BpfreeError, FileNotFoundError):
+    """A data set is not on this machine and could not be fetched; the message says where to put it."""
+
+
 def check_count(name: str, value, low: int = 1, high: int | None = None) -> int:
     """Return value as an int in [low, high], or raise naming the argument."""
     limits = f"an integer >= {low}" if high is None else f"an integer in [{low}, {high}]"

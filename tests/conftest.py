@@ -1,9 +1,36 @@
-"""Fixtures that more than one file uses."""
+"""Fixtures that more than one file uses, and the rule for tests on real data."""
 
+import os
 import shutil
 
 import helpers
 import pytest
+
+from bpfree.datasets import DATASETS
+
+os.environ["BPFREE_OFFLINE"] = "1"  # the suite never downloads; tests of downloads ask a server of their own
+
+
+def require_data(*names):
+    """Skip, saying what is missing, unless these data sets are here; with BPFREE_REQUIRE_DATA=1 fail."""
+    missing = [f"{name}: {', '.join(files)}" for name in names if (files := DATASETS[name].missing())]
+    if missing:
+        reason = f"not in BPFREE_DATA nor in the cache: {'; '.join(missing)}"
+        (pytest.fail if os.environ.get("BPFREE_REQUIRE_DATA") == "1" else pytest.skip)(reason)
+
+
+def pytest_runtest_setup(item):
+    """`@pytest.mark.data("mnist")`: the sets a test needs."""
+    for mark in item.iter_markers("data"):
+        require_data(*mark.args)
+
+
+def pytest_collection_modifyitems(items):
+    """A mark that names no data set would never skip and never fail."""
+    for item in items:
+        for mark in item.iter_markers("data"):
+            if not mark.args or not set(mark.args) <= set(DATASETS):
+                raise pytest.UsageError(f"{item.nodeid}: data(...) needs names among {', '.join(DATASETS)}")
 
 
 @pytest.fixture(params=helpers.ENGINES)

@@ -1,68 +1,53 @@
-# SPDX-License-Identifier: MIT
-"""The digits: the values scikit-learn has, a split that stays, pixels that survive the scaling."""
+"""The table of data sets, and the rule for tests that need one."""
 
-from importlib.resources import files
-
-import numpy as np
 import pytest
+from conftest import require_data
 
-from bpfree import rng
-from bpfree.datasets import load_digits
-from bpfree.graph import fnv1a64
-
-HASHES = ["0b521dc5ac140b73", "bdd08039f9ce7a5d", "1f36c931f034009f"]  # of pixels, then labels as uint32
+from bpfree.datasets import DATASETS, Dataset, Splits
 
 
-def test_shapes_and_types():
-    for samples, n in zip(load_digits(), (1297, 200, 300), strict=True):
-        assert samples.x.shape == (n, 64) and samples.x.dtype == np.float32
-        assert samples.labels.shape == (n,) and samples.labels.dtype == np.int64
-        assert samples.pixels.shape == (n, 64) and samples.pixels.dtype == np.uint8
-        np.testing.assert_array_equal(samples.pixels / np.float32(16), samples.x)
-        assert samples.pixels.max() == 16 and samples.x.max() == 1 and samples.x.min() == 0
+def test_rows():
+    assert list(DATASETS) == ["digits", "mnist", "fashion_mnist", "fsdd", "twristar"]
+    for name, row in DATASETS.items():
+        assert row.name == name and len(row.classes) in (6, 10)
+        assert len(row.description) < 90 and "\n" not in row.description
+    assert DATASETS["digits"].missing() == []
 
 
-def test_same_values_as_scikit_learn():
-    original = pytest.importorskip("sklearn.datasets").load_digits()
-    order = rng.shuffle(seed=0, epoch=0, n=1797, i=np.arange(1797))
-    np.testing.assert_array_equal(np.concatenate([s.pixels for s in load_digits()]), original.data[order])
-    np.testing.assert_array_equal(np.concatenate([s.labels for s in load_digits()]), original.target[order])
+@pytest.fixture
+def nowhere(monkeypatch, tmp_path):
+    monkeypatch.setenv("BPFREE_DATA", str(tmp_path))
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
 
 
-def test_the_split_does_not_change():
-    hashes = [fnv1a64(s.pixels.tobytes() + s.labels.astype("<u4").tobytes()) for s in load_digits()]
-    assert [f"{value:016x}" for value in hashes] == HASHES
+def test_everything_but_digits_is_missing_from_an_empty_folder(nowhere):
+    assert {name: len(row.missing()) for name, row in DATASETS.items()} == {
+        "digits": 0, "mnist": 4, "fashion_mnist": 4, "fsdd": 1, "twristar": 8,
+    }  # fmt: skip
 
 
-def test_every_digit_is_in_every_split():
-    for samples in load_digits():
-        share = np.bincount(samples.labels, minlength=10) / len(samples.labels)
-        assert share.min() > 0.06 and share.max() < 0.14
+@pytest.mark.parametrize("name", [name for name in DATASETS if name != "digits"])
+def test_loading_what_is_missing_says_what_to_do(nowhere, name):
+    with pytest.raises(FileNotFoundError, match=f"(?s)^{name}: .*nothing, as BPFREE_OFFLINE is set.*https?://"):
+        DATASETS[name].load()
 
 
-def test_one_split_is_that_of_all():
-    every = load_digits()
-    for name in every._fields:
-        for part, whole in zip(load_digits(name), getattr(every, name), strict=True):
-            np.testing.assert_array_equal(part, whole)
-    with pytest.raises(ValueError, match="^split: expected one of 'train', 'validation', 'test', got 'dev'"):
-        load_digits("dev")
+def test_a_test_without_its_data_skips_and_fails_where_data_is_required(nowhere, monkeypatch):
+    monkeypatch.delenv("BPFREE_REQUIRE_DATA", raising=False)
+    with pytest.raises(pytest.skip.Exception, match="mnist: train-images-idx3-ubyte.gz, "):
+        require_data("mnist")
+    monkeypatch.setenv("BPFREE_REQUIRE_DATA", "1")
+    with pytest.raises(pytest.fail.Exception, match="twristar: 3s_window_no_overlap/X.npy, "):
+        require_data("digits", "twristar")
+    require_data("digits")
 
 
-def test_part():
-    train = load_digits("train")
-    part = train.part(1097, 1297)
-    np.testing.assert_array_equal(part.x, train.x[1097:])
-    np.testing.assert_array_equal(part.labels, train.labels[1097:])
-    np.testing.assert_array_equal(part.pixels, train.pixels[1097:])
-
-
-def test_the_caller_may_write():
-    load_digits("test").x[:] = -1
-    assert load_digits("test").x.min() == 0
-
-
-def test_licence_is_with_the_data():
-    folder = files("bpfree.datasets")
-    assert "doi.org/10.24432/C50P49" in folder.joinpath("LICENSE-digits.txt").read_text()
-    assert len(folder.joinpath("digits.npz").read_bytes()) < 100_000
+@pytest.mark.parametrize("name", [pytest.param(name, marks=pytest.mark.data(name)) for name in DATASETS])
+def test_every_set_gives_three_splits_to_train_with(name):
+    row = DATASETS[name]
+    assert isinstance(row, Dataset)
+    splits = row.load()
+    assert isinstance(splits, Splits)
+    for x, labels in splits:
+        assert x.dtype == "float32" and labels.dtype == "int64" and len(x) == len(labels) > 0
+        assert labels.min() == 0 and labels.max() == len(row.classes) - 1

@@ -13,6 +13,7 @@ PACKAGE = Path(bpfree.__file__).resolve().parent
 # From the ground up; a module may import what stands on a lower line (or in its own package).
 # A new module needs a place here.
 FLOORS = [
+    ["cache"],
     ["errors", "registry"],
     ["rng", "math32", "native", "npz", "files", "progress"],
     ["arithmetic", "schedules"],

@@ -9,42 +9,24 @@ C. Kaynak, 1998, UCI Machine Learning Repository, doi:10.24432/C50P49, CC BY
 from __future__ import annotations
 
 from importlib.resources import files
-from typing import NamedTuple
 
 import numpy as np
 
 from bpfree import rng
-from bpfree.errors import check_choice
+from bpfree.datasets.samples import Images, Samples, Splits, check_split, choose
 
 SIZES = {"train": 1297, "validation": 200, "test": 300}
 """Samples of each split, in the order in which they are taken from the shuffled samples."""
 
 
-class Samples(NamedTuple):
-    """x (n, 64) float32, pixels / 16 and so exact; labels (n,) int64: the (x, y) that `train` takes."""
+class Digits(Images):
+    """x (n, 64) float32, pixels / 16 and so exact; labels (n,) int64."""
 
-    x: np.ndarray
-    labels: np.ndarray
-
-    @property
-    def pixels(self) -> np.ndarray:
-        """The raw pixels (n, 64) uint8, 0 to 16: a quarter of the bytes, for firmware."""
-        return (self.x * np.float32(16)).astype(np.uint8)
-
-    def part(self, start: int, stop: int) -> Samples:
-        """The samples [start, stop); the order is random already."""
-        return Samples(self.x[start:stop], self.labels[start:stop])
+    __slots__ = ()
+    white = 16
 
 
-class Digits(NamedTuple):
-    """The three splits."""
-
-    train: Samples
-    validation: Samples
-    test: Samples
-
-
-def load_digits(split: str | None = None) -> Digits | Samples:
+def load_digits(split: str | None = None) -> Splits | Samples:
     """All three splits, or the one of this name: "train" (1297 samples), "validation" (200), "test" (300).
 
     Sample i of the shuffled 1797 is number `rng.shuffle(seed=0, epoch=0,
@@ -56,14 +38,12 @@ def load_digits(split: str | None = None) -> Digits | Samples:
     >>> train.x.shape, train.pixels.dtype, len(test.labels)
     ((1297, 64), dtype('uint8'), 300)
     """
-    if split is not None:
-        check_choice("split", split, tuple(SIZES))
+    check_split(split)
     with files("bpfree.datasets").joinpath("digits.npz").open("rb") as file, np.load(file) as stored:
         images, labels = stored["images"], stored["labels"]
     order = rng.shuffle(seed=0, epoch=0, n=len(images), i=np.arange(len(images)))
-    x, labels = images[order].astype(np.float32) / np.float32(16), labels[order].astype(np.int64)
-    every, splits, start = Samples(x, labels), {}, 0
+    every, splits, start = Digits.of_pixels(images[order], labels[order]), {}, 0
     for name, size in SIZES.items():
         splits[name] = every.part(start, start + size)
         start += size
-    return Digits(**splits) if split is None else splits[split]
+    return choose(Splits(**splits), split)

@@ -13,6 +13,8 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from bpfree.cache import cache_folder
+
 from ._extras import need
 from .targets import Target, find_target
 
@@ -141,8 +143,7 @@ def _compiler_name() -> str:
 def _zig(arguments: list[str], folder: Path) -> str:
     """Runs zig in `folder` with its caches in the user's cache folder; returns its output."""
     need("ziglang")
-    home = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
-    cache = str(Path(home) / "bpfree" / "zig")
+    cache = str(cache_folder() / "zig")
     environment = {**os.environ, "ZIG_GLOBAL_CACHE_DIR": cache, "ZIG_LOCAL_CACHE_DIR": cache}
     command = [sys.executable, "-m", "ziglang", *arguments]
     done = subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True, check=False)

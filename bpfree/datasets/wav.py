@@ -1,0 +1,95 @@
+# SPDX-License-Identifier: MIT
+"""Recordings named DIGIT_SPEAKER_TAKE.wav, packed into arrays."""
+
+from __future__ import annotations
+
+import io
+import re
+import tarfile
+import wave
+import zlib
+
+import numpy as np
+
+from bpfree.errors import FormatError
+
+RATE = 8000
+"""Samples a second."""
+
+_NAME = re.compile(r"(\d)_([a-z]+)_(\d{1,2})\.wav")
+_MOST = 1 << 26
+"""Bytes that the files of an archive may have together."""
+
+
+def read_wav(name: str, data: bytes) -> np.ndarray:
+    """Samples (n,) int16 of a mono 16-bit 8 kHz wav file; FormatError for anything else."""
+    try:
+        with wave.open(io.BytesIO(data)) as file:
+            got = (file.getnchannels(), file.getsampwidth(), file.getframerate())
+            frames = file.readframes(file.getnframes())
+            expected = 2 * file.getnframes()
+    except (wave.Error, EOFError, RuntimeError) as error:  # RuntimeError: a seek behind the end of a damaged file
+        raise FormatError(f"{name}: not a wav file: {error}") from None
+    if got != (1, 2, RATE):
+        raise FormatError(f"{name}: expected 1 channel, 2 bytes, {RATE} Hz, got {got}")
+    if not frames or len(frames) != expected:
+        raise FormatError(f"{name}: expected {expected} bytes of samples, at least one sample, got {len(frames)}")
+    return np.frombuffer(frames, "<i2")
+
+
+def pack(recordings) -> dict[str, np.ndarray]:
+    """Arrays of (name, samples) pairs, sorted by (digit, speaker, take).
+
+    audio (samples,) int16, all end to end; offset (n + 1,) int64; digit,
+    speaker, take (n,) uint8, speaker being an index into speaker_names.
+
+    >>> arrays = pack([("1_ann_0.wav", np.array([5, 6])), ("0_bob_3.wav", np.array([7]))])
+    >>> arrays["audio"].tolist(), arrays["offset"].tolist(), arrays["speaker"].tolist()
+    ([7, 5, 6], [0, 1, 3], [1, 0])
+    """
+    rows = {}
+    for name, samples in recordings:
+        match = _NAME.fullmatch(name)
+        if not match:
+            raise FormatError(f"{name}: expected a name such as 7_jackson_32.wav")
+        key = (int(match[1]), match[2], int(match[3]))
+        if key in rows:
+            raise FormatError(f"{name}: there twice")
+        rows[key] = samples
+    if not rows:
+        raise FormatError("recordings: expected wav files, got none")
+    keys = sorted(rows)
+    digits, speakers, takes = zip(*keys)
+    names = sorted(set(speakers))
+    return {
+        "audio": np.concatenate([rows[key] for key in keys]).astype(np.int16),
+        "offset": np.cumsum([0, *(len(rows[key]) for key in keys)], dtype=np.int64),
+        "digit": np.array(digits, np.uint8),
+        "speaker": np.array([names.index(name) for name in speakers], np.uint8),
+        "take": np.array(takes, np.uint8),
+        "speaker_names": np.array(names),
+    }
+
+
+def pack_archive(path) -> dict[str, np.ndarray]:
+    """`pack` of the wav files in the folder `recordings` of a .tar.gz; nothing is unpacked onto the disk."""
+    try:
+        with tarfile.open(path, "r|gz") as archive:
+            return pack(_recordings(archive))
+    except (tarfile.TarError, EOFError, OSError, zlib.error) as error:
+        if isinstance(error, FileNotFoundError):
+            raise
+        raise FormatError(f"{path}: not a .tar.gz archive: {error}") from None
+    except FormatError as error:
+        raise FormatError(f"{path}: {error}") from None
+
+
+def _recordings(archive):
+    total = 0
+    for member in archive:
+        total += member.size  # of files that are passed over too: they are unpacked on the way
+        if total > _MOST:
+            raise FormatError(f"expected at most {_MOST:,} bytes of files, got more")
+        folder, _, name = member.name.rpartition("/")
+        if member.isfile() and name.endswith(".wav") and folder.rpartition("/")[2] == "recordings":
+            yield name, read_wav(name, archive.extractfile(member).read())
