@@ -37,6 +37,8 @@ _HOMES = {
     "cosine_decay": "bpfree.schedules.cosine_decay",
     "exponential_decay": "bpfree.schedules.exponential_decay",
     "linear_decay": "bpfree.schedules.linear_decay",
+    "AskTell": "bpfree.estimators.asktell",
+    "minimize": "bpfree.minimization",
     "train": "bpfree.training",
     "Run": "bpfree.run",
     "Trainer": "bpfree.trainer",

@@ -90,3 +90,11 @@ def check_choice(name: str, value, choices):
     if value not in choices:
         raise ValueError(f"{name}: expected one of {', '.join(map(repr, choices))}, got {value!r}")
     return value
+
+
+def check_functions(name: str, value, arguments: str) -> tuple:
+    """A function of these arguments, or a sequence of them, as a tuple; or raise naming the argument."""
+    functions = (value,) if callable(value) else value
+    if not isinstance(functions, tuple | list) or not all(map(callable, functions)):
+        raise TypeError(f"{name}: expected a function of {arguments} or a sequence of them, got {value!r}")
+    return tuple(functions)

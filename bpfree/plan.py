@@ -12,12 +12,10 @@ import numpy as np
 from bpfree import rng
 from bpfree.engines.batch import Batch, make_batch
 from bpfree.errors import check_count, check_positive
+from bpfree.estimators.table import QUIET_STEPS
 from bpfree.model import Model
 from bpfree.run import Run
 from bpfree.trainer import Trainer
-
-QUIET_STEPS = 10
-"""Steps in a row without any difference of losses after which mu is below float resolution."""
 
 _SPLIT_EPOCH = 2**32 - 1
 """The shuffled order that a validation share is the beginning of: no run walks as many epochs."""
@@ -136,14 +134,6 @@ def check_patience(patience, validation) -> None:
     """An early stop needs something to go by."""
     if patience is not None and check_count("patience", patience) and validation is None:
         raise ValueError("patience: expected validation=(x, y) or a share as well, which is what improves or does not")
-
-
-def check_callbacks(callbacks) -> tuple:
-    """A function, or a sequence of them, as a tuple."""
-    functions = (callbacks,) if callable(callbacks) else callbacks
-    if not isinstance(functions, tuple | list) or not all(map(callable, functions)):
-        raise TypeError(f"callbacks: expected a function of (step, run) or a sequence of them, got {callbacks!r}")
-    return tuple(functions)
 
 
 def check_path(name, path) -> None:

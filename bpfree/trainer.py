@@ -104,10 +104,7 @@ class Trainer:
         if coefficients.shape != self.record_shape:
             expected = f"shape {self.record_shape} of this estimator"
             raise ValueError(f"coefficients: expected {expected}, got {coefficients.shape}")
-        if self.update.clip:
-            limit = coefficients.dtype.type(self.update.clip)
-            coefficients = np.clip(coefficients, -limit, limit)
-        return self.estimator.gradient(self.graph, self.seed, step, coefficients)
+        return self.estimator.gradient(self.graph, self.seed, step, self.update.cut(coefficients))
 
     def indices(self, step: int, n_samples: int) -> np.ndarray:
         """Indices of the minibatch at a step, of n samples in shuffled epochs."""

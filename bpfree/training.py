@@ -11,7 +11,7 @@ from bpfree import plan as planning
 from bpfree.checkpoint import identify
 from bpfree.engines import get_engine
 from bpfree.engines.batch import make_batch
-from bpfree.errors import check_count
+from bpfree.errors import check_count, check_functions
 from bpfree.estimators.rge import RGE
 from bpfree.journal import Journal
 from bpfree.journal_format import Code
@@ -114,7 +114,7 @@ def train(
     """
     planning.check_start(model, data, validation)
     planning.check_patience(patience, validation)
-    callbacks = planning.check_callbacks(callbacks)
+    callbacks = check_functions("callbacks", callbacks, "(step, run)")
     check_count("validate_every", validate_every)
     keeper = Keeper(checkpoint, checkpoint_every, journal, journal_every, resume)
     estimator, update = RGE(n_queries=8) if estimator is None else estimator, SGD() if update is None else update

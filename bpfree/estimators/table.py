@@ -16,6 +16,10 @@ GROUPINGS = ("joint", "layer", "tensor")
 """In the order of `enum bpfree_grouping`."""
 
 
+QUIET_STEPS = 10
+"""Steps in a row without any difference of losses after which mu is below float resolution."""
+
+
 @dataclass(frozen=True)
 class Estimate:
     """What an estimator makes of the losses of one step.
@@ -52,6 +56,12 @@ class Estimator:
     def mu_at(self, step: int) -> np.float32:
         """The smoothing radius of a step, fl(mu factor): a float32 number in every engine."""
         return self.mu.value(step) if isinstance(self.mu, Schedule) else np.float32(self.mu)
+
+    def start(self, theta0, **settings):
+        """An `AskTell` run from theta0, for losses that are measured elsewhere: for points in run: run.tell(losses)."""
+        from bpfree.estimators.asktell import AskTell
+
+        return AskTell(self, theta0, **settings)
 
     def record_shape(self, graph) -> tuple[int, int]:
         """Shape of the coefficients of a step: (groups, coefficients of a group)."""

@@ -39,6 +39,11 @@ class Update:
         """The links in order."""
         return (self,)
 
+    def cut(self, coefficients) -> np.ndarray:
+        """Coefficients within [-clip, clip], as the gradient is made of them."""
+        limit = coefficients.dtype.type(self.clip)
+        return np.clip(coefficients, -limit, limit) if self.clip else coefficients
+
     def init(self, theta) -> list:
         """State before the first step."""
         state = []

@@ -1,0 +1,234 @@
+# SPDX-License-Identifier: MIT
+"""Ask and tell: training where the losses are measured elsewhere - on a board, a chip, by hand."""
+
+from __future__ import annotations
+
+import io
+import json
+
+import numpy as np
+
+from bpfree.errors import FormatError, check_count, check_positive, check_seed
+from bpfree.estimators.table import QUIET_STEPS, Estimate
+from bpfree.files import write_atomically
+from bpfree.graph import Graph, layout
+from bpfree.npz import read_arrays
+from bpfree.probes import perturb
+from bpfree.updates import UPDATES
+from bpfree.updates.sgd import SGD
+from bpfree.updates.table import Update
+
+_VERSION = 1
+"""Of the file that `save` writes."""
+
+
+class AskTell:
+    """Points to measure the loss at, and the step made of what was measured. Made by `estimator.start(theta0)`.
+
+    theta0: parameters of any shape, float32 or float64 (whole numbers count as
+    float64); they are one group, whatever the estimator's grouping. update:
+    such as SGD(1e-2), the default. max_steps, max_evaluations: budgets; a step
+    that would go over one is not begun; default: none.
+
+    Iterating gives the points of a step, (n_probes, *theta0.shape), until a
+    budget is reached or a failure sets the outcome; `tell` takes their losses
+    and moves theta. The points follow from theta, seed and step alone, so
+    asking again before telling gives the same ones, here or after `restore`.
+
+    theta: the parameters now. step: steps done. evaluations: losses told. loss:
+    mean of those told last. outcome_code: "running", "done" (max_steps),
+    "budget", "nonfinite_loss", "overflow" or "mu_too_small"; outcome: the same
+    for people, with advice.
+
+    >>> import bpfree as bf
+    >>> ask = bf.RGE(n_queries=4).start(np.zeros((2, 3)), seed=3, update=bf.SGD(0.1), max_steps=40)
+    >>> for points in ask:                                       # (8, 2, 3)
+    ...     estimate = ask.tell([((point - 1) ** 2).sum() for point in points])
+    >>> ask.outcome, ask.step, ask.evaluations, bool(ask.loss < 0.1)
+    ('done', 40, 320, True)
+    """
+
+    def __init__(self, estimator, theta0, *, seed: int = 0, update=None, max_steps=None, max_evaluations=None):
+        self.estimator, self.update = estimator, SGD() if update is None else update
+        if not isinstance(self.update, Update):
+            UPDATES.of(self.update)  # raises, listing the updates there are
+        self.seed = check_seed(seed)
+        self.max_steps = None if max_steps is None else check_count("max_steps", max_steps)
+        self.max_evaluations = None if max_evaluations is None else check_positive("max_evaluations", max_evaluations)
+        theta = _parameters(theta0)
+        self.shape = theta.shape
+        self.graph = Graph((), (), layout([("theta", theta.shape, 0, False)]))
+        self._theta = theta.reshape(-1)
+        self._state = self.update.init(self._theta)
+        self.step, self.evaluations, self.loss, self._quiet = 0, 0, float("nan"), 0
+        self._look_ahead()
+
+    @property
+    def theta(self) -> np.ndarray:
+        """The parameters now, in theta0's shape; read-only, and left as they are by later steps."""
+        view = self._theta.reshape(self.shape)
+        view.flags.writeable = False
+        return view
+
+    @property
+    def n_probes(self) -> int:
+        """Points of this step."""
+        return len(self._probes)
+
+    def point(self, k: int) -> np.ndarray:
+        """Point k of this step, a new array like theta0: for many parameters, one at a time."""
+        return perturb(self.graph, self._theta, self._probes[k]).reshape(self.shape)
+
+    def points(self) -> np.ndarray:
+        """All points of this step, (n_probes, *theta0.shape)."""
+        return np.stack([self.point(k) for k in range(self.n_probes)])
+
+    def __iter__(self):
+        return self
+
+    def __next__(self) -> np.ndarray:
+        if self.outcome_code != "running":
+            raise StopIteration
+        return self.points()
+
+    def tell(self, values, step: int | None = None) -> Estimate:
+        """Take the losses of this step's points and make the step; returns the gradient's coefficients.
+
+        values: (n_probes,), or (n_probes, samples) for losses of single samples,
+        the same samples at every point: differences are then taken sample by
+        sample. step: the number of the step that was asked for, where replies
+        can come late; one of another step raises ValueError and changes nothing.
+
+        A loss that is not finite moves nothing and sets the outcome; iteration
+        ends. Telling the same step again, measured anew, goes on. So does not a
+        run that has ended otherwise: then ValueError is raised.
+        """
+        if step is not None and check_count("step", step, 0) != self.step:
+            raise ValueError(f"step: expected losses of step {self.step}, got those of step {step}: drop late replies")
+        if self.outcome_code not in ("running", "nonfinite_loss", "overflow"):
+            raise ValueError(f"values: expected none, as the run has ended ({self.outcome})")
+        values = _losses(values, self.n_probes)
+        estimate = self.estimator.tell(self.graph, self.step, values)
+        self.evaluations += estimate.n_evaluations
+        self.loss = float(values.mean()) if np.isfinite(values).all() else float("nan")
+        if not estimate.finite:
+            bad = np.flatnonzero(~np.isfinite(values).all(axis=1))
+            first = f"at {bad.size} of {len(values)} points, first {bad[0]}" if bad.size else "in their differences"
+            advice = "nothing was updated: measure them again and tell them, or try a smaller lr or mu"
+            self._end("nonfinite_loss", f"step {self.step}: losses are not finite {first}; {advice}")
+            return estimate
+        record = estimate.coefficients.astype(self._theta.dtype)
+        with np.errstate(over="ignore", invalid="ignore", under="ignore"):  # an overflow is a result
+            gradient = self.estimator.gradient(self.graph, self.seed, self.step, self.update.cut(record))
+            theta, state = self.update.update(gradient, self._state, self._theta, self.step)
+        if not np.isfinite(theta).all():
+            self._end("overflow", f"step {self.step}: the update overflows; it was not made: try a smaller lr, or clip")
+            return estimate
+        self._theta, self._state = theta, state
+        self.step += 1
+        self._quiet = 0 if record.any() else self._quiet + 1
+        self._look_ahead()
+        return estimate
+
+    def _look_ahead(self) -> None:
+        """The probes of the next step, and whether there is to be one."""
+        self._probes = self.estimator.ask(self.graph, self.seed, self.step)
+        self._end("running", "running")
+        if self._quiet >= QUIET_STEPS:
+            what = f"no probe changed the loss for {self._quiet} steps: try a larger mu, unless this is a minimum"
+            self._end("mu_too_small", f"step {self.step - 1}: {what}")
+        elif self.max_steps is not None and self.step >= self.max_steps:
+            self._end("done", "done")
+        elif self.max_evaluations is not None and self.evaluations + self.n_probes > self.max_evaluations:
+            most, left = f"max_evaluations={self.max_evaluations:,.0f}", f"{self.evaluations:,} are spent"
+            self._end("budget", f"budget: {most}, {left}, and a step needs {self.n_probes:,}")
+
+    def _end(self, code: str, text: str) -> None:
+        self.outcome_code, self.outcome = code, text
+
+    def save(self, path) -> None:
+        """Write theta, the update's state and the counts to one .npz, whole or not at all: no pickle."""
+        counts = {"step": self.step, "evaluations": self.evaluations, "quiet": self._quiet}
+        stream = io.BytesIO()
+        np.savez(
+            stream,
+            asktell=json.dumps({"version": _VERSION, "settings": self._settings(), "counts": counts}),
+            theta=self._theta,
+            state=np.concatenate([np.zeros(0, self._theta.dtype), *self._state]),
+            loss=np.float64(self.loss),
+        )
+        write_atomically(path, stream.getvalue())
+
+    def restore(self, path) -> AskTell:
+        """Go on exactly from where `save` was called, in a run started with the same arguments; returns this run.
+
+        Only the budgets may differ, and theta0's values, which are replaced.
+        Raises ValueError naming what else differs, FormatError when the file is
+        not one of `save`; the run is then as it was.
+        """
+        fields = read_arrays(path, ("asktell", "theta", "state", "loss"), what="saved ask-and-tell run")
+        try:
+            document = json.loads(str(fields["asktell"]))
+            if document["version"] != _VERSION:
+                raise ValueError(f"expected version {_VERSION}, got {document['version']}: update bpfree")
+            theirs, counts = dict(document["settings"]), document["counts"]
+            step, evaluations, quiet = (check_count(name, counts[name], 0) for name in ("step", "evaluations", "quiet"))
+            loss = float(fields["loss"])
+        except (ValueError, LookupError, TypeError, AttributeError, RecursionError) as error:
+            raise FormatError(f"{path}: not a saved ask-and-tell run: {error}") from None
+        mine = self._settings()
+        names = [name for name in mine if theirs.get(name) != mine[name]]
+        differ = [f"{name}: {theirs.get(name)} there, {mine[name]} here" for name in names]
+        if differ:
+            raise ValueError(f"restore: {path} is of another run; {'; '.join(differ)}")
+        sizes = [part.size for part in self._state]
+        for name, size in (("theta", self._theta.size), ("state", sum(sizes))):
+            got = fields[name]
+            if got.shape != (size,) or got.dtype != self._theta.dtype or not np.isfinite(got).all():
+                expected = f"{size} finite {self._theta.dtype} numbers"
+                raise FormatError(f"{path}: {name}: expected {expected}, got {got.dtype} {got.shape}")
+        self._theta = fields["theta"].copy()
+        self._state = [part.copy() for part in np.split(fields["state"], np.cumsum(sizes)[:-1])] if sizes else []
+        self.step, self.evaluations, self._quiet, self.loss = step, evaluations, quiet, loss
+        self._look_ahead()
+        return self
+
+    def _settings(self) -> dict:
+        """What must be the same for a run to go on exactly."""
+        return {
+            "estimator": repr(self.estimator),
+            "update": repr(self.update),
+            "seed": self.seed,
+            "shape": list(self.shape),
+            "dtype": str(self._theta.dtype),
+        }
+
+
+def _parameters(theta0) -> np.ndarray:
+    """A contiguous copy of theta0, float32 or float64."""
+    theta = np.array(theta0, order="C")
+    if theta.dtype.kind in "iu":
+        theta = theta.astype(np.float64)
+    if theta.dtype not in (np.dtype(np.float32), np.dtype(np.float64)):
+        raise TypeError(f"theta0: expected float32 or float64 numbers, got dtype {theta.dtype}")
+    if theta.size == 0:
+        raise ValueError(f"theta0: expected at least one parameter, got shape {theta.shape}")
+    if not np.isfinite(theta).all():
+        raise ValueError("theta0: expected finite parameters to start from, got some that are not")
+    return theta
+
+
+def _losses(values, n_probes: int) -> np.ndarray:
+    """values as (n_probes, samples), float32 or float64."""
+    try:
+        array = np.asarray(values)
+    except ValueError:  # rows of different lengths
+        array = np.asarray(None)
+    if array.dtype.kind not in "iuf":
+        advice = "for a reply that was lost put NaN, or measure it again"
+        raise TypeError(f"values: expected real numbers, got {array.dtype} (one length a row; {advice})")
+    if array.ndim not in (1, 2) or len(array) != n_probes or array.size == 0:
+        raise ValueError(f"values: expected shape ({n_probes},) or ({n_probes}, samples), got {array.shape}")
+    if array.dtype not in (np.dtype(np.float32), np.dtype(np.float64)):
+        array = array.astype(np.float64)
+    return array.reshape(n_probes, -1)
