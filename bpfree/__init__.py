@@ -48,7 +48,7 @@ _HOMES = {
     "CompiledEngine": "bpfree.engines",
     "theta_hash": "bpfree.graph",
 }
-_MODULES = ("datasets", "errors", "emulate", "exporters", "native", "tt", "bench", "rng")
+_MODULES = ("datasets", "errors", "emulate", "exporters", "native", "tt", "bench", "rng", "sklearn")
 
 __all__ = ["__version__", *_HOMES, *_MODULES]
 

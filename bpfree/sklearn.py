@@ -1,0 +1,325 @@
+# SPDX-License-Identifier: MIT
+"""Networks with scikit-learn's interface: fit, predict and score, with forward passes only (extra `sklearn`)."""
+
+from __future__ import annotations
+
+import math
+import warnings
+
+import numpy as np
+
+try:
+    from sklearn.base import BaseEstimator, ClassifierMixin, RegressorMixin
+    from sklearn.exceptions import ConvergenceWarning
+    from sklearn.utils.multiclass import check_classification_targets
+    from sklearn.utils.validation import check_is_fitted, validate_data
+except ImportError as error:
+    raise ImportError('bpfree.sklearn needs scikit-learn >= 1.6: pip install "bpfree[sklearn]"') from error
+
+from bpfree.engines import get_engine
+from bpfree.engines.batch import make_batch
+from bpfree.errors import check_choice, check_count, check_finite
+from bpfree.estimators.rge import RGE
+from bpfree.layers import Linear, ReLU, Sigmoid, Sin, Tanh
+from bpfree.model import Model, Sequential
+from bpfree.trainer import Trainer
+from bpfree.training import train
+from bpfree.updates.adam import Adam
+from bpfree.updates.chain import chain
+from bpfree.updates.weight_decay import WeightDecay
+
+ACTIVATIONS = {"relu": ReLU, "tanh": Tanh, "sigmoid": Sigmoid, "sin": Sin}
+
+DEFAULT_ESTIMATOR = RGE(n_queries=64)
+DEFAULT_UPDATE = chain(Adam(lr=0.01), WeightDecay(rate=0.001))
+"""Settled on iris, wine, breast cancer, digits, diabetes and three made-up tables; AdamW: decay by itself."""
+
+_FAILURES = ("nonfinite_loss", "overflow", "mu_too_small")
+
+
+class _Network(BaseEstimator):
+    """What both share: the settings, standardised inputs, fit by `bpfree.train`, partial_fit step by step."""
+
+    def __init__(
+        self,
+        hidden_layer_sizes=(32,),
+        *,
+        activation="relu",
+        layers=None,
+        estimator=None,
+        update=None,
+        batch_size="auto",
+        max_iter=100,
+        early_stopping=False,
+        validation_fraction=0.1,
+        n_iter_no_change=10,
+        standardize=True,
+        engine=None,
+        random_state=0,
+        verbose=False,
+    ):
+        self.hidden_layer_sizes = hidden_layer_sizes
+        self.activation = activation
+        self.layers = layers
+        self.estimator = estimator
+        self.update = update
+        self.batch_size = batch_size
+        self.max_iter = max_iter
+        self.early_stopping = early_stopping
+        self.validation_fraction = validation_fraction
+        self.n_iter_no_change = n_iter_no_change
+        self.standardize = standardize
+        self.engine = engine
+        self.random_state = random_state
+        self.verbose = verbose
+
+    def _fit(self, x, target, outputs: int):
+        """Train a fresh network on x and what the loss takes for a target."""
+        self._begin(x, outputs)
+        x, batch_size = self._standard(x), self._batch_size(len(x))
+        watch = {}
+        if self.early_stopping:
+            share = check_finite("validation_fraction", self.validation_fraction)
+            training = len(x) - max(1, round(share * len(x)))
+            batch_size = min(batch_size, max(1, training))
+            watch = {
+                "validation": share,
+                "validate_every": max(1, training // batch_size),
+                "patience": check_count("n_iter_no_change", self.n_iter_no_change),
+            }
+        run = train(
+            self.model_, (x, target), loss=self._loss, estimator=self._estimator(), update=self._update(),
+            batch_size=batch_size, epochs=check_count("max_iter", self.max_iter), seed=self._seed, engine=self.engine,
+            progress=bool(self.verbose), **watch,
+        )  # fmt: skip
+        kept = run.best.model if self.early_stopping and run.best else run.model
+        self.model_ = Model(kept.graph, kept.theta, kept.frozen)  # which partial_fit moves; the run stays what it was
+        self.run_, self.loss_curve_ = run, list(run.losses)
+        self._steps, self._state = run.steps, run.state
+        self.n_iter_ = max(1, math.ceil(run.steps / max(1, len(x) // batch_size)))
+        if run.outcome_code in _FAILURES:
+            warnings.warn(f"training stopped at {run.outcome}", ConvergenceWarning, stacklevel=3)
+        return self
+
+    def _partial_fit(self, x, target):
+        """One pass over x in the order given; the update's state and the steps go on from call to call."""
+        x, batch_size = self._standard(x), self._batch_size(len(x))
+        trainer = Trainer(
+            self.model_.graph, self.model_.frozen, self._loss, self._estimator(), self._update(), batch_size, self._seed
+        )
+        if self._state is None:
+            self._state = trainer.update.init(self.model_.theta)
+        batch, engine = make_batch(self.model_.graph, trainer.loss, x, target), get_engine(self.engine)
+        for first in range(0, len(x) - batch_size + 1, batch_size):
+            samples = batch.take(slice(first, first + batch_size))
+            estimate, values = trainer.estimate(engine, self.model_.theta, samples, self._steps)
+            theta = np.array(np.nan)
+            if estimate.finite:
+                record = estimate.coefficients.astype(np.float32)
+                theta, state = engine.apply(trainer, self.model_.theta, self._state, self._steps, record)
+            if not np.isfinite(theta).all():
+                advice = "a loss or the update is not finite, nothing was updated: try a smaller lr or mu, or clip"
+                warnings.warn(f"partial_fit stopped: {advice}", ConvergenceWarning, stacklevel=3)
+                break
+            self.model_.theta, self._state = theta, state
+            self._steps += 1
+            self.loss_curve_.append(float(values.mean()))
+        self.n_iter_ += 1
+        return self
+
+    def _begin(self, x, outputs: int) -> None:
+        """A fresh network, and what its inputs are standardised with."""
+        self._seed = _seed(self.random_state)
+        deviation, mean = x.std(axis=0), x.mean(axis=0)
+        varies = deviation > 10 * np.finfo(x.dtype).eps * np.abs(mean)  # else rounding, not variation
+        if self.standardize:
+            self.mean_, self.scale_ = mean, np.where(varies, deviation, 1.0)
+        else:
+            self.mean_, self.scale_ = np.zeros_like(mean), np.ones_like(mean)
+        self.model_ = Sequential(x.shape[1], [*self._hidden(), Linear(outputs)], seed=self._seed)
+        self._steps, self._state = 0, None
+        self.loss_curve_, self.n_iter_ = [], 0
+
+    def _hidden(self) -> list:
+        """The layers before the output layer."""
+        if self.layers is not None:
+            return list(self.layers)
+        activation = ACTIVATIONS[check_choice("activation", self.activation, tuple(ACTIVATIONS))]
+        sizes = np.atleast_1d(self.hidden_layer_sizes).tolist()
+        return [layer for size in sizes for layer in (Linear(check_count("hidden_layer_sizes", size)), activation())]
+
+    def _batch_size(self, n: int) -> int:
+        """ "auto": a quarter of the samples, at most 128; several steps a pass, however few the samples."""
+        if isinstance(self.batch_size, str):
+            check_choice("batch_size", self.batch_size, ("auto",))
+            return max(1, min(128, n // 4))
+        return min(check_count("batch_size", self.batch_size), n)
+
+    def _estimator(self):
+        return DEFAULT_ESTIMATOR if self.estimator is None else self.estimator
+
+    def _update(self):
+        return DEFAULT_UPDATE if self.update is None else self.update
+
+    def _standard(self, x) -> np.ndarray:
+        return ((x - self.mean_) / self.scale_).astype(np.float32)
+
+    def _outputs(self, x) -> np.ndarray:
+        """What the network says, (n, outputs) float64."""
+        check_is_fitted(self, "model_")
+        x = validate_data(self, x, dtype=np.float64, reset=False)
+        return self.model_.predict(self._standard(x), self.engine).astype(np.float64)
+
+
+_PARAMETERS = """hidden_layer_sizes, activation: dense layers of these sizes, with "relu", "tanh",
+    "sigmoid" or "sin" behind each. layers: bpfree layers instead of them, such as
+    [TTLinear(64, rank=4), ReLU()]; the output layer is added.
+    estimator, update: as in `bpfree.train`; default: RGE(n_queries=64) and Adam
+    with decoupled weight decay. batch_size: "auto" is a quarter of the samples,
+    at most 128. max_iter: passes over the data.
+    early_stopping: keep validation_fraction of the samples aside, stop after
+    n_iter_no_change passes without a better validation, and keep the best.
+    standardize: inputs are centred and scaled by what fit saw (partial_fit: by
+    its first call), targets of a regression always are. engine: as in
+    `bpfree.train`. random_state: a seed, 0 like any other; a RandomState or
+    Generator to draw one from; None: another one every time. verbose: a bar."""
+
+
+class Classifier(ClassifierMixin, _Network):
+    """A network for labels of any kind, trained with forward passes only.
+
+    {parameters}
+
+    After fit: classes_, model_ (a `bpfree.Model` of standardised inputs, mean_
+    and scale_), run_ (the `bpfree.Run`, with its costs), loss_curve_ (mean loss
+    of every step), n_iter_.
+
+    >>> from sklearn.datasets import load_iris
+    >>> x, y = load_iris(return_X_y=True)
+    >>> bool(Classifier().fit(x, y).score(x, y) > 0.9)
+    True
+    """
+
+    _loss = "cross_entropy"
+
+    def fit(self, X, y):
+        """Train a fresh network on X (n, features) and labels y (n,)."""
+        X, y = validate_data(self, X, y, dtype=np.float64)
+        self.classes_, target = self._encode(y, None)
+        return self._fit(X, target, len(self.classes_))
+
+    def partial_fit(self, X, y, classes=None):
+        """One pass over more samples, in their order; classes: all there will be, needed in the first call."""
+        first = not hasattr(self, "model_")
+        if first and classes is None:
+            raise ValueError("classes: expected all classes in the first call of partial_fit, got None")
+        X, y = validate_data(self, X, y, dtype=np.float64, reset=first)
+        if first:
+            self.classes_ = np.unique(classes)
+            _check_two(self.classes_)
+            self._begin(X, len(self.classes_))
+        elif classes is not None and not np.array_equal(np.unique(classes), self.classes_):
+            raise ValueError(f"classes: expected those of the first call, {self.classes_}, got {classes}")
+        return self._partial_fit(X, self._encode(y, self.classes_)[1])
+
+    def decision_function(self, X):
+        """Scores before the softmax, (n, classes); of two classes the second's less the first's, (n,)."""
+        scores = self._outputs(X)
+        return scores[:, 1] - scores[:, 0] if len(self.classes_) == 2 else scores
+
+    def predict_proba(self, X):
+        """Softmax of the scores, (n, classes)."""
+        from scipy.special import softmax
+
+        return softmax(self._outputs(X), axis=1)
+
+    def predict(self, X):
+        """The class of the largest score, (n,)."""
+        best = self._outputs(X).argmax(axis=1)
+        return self.classes_[best]
+
+    @staticmethod
+    def _encode(y, classes):
+        """Classes, and the number of each label among them."""
+        check_classification_targets(y)
+        if classes is None:
+            classes, target = np.unique(y, return_inverse=True)
+            _check_two(classes)
+            return classes, target
+        unknown = np.setdiff1d(y, classes)
+        if unknown.size:
+            raise ValueError(f"y: expected labels among classes {classes}, got {unknown}")
+        return classes, np.searchsorted(classes, y)
+
+
+class Regressor(RegressorMixin, _Network):
+    """A network for one or several real targets, trained with forward passes only.
+
+    {parameters}
+
+    After fit: model_ (a `bpfree.Model` of standardised inputs and targets,
+    mean_, scale_, target_mean_, target_scale_), run_ (the `bpfree.Run`, with its
+    costs), loss_curve_ (mean loss of every step), n_iter_.
+
+    >>> x = np.linspace(-2, 2, 200)[:, None]
+    >>> bool(Regressor().fit(x, np.sin(x[:, 0])).score(x, np.sin(x[:, 0])) > 0.9)
+    True
+    """
+
+    _loss = "mse"
+
+    def __sklearn_tags__(self):
+        tags = super().__sklearn_tags__()
+        tags.target_tags.multi_output = True
+        return tags
+
+    def fit(self, X, y):
+        """Train a fresh network on X (n, features) and y (n,) or (n, outputs)."""
+        X, y = validate_data(self, X, y, dtype=np.float64, multi_output=True, y_numeric=True)
+        return self._fit(X, self._standard_targets(y, True), self._n_outputs)
+
+    def partial_fit(self, X, y):
+        """One pass over more samples, in their order."""
+        first = not hasattr(self, "model_")
+        X, y = validate_data(self, X, y, dtype=np.float64, multi_output=True, y_numeric=True, reset=first)
+        target = self._standard_targets(y, first)
+        if first:
+            self._begin(X, self._n_outputs)
+        return self._partial_fit(X, target)
+
+    def predict(self, X):
+        """Predictions (n,) or (n, outputs), as y was."""
+        values = self._outputs(X)
+        values = values * self.target_scale_ + self.target_mean_
+        return values[:, 0] if self._flat else values
+
+    def _standard_targets(self, y, first: bool) -> np.ndarray:
+        """(n, outputs); mean and deviation are taken where `first`."""
+        rows = y.reshape(len(y), -1).astype(np.float64)
+        if first:
+            deviation = rows.std(axis=0)
+            self._flat, self._n_outputs = y.ndim == 1, rows.shape[1]
+            self.target_mean_, self.target_scale_ = rows.mean(axis=0), np.where(deviation > 0, deviation, 1.0)
+        if rows.shape[1] != self._n_outputs:
+            raise ValueError(f"y: expected {self._n_outputs} outputs as in the first call, got {rows.shape[1]}")
+        return ((rows - self.target_mean_) / self.target_scale_).astype(np.float32)
+
+
+for _public in (Classifier, Regressor):
+    _public.__doc__ = _public.__doc__.format(parameters=_PARAMETERS)
+
+
+def _check_two(classes) -> None:
+    if len(classes) < 2:
+        raise ValueError(f"y: expected at least two classes, got one class: {classes}")
+
+
+def _seed(random_state) -> int:
+    """A seed of ours from what scikit-learn's users give."""
+    if random_state is None:
+        random_state = np.random.default_rng()
+    if isinstance(random_state, np.random.Generator):
+        return int(random_state.integers(2**32))
+    if isinstance(random_state, np.random.RandomState):
+        return int(random_state.randint(2**32, dtype=np.uint32))
+    return check_count("random_state", random_state, 0, 2**32 - 1)
