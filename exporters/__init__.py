@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: MIT
-"""Ways out of Python: firmware sources (and, later, ONNX graphs)."""
+"""Ways out of Python: firmware sources and ONNX files."""
 
-from bpfree.exporters import firmware
+from bpfree.exporters import firmware, onnx
 
-__all__ = ["firmware"]
+__all__ = ["firmware", "onnx"]

@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 from helpers import NativeTrainer, assert_same_bits, device_loop, floats
+from random_graphs import random_graph
 from reference_models import reference_runs
 
 import bpfree as bf
@@ -26,40 +27,6 @@ MODELS["mnist"] = bf.Sequential(
 ).graph
 
 sides = pytest.mark.parametrize("sides", [1, 2])
-
-
-def random_graph(seed):
-    """A chain or a tree of layers, some of them frozen: later nodes may read any earlier tensor."""
-    r = np.random.default_rng(seed)
-    rows, names, widths = [], ["input"], [int(r.integers(1, 40))]
-    for k in range(int(r.integers(1, 9))):
-        source = len(names) - 1 if r.random() < 0.7 else int(r.integers(0, len(names)))
-        kind = r.choice(["linear", "relu", "tanh", "tt_linear", "add", "softmax", "scale"])
-        attributes, width, inputs = {}, widths[source], [names[source]]
-        if kind == "linear":
-            width = int(r.integers(1, 60))
-            attributes = {"outputs": width, "bias": bool(r.integers(2))}
-        elif kind == "scale":
-            attributes = {"factor": 0.5, "offset": 0.25}
-        elif kind == "add":  # with any tensor of this width, itself and the input among them
-            inputs.append(str(r.choice([name for name, w in zip(names, widths) if w == width])))
-        elif kind == "tt_linear":
-            outputs, rank = [int(v) for v in r.integers(1, 5, 2)], int(r.integers(1, 4))
-            start = str(r.choice(["left", "right"]))
-            attributes = {
-                "inputs": [4, -(-width // 4)],
-                "outputs": outputs,
-                "ranks": [1, rank, 1],
-                "start": start,
-            }
-            attributes["bias"] = True
-            width = outputs[0] * outputs[1]
-        rows.append((str(kind), f"n{k}", inputs, attributes))
-        names.append(f"n{k}")
-        widths.append(width)
-    graph = assemble([widths[0]], rows)
-    frozen = [s.name for s in graph.slices if r.random() < 0.3]
-    return assemble([widths[0]], rows, frozen=frozen)
 
 
 def live_blocks(graph, plan, k):

@@ -1,7 +1,9 @@
 """Each row of a table has what the tests that run over the table need."""
 
+from math import prod
 from pathlib import Path
 
+import numpy as np
 import pytest
 from helpers import ESTIMATOR_SETTINGS, SCHEDULE_SETTINGS, UPDATE_SETTINGS
 
@@ -17,6 +19,22 @@ from bpfree.updates import UPDATES
 def test_every_op_has_examples(row):
     assert row.examples
     assert all(set(attributes) == set(row.attributes) for attributes, _ in row.examples)
+
+
+@pytest.mark.parametrize("row", list(OPS), ids=lambda row: row.name)
+def test_every_op_becomes_nodes_of_onnx(row):
+    for attributes, shape in row.examples:
+        parameters = row.parameters(attributes, shape)
+        arrays = [np.ones(size, np.float32) for _, size in parameters]
+        known, written = {f"x{k}" for k in range(row.arity)}, {}
+        for op_type, inputs, outputs, settings, constants in row.to_onnx(attributes, shape, arrays):
+            assert isinstance(op_type, str) and all(isinstance(v, int | list) for v in settings.values())
+            assert all(type(value) is np.ndarray for value in constants.values())
+            written |= constants
+            assert set(inputs) <= known | set(written) and not set(outputs) & known
+            known |= set(outputs)
+        assert "y" in known and outputs == ("y",)
+        assert {name: written[name].size for name, _ in parameters} == {n: prod(size) for n, size in parameters}
 
 
 def test_the_format_names_every_op():

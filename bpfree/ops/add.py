@@ -13,6 +13,7 @@ OP = Op(
     infer=lambda attributes, shape: shape,
     forward=lambda arithmetic, parameters, inputs, attributes: inputs[0] + inputs[1],
     macs=lambda attributes, shape: 0,
+    to_onnx=lambda attributes, shape, parameters: [("Add", ("x0", "x1"), ("y",), {}, {})],
     in_place=True,
     examples=(({}, (9,)), ({}, (2, 3))),
 )

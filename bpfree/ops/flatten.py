@@ -5,6 +5,7 @@ from __future__ import annotations
 
 from math import prod
 
+from bpfree.ops.onnx_rows import chain, step
 from bpfree.ops.table import Op
 
 OP = Op(
@@ -14,6 +15,7 @@ OP = Op(
     infer=lambda attributes, shape: (prod(shape),),
     forward=lambda arithmetic, parameters, x, attributes: x,
     macs=lambda attributes, shape: 0,
+    to_onnx=lambda attributes, shape, parameters: chain(step("Flatten", axis=1)),
     in_place=True,
     examples=(({}, (2, 3)), ({}, (5,))),
 )

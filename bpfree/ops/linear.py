@@ -8,6 +8,7 @@ from math import prod, sqrt
 import numpy as np
 
 from bpfree.errors import check_choice, check_count
+from bpfree.ops.onnx_rows import BEFORE, chain, flat
 from bpfree.ops.table import Op
 
 
@@ -37,6 +38,13 @@ def forward(arithmetic, parameters, x, attributes):
     return arithmetic.contract(weight.T, x[None], bias[0][None, :, None] if bias else 0.0)[0]
 
 
+def to_onnx(attributes, shape, parameters):
+    """One Gemm, the weight as it lies."""
+    names = ("weight", "bias")[: len(parameters)]
+    constants = dict(zip(names, parameters, strict=True))
+    return chain(*flat(shape), ("Gemm", (BEFORE, *names), {"transB": 1}, constants))
+
+
 OP = Op(
     number=0,
     name="linear",
@@ -47,6 +55,7 @@ OP = Op(
     initialise=initialise,
     forward=forward,
     macs=lambda attributes, shape: prod(shape) * attributes["outputs"],
+    to_onnx=to_onnx,
     words=lambda attributes, shape: (prod(shape), attributes["outputs"]),
     examples=(
         ({"outputs": 5, "bias": True}, (7,)),

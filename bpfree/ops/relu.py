@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from bpfree.ops.onnx_rows import elementwise
 from bpfree.ops.table import Op
 
 OP = Op(
@@ -14,6 +15,7 @@ OP = Op(
     infer=lambda attributes, shape: shape,
     forward=lambda arithmetic, parameters, x, attributes: np.where(x > 0, x, x.dtype.type(0)),
     macs=lambda attributes, shape: 0,
+    to_onnx=elementwise("Relu"),
     in_place=True,
     examples=(({}, (9,)), ({}, (2, 3))),
 )

@@ -8,6 +8,7 @@ from math import prod
 import numpy as np
 
 from bpfree.errors import check_finite
+from bpfree.ops.onnx_rows import BEFORE, chain
 from bpfree.ops.table import Op
 
 
@@ -28,6 +29,12 @@ def words(attributes, shape):
     return tuple(np.array([attributes["factor"], attributes["offset"]], np.float32).view(np.uint32).tolist())
 
 
+def to_onnx(attributes, shape, parameters):
+    """Mul, then Add: two roundings here too."""
+    factor, offset = ({name: np.array(attributes[name], np.float32)} for name in ("factor", "offset"))
+    return chain(("Mul", (BEFORE, "factor"), {}, factor), ("Add", (BEFORE, "offset"), {}, offset))
+
+
 OP = Op(
     number=6,
     name="scale",
@@ -37,6 +44,7 @@ OP = Op(
     forward=forward,
     macs=lambda attributes, shape: prod(shape),
     words=words,
+    to_onnx=to_onnx,
     in_place=True,
     examples=(({"factor": 0.0625, "offset": 0.0}, (9,)), ({"factor": -1.7, "offset": 0.3}, (2, 3))),
 )

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+from bpfree.ops.onnx_rows import elementwise
 from bpfree.ops.table import Op
 
 OP = Op(
@@ -12,6 +13,7 @@ OP = Op(
     infer=lambda attributes, shape: shape,
     forward=lambda arithmetic, parameters, x, attributes: arithmetic.sigmoid(x),
     macs=lambda attributes, shape: 0,
+    to_onnx=elementwise("Sigmoid"),
     in_place=True,
     examples=(({}, (9,)),),
 )

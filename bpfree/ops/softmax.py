@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+from bpfree.ops.onnx_rows import chain, flat, reshape, step
 from bpfree.ops.table import Op
 
 
@@ -12,6 +13,12 @@ def forward(arithmetic, parameters, x, attributes):
     return exponentials / arithmetic.sum(exponentials, axis=0)
 
 
+def to_onnx(attributes, shape, parameters):
+    """Over one axis, so that of several is made one, and several again."""
+    back = [reshape(-1, *shape)] * (len(shape) > 1)
+    return chain(*flat(shape), step("Softmax", axis=1), *back)
+
+
 OP = Op(
     number=7,
     name="softmax",
@@ -19,6 +26,7 @@ OP = Op(
     infer=lambda attributes, shape: shape,
     forward=forward,
     macs=lambda attributes, shape: 0,
+    to_onnx=to_onnx,
     scratch=lambda attributes, shape: (2, 0),
     in_place=True,
     examples=(({}, (9,)), ({}, (1,)), ({}, (2, 3))),

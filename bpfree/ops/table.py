@@ -21,6 +21,7 @@ class Op:
     forward(arithmetic, parameters, x, attributes): y; x and y are (features, n).
     arity: inputs, all of one shape; with more than one, forward's x is a tuple.
     macs: multiply-accumulates per sample.
+    to_onnx(attributes, shape, parameters): its nodes in ONNX, rows as bpfree.ops.onnx_rows has them.
     words: the C kernel's attributes; scratch: floats (per sample, fixed) it needs.
     in_place: may its output lie over its first input?
     examples: attributes and input shapes for the tests that run over the table.
@@ -32,6 +33,7 @@ class Op:
     infer: Callable
     forward: Callable
     macs: Callable
+    to_onnx: Callable
     parameters: Callable = lambda attributes, shape: []
     initialise: Callable = lambda attributes, shape, draw, gain: []
     words: Callable = lambda attributes, shape: ()

@@ -12,6 +12,7 @@ from math import prod
 import numpy as np
 
 from bpfree.errors import check_choice, check_count
+from bpfree.ops.onnx_rows import BEFORE, chain, reshape, step, widened
 from bpfree.ops.table import Op
 from bpfree.tt.cores import initialise_cores
 from bpfree.tt.shapes import TTShape
@@ -126,6 +127,39 @@ def scratch(attributes, shape):
     return _buffers(attributes, shape)[3], room
 
 
+def to_onnx(attributes, shape, parameters):
+    """The sweep from the stored end, samples last: 4 d + 3 nodes, one less without bias, one more with padding.
+
+    Before a core the values are (r, i, rest, done, n), samples last; its matrix
+    makes (r', o, rest, done, n) of them. From the left, o moves behind `done`:
+    outputs come in order, but for the last core's, which the transposition
+    that puts samples first moves behind. From the right inputs are turned
+    round first, and o moves before `done`.
+    """
+    tt, left = tt_shape(attributes), attributes["start"] == "left"
+    d, rest, done = len(tt.inputs), prod(tt.inputs), 1
+    cores = [(f"core{k}", parameters[k] if left else parameters[k].transpose(3, 1, 2, 0)) for k in range(d)]
+    steps = widened(shape, rest)
+    if left:
+        steps += [step("Transpose", perm=[1, 0])]
+    else:
+        steps += [reshape(-1, *tt.inputs), step("Transpose", perm=list(range(d, -1, -1)))]
+    for name, core in cores if left else reversed(cores):
+        r0, i, o, r1 = core.shape
+        matrix = core.transpose(3, 2, 0, 1).reshape(r1 * o, r0 * i)
+        rest //= i
+        steps += [reshape(r0 * i, -1), ("MatMul", (name, BEFORE), {}, {name: matrix})]
+        steps += [reshape(r1, o, rest * done if left else rest, -1), step("Transpose", perm=[0, 2, 1, 3])]
+        done *= o
+    if left:
+        steps[-2:] = [reshape(o, done // o, -1), step("Transpose", perm=[2, 1, 0]), reshape(-1, done)]
+    else:
+        steps[-2:] = [reshape(done, -1), step("Transpose", perm=[1, 0])]
+    if attributes["bias"]:
+        steps += [("Add", (BEFORE, "bias"), {}, {"bias": parameters[d]})]
+    return chain(*steps)
+
+
 def _example(inputs, outputs, ranks, start, features=None):
     attributes = {"inputs": inputs, "outputs": outputs, "ranks": ranks, "start": start, "bias": True}
     return attributes, (features or prod(inputs),)
@@ -142,6 +176,7 @@ OP = Op(
     forward=forward,
     macs=macs,
     words=words,
+    to_onnx=to_onnx,
     scratch=scratch,
     examples=(
         _example([3, 4], [4, 2], [1, 3, 1], "left"),

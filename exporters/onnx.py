@@ -1,0 +1,67 @@
+# SPDX-License-Identifier: MIT
+"""ONNX: one file that onnxruntime and its like run, the way the model computes."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+
+from bpfree.errors import check_choice
+from bpfree.files import write_atomically
+from bpfree.model import Model
+
+
+def export(model, path, *, softmax: bool = False, name: str = "bpfree") -> Path:
+    """Write `model` as an ONNX file; returns the path. Needs `pip install "bpfree[onnx]"`.
+
+    Opset 13 and IR version 7 (ONNX 1.8, 2020): the oldest in which every op
+    means what it means today, for the sake of converters to small devices.
+    The input "input" is (n, features...) with the model's shape, the output
+    "output" (n, ...) that of the last layer; float32, n samples, n >= 1. A
+    tensor-train layer of d cores becomes 4 d + 3 nodes (Reshape, MatMul,
+    Reshape, Transpose a core) and stays as small as it is. Parameters, trained
+    and frozen, are initialisers under their own names; the cores lie as MatMul
+    reads them. Metadata: `bpfree.version`, `bpfree.model_hash`,
+    `bpfree.theta_hash`. The same model gives the same bytes everywhere.
+
+    Results agree with the model's own to float32 rounding, not to the bit: a
+    runtime sums in its own order. (Of a NaN, ReLU makes 0 here and NaN there.)
+
+    Args:
+        model: with finite parameters.
+        path: written whole or not at all; a file that is there is replaced.
+        softmax: end in probabilities instead of the scores that were trained.
+        name: of the graph, which viewers show.
+
+    Raises TypeError or ValueError naming the argument, ImportError without the
+    onnx package, OSError where the file cannot be written.
+
+    >>> import bpfree as bf, tempfile
+    >>> model = bf.Sequential(64, [bf.TTLinear((8, 8), (4, 8), rank=6), bf.ReLU(), bf.Linear(10)])
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     bf.exporters.onnx.export(model, folder + "/digits.onnx").name
+    'digits.onnx'
+    """
+    if not isinstance(model, Model):
+        raise TypeError(f"model: expected a Model, such as run.model, got {model!r}")
+    check_choice("softmax", softmax, (True, False))
+    if not isinstance(name, str) or not name:
+        raise TypeError(f"name: expected a text, got {name!r}")
+    if softmax and model.graph.nodes[-1].op == "softmax":
+        raise ValueError("softmax: the model ends in one already, expected False, got True")
+    _check_parameters(model)
+    try:
+        from bpfree.exporters import onnx_graph
+    except ImportError as error:
+        raise ImportError('exporting to ONNX needs onnx: pip install "bpfree[onnx]"') from error
+    write_atomically(path, onnx_graph.serialised(model, softmax, name))
+    return Path(path)
+
+
+def _check_parameters(model) -> None:
+    """A model that gives NaN for everything is no use to anyone; training ends before it comes to that."""
+    for part, values in model.parameters().items():
+        bad = int(values.size - np.isfinite(values).sum())
+        if bad:
+            raise ValueError(f"model: expected finite parameters, got {bad} in {part} that are not")
