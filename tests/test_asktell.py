@@ -61,6 +61,23 @@ EVERY_ESTIMATOR = [settings for rows in ESTIMATOR_SETTINGS.values() for settings
 EVERY_UPDATE = [*(settings for rows in UPDATE_SETTINGS.values() for settings in rows), *CHAINS]
 
 
+def test_schedules_go_by_the_steps_told():
+    """theta_{k+1} - x* = (I - lr_k A)(theta_k - x*) with lr_k on a line; each point is mu_k away."""
+    lr, mu = bf.linear_decay(0.4, steps=8, end=0.1), bf.linear_decay(0.5, steps=4, end=0.125)
+    radii = []
+
+    def measure(ask, points):
+        radii.append(float(np.abs(points - ask.theta).max()))
+        return measured(ask, points)
+
+    ask = run(bf.CGE(mu=mu), update=bf.SGD(lr), measure=measure, max_steps=10)
+    away = -BEST
+    for k in range(10):
+        away = (np.eye(3) - (0.4 - 0.3 * min(k, 8) / 8) * A) @ away
+    assert np.allclose(ask.theta, BEST + away, rtol=0, atol=1e-7)
+    assert np.allclose(radii, [0.5 - 0.375 * min(k, 4) / 4 for k in range(10)], rtol=0, atol=1e-7)
+
+
 def same_as_train(estimator, update, steps=4):
     """theta of train(), and of ask-and-tell fed with losses of the same minibatches at the points it asks for."""
     model = bf.Sequential(5, [bf.Linear(4, bias=False)], seed=2)
