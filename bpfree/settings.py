@@ -107,5 +107,6 @@ def _plain(field, value):
 
 
 def _build(table, document):
+    """The settings object that _describe described; an object among its fields is a schedule."""
     rest = {k: _build(SCHEDULES, v) if isinstance(v, dict) else v for k, v in document.items()}
     return table[rest.pop("name")].settings(**rest)

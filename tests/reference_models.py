@@ -47,12 +47,12 @@ class ReferenceRun:
         return None if self.y.ndim == 1 else self.y
 
     def train(self, engine, steps=STEPS, records=None):
-        """The Run, and theta's hash after each golden step; every step's coefficients are added to records."""
+        """The Run, and theta's hash after each golden step; records is a Recorder of every step, or None."""
         hashes = {}
 
         def note(step, run):
             if records is not None:
-                records.append(run.coefficients)
+                records(step, run)
             if step + 1 in GOLDEN_STEPS:
                 hashes[step + 1] = theta_hash(run.model.theta)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from helpers import device_loop, show
+from helpers import Recorder, device_loop, show
 
 import bpfree as bf
 from bpfree.estimators import ESTIMATORS as TABLE
@@ -51,13 +51,13 @@ def trained(name, steps, *, loss="cross_entropy", samples=DIGITS, update=bf.SGD(
     return trained_by(bf.RGE(**estimator), name, steps, loss, samples, update)
 
 
-def trained_by(estimator, name, steps, loss="cross_entropy", samples=DIGITS, update=bf.SGD(0.02)):  # noqa: B008
+def trained_by(estimator, name, steps, loss="cross_entropy", samples=DIGITS, update=bf.SGD(0.02), callbacks=()):  # noqa: B008
     """The same with any estimator."""
     model = MODELS[name]()
     y = samples.labels if loss == "cross_entropy" else samples.targets
     run = bf.train(
         model, (samples.x, y), loss=loss, estimator=estimator, update=update, batch_size=4,
-        max_steps=steps, engine="compiled",
+        max_steps=steps, engine="compiled", callbacks=callbacks,
     )  # fmt: skip
     return model, run
 
@@ -114,10 +114,11 @@ ESTIMATORS = [
 @pytest.mark.parametrize("estimator", ESTIMATORS, ids=show)
 def test_every_estimator_trains_on_the_device(tmp_path, estimator):
     """The same record and hash as on the computer and in NumPy; the work array is as large as C says."""
-    model, run = trained_by(estimator, "tt", 3, update=bf.chain(bf.clip(0.5), bf.SGD(0.02)))
+    records = Recorder()
+    model, run = trained_by(estimator, "tt", 3, update=bf.chain(bf.clip(0.5), bf.SGD(0.02)), callbacks=records)
     built, result = on_device(tmp_path, model, run, 3)
     assert result.exit_code == 0
-    np.testing.assert_array_equal(result.records.view(np.float32), np.concatenate(run.journal.records).ravel())
+    np.testing.assert_array_equal(result.records.view(np.float32), np.concatenate(records).ravel())
     replayed = bf.replay(run.journal, run.trainer, model.theta, "exact")
     assert {f"{result.hash:016x}", run.model.hash} == {bf.theta_hash(replayed)}
     work = device_loop(run.trainer, DIGITS.x, LABELS.astype(np.uint32)).work.size

@@ -22,6 +22,8 @@ CASES = [
     (bf.RGE(1), bf.SGD(0.05)),
     (bf.RGE(3, grouping="layer"), bf.SGD(0.05)),
     (bf.RGE(2, two_sided=False, grouping="tensor"), bf.Momentum(0.02)),
+    (bf.RGE(2, direction="gaussian", mu=bf.cosine_decay(0.05, steps=9, end=0.01)), bf.SGD(0.05)),
+    (bf.RGE(2, direction="sphere", grouping="layer"), bf.Adam(bf.exponential_decay(0.02, 0.8, warmup=3))),
     *((bf.RGE(2), update) for update in CHAINS),
 ]
 

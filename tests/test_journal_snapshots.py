@@ -5,7 +5,6 @@ import pytest
 from helpers import assert_same_bits, device_loop, floats
 
 import bpfree as bf
-from bpfree.estimators import ESTIMATORS
 from bpfree.graph import theta_hash
 from bpfree.journal import Journal, replay
 from bpfree.journal_format import Code, Type
@@ -17,15 +16,6 @@ from bpfree.tables import model_tables
 X, Y = floats(0, 40, 5), np.arange(40) % 3
 
 
-@pytest.fixture(autouse=True)
-def no_short_record():
-    """RGE as if its gradient were not made of few probes: the kind is the row's, nothing else depends on it."""
-    row = ESTIMATORS["rge"]
-    object.__setattr__(row, "journal", "SNAPSHOT")  # a frozen row
-    yield
-    object.__setattr__(row, "journal", "SCALARS")
-
-
 def model(seed=0):
     return bf.Sequential(5, [bf.Linear(4), bf.Tanh(), bf.Linear(3)], seed=seed)
 
@@ -33,14 +23,14 @@ def model(seed=0):
 def quick(**changed):
     """A run, and theta's hash after every step."""
     hashes = [model().hash]
-    settings = {"estimator": bf.RGE(2), "update": bf.chain(bf.clip(0.5), bf.Adam(0.02)), "batch_size": 8}
+    settings = {"estimator": bf.CGE(0.3), "update": bf.chain(bf.clip(0.5), bf.Adam(0.02)), "batch_size": 8}
     settings |= {"max_steps": 13, "engine": "compiled", "callbacks": lambda step, run: hashes.append(run.model.hash)}
     run = bf.train(model(), (X, Y), **{**settings, **changed})
     return run, hashes
 
 
 def test_a_run_that_could_not_be_recovered_is_refused(tmp_path):
-    message = "journal_every: expected a number of steps between snapshots, as rge leaves no short record of a step"
+    message = "journal_every: expected a number of steps between snapshots, as cge leaves no short record of a step"
     with pytest.raises(ValueError, match=message):
         quick(journal=tmp_path / "a")
     assert not (tmp_path / "a").exists()

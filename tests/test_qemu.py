@@ -10,6 +10,7 @@ import subprocess
 
 import numpy as np
 import pytest
+from helpers import Recorder
 
 import bpfree as bf
 from bpfree.exporters import firmware
@@ -35,11 +36,12 @@ def export(folder, estimator):
     pixels = np.random.default_rng(5).integers(0, 17, (60, 64)).astype(np.uint8)
     samples = firmware.Samples(pixels, labels=np.arange(60) % 10, scale=1 / 16)
     model = bf.Sequential(64, [bf.TTLinear((4, 4, 4), (4, 4, 2), rank=3), bf.Tanh(), bf.Linear(10)], seed=2)
+    records = Recorder()
     run = bf.train(
         model, (samples.x, samples.labels), estimator=estimator, update=bf.SGD(0.02), batch_size=4, max_steps=10,
-        engine="compiled",
+        engine="compiled", callbacks=records,
     )  # fmt: skip
-    return firmware.export(model, folder, trainer=run.trainer, samples=samples, steps=10), run
+    return firmware.export(model, folder, trainer=run.trainer, samples=samples, steps=10), run, records
 
 
 @pytest.fixture(scope="module")
@@ -79,14 +81,14 @@ def fused(elf):
     return re.findall(r"\bvfn?m[as]\S*", listing)
 
 
-def assert_same(folder, run, optimize):
+def assert_same(folder, run, expected, optimize):
     """The same record of every step, and the same theta."""
     elf = build(folder, optimize)
     code, words = run_in_qemu(elf)
     low, high = words[3]
     assert (code, f"{high << 32 | low:016x}") == (0, run.model.hash)
     records = np.array(words[2], np.uint32).view(np.float32).reshape(10, -1)
-    np.testing.assert_array_equal(records, np.array(run.journal.records).reshape(10, -1))
+    np.testing.assert_array_equal(records, np.array(expected).reshape(10, -1))
     assert fused(elf) == []
 
 
@@ -110,7 +112,7 @@ def test_so_does_every_other_estimator(tmp_path, estimator, optimize):
 
 
 def test_the_exported_makefile_builds_it(exported):
-    folder, run = exported
+    folder, run, _ = exported
     port = firmware.runtime_folder() / "ports" / "semihosting" / "port.c"
     done = subprocess.run(["make", "-C", str(folder), f"PORT={port}"], capture_output=True, text=True)
     assert done.returncode == 0, done.stderr

@@ -4,7 +4,7 @@ import json
 
 import numpy as np
 import pytest
-from helpers import CHAINS, ESTIMATOR_SETTINGS, UPDATE_SETTINGS, show
+from helpers import CHAINS, ESTIMATOR_SETTINGS, SCHEDULE_SETTINGS, UPDATE_SETTINGS, show
 
 import bpfree as bf
 from bpfree.errors import FormatError
@@ -13,6 +13,7 @@ from bpfree.settings import differences, load, parse
 
 MODEL = bf.Sequential(5, [bf.Linear(4), bf.Tanh(), bf.Linear(3)], seed=0)
 ALL_ESTIMATORS = [settings for row in ESTIMATOR_SETTINGS.values() for settings in row]
+ALL_SCHEDULES = [settings for row in SCHEDULE_SETTINGS.values() for settings in row]
 ALL_UPDATES = [settings for row in UPDATE_SETTINGS.values() for settings in row] + CHAINS
 
 
@@ -38,6 +39,14 @@ def test_every_update_survives_the_round_trip(update):
     assert again.update == update and again.fingerprint() == one.fingerprint()
     assert (again.loss, again.batch_size, again.seed) == (one.loss, 4, 9)
     assert one.n_state == sum(part.size for part in update.init(MODEL.theta))
+
+
+@pytest.mark.parametrize("schedule", ALL_SCHEDULES, ids=show)
+def test_every_schedule_survives_the_round_trip(schedule):
+    one = trainer(bf.CGE(0.5, mu=ALL_SCHEDULES[1]), bf.chain(bf.WeightDecay(0.1), bf.Adam(schedule)))
+    again = bf.Trainer.from_settings(MODEL, one.settings())
+    assert again.update == one.update and again.estimator == one.estimator and again.settings() == one.settings()
+    assert again.native_settings() == one.native_settings()
 
 
 def test_the_text_is_canonical_json_for_people():
@@ -88,6 +97,9 @@ FOREIGN = [
     changed(estimator={"n_queries": 2}),
     changed(estimator=[]),
     changed(estimator={"name": ["rge"]}),
+    changed(estimator={"name": "rge", "mu": {"name": "rge"}}),
+    changed(estimator={"name": "rge", "mu": {"name": "linear_decay", "start": "a", "end": 0, "warmup": 0, "steps": 1}}),
+    changed(estimator={"name": "rge", "n_queries": {"name": "linear_decay"}}),
     changed(update={"clip": 0.0, "links": []}),
     changed(update={"clip": -1.0, "links": [{"name": "sgd", "lr": 0.1}]}),
     changed(update={"clip": "a", "links": [{"name": "sgd", "lr": 0.1}]}),

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 import reference_models
-from helpers import ENGINES, assert_same_bits, device_loop, make_engine
+from helpers import ENGINES, Recorder, assert_same_bits, device_loop, make_engine
 from reference_models import GOLDEN_STEPS, STEPS, golden_hashes, reference_runs
 
 from bpfree.graph import theta_hash
@@ -37,7 +37,7 @@ def test_golden_hashes(trained, name, engine):
 @pytest.mark.parametrize("name", RUNS)
 def test_device_loop(name):
     """bpfree_step: samples streamed one by one, both sides of a probe in one pass."""
-    case, records = RUNS[name], []
+    case, records = RUNS[name], Recorder()
     reference, _ = case.train(make_engine("exact"), records=records)
     loop = device_loop(reference.trainer, case.x, case.labels, case.targets)
     theta, hashes = case.model.theta, {}
