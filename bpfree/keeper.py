@@ -4,6 +4,8 @@
 from __future__ import annotations
 
 import os
+import re
+from pathlib import Path
 
 from bpfree.checkpoint import Checkpoint, exists, restore
 from bpfree.errors import check_count
@@ -50,6 +52,8 @@ class Keeper:
         if exists(self.checkpoint) and not self.resume:
             ways = "resume=True goes on from it; or give another path, or delete it"
             raise ValueError(f"checkpoint: expected a path where nothing is yet, got {self.checkpoint}: {ways}")
+        if self.resume:
+            _remove_drafts(self.checkpoint)
         if exists(self.checkpoint):
             self._go_on(run)
         elif self.journal is not None:
@@ -142,6 +146,15 @@ class Keeper:
         if run.journal.file:
             file, run.journal.file = run.journal.file, None
             file.close()
+
+
+def _remove_drafts(path) -> None:
+    """Checkpoints that were cut off while they were written: .NAME.PROCESS.tmp, of write_atomically."""
+    place = Path(os.path.realpath(path))
+    draft = re.compile(rf"\.{re.escape(place.name)}\.\d+\.tmp")
+    for other in place.parent.iterdir() if place.parent.is_dir() else ():
+        if draft.fullmatch(other.name):
+            other.unlink(missing_ok=True)
 
 
 def look_text(run: Run, value: float) -> str:

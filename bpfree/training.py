@@ -143,7 +143,7 @@ def train(
 
 def _identity(run, plan, data, validation, keeper) -> dict:
     """What a checkpoint is for: anything else and its run would not be gone on with exactly."""
-    strict = plan.engine.name if hasattr(plan.engine, "name") else type(plan.engine).__name__
+    engine = getattr(plan.engine, "name", type(plan.engine).__name__)
     return identify(
         run,
         make_batch(plan.trainer.graph, plan.trainer.loss, *data),
@@ -151,7 +151,7 @@ def _identity(run, plan, data, validation, keeper) -> dict:
         validate_every=plan.validate_every if plan.held_out else None,
         journal_file=keeper.journal is not None,
         journal_every=keeper.journal_every,
-        engine="same bits" if strict in ("exact", "compiled") else f"{strict} {plan.engine.dtype}",
+        engine="same bits" if engine in ("exact", "compiled") else f"{engine} {getattr(plan.engine, 'dtype', '')}",
     )
 
 
