@@ -51,7 +51,8 @@ FLOORS = [
     ["generate"],
     ["emulate"],
     ["bench"],
-    ["cli", "__main__"],
+    ["cli"],
+    ["__main__"],
 ]
 HEIGHT = {name: height for height, names in enumerate(FLOORS) for name in names}
 # Third-party packages and the only rooms that may see them. numpy is everywhere.
@@ -159,6 +160,22 @@ def test_training_in_numpy_loads_no_core_and_no_extras():
         "bf.train(model, (x, y), max_steps=2, batch_size=4, engine='reference')"
     )
     assert not loaded_by(code) & HEAVY
+
+
+def loaded_by_command(*arguments):
+    """Names of the modules loaded after `bpfree ARGUMENTS`."""
+    quiet = "with contextlib.redirect_stdout(io.StringIO()):"
+    call = f"main({arguments!r}, standalone_mode=False)"
+    return loaded_by(f"import io, contextlib\nfrom bpfree.cli import main\n{quiet} {call}")
+
+
+def test_help_is_fast():
+    assert not loaded_by_command("--help") & {*HEAVY - {"click"}, "numpy"}
+
+
+@pytest.mark.parametrize("command", ["train", "evaluate", "info", "doctor"])
+def test_help_of_a_command_loads_little(command):
+    assert not loaded_by_command(command, "--help") & (HEAVY - {"click"})
 
 
 def test_public_names_are_all_there():

@@ -9,14 +9,24 @@ import click
 
 from bpfree.bench import BENCHES
 from bpfree.bench import run as run_bench
+from bpfree.cli.commands import Command, option
 
 
-@click.command(epilog="\n\n".join(f"{name}: {what}." for name, what in BENCHES.items()))
+@click.command(
+    cls=Command,
+    sections={"Benches": list(BENCHES.items())},
+    examples=(
+        ("bpfree bench engine --quick", "forward passes a second, beside NumPy"),
+        ("bpfree bench engine --quick --json rows.json", "also as one JSON object a row"),
+    ),
+    after="`make bench NAME=... ARGS=--quick` does the same in a checkout.",
+)
 @click.argument("name", type=click.Choice(list(BENCHES)), metavar="NAME")
-@click.option("--quick", is_flag=True, help="Seconds instead of minutes; numbers are less steady.")
-@click.option(
+@option("--quick", is_flag=True, group="Run", help="Seconds instead of minutes; numbers are less steady.")
+@option(
     "--json",
     "json_file",
+    group="Output",
     type=click.File("w"),
     metavar="FILE|-",
     help="Also write one JSON object a row; - is stdout, and the table then goes to stderr.",

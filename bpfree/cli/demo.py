@@ -15,6 +15,7 @@ from rich.table import Table
 
 import bpfree as bf
 from bpfree import emulate, native
+from bpfree.cli.commands import Command, option
 from bpfree.datasets import load_digits
 from bpfree.engines import ReferenceEngine
 from bpfree.errors import CoreMissingError
@@ -62,11 +63,16 @@ class OnDevice:
         return Journal(base_hash, self.trainer.settings(), records=records)
 
 
-@click.command()
-@click.option("--folder", type=click.Path(path_type=Path), default=Path("bpfree-demo"), show_default=True,
-              help="Where the picture, the model and the firmware go.")  # fmt: skip
-@click.option("--seed", type=click.IntRange(0, 2**32 - 1), default=0, show_default=True, help="Of everything random.")
-def demo(folder: Path, seed: int) -> None:
+@click.command(
+    cls=Command,
+    examples=(("bpfree demo", "about a minute"), ("bpfree demo --folder other --seed 1", "another start")),
+    after="`bpfree train digits` trains with settings of your own.",
+)
+@option("--folder", type=click.Path(path_type=Path), default=Path("bpfree-demo"), show_default=True, group="Output",
+        help="Where the picture, the model and the firmware go.")
+@option("--seed", type=click.IntRange(0, 2**32 - 1), default=0, show_default=True, group="Run",
+        help="Of everything random.")
+def demo(folder: Path, seed: int) -> None:  # fmt: skip
     """Train digits without back-propagation, then go on training on an emulated Cortex-M4F.
 
     Needs the extra packages of `pip install "bpfree[emulate,plot]"` and no

@@ -1,0 +1,198 @@
+# SPDX-License-Identifier: MIT
+"""What `bpfree doctor` looks at: packages, programs, data, and whether the arithmetic is right."""
+
+from __future__ import annotations
+
+import platform
+import re
+import shutil
+import subprocess
+import sys
+from dataclasses import dataclass
+from importlib import import_module, metadata
+from importlib.util import find_spec
+
+OK, MISSING, BROKEN = "ok", "missing", "broken"
+
+UNLOCKS = {
+    "onnx": "bpfree export onnx, and the onnx engine",
+    "emulate": "bpfree demo, bpfree bench device: compile firmware and run it on an emulated Cortex-M4F",
+    "plot": "pictures: bpfree train --plot, bpfree demo",
+    "sklearn": "bpfree.sklearn: estimators for scikit-learn",
+    "bench": "rivals in bpfree bench",
+}
+"""What an extra is for; `all` and `dev` are made of others."""
+
+_MODULES = {"pyelftools": "elftools", "scikit-learn": "sklearn"}
+"""Names of import that are not the package's."""
+
+PROGRAMS = {
+    "cc": ("compiles the core in `pip install .` and `make setup` (the ziglang package does too)", ""),
+    "arm-none-eabi-gcc": ("`make` in a folder of exported firmware", "apt install gcc-arm-none-eabi"),
+    "qemu-system-arm": ("a second emulator for firmware", "apt install qemu-system-arm"),
+}
+"""Programs outside PyPI: what for, and how to get them on Debian or Ubuntu."""
+
+
+@dataclass(frozen=True)
+class Check:
+    """One line: what, how it stands, details, and what to do about it."""
+
+    section: str
+    name: str
+    status: str
+    detail: str
+    advice: str = ""
+
+
+def all_checks() -> list[Check]:
+    """Every check, in the order in which they are shown."""
+    return [*machine(), *core(), *extras(), *programs(), *data_sets(), *self_test()]
+
+
+def machine() -> list[Check]:
+    """Python, bpfree, NumPy and its BLAS."""
+    import numpy as np
+
+    from bpfree import __file__, __version__
+
+    blas = np.show_config(mode="dicts").get("Build Dependencies", {}).get("blas", {})
+    return [
+        Check("this computer", "Python", OK, f"{platform.python_version()}, {sys.executable}"),
+        Check("this computer", "system", OK, f"{platform.system()} {platform.release()}, {platform.machine()}"),
+        Check("this computer", "bpfree", OK, f"{__version__}, {__file__.removesuffix('__init__.py')}"),
+        Check(
+            "this computer", "NumPy", OK, f"{np.__version__}, BLAS {blas.get('name', '?')} {blas.get('version', '')}"
+        ),
+    ]
+
+
+def core() -> list[Check]:
+    """Is the compiled core there, which instruction sets, and does it have the same tables as Python?"""
+    from bpfree import native
+    from bpfree.errors import CoreMissingError
+
+    try:
+        native.core()
+    except CoreMissingError as error:
+        there = find_spec("bpfree._core") is not None
+        return [Check("compiled core", "bpfree._core", BROKEN if there else MISSING, "", str(error))]
+    names, chosen = native.isa_names(supported=False), native.isa_names()
+    detail = f"{', '.join(chosen)}; takes {chosen[-1]}" + (
+        f" (built for {', '.join(sorted(set(names) - set(chosen)))} too, which this processor lacks)"
+        if set(names) - set(chosen)
+        else ""
+    )
+    rows = [Check("compiled core", "instruction sets", OK, detail)]
+    stale = stale_tables()
+    advice = "the core is older than the Python sources: build it again (`make setup` or `pip install .`)"
+    rows.append(
+        Check("compiled core", "tables", BROKEN, f"differ in {', '.join(stale)}", advice)
+        if stale
+        else Check("compiled core", "tables", OK, "the same operations, losses, estimators and updates as Python")
+    )
+    return rows
+
+
+def stale_tables() -> list[str]:
+    """Tables whose rows the compiled core does not have as Python does."""
+    from bpfree import native
+    from bpfree.estimators import ESTIMATORS
+    from bpfree.losses import LOSSES
+    from bpfree.ops import OPS
+    from bpfree.updates import UPDATES
+
+    return [
+        table.name
+        for table in (OPS, LOSSES, ESTIMATORS, UPDATES)
+        if any(isinstance(row.c, str) and native.registry_name(table.name, row.number) != row.name for row in table)
+    ]
+
+
+def extras() -> list[Check]:
+    """The optional packages, by the extra that brings them."""
+    try:
+        requirements = metadata.requires("bpfree") or []
+    except metadata.PackageNotFoundError:
+        return [Check("extras", "bpfree", MISSING, "runs without being installed", "pip install .")]
+    rows = []
+    for extra, use in UNLOCKS.items():
+        wanted = [r for r in requirements if re.search(rf"extra == ['\"]{extra}['\"]", r)]
+        states = [_package(re.match(r"[\w.-]+", line).group()) for line in wanted]
+        worst = max((status for _, status, _ in states), key=(OK, MISSING, BROKEN).index, default=OK)
+        names = ", ".join(f"{name} {detail}".rstrip() for name, _, detail in states)
+        install = f'pip install "bpfree[{extra}]"'
+        advice = {OK: "", MISSING: install, BROKEN: f"{install} --force-reinstall"}[worst]
+        rows.append(Check("extras", extra, worst, f"{use}: {names}", advice))
+    return rows
+
+
+def _package(name: str) -> tuple[str, str, str]:
+    """(name, status, version or why not): a package that is there must also import."""
+    try:
+        version = metadata.version(name)
+    except metadata.PackageNotFoundError:
+        return name, MISSING, "missing"
+    try:
+        import_module(_MODULES.get(name, name))
+    except Exception as error:  # whatever a package does when it is imported
+        return name, BROKEN, f"{version} does not import ({type(error).__name__}: {error})"
+    return name, OK, version
+
+
+def programs() -> list[Check]:
+    """Compilers and emulators outside PyPI."""
+    rows = []
+    for name, (use, install) in PROGRAMS.items():
+        path = shutil.which(name)
+        if path is None:
+            rows.append(Check("programs", name, MISSING, use, install))
+            continue
+        version = _version(path)
+        broken = version is None
+        detail = f"{use}: {version or f'{path} does not run'}"
+        rows.append(Check("programs", name, BROKEN if broken else OK, detail, install if broken else ""))
+    return rows
+
+
+def _version(path: str) -> str | None:
+    """First line of `PROGRAM --version`, or None where it does not run."""
+    try:
+        done = subprocess.run([path, "--version"], capture_output=True, text=True, timeout=20, check=True)
+    except (OSError, subprocess.SubprocessError):
+        return None
+    return next(iter(done.stdout.splitlines()), path)
+
+
+def data_sets() -> list[Check]:
+    """The named data sets and where they lie."""
+    from bpfree.datasets import load_digits
+
+    digits = load_digits()
+    sizes = "/".join(str(len(part.x)) for part in digits)
+    return [Check("data sets", "digits", OK, f"in the package: {sizes} samples")]
+
+
+def self_test() -> list[Check]:
+    """Some training steps on every engine: all must end with the same bits."""
+    import bpfree as bf
+    from bpfree import native
+    from bpfree.datasets import load_digits
+
+    digits = load_digits()
+    model = bf.Sequential(64, [bf.TTLinear(32, rank=4), bf.Tanh(), bf.Linear(10)], seed=1)
+    engines = {"exact (NumPy)": bf.ReferenceEngine(exact=True)}
+    if native.available():
+        engines |= {f"compiled, {isa}": bf.CompiledEngine(isa) for isa in native.isa_names()}
+    settings = {"estimator": bf.RGE(n_queries=4), "update": bf.Adam(0.01), "batch_size": 16, "max_steps": 5}
+    hashes = {
+        name: bf.train(model, digits.train, engine=engine, progress=False, **settings).model.hash
+        for name, engine in engines.items()
+    }
+    expected = hashes["exact (NumPy)"]
+    advice = "this build computes something else: build it again, and report it if that does not help"
+    section = "self test, 5 steps"
+    return [
+        Check(section, name, OK, value) if value == expected else Check(section, name, BROKEN, value, advice)
+        for name, value in hashes.items()
+    ]

@@ -1,0 +1,49 @@
+# SPDX-License-Identifier: MIT
+"""`bpfree doctor`: what is installed, what it unlocks, and whether it works."""
+
+from __future__ import annotations
+
+import sys
+from dataclasses import asdict
+
+import click
+
+from bpfree.cli.checks import BROKEN, OK, all_checks
+from bpfree.cli.commands import Command
+from bpfree.cli.screen import Screen, json_option
+
+_MARKS = {OK: "ok", BROKEN: "BROKEN"}
+
+
+@click.command(
+    cls=Command,
+    examples=(
+        ("bpfree doctor", "everything, with the pip line for what is missing"),
+        ("bpfree doctor --json -", "the same for a bug report or a script"),
+    ),
+    after="`bpfree demo` needs the extras emulate and plot; `bpfree train digits` needs none.",
+)
+@json_option
+def doctor(json_file) -> None:
+    """What is installed here, what it unlocks, and whether it works.
+
+    Looks at Python, the compiled core and its instruction sets, the optional
+    packages, compilers and emulators, and data sets; then trains a few steps
+    on every engine and compares the bits. What is missing is only missing; the
+    exit code is 1 when something that is there does not work.
+    """
+    screen = Screen(json_file)
+    checks = all_checks()
+    section = None
+    for check in checks:
+        if check.section != section:
+            section = check.section
+            screen.say(f"{section}")
+        screen.say(f"  {_MARKS.get(check.status, check.status):8}{check.name:18}  {check.detail}".rstrip())
+        if check.advice:
+            screen.say(f"{'':10}{'':18}  -> {check.advice}")
+    broken = [check.name for check in checks if check.status == BROKEN]
+    screen.say(f"\nbroken: {', '.join(broken)}" if broken else "\nnothing is broken")
+    screen.result("doctor", {"ok": not broken, "checks": [asdict(check) for check in checks]})
+    if broken:
+        sys.exit(1)
