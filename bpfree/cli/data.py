@@ -1,0 +1,122 @@
+# SPDX-License-Identifier: MIT
+"""DATA on the command line: a data set by name, or an .npz file."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import click
+import numpy as np
+
+from bpfree import rng
+from bpfree.npz import read_arrays
+
+SPLITS = {"train": ("x", "y"), "validation": ("x_validation", "y_validation"), "test": ("x_test", "y_test")}
+"""Names of the arrays in an .npz file."""
+
+
+@dataclass(frozen=True)
+class Data:
+    """A name for messages and file names, and (x, y) by split: "train" and perhaps "validation", "test"."""
+
+    name: str
+    splits: dict[str, tuple[np.ndarray, np.ndarray]]
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """Of one sample."""
+        return self.splits["train"][0].shape[1:]
+
+    @property
+    def labels(self) -> bool:
+        """Are they classes (whole numbers, one a sample), or targets?"""
+        y = self.splits["train"][1]
+        return y.ndim == 1 and np.issubdtype(y.dtype, np.integer)
+
+    @property
+    def outputs(self) -> int:
+        """What a network needs: one output a class, counted over all splits, or one a target."""
+        if self.labels:
+            return int(max(y.max() for _, y in self.splits.values() if y.size)) + 1
+        return int(np.prod(self.splits["train"][1].shape[1:], dtype=int))
+
+    @property
+    def loss(self) -> str:
+        """The loss that fits: cross_entropy for classes, mse for targets."""
+        return "cross_entropy" if self.labels else "mse"
+
+    def describe(self) -> dict:
+        """For the first line and the JSON."""
+        return {
+            "name": self.name,
+            "inputs": list(self.shape),
+            "outputs": self.outputs,
+            "samples": {split: len(x) for split, (x, _) in self.splits.items()},
+        }
+
+    def with_validation(self, share: float) -> Data:
+        """This share of the training samples put aside, unless there is a validation split already.
+
+        Which ones depends on their number alone, not on the seed of a run.
+        """
+        x, y = self.splits["train"]
+        count = round(share * len(x))
+        if "validation" in self.splits or count == 0:
+            return self
+        order = rng.shuffle(seed=0, epoch=0, n=len(x), i=np.arange(len(x)))
+        kept, aside = order[count:], order[:count]
+        return Data(self.name, {**self.splits, "train": (x[kept], y[kept]), "validation": (x[aside], y[aside])})
+
+
+def load(text: str) -> Data:
+    """A data set by its name, or an .npz file by its path."""
+    from bpfree.datasets import load_digits
+
+    named = {"digits": load_digits}
+    if text in named:
+        splits = named[text]()
+        return Data(text, {split: tuple(getattr(splits, split)) for split in SPLITS})
+    if not Path(text).is_file():
+        wanted = f"{', '.join(named)}, or an .npz file with arrays x and y"
+        raise click.BadParameter(f"expected one of {wanted}; got {text!r}, which is neither", param_hint="DATA")
+    return _from_file(Path(text))
+
+
+def _from_file(path: Path) -> Data:
+    optional = [name for split in ("validation", "test") for name in SPLITS[split]]
+    arrays = read_arrays(path, SPLITS["train"], optional=optional, what="data file (an .npz with arrays x and y)")
+    splits = {}
+    for split, (x, y) in SPLITS.items():
+        if (x in arrays) != (y in arrays):
+            there, lacks = (x, y) if x in arrays else (y, x)
+            _refuse(path, f"has {there} but no {lacks}")
+        if x in arrays:
+            splits[split] = _checked(path, x, arrays[x], y, arrays[y])
+    shapes = {part[0].shape[1:] for part in splits.values()}
+    if len(shapes) > 1:
+        _refuse(path, f"expected samples of one shape in all splits, got {sorted(shapes)}")
+    return Data(path.stem, splits)
+
+
+def _refuse(path, complaint: str):
+    raise click.BadParameter(f"{path}: {complaint}", param_hint="DATA")
+
+
+def _checked(path, x_name, x, y_name, y):
+    if x.ndim < 2 or not len(x):
+        _refuse(path, f"{x_name}: expected shape (n, features...) with n >= 1, got {x.shape}")
+    if y.ndim < 1 or len(y) != len(x):
+        _refuse(path, f"{y_name}: expected one row a sample ({len(x)}), got shape {y.shape}")
+    for name, values in ((x_name, x), (y_name, y)):
+        if values.dtype.kind not in "biuf":
+            _refuse(path, f"{name}: expected real numbers, got {values.dtype}")
+    if y.ndim == 1 and y.dtype.kind in "biu":
+        y = y.astype(np.int64)
+        if y.min() < 0 or y.max() >= max(1000, 2 * len(y)):
+            _refuse(
+                path,
+                f"{y_name}: whole numbers are read as classes 0, 1, 2, ...; got {y.min()} to {y.max()}: "
+                "number the classes from 0, or save targets as floats",
+            )
+    return x, y

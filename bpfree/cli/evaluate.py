@@ -1,0 +1,88 @@
+# SPDX-License-Identifier: MIT
+"""`bpfree evaluate MODEL DATA`: accuracy, loss and confusion."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from bpfree.cli.commands import Command, option
+from bpfree.cli.screen import Screen, grid, json_option
+
+_SPLITS = ("train", "validation", "test")
+_WIDEST = 20
+"""Classes up to which a confusion matrix fits a terminal."""
+
+
+@click.command(
+    cls=Command,
+    examples=(
+        ("bpfree train digits --out digits.npz", "make a model to look at"),
+        ("bpfree evaluate digits.npz digits", "every split, and which classes are taken for which"),
+        ("bpfree evaluate digits.npz digits --split test --engine exact --json -", "one split, in NumPy, as JSON"),
+    ),
+    after="`bpfree train DATA --model MODEL --seed 1` goes on training it; `bpfree export` takes it to a device.",
+)
+@click.argument("model", type=click.Path(exists=True, dir_okay=False, path_type=Path))
+@click.argument("data")
+@option("--split", type=click.Choice(_SPLITS), multiple=True, group="What", help="Only this one; may be repeated.")
+@option("--loss", type=click.Choice(["cross_entropy", "mse"]), group="What",
+        help="Default: cross_entropy where y holds classes, mse where it holds targets.")
+@option("--engine", type=click.Choice(["compiled", "reference", "exact"]), group="What",
+        help="What computes; default: compiled where it is installed. All agree: exact and compiled to the bit.")
+@json_option
+def evaluate(model: Path, data: str, split, loss, engine, json_file) -> None:  # fmt: skip
+    """Accuracy and loss of MODEL, a saved one, on every split of DATA.
+
+    DATA is the name of a data set or an .npz file, as for `bpfree train`. Of
+    the last split a table says which classes are taken for which.
+    """
+    from bpfree.cli import data as data_sets
+    from bpfree.cli import networks
+    from bpfree.cli.metrics import measure
+    from bpfree.engines import get_engine
+    from bpfree.model import Model
+
+    screen = Screen(json_file)
+    network, samples = Model.load(model), data_sets.load(data)
+    networks.check_fits(network, samples, "MODEL")
+    wanted = [name for name in _SPLITS if name in (split or samples.splits)]
+    missing = [name for name in wanted if name not in samples.splits]
+    if missing:
+        raise click.BadParameter(f"{data} has {', '.join(samples.splits)}, got {missing[0]}", param_hint="--split")
+    loss, engine = loss or samples.loss, get_engine(engine)
+    found = {name: measure(network, samples.splits[name], loss, engine, name) for name in wanted}
+    screen.say(f"{model} on {samples.name}, theta {network.hash}")
+    table = grid("split", "samples", "accuracy", "loss", right=(1, 2, 3))
+    for name, row in found.items():
+        accuracy = "" if row.accuracy is None else f"{row.accuracy:.2%}"
+        table.add_row(name, f"{row.samples:,}", accuracy, f"{row.loss:.4f}")
+    screen.show(table)
+    confusion = found[wanted[-1]].confusion
+    if confusion is not None:
+        screen.show(_confusion(confusion, wanted[-1]))
+    document = {
+        "model": model,
+        "hash": network.hash,
+        "data": samples.describe(),
+        "loss": loss,
+        "splits": {name: {**row.document(), "confusion": row.confusion} for name, row in found.items()},
+    }
+    screen.result("evaluate", document)
+
+
+def _confusion(counts, split: str):
+    """A row a class: how many of it were taken for what; beyond _WIDEST classes, only how many were right."""
+    classes = [str(number) for number in range(len(counts))]
+    title = f"{split}: a row for each class, a column for what it is taken for"
+    if len(counts) > _WIDEST:
+        table = grid("class", "samples", "right", title=f"{split}, by class", right=(1, 2))
+        for number, row in enumerate(counts):
+            table.add_row(str(number), f"{row.sum():,}", f"{row[number] / max(1, row.sum()):.1%}")
+        return table
+    table = grid("", *classes, "right", title=title, right=range(1, len(classes) + 2))
+    for number, row in enumerate(counts):
+        cells = [str(count) if count else "." for count in row]
+        table.add_row(str(number), *cells, f"{row[number] / max(1, row.sum()):.1%}")
+    return table

@@ -1,0 +1,58 @@
+# SPDX-License-Identifier: MIT
+"""What a model takes on a device: RAM to infer and to train, flash for its weights."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from bpfree.tables import model_tables
+
+_FLOAT = 4
+_CONTEXT = 24
+"""Bytes of bpfree_context on a 32-bit processor: five pointers and the step."""
+
+
+def inference_bytes(model) -> dict[str, int]:
+    """RAM to infer with the weights in flash: one sample, and the arena of its activations."""
+    tables = model_tables(model.graph)
+    return _with_total({"sample": _FLOAT * tables.features, "arena": _FLOAT * tables.plan.floats(1)})
+
+
+def _with_total(parts: dict) -> dict:
+    return {"total": sum(parts.values()), **parts}
+
+
+def training_bytes(trainer) -> dict[str, int]:
+    """RAM of the device's training loop, by what it is for: what `bpfree_train_size` adds up there."""
+    from bpfree.exporters.main_source import trainer_sizes
+
+    tables = model_tables(trainer.graph, sides=2 if trainer.estimator.two_sided else 1)
+    sizes = {name: floats for name, floats, _ in trainer_sizes(tables, trainer)}
+    parts = {
+        "theta": _FLOAT * tables.n_theta,
+        "sample": _FLOAT * tables.features,
+        "arena": _FLOAT * sizes["TRAINER_ARENA"],
+        "record": _FLOAT * sizes["TRAINER_RECORD"],
+        "state": _FLOAT * sizes["TRAINER_STATE"],
+        "context": _CONTEXT,
+    }
+    return _with_total(parts)
+
+
+def training_plans(model, loss) -> dict[str, dict[str, int]]:
+    """training_bytes of every estimator of the tables with SGD, and of RGE with every update that has a rate."""
+    from bpfree.estimators import ESTIMATORS
+    from bpfree.trainer import Trainer
+    from bpfree.updates import UPDATES
+
+    rate_rows = [row for row in UPDATES if hasattr(row.settings, "lr")]
+    first, sgd = next(iter(ESTIMATORS)), rate_rows[0]
+    pairs = [(row, sgd) for row in ESTIMATORS] + [(first, row) for row in rate_rows[1:]]
+    base = Trainer(model.graph, model.frozen, loss, first.settings(), sgd.settings(), batch_size=1)
+    return {
+        f"{estimator.name} + {update.name}": training_bytes(
+            replace(base, estimator=estimator.settings(), update=update.settings())
+        )
+        for estimator, update in pairs
+        if isinstance(estimator.c, str) and isinstance(update.c, str)
+    }

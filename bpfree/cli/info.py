@@ -1,0 +1,147 @@
+# SPDX-License-Identifier: MIT
+"""`bpfree info FILE`: what is in a file that bpfree wrote."""
+
+from __future__ import annotations
+
+from math import prod
+from pathlib import Path
+
+import click
+
+from bpfree.cli.commands import Command
+from bpfree.cli.screen import Screen, facts, grid, json_option
+
+_COLUMNS = ("theta", "sample", "arena", "state")
+"""Parts of the RAM that have a column of their own."""
+
+
+@click.command(
+    cls=Command,
+    examples=(
+        ("bpfree train digits --out digits.npz", "make a model to look at"),
+        ("bpfree info digits.npz", "its layers and what it takes on a device"),
+        ("bpfree info digits.npz --json -", "the same for a program"),
+    ),
+    after="`bpfree evaluate FILE DATA` for its accuracy, `bpfree export firmware FILE FOLDER` for a device.",
+)
+@click.argument("file", type=click.Path(exists=True, dir_okay=False, path_type=Path))
+@json_option
+def info(file: Path, json_file) -> None:
+    """What is in FILE, a model that bpfree saved.
+
+    Layers with shapes, parameters and multiply-accumulates (MACs); ranks and
+    compression of tensor-train layers; and in bytes the RAM that inference and
+    training take on a 32-bit device, with one sample at a time.
+    """
+    from bpfree.model import Model
+
+    screen = Screen(json_file)
+    model = Model.load(file)
+    document = {"file": file, "kind": "model", **describe(model)}
+    show(screen, document)
+    screen.result("info", document)
+
+
+def describe(model) -> dict:
+    """All that is known of a model from the model alone."""
+    from bpfree.cli.footprint import inference_bytes, training_plans
+
+    graph = model.graph
+    layers = [layer_row(graph, node) for node in graph.nodes]
+    return {
+        "hash": model.hash,
+        "graph_hash": f"{graph.hash():016x}",
+        "inputs": list(graph.input.shape),
+        "outputs": list(graph.output.shape),
+        "parameters": graph.n_theta,
+        "frozen": graph.n_frozen,
+        "macs": sum(row["macs"] for row in layers),
+        "layers": layers,
+        "flash_weights_bytes": 4 * (graph.n_theta + graph.n_frozen),
+        "inference_ram_bytes": inference_bytes(model),
+        "training_ram_bytes": training_plans(model, "mse"),
+    }
+
+
+def layer_row(graph, node) -> dict:
+    """Name, op, shapes, parameters, MACs; for a TT layer its factors, ranks and what a dense one would have."""
+    from bpfree.ops import OPS
+
+    shape = graph.tensors[node.inputs[0]].shape
+    own = graph.slices[node.first_slice : node.first_slice + node.n_slices]
+    row = {
+        "name": node.name,
+        "op": node.op,
+        "from": [graph.tensors[tensor].name for tensor in node.inputs],
+        "inputs": list(shape),
+        "outputs": list(graph.tensors[node.output].shape),
+        "parameters": sum(part.size for part in own),
+        "frozen": sum(part.size for part in own if part.frozen),
+        "macs": OPS[node.op].macs(node.attributes, shape),
+    }
+    if node.op == "tt_linear":
+        outputs, bias = prod(row["outputs"]), node.attributes["bias"]
+        row["tt"] = {
+            "inputs": node.attributes["inputs"],
+            "outputs": node.attributes["outputs"],
+            "ranks": node.attributes["ranks"],
+            "sweep_from": node.attributes["start"],
+            "dense_parameters": (prod(shape) + bias) * outputs,
+            "dense_macs": prod(shape) * outputs,
+        }
+    return row
+
+
+def show(screen: Screen, document: dict) -> None:
+    """Layers, totals, and RAM by what it is for."""
+    screen.say(f"{document['file']}: a model, {_times(document['inputs'])} inputs, theta {document['hash']}")
+    layers = grid("layer", "output", "parameters", "MACs", right=(2, 3))
+    for row in document["layers"]:
+        layers.add_row(row["name"], _times(row["outputs"]), f"{row['parameters']:,}", f"{row['macs']:,}")
+    screen.show(layers)
+    for row in document["layers"]:
+        if "tt" in row:
+            screen.say(f"  {row['name']}: {_tensor_train(row)}")
+    screen.show(
+        facts(
+            [
+                ("trainable parameters", f"{document['parameters']:,}"),
+                ("constants", f"{document['frozen']:,}" if document["frozen"] else None),
+                ("MACs of a forward pass", f"{document['macs']:,}"),
+                ("flash for the weights", f"{document['flash_weights_bytes']:,} B"),
+            ]
+        )
+    )
+    screen.show(_ram_table(document))
+
+
+def _ram_table(document: dict):
+    plans = {"infer": document["inference_ram_bytes"]}
+    plans |= {f"train, {name}": parts for name, parts in document["training_ram_bytes"].items()}
+    title = "RAM on a 32-bit device in bytes, one sample at a time, without stack (infer: weights in flash)"
+    table = grid("", "total", *_COLUMNS, "other", title=title, right=range(1, 3 + len(_COLUMNS)))
+    for name, parts in plans.items():
+        known = [parts.get(column, 0) for column in _COLUMNS]
+        numbers = [parts["total"], *known, parts["total"] - sum(known)]
+        table.add_row(name, *(f"{number:,}" if number else "" for number in numbers))
+    return table
+
+
+def _tensor_train(row: dict) -> str:
+    tt = row["tt"]
+    parameters = _compared(tt["dense_parameters"] / row["parameters"], "parameters")
+    macs = _compared(tt["dense_macs"] / row["macs"], "MACs")
+    shape = f"{_list(tt['inputs'])} x {_list(tt['outputs'])}, ranks {_list(tt['ranks'])}"
+    return f"{shape}: {parameters}, {macs} than dense"
+
+
+def _compared(ratio: float, what: str) -> str:
+    return f"{ratio:.1f}x fewer {what}" if ratio >= 1 else f"{1 / ratio:.1f}x more {what}"
+
+
+def _times(sizes) -> str:
+    return " x ".join(map(str, sizes))
+
+
+def _list(sizes) -> str:
+    return f"[{','.join(map(str, sizes))}]"

@@ -1,0 +1,61 @@
+# SPDX-License-Identifier: MIT
+"""How good a model is on samples."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from bpfree.cli.commands import usage
+from bpfree.engines.batch import make_batch
+from bpfree.losses import get_loss
+from bpfree.probes import Probe
+from bpfree.progress import live_bar
+
+_CHUNK = 4096
+"""Samples at a time: activations of all of MNIST would take gigabytes in NumPy."""
+
+_QUICK = 20_000
+"""Samples that are done before a bar could be read."""
+
+_AT_THETA = Probe(0, 0, 0, 0.0, 0, 0)
+
+
+@dataclass(frozen=True)
+class Measured:
+    """samples, mean loss; for classes the accuracy and confusion[true class, predicted class] counts."""
+
+    samples: int
+    loss: float
+    accuracy: float | None = None
+    confusion: np.ndarray | None = None
+
+    def document(self) -> dict:
+        """For JSON."""
+        return {"samples": self.samples, "accuracy": self.accuracy, "loss": self.loss}
+
+    def __str__(self) -> str:
+        loss = f"loss {self.loss:.4f}"
+        return loss if self.accuracy is None else f"accuracy {self.accuracy:.2%}, {loss}"
+
+
+def measure(model, split, loss, engine, name: str = "") -> Measured:
+    """A model on (x, y) with a loss by name, on an engine."""
+    loss, graph = get_loss(loss), model.graph
+    with usage(x="data", y="data"):
+        batch = make_batch(graph, loss, *split)
+    total, confusion = 0.0, np.zeros((graph.output.size, graph.output.size), np.int64)
+    with live_bar(len(batch), name or "evaluating", None if len(batch) > _QUICK else False) as update:
+        for start in range(0, len(batch), _CHUNK):
+            part = batch.take(slice(start, start + _CHUNK))
+            values = engine.evaluate(graph, model.theta, model.frozen, part, loss, [_AT_THETA])
+            total += float(values.sum(dtype=np.float64))
+            if loss.labels:
+                predicted = engine.predict(graph, model.theta, model.frozen, part.x).argmax(axis=1)
+                np.add.at(confusion, (part.labels, predicted), 1)
+            update(start + len(part))
+    n = len(batch)
+    if not loss.labels:
+        return Measured(n, total / n)
+    return Measured(n, total / n, float(np.trace(confusion) / n), confusion)

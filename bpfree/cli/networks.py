@@ -1,0 +1,78 @@
+# SPDX-License-Identifier: MIT
+"""The network that a command trains: built in, written in the layer language, or saved."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from bpfree.cli.layer_text import LayerTextError, parse_layers
+
+NETWORKS = {
+    "mlp": "linear(32) relu linear(outputs)",
+    "tt": "tt(32,rank=6) relu linear(outputs)",
+    "mnist-tt": "tt([7,4,4,7],[8,4,4,8],rank=6) relu tt([8,4,4,8],[1,5,2,1],rank=6)",
+    "mnist-dense": "linear(1024) relu linear(10)",
+}
+"""Built-in networks in the layer language; mnist-tt is the published one of 3,962 parameters."""
+
+
+def build(data, model: str | None, layers: str | None, seed: int):
+    """The Model to start from, for this data: saved (a path), built in (a name), or `layers`."""
+    from bpfree.model import Model
+
+    if layers is not None:
+        network = from_text(layers, data, seed, "--layers")
+    elif model in NETWORKS:
+        network = from_text(NETWORKS[model], data, seed, f"--model {model}")
+    elif not Path(model).is_file():
+        wanted = f"{', '.join(NETWORKS)}, or a model that bpfree saved"
+        raise click.BadParameter(f"expected one of {wanted}; got {model!r}, which is neither", param_hint="--model")
+    else:
+        network = Model.load(model)
+    check_fits(network, data, "--layers" if layers is not None else f"--model {model}")
+    return network
+
+
+def from_text(text: str, data, seed: int, where: str):
+    """A Model of layers; what is wrong is marked in the text."""
+    from bpfree.model import Sequential
+
+    try:
+        placed = parse_layers(text, data.outputs)
+        layers = [layer for layer, _, _ in placed]
+        try:
+            return Sequential(data.shape, layers, seed=seed)
+        except (ValueError, TypeError) as error:
+            culprit = _first_that_fails(data.shape, layers)
+            raise LayerTextError(str(error), text, *placed[culprit][1:]) from None
+    except LayerTextError as error:
+        raise click.BadParameter(str(error), param_hint=where) from None
+
+
+def _first_that_fails(shape, layers) -> int:
+    from bpfree.model import Sequential
+
+    for count in range(1, len(layers)):
+        try:
+            Sequential(shape, layers[:count])
+        except (ValueError, TypeError):
+            return count - 1
+    return len(layers) - 1
+
+
+def check_fits(model, data, where: str) -> None:
+    """Inputs and outputs of the model against those of the data."""
+    features = 1
+    for size in data.shape:
+        features *= size
+    if model.graph.input.size != features:
+        raise click.BadParameter(
+            f"expected a network of {features} inputs for {data.name}, got one of {model.graph.input.size}",
+            param_hint=where,
+        )
+    outputs, needed = model.graph.output.size, data.outputs
+    if outputs < needed or (outputs != needed and not data.labels):
+        wanted = f"{needed} outputs for the {'classes' if data.labels else 'targets'} of {data.name}"
+        raise click.BadParameter(f"expected a network of {wanted}, got one of {outputs}", param_hint=where)
