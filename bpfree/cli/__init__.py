@@ -10,6 +10,7 @@ from bpfree.cli.commands import Commands
 
 _COMMANDS = {
     "demo": "Train digits without back-propagation, then go on on an emulated Cortex-M4F.",
+    "train": "Train a network on a data set, and save the model.",
     "evaluate": "Accuracy, loss and confusion of a saved model on a data set.",
     "info": "What is in a file: layers, parameters, MACs, and the RAM it takes on a device.",
     "bench": "Measure, and print ratios to peers measured in the same run.",

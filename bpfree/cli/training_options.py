@@ -1,0 +1,129 @@
+# SPDX-License-Identifier: MIT
+"""Options for estimator and update, made from the tables: a new row, or field of one, is an option."""
+
+from __future__ import annotations
+
+from dataclasses import MISSING, fields
+from typing import get_args, get_type_hints
+
+import click
+
+from bpfree.cli.commands import option, usage
+from bpfree.estimators import ESTIMATORS
+from bpfree.updates import UPDATES
+from bpfree.updates.chain import chain, clip
+from bpfree.updates.weight_decay import WeightDecay
+
+ESTIMATOR_KINDS = {row.settings.__name__.lower(): row.settings for row in ESTIMATORS}
+UPDATE_KINDS = {row.name: row.settings for row in UPDATES if hasattr(row.settings, "lr")}
+"""Settings classes by the name that the command line has for them; links without a rate have options of their own."""
+
+HELP = {
+    "n_queries": "Directions a step and group.",
+    "mu": "Smoothing radius, in units of the parameters.",
+    "two_sided": "Losses at theta + mu u and theta - mu u, or at theta + mu u and theta.",
+    "grouping": "Parameters that move at once: joint (all), layer or tensor.",
+    "lr": "Learning rate.",
+    "beta": "Share of the velocity that stays.",
+    "beta1": "Share of the mean that stays.",
+    "beta2": "Share of the mean square that stays.",
+    "epsilon": "Added to the root of the mean square.",
+}
+"""What a field means; tests/test_cli_train.py wants one for every field."""
+
+_ESTIMATOR_GROUP = "Estimator: how losses become a direction"
+_UPDATE_GROUP = "Update: how the parameters move"
+
+
+class _NumberOrName(click.ParamType):
+    name = "number|name"
+
+    def convert(self, value, param, ctx):
+        try:
+            return float(value)
+        except (TypeError, ValueError):
+            return value
+
+
+def _fields(kinds) -> dict[str, dict[str, object]]:
+    """Defaults by field and then by kind, in the order of the tables."""
+    found: dict[str, dict[str, object]] = {}
+    for kind, settings in kinds.items():
+        for field in fields(settings):
+            if field.init:
+                found.setdefault(field.name, {})[kind] = field.default
+    return found
+
+
+def _field_option(name: str, kinds, group: str):
+    """The option of a field that some of the kinds have; None stands for `not given`."""
+    own = {kind: settings for kind, settings in kinds.items() if name in {f.name for f in fields(settings)}}
+    hint = next(get_type_hints(settings)[name] for settings in own.values())
+    hints = set(get_args(hint)) or {hint}
+    flag = name.replace("_", "-")
+    text = f"{HELP.get(name, '')}  [{_defaults(name, own)}]".strip()
+    if hints == {bool}:
+        off = "one-sided" if name == "two_sided" else f"no-{flag}"
+        return option(f"--{flag}/--{off}", name, default=None, group=group, help=text)
+    kind = _NumberOrName() if {float, str} <= hints else next((k for k in (float, int, str) if k in hints), str)
+    return option(f"--{flag}", name, type=kind, default=None, group=group, help=text)
+
+
+def _defaults(name: str, kinds) -> str:
+    """`default: 0.01`, or by kind where they differ or only some have it."""
+    values = {kind: next(f.default for f in fields(cls) if f.name == name) for kind, cls in kinds.items()}
+    return ", ".join(f"{kind} {_shown(value)}" for kind, value in values.items() if value is not MISSING)
+
+
+def _shown(value) -> str:
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    return f"{value:g}" if isinstance(value, float) else str(value)
+
+
+def training_options(command):
+    """Adds the options of estimator and update to a command; `build` reads them."""
+    made = [
+        option("--estimator", type=click.Choice(list(ESTIMATOR_KINDS)), group=_ESTIMATOR_GROUP,
+               help="The method."),
+        *(_field_option(name, ESTIMATOR_KINDS, _ESTIMATOR_GROUP) for name in _fields(ESTIMATOR_KINDS)),
+        option("--update", type=click.Choice(list(UPDATE_KINDS)), group=_UPDATE_GROUP, help="The rule."),
+        *(_field_option(name, UPDATE_KINDS, _UPDATE_GROUP) for name in _fields(UPDATE_KINDS)),
+        option("--clip", type=float, group=_UPDATE_GROUP, help="Cut the estimator's coefficients to [-CLIP, CLIP]."),
+        option("--weight-decay", type=float, group=_UPDATE_GROUP, metavar="RATE",
+               help="Add RATE times the parameters to the gradient."),
+    ]  # fmt: skip
+    for decorate in reversed(made):
+        command = decorate(command)
+    return command
+
+
+def build(given: dict, recipe: dict):
+    """(estimator, update) from the options (None: not given) over a recipe's values.
+
+    A recipe holds values by option, `estimator` and `update` among them. Another
+    kind than the recipe's starts from that kind's own defaults.
+    """
+    estimator = _settings("estimator", ESTIMATOR_KINDS, given, recipe)
+    update = _settings("update", UPDATE_KINDS, given, recipe)
+    with usage(limit="clip", rate="weight_decay"):
+        links = [clip(given["clip"])] if given["clip"] is not None else []
+        links += [WeightDecay(given["weight_decay"])] if given["weight_decay"] is not None else []
+        return estimator, chain(*links, update) if links else update
+
+
+def _settings(what: str, kinds, given: dict, recipe: dict):
+    kind = given[what] or recipe[what]
+    own = {field.name for field in fields(kinds[kind])}
+    values = {name: recipe[name] for name in own if kind == recipe[what] and name in recipe}
+    for name, owners in _fields(kinds).items():
+        if given[name] is None:
+            continue
+        if name not in own:
+            raise click.UsageError(
+                f"--{name.replace('_', '-')}: a setting of --{what} {' or '.join(owners)}, got --{what} {kind}: "
+                "leave one of them out"
+            )
+        values[name] = given[name]
+    with usage():
+        return kinds[kind](**values)
