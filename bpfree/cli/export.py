@@ -1,0 +1,17 @@
+# SPDX-License-Identifier: MIT
+"""`bpfree export FORMAT`: ways out of Python."""
+
+from __future__ import annotations
+
+import click
+
+from bpfree.cli.commands import Commands
+
+_FORMATS = {
+    "firmware": "C99 sources that train the model on a microcontroller.",
+}
+
+
+@click.group(cls=Commands, table=_FORMATS, package="bpfree.cli", prefix="export_")
+def export() -> None:
+    """Write a saved model in another form."""

@@ -1,0 +1,161 @@
+# SPDX-License-Identifier: MIT
+"""`bpfree export firmware MODEL FOLDER`: C sources that train the model on a device."""
+
+from __future__ import annotations
+
+import shlex
+from pathlib import Path
+
+import click
+
+from bpfree.cli.commands import Command, option, usage
+from bpfree.cli.screen import Screen, facts, json_option
+from bpfree.cli.training_options import build, training_options
+
+ON_DEVICE = {"estimator": "rge", "n_queries": 8, "update": "sgd", "lr": 5e-3, "batch_size": 32}
+"""What a device goes on training with where nothing is said: plain SGD needs no RAM for state."""
+
+_SAMPLES = 100
+_SCALES = (1.0, 1 / 16, 1 / 255, 1 / 256)
+"""Of samples that are bytes times a constant; those take a quarter of the flash."""
+
+
+@click.command(
+    cls=Command,
+    examples=(
+        ("bpfree train digits --out digits.npz", "make a model"),
+        ("bpfree export firmware digits.npz firmware --data digits", "sources with 100 samples in flash"),
+        ("bpfree export firmware digits.npz firmware --data digits --samples 200 --update adam --lr 0.001",
+         "another update: see what RAM it takes"),
+        ("bpfree export firmware digits.npz bare", "without samples: you write the function that delivers them"),
+    ),
+    after="`make` in the folder builds firmware.elf with arm-none-eabi-gcc; bpfree.emulate in Python compiles and "
+    "runs it with packages from PyPI alone. main.c and port/port.c are yours to change: exporting again keeps them.",
+)  # fmt: skip
+@click.argument("model", type=click.Path(exists=True, dir_okay=False, path_type=Path))
+@click.argument("folder", type=click.Path(file_okay=False, path_type=Path))
+@option("--data", group="Samples in flash", help="A data set or an .npz file, as for `bpfree train`.")
+@option("--samples", "count", type=click.IntRange(1), group="Samples in flash", metavar="N",
+        help=f"How many of its training samples.  [{_SAMPLES}]")
+@option("--steps", type=int, default=100, show_default=True, group="Program", help="Training steps of main.c.")
+@option("--target", default="cortex-m4f", show_default=True, group="Program", help="The processor.")
+@option("--batch-size", type=int, group="Program", help=f"Samples a step.  [{ON_DEVICE['batch_size']}]")
+@option("--seed", type=int, default=0, show_default=True, group="Program", help="Of batches and directions.")
+@option("--loss", type=click.Choice(["cross_entropy", "mse"]), group="Program",
+        help="Default: cross_entropy where y holds classes, and without --data; mse where it holds targets.")
+@training_options
+@json_option
+def export_firmware(model: Path, folder: Path, json_file, **given) -> None:
+    """Write C99 sources to FOLDER that go on training MODEL on a microcontroller.
+
+    The folder is complete: the model's tables and weights, the parts of the
+    runtime that this model uses, a port, a main program, a Makefile. With
+    --data the samples lie in flash, as bytes where they are bytes times a
+    constant. Left out, estimator and update are RGE with 8 queries and SGD
+    with lr 0.005. The device computes the same bits as `bpfree` here.
+    """
+    from bpfree.cli import data as data_sets
+    from bpfree.cli import networks
+    from bpfree.cli.footprint import training_bytes
+    from bpfree.exporters import firmware
+    from bpfree.model import Model
+    from bpfree.trainer import Trainer
+
+    if given["count"] is not None and given["data"] is None:
+        raise click.UsageError("--samples: a number of samples of --data, got no --data")
+    check_folder(folder)
+    screen, network = Screen(json_file), Model.load(model)
+    samples, loss = None, given["loss"] or "cross_entropy"
+    if given["data"] is not None:
+        data = data_sets.load(given["data"])
+        networks.check_fits(network, data, "MODEL")
+        samples, loss = flash_samples(data, given["count"] or _SAMPLES), given["loss"] or data.loss
+    estimator, update = build(given, ON_DEVICE)
+    batch_size = given["batch_size"]
+    if batch_size is None:
+        batch_size = ON_DEVICE["batch_size"] if samples is None else min(ON_DEVICE["batch_size"], len(samples.rows))
+    with usage(rows="data", labels="data", targets="data", **{"samples.rows": "data", "samples.labels": "data"}):
+        trainer = Trainer(network.graph, network.frozen, loss, estimator, update, batch_size, given["seed"])
+        firmware.export(
+            network, folder, trainer=trainer, samples=samples, steps=given["steps"], target=given["target"]
+        )
+    ram = training_bytes(trainer)
+    weights = 4 * (network.graph.n_theta + network.graph.n_frozen)
+    in_flash = 0 if samples is None else _bytes_in_flash(samples)
+    parts = ", ".join(f"{name} {size:,}" for name, size in ram.items() if name != "total" and size)
+    screen.show(
+        facts(
+            [
+                ("folder", folder),
+                ("method", f"{estimator}, {update}"),
+                ("run", f"{loss}, batch_size {batch_size}, {given['steps']} steps, seed {given['seed']}"),
+                ("RAM without stack", f"{ram['total']:,} B: {parts}"),
+                ("flash, weights", f"{weights:,} B"),
+                ("flash, samples", None if samples is None else f"{in_flash:,} B: {_describe(samples)}"),
+            ]
+        )
+    )
+    if samples is None:
+        screen.say(f"write `int sample(...)`, declared in {folder}/runtime/bpfree/train.h: it delivers the samples")
+    screen.say(f"\nnext\n  make -C {shlex.quote(str(folder))}    (arm-none-eabi-gcc)")
+    screen.result(
+        "export firmware",
+        {
+            "model": model,
+            "hash": network.hash,
+            "folder": folder,
+            "target": given["target"],
+            "steps": given["steps"],
+            "samples": 0 if samples is None else len(samples.rows),
+            "settings": {
+                "loss": loss,
+                "estimator": repr(estimator),
+                "update": repr(update),
+                "batch_size": batch_size,
+                "seed": given["seed"],
+            },
+            "ram_bytes": ram,
+            "flash_weights_bytes": weights,
+            "flash_samples_bytes": in_flash,
+        },
+    )
+
+
+def check_folder(folder: Path) -> None:
+    """An export may take the place of an export: it replaces files, and the folder runtime as a whole."""
+    if not folder.is_dir() or not any(folder.iterdir()):
+        return
+    header = folder / "model.h"
+    if not header.is_file() or not header.read_text("utf-8", "replace").startswith("/* Written by bpfree"):
+        raise click.BadParameter(
+            f"expected a new folder, an empty one or an earlier export; {folder} holds something else",
+            param_hint="FOLDER",
+        )
+
+
+def flash_samples(data, count: int):
+    """The first training samples as a device holds them: bytes and a scale where that loses nothing."""
+    import numpy as np
+
+    from bpfree.exporters.firmware import Samples
+
+    x, y = (part[:count] for part in data.splits["train"])
+    x = np.asarray(x, np.float32).reshape(len(x), -1)
+    target = {"labels": np.asarray(y)} if data.labels else {"targets": np.asarray(y, np.float32).reshape(len(y), -1)}
+    for scale in _SCALES:
+        rows = np.rint(x / np.float32(scale))
+        if rows.min() >= 0 and rows.max() <= 255:
+            packed = Samples(rows.astype(np.uint8), **target, scale=scale)
+            if np.array_equal(packed.x, x):
+                return packed
+    return Samples(np.ascontiguousarray(x), **target)
+
+
+def _bytes_in_flash(samples) -> int:
+    labels = 4 * len(samples.rows) if samples.targets is None else samples.targets.nbytes
+    return samples.rows.nbytes + labels
+
+
+def _describe(samples) -> str:
+    kind = "floats" if samples.rows.dtype.kind == "f" else f"bytes times {samples.scale:g}"
+    return f"{len(samples.rows):,} samples, {kind}"
