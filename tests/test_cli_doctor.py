@@ -58,15 +58,15 @@ def test_an_engine_that_computes_something_else_is_broken(monkeypatch):
     assert "build it again" in result.stdout
 
 
-def test_without_the_core_nothing_is_broken(monkeypatch):
-    def missing():
-        raise CoreMissingError("the compiled core bpfree._core is not there: build it")
+@pytest.mark.parametrize(("exists", "status"), [(False, MISSING), (True, BROKEN)], ids=["missing", "broken"])
+def test_a_core_that_is_there_must_load(monkeypatch, exists, status):
+    def fail():
+        raise CoreMissingError("the compiled core bpfree._core is not there (undefined symbol): build it")
 
-    monkeypatch.setattr(native, "core", missing)
-    monkeypatch.setattr(checks, "find_spec", lambda name: None)
-    assert by_name(checks.core())["bpfree._core"].status == MISSING
-    monkeypatch.setattr(checks, "find_spec", lambda name: object())
-    assert by_name(checks.core())["bpfree._core"].status == BROKEN
+    monkeypatch.setattr(native, "core", fail)
+    monkeypatch.setattr(checks, "find_spec", lambda name: object() if exists else None)
+    (row,) = checks.core()
+    assert row.status == status and "build it" in row.advice
 
 
 @needs_core

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -15,6 +16,9 @@ import bpfree as bf
 from bpfree import native
 from bpfree.cli.footprint import training_bytes, training_plans
 from bpfree.datasets import load_digits
+from bpfree.layers import assemble
+from bpfree.ops import OPS
+from bpfree.registry import host_only
 
 DIGITS = load_digits()
 
@@ -86,7 +90,7 @@ def test_ram_of_training_is_what_the_runtime_asks_for(folder, name):
 
 
 def test_a_plan_for_every_estimator_and_update(folder):
-    plans = training_plans(bf.Model.load(folder / "digits.npz"), "mse")
+    plans = training_plans(bf.Model.load(folder / "digits.npz"))
     assert {"rge + sgd", "rge + momentum", "rge + sign_sgd", "rge + adam"} <= set(plans)
 
 
@@ -154,6 +158,32 @@ def test_what_does_not_fit_is_said_in_one_line(folder, monkeypatch, arguments, c
     monkeypatch.chdir(folder)
     result = run(*arguments)
     assert result.exit_code == code and message in result.stderr and len(result.stderr.splitlines()) == 1
+
+
+def test_info_of_what_cannot_train_or_run_on_a_device(tmp_path, monkeypatch):
+    bf.Sequential(4, [bf.ReLU()]).save(tmp_path / "relu.npz")
+    info = document("info", tmp_path / "relu.npz")
+    assert info["training_ram_bytes"] == {} and info["inference_ram_bytes"]["total"] == 32
+    relu = OPS["relu"]
+    monkeypatch.setitem(OPS._by_name, "relu", replace(relu, c=host_only("no kernel here")))
+    info = document("info", tmp_path / "relu.npz")
+    assert info["inference_ram_bytes"] is None and "no kernel here" in info["no_ram_plan"]
+    assert "no plan for a device: node 'relu1': relu has no C kernel" in run("info", tmp_path / "relu.npz").stdout
+
+
+def test_names_from_a_file_do_not_steer_the_terminal(tmp_path):
+    graph = assemble((4,), [("linear", "\x1b[2J[red]name", ["input"], {"outputs": 2, "bias": True})])
+    bf.Model(graph, np.zeros(10, np.float32)).save(tmp_path / "model.npz")
+    text = run("info", tmp_path / "model.npz").stdout
+    assert "\x1b" not in text and "[red]name" in text
+
+
+def test_numbers_that_overflow_are_told(tmp_path):
+    model = bf.Sequential(64, [bf.Linear(10)])
+    bf.Model(model.graph, np.full(650, 3e38, np.float32)).save(tmp_path / "huge.npz")
+    for engine in ("exact", "reference", *(["compiled"] if native.available() else [])):
+        found = document("evaluate", tmp_path / "huge.npz", "digits", "--split", "test", "--engine", engine)
+        assert found["splits"]["test"]["loss"] is None
 
 
 @pytest.mark.parametrize("command", [["info"], ["evaluate"], ["export", "firmware"]], ids=" ".join)

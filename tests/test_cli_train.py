@@ -306,6 +306,46 @@ def test_ctrl_c_saves_what_was_trained_and_says_how_to_go_on():
     assert f"{trained.hash}" in out and run(*shlex.split(line)[1:], "--max-steps", 1).exit_code == 0
 
 
+def test_the_second_ctrl_c_does_not_wait(monkeypatch):
+    import os
+
+    from bpfree.cli.interrupt import asked_to_stop
+
+    before = signal.getsignal(signal.SIGINT)
+    with pytest.raises(KeyboardInterrupt), asked_to_stop() as stop:
+        os.kill(os.getpid(), signal.SIGINT)
+        assert stop.asked
+        os.kill(os.getpid(), signal.SIGINT)
+    assert signal.getsignal(signal.SIGINT) is before
+
+
+WITHOUT_CORE = """
+import sys
+
+class Nothing:
+    def find_spec(self, name, path=None, target=None):
+        if name == "bpfree._core":
+            raise ModuleNotFoundError("No module named 'bpfree._core'", name=name)
+
+sys.meta_path.insert(0, Nothing())
+from bpfree.cli import main
+main(prog_name="bpfree")
+"""
+
+
+def without_core(*arguments):
+    return subprocess.run([sys.executable, "-c", WITHOUT_CORE, *arguments], capture_output=True, text=True)
+
+
+def test_without_the_compiled_core():
+    done = without_core("train", "digits", "--engine", "compiled", "--max-steps", "1")
+    assert done.returncode == 1 and "Build it with" in done.stderr and len(done.stderr.splitlines()) == 1
+    done = without_core("train", "digits", "--max-steps", "1", "--n-queries", "2", "--no-floor", "--json", "-")
+    assert done.returncode == 0 and json.loads(done.stdout)["steps"] == 1
+    done = without_core("doctor")
+    assert done.returncode == 0 and "missing bpfree._core" in done.stdout and "nothing is broken" in done.stdout
+
+
 def test_training_options_follow_the_tables():
     options = {p.name: p for p in train_command.params if isinstance(p, click.Option)}
     for kinds in (training_options.ESTIMATOR_KINDS, training_options.UPDATE_KINDS):

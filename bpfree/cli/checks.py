@@ -75,8 +75,7 @@ def core() -> list[Check]:
     try:
         native.core()
     except CoreMissingError as error:
-        there = find_spec("bpfree._core") is not None
-        return [Check("compiled core", "bpfree._core", BROKEN if there else MISSING, "", str(error))]
+        return [Check("compiled core", "bpfree._core", BROKEN if _core_exists() else MISSING, "", str(error))]
     names, chosen = native.isa_names(supported=False), native.isa_names()
     detail = f"{', '.join(chosen)}; takes {chosen[-1]}" + (
         f" (built for {', '.join(sorted(set(names) - set(chosen)))} too, which this processor lacks)"
@@ -92,6 +91,13 @@ def core() -> list[Check]:
         else Check("compiled core", "tables", OK, "the same operations, losses, estimators and updates as Python")
     )
     return rows
+
+
+def _core_exists() -> bool:
+    try:
+        return find_spec("bpfree._core") is not None
+    except ImportError:
+        return False
 
 
 def stale_tables() -> list[str]:

@@ -156,7 +156,12 @@ def _complain(error: click.ClickException, program: str) -> None:
             return
         first, *rest = message.splitlines()
         message = "\n".join([f"{first.rstrip('.')} ({path} --help)", *rest])
-    click.echo(f"{path}: {message}", err=True)
+    click.echo(printable(f"{path}: {message}"), err=True)
+
+
+def printable(text: str) -> str:
+    """Without what could steer a terminal: names and texts may come from a file of anybody's."""
+    return "".join(c if c.isprintable() or c == "\n" else "\N{REPLACEMENT CHARACTER}" for c in text)
 
 
 def _describe(error: Exception) -> str:

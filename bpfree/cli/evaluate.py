@@ -8,7 +8,7 @@ from pathlib import Path
 import click
 
 from bpfree.cli.commands import Command, option
-from bpfree.cli.screen import Screen, grid, json_option
+from bpfree.cli.screen import Grid, Screen, json_option
 
 _SPLITS = ("train", "validation", "test")
 _WIDEST = 20
@@ -54,10 +54,10 @@ def evaluate(model: Path, data: str, split, loss, engine, json_file) -> None:  #
     loss, engine = loss or samples.loss, get_engine(engine)
     found = {name: measure(network, samples.splits[name], loss, engine, name) for name in wanted}
     screen.say(f"{model} on {samples.name}, theta {network.hash}")
-    table = grid("split", "samples", "accuracy", "loss", right=(1, 2, 3))
+    table = Grid("split", "samples", "accuracy", "loss", right=(1, 2, 3))
     for name, row in found.items():
         accuracy = "" if row.accuracy is None else f"{row.accuracy:.2%}"
-        table.add_row(name, f"{row.samples:,}", accuracy, f"{row.loss:.4f}")
+        table.row(name, f"{row.samples:,}", accuracy, f"{row.loss:.4f}")
     screen.show(table)
     confusion = found[wanted[-1]].confusion
     if confusion is not None:
@@ -77,12 +77,12 @@ def _confusion(counts, split: str):
     classes = [str(number) for number in range(len(counts))]
     title = f"{split}: a row for each class, a column for what it is taken for"
     if len(counts) > _WIDEST:
-        table = grid("class", "samples", "right", title=f"{split}, by class", right=(1, 2))
+        table = Grid("class", "samples", "right", title=f"{split}, by class", right=(1, 2))
         for number, row in enumerate(counts):
-            table.add_row(str(number), f"{row.sum():,}", f"{row[number] / max(1, row.sum()):.1%}")
+            table.row(str(number), f"{row.sum():,}", f"{row[number] / max(1, row.sum()):.1%}")
         return table
-    table = grid("", *classes, "right", title=title, right=range(1, len(classes) + 2))
+    table = Grid("", *classes, "right", title=title, right=range(1, len(classes) + 2))
     for number, row in enumerate(counts):
         cells = [str(count) if count else "." for count in row]
-        table.add_row(str(number), *cells, f"{row[number] / max(1, row.sum()):.1%}")
+        table.row(str(number), *cells, f"{row[number] / max(1, row.sum()):.1%}")
     return table

@@ -39,8 +39,11 @@ def training_bytes(trainer) -> dict[str, int]:
     return _with_total(parts)
 
 
-def training_plans(model, loss) -> dict[str, dict[str, int]]:
-    """training_bytes of every estimator of the tables with SGD, and of RGE with every update that has a rate."""
+def training_plans(model) -> dict[str, dict[str, int]]:
+    """training_bytes of every estimator of the tables with SGD, and of RGE with every update that has a rate.
+
+    The loss needs no memory, so any does.
+    """
     from bpfree.estimators import ESTIMATORS
     from bpfree.trainer import Trainer
     from bpfree.updates import UPDATES
@@ -48,7 +51,9 @@ def training_plans(model, loss) -> dict[str, dict[str, int]]:
     rate_rows = [row for row in UPDATES if hasattr(row.settings, "lr")]
     first, sgd = next(iter(ESTIMATORS)), rate_rows[0]
     pairs = [(row, sgd) for row in ESTIMATORS] + [(first, row) for row in rate_rows[1:]]
-    base = Trainer(model.graph, model.frozen, loss, first.settings(), sgd.settings(), batch_size=1)
+    if model.graph.n_theta == 0:
+        return {}
+    base = Trainer(model.graph, model.frozen, "mse", first.settings(), sgd.settings(), batch_size=1)
     return {
         f"{estimator.name} + {update.name}": training_bytes(
             replace(base, estimator=estimator.settings(), update=update.settings())

@@ -9,7 +9,7 @@ from pathlib import Path
 import click
 
 from bpfree.cli.commands import Command
-from bpfree.cli.screen import Screen, facts, grid, json_option
+from bpfree.cli.screen import Grid, Screen, facts, json_option
 
 _COLUMNS = ("theta", "sample", "arena", "state")
 """Parts of the RAM that have a column of their own."""
@@ -48,6 +48,10 @@ def describe(model) -> dict:
 
     graph = model.graph
     layers = [layer_row(graph, node) for node in graph.nodes]
+    try:
+        ram = {"inference_ram_bytes": inference_bytes(model), "training_ram_bytes": training_plans(model)}
+    except ValueError as error:  # an operation without a kernel, or more than 32 bits can count
+        ram = {"inference_ram_bytes": None, "training_ram_bytes": {}, "no_ram_plan": str(error)}
     return {
         "hash": model.hash,
         "graph_hash": f"{graph.hash():016x}",
@@ -58,8 +62,7 @@ def describe(model) -> dict:
         "macs": sum(row["macs"] for row in layers),
         "layers": layers,
         "flash_weights_bytes": 4 * (graph.n_theta + graph.n_frozen),
-        "inference_ram_bytes": inference_bytes(model),
-        "training_ram_bytes": training_plans(model, "mse"),
+        **ram,
     }
 
 
@@ -95,9 +98,9 @@ def layer_row(graph, node) -> dict:
 def show(screen: Screen, document: dict) -> None:
     """Layers, totals, and RAM by what it is for."""
     screen.say(f"{document['file']}: a model, {_times(document['inputs'])} inputs, theta {document['hash']}")
-    layers = grid("layer", "output", "parameters", "MACs", right=(2, 3))
+    layers = Grid("layer", "output", "parameters", "MACs", right=(2, 3))
     for row in document["layers"]:
-        layers.add_row(row["name"], _times(row["outputs"]), f"{row['parameters']:,}", f"{row['macs']:,}")
+        layers.row(row["name"], _times(row["outputs"]), f"{row['parameters']:,}", f"{row['macs']:,}")
     screen.show(layers)
     for row in document["layers"]:
         if "tt" in row:
@@ -112,18 +115,21 @@ def show(screen: Screen, document: dict) -> None:
             ]
         )
     )
-    screen.show(_ram_table(document))
+    if document["inference_ram_bytes"] is None:
+        screen.say(f"no plan for a device: {document['no_ram_plan']}")
+    else:
+        screen.show(_ram_table(document))
 
 
 def _ram_table(document: dict):
     plans = {"infer": document["inference_ram_bytes"]}
     plans |= {f"train, {name}": parts for name, parts in document["training_ram_bytes"].items()}
     title = "RAM on a 32-bit device in bytes, one sample at a time, without stack (infer: weights in flash)"
-    table = grid("", "total", *_COLUMNS, "other", title=title, right=range(1, 3 + len(_COLUMNS)))
+    table = Grid("", "total", *_COLUMNS, "other", title=title, right=range(1, 3 + len(_COLUMNS)))
     for name, parts in plans.items():
         known = [parts.get(column, 0) for column in _COLUMNS]
         numbers = [parts["total"], *known, parts["total"] - sum(known)]
-        table.add_row(name, *(f"{number:,}" if number else "" for number in numbers))
+        table.row(name, *(f"{number:,}" if number else "" for number in numbers))
     return table
 
 

@@ -11,7 +11,7 @@ from pathlib import Path
 import click
 
 from bpfree import __version__
-from bpfree.cli.commands import option
+from bpfree.cli.commands import option, printable
 
 
 class NewFile(click.Path):
@@ -23,8 +23,12 @@ class NewFile(click.Path):
     def convert(self, value, param, ctx):
         """The path, checked."""
         path = super().convert(value, param, ctx)
-        if str(path) != "-" and not path.parent.is_dir():
+        if str(path) == "-":
+            return path
+        if not path.parent.is_dir():
             self.fail(f"the folder {path.parent} does not exist: make it first", param, ctx)
+        if not os.access(path.parent, os.W_OK):
+            self.fail(f"nothing can be written to the folder {path.parent}", param, ctx)
         return path
 
 
@@ -47,13 +51,13 @@ class Screen:
 
     def say(self, text: str = "") -> None:
         """A line for people."""
-        click.echo(text, err=self.stderr)
+        click.echo(printable(text), err=self.stderr)
 
-    def show(self, table) -> None:
-        """Something of rich."""
+    def show(self, grid) -> None:
+        """A Grid."""
         from rich.console import Console
 
-        Console(stderr=self.stderr, highlight=False).print(table)
+        Console(stderr=self.stderr, highlight=False).print(grid.table)
 
     def result(self, command: str, document: dict) -> None:
         """Write the JSON object, if it was asked for: `command`, `bpfree` (version), then the document."""
@@ -82,30 +86,30 @@ def replace_file(path: Path, write) -> bool:
     return existed
 
 
-def grid(*columns: str, title: str | None = None, right=()):
-    """A rich table; columns whose index is in `right` are numbers."""
-    from rich.table import Table
+class Grid:
+    """A table: columns by title, those whose index is in `right` are numbers. Rows are texts, never markup."""
 
-    table = Table(title=title, title_justify="left", show_header=bool(columns))
-    for k, column in enumerate(columns):
-        table.add_column(column, justify="right" if k in right else "left", overflow="fold", no_wrap=k == 0)
-    return table
+    def __init__(self, *columns: str, title: str | None = None, right=()):
+        from rich.table import Table
+
+        self.table = Table(title=title, title_justify="left", show_header=bool(columns))
+        for k, column in enumerate(columns):
+            self.table.add_column(column, justify="right" if k in right else "left", overflow="fold", no_wrap=k == 0)
+
+    def row(self, *cells) -> None:
+        """Add one."""
+        from rich.text import Text
+
+        self.table.add_row(*(Text(printable(str(cell))) for cell in cells))
 
 
-def facts(rows, title: str | None = None):
+def facts(rows) -> Grid:
     """A table of (name, value) rows; a value of None leaves the row out."""
-    table = grid(title=title)
+    grid = Grid()
     for name, value in rows:
         if value is not None:
-            table.add_row(_escape(name), _escape(value))
-    return table
-
-
-def _escape(text) -> str:
-    """File names may hold brackets, which rich would read."""
-    from rich.markup import escape
-
-    return escape(str(text))
+            grid.row(name, value)
+    return grid
 
 
 def _plain(value):
