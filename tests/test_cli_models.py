@@ -8,7 +8,6 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from helpers import device_loop
 from scipy.special import logsumexp
 from test_cli import run
 
@@ -19,6 +18,7 @@ from bpfree.datasets import load_digits
 from bpfree.layers import assemble
 from bpfree.ops import OPS
 from bpfree.registry import host_only
+from bpfree.tables import model_tables
 
 DIGITS = load_digits()
 
@@ -81,17 +81,20 @@ def test_ram_of_training_is_what_the_runtime_asks_for(folder, name):
     x, labels = np.zeros((2, model.graph.input.size), np.float32), np.zeros(2, np.uint32)
     pointers = native.core().ffi.sizeof("bpfree_context")
     for update in (bf.SGD(), bf.Adam(), bf.Momentum()):
-        for estimator in (bf.RGE(), bf.RGE(n_queries=5, grouping="tensor")):
+        for estimator in (bf.RGE(), bf.RGE(5, grouping="tensor"), bf.RGE(3, direction="gaussian"), bf.CGE(0.3)):
             trainer = bf.Trainer(model.graph, model.frozen, "cross_entropy", estimator, update, batch_size=1)
             plan = training_bytes(trainer)
-            asked = device_loop(trainer, x, labels).train_bytes()
+            device = native.NativeModel(model_tables(model.graph, sides=estimator.sides), "scalar")
+            loop = native.NativeTrainer(device, data=(x, labels, None), **trainer.native_settings())
+            asked = loop.train_bytes()
             assert plan["total"] - plan["context"] == asked - pointers
             assert plan["total"] == sum(size for part, size in plan.items() if part != "total")
 
 
 def test_a_plan_for_every_estimator_and_update(folder):
     plans = training_plans(bf.Model.load(folder / "digits.npz"))
-    assert {"rge + sgd", "rge + momentum", "rge + sign_sgd", "rge + adam"} <= set(plans)
+    assert {"rge + sgd", "rge_sphere + sgd", "cge + sgd", "rge + momentum", "rge + adam"} <= set(plans)
+    assert plans["rge + sgd"]["work"] == 0 < plans["rge_sphere + sgd"]["work"]
 
 
 def test_evaluate_counts_as_numpy_does(folder):

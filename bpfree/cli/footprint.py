@@ -3,13 +3,13 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import fields, replace
 
 from bpfree.tables import model_tables
 
 _FLOAT = 4
-_CONTEXT = 24
-"""Bytes of bpfree_context on a 32-bit processor: five pointers and the step."""
+_CONTEXT = 28
+"""Bytes of bpfree_context on a 32-bit processor: six pointers and the step."""
 
 
 def inference_bytes(model) -> dict[str, int]:
@@ -26,7 +26,7 @@ def training_bytes(trainer) -> dict[str, int]:
     """RAM of the device's training loop, by what it is for: what `bpfree_train_size` adds up there."""
     from bpfree.exporters.main_source import trainer_sizes
 
-    tables = model_tables(trainer.graph, sides=2 if trainer.estimator.two_sided else 1)
+    tables = model_tables(trainer.graph, sides=trainer.estimator.sides)
     sizes = {name: floats for name, floats, _ in trainer_sizes(tables, trainer)}
     parts = {
         "theta": _FLOAT * tables.n_theta,
@@ -34,6 +34,7 @@ def training_bytes(trainer) -> dict[str, int]:
         "arena": _FLOAT * sizes["TRAINER_ARENA"],
         "record": _FLOAT * sizes["TRAINER_RECORD"],
         "state": _FLOAT * sizes["TRAINER_STATE"],
+        "work": _FLOAT * sizes["TRAINER_WORK"],
         "context": _CONTEXT,
     }
     return _with_total(parts)
@@ -53,11 +54,17 @@ def training_plans(model) -> dict[str, dict[str, int]]:
     pairs = [(row, sgd) for row in ESTIMATORS] + [(first, row) for row in rate_rows[1:]]
     if model.graph.n_theta == 0:
         return {}
-    base = Trainer(model.graph, model.frozen, "mse", first.settings(), sgd.settings(), batch_size=1)
+    base = Trainer(model.graph, model.frozen, "mse", _settings(first), sgd.settings(), batch_size=1)
     return {
         f"{estimator.name} + {update.name}": training_bytes(
-            replace(base, estimator=estimator.settings(), update=update.settings())
+            replace(base, estimator=_settings(estimator), update=update.settings())
         )
         for estimator, update in pairs
         if isinstance(estimator.c, str) and isinstance(update.c, str)
     }
+
+
+def _settings(row):
+    """An estimator of this row with its class's defaults."""
+    chosen = any(field.init and field.name == "direction" for field in fields(row.settings))
+    return row.settings(direction=row.direction) if chosen else row.settings()

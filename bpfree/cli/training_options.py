@@ -9,7 +9,9 @@ from typing import get_args, get_type_hints
 import click
 
 from bpfree.cli.commands import option, usage
+from bpfree.cli.schedule_options import schedule_options, schedule_values, with_schedule
 from bpfree.estimators import ESTIMATORS
+from bpfree.schedules.table import Schedule
 from bpfree.updates import UPDATES
 from bpfree.updates.chain import chain, clip
 from bpfree.updates.weight_decay import WeightDecay
@@ -20,6 +22,10 @@ UPDATE_KINDS = {row.name: row.settings for row in UPDATES if hasattr(row.setting
 
 HELP = {
     "n_queries": "Directions a step and group.",
+    "direction": "What directions are drawn from: rademacher (signs, least memory), gaussian or sphere.",
+    "scale": "1, or dim: the estimate shortened by q / (q + d - 1), so that lr need not depend on q and d.",
+    "fraction": "Share of the parameters probed in a step, others every time.",
+    "rescale": "Divide by the fraction, so that the estimate is as long as the gradient.",
     "mu": "Smoothing radius, in units of the parameters.",
     "two_sided": "Losses at theta + mu u and theta - mu u, or at theta + mu u and theta.",
     "grouping": "Parameters that move at once: joint (all), layer or tensor.",
@@ -62,11 +68,14 @@ def _field_option(name: str, kinds, group: str):
     hints = set(get_args(hint)) or {hint}
     flag = name.replace("_", "-")
     text = f"{HELP.get(name, '')}  [{_defaults(name, own)}]".strip()
+    if Schedule in hints:
+        text = text.replace("  [", f" See --{flag}-schedule.  [", 1)
     if hints == {bool}:
         off = "one-sided" if name == "two_sided" else f"no-{flag}"
         return option(f"--{flag}/--{off}", name, default=None, group=group, help=text)
     kind = _NumberOrName() if {float, str} <= hints else next((k for k in (float, int, str) if k in hints), str)
-    return option(f"--{flag}", name, type=kind, default=None, group=group, help=text)
+    metavar = {int: "N", float: "X", str: "NAME"}.get(kind, "X|NAME")
+    return option(f"--{flag}", name, type=kind, metavar=metavar, default=None, group=group, help=text)
 
 
 def _defaults(name: str, kinds) -> str:
@@ -85,30 +94,41 @@ def training_options(command):
     """Adds the options of estimator and update to a command; `build` reads them."""
     made = [
         option("--estimator", type=click.Choice(list(ESTIMATOR_KINDS)), group=_ESTIMATOR_GROUP,
-               help="The method."),
+               help="The method: rge random directions, cge one parameter at a time."),
         *(_field_option(name, ESTIMATOR_KINDS, _ESTIMATOR_GROUP) for name in _fields(ESTIMATOR_KINDS)),
+        *schedule_options("mu", _ESTIMATOR_GROUP),
         option("--update", type=click.Choice(list(UPDATE_KINDS)), group=_UPDATE_GROUP, help="The rule."),
         *(_field_option(name, UPDATE_KINDS, _UPDATE_GROUP) for name in _fields(UPDATE_KINDS)),
-        option("--clip", type=float, group=_UPDATE_GROUP, help="Cut the estimator's coefficients to [-CLIP, CLIP]."),
-        option("--weight-decay", type=float, group=_UPDATE_GROUP, metavar="RATE",
-               help="Add RATE times the parameters to the gradient."),
+        *schedule_options("lr", _UPDATE_GROUP),
+        option("--clip", type=float, metavar="X", group=_UPDATE_GROUP, help="Cut the estimator's coefficients to [-X, X]."),
+        option("--weight-decay", type=float, group=_UPDATE_GROUP, metavar="X",
+               help="Add X times the parameters to the gradient."),
     ]  # fmt: skip
     for decorate in reversed(made):
         command = decorate(command)
     return command
 
 
-def build(given: dict, recipe: dict):
+def build(given: dict, recipe: dict, plan_steps):
     """(estimator, update) from the options (None: not given) over a recipe's values.
 
     A recipe holds values by option, `estimator` and `update` among them. Another
-    kind than the recipe's starts from that kind's own defaults.
+    kind than the recipe's starts from that kind's own defaults, without a
+    schedule. plan_steps(estimator, update): the steps of the run, for schedules
+    whose own are not given.
     """
     estimator = _settings("estimator", ESTIMATOR_KINDS, given, recipe)
     update = _settings("update", UPDATE_KINDS, given, recipe)
     with usage(limit="clip", rate="weight_decay"):
         links = [clip(given["clip"])] if given["clip"] is not None else []
         links += [WeightDecay(given["weight_decay"])] if given["weight_decay"] is not None else []
+    values = {what: schedule_values(what, given, recipe, owner)
+              for what, owner in (("mu", "estimator"), ("lr", "update"))}  # fmt: skip
+    if any(values.values()):
+        steps = plan_steps(estimator, update)
+        estimator = with_schedule(estimator, "mu", values["mu"], steps)
+        update = with_schedule(update, "lr", values["lr"], steps)
+    with usage():
         return estimator, chain(*links, update) if links else update
 
 
