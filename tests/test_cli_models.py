@@ -16,6 +16,8 @@ from bpfree import native
 from bpfree.cli.footprint import training_bytes, training_plans
 from bpfree.datasets import load_digits
 from bpfree.layers import assemble
+from bpfree.native.model import NativeModel
+from bpfree.native.trainer import NativeTrainer
 from bpfree.ops import OPS
 from bpfree.registry import host_only
 from bpfree.tables import model_tables
@@ -84,8 +86,8 @@ def test_ram_of_training_is_what_the_runtime_asks_for(folder, name):
         for estimator in (bf.RGE(), bf.RGE(5, grouping="tensor"), bf.RGE(3, direction="gaussian"), bf.CGE(0.3)):
             trainer = bf.Trainer(model.graph, model.frozen, "cross_entropy", estimator, update, batch_size=1)
             plan = training_bytes(trainer)
-            device = native.NativeModel(model_tables(model.graph, sides=estimator.sides), "scalar")
-            loop = native.NativeTrainer(device, data=(x, labels, None), **trainer.native_settings())
+            device = NativeModel(model_tables(model.graph, sides=estimator.sides), "scalar")
+            loop = NativeTrainer(device, data=(x, labels, None), **trainer.native_settings())
             asked = loop.train_bytes()
             assert plan["total"] - plan["context"] == asked - pointers
             assert plan["total"] == sum(size for part, size in plan.items() if part != "total")

@@ -29,7 +29,7 @@ from bpfree.floors import random_features_floor
 DIGITS = load_digits()
 KEYS = {
     "command", "bpfree", "data", "settings", "outcome", "steps", "loss", "validation", "test", "floor", "history",
-    "parameters", "forwards", "evaluations", "macs", "seconds", "peak_ram_bytes", "hash", "files",
+    "parameters", "forwards", "evaluations", "macs", "seconds", "peak_ram_bytes", "hash", "files", "outcome_code", "best",
 }  # fmt: skip
 
 
@@ -58,11 +58,14 @@ def test_the_same_bits_as_in_python():
     assert told["hash"] == same.model.hash == bf.Model.load("bpfree-digits.npz").hash
     assert set(told) == KEYS and told["outcome"] == "done" and told["steps"] == 7
     assert (told["forwards"], told["evaluations"], told["macs"]) == (same.forwards, same.evaluations, same.macs)
-    assert told["history"] == {"metric": "accuracy", "validation": [list(pair) for pair in same.validation]}
+    looks = told["history"]["validation"]
+    assert told["history"]["metric"] == "accuracy"
+    assert [(row["step"], row["value"], row["forwards"]) for row in looks] == [row[:3] for row in same.history]
+    assert told["best"] == {"step": same.best.step, "value": same.best.value}
     assert told["test"]["accuracy"] == same.model.accuracy(*DIGITS.test)
     assert told["validation"]["accuracy"] == same.validation[-1][1]
     assert told["loss"] == same.losses[-1] and told["parameters"] == model.graph.n_theta
-    assert told["files"] == {"model": "bpfree-digits.npz", "plot": None}
+    assert told["files"] == dict(model="bpfree-digits.npz", plot=None, checkpoint=None, journal=None)
     assert told["floor"] == {"reason": "not asked for"}
     assert told["peak_ram_bytes"] > 1e7 and told["seconds"] > 0
 
@@ -217,7 +220,6 @@ def test_compressed_and_damaged_data_are_refused():
         (["--weight-decay", -1], "--weight-decay: expected a finite number > 0, got -1.0"),
         (["--batch-size", 0], "--batch-size: expected an integer in [1, 16777216], got 0"),
         (["--batch-size", 5000], "--batch-size: expected at most the number of samples 1297, got 5000"),
-        (["--epochs", 2, "--max-steps", 3], "--epochs, --max-steps: expected one of them, got both"),
         (["--max-steps", 0], "--max-steps: expected an integer >= 1, got 0"),
         (["--epochs", -1], "--epochs: expected an integer >= 1, got -1"),
         (["--validate-every", 0], "--validate-every: expected an integer >= 1, got 0"),
@@ -362,12 +364,12 @@ def test_training_options_follow_the_tables():
 
 def test_the_options_are_the_arguments_of_python():
     options = {p.name for p in train_command.params if isinstance(p, click.Option)}
-    only_in_python = {"model", "data", "callback"}
+    only_in_python = {"model", "data", "callbacks"}
     missing = set(inspect.signature(bf.train).parameters) - only_in_python - options
     assert not missing, f"bpfree train lacks {sorted(missing)}"
     defaults = {name: p.default for name, p in inspect.signature(bf.train).parameters.items()}
     for parameter in train_command.params:
-        if parameter.name in ("seed", "validate_every"):
+        if parameter.name in ("seed", "validate_every", "checkpoint_every", "resume"):
             assert parameter.default == defaults[parameter.name]
 
 

@@ -18,6 +18,9 @@ INTERRUPTED = 130
 _NAMED = re.compile(r"[A-Za-z_][\w.]*(, [A-Za-z_][\w.]*)*: ")
 """How the library's complaints about arguments begin."""
 
+_ARGUMENT = re.compile(r"\b([a-z_]+)=(True|path|)(?![\w(\"'])")
+"""How it advises arguments."""
+
 
 class Option(click.Option):
     """An option that knows under which heading of --help it stands."""
@@ -124,6 +127,7 @@ class Commands(click.Group):
 
     def main(self, args=None, prog_name=None, complete_var=None, standalone_mode: bool = True, **extra):
         """Run, and end with one line and an exit code instead of a traceback where the user can help it."""
+        extra.setdefault("obj", list(sys.argv[1:] if args is None else args))  # what was typed, for advice on going on
         if not standalone_mode:
             return super().main(args, prog_name, complete_var, standalone_mode, **extra)
         try:
@@ -189,7 +193,12 @@ def usage(**aliases: str):
         if not found:
             raise
         names = [option_name(aliases.get(name, name)) for name in found.group()[:-2].split(", ")]
-        raise click.UsageError(f"{', '.join(names)}: {str(error)[found.end():]}") from error
+        raise click.UsageError(f"{', '.join(names)}: {_typed(str(error)[found.end():])}") from error
+
+
+def _typed(text: str) -> str:
+    """Advice for Python, such as resume=True or journal=path, as it is typed here."""
+    return _ARGUMENT.sub(lambda m: option_name(m[1]) + {"True": "", "path": " FILE", "": " N"}[m[2]], text)
 
 
 def option_name(name: str) -> str:

@@ -16,8 +16,14 @@ from bpfree.cli.screen import NewFile, Screen, facts, json_option, replace_file
 from bpfree.cli.training_options import build, training_options
 from bpfree.errors import check_seed
 
+SNAPSHOTS = 500
+"""Steps between a journal's snapshots where the estimator needs them and none are asked for."""
+
 _LOSSES = ("cross_entropy", "mse")
-_NETWORK, _BUDGET, _RUN = "Network", "Data and budget", "Run"
+_NETWORK, _DATA, _BUDGET, _RUN = "Network", "Data", "Budget: the first that is reached ends the run", "Run"
+_DISK = "On the disk, for runs that are cut off"
+_BUDGETS = ("epochs", "max_steps", "max_forwards", "max_evaluations")
+_FAILURES = ("nonfinite_loss", "overflow", "mu_too_small")
 
 
 @click.command(
@@ -30,7 +36,9 @@ _NETWORK, _BUDGET, _RUN = "Network", "Data and budget", "Run"
         ("bpfree train digits", "the handwritten digits in the package, about 5 seconds"),
         ('bpfree train digits --layers "tt(32,rank=6) tanh linear(outputs)" --out tt.npz', "a network of your own"),
         ("bpfree train digits --model tt.npz --out more.npz --lr 0.001 --max-steps 500 --seed 1", "go on from it"),
-        ("bpfree train digits --estimator rge --n-queries 8 --update sgd --lr 0.01 --json -", "for a program"),
+        ("bpfree train digits --checkpoint run.ckpt --resume --journal run.journal", "again after a crash: it goes on"),
+        ("bpfree train digits --estimator cge --fraction 0.05 --max-forwards 1e6 --lr-schedule cosine_decay",
+         "another method, and an end by cost"),
     ),
     after="`bpfree evaluate MODEL DATA`, `bpfree info MODEL`, `bpfree export firmware MODEL FOLDER --data DATA`.",
 )
@@ -40,20 +48,33 @@ _NETWORK, _BUDGET, _RUN = "Network", "Data and budget", "Run"
 @option("--layers", group=_NETWORK, metavar="TEXT",
         help='Layers in a small language: "tt(1024,rank=6) relu linear(outputs)"; names and arguments are those of '
              "bpfree's layers, outputs is what the data needs.")
-@option("--validation", type=click.FloatRange(0, 0.9), default=0.1, show_default=True, group=_BUDGET, metavar="SHARE",
+@option("--validation", type=click.FloatRange(0, 0.9), default=0.1, show_default=True, group=_DATA, metavar="SHARE",
         help="Put aside from training where the data has no validation split.")
-@option("--batch-size", type=int, group=_BUDGET, help="Samples a step.")
-@option("--epochs", type=int, group=_BUDGET, help="Walks through the training samples.")
-@option("--max-steps", type=int, group=_BUDGET, help="Steps, instead of epochs.")
+@option("--batch-size", type=int, metavar="N", group=_DATA, help="Samples a step.")
+@option("--epochs", type=int, metavar="N", group=_BUDGET, help="Walks through the training samples.")
+@option("--max-steps", type=int, metavar="N", group=_BUDGET, help="Steps.")
+@option("--max-forwards", type=float, metavar="N", group=_BUDGET, help="Samples passed through the network.")
+@option("--max-evaluations", type=float, metavar="N", group=_BUDGET, help="Losses of a minibatch.")
+@option("--patience", type=int, metavar="N", group=_BUDGET, help="Validations in a row that are no better.")
 @option("--loss", type=click.Choice(_LOSSES), group="Estimator: how losses become a direction",
         help="Default: cross_entropy where y holds classes, mse where it holds targets.")
 @training_options
-@option("--validate-every", type=int, default=500, show_default=True, group=_RUN, metavar="STEPS",
-        help="How often to look at the validation split.")
+@option("--validate-every", type=int, default=500, show_default=True, group=_RUN, metavar="N",
+        help="Steps between two looks at the validation split.")
 @option("--engine", type=click.Choice(["compiled", "reference", "exact"]), group=_RUN,
         help="What computes the losses; default: compiled where it is installed.")
-@option("--seed", type=int, default=0, show_default=True, group=_RUN, help="Of first weights, batches and directions.")
+@option("--seed", type=int, default=0, show_default=True, metavar="N", group=_RUN, help="Of first weights, batches and directions.")
 @option("--progress/--no-progress", default=None, group=_RUN, help="A live bar; default: on a terminal.")
+@option("--checkpoint", type=NewFile(), metavar="FILE", group=_DISK,
+        help="Everything that --resume needs, replaced as a whole while the run goes on.")
+@option("--checkpoint-every", type=int, default=500, show_default=True, metavar="N", group=_DISK,
+        help="Steps between two checkpoints.")
+@option("--resume", is_flag=True, default=False, group=_DISK,
+        help="Go on from the checkpoint to the same bits as if nothing had happened; start anew where there is none.")
+@option("--journal", type=NewFile(), metavar="FILE", group=_DISK,
+        help="A few bytes a step, from which `bpfree replay` makes the model again; FILE.start.npz is where it begins.")
+@option("--journal-every", type=int, metavar="N", group=_DISK,
+        help=f"Steps between snapshots of the parameters in the journal; default: none, for cge {SNAPSHOTS}.")
 @option("--out", type=NewFile(), group="Output", metavar="FILE", help="The trained model; default: bpfree-DATA.npz.")
 @option("--plot", type=NewFile(), group="Output", metavar="FILE", help="A picture of loss and validation.")
 @option("--floor/--no-floor", default=True, show_default=True, group="Output",
@@ -67,7 +88,8 @@ def train(**given) -> None:  # fmt: skip
     may hold x_validation, y_validation, x_test and y_test too. The test split
     is looked at once, at the end.
 
-    Ctrl-C ends the run after its step and saves what was trained.
+    Ctrl-C ends the run after its step and saves what was trained; with
+    --checkpoint the same command goes on with --resume.
     """
     from bpfree.cli import data as data_sets
 
@@ -81,29 +103,49 @@ def train(**given) -> None:  # fmt: skip
     screen.result("train", document)
     if interrupted:
         sys.exit(INTERRUPTED)
-    if run.outcome != "done":
+    if run.outcome_code in _FAILURES:
         sys.exit(1)
 
 
 class _Plan:
     """A run that has been checked and can start."""
 
+    start: Path | None = None
+    """The file of the model that a journal begins with."""
+
     def __init__(self, given: dict, data):
         from bpfree.cli import networks
 
         self.given, self.data = given, data
-        _refuse_pairs(given, ("model", "layers"), ("epochs", "max_steps"))
+        _refuse_pairs(given, ("model", "layers"))
         defaults = recipe(data.name)
         with usage():
             check_seed(given["seed"])
         self.model = networks.build(data, given["model"] or defaults["model"], given["layers"], given["seed"])
-        self.estimator, self.update = build(given, defaults)
         self.loss = given["loss"] or data.loss
         n = len(data.splits["train"][0])
         self.batch_size = given["batch_size"] if given["batch_size"] is not None else min(defaults["batch_size"], n)
-        self.budget = {name: given[name] for name in ("epochs", "max_steps") if given[name] is not None}
-        self.budget = self.budget or {"epochs": defaults["epochs"]}
+        self.budget = {name: given[name] for name in _BUDGETS if given[name] is not None}
+        self.budget = self.budget or {name: defaults[name] for name in _BUDGETS if name in defaults}
+        self.estimator, self.update = build(given, defaults, self.plan_steps)
         self.out = given["out"] or Path(f"bpfree-{data.name}.npz")
+        self.journal_every = given["journal_every"]
+        if given["journal"] is not None and self.journal_every is None and _journal_kind(self.estimator) == "SNAPSHOT":
+            self.journal_every = SNAPSHOTS
+        if given["patience"] is not None and "validation" not in data.splits:
+            raise click.UsageError("--patience: expected a validation split, or --validation above 0, to go by")
+
+    def plan_steps(self, estimator, update) -> int:
+        """How many steps the budget allows."""
+        from bpfree.plan import count_steps
+        from bpfree.trainer import Trainer
+
+        n = len(self.data.splits["train"][0])
+        budget = {**dict.fromkeys(_BUDGETS), **self.budget}
+        with usage():
+            graph = self.model.graph
+            trainer = Trainer(graph, self.model.frozen, self.loss, estimator, update, self.batch_size)
+            return max(1, count_steps(trainer, n, **budget)[0])
 
     def check_output(self) -> None:
         """Nothing that would be lost, and nothing that would fail after minutes."""
@@ -113,6 +155,25 @@ class _Plan:
             if find_spec("matplotlib") is None:
                 raise Failure('--plot needs matplotlib: pip install "bpfree[plot]"')
         check_model_place(self.out)
+        resumable = self.given["checkpoint"] is not None
+        if resumable and self.given["model"] and self.out.resolve() == Path(self.given["model"]).resolve():
+            raise click.UsageError("--out: expected another file than --model's, which --resume starts from")
+        if self.given["journal"] is not None:
+            self.start = Path(f"{self.given['journal']}.start.npz")
+            check_model_place(self.start, "--journal")
+
+    def save_start(self) -> None:
+        """Where a journal begins, which replay needs; never in place of another run's."""
+        from bpfree.model import Model
+
+        if self.start is None:
+            return
+        if not self.start.is_file():
+            replace_file(self.start, self.model.save)
+        elif Model.load(self.start).hash != self.model.hash:
+            raise click.BadParameter(
+                f"{self.start} is there and is where another run started: give another name", param_hint="--journal"
+            )
 
     def describe(self) -> str:
         """What is about to happen."""
@@ -134,13 +195,15 @@ class _Plan:
         from bpfree.training import train as train_model
 
         network = "layers" if self.given["layers"] else "model"
+        self.save_start()
+        keep = {name: self.given[name] for name in ("checkpoint", "checkpoint_every", "resume", "journal", "patience")}
         with asked_to_stop() as stop, usage(x="data", y="data", model=network):
             run = train_model(
                 self.model, self.data.splits["train"], loss=self.loss, estimator=self.estimator, update=self.update,
                 batch_size=self.batch_size, validation=self.data.splits.get("validation"),
                 validate_every=self.given["validate_every"], engine=get_engine(self.given["engine"]),
-                seed=self.given["seed"], progress=self.given["progress"], callback=lambda step, run: not stop.asked,
-                **self.budget,
+                seed=self.given["seed"], progress=self.given["progress"], callbacks=lambda step, run: not stop.asked,
+                journal_every=self.journal_every, **keep, **self.budget,
             )  # fmt: skip
         return run, stop.asked
 
@@ -160,12 +223,14 @@ class _Plan:
             "data": self.data.describe(),
             "settings": self.settings(),
             "outcome": run.outcome,
+            "outcome_code": "interrupted" if interrupted else run.outcome_code,
             "steps": len(run.losses),
             "loss": run.losses[-1] if run.losses else None,
             "validation": measured["validation"].document() if "validation" in measured else None,
             "test": measured["test"].document() if "test" in measured else None,
             "floor": floor,
-            "history": {"metric": run.metric, "validation": run.validation},
+            "history": {"metric": run.metric, "validation": [row._asdict() for row in run.history]},
+            "best": run.best and {"step": run.best.step, "value": run.best.value},
             "parameters": run.model.graph.n_theta,
             "forwards": run.forwards,
             "evaluations": run.evaluations,
@@ -173,7 +238,7 @@ class _Plan:
             "seconds": run.seconds,
             "peak_ram_bytes": peak,
             "hash": run.model.hash,
-            "files": {"model": self.out, "plot": self.given["plot"]},
+            "files": {"model": self.out, **{name: self.given[name] for name in ("plot", "checkpoint", "journal")}},
         }
         floor_row = f"{floor['accuracy']:.2%} on {floor['split']}" if "accuracy" in floor else floor["reason"]
         screen.show(
@@ -192,6 +257,9 @@ class _Plan:
                     ("theta", run.model.hash),
                     ("outcome", run.outcome),
                     ("model", f"{self.out}{' (replaced)' if replaced else ''}"),
+                    ("best validation", run.best and f"{run.best.value:.4f} after step {run.best.step:,}"),
+                    ("checkpoint", self.given["checkpoint"]),
+                    ("journal", self.given["journal"] and f"{self.given['journal']}, begins with {self.start}"),
                     ("picture", self.given["plot"]),
                 ]
             )
@@ -207,7 +275,8 @@ class _Plan:
             "estimator": repr(self.estimator),
             "update": repr(self.update),
             "batch_size": self.batch_size,
-            **{"epochs": None, "max_steps": None, **self.budget},
+            **dict.fromkeys(_BUDGETS),
+            **self.budget,
             "seed": self.given["seed"],
         }
 
@@ -247,13 +316,30 @@ class _Plan:
         """Commands that work when pasted."""
         model, source = shlex.quote(str(self.out)), shlex.quote(self.given["data"])
         folder = shlex.quote(f"{self.out.with_suffix('')}-firmware")
-        on = f"bpfree train {source} --model {model} --seed {self.given['seed'] + 1} --out {model}"
         lines = [
             f"bpfree evaluate {model} {source}",
             f"bpfree info {model}",
             f"bpfree export firmware {model} {folder} --data {source}",
         ]
-        return "\nnext\n" + "\n".join(f"  {line}" for line in ([on, *lines] if interrupted else lines))
+        if self.given["journal"] is not None:
+            lines.append(f"bpfree replay {shlex.quote(str(self.given['journal']))}")
+        if interrupted:
+            lines.insert(0, self.how_to_go_on(model, source))
+        return "\nnext\n" + "\n".join(f"  {line}" for line in lines)
+
+    def how_to_go_on(self, model: str, source: str) -> str:
+        """The command that goes on with this run: exactly from a checkpoint, else from the saved model."""
+        if self.given["checkpoint"] is None:
+            return f"bpfree train {source} --model {model} --seed {self.given['seed'] + 1} --out {model}"
+        typed = click.get_current_context().obj or []
+        return shlex.join(["bpfree", *typed, *([] if "--resume" in typed else ["--resume"])])
+
+
+def _journal_kind(estimator) -> str:
+    """What a journal of this estimator is made of: SCALARS or SNAPSHOT."""
+    from bpfree.estimators import ESTIMATORS
+
+    return ESTIMATORS.of(estimator).journal
 
 
 def _refuse_pairs(given: dict, *pairs) -> None:
@@ -263,7 +349,7 @@ def _refuse_pairs(given: dict, *pairs) -> None:
             raise click.UsageError(f"{one}, {other}: expected one of them, got both")
 
 
-def check_model_place(path: Path) -> None:
+def check_model_place(path: Path, option_name: str = "--out") -> None:
     """A model may take the place of a model, of nothing else."""
     from bpfree.errors import FormatError
     from bpfree.model import Model
@@ -274,5 +360,5 @@ def check_model_place(path: Path) -> None:
         Model.load(path)
     except FormatError:
         raise click.BadParameter(
-            f"{path} is there and is not a bpfree model: choose another name", param_hint="--out"
+            f"{path} is there and is not a bpfree model: choose another name", param_hint=option_name
         ) from None
