@@ -13,6 +13,7 @@ _COMMANDS = {
     "train": "Train a network on a data set, and save the model.",
     "evaluate": "Accuracy, loss and confusion of a saved model on a data set.",
     "info": "What is in a file: layers, parameters, MACs, and the RAM it takes on a device.",
+    "replay": "Make a model again from the journal of its run, without data.",
     "export": "Write a model as firmware sources.",
     "bench": "Measure, and print ratios to peers measured in the same run.",
     "doctor": "What is installed, what it unlocks, and whether it works.",

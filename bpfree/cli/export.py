@@ -8,6 +8,7 @@ import click
 from bpfree.cli.commands import Commands
 
 _FORMATS = {
+    "onnx": "One file for ONNX Runtime, browsers, phones and converters to small devices.",
     "firmware": "C99 sources that train the model on a microcontroller.",
 }
 

@@ -70,7 +70,7 @@ def export_firmware(model: Path, folder: Path, json_file, **given) -> None:
         data = data_sets.load(given["data"])
         networks.check_fits(network, data, "MODEL")
         samples, loss = flash_samples(data, given["count"] or _SAMPLES), given["loss"] or data.loss
-    estimator, update = build(given, ON_DEVICE)
+    estimator, update = build(given, ON_DEVICE, lambda estimator, update: given["steps"])
     batch_size = given["batch_size"]
     if batch_size is None:
         batch_size = ON_DEVICE["batch_size"] if samples is None else min(ON_DEVICE["batch_size"], len(samples.rows))

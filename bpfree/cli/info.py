@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import sys
 from math import prod
 from pathlib import Path
 
@@ -21,25 +22,42 @@ _COLUMNS = ("theta", "sample", "arena", "state")
         ("bpfree train digits --out digits.npz", "make a model to look at"),
         ("bpfree info digits.npz", "its layers and what it takes on a device"),
         ("bpfree info digits.npz --json -", "the same for a program"),
+        ("bpfree train digits --journal run.journal --max-steps 100", "make a journal"),
+        ("bpfree info run.journal", "verified to the last byte"),
     ),
     after="`bpfree evaluate FILE DATA` for its accuracy, `bpfree export firmware FILE FOLDER` for a device.",
 )
 @click.argument("file", type=click.Path(exists=True, dir_okay=False, path_type=Path))
 @json_option
 def info(file: Path, json_file) -> None:
-    """What is in FILE, a model that bpfree saved.
+    """What is in FILE: a model, a checkpoint or a journal that bpfree wrote.
 
-    Layers with shapes, parameters and multiply-accumulates (MACs); ranks and
+    Of a model: layers with shapes, parameters and multiply-accumulates (MACs); ranks and
     compression of tensor-train layers; and in bytes the RAM that inference and
-    training take on a 32-bit device, with one sample at a time.
+    training take on a 32-bit device, with one sample at a time. Of a journal:
+    whether every byte is as it was written or where it breaks (exit code 1),
+    its steps and settings. Of a checkpoint: which run, and how far it is.
     """
+    from bpfree.cli import info_runs
+
+    kinds = {
+        "model": (_model, show),
+        "journal": (info_runs.journal, info_runs.show_journal),
+        "checkpoint": (info_runs.checkpoint, info_runs.show_checkpoint),
+    }
+    screen, kind = Screen(json_file), info_runs.kind_of(file)
+    look, tell = kinds[kind]
+    document = {"file": file, "kind": kind, **look(file)}
+    tell(screen, document)
+    screen.result("info", document)
+    if document.get("damage"):
+        sys.exit(1)
+
+
+def _model(path: Path) -> dict:
     from bpfree.model import Model
 
-    screen = Screen(json_file)
-    model = Model.load(file)
-    document = {"file": file, "kind": "model", **describe(model)}
-    show(screen, document)
-    screen.result("info", document)
+    return describe(Model.load(path))
 
 
 def describe(model) -> dict:

@@ -1,0 +1,150 @@
+# SPDX-License-Identifier: MIT
+"""What `bpfree info` says of journals and checkpoints."""
+
+from __future__ import annotations
+
+import json
+import zipfile
+from pathlib import Path
+
+from bpfree.cli.screen import Screen, facts
+from bpfree.errors import FormatError
+
+
+def kind_of(path: Path) -> str:
+    """ "journal", "checkpoint" or "model", by the first bytes and the names in an archive; no more is trusted."""
+    from bpfree.journal_format import MAGIC
+
+    with open(path, "rb") as file:
+        if file.read(4) == MAGIC[:4]:
+            return "journal"
+    try:
+        with zipfile.ZipFile(path) as archive:
+            return "checkpoint" if "checkpoint.npy" in archive.namelist() else "model"
+    except (OSError, ValueError, zipfile.BadZipFile):
+        return "model"  # whose reader says what is wrong
+
+
+def journal(path: Path) -> dict:
+    """A journal, every byte verified: what it is of, its steps, and where it breaks if it does."""
+    from bpfree.journal_format import Type, read_header, read_records
+    from bpfree.settings import load
+
+    data = memoryview(path.read_bytes())
+    try:
+        header = read_header(data)
+    except FormatError as error:
+        raise FormatError(f"{path}: {error}") from None
+    counts, events, damage = dict.fromkeys(Type, 0), [], None
+    stop, steps = len(header.data), header.first_step
+    try:
+        for record in read_records(data, header):
+            counts[record.kind] += 1
+            stop = record.stop
+            steps = record.step + (record.kind is Type.SCALARS)
+            if record.kind is Type.EVENT:
+                events.append({"step": record.step, "text": record.event()[1]})
+    except FormatError as error:
+        damage = str(error)
+    return {
+        "journal": header.kind.name,
+        "settings": load(header.settings),
+        "base_hash": header.base_hash,
+        "first_step": header.first_step,
+        "steps": steps,
+        "records": counts[Type.SCALARS],
+        "snapshots": counts[Type.SNAPSHOT],
+        "events": events,
+        "bytes": len(data),
+        "verified_bytes": stop,
+        "torn_bytes": 0 if damage else len(data) - stop,
+        "damage": damage,
+    }
+
+
+def show_journal(screen: Screen, document: dict) -> None:
+    """For people."""
+    settings, torn = document["settings"], document["torn_bytes"]
+    end = document["events"][-1] if document["events"] else None
+    state = f"verified, all {document['verified_bytes']:,} bytes"
+    if torn:
+        state = f"verified up to a write that was cut off: {torn} bytes at the end are left out"
+    if document["damage"]:
+        state = f"DAMAGED: {document['damage']}; good up to there, {document['steps']:,} steps"
+    screen.say(f"{document['file']}: a journal of {document['journal']}, {document['bytes']:,} bytes")
+    screen.show(
+        facts(
+            [
+                ("bytes", state),
+                ("steps", f"{document['first_step']:,} to {document['steps']:,}"),
+                ("snapshots", f"{document['snapshots']:,}"),
+                ("last words", end and f"step {end['step']:,}: {end['text']}"),
+                ("begins with theta", document["base_hash"]),
+                *_settings(settings),
+            ]
+        )
+    )
+
+
+def checkpoint(path: Path) -> dict:
+    """A checkpoint: which run it is of, and how far that is."""
+    import numpy as np
+
+    from bpfree.graph import theta_hash
+    from bpfree.npz import read_arrays
+
+    names = ("theta", "checkpoint", "losses", "history", "records")
+    arrays = read_arrays(path, names, what="bpfree checkpoint")
+    try:
+        about = json.loads(str(arrays["checkpoint"]))
+        identity, counts = about["identity"], [float(value) for value in about["counts"]]
+        losses, history = (np.asarray(arrays[name], np.float64) for name in ("losses", "history"))
+        best, mark = about["best"] and [float(value) for value in about["best"]], about["mark"]
+        return {
+            "version": about["version"],
+            "settings": identity if isinstance(identity, dict) else dict(identity),
+            "steps": len(losses),
+            "loss": float(losses[-1]) if losses.size else None,
+            "validations": [{"step": int(row[0]), "value": row[1]} for row in history.reshape(-1, 5).tolist()],
+            "best": best and {"step": int(best[0]), "value": best[1]},
+            "evaluations": int(counts[1]),
+            "forwards": int(counts[2]),
+            "seconds": counts[3],
+            "journal_bytes": mark and int(mark[0]),
+            "hash": theta_hash(arrays["theta"]),
+        }
+    except (ValueError, LookupError, TypeError, AttributeError, OverflowError, RecursionError) as error:
+        raise FormatError(f"{path}: not a bpfree checkpoint: {error}") from None
+
+
+def show_checkpoint(screen: Screen, document: dict) -> None:
+    """For people."""
+    look = document["validations"][-1] if document["validations"] else None
+    best, mark = document["best"], document["journal_bytes"]
+    screen.say(f"{document['file']}: a checkpoint after step {document['steps']:,}, theta {document['hash']}")
+    screen.show(
+        facts(
+            [
+                ("loss", None if document["loss"] is None else f"{document['loss']:.4f}"),
+                ("last validation", look and f"{look['value']:.4f} after step {look['step']:,}"),
+                ("best validation", best and f"{best['value']:.4f} after step {best['step']:,}"),
+                ("forwards (samples passed through)", f"{document['forwards']:,}"),
+                ("loss evaluations", f"{document['evaluations']:,}"),
+                ("seconds", f"{document['seconds']:.1f}"),
+                ("journal", mark and f"goes on at byte {mark:,}"),
+                *_settings(document["settings"]),
+            ]
+        )
+    )
+
+
+def _settings(settings: dict) -> list:
+    """Rows of a run's settings."""
+    named = ("loss", "estimator", "update", "batch_size", "seed", "data", "validation", "engine")
+    return [(name, _flat(settings[name])) for name in named if settings.get(name) is not None]
+
+
+def _flat(value) -> str:
+    if isinstance(value, dict):
+        return ", ".join(f"{key} {_flat(item)}" for key, item in value.items())
+    return "; ".join(map(_flat, value)) if isinstance(value, list) else str(value)

@@ -1,0 +1,67 @@
+# SPDX-License-Identifier: MIT
+"""`bpfree replay JOURNAL`: the model again, from the journal alone."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from bpfree.cli.commands import Command, option, usage
+from bpfree.cli.screen import NewFile, Screen, facts, json_option, replace_file
+from bpfree.cli.train import check_model_place
+
+
+@click.command(
+    cls=Command,
+    examples=(
+        ("bpfree train digits --journal run.journal", "make a journal; run.journal.start.npz is where it begins"),
+        ("bpfree replay run.journal", "the same model again, without the data"),
+        ("bpfree replay run.journal --to-step 100 --out early.npz", "as it was after 100 steps"),
+    ),
+    after="`bpfree info JOURNAL` says what is in one, `bpfree evaluate MODEL DATA` how good the model is.",
+)
+@click.argument("journal", type=click.Path(exists=True, dir_okay=False, path_type=Path))
+@click.argument("start", required=False, type=click.Path(exists=True, dir_okay=False, path_type=Path))
+@option("--to-step", type=int, metavar="N", group="What", help="Stop after so many steps; default: after all of them.")
+@option("--engine", type=click.Choice(["compiled", "reference", "exact"]), group="What",
+        help="What computes; default: compiled where it is installed. All give the same bits.")
+@option("--out", type=NewFile(), metavar="FILE", group="Output", help="The model; default: JOURNAL.npz.")
+@json_option
+def replay(journal: Path, start: Path | None, to_step, engine, out, json_file) -> None:  # fmt: skip
+    """Make the model of a run again from JOURNAL, bit for bit, without data.
+
+    START is the model that the run began with; left out, the file that
+    `bpfree train --journal JOURNAL` put beside it, JOURNAL.start.npz.
+    """
+    from bpfree.journal import Journal
+    from bpfree.journal import replay as walk
+    from bpfree.model import Model
+
+    out = out or Path(f"{journal}.npz")
+    check_model_place(out)
+    begin = start or Path(f"{journal}.start.npz")
+    if not begin.is_file():
+        raise click.UsageError(f"START: expected the model that the run began with, as {begin} is not there")
+    screen, written, model = Screen(json_file), Journal.read(journal), Model.load(begin)
+    with usage(theta="start", trainer="start", model="start"):
+        theta = walk(written, model, engine=engine, to_step=to_step)
+    result = Model(model.graph, theta, model.frozen)
+    replaced = replace_file(out, result.save)
+    steps = _steps(written) if to_step is None else to_step
+    torn = f"{written.torn} bytes of a write that was cut off are left out" if written.torn else None
+    rows = [
+        ("steps", f"{steps:,}"),
+        ("journal", torn),
+        ("theta", result.hash),
+        ("model", f"{out}{' (replaced)' if replaced else ''}"),
+    ]
+    screen.show(facts(rows))
+    document = {"journal": journal, "start": begin, "steps": steps, "torn_bytes": written.torn}
+    screen.result("replay", {**document, "hash": result.hash, "files": {"model": out}})
+
+
+def _steps(journal) -> int:
+    """After how many steps of the run the journal ends."""
+    last = max((snapshot.step for snapshot in journal.snapshots), default=journal.first_step)
+    return journal.first_step + len(journal.records) if journal.kind == "SCALARS" else last

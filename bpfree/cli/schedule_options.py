@@ -1,0 +1,73 @@
+# SPDX-License-Identifier: MIT
+"""Options for a learning rate or a mu that changes with the step, made from the table of schedules."""
+
+from __future__ import annotations
+
+from dataclasses import fields, replace
+
+import click
+
+from bpfree.cli.commands import option, usage
+from bpfree.schedules import SCHEDULES
+
+CONSTANT = "constant"
+"""The name for no schedule, where a recipe has one."""
+
+_KINDS = {
+    "steps": (int, "N", "Steps of cosine_decay and linear_decay; default: those of the run."),
+    "rate": (float, "X", "What exponential_decay multiplies by."),
+    "every": (int, "N", "Steps between two multiplications of exponential_decay.  [default: 1]"),
+    "end": (float, "X", "Where it stops falling.  [default: 0]"),
+    "warmup": (int, "N", "First steps, over which it grows in equal parts.  [default: 0]"),
+}
+"""Type, metavar and help by field of the schedules; tests/test_cli_train.py wants one for every field."""
+
+
+def schedule_options(what: str, group: str) -> list:
+    """--WHAT-schedule and its settings, for what = "lr" or "mu"."""
+    names = [*(row.name for row in SCHEDULES), CONSTANT]
+    made = [
+        option(f"--{what}-schedule", type=click.Choice(names), group=group,
+               help=f"How --{what} changes with the step; it is where that starts.")
+    ]  # fmt: skip
+    for name, (kind, metavar, text) in _KINDS.items():
+        made.append(option(f"--{what}-{name}", type=kind, metavar=metavar, group=group, help=text))
+    return made
+
+
+def schedule_values(what: str, given: dict, recipe: dict, owner: str) -> dict:
+    """The settings of a schedule, `schedule` its name among them; {} for none.
+
+    owner: "estimator" or "update"; a recipe's schedule is for the recipe's own.
+    """
+    same = given[owner] in (None, recipe[owner])
+    typed = {name: given[f"{what}_{name}"] for name in ("schedule", *_KINDS) if given[f"{what}_{name}"] is not None}
+    taken = {name: recipe[f"{what}_{name}"] for name in ("schedule", *_KINDS) if same and f"{what}_{name}" in recipe}
+    if typed.get("schedule", taken.get("schedule")) != taken.get("schedule"):
+        taken = {}  # of another schedule
+    values = {**taken, **typed}
+    name = values.get("schedule", CONSTANT)
+    own = {field.name for field in fields(SCHEDULES[name].settings)} if name != CONSTANT else set()
+    for setting in typed:
+        if setting != "schedule" and setting not in own:
+            owners = [row.name for row in SCHEDULES if setting in {field.name for field in fields(row.settings)}]
+            raise click.UsageError(
+                f"--{what}-{setting}: a setting of --{what}-schedule {' or '.join(owners)}, got {name}"
+            )
+    return values if name != CONSTANT else {}
+
+
+def with_schedule(settings, what: str, values: dict, steps: int):
+    """settings (an estimator or an update) with a schedule in place of the number `what`."""
+    if not values:
+        return settings
+    row = SCHEDULES[values["schedule"]]
+    defaults = {"start": getattr(settings, what), "end": 0.0, "warmup": 0, "steps": steps, "every": 1}
+    chosen = {**defaults, **{name: value for name, value in values.items() if name != "schedule"}}
+    own = [field.name for field in fields(row.settings)]
+    if "rate" in own and "rate" not in chosen:
+        raise click.UsageError(f"--{what}-rate: expected a number in (0, 1] as well, for {row.name}")
+    with usage(start=what, **{name: f"{what}_{name}" for name in _KINDS}):
+        schedule = row.settings(**{name: chosen[name] for name in own})
+    with usage(mu="mu_schedule"):
+        return replace(settings, **{what: schedule})
