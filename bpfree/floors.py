@@ -17,6 +17,10 @@ RIDGES = tuple(10.0**k for k in range(-8, 2))
 """Ridge strengths tried, in units of the features' mean variance times the number of samples."""
 
 
+_CHUNK = 4096
+"""Samples whose features are held at a time."""
+
+
 class Floor(NamedTuple):
     """accuracy: mean over the models; accuracies and ridges: of each of them."""
 
@@ -57,25 +61,32 @@ def random_features_floor(models, train, test, *, validation=None, ridge=RIDGES)
 
 def _floor(model, train, test, validation, strengths) -> tuple[float, float]:
     """Test accuracy and the ridge strength chosen."""
-    classes = model.graph.output.size
-    features, labels = _features(model, train, "train")
-    heads = _ridge_heads(features, np.eye(classes)[labels], strengths)
-    features, labels = _features(model, validation, "validation")
-    best = int(np.argmax([_accuracy(features, labels, head) for head in heads]))
-    return _accuracy(*_features(model, test, "test"), heads[best]), strengths[best]
+    train, validation, test = (
+        _checked(model, data, name) for data, name in ((train, "train"), (validation, "validation"), (test, "test"))
+    )
+    heads = _ridge_heads(_chunks(model, train), model.graph.output.size, strengths)
+    best = int(np.argmax(_accuracies(_chunks(model, validation), heads)))
+    return _accuracies(_chunks(model, test), heads[best : best + 1])[0], strengths[best]
 
 
-def _features(model, data, name):
-    """Features and labels of a split, checked."""
+def _checked(model, data, name):
+    """x and labels of a split."""
     (x, labels), classes = data, model.graph.output.size
-    features, labels = body_features(model, x), np.asarray(labels)
+    labels = np.asarray(labels)
     if labels.shape != (len(x),) or not np.issubdtype(labels.dtype, np.integer):
         wanted = f"integer labels of shape ({len(x)},)"
         raise TypeError(f"{name}: expected {wanted}, got {labels.dtype} {labels.shape}")
     low, high = labels.min(), labels.max()
     if low < 0 or high >= classes:
         raise ValueError(f"{name}: expected labels in [0, {classes - 1}], got {low} to {high}")
-    return features, labels
+    return x, labels
+
+
+def _chunks(model, data):
+    """Features and labels, a few samples at a time: those of all of MNIST would take half a gigabyte."""
+    x, labels = data
+    for start in range(0, len(x), _CHUNK):
+        yield body_features(model, x[start : start + _CHUNK]), labels[start : start + _CHUNK]
 
 
 def body_features(model: Model, x) -> np.ndarray:
@@ -95,20 +106,33 @@ def body_features(model: Model, x) -> np.ndarray:
     return part.predict(x).astype(np.float64)
 
 
-def _ridge_heads(features, targets, strengths) -> list[tuple[np.ndarray, np.ndarray]]:
-    """(weight, bias) for each strength; the bias is not penalised. One eigendecomposition serves all."""
-    mean, middle = features.mean(axis=0), targets.mean(axis=0)
-    centred = features - mean
-    values, vectors = linalg.eigh(centred.T @ centred)
-    right = vectors.T @ (centred.T @ (targets - middle))
+def _ridge_heads(chunks, classes, strengths) -> list[tuple[np.ndarray, np.ndarray]]:
+    """(weight, bias) for each strength; the bias is not penalised. One eigendecomposition serves all.
+
+    Sums are taken of features less their mean in the first chunk, and centred
+    at the end: sum (f - m)(f - m)^T = sum (f - c)(f - c)^T - n (m - c)(m - c)^T.
+    """
+    n, gram, cross, sums, counts, first = 0, 0.0, 0.0, 0.0, 0.0, None
+    for features, labels in chunks:
+        first = features.mean(axis=0) if first is None else first
+        features, targets = features - first, np.eye(classes)[labels]
+        n, gram, cross = n + len(features), gram + features.T @ features, cross + features.T @ targets
+        sums, counts = sums + features.sum(axis=0), counts + targets.sum(axis=0)
+    shift, middle = sums / n, counts / n
+    values, vectors = linalg.eigh(gram - n * np.outer(shift, shift))
+    right = vectors.T @ (cross - np.outer(sums, middle))
     unit = max(values.mean(), np.finfo(np.float64).tiny)
     heads = []
     for strength in strengths:
         weight = vectors @ (right / (np.maximum(values, 0) + strength * unit)[:, None])
-        heads.append((weight, middle - mean @ weight))
+        heads.append((weight, middle - (first + shift) @ weight))
     return heads
 
 
-def _accuracy(features, labels, head) -> float:
-    weight, bias = head
-    return float(((features @ weight + bias).argmax(axis=1) == labels).mean())
+def _accuracies(chunks, heads) -> list[float]:
+    """Share of right answers of each head."""
+    right, n = np.zeros(len(heads)), 0
+    for features, labels in chunks:
+        right += [((features @ weight + bias).argmax(axis=1) == labels).sum() for weight, bias in heads]
+        n += len(labels)
+    return (right / n).tolist()

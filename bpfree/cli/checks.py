@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import os
 import platform
 import re
 import shutil
@@ -11,6 +12,9 @@ import sys
 from dataclasses import dataclass
 from importlib import import_module, metadata
 from importlib.util import find_spec
+from pathlib import Path
+
+from bpfree.cache import cache_folder
 
 OK, MISSING, BROKEN = "ok", "missing", "broken"
 
@@ -171,12 +175,29 @@ def _version(path: str) -> str | None:
 
 
 def data_sets() -> list[Check]:
-    """The named data sets and where they lie."""
-    from bpfree.datasets import load_digits
+    """The named data sets: where they lie, or that they would be downloaded."""
+    from bpfree.datasets import DATASETS
 
-    digits = load_digits()
-    sizes = "/".join(str(len(part.x)) for part in digits)
-    return [Check("data sets", "digits", OK, f"in the package: {sizes} samples")]
+    return [_data_set(row) for row in DATASETS.values()]
+
+
+def _data_set(row) -> Check:
+    section = "data sets"
+    try:
+        missing = row.missing()
+    except OSError as error:  # BPFREE_DATA that is no folder
+        return Check(section, row.name, BROKEN, str(error), "set BPFREE_DATA to a folder with one folder a data set")
+    if missing:
+        advice = f"`bpfree train {row.name}` downloads it into {data_folders(row.name)[-1]}, or says what to put where"
+        return Check(section, row.name, MISSING, row.description, advice)
+    found = [f": {folder}" for folder in data_folders(row.name) if folder.is_dir()]
+    return Check(section, row.name, OK, row.description.split(";")[0] + (found[0] if found else ""))
+
+
+def data_folders(name: str) -> list[Path]:
+    """Where the files of a data set are looked for, in this order."""
+    given = os.environ.get("BPFREE_DATA")
+    return [*([Path(given) / name] if given else []), cache_folder() / name]
 
 
 def self_test() -> list[Check]:

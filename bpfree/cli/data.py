@@ -70,15 +70,14 @@ class Data:
 
 
 def load(text: str) -> Data:
-    """A data set by its name, or an .npz file by its path."""
-    from bpfree.datasets import load_digits
+    """A data set by its name (found or downloaded), or an .npz file by its path."""
+    from bpfree.datasets import DATASETS
 
-    named = {"digits": load_digits}
-    if text in named:
-        splits = named[text]()
+    if text in DATASETS:
+        splits = DATASETS[text].load()
         return Data(text, {split: tuple(getattr(splits, split)) for split in SPLITS})
     if not Path(text).is_file():
-        wanted = f"{', '.join(named)}, or an .npz file with arrays x and y"
+        wanted = f"{', '.join(DATASETS)}, or an .npz file with arrays x and y"
         raise click.BadParameter(f"expected one of {wanted}; got {text!r}, which is neither", param_hint="DATA")
     return _from_file(Path(text))
 

@@ -49,7 +49,7 @@ def training_plans(model) -> dict[str, dict[str, int]]:
     from bpfree.trainer import Trainer
     from bpfree.updates import UPDATES
 
-    rate_rows = [row for row in UPDATES if hasattr(row.settings, "lr")]
+    rate_rows = [row for row in UPDATES if "lr" in {field.name for field in fields(row.settings)}]
     first, sgd = next(iter(ESTIMATORS)), rate_rows[0]
     pairs = [(row, sgd) for row in ESTIMATORS] + [(first, row) for row in rate_rows[1:]]
     if model.graph.n_theta == 0:

@@ -14,13 +14,19 @@ GENERAL = {
 }
 """For data of one's own, and the base of the others. Chosen on the validation split of the digits."""
 
-RECIPES: dict[str, dict] = {"digits": {}}
+_MNIST = {"model": "mnist-tt", "n_queries": 64, "lr": 0.01, "lr_schedule": "cosine_decay", "batch_size": 64, "epochs": 3}
+
+RECIPES: dict[str, dict] = {"digits": {}, "mnist": _MNIST, "fashion_mnist": _MNIST, "fsdd": {}, "twristar": {}}
 """What differs, by data set."""
+
+_BUDGETS = ("epochs", "max_steps", "max_forwards", "max_evaluations")
 
 
 def recipe(name: str) -> dict:
-    """All values for a data set, by option."""
-    return {**GENERAL, **RECIPES.get(name, {})}
+    """All values for a data set, by option; a budget of its own replaces the general one."""
+    own = RECIPES.get(name, {})
+    general = {key: value for key, value in GENERAL.items() if key not in _BUDGETS or not set(own) & set(_BUDGETS)}
+    return {**general, **own}
 
 
 def as_options(values: dict) -> str:

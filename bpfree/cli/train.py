@@ -83,7 +83,8 @@ _FAILURES = ("nonfinite_loss", "overflow", "mu_too_small")
 def train(**given) -> None:  # fmt: skip
     """Train a network on DATA with forward passes only, and save it.
 
-    DATA is the name of a data set (digits) or an .npz file with arrays x (n,
+    DATA is the name of a data set (digits, mnist, fashion_mnist, fsdd,
+    twristar), found or downloaded, or an .npz file with arrays x (n,
     features...) and y (n,): classes 0, 1, ... or, as floats, targets. The file
     may hold x_validation, y_validation, x_test and y_test too. The test split
     is looked at once, at the end.

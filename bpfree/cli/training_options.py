@@ -17,7 +17,7 @@ from bpfree.updates.chain import chain, clip
 from bpfree.updates.weight_decay import WeightDecay
 
 ESTIMATOR_KINDS = {row.settings.__name__.lower(): row.settings for row in ESTIMATORS}
-UPDATE_KINDS = {row.name: row.settings for row in UPDATES if hasattr(row.settings, "lr")}
+UPDATE_KINDS = {row.name: row.settings for row in UPDATES if "lr" in {f.name for f in fields(row.settings)}}
 """Settings classes by the name that the command line has for them; links without a rate have options of their own."""
 
 HELP = {
