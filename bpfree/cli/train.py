@@ -171,10 +171,16 @@ class _Plan:
             return
         if not self.start.is_file():
             replace_file(self.start, self.model.save)
+            click.get_current_context().call_on_close(self.drop_start)
         elif Model.load(self.start).hash != self.model.hash:
             raise click.BadParameter(
                 f"{self.start} is there and is where another run started: give another name", param_hint="--journal"
             )
+
+    def drop_start(self) -> None:
+        """A run that did not come to make its journal leaves nothing behind."""
+        if not self.given["journal"].is_file():
+            self.start.unlink(missing_ok=True)
 
     def describe(self) -> str:
         """What is about to happen."""
