@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""`bpfree train` that is cut off and goes on, its budgets and schedules; `replay`, and `info` of journals, checkpoints."""
+"""`bpfree train` that is cut off and goes on, its budgets and schedules; `replay`, and `info` of what is left."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from test_cli import run
-from test_cli_train import DIGITS, document, here, interrupted  # noqa: F401
+from test_cli_train import DIGITS, document, here, interrupted, train_command  # noqa: F401
 
 import bpfree as bf
 from bpfree.cli import recipes, schedule_options
@@ -131,7 +131,8 @@ def test_a_schedule_of_a_recipe_is_for_its_own_update(monkeypatch):
 
 
 def test_every_setting_of_a_schedule_has_an_option():
-    assert {field.name for row in SCHEDULES for field in fields(row.settings)} - {"start"} <= set(schedule_options._KINDS)
+    settings = {field.name for row in SCHEDULES for field in fields(row.settings)}
+    assert settings - {"start"} == set(schedule_options._KINDS)
 
 
 def test_cge_with_a_fraction_and_a_journal_of_snapshots(monkeypatch):
@@ -252,9 +253,7 @@ def test_damaged_and_foreign_files_are_one_line(journal):
 def test_every_data_set_has_a_recipe_that_fits():
     assert set(recipes.RECIPES) == set(DATASETS)
     shapes = {"digits": 64, "mnist": 784, "fashion_mnist": 784, "fsdd": 256, "twristar": 384}
-    nothing = dict.fromkeys(
-        [p.name for p in __import__("bpfree.cli.train", fromlist=["train"]).train.params if p.name != "data"]
-    )
+    nothing = dict.fromkeys(parameter.name for parameter in train_command.params)
     for name, row in DATASETS.items():
         labels = np.arange(len(row.classes))
         data = Data(name, {"train": (np.zeros((len(labels), shapes[name]), np.float32), labels)})
@@ -267,8 +266,8 @@ def test_every_data_set_has_a_recipe_that_fits():
 
 @pytest.mark.data("mnist")
 def test_named_data_have_their_own_validation_split():
-    data = load("mnist")
-    assert {split: len(x) for split, (x, _) in data.splits.items()} == {"train": 50000, "validation": 10000, "test": 10000}
+    sizes = {split: len(x) for split, (x, _) in load("mnist").splits.items()}
+    assert sizes == {"train": 50000, "validation": 10000, "test": 10000}
 
 
 def test_data_that_are_not_here_say_what_to_do(monkeypatch, tmp_path):

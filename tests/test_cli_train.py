@@ -29,7 +29,8 @@ from bpfree.floors import random_features_floor
 DIGITS = load_digits()
 KEYS = {
     "command", "bpfree", "data", "settings", "outcome", "steps", "loss", "validation", "test", "floor", "history",
-    "parameters", "forwards", "evaluations", "macs", "seconds", "peak_ram_bytes", "hash", "files", "outcome_code", "best",
+    "parameters", "forwards", "evaluations", "macs", "seconds", "peak_ram_bytes", "hash", "files",
+    "outcome_code", "best",
 }  # fmt: skip
 
 
@@ -65,7 +66,7 @@ def test_the_same_bits_as_in_python():
     assert told["test"]["accuracy"] == same.model.accuracy(*DIGITS.test)
     assert told["validation"]["accuracy"] == same.validation[-1][1]
     assert told["loss"] == same.losses[-1] and told["parameters"] == model.graph.n_theta
-    assert told["files"] == dict(model="bpfree-digits.npz", plot=None, checkpoint=None, journal=None)
+    assert told["files"] == {"model": "bpfree-digits.npz", "plot": None, "checkpoint": None, "journal": None}
     assert told["floor"] == {"reason": "not asked for"}
     assert told["peak_ram_bytes"] > 1e7 and told["seconds"] > 0
 

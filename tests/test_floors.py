@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 import bpfree as bf
-from bpfree.floors import body_features, random_features_floor
+from bpfree.floors import _ridge_heads, body_features, random_features_floor
 
 
 @pytest.fixture(scope="module")
@@ -105,3 +105,19 @@ def test_errors(data):
         random_features_floor(model, train, (test[0], np.arange(len(test[0])) % 4), ridge=1.0)
     with pytest.raises(TypeError, match=r"^train: expected integer labels of shape \(200,\), got float64"):
         random_features_floor(model, (train[0], train[1] / 2), test, ridge=1.0)
+
+
+def test_a_few_samples_at_a_time_is_the_same(data, monkeypatch):
+    train, validation, test = data
+    models = [bf.Sequential(12, LAYERS["linear"](), seed=seed) for seed in range(4)]
+    at_once = random_features_floor(models, train, test, validation=validation)
+    chunks = [body_features(models[0], train[0]), np.eye(3)[train[1]]]
+    monkeypatch.setattr("bpfree.floors._CHUNK", 7)
+    assert random_features_floor(models, train, test, validation=validation) == at_once
+    pieces = ((chunks[0][k : k + 7], train[1][k : k + 7]) for k in range(0, 200, 7))
+    ((weight, bias),) = _ridge_heads(pieces, 3, [1e-3])
+    centred = chunks[0] - chunks[0].mean(axis=0)
+    gram = centred.T @ centred
+    expected = np.linalg.solve(gram + 1e-3 * np.trace(gram) / 7 * np.eye(7), centred.T @ chunks[1])
+    np.testing.assert_allclose(weight, expected, rtol=1e-9)
+    np.testing.assert_allclose(bias, chunks[1].mean(axis=0) - chunks[0].mean(axis=0) @ expected, rtol=1e-9)

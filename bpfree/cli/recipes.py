@@ -14,7 +14,8 @@ GENERAL = {
 }
 """For data of one's own, and the base of the others. Chosen on the validation split of the digits."""
 
-_MNIST = {"model": "mnist-tt", "n_queries": 64, "lr": 0.01, "lr_schedule": "cosine_decay", "batch_size": 64, "epochs": 3}
+_COSINE = {"lr": 0.01, "lr_schedule": "cosine_decay"}
+_MNIST = {"model": "mnist-tt", "n_queries": 64, **_COSINE, "batch_size": 64, "epochs": 3}
 
 RECIPES: dict[str, dict] = {"digits": {}, "mnist": _MNIST, "fashion_mnist": _MNIST, "fsdd": {}, "twristar": {}}
 """What differs, by data set."""

@@ -63,7 +63,8 @@ _FAILURES = ("nonfinite_loss", "overflow", "mu_too_small")
         help="Steps between two looks at the validation split.")
 @option("--engine", type=click.Choice(["compiled", "reference", "exact"]), group=_RUN,
         help="What computes the losses; default: compiled where it is installed.")
-@option("--seed", type=int, default=0, show_default=True, metavar="N", group=_RUN, help="Of first weights, batches and directions.")
+@option("--seed", type=int, default=0, show_default=True, metavar="N", group=_RUN,
+        help="Of first weights, batches and directions.")
 @option("--progress/--no-progress", default=None, group=_RUN, help="A live bar; default: on a terminal.")
 @option("--checkpoint", type=NewFile(), metavar="FILE", group=_DISK,
         help="Everything that --resume needs, replaced as a whole while the run goes on.")

@@ -100,7 +100,8 @@ def training_options(command):
         option("--update", type=click.Choice(list(UPDATE_KINDS)), group=_UPDATE_GROUP, help="The rule."),
         *(_field_option(name, UPDATE_KINDS, _UPDATE_GROUP) for name in _fields(UPDATE_KINDS)),
         *schedule_options("lr", _UPDATE_GROUP),
-        option("--clip", type=float, metavar="X", group=_UPDATE_GROUP, help="Cut the estimator's coefficients to [-X, X]."),
+        option("--clip", type=float, metavar="X", group=_UPDATE_GROUP,
+               help="Cut the estimator's coefficients to [-X, X]."),
         option("--weight-decay", type=float, group=_UPDATE_GROUP, metavar="X",
                help="Add X times the parameters to the gradient."),
     ]  # fmt: skip
