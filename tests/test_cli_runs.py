@@ -59,6 +59,15 @@ def test_ctrl_c_and_the_command_it_advises_is_the_run_without_it():
     assert json.loads(run("replay", "run.journal", "--json", "-").stdout)["hash"] == whole["hash"]
 
 
+def test_ctrl_c_twice_leaves_both_files_whole_and_says_how_to_go_on():
+    code, _, err = interrupted(2, "--no-floor", *map(str, KEPT))
+    assert code == 130 and "Traceback" not in err
+    if "go on with: " in err:  # the step may end between the two
+        assert err.split("go on with: ")[1].splitlines()[0].endswith("--resume")
+    told = json.loads(run("info", "run.ckpt", "--json", "-").stdout)
+    assert told["steps"] == json.loads(run("info", "run.journal", "--json", "-").stdout)["steps"] > 0
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [

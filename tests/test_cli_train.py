@@ -12,6 +12,7 @@ import subprocess
 import sys
 import time
 from dataclasses import fields
+from pathlib import Path
 
 import click
 import numpy as np
@@ -185,8 +186,6 @@ def test_data_that_does_not_fit(arrays, code, message):
 
 
 def here_files(pattern):
-    from pathlib import Path
-
     return Path().glob(pattern)
 
 
@@ -195,8 +194,6 @@ def test_compressed_and_damaged_data_are_refused():
     np.savez_compressed("own.npz", x=x, y=y)
     assert "write it with numpy.savez" in run("train", "own.npz").stderr
     write("own.npz", x=x, y=y)
-    from pathlib import Path
-
     whole = Path("own.npz").read_bytes()
     for data in (b"", whole[:200], whole[:-30], whole[:500] + bytes([whole[500] ^ 1]) + whole[501:]):
         Path("own.npz").write_bytes(data)
@@ -257,8 +254,6 @@ def test_a_mistake_in_the_layers_is_marked():
 
 @pytest.mark.parametrize("name", ["own.npz", "notes.txt"])
 def test_nothing_but_a_model_is_overwritten(name):
-    from pathlib import Path
-
     write("own.npz", x=blobs()[0], y=blobs()[1])
     Path("notes.txt").write_text("notes")
     before = Path(name).read_bytes()
@@ -274,8 +269,6 @@ def test_a_run_that_fails_ends_with_1_and_keeps_what_there_is():
 
 
 def test_plots(monkeypatch):
-    from pathlib import Path
-
     pytest.importorskip("matplotlib")
     told = document("digits", "--max-steps", 3, "--plot", "run.png", "--no-floor")
     assert told["files"]["plot"] == "run.png" and Path("run.png").read_bytes().startswith(b"\x89PNG")
@@ -290,6 +283,9 @@ def interrupted(count, *arguments):
     process = subprocess.Popen(program, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
     lines = [process.stdout.readline() for _ in range(4)]  # what is about to happen
     assert "run " in lines[-1]
+    kept = [Path(later) for name, later in zip(arguments, arguments[1:]) if name == "--checkpoint"]
+    while not all(path.exists() for path in kept) and process.poll() is None:
+        time.sleep(0.05)
     time.sleep(0.5)
     for _ in range(count):
         process.send_signal(signal.SIGINT)

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import shlex
 import sys
+from contextlib import contextmanager
 from pathlib import Path
 
 import click
@@ -20,7 +21,7 @@ SNAPSHOTS = 500
 """Steps between a journal's snapshots where the estimator needs them and none are asked for."""
 
 _LOSSES = ("cross_entropy", "mse")
-_NETWORK, _DATA, _BUDGET, _RUN = "Network", "Data", "Budget: the first that is reached ends the run", "Run"
+_NETWORK, _DATA, _BUDGET, _RUN = "Network", "Data", "Budget (the first that is reached ends the run)", "Run"
 _DISK = "On the disk, for runs that are cut off"
 _BUDGETS = ("epochs", "max_steps", "max_forwards", "max_evaluations")
 _FAILURES = ("nonfinite_loss", "overflow", "mu_too_small")
@@ -205,7 +206,7 @@ class _Plan:
         network = "layers" if self.given["layers"] else "model"
         self.save_start()
         keep = {name: self.given[name] for name in ("checkpoint", "checkpoint_every", "resume", "journal", "patience")}
-        with asked_to_stop() as stop, usage(x="data", y="data", model=network):
+        with self.advice(), asked_to_stop() as stop, usage(x="data", y="data", model=network):
             run = train_model(
                 self.model, self.data.splits["train"], loss=self.loss, estimator=self.estimator, update=self.update,
                 batch_size=self.batch_size, validation=self.data.splits.get("validation"),
@@ -215,11 +216,19 @@ class _Plan:
             )  # fmt: skip
         return run, stop.asked
 
+    @contextmanager
+    def advice(self):
+        """Ctrl-C twice ends at once, without a report; the checkpoint is whole, and this is how to go on."""
+        try:
+            yield
+        except KeyboardInterrupt:
+            if self.given["checkpoint"] is not None:
+                click.echo(f"go on with: {self.how_to_go_on('', '')}", err=True)
+            raise
+
     def report(self, screen: Screen, run, interrupted: bool) -> dict:
         """Save, measure, say; returns what goes into the JSON."""
-        from bpfree.cli.peak import peak_ram_bytes
-
-        peak = peak_ram_bytes()
+        peak = run.memory["process_peak"] or None
         if interrupted:
             run.outcome = f"interrupted after step {len(run.losses)}"
         replaced = replace_file(self.out, run.model.save)

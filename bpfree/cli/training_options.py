@@ -79,9 +79,12 @@ def _field_option(name: str, kinds, group: str):
 
 
 def _defaults(name: str, kinds) -> str:
-    """`default: 0.01`, or by kind where they differ or only some have it."""
+    """`default: 0.01`, or by kind where they differ or only one has it."""
     values = {kind: next(f.default for f in fields(cls) if f.name == name) for kind, cls in kinds.items()}
-    return ", ".join(f"{kind} {_shown(value)}" for kind, value in values.items() if value is not MISSING)
+    shown = {kind: _shown(value) for kind, value in values.items() if value is not MISSING}
+    if len(shown) > 1 and len(set(shown.values())) == 1:
+        return f"default: {next(iter(shown.values()))}"
+    return ", ".join(f"{kind} {value}" for kind, value in shown.items())
 
 
 def _shown(value) -> str:
