@@ -6,6 +6,7 @@ from __future__ import annotations
 import json
 import re
 import shlex
+import signal
 from dataclasses import fields
 from pathlib import Path
 
@@ -61,7 +62,7 @@ def test_ctrl_c_and_the_command_it_advises_is_the_run_without_it():
 
 def test_ctrl_c_twice_leaves_both_files_whole_and_says_how_to_go_on():
     code, _, err = interrupted(2, "--no-floor", *map(str, KEPT))
-    assert code == 130 and "Traceback" not in err
+    assert code in (130, -signal.SIGINT) and "Traceback" not in err  # the second may come when Python is leaving
     if "go on with: " in err:  # the step may end between the two
         assert err.split("go on with: ")[1].splitlines()[0].endswith("--resume")
     told = json.loads(run("info", "run.ckpt", "--json", "-").stdout)

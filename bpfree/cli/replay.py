@@ -17,7 +17,7 @@ from bpfree.cli.train import check_model_place
     examples=(
         ("bpfree train digits --journal run.journal", "make a journal; run.journal.start.npz is where it begins"),
         ("bpfree replay run.journal", "the same model again, without the data"),
-        ("bpfree replay run.journal --to-step 100 --out early.npz", "as it was after 100 steps"),
+        ("bpfree replay run.journal --to-step 20 --out early.npz", "as it was after 20 steps"),
     ),
     after="`bpfree info JOURNAL` says what is in one, `bpfree evaluate MODEL DATA` how good the model is.",
 )
