@@ -42,11 +42,11 @@ class Firmware:
 
     elf: Path
     target: Target
-    flags: tuple[str, ...]  # every compiler and linker flag except paths
-    compiler: str  # name and version
+    flags: tuple[str, ...]  #: every compiler and linker flag except paths
+    compiler: str  #: name and version
     folder: Path
     sources: tuple[Path, ...]
-    optimize: str  # one of OPTIMIZE_LEVELS
+    optimize: str  #: one of OPTIMIZE_LEVELS
     defines: tuple[str, ...]
     extra_flags: tuple[str, ...]
 

@@ -20,10 +20,10 @@ _EMPTY_MAIN = "int main(void);\nint main(void) { return 0; }\n"
 class Footprint:
     """Sizes in bytes; `flash_bytes` and `ram_bytes` are differences to an empty program."""
 
-    flash_bytes: int  # code, constants and the initial values of variables, without weights and test data
-    ram_bytes: int  # variables, without the stack
-    weights_bytes: int  # initial weights in flash: section .bpfree_weights
-    data_bytes: int  # test samples in flash: section .bpfree_data
+    flash_bytes: int  #: code, constants and the initial values of variables, without weights and test data
+    ram_bytes: int  #: variables, without the stack
+    weights_bytes: int  #: initial weights in flash: section .bpfree_weights
+    data_bytes: int  #: test samples in flash: section .bpfree_data
 
 
 def footprint(firmware: Firmware, empty: Firmware | None = None) -> Footprint:

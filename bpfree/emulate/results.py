@@ -28,22 +28,22 @@ class Mark:
     """A numbered point the firmware passed."""
 
     number: int
-    instructions: int | None  # retired since counting began; None while nothing counts
-    stack_bytes: int  # stack in use at this point (not the peak)
+    instructions: int | None  #: retired since counting began; None while nothing counts
+    stack_bytes: int  #: stack in use at this point (not the peak)
 
 
 @dataclass(frozen=True, eq=False)
 class EmulationResult:
     """The end of a run and all that the firmware sent."""
 
-    exit_code: int  # what main returned
-    records: np.ndarray  # (n,) uint32, the words sent on PORT_RECORD; .view(np.float32) for coefficients
-    hash: int | None  # 64 bits, the last pair sent on PORT_HASH
+    exit_code: int  #: what main returned
+    records: np.ndarray  #: (n,) uint32, the words sent on PORT_RECORD; .view(np.float32) for coefficients
+    hash: int | None  #: 64 bits, the last pair sent on PORT_HASH
     marks: list[Mark]
     text: str
-    instructions: int | None  # counted in all, or between the two marks of count_between; None if not counted
-    stack_bytes: int  # peak, by painting the stack before the run
-    fpu_enabled: bool  # CPACR was opened; a float instruction before that would fault on hardware
+    instructions: int | None  #: counted in all, or between the two marks of count_between; None if not counted
+    stack_bytes: int  #: peak, by painting the stack before the run
+    fpu_enabled: bool  #: CPACR was opened; a float instruction before that would fault on hardware
     _image: Image = field(repr=False)
     _memory: dict[int, bytes] = field(repr=False)  # origin -> contents at the end
 
