@@ -62,7 +62,7 @@ pathlib.Path(sysconfig.get_path("purelib"), "_bpfree_path.pth").write_text(line 
 endef
 export PATH_FILE
 
-.PHONY: all help setup demo test test-all test-c test-wheel bench lint generate clean distclean
+.PHONY: all help setup demo test test-all test-c test-wheel bench lint docs generate clean distclean
 
 all: help
 
@@ -70,11 +70,12 @@ help:
 	@echo "make setup             .venv with bpfree, editable; edited C is rebuilt at the next import"
 	@echo "make demo              train something small and show it"
 	@echo "make test              C tests, then the Python tests without the slow ones (pip packages only)"
-	@echo "make test-all          lint, C tests, the built wheel outside the tree, all Python tests"
+	@echo "make test-all          lint, C tests, the built wheel outside the tree, all Python tests (the site too)"
 	@echo "make test-c            the C tests alone, with sanitizers where the compiler has them"
 	@echo "make test-wheel        sdist and wheel, the wheel in a fresh environment"
 	@echo "make bench NAME=...    one bench; ARGS=--quick and the like are passed on"
 	@echo "make lint              ruff"
+	@echo "make docs              the site, in build/docs; warnings are errors"
 	@echo "make generate          rewrite the tables that C reads (runtime_c/include/bpfree/*.gen.def)"
 	@echo "make clean, distclean  remove build; remove .venv too"
 	@echo "Settings: PYTHON=python3.12, CC=clang, PYTEST_ARGS='-k journal'"
@@ -129,6 +130,11 @@ bench: setup
 
 lint: setup
 	$(PY) -m ruff check .
+
+# -E: the pages come from docstrings, which Sphinx does not watch.
+docs: setup
+	$(PY) -m sphinx -W --keep-going -E -q -b html docs $(BUILD)/docs
+	@echo "Ready: $(BUILD)/docs/index.html"
 
 generate: setup
 	$(PY) -m bpfree.generate

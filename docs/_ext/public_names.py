@@ -1,0 +1,138 @@
+# SPDX-License-Identifier: MIT
+"""The API pages: every public name, by the module it lives in, so that a new one cannot be forgotten.
+
+`{public} GROUP` documents the names of a group, `{public-summary} GROUP` lists them in one line each.
+"""
+
+from __future__ import annotations
+
+import inspect
+import re
+from importlib import import_module
+
+from plain_docstrings import escape
+from sphinx.errors import ExtensionError
+from sphinx.util.docutils import SphinxDirective
+
+import bpfree
+
+GROUPS = {
+    "model": ("bpfree.layers", "bpfree.model", "bpfree.graph"),
+    "training": ("bpfree.training", "bpfree.trainer", "bpfree.journal"),
+    "estimators": ("bpfree.estimators",),
+    "updates": ("bpfree.updates",),
+    "engines": ("bpfree.engines",),
+    "datasets": ("bpfree.datasets",),
+    "firmware": ("bpfree.exporters.firmware",),
+    "emulate": ("bpfree.emulate",),
+    "errors": ("bpfree.errors",),
+    "ground": ("bpfree.rng", "bpfree.tt.shapes", "bpfree.tt.cores", "bpfree.native", "bpfree.bench"),
+}
+"""Modules of each group: the names of `bpfree` that live there, or all that is public in a module of `bpfree`."""
+
+_NOT_FOR_USERS = "node, transform, settings, links, n_vectors, n_scalars, rows, native_settings"
+"""Members that the library reads and nobody calls."""
+
+
+def names_of(group: str) -> list[str]:
+    """Full names of the group's public objects, in the order in which they are listed."""
+    if group not in GROUPS:
+        raise ExtensionError(f"public: expected one of {', '.join(GROUPS)}, got {group!r}")
+    names = []
+    for module in GROUPS[group]:
+        names += [f"bpfree.{name}" for name, home in bpfree._HOMES.items() if _inside(home, module)]
+        if any(_inside(module, f"bpfree.{top}") for top in bpfree._MODULES):
+            names += [f"{module}.{name}" for name in _contents(import_module(module))]
+    return names
+
+
+def left_out() -> list[str]:
+    """Public names of `bpfree` that no group has."""
+    modules = [module for group in GROUPS.values() for module in group]
+    lost = [name for name, home in bpfree._HOMES.items() if not any(_inside(home, module) for module in modules)]
+    return lost + [top for top in bpfree._MODULES if not any(_inside(module, f"bpfree.{top}") for module in modules)]
+
+
+def _inside(module: str, package: str) -> bool:
+    return module == package or module.startswith(package + ".")
+
+
+def _contents(module) -> list[str]:
+    """What a module says is public; else the functions and classes that it defines and documents."""
+    if hasattr(module, "__all__"):
+        return list(module.__all__)
+    return [
+        name
+        for name, value in vars(module).items()
+        if getattr(value, "__module__", None) == module.__name__ and not name.startswith("_") and value.__doc__
+    ]
+
+
+def _value(full_name: str):
+    module, _, name = full_name.rpartition(".")
+    return getattr(import_module(module), name)
+
+
+def _first_sentence(value) -> str:
+    if not callable(value):
+        return f"A {type(value).__name__}: {', '.join(value)}"
+    paragraph = " ".join(inspect.getdoc(value).partition("\n\n")[0].split())
+    return re.split(r"(?<=\.) (?=[A-Z])", paragraph)[0].removesuffix(".")
+
+
+def _details(full_name: str) -> list[str]:
+    value = _value(full_name)
+    head = [f".. currentmodule:: {full_name.rpartition('.')[0]}", ""]  # where annotations look for their names
+    if not callable(value):
+        return [*head, f".. py:data:: {full_name}", "", f"   {escape(_first_sentence(value))}.", ""]
+    if not inspect.isclass(value):
+        return [*head, f".. autofunction:: {full_name}", ""]
+    kind = "autoexception" if issubclass(value, BaseException) else "autoclass"
+    return [*head, f".. {kind}:: {full_name}", "   :members:", f"   :exclude-members: {_NOT_FOR_USERS}", ""]
+
+
+class _Public(SphinxDirective):
+    required_arguments = 1
+
+    def run(self):
+        lines = [line for name in names_of(self.arguments[0]) for line in _details(name)]
+        return self.parse_text_to_nodes("\n".join(["```{eval-rst}", *lines, "```"]))
+
+
+class _PublicSummary(SphinxDirective):
+    required_arguments = 1
+
+    def run(self):
+        lines = [".. list-table::", "   :class: summary", ""]
+        for name in names_of(self.arguments[0]):
+            lines += [f"   * - :py:obj:`{name}`", f"     - {escape(_first_sentence(_value(name)))}"]
+        return self.parse_text_to_nodes("\n".join(["```{eval-rst}", *lines, "```"]))
+
+
+def _check(app) -> None:
+    if left_out():
+        where = "give their module a place in GROUPS of docs/_ext/public_names.py"
+        raise ExtensionError(f"not in the API reference: {', '.join(left_out())}: {where}")
+
+
+def _skip(app, what, name, obj, skip, options):
+    """Fields of named tuples: "Alias for field number 0" tells nothing that the signature does not."""
+    return True if type(obj).__name__ == "_tuplegetter" else None
+
+
+def _signature(app, what, name, obj, options, signature, returned):
+    """Private fields of a dataclass are left out; a default made anew each time has no better name than `...`."""
+    if signature:
+        signature = re.sub(r", _\w+: [~\w.]+(\[[^]]*\])?(?=[,)])", "", signature).replace("<factory>", "...")
+        return signature, returned
+    return None
+
+
+def setup(app):
+    """The two directives; the build stops when a public name has no group."""
+    app.add_directive("public", _Public)
+    app.add_directive("public-summary", _PublicSummary)
+    app.connect("builder-inited", _check)
+    app.connect("autodoc-skip-member", _skip)
+    app.connect("autodoc-process-signature", _signature)
+    return {"parallel_read_safe": True}

@@ -1,0 +1,69 @@
+# SPDX-License-Identifier: MIT
+"""`{ram-table}`: bytes of RAM of a training run on a 32-bit device, for estimators and updates, counted now."""
+
+from __future__ import annotations
+
+from sphinx.util.docutils import SphinxDirective
+
+import bpfree as bf
+from bpfree.exporters.main_source import trainer_sizes
+from bpfree.tables import model_tables
+
+MODELS = {
+    "MLP 64-32-10, 2,410 parameters": [bf.Linear(32), bf.ReLU(), bf.Linear(10)],
+    "TT layer and 10 outputs, 714 parameters": [
+        bf.TTLinear((4, 4, 4), (4, 4, 2), rank=4), bf.Tanh(), bf.Linear(10),
+    ],
+}  # fmt: skip
+ESTIMATORS = {
+    "RGE, 1 query": bf.RGE(n_queries=1),
+    "RGE, 1 query, one-sided": bf.RGE(n_queries=1, two_sided=False),
+    "RGE, 16 queries": bf.RGE(n_queries=16),
+    "RGE, 16 queries a layer": bf.RGE(n_queries=16, grouping="layer"),
+}
+UPDATES = {
+    "SGD": bf.SGD(0.1),
+    "SignSGD": bf.SignSGD(0.1),
+    "Momentum": bf.Momentum(0.1),
+    "Adam": bf.Adam(0.1),
+    "clip, WeightDecay, Adam": bf.chain(bf.clip(1.0), bf.WeightDecay(1e-4), bf.Adam(0.1)),
+}
+CONTEXT = 6 * 4
+"""bpfree_context: five pointers and the step, 32 bits each."""
+
+
+def train_bytes(trainer) -> int:
+    """`bpfree_train_size` where a pointer has 4 bytes: theta, x, arena, coefficients, state, context."""
+    tables = model_tables(trainer.graph, sides=2 if trainer.estimator.two_sided else 1)
+    sizes = {name: value for name, value, _ in trainer_sizes(tables, trainer)}
+    floats = tables.n_theta + tables.features + sum(sizes[f"TRAINER_{part}"] for part in ("ARENA", "RECORD", "STATE"))
+    return 4 * floats + CONTEXT
+
+
+def make_trainer(layers, estimator, update) -> bf.Trainer:
+    """A run on 64 features."""
+    model = bf.Sequential(64, layers)
+    return bf.Trainer(model.graph, model.frozen, "cross_entropy", estimator, update, batch_size=1)
+
+
+def table() -> list[str]:
+    """MyST tables, one a model."""
+    lines = []
+    for title, layers in MODELS.items():
+        lines += [f"**{title}**", "", f"| | {' | '.join(UPDATES)} |", "|---|" + "--:|" * len(UPDATES)]
+        for name, estimator in ESTIMATORS.items():
+            sizes = (train_bytes(make_trainer(layers, estimator, update)) for update in UPDATES.values())
+            lines.append(f"| {name} | {' | '.join(f'{size:,}' for size in sizes)} |")
+        lines.append("")
+    return lines
+
+
+class _RamTable(SphinxDirective):
+    def run(self):
+        return self.parse_text_to_nodes("\n".join(table()))
+
+
+def setup(app):
+    """The directive."""
+    app.add_directive("ram-table", _RamTable)
+    return {"parallel_read_safe": True}
