@@ -176,7 +176,7 @@ def test_ram_table_is_bpfree_train_size(extensions):
         for estimator in ram_table.ESTIMATORS.values():
             for update in ram_table.UPDATES.values():
                 trainer = ram_table.make_trainer(layers, estimator, update)
-                tables = model_tables(trainer.graph, sides=2 if estimator.two_sided else 1)
+                tables = model_tables(trainer.graph, sides=estimator.sides)
                 in_c = NativeTrainer(NativeModel(tables, "scalar"), **trainer.native_settings()).train_bytes()
                 assert ram_table.train_bytes(trainer) == in_c - pointers
 

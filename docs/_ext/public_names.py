@@ -18,20 +18,27 @@ import bpfree
 
 GROUPS = {
     "model": ("bpfree.layers", "bpfree.model", "bpfree.graph"),
-    "training": ("bpfree.training", "bpfree.trainer", "bpfree.journal"),
+    "training": ("bpfree.training", "bpfree.run", "bpfree.trainer", "bpfree.journal"),
     "estimators": ("bpfree.estimators",),
     "updates": ("bpfree.updates",),
+    "schedules": ("bpfree.schedules",),
+    "blackbox": ("bpfree.minimization",),
+    "sklearn": ("bpfree.sklearn",),
     "engines": ("bpfree.engines",),
     "datasets": ("bpfree.datasets",),
     "firmware": ("bpfree.exporters.firmware",),
+    "onnx": ("bpfree.exporters.onnx",),
     "emulate": ("bpfree.emulate",),
     "errors": ("bpfree.errors",),
     "ground": ("bpfree.rng", "bpfree.tt.shapes", "bpfree.tt.cores", "bpfree.native", "bpfree.bench"),
 }
 """Modules of each group: the names of `bpfree` that live there, or all that is public in a module of `bpfree`."""
 
-_NOT_FOR_USERS = "node, transform, settings, links, n_vectors, n_scalars, rows, native_settings"
-"""Members that the library reads and nobody calls."""
+_NOT_FOR_USERS = (
+    "node, transform, settings, links, n_vectors, n_scalars, rows, native_settings, "
+    "set_fit_request, set_partial_fit_request, set_score_request"
+)
+"""Members that the library reads and nobody calls; the last three are scikit-learn's, with links into its own pages."""
 
 
 def names_of(group: str) -> list[str]:

@@ -20,6 +20,9 @@ ESTIMATORS = {
     "RGE, 1 query, one-sided": bf.RGE(n_queries=1, two_sided=False),
     "RGE, 16 queries": bf.RGE(n_queries=16),
     "RGE, 16 queries a layer": bf.RGE(n_queries=16, grouping="layer"),
+    "RGE, 16 queries, Gaussian or sphere": bf.RGE(n_queries=16, direction="gaussian"),
+    "CGE, 1 % of the coordinates": bf.CGE(fraction=0.01),
+    "CGE, all coordinates": bf.CGE(),
 }
 UPDATES = {
     "SGD": bf.SGD(0.1),
@@ -28,15 +31,16 @@ UPDATES = {
     "Adam": bf.Adam(0.1),
     "clip, WeightDecay, Adam": bf.chain(bf.clip(1.0), bf.WeightDecay(1e-4), bf.Adam(0.1)),
 }
-CONTEXT = 6 * 4
-"""bpfree_context: five pointers and the step, 32 bits each."""
+CONTEXT = 7 * 4
+"""bpfree_context: six pointers and the step, 32 bits each."""
 
 
 def train_bytes(trainer) -> int:
-    """`bpfree_train_size` where a pointer has 4 bytes: theta, x, arena, coefficients, state, context."""
-    tables = model_tables(trainer.graph, sides=2 if trainer.estimator.two_sided else 1)
+    """`bpfree_train_size` where a pointer has 4 bytes: theta, x, arena, coefficients, state, work, context."""
+    tables = model_tables(trainer.graph, sides=trainer.estimator.sides)
     sizes = {name: value for name, value, _ in trainer_sizes(tables, trainer)}
-    floats = tables.n_theta + tables.features + sum(sizes[f"TRAINER_{part}"] for part in ("ARENA", "RECORD", "STATE"))
+    parts = sum(sizes[f"TRAINER_{part}"] for part in ("ARENA", "RECORD", "STATE", "WORK"))
+    floats = tables.n_theta + tables.features + parts
     return 4 * floats + CONTEXT
 
 
