@@ -21,7 +21,12 @@ from bpfree.cli import main
 DOCS = Path(__file__).resolve().parent.parent / "docs"
 PAGES = {str(path.relative_to(DOCS)): path.read_text() for path in sorted(DOCS.rglob("*.md"))}
 FENCE = re.compile(r"^```(\w+)\n(.*?)^```$", re.DOTALL | re.MULTILINE)
-EMULATE = ("ziglang", "unicorn", "elftools", "capstone")
+EXTRAS = {
+    "emulate": ("emulate.", ("ziglang", "unicorn", "elftools", "capstone")),
+    "sklearn": ("bpfree.sklearn import", ("sklearn",)),
+    "onnx": ("import onnxruntime", ("onnx", "onnxruntime")),
+}
+"""Extra -> a word of the pages that need it, and its packages."""
 
 
 def blocks(page: str, *languages: str):
@@ -59,9 +64,9 @@ def run_page(page: str) -> None:
 
 @pytest.mark.parametrize("page", WITH_PYTHON)
 def test_examples_print_what_the_page_shows(page, tmp_path, monkeypatch):
-    if "emulate." in PAGES[page]:
-        for package in EMULATE:
-            pytest.importorskip(package, reason=f'{package} missing: pip install "bpfree[emulate]"')
+    for extra, (word, packages) in EXTRAS.items():
+        for package in packages if word in PAGES[page] else ():
+            pytest.importorskip(package, reason=f'{package} missing: pip install "bpfree[{extra}]"')
     monkeypatch.chdir(tmp_path)
     run_page(page)
     if page == "getting-started.md":
