@@ -23,7 +23,7 @@ def commands(command=main, path=("bpfree",)):
 def _section(path, command) -> list[str]:
     context = click.Context(command, info_name=" ".join(path))
     usage = " ".join([*path, *command.collect_usage_pieces(context)])
-    lines = [f"## {' '.join(path)}", "", "```console", f"$ {usage}", "```", "", "```{eval-rst}"]
+    lines = [f"### {' '.join(path)}", "", "```console", f"$ {usage}", "```", "", "```{eval-rst}"]
     lines += to_rst(command.help or "")
     rows = [parameter.get_help_record(context) for parameter in command.params]
     rows = [row for row in rows if row and row[1]]
