@@ -66,6 +66,20 @@ def test_probes_are_as_wide_as_the_schedule_says():
         assert estimator.tell(graph, step, values).coefficients == pytest.approx(1 / (2 * mu * 2))
 
 
+def staircase(start, steps, end):
+    return bf.exponential_decay(start, 0.01, end=end)
+
+
+@pytest.mark.parametrize("make", [bf.cosine_decay, bf.linear_decay, staircase])
+@pytest.mark.parametrize("end", [1e-3, 1e-9, 1e-30])
+def test_it_ends_at_its_end(make, end):
+    """A radius that rounding takes to 0 would divide by 0."""
+    schedule = make(1.0, 7, end=end)
+    bf.RGE(mu=schedule)
+    number = SCHEDULES.of(schedule).number
+    assert schedule.value(100) == np.float32(end) == native.schedule_factor(number, schedule.settings, 100)
+
+
 def test_one_schedule_a_chain():
     falling = bf.cosine_decay(0.1, steps=9)
     update = bf.chain(bf.WeightDecay(1e-3), bf.Momentum(falling), bf.SGD(0.5))
@@ -93,6 +107,9 @@ BAD = [
     (lambda: bf.cosine_decay(0, 10), "start: expected a finite number > 0, got 0"),
     (lambda: bf.cosine_decay(0.1, 0), r"steps: expected an integer in \[1, 16777216\], got 0"),
     (lambda: bf.cosine_decay(0.1, 10, end=-1), "end: expected a finite number > 0, got -1"),
+    (lambda: bf.cosine_decay(1e2, 10, end=1e39), r"end: expected a normal float32 number, got 1e\+39"),
+    (lambda: bf.linear_decay(1e-6, 10, end=1e36), r"end / start: expected a normal float32 number, got 1e\+42"),
+    (lambda: bf.linear_decay(1e30, 10, end=1e-10), "end / start: expected a normal float32 number, got 1e-40"),
     (lambda: bf.linear_decay(0.1, 10, warmup=-1), r"warmup: expected an integer in \[0, 16777216\], got -1"),
     (lambda: bf.linear_decay(0.1, 1.5), r"steps: expected an integer in .*, got 1\.5"),
     (lambda: bf.exponential_decay(0.1, 1.5), r"rate: expected a number in \(0, 1\], got 1\.5"),

@@ -27,9 +27,9 @@ class LinearDecay(Schedule):
         return (float(self.steps),)
 
     def shape(self, step, end):
-        """fl(1 + fl(fl(end - 1) fl(t / steps)))."""
-        one = np.float32(1)
-        return one + (end - one) * (np.float32(min(step, self.steps)) / np.float32(self.steps))
+        """fl(fl(1 - s) + fl(end s)), s = fl(t / steps): exactly end at the end, however small that is."""
+        share = np.float32(min(step, self.steps)) / np.float32(self.steps)
+        return (np.float32(1) - share) + end * share
 
 
 def linear_decay(start: float, steps: int, end: float = 0.0, warmup: int = 0) -> LinearDecay:

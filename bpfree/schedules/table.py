@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from bpfree.errors import check_count, check_normal, check_positive
+from bpfree.errors import check_count, check_normal
 from bpfree.registry import HostOnly
 
 LONGEST = 2**24
@@ -29,13 +29,19 @@ class Schedule:
     def __post_init__(self):
         check_normal("start", self.start)
         if self.end != 0:
-            check_positive("end", self.end)
+            check_normal("end", self.end)
+            check_normal("end / start", self.ratio)
         check_count("warmup", self.warmup, 0, LONGEST)
+
+    @property
+    def ratio(self) -> float:
+        """end / start in float64, also of NumPy's floats: a journal's text gives them back as Python's own."""
+        return float(self.end) / float(self.start)
 
     @property
     def settings(self) -> tuple[float, ...]:
         """What the C side reads: {warmup, end / start, the row's own...}."""
-        return (float(self.warmup), self.end / self.start, *self.own)
+        return (float(self.warmup), self.ratio, *self.own)
 
     @property
     def own(self) -> tuple[float, ...]:
@@ -48,7 +54,7 @@ class Schedule:
 
     def factor(self, step: int) -> np.float32:
         """fl(shape(step) fl((step + 1) / warmup)) in the first `warmup` steps, then shape(step)."""
-        shape = self.shape(step, np.float32(self.end / self.start))
+        shape = self.shape(step, np.float32(self.ratio))
         return shape * (np.float32(step + 1) / np.float32(self.warmup)) if step < self.warmup else shape
 
     def value(self, step: int) -> np.float32:
