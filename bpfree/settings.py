@@ -7,7 +7,7 @@ import json
 import operator
 from dataclasses import fields
 
-from bpfree.errors import FormatError
+from bpfree.errors import FormatError, check_count, check_seed
 from bpfree.estimators import ESTIMATORS
 from bpfree.losses import LOSSES
 from bpfree.schedules import SCHEDULES
@@ -54,8 +54,8 @@ def parse(text: str) -> dict:
             "loss": LOSSES[document["loss"]],
             "estimator": _build(ESTIMATORS, document["estimator"]),
             "update": links[0] if len(links) == 1 else chain(*links),
-            "batch_size": document["batch_size"],
-            "seed": document["seed"],
+            "batch_size": check_count("batch_size", document["batch_size"], 1, 2**24),
+            "seed": check_seed(document["seed"]),
         }
     except (ValueError, LookupError, TypeError, AttributeError) as error:
         raise FormatError(f"settings: not those of a run: {error}") from None

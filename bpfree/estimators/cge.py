@@ -53,7 +53,7 @@ class CGE(Estimator):
 
     def record_shape(self, graph) -> tuple[int, int]:
         """(1, n)."""
-        return 1, max(1, round(self.fraction * graph.n_theta))
+        return 1, max(1, round(float(self.fraction) * graph.n_theta))
 
     def factor(self, graph) -> float:
         """1, or d / n."""
