@@ -83,10 +83,11 @@ def make_header(text: str, base_hash: str, first_step: int = 0) -> Header:
         raw = text.encode()
         numbers = (int(document["model"], 16), int(base_hash, 16), fnv1a64(raw), document["seed"], *sizes)
         head = _HEAD.pack(MAGIC, VERSION, kind, *numbers, first_step, len(raw)) + raw
+        empty = kind is Type.EVENT or min(sizes[0], groups, queries) < 1
     except (ValueError, LookupError, TypeError, struct.error) as error:
         raise FormatError(f"settings: not those of a run: {error}") from None
     n_theta, n_record, n_state = sizes
-    if kind is Type.EVENT or min(n_theta, groups, queries) < 1:
+    if empty:
         raise FormatError("settings: not those of a run that a journal can hold")
     if len(raw) > MAX_SETTINGS or max(n_theta + n_state, n_record) >= _MOST_FLOATS:
         raise FormatError(f"settings: too large for a journal: {n_theta} parameters, {n_state} floats of state")

@@ -273,8 +273,11 @@ def test_headers_that_contradict_themselves_are_refused(small):
             reader(data)
 
 
+SNAPSHOTS = b'{"journal":"SNAPSHOT","model":"0","n_state":0,"n_theta":1,"record":["a",{}],"schema":1,"seed":0}'
+
+
 @pytest.mark.parametrize(
-    "text", [b"", b"{}", b"3", b"\xff", b'{"schema":1}', b"[" * 60_000, b'{"schema":1,"journal":"EVENT"}']
+    "text", [b"", b"{}", b"3", b"\xff", b'{"schema":1}', b"[" * 60_000, b'{"schema":1,"journal":"EVENT"}', SNAPSHOTS]
 )
 def test_settings_that_are_none_are_refused(text):
     with pytest.raises(FormatError, match=r"settings: "):
