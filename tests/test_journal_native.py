@@ -108,6 +108,23 @@ def test_python_replays_what_c_wrote(written, tmp_path):
     assert theta_hash(replay(path, MODEL)) == hashes[5]
 
 
+def test_the_last_step_there_can_be(tmp_path):
+    trainer = bf.Trainer(MODEL.graph, MODEL.frozen, "cross_entropy", bf.RGE(2), bf.SGD(0.05), batch_size=8)
+    loop, last = device_loop(trainer, X, Y.astype(np.uint32)), 2**32 - 1
+    loop.theta[:], loop.context.step = MODEL.theta, last
+    journal = native_journal.NativeJournal(loop, trainer.settings(), Type.SCALARS)
+    out = journal.begin()
+    theta = loop.step(MODEL.theta, last)
+    out += journal.scalars()
+    path = tmp_path / "device.log"
+    path.write_bytes(out)
+    assert_same_bits(replay(path, MODEL), theta)
+    assert_same_bits(native_journal.replay(loop, MODEL.theta, trainer.settings(), out), theta)
+    for more in (journal.scalars, journal.snapshot, lambda: journal.event(Code.END, "done")):
+        with pytest.raises(ValueError, match="out of range"):
+            more()
+
+
 def test_what_cannot_follow_is_refused(written):
     run, _, _ = written
     loop = device_loop(run.trainer, X, Y.astype(np.uint32))

@@ -325,8 +325,9 @@ static int finish_record(bpfree_journal *j, uint8_t *out)
 
 int bpfree_journal_scalars(bpfree_journal *j, const bpfree_context *c, uint8_t *out, uint32_t room)
 {
-  if (j->kind != BPFREE_SCALARS || c->step == 0 || c->step - 1 != j->step) return BPFREE_ERR_ARG;
-  uint8_t *p = start_record(out, room, BPFREE_SCALARS, c->step - 1, 4 * j->n_record);
+  const uint32_t made = c->step - 1u; /* step 2^32 - 1 leaves context->step at 0 */
+  if (j->kind != BPFREE_SCALARS || made != j->step) return BPFREE_ERR_ARG;
+  uint8_t *p = start_record(out, room, BPFREE_SCALARS, made, 4 * j->n_record);
   if (!p) return BPFREE_ERR_SIZE;
   put_floats(p, c->coefficients, j->n_record);
   return finish_record(j, out);
