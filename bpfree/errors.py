@@ -45,14 +45,19 @@ def check_seed(value, name: str = "seed") -> int:
     return check_count(name, value, 0, 2**32 - 1)
 
 
+def _number(name: str, value, expected: str) -> float:
+    """value as a float; texts and truth values are none, though float() takes them."""
+    try:
+        if not isinstance(value, str | bytes | bool):
+            return float(value)
+    except (TypeError, ValueError, OverflowError):
+        pass
+    raise TypeError(f"{name}: expected {expected}, got {value!r}")
+
+
 def check_finite(name: str, value) -> float:
     """Return value as a finite float32-sized float, or raise naming the argument."""
-    if isinstance(value, str | bytes):
-        raise TypeError(f"{name}: expected a number, got {value!r}")
-    try:
-        number = float(value)
-    except (TypeError, ValueError, OverflowError):
-        raise TypeError(f"{name}: expected a number, got {value!r}") from None
+    number = _number(name, value, "a number")
     if not abs(number) < 2.0**128 - 2.0**103:
         raise ValueError(f"{name}: expected a finite float32 number, got {value!r}")
     return number
@@ -60,10 +65,7 @@ def check_finite(name: str, value) -> float:
 
 def check_positive(name: str, value) -> float:
     """Return value as a finite float > 0, or raise naming the argument."""
-    try:
-        number = float(value)
-    except (TypeError, ValueError, OverflowError):
-        raise TypeError(f"{name}: expected a number > 0, got {value!r}") from None
+    number = _number(name, value, "a number > 0")
     if not 0.0 < number < float("inf"):
         raise ValueError(f"{name}: expected a finite number > 0, got {value!r}")
     return number
@@ -87,7 +89,7 @@ def check_share(name: str, value) -> float:
 
 def check_choice(name: str, value, choices):
     """Return value if it is one of the choices, or raise listing them."""
-    if value not in choices:
+    if getattr(value, "shape", ()) or value not in choices:  # an array is never equal as a whole
         raise ValueError(f"{name}: expected one of {', '.join(map(repr, choices))}, got {value!r}")
     return value
 

@@ -28,17 +28,18 @@ class Keeper:
             check_path(name, path)
         if checkpoint is not None and journal is not None and os.path.realpath(checkpoint) == os.path.realpath(journal):
             raise ValueError(f"journal: expected another path than the checkpoint's, got {journal}")
+        if not isinstance(resume, bool):
+            raise TypeError(f"resume: expected True or False, got {resume!r}")
         if resume and checkpoint is None:
             raise ValueError("resume: expected checkpoint=path as well, which is what a run goes on from")
         self.checkpoint, self.journal, self.resume = checkpoint, journal, resume
         self.checkpoint_every = check_count("checkpoint_every", checkpoint_every)
-        self.journal_every = journal_every
+        self.journal_every = None if journal_every is None else check_count("journal_every", journal_every)
         self.identity, self._latest = {}, None
 
     def check_recoverable(self, trainer) -> None:
         """A journal from which the run could not be rebuilt is refused."""
         if self.journal_every is not None:
-            check_count("journal_every", self.journal_every)
             if self.journal is None:
                 raise ValueError("journal_every: expected journal=path as well, which is where snapshots go")
         elif self.journal is not None and trainer.rows["estimator"].journal == "SNAPSHOT":
@@ -67,7 +68,7 @@ class Keeper:
         try:
             self.note(run)
             self.save()
-        except OSError:
+        except Exception:
             self._latest = None
             if run.journal.file:
                 self.close(run)

@@ -119,7 +119,10 @@ def _steps(ask) -> int:
 
 def _value(loss):
     """A loss as it comes, checked: a number or (samples,)."""
-    array = np.asarray(loss)
+    try:
+        array = np.asarray(loss)
+    except ValueError:  # rows of different lengths
+        array = np.asarray(None)
     if array.dtype.kind not in "iuf" or array.ndim > 1 or array.size == 0:
         raise TypeError(f"loss_fn: expected a real number or (samples,) of them, got {array.dtype} {array.shape}")
     return array

@@ -130,10 +130,13 @@ def count_steps(trainer: Trainer, n_samples: int, *, epochs, max_steps, max_forw
     return min(limits, key=lambda limit: limit[0])
 
 
-def check_patience(patience, validation) -> None:
+def check_patience(patience, validation) -> int | None:
     """An early stop needs something to go by."""
-    if patience is not None and check_count("patience", patience) and validation is None:
+    if patience is None:
+        return None
+    if check_count("patience", patience) and validation is None:
         raise ValueError("patience: expected validation=(x, y) or a share as well, which is what improves or does not")
+    return int(patience)
 
 
 def check_path(name, path) -> None:

@@ -113,9 +113,9 @@ def train(
     ('budget', 50, 800, True)
     """
     planning.check_start(model, data, validation)
-    planning.check_patience(patience, validation)
+    patience = planning.check_patience(patience, validation)
     callbacks = check_functions("callbacks", callbacks, "(step, run)")
-    check_count("validate_every", validate_every)
+    validate_every = check_count("validate_every", validate_every)
     keeper = Keeper(checkpoint, checkpoint_every, journal, journal_every, resume)
     estimator, update = RGE(n_queries=8) if estimator is None else estimator, SGD() if update is None else update
     trainer = Trainer(model.graph, model.frozen, loss, estimator, update, batch_size, seed)
@@ -147,7 +147,7 @@ def _identity(run, plan, data, validation, keeper) -> dict:
     return identify(
         run,
         make_batch(plan.trainer.graph, plan.trainer.loss, *data),
-        plan.held_out if isinstance(validation, tuple | list) else validation,
+        plan.held_out if isinstance(validation, tuple | list) else validation and float(validation),
         validate_every=plan.validate_every if plan.held_out else None,
         journal_file=keeper.journal is not None,
         journal_every=keeper.journal_every,

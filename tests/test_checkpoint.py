@@ -370,3 +370,23 @@ def test_the_folder_must_be_there(tmp_path):
     with pytest.raises(FileNotFoundError):
         run(tmp_path / "missing", "sgd")
     assert os.listdir(tmp_path) == []
+
+
+def test_numbers_of_numpy_are_settings_like_any_other(tmp_path):
+    """They reach the checkpoint's JSON, and go on as Python's do."""
+    path = tmp_path / "numpy.ckpt"
+    counts = {"validate_every": 2, "patience": 9, "checkpoint_every": 2, "journal_every": 2}
+    settings = {name: np.int64(value) for name, value in counts.items()}
+    journal = {"journal": tmp_path / "numpy.journal", "checkpoint": path, "engine": "exact"}
+    run(tmp_path, "sgd", max_steps=np.int64(4), validation=np.float32(0.25), **settings, **journal)
+    assert run(tmp_path, "sgd", max_steps=6, validation=0.25, **counts, **journal).steps == 6
+
+
+def test_neither_file_is_left_when_the_checkpoint_cannot_be_written_as_text(tmp_path, monkeypatch):
+    def wrong(*_, **__):
+        raise TypeError("not serializable")
+
+    monkeypatch.setattr("bpfree.checkpoint.json.dumps", wrong)
+    with pytest.raises(TypeError, match="not serializable"):
+        run(tmp_path, "sgd", engine="exact")
+    assert list(tmp_path.iterdir()) == []

@@ -189,8 +189,30 @@ def test_unknown_names_of_the_package(attribute):
 
 def test_checks_return_what_they_checked():
     assert check_count("n", np.int64(3)) == 3 and type(check_count("n", np.int64(3))) is int
-    assert check_positive("x", "0.5") == 0.5 and check_normal("x", 2.0**-126) == 2.0**-126
+    assert check_positive("x", np.float64(0.5)) == 0.5 and check_normal("x", 2.0**-126) == 2.0**-126
     assert check_choice("c", "a", ("a", "b")) == "a"
+
+
+NO_NUMBERS = [
+    (lambda: bf.SGD(lr="0.1"), TypeError, "lr: expected a number > 0, got '0.1'"),
+    (lambda: bf.Adam(lr=True), TypeError, "lr: expected a number > 0, got True"),
+    (lambda: bf.RGE(mu="0.1"), TypeError, "mu: expected a number > 0, got '0.1'"),
+    (lambda: bf.CGE(fraction=True), TypeError, "fraction: expected a number, got True"),
+    (lambda: bf.RGE(two_sided=np.array([1, 2])), ValueError, "two_sided: expected one of True, False, got array"),
+    (lambda: bf.cosine_decay(0.1, 9, end=np.ones(2)), TypeError, "end: expected a number, got array"),
+    (lambda: bf.cosine_decay(0.1, 9, end=False), TypeError, "end: expected a number, got False"),
+    (lambda: train(max_forwards="1000"), TypeError, "max_forwards: expected a number > 0, got '1000'"),
+    (lambda: train(max_evaluations=True), TypeError, "max_evaluations: expected a number > 0, got True"),
+    (lambda: train(resume="yes"), TypeError, "resume: expected True or False, got 'yes'"),
+    (lambda: bf.RGE().start([[1.0], [1.0, 2.0]]), TypeError, "theta0: expected float.*, got rows of different lengths"),
+    (lambda: bf.minimize(lambda theta: [[1.0], [1.0, 2.0]], [0.0], max_steps=1), TypeError, "loss_fn: expected a real"),
+]
+
+
+@pytest.mark.parametrize(("call", "error", "message"), NO_NUMBERS, ids=range(len(NO_NUMBERS)))
+def test_texts_truth_values_and_arrays_are_no_numbers(call, error, message):
+    with pytest.raises(error, match=message):
+        call()
 
 
 def test_a_missing_core_says_how_to_build_it(monkeypatch):

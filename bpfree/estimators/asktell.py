@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import io
 import json
+from dataclasses import fields, is_dataclass
 
 import numpy as np
 
@@ -196,17 +197,30 @@ class AskTell:
     def _settings(self) -> dict:
         """What must be the same for a run to go on exactly."""
         return {
-            "estimator": repr(self.estimator),
-            "update": repr(self.update),
+            "estimator": _text(self.estimator),
+            "update": _text(self.update),
             "seed": self.seed,
             "shape": list(self.shape),
             "dtype": str(self._theta.dtype),
         }
 
 
+def _text(settings) -> str:
+    """Like repr, but NumPy's numbers are the same settings as Python's of the same value."""
+    if is_dataclass(settings):
+        parts = (f"{f.name}={_text(getattr(settings, f.name))}" for f in fields(settings))
+        return f"{type(settings).__name__}({', '.join(parts)})"
+    if isinstance(settings, tuple):
+        return f"({', '.join(map(_text, settings))})"
+    return repr(settings.item() if isinstance(settings, np.generic) else settings)
+
+
 def _parameters(theta0) -> np.ndarray:
     """A contiguous copy of theta0, float32 or float64."""
-    theta = np.array(theta0, order="C")
+    try:
+        theta = np.array(theta0, order="C")
+    except ValueError:
+        raise TypeError("theta0: expected float32 or float64 numbers, got rows of different lengths") from None
     if theta.dtype.kind in "iu":
         theta = theta.astype(np.float64)
     if theta.dtype not in (np.dtype(np.float32), np.dtype(np.float64)):

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from bpfree.errors import check_count, check_normal
+from bpfree.errors import check_count, check_finite, check_normal
 from bpfree.registry import HostOnly
 
 LONGEST = 2**24
@@ -28,7 +28,7 @@ class Schedule:
 
     def __post_init__(self):
         check_normal("start", self.start)
-        if self.end != 0:
+        if check_finite("end", self.end) != 0:
             check_normal("end", self.end)
             check_normal("end / start", self.ratio)
         check_count("warmup", self.warmup, 0, LONGEST)
