@@ -107,7 +107,7 @@ BAD = [
     (lambda: bf.cosine_decay(0, 10), "start: expected a finite number > 0, got 0"),
     (lambda: bf.cosine_decay(0.1, 0), r"steps: expected an integer in \[1, 16777216\], got 0"),
     (lambda: bf.cosine_decay(0.1, 10, end=-1), "end: expected a finite number > 0, got -1"),
-    (lambda: bf.cosine_decay(1e2, 10, end=1e39), r"end: expected a normal float32 number, got 1e\+39"),
+    (lambda: bf.cosine_decay(1e2, 10, end=1e39), r"end: expected a finite float32 number, got 1e\+39"),
     (lambda: bf.linear_decay(1e-6, 10, end=1e36), r"end / start: expected a normal float32 number, got 1e\+42"),
     (lambda: bf.linear_decay(1e30, 10, end=1e-10), "end / start: expected a normal float32 number, got 1e-40"),
     (lambda: bf.linear_decay(0.1, 10, warmup=-1), r"warmup: expected an integer in \[0, 16777216\], got -1"),
