@@ -11,10 +11,8 @@ import pytest
 README = Path(__file__).resolve().parent.parent / "README.md"
 
 
-def block(language: str) -> str:
-    found = re.findall(rf"^```{language}\n(.*?)^```", README.read_text(), re.DOTALL | re.MULTILINE)
-    assert len(found) == 1, f"expected one {language} example in README.md, found {len(found)}"
-    return found[0]
+def blocks(language: str) -> list[str]:
+    return re.findall(rf"^```{language}\n(.*?)^```", README.read_text(), re.DOTALL | re.MULTILINE)
 
 
 def test_python_example_then_c_example_on_its_firmware(tmp_path, monkeypatch, capsys):
@@ -24,21 +22,25 @@ def test_python_example_then_c_example_on_its_firmware(tmp_path, monkeypatch, ca
 
     monkeypatch.chdir(tmp_path)
     names: dict = {}
-    exec(compile(block("python"), "README.md", "exec"), names)
+    training, elsewhere = blocks("python")
+    exec(compile(training, "README.md", "exec"), names)
     printed = capsys.readouterr().out
     assert "outcome: done" in printed
     accuracy = float(printed.strip().splitlines()[-1])
     assert accuracy > 0.9, "the example is meant to work"
 
-    (tmp_path / "firmware" / "main.c").write_text(block("c"))
+    exec(compile(elsewhere, "README.md", "exec"), names)
+    assert max(float(error) for error in capsys.readouterr().out.split()[-2:]) < 1e-6
+
+    (tmp_path / "firmware" / "main.c").write_text(*blocks("c"))
     result = emulate.run_firmware(emulate.compile_firmware(tmp_path / "firmware"))
     assert result.exit_code == 0
 
 
 def test_eight_lines_of_python_and_ten_of_c():
-    code = [line for line in block("python").splitlines() if line and not line.startswith(("import", "from"))]
+    code = [line for line in blocks("python")[0].splitlines() if line and not line.startswith(("import", "from"))]
     assert len(code) <= 8
-    inside = block("c").split("{", 2)[2].splitlines()  # the body of main
+    inside = blocks("c")[0].split("{", 2)[2].splitlines()  # the body of main
     assert len([line for line in inside if line.strip() and line.strip() != "}"]) <= 10
 
 
