@@ -19,11 +19,12 @@ from bpfree.cache import cache_folder
 OK, MISSING, BROKEN = "ok", "missing", "broken"
 
 UNLOCKS = {
-    "onnx": "bpfree export onnx, and the onnx engine",
+    "onnx": "bpfree export onnx",
     "emulate": "bpfree demo, bpfree bench device: compile firmware and run it on an emulated Cortex-M4F",
     "plot": "pictures: bpfree train --plot, bpfree demo",
     "sklearn": "bpfree.sklearn: estimators for scikit-learn",
     "bench": "rivals in bpfree bench",
+    "docs": "make docs: the documentation as a site",
 }
 """What an extra is for; `all` and `dev` are made of others."""
 
@@ -92,7 +93,7 @@ def core() -> list[Check]:
     rows.append(
         Check("compiled core", "tables", BROKEN, f"differ in {', '.join(stale)}", advice)
         if stale
-        else Check("compiled core", "tables", OK, "the same operations, losses, estimators and updates as Python")
+        else Check("compiled core", "tables", OK, "the rows that Python has")
     )
     return rows
 
@@ -110,11 +111,12 @@ def stale_tables() -> list[str]:
     from bpfree.estimators import ESTIMATORS
     from bpfree.losses import LOSSES
     from bpfree.ops import OPS
+    from bpfree.schedules import SCHEDULES
     from bpfree.updates import UPDATES
 
     return [
         table.name
-        for table in (OPS, LOSSES, ESTIMATORS, UPDATES)
+        for table in (OPS, LOSSES, ESTIMATORS, UPDATES, SCHEDULES)
         if any(isinstance(row.c, str) and native.registry_name(table.name, row.number) != row.name for row in table)
     ]
 
@@ -144,7 +146,7 @@ def _package(name: str) -> tuple[str, str, str]:
     except metadata.PackageNotFoundError:
         return name, MISSING, "missing"
     try:
-        import_module(_MODULES.get(name, name))
+        import_module(_MODULES.get(name, name.replace("-", "_")))
     except Exception as error:  # whatever a package does when it is imported
         return name, BROKEN, f"{version} does not import ({type(error).__name__}: {error})"
     return name, OK, version
