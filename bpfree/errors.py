@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import operator
+from os import PathLike, fspath
 
 
 class BpfreeError(Exception):
@@ -100,3 +101,9 @@ def check_functions(name: str, value, arguments: str) -> tuple:
     if not isinstance(functions, tuple | list) or not all(map(callable, functions)):
         raise TypeError(f"{name}: expected a function of {arguments} or a sequence of them, got {value!r}")
     return tuple(functions)
+
+
+def check_path(name: str, value) -> None:
+    """Raise unless this is the path of a file. (An int would be a file descriptor to `open`.)"""
+    if not isinstance(value, str | PathLike) or not fspath(value):
+        raise TypeError(f"{name}: expected a path, got {value!r}")

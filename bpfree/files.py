@@ -7,6 +7,8 @@ import os
 from contextlib import suppress
 from pathlib import Path
 
+from bpfree.errors import check_path
+
 
 def write_atomically(path, data: bytes) -> None:
     """Write a file beside its place, then move it there: a reader sees the old bytes or the new, never half.
@@ -14,6 +16,7 @@ def write_atomically(path, data: bytes) -> None:
     A link is followed. What is no regular file (a device, a pipe) is written
     to as it is. Raises OSError naming `path`; the old file is then untouched.
     """
+    check_path("path", path)
     if os.path.exists(path) and not os.path.isfile(path):
         Path(path).write_bytes(data)
         return

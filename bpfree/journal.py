@@ -16,7 +16,7 @@ from typing import NamedTuple
 import numpy as np
 
 from bpfree.engines import get_engine
-from bpfree.errors import FormatError, check_count
+from bpfree.errors import FormatError, check_count, check_path
 from bpfree.graph import theta_hash
 from bpfree.journal_file import JournalFile
 from bpfree.journal_format import Code, Header, Type, make_header, read_header, read_records
@@ -158,6 +158,7 @@ class Journal:
 
 def _mapped(path) -> memoryview:
     """The bytes of a file, read as they are looked at."""
+    check_path("path", path)
     with open(path, "rb") as file:
         try:
             return memoryview(mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ))

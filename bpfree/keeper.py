@@ -8,11 +8,11 @@ import re
 from pathlib import Path
 
 from bpfree.checkpoint import Checkpoint, exists, restore
-from bpfree.errors import check_count
+from bpfree.errors import check_count, check_path
 from bpfree.journal import Event, Journal
 from bpfree.journal_file import JournalFile, holds_nothing
 from bpfree.journal_format import Code
-from bpfree.plan import End, check_path
+from bpfree.plan import End
 from bpfree.run import Run
 
 
@@ -25,7 +25,8 @@ class Keeper:
 
     def __init__(self, checkpoint, checkpoint_every, journal, journal_every, resume):
         for name, path in (("checkpoint", checkpoint), ("journal", journal)):
-            check_path(name, path)
+            if path is not None:
+                check_path(name, path)
         if checkpoint is not None and journal is not None and os.path.realpath(checkpoint) == os.path.realpath(journal):
             raise ValueError(f"journal: expected another path than the checkpoint's, got {journal}")
         if not isinstance(resume, bool):

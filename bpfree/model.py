@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 
 import numpy as np
@@ -10,6 +11,7 @@ import numpy as np
 from bpfree.engines import get_engine
 from bpfree.engines.batch import make_inputs
 from bpfree.errors import FormatError
+from bpfree.files import write_atomically
 from bpfree.graph import SCHEMA, Graph, theta_hash
 from bpfree.layers import assemble, initial_parameters, stack
 from bpfree.npz import read_arrays
@@ -61,9 +63,10 @@ class Model:
         return {s.name: vectors[s.frozen][s.range].reshape(s.shape).copy() for s in self.graph.slices}
 
     def save(self, path) -> None:
-        """Write one .npz: schema, graph JSON, theta, frozen. No pickle."""
-        with open(path, "wb") as file:
-            np.savez(file, schema=np.uint32(SCHEMA), graph=self.graph.to_json(), theta=self.theta, frozen=self.frozen)
+        """Write one .npz, whole or not at all: schema, graph JSON, theta, frozen. No pickle."""
+        stream = io.BytesIO()
+        np.savez(stream, schema=np.uint32(SCHEMA), graph=self.graph.to_json(), theta=self.theta, frozen=self.frozen)
+        write_atomically(path, stream.getvalue())
 
     @classmethod
     def load(cls, path) -> Model:

@@ -9,7 +9,7 @@ from math import prod
 
 import numpy as np
 
-from bpfree.errors import FormatError
+from bpfree.errors import FormatError, check_path
 
 _UNREADABLE = (OSError, EOFError, ValueError, LookupError, RuntimeError, zipfile.BadZipFile, zlib.error)
 """What zipfile and numpy's header reader raise on damaged or foreign bytes."""
@@ -25,6 +25,7 @@ def read_arrays(path, names, *, optional=(), what: str = "bpfree model") -> dict
     allocated: a header that claims terabytes, or a compressed member that
     unpacks to them, is refused. Raises FormatError, or FileNotFoundError.
     """
+    check_path("path", path)
     try:
         with zipfile.ZipFile(path) as archive:
             there = {member.removesuffix(".npy") for member in archive.namelist()}

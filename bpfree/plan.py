@@ -4,7 +4,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from os import PathLike
 from typing import NamedTuple
 
 import numpy as np
@@ -137,9 +136,3 @@ def check_patience(patience, validation) -> int | None:
     if check_count("patience", patience) and validation is None:
         raise ValueError("patience: expected validation=(x, y) or a share as well, which is what improves or does not")
     return int(patience)
-
-
-def check_path(name, path) -> None:
-    """None, or the path of a file."""
-    if path is not None and not isinstance(path, str | PathLike):
-        raise TypeError(f"{name}: expected a path, got {path!r}")

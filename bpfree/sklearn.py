@@ -143,6 +143,9 @@ class _Network(BaseEstimator):
     def _hidden(self) -> list:
         """The layers before the output layer."""
         if self.layers is not None:
+            if not isinstance(self.layers, list | tuple):
+                wanted = "a list of layers such as [TTLinear(32, rank=4), ReLU()]"
+                raise TypeError(f"layers: expected {wanted}, got {self.layers!r}")
             return list(self.layers)
         activation = ACTIVATIONS[check_choice("activation", self.activation, tuple(ACTIVATIONS))]
         sizes = np.atleast_1d(self.hidden_layer_sizes).tolist()

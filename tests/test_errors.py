@@ -215,6 +215,28 @@ def test_texts_truth_values_and_arrays_are_no_numbers(call, error, message):
         call()
 
 
+NO_PATHS = {
+    "save": lambda path: MODEL.save(path),
+    "load": lambda path: bf.Model.load(path),
+    "journal": lambda path: bf.Journal.read(path),
+    "ask": lambda path: bf.RGE().start(np.zeros(2)).save(path),
+    "restore": lambda path: bf.RGE().start(np.zeros(2)).restore(path),
+}
+
+
+@pytest.mark.parametrize("path", [3, 0.5, None, ""], ids=repr)
+@pytest.mark.parametrize("use", NO_PATHS)
+def test_what_is_no_path_is_named_and_never_a_descriptor(use, path):
+    with pytest.raises(TypeError, match=r"^path: expected a path, got "):
+        NO_PATHS[use](path)
+
+
+def test_checkpoint_and_journal_are_paths():
+    for name in ("checkpoint", "journal"):
+        with pytest.raises(TypeError, match=rf"^{name}: expected a path, got 3"):
+            train(**{name: 3})
+
+
 def test_a_missing_core_says_how_to_build_it(monkeypatch):
     import sys
 
