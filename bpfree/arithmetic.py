@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from bpfree.math32 import exp32, log32, sigmoid32, sin32, tanh32
+from bpfree.math32 import cos32, exp32, expm1_32, log1p_32, log32, sigmoid32, sin32, tanh32
 
 _CHUNK = 1 << 22
 """Products held at once in exact mode, in elements (16 MB): bounds memory."""
@@ -24,7 +24,9 @@ def running_sum(values, axis: int = 0):
 class Fast:
     """BLAS and NumPy functions, float32 or float64; agrees with C within rounding."""
 
-    exp, log, tanh, sin = map(staticmethod, (np.exp, np.log, np.tanh, np.sin))
+    exp, log, tanh, sin, cos, expm1, log1p = map(
+        staticmethod, (np.exp, np.log, np.tanh, np.sin, np.cos, np.expm1, np.log1p)
+    )
 
     @staticmethod
     def sigmoid(x):
@@ -47,7 +49,9 @@ class Fast:
 class Exact:
     """float32 in the C runtime's order, bit for bit."""
 
-    exp, log, tanh, sin, sigmoid = map(staticmethod, (exp32, log32, tanh32, sin32, sigmoid32))
+    exp, log, tanh, sin, cos, sigmoid, expm1, log1p = map(
+        staticmethod, (exp32, log32, tanh32, sin32, cos32, sigmoid32, expm1_32, log1p_32)
+    )
     sum = staticmethod(running_sum)
 
     @staticmethod

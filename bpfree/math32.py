@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import numpy as np
 
-__all__ = ["cos32", "exp32", "log32", "sigmoid32", "sin32", "tanh32"]
+__all__ = ["cos32", "exp32", "expm1_32", "log1p_32", "log32", "sigmoid32", "sin32", "tanh32"]
 
 
 def _f32(text: str) -> np.float32:
@@ -101,13 +101,33 @@ def exp32(x: np.ndarray) -> np.ndarray:
         t = c * _LOG2E + _MAGIC
         n = t - _MAGIC
         r = (c - n * _LN2_HI) - n * _LN2_LO
-        y = _ONE + (r + (r * r) * _horner(_EXP_POLY, r))
+        y = _ONE + _small_expm1(r)
         # The low bits of t hold n; the shift drops those of magic.  Adding to the exponent
         # field instead of multiplying by 2^n reaches n = 128, which has no float of its own.
         y = (y.view(np.uint32) + (t.view(np.uint32) << np.uint32(23))).view(np.float32)
         y = np.where(x < _EXP_BOTTOM, _ZERO, y)
         y = np.where(x > _EXP_TOP, _INF, y)
         return np.where(np.isnan(x), x, y)
+
+
+def _small_expm1(r: np.ndarray) -> np.ndarray:
+    return r + (r * r) * _horner(_EXP_POLY, r)
+
+
+def expm1_32(x: np.ndarray) -> np.ndarray:
+    """e to the power x, less 1, elementwise, at most 3.35 ulp off.
+
+    x + x^2 q(x) with the polynomial of `exp32` where |x| < 0.34375, else exp(x) - 1.
+
+    ``x``: float32 array of any shape; the result has the same shape and dtype.
+    -0 gives 0; x > 88.72283 gives inf; NaN gives NaN. Raises TypeError if x is not float32.
+
+    >>> expm1_32(np.array([-np.inf, 0, 1e-8], dtype=np.float32))
+    array([-1.e+00,  0.e+00,  1.e-08], dtype=float32)
+    """
+    x = _checked(x, "expm1_32")
+    with np.errstate(all="ignore"):
+        return np.where((x < np.float32(0.34375)) & (x > np.float32(-0.34375)), _small_expm1(x), exp32(x) - _ONE)
 
 
 def log32(x: np.ndarray) -> np.ndarray:
@@ -146,6 +166,25 @@ def log32(x: np.ndarray) -> np.ndarray:
         y = np.where(x < _INF, y, x)  # +inf, NaN
         y = np.where(x > _ZERO, y, _NAN)
         return np.where(x == _ZERO, -_INF, y)
+
+
+def log1p_32(x: np.ndarray) -> np.ndarray:
+    """Natural logarithm of 1 + x, elementwise, at most 2.31 ulp off.
+
+    x - x^2 / 2 + x^3 p(x) with the polynomial of `log32` where -0.28125 < x < 0.40625, else log(1 + x).
+
+    ``x``: float32 array of any shape; the result has the same shape and dtype.
+    Zeros keep their sign; -1 gives -inf; x < -1 gives NaN; inf gives inf; NaN gives NaN.
+    Raises TypeError if x is not float32.
+
+    >>> log1p_32(np.array([-1, 0, 1e-8], dtype=np.float32))
+    array([-inf,   0.e+00,  1.e-08], dtype=float32)
+    """
+    x = _checked(x, "log1p_32")
+    with np.errstate(all="ignore"):
+        x2 = x * x
+        small = x + ((x2 * x) * _horner(_LOG_POLY, x) - _HALF * x2)
+        return np.where((x < np.float32(0.40625)) & (x > np.float32(-0.28125)), small, log32(_ONE + x))
 
 
 def tanh32(x: np.ndarray) -> np.ndarray:

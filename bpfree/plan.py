@@ -116,7 +116,7 @@ def count_steps(trainer: Trainer, n_samples: int, *, epochs, max_steps, max_forw
     if max_steps is not None:
         limits.append((check_count("max_steps", max_steps), DONE))
     costs = (
-        ("forwards", max_forwards, trainer.evaluations * trainer.batch_size),
+        ("forwards", max_forwards, trainer.forwards),
         ("evaluations", max_evaluations, trainer.evaluations),
     )
     for unit, most, cost in costs:

@@ -25,7 +25,7 @@ def smooth(values, width: int) -> np.ndarray:
 
 def draw_run(axis, run) -> None:
     """Loss (left) and what validation measures (right) against forwards."""
-    per_step = run.trainer.evaluations * run.trainer.batch_size
+    per_step = run.forwards / max(1, len(run.losses))
     forwards = per_step * np.arange(1, len(run.losses) + 1)
     axis.plot(forwards, smooth(run.losses, 50), color="tab:blue")
     axis.set_xlabel("forwards (samples passed through the network)")

@@ -112,7 +112,7 @@ class _Network(BaseEstimator):
         batch, engine = make_batch(self.model_.graph, trainer.loss, x, target), get_engine(self.engine)
         for first in range(0, len(x) - batch_size + 1, batch_size):
             samples = batch.take(slice(first, first + batch_size))
-            estimate, values = trainer.estimate(engine, self.model_.theta, samples, self._steps)
+            estimate = trainer.estimate(engine, self.model_.theta, samples, self._steps)
             theta = np.array(np.nan)
             if estimate.finite:
                 record = estimate.coefficients.astype(np.float32)
@@ -123,7 +123,7 @@ class _Network(BaseEstimator):
                 break
             self.model_.theta, self._state = theta, state
             self._steps += 1
-            self.loss_curve_.append(float(values.mean()))
+            self.loss_curve_.append(estimate.loss)
         self.n_iter_ += 1
         return self
 

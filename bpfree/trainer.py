@@ -83,6 +83,11 @@ class Trainer:
         return self.estimator.evaluations(self.graph)
 
     @property
+    def forwards(self) -> int:
+        """What one step costs, in passes of one sample."""
+        return self.estimator.forwards(self.graph, self.batch_size)
+
+    @property
     def n_state(self) -> int:
         """Floats of the update's state."""
         return sum(link.n_vectors * self.graph.n_theta + link.n_scalars for link in self.update.links)
@@ -94,10 +99,8 @@ class Trainer:
         return {"mu_schedule": mu if isinstance(mu, Schedule) else None, "lr_schedule": self.update.schedule}
 
     def estimate(self, engine, theta, batch, step: int):
-        """One step's Estimate at theta on a batch, and the losses it is made of (probes, n)."""
-        probes = self.estimator.ask(self.graph, self.seed, step)
-        values = engine.evaluate(self.graph, theta, self.frozen, batch, self.loss, probes)
-        return self.estimator.tell(self.graph, step, values), values
+        """One step's Estimate at theta on a batch."""
+        return self.estimator.estimate(self, engine, theta, batch, step)
 
     def gradient(self, step: int, coefficients) -> np.ndarray:
         """The gradient estimate (n_theta,) that coefficients stand for, once they are clipped."""
@@ -118,17 +121,26 @@ class Trainer:
         """FNV-1a-64 of settings(), 16 hex digits."""
         return f"{fnv1a64(self.settings().encode()):016x}"
 
+    @property
+    def in_c(self) -> bool:
+        """Does the C runtime have this estimator?"""
+        return isinstance(self.rows["estimator"].c, str)
+
     def native_settings(self) -> dict:
-        """The run in the numbers of `bpfree_trainer`."""
+        """The run in the numbers of `bpfree_trainer`; of an estimator that C lacks, its gradient is given."""
         e, schedules = self.estimator, self.rows["schedules"]
-        return {
-            "loss": self.loss.number,
+        given = {"estimator": None, "clip": 0.0, "n_queries": self.graph.n_theta}
+        own = {
             "estimator": self.rows["estimator"].number,
-            "links": [(row.number, link.settings) for row, link in zip(self.rows["links"], self.update.links)],
             "clip": self.update.clip,
+            "n_queries": self.record_shape[1],
+        }
+        return {
+            **(own if self.in_c else given),
+            "loss": self.loss.number,
+            "links": [(row.number, link.settings) for row, link in zip(self.rows["links"], self.update.links)],
             "seed": self.seed,
             "batch": self.batch_size,
-            "n_queries": self.record_shape[1],
             "grouping": GROUPINGS.index(e.grouping),
             "two_sided": e.two_sided,
             "mu": start_of(e.mu),

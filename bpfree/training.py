@@ -161,9 +161,9 @@ def _walk(plan: Plan, run: Run, keeper: Keeper, show) -> End:
     while not (end := plan.ended(run)):
         step = run.steps
         samples = plan.batch.take(trainer.indices(step, len(plan.batch)))
-        estimate, values = trainer.estimate(engine, run.model.theta, samples, step)
+        estimate = trainer.estimate(engine, run.model.theta, samples, step)
         run.evaluations += estimate.n_evaluations
-        run.forwards += values.size
+        run.forwards += estimate.forwards
         if not estimate.finite:
             what = "a loss is not finite; nothing was updated: try a smaller lr or mu"
             return End("nonfinite_loss", f"step {step}: {what}")
@@ -173,7 +173,7 @@ def _walk(plan: Plan, run: Run, keeper: Keeper, show) -> End:
             return End("overflow", f"step {step}: the update overflows; it was not made: try a smaller lr, or clip")
         run.model.theta, run.state = theta, state
         run.coefficients = record
-        run.losses.append(float(values.mean()))
+        run.losses.append(estimate.loss)
         run.quiet = 0 if record.any() else run.quiet + 1
         run.seconds = time.perf_counter() - began
         keeper.step_done(run, record)

@@ -17,7 +17,7 @@ from bpfree.exporters import model_source
 from bpfree.exporters.c_text import array, braces, float_literal
 from bpfree.graph import theta_hash
 from bpfree.layers import Linear, ReLU, Tanh, TTLinear, assemble, initial_parameters, stack
-from bpfree.math32 import cos32, exp32, log32, sigmoid32, sin32, tanh32
+from bpfree.math32 import cos32, exp32, expm1_32, log1p_32, log32, sigmoid32, sin32, tanh32
 from bpfree.tables import model_tables
 from bpfree.trainer import Trainer
 from bpfree.updates.sgd import SGD
@@ -136,7 +136,7 @@ def _run_text(name, how, trainer, theta, batch, order) -> tuple[str, str]:
     engine, records, hashes = ReferenceEngine(exact=True), [], []
     state = trainer.update.init(theta)
     for step, indices in enumerate(order):
-        estimate, _ = trainer.estimate(engine, theta, batch.take(indices), step)
+        estimate = trainer.estimate(engine, theta, batch.take(indices), step)
         theta, state = engine.apply(trainer, theta, state, step, estimate.coefficients)
         records.append(estimate.coefficients.ravel())
         if step + 1 in HASHED_STEPS:
@@ -160,11 +160,11 @@ def math_patterns() -> np.ndarray:
 def _math_text() -> str:
     """FNV-1a-64 of the results, NaN as 0x7fc00000."""
     hashes = []
-    for function in (exp32, log32, tanh32, sigmoid32, sin32, cos32):
+    for function in (exp32, log32, tanh32, sigmoid32, sin32, cos32, expm1_32, log1p_32):
         y = function(math_patterns())
         y[np.isnan(y)] = np.float32(np.nan)
         hashes.append(f"0x{theta_hash(y)}ULL")
-    comment = "/* Of exp, log, tanh, sigmoid, sin and cos over the arguments that test_math.c makes. */\n"
+    comment = "/* Of exp, log, tanh, sigmoid, sin, cos, expm1 and log1p over the arguments that test_math.c makes. */\n"
     count = f"#define GOLDEN_MATH_PATTERNS {_MATH_PATTERNS}u\n"
     return f"{comment}{count}static const uint64_t golden_math[{len(hashes)}] = {braces(hashes)};\n"
 

@@ -41,7 +41,7 @@ def trainer_of(estimator, loss="cross_entropy", graph=GRAPH, frozen=MODEL.frozen
 def gradient(estimator, engine=WIDE, loss="cross_entropy", step=0, seed=0):
     """The estimate at THETA on all samples, in the engine's precision."""
     trainer = trainer_of(estimator, loss, seed=seed)
-    estimate, _ = trainer.estimate(engine, THETA.astype(engine.dtype), Batch(X, **LOSSES[loss]), step)
+    estimate = trainer.estimate(engine, THETA.astype(engine.dtype), Batch(X, **LOSSES[loss]), step)
     return trainer.gradient(step, estimate.coefficients)
 
 
@@ -182,7 +182,7 @@ def test_frozen_parameters_are_not_probed(fraction):
     assert graph.n_theta == 26
     trainer = trainer_of(bf.CGE(fraction), graph=graph, frozen=frozen)
     assert max(p.element for p in trainer.estimator.ask(graph, 0, 0)) < 26
-    expected, _ = trainer.estimate(make_engine("exact"), theta, Batch(X, **LABELS).take(trainer.indices(2, N)), 2)
+    expected = trainer.estimate(make_engine("exact"), theta, Batch(X, **LABELS).take(trainer.indices(2, N)), 2)
     loop = device_loop(trainer, X, LABELS["labels"])
     loop.step(theta, 2)
     assert_same_bits(loop.coefficients, expected.coefficients[0])

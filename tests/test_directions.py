@@ -129,7 +129,7 @@ def test_a_draw_of_nothing_moves_nothing():
     x = y = np.ones((1, 1), np.float32)
     trainer = Trainer(model.graph, model.frozen, "mse", bf.RGE(direction="sphere"), bf.SGD(), 1, seed=NOTHING)
     for name in ENGINES:
-        estimate, _ = trainer.estimate(make_engine(name), model.theta, Batch(x, targets=y), 0)
+        estimate = trainer.estimate(make_engine(name), model.theta, Batch(x, targets=y), 0)
         assert estimate.coefficients.tolist() == [[0]]
         assert_same_bits(make_engine(name).apply(trainer, model.theta, [], 0, estimate.coefficients)[0], model.theta)
     assert_same_bits(device_loop(trainer, x, targets=y).step(model.theta, 0), model.theta)

@@ -91,7 +91,7 @@ def test_an_addition_is_not_put_in_place_of_an_input_both_sides_share():
     trainer = Trainer(graph, NONE, "mse", bf.RGE(), bf.SGD(), batch_size=6)
     loop = device_loop(trainer, x, targets=targets)
     batch = bf.engines.Batch(x, targets=targets).take(trainer.indices(0, 6))
-    estimate, _ = trainer.estimate(ReferenceEngine(exact=True), theta, batch, 0)
+    estimate = trainer.estimate(ReferenceEngine(exact=True), theta, batch, 0)
     loop.step(theta, 0)
     assert_same_bits(loop.coefficients.reshape(1, 1), estimate.coefficients)
     assert model_tables(graph, sides=2).tensors[1][2] == 0  # a is shared

@@ -65,7 +65,7 @@ def test_probes_read_on_the_fly_equal_a_perturbed_copy(op, attributes, shape, tw
     loop = device_loop(trainer, x, targets=targets)
     after = loop.step(theta, 6)
     batch = bf.engines.Batch(x, targets=targets).take(trainer.indices(6, 5))
-    estimate, _ = trainer.estimate(make_engine("exact"), theta, batch, 6)
+    estimate = trainer.estimate(make_engine("exact"), theta, batch, 6)
     assert_same_bits(loop.coefficients.reshape(estimate.coefficients.shape), estimate.coefficients)
     assert_same_bits(after, make_engine("exact").apply(trainer, theta, [], 6, estimate.coefficients)[0])
 

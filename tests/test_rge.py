@@ -47,7 +47,7 @@ def mean_estimate(estimator, steps, loss="cross_entropy"):
     batch, zero = Batch(X, **LOSSES[loss]), np.zeros(D, np.float32)
     total, squares = np.zeros(D), []
     for step in range(steps):
-        estimate, _ = trainer.estimate(engine, THETA, batch, step)
+        estimate = trainer.estimate(engine, THETA, batch, step)
         # one update of lr 1 from zero is minus the gradient, exactly
         gradient = -engine.apply(trainer, zero, [], step, estimate.coefficients)[0].astype(np.float64)
         total += gradient
@@ -79,7 +79,7 @@ def test_every_draw_is_the_derivative_along_its_direction(loss, direction, group
     trainer = trainer_of(estimator, loss)
     true = NETWORK.gradient(THETA, X, **LOSSES[loss])
     for step in range(10):
-        estimate, _ = trainer.estimate(engine, THETA.astype(float), Batch(X, **LOSSES[loss]), step)
+        estimate = trainer.estimate(engine, THETA.astype(float), Batch(X, **LOSSES[loss]), step)
         groups = GRAPH.groups(grouping)
         assert estimate.coefficients.shape == (len(groups), q)
         assert estimate.n_evaluations == len(groups) * q * (1 + two_sided) + (not two_sided)
@@ -147,7 +147,7 @@ def test_scale_dim_multiplies_by_its_factor(direction, q, two_sided):
     """q / (q + d - 1), rounded to float32, once in the product that turns sums into coefficients."""
     engine, batch = make_engine("exact"), Batch(X, **LABELS)
     estimators = [bf.RGE(q, two_sided=two_sided, direction=direction, scale=scale) for scale in (1, "dim")]
-    plain, scaled = (trainer_of(estimator).estimate(engine, THETA, batch, 2)[0] for estimator in estimators)
+    plain, scaled = (trainer_of(estimator).estimate(engine, THETA, batch, 2) for estimator in estimators)
     expected = plain.coefficients.astype(float) * q / (q + D - 1)
     np.testing.assert_allclose(scaled.coefficients, expected, rtol=4 * 2.0**-24)
 

@@ -49,13 +49,15 @@ def test_theta_is_never_written(strict_engine, two_sided):
     before = net.theta.copy()
     net.theta.setflags(write=False)
     batch = Batch(X[:10], labels=Y[:10].astype(np.uint32))
-    estimate, values = trainer.estimate(strict_engine, net.theta, batch, 0)
+    estimate = trainer.estimate(strict_engine, net.theta, batch, 0)
+    values = estimate.losses
     assert_same_bits(net.theta, before)
     after, _ = strict_engine.apply(trainer, net.theta, [], 0, estimate.coefficients)
     assert_same_bits(net.theta, before)
     assert not np.array_equal(after, before)
     # ... and an evaluation at theta itself gives the same losses before and after
-    again, same = trainer.estimate(strict_engine, net.theta, batch, 0)
+    again = trainer.estimate(strict_engine, net.theta, batch, 0)
+    same = again.losses
     assert_same_bits(same, values)
 
 
@@ -104,8 +106,8 @@ def test_losses_are_means_over_the_probes():
     run = quick(max_steps=1, estimator=bf.RGE(1))
     net, trainer = model(), run.trainer
     batch = Batch(X, Y.astype(np.uint32)).take(trainer.indices(0, 40))
-    _, values = trainer.estimate(make_engine("exact"), net.theta, batch, 0)
-    assert run.losses == [float(values.mean())]
+    estimate = trainer.estimate(make_engine("exact"), net.theta, batch, 0)
+    assert run.losses == [estimate.loss]
 
 
 def test_callback_and_validation():
@@ -147,9 +149,9 @@ def test_float64_reference_estimates_in_float64():
     net = model()
     trainer = Trainer(net.graph, net.frozen, "cross_entropy", bf.RGE(2), bf.SGD(), 10)
     batch = Batch(X[:10], labels=Y[:10].astype(np.uint32))
-    estimate, values = trainer.estimate(ReferenceEngine(dtype=np.float64), net.theta, batch, 0)
-    assert estimate.coefficients.dtype == values.dtype == np.float64
-    narrow, _ = trainer.estimate(make_engine("exact"), net.theta, batch, 0)
+    estimate = trainer.estimate(ReferenceEngine(dtype=np.float64), net.theta, batch, 0)
+    assert estimate.coefficients.dtype == estimate.losses.dtype == np.float64
+    narrow = trainer.estimate(make_engine("exact"), net.theta, batch, 0)
     assert np.allclose(estimate.coefficients, narrow.coefficients, rtol=1e-3, atol=1e-4)
     assert not np.array_equal(estimate.coefficients, narrow.coefficients)
 

@@ -47,7 +47,7 @@ def estimates(estimator, steps, seed=0):
     """Gradient estimates (steps, d): one step of SGD with lr 1 from zero is minus the gradient, exactly."""
     trainer, rows, zero = trainer_of(estimator, seed), [], np.zeros(D, np.float32)
     for step in range(steps):
-        estimate, _ = trainer.estimate(COMPILED, THETA, BATCH, step)
+        estimate = trainer.estimate(COMPILED, THETA, BATCH, step)
         rows.append(-COMPILED.apply(trainer, zero, [], step, estimate.coefficients)[0])
     return np.array(rows, np.float64)
 
@@ -74,7 +74,7 @@ def test_restore(estimator):
     theta = THETA.copy()
     theta.setflags(write=False)
     for engine in map(make_engine, ENGINES):
-        estimate, _ = trainer_of(estimator).estimate(engine, theta, BATCH, 0)
+        estimate = trainer_of(estimator).estimate(engine, theta, BATCH, 0)
         assert estimate.finite
         assert_same_bits(theta, THETA)
     loop = device_loop(trainer_of(estimator), X, LABELS)
@@ -103,7 +103,7 @@ def test_factor_two_of_the_second_side(direction, two_sided):
     theta = np.array([3.0, -2.0, 1.0])
     true = 2 * (x[0] @ theta) * x[0].astype(float)  # of the square (x . theta)^2
     for step in range(5):
-        estimate, _ = trainer.estimate(WIDE, theta, Batch(x, targets=targets), step)
+        estimate = trainer.estimate(WIDE, theta, Batch(x, targets=targets), step)
         g = trainer.gradient(step, estimate.coefficients)
         u = g / estimate.coefficients[0, 0]
         slope = u @ true + (0 if two_sided else 2.0**-10 * (x[0] @ u) ** 2)
@@ -158,8 +158,9 @@ def test_difference_of_means():
     errors = {"ours": [], "means": []}
     for step in range(20):
         batch = Batch(x, targets=targets)
-        estimate, values = rough.estimate(engine, THETA, batch, step)
-        _, exact = rough.estimate(WIDE, THETA.astype(float), batch, step)
+        estimate = rough.estimate(engine, THETA, batch, step)
+        values = estimate.losses
+        exact = rough.estimate(WIDE, THETA.astype(float), batch, step).losses
         width = 2 * estimator.mu * estimator.n_queries
         true = (exact[0::2] - exact[1::2]).mean(axis=1) / width
         means = values.mean(axis=1, dtype=np.float32)

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from bpfree.engines.native_arithmetic import Native
 from bpfree.errors import check_choice
 from bpfree.native import isa_names
 from bpfree.native.model import NativeModel
@@ -31,6 +32,7 @@ class CompiledEngine:
     def __init__(self, isa: str | None = None):
         # a missing core or instruction set is reported here, not in the middle of a run
         self.isa = check_choice("isa", isa or isa_names()[-1], isa_names())
+        self.arithmetic = Native(isa_names(supported=False).index(self.isa))
         self._models, self._trainers = _Recent(), _Recent()
 
     def predict(self, graph, theta, frozen, x) -> np.ndarray:
@@ -44,6 +46,10 @@ class CompiledEngine:
 
     def apply(self, trainer, theta, state, step, coefficients):
         """One step from its record, by `bpfree_apply`."""
+        if not trainer.in_c:
+            coefficients = trainer.gradient(step, coefficients)[None]
+            if not np.isfinite(coefficients).all():
+                return np.full_like(theta, np.nan), state  # an overflow, which the caller looks for in theta
         native = self._trainers.get(trainer, lambda: self._native_trainer(trainer))
         return native.apply(theta, state, step, coefficients)
 

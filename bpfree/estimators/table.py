@@ -25,12 +25,25 @@ class Estimate:
     """What an estimator makes of the losses of one step.
 
     coefficients (groups, queries): g = sum_i coefficients_i u_i, the record of
-    the step. n_evaluations: black-box loss calls. diagnostics: named numbers.
+    the step. losses (evaluations, B): of every sample, wherever the minibatch was
+    looked at. forwards: what that cost, all multiply-accumulates in units of one
+    sample's plain pass. diagnostics: named numbers.
     """
 
     coefficients: np.ndarray
-    n_evaluations: int
+    losses: np.ndarray
+    forwards: int
     diagnostics: dict = field(default_factory=dict)
+
+    @property
+    def n_evaluations(self) -> int:
+        """Losses of the minibatch that were looked at."""
+        return len(self.losses)
+
+    @property
+    def loss(self) -> float:
+        """Their mean."""
+        return float(self.losses.mean())
 
     @property
     def finite(self) -> bool:
@@ -88,6 +101,16 @@ class Estimator:
         groups, each = self.record_shape(graph)
         return 2 * groups * each if self.two_sided else groups * each + 1
 
+    def forwards(self, graph, batch_size: int) -> int:
+        """What a step costs, in passes of one sample."""
+        return self.evaluations(graph) * batch_size
+
+    def estimate(self, trainer, engine, theta, batch, step: int) -> Estimate:
+        """One step's Estimate at theta on a batch: the loop around ask and tell."""
+        probes = self.ask(trainer.graph, trainer.seed, step)
+        values = engine.evaluate(trainer.graph, theta, trainer.frozen, batch, trainer.loss, probes)
+        return self.tell(trainer.graph, step, values)
+
     def ask(self, graph, seed: int, step: int) -> Probes:
         """The probes of a step: [theta,] then for each coefficient plus [and minus]."""
         mu, points = self.mu_at(step), self.points(graph, seed, step)
@@ -110,7 +133,7 @@ class Estimator:
         width = real(2 if self.two_sided else 1) * real(self.mu_at(step))
         share = real(1) / (width * real(values.shape[1] * self.averaged)) * real(np.float32(self.factor(graph)))
         coefficients = running_sum(differences, axis=1) * share
-        return Estimate(coefficients.reshape(self.record_shape(graph)), len(values))
+        return Estimate(coefficients.reshape(self.record_shape(graph)), values, values.size)
 
 
 @dataclass(frozen=True)

@@ -32,6 +32,7 @@ def available() -> bool:
 
 from bpfree.native.functions import (  # noqa: E402  (they load the core when called)
     batch_indices,
+    contract_parts,
     isa_names,
     math32,
     permute,
@@ -45,6 +46,7 @@ from bpfree.native.functions import (  # noqa: E402  (they load the core when ca
 __all__ = [
     "available",
     "batch_indices",
+    "contract_parts",
     "core",
     "isa_names",
     "math32",

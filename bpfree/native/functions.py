@@ -9,7 +9,7 @@ from bpfree.errors import check_count
 from bpfree.native import core
 from bpfree.native.arrays import check_status, pointer
 
-_MATH = ("exp", "log", "tanh", "sigmoid", "sin", "cos")
+_MATH = ("exp", "log", "tanh", "sigmoid", "sin", "cos", "expm1", "log1p")
 
 
 def threefry(key, counter) -> tuple[int, int]:
@@ -50,13 +50,23 @@ def theta_hash(theta: np.ndarray) -> str:
 
 
 def math32(name: str, x: np.ndarray) -> np.ndarray:
-    """The runtime's own "exp", "log", "tanh", "sigmoid", "sin" or "cos" of a float32 array."""
+    """The runtime's own "exp", "log", "tanh", "sigmoid", "sin", "cos", "expm1" or "log1p" of a float32 array."""
     y = np.empty_like(x)
     status = core().lib.bpfree_math(
         _MATH.index(name), x.size, pointer("x", x, np.float32, x.shape), pointer("y", y, np.float32, x.shape)
     )
     check_status(status, name)
     return y
+
+
+def contract_parts(isa: int, y: np.ndarray, a: np.ndarray, x: np.ndarray) -> None:
+    """y[p, m, n] += sum_k a[k, m] x[p, k, n] in place; y, x contiguous (`bpfree_contract_parts`)."""
+    parts, inner, columns = x.shape
+    strides = [stride // a.itemsize for stride in a.strides]
+    lib, ffi = core().lib, core().ffi
+    base = ffi.cast("float *", a.ctypes.data)
+    arguments = (ffi.from_buffer("float *", y), base, *strides, ffi.from_buffer("float *", x))
+    lib.bpfree_contract_parts(isa, *arguments, parts, a.shape[1], inner, columns)
 
 
 def isa_names(*, supported: bool = True) -> list[str]:

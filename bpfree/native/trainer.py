@@ -12,7 +12,8 @@ from bpfree.native.arrays import aligned, check_status, pointer
 class NativeTrainer:
     """`bpfree_trainer` and its context over a NativeModel.
 
-    Rows of the tables by number; `links` (of the update) and schedules are (row, settings). `data` is
+    Rows of the tables by number, None for `bpfree_given`;
+    `links` (of the update) and schedules are (row, settings). `data` is
     (x, labels, targets) for `step`; `apply` needs none. Stepping streams one
     sample at a time, so it needs a model of the "scalar" instruction set with
     tables for two sides.
@@ -47,7 +48,9 @@ class NativeTrainer:
             [(lib.bpfree_registry_update(n), own) for (n, _), own in zip(links, self._settings, strict=True)],
         )
         self.c = ffi.new("bpfree_trainer *")
-        self.c.model, self.c.estimator = model.c, lib.bpfree_registry_estimator(estimator)
+        given = estimator is None
+        self.c.estimator = lib.bpfree_given() if given else lib.bpfree_registry_estimator(estimator)
+        self.c.model = model.c
         self.c.loss, self.c.links, self.c.n_links = model.loss(loss), self._links, len(links)
         self.c.seed, self.c.batch, self.c.n_queries = seed, batch, n_queries
         self.c.grouping, self.c.two_sided, self.c.mu, self.c.clip = grouping, two_sided, mu, clip

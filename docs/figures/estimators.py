@@ -67,7 +67,7 @@ def cosines() -> dict:
             trainer = bf.Trainer(model.graph, model.frozen, "cross_entropy", bf.RGE(n_queries=q), bf.SGD(), 64)
             values = []
             for step in range(DRAWS):
-                estimate, _ = trainer.estimate(bf.CompiledEngine(), model.theta, batch, step)
+                estimate = trainer.estimate(bf.CompiledEngine(), model.theta, batch, step)
                 g = trainer.gradient(step, estimate.coefficients)
                 values.append(float(g @ true / (np.linalg.norm(g) * np.linalg.norm(true))))
             found[name]["cosine"].append(float(np.mean(values)))

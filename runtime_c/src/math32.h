@@ -30,6 +30,17 @@ static inline float bpfree_select32(int yes, float a, float b)
     return bpfree_float32((bpfree_bits32(a) & mask) | (bpfree_bits32(b) & ~mask));
 }
 
+/* exp(r) - 1 for |r| <= ln 2 / 2: r + r^2 q(r), q of degree 4. */
+static inline float bpfree_small_expm1(float r)
+{
+    float q = 0x1.6a4eccp-10f;
+    q = q * r + 0x1.12399cp-7f;
+    q = q * r + 0x1.5558b0p-5f;
+    q = q * r + 0x1.555492p-3f;
+    q = q * r + 0x1.fffffcp-2f;
+    return r + (r * r) * q;
+}
+
 /*
  * exp(x) = 2^n * exp(r),  n = round(x / ln 2),  r = x - n ln 2  (Cody-Waite),
  * exp(r) ~ 1 + (r + r^2 q(r)),  |r| <= 0.347, q of degree 4.
@@ -46,23 +57,44 @@ static inline float bpfree_exp32(float x)
     const float ln2_hi = 0x1.62e4p-1f;    /* 15 bits, so n * ln2_hi is exact */
     const float ln2_lo = 0x1.7f7d1cp-20f;
     float c = bpfree_select32(x > bottom, x, bottom); /* NaN becomes bottom, too */
-    float t, n, r, q, y;
+    float t, n, r, y;
     c = bpfree_select32(c < top, c, top);
     t = c * 0x1.715476p+0f + magic;
     n = t - magic;
     r = (c - n * ln2_hi) - n * ln2_lo;
-    q = 0x1.6a4eccp-10f;
-    q = q * r + 0x1.12399cp-7f;
-    q = q * r + 0x1.5558b0p-5f;
-    q = q * r + 0x1.555492p-3f;
-    q = q * r + 0x1.fffffcp-2f;
-    y = 1.0f + (r + (r * r) * q);
+    y = 1.0f + bpfree_small_expm1(r);
     /* The low bits of t hold n; the shift drops those of magic.  Adding to the exponent field
      * instead of multiplying by 2^n reaches n = 128, which has no float of its own. */
     y = bpfree_float32(bpfree_bits32(y) + (bpfree_bits32(t) << 23));
     y = bpfree_select32(x < bottom, 0.0f, y);
     y = bpfree_select32(x > top, bpfree_float32(0x7f800000u), y);
     return bpfree_select32(x == x, y, x);
+}
+
+/*
+ * exp(x) - 1: by the polynomial of exp where |x| < 0.34375, and exp(x) - 1 elsewhere.
+ *
+ * Max error 3.35 ulp.
+ * +-0 -> +0.  x > 88.72283 -> +inf.  x < -17.32868 -> -1.  NaN -> NaN.
+ */
+static inline float bpfree_expm1_32(float x)
+{
+    const float small = bpfree_small_expm1(x), large = bpfree_exp32(x) - 1.0f;
+    return bpfree_select32((x < 0.34375f) & (x > -0.34375f), small, large);
+}
+
+/* (log(1 + f) - f + f^2 / 2) / f^3 for sqrt(1/2) <= 1 + f < sqrt(2). */
+static inline float bpfree_log_poly(float f)
+{
+    float p = -0x1.38c910p-4f;
+    p = p * f + 0x1.055e62p-3f;
+    p = p * f - 0x1.0d8232p-3f;
+    p = p * f + 0x1.22d936p-3f;
+    p = p * f - 0x1.54728cp-3f;
+    p = p * f + 0x1.99a01cp-3f;
+    p = p * f - 0x1.000226p-2f;
+    p = p * f + 0x1.555554p-2f;
+    return p;
 }
 
 /*
@@ -91,20 +123,24 @@ static inline float bpfree_log32(float x)
     float hi = e * ln2_hi;
     float sum = hi + f;
     float lost = f - (sum - hi); /* exact, as hi is 0 or larger than f */
-    float p, y;
-    p = -0x1.38c910p-4f;
-    p = p * f + 0x1.055e62p-3f;
-    p = p * f - 0x1.0d8232p-3f;
-    p = p * f + 0x1.22d936p-3f;
-    p = p * f - 0x1.54728cp-3f;
-    p = p * f + 0x1.99a01cp-3f;
-    p = p * f - 0x1.000226p-2f;
-    p = p * f + 0x1.555554p-2f;
-    y = sum + (lost + (e * ln2_lo + ((f2 * f) * p - 0.5f * f2)));
+    float y = sum + (lost + (e * ln2_lo + ((f2 * f) * bpfree_log_poly(f) - 0.5f * f2)));
     y = bpfree_select32(x < inf, y, x); /* +inf, NaN */
     y = bpfree_select32(x > 0.0f, y, bpfree_float32(0x7fc00000u));
     y = bpfree_select32(x == 0.0f, -inf, y);
     return y;
+}
+
+/*
+ * log(1 + x): by the polynomial of log where -0.28125 < x < 0.40625, and log(1 + x) elsewhere.
+ *
+ * Max error 2.31 ulp.
+ * +-0 -> +-0.  -1 -> -inf.  x < -1 -> NaN.  +inf -> +inf.  NaN -> NaN.
+ */
+static inline float bpfree_log1p_32(float x)
+{
+    const float x2 = x * x, large = bpfree_log32(1.0f + x);
+    const float small = x + ((x2 * x) * bpfree_log_poly(x) - 0.5f * x2);
+    return bpfree_select32((x < 0.40625f) & (x > -0.28125f), small, large);
 }
 
 /*

@@ -23,13 +23,14 @@
 #endif
 
 #define COUNT(table) ((uint32_t)(sizeof(table) / sizeof((table)[0])))
-#define ROW(isa, lanes) {#isa, lanes, ops_##isa, losses_##isa}
+#define ROW(isa, lanes) {#isa, lanes, ops_##isa, losses_##isa, bpfree_contract_##isa}
 
 static const struct isa {
   const char *name;
   uint32_t lanes;
   const bpfree_kernel *ops;
   const bpfree_loss *losses;
+  void (*contract)(float *, const float *, uint32_t, uint32_t, const float *, uint32_t, uint32_t, uint32_t);
 } isas[] = {
     ROW(scalar, 1),
     ROW(baseline, 4),
@@ -111,6 +112,16 @@ bpfree_factor bpfree_registry_schedule(uint32_t number)
   return number < COUNT(schedules) ? schedules[number] : NULL;
 }
 
+void bpfree_contract_parts(uint32_t isa, float *y, const float *a, uint32_t k_stride, uint32_t m_stride,
+                           const float *x, uint32_t parts, uint32_t rows, uint32_t inner, uint32_t columns)
+{
+  for (uint32_t p = 0; p < parts; p++) {
+    isas[isa].contract(y, a, k_stride, m_stride, x, rows, inner, columns);
+    y += (size_t)rows * columns;
+    x += (size_t)inner * columns;
+  }
+}
+
 #define NAMED(number, name) [number] = #name,
 static const char *const op_names[] = {
 #define BPFREE_OP NAMED
@@ -157,7 +168,7 @@ const char *bpfree_registry_name(const char *table, uint32_t number)
 int bpfree_math(uint32_t number, uint32_t n, const float *x, float *y)
 {
   static float (*const functions[])(float) = {
-      bpfree_exp32, bpfree_log32, bpfree_tanh32, bpfree_sigmoid32, bpfree_sin32, bpfree_cos32,
+      bpfree_exp32, bpfree_log32, bpfree_tanh32, bpfree_sigmoid32, bpfree_sin32, bpfree_cos32, bpfree_expm1_32, bpfree_log1p_32,
   };
   if (number >= COUNT(functions)) return BPFREE_ERR_ARG;
   for (uint32_t k = 0; k < n; k++) y[k] = functions[number](x[k]);

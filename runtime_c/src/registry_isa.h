@@ -13,6 +13,9 @@
 #include "bpfree/losses.gen.def"
 #undef BPFREE_LOSS
 
+void NAME(bpfree_, contract, BPFREE_ISA)(float *, const float *, uint32_t, uint32_t, const float *, uint32_t,
+                                         uint32_t, uint32_t);
+
 static const bpfree_kernel NAME(ops, , BPFREE_ISA)[] = {
 #define BPFREE_OP(number, name) [number] = NAME(bpfree_op_, name, BPFREE_ISA),
 #include "bpfree/ops.gen.def"

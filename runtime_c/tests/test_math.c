@@ -5,7 +5,7 @@
 #include "math32.h"
 #include "run.h"
 
-enum { EXP, LOG, TANH, SIGMOID, SIN, COS, FUNCTIONS };
+enum { EXP, LOG, TANH, SIGMOID, SIN, COS, EXPM1, LOG1P, FUNCTIONS };
 
 static float value(uint32_t function, float x)
 {

@@ -26,6 +26,16 @@ const bpfree_update *bpfree_registry_update(uint32_t number);
 bpfree_factor bpfree_registry_schedule(uint32_t number);
 const char *bpfree_registry_name(const char *table, uint32_t number);
 
+/* For bpfree_apply alone: coefficient k is element k of the gradient, however it
+ * was computed. n_queries = n_theta, grouping BPFREE_JOINT. */
+const bpfree_estimator *bpfree_given(void);
+
+/* y[p, m, c] += sum_k a[k * k_stride + m * m_stride] x[p, k, c]: the product
+ * that kernels are made of (kernel.h), `parts` times. y (parts, rows, columns),
+ * x (parts, inner, columns). */
+void bpfree_contract_parts(uint32_t isa, float *y, const float *a, uint32_t k_stride, uint32_t m_stride,
+                           const float *x, uint32_t parts, uint32_t rows, uint32_t inner, uint32_t columns);
+
 /* BPFREE_OK, or BPFREE_ERR_NUMERIC when this thread flushes subnormal numbers
  * to zero: another library may have set that, and hashes would differ without a
  * word. The calls on batches ask it themselves. */
@@ -67,7 +77,7 @@ typedef struct bpfree_rows {
 } bpfree_rows;
 int bpfree_sample_row(void *user, uint32_t step, uint32_t i, float *x, bpfree_target *y);
 
-/* y[k] = exp, log, tanh, sigmoid, sin or cos (number 0 to 5) of x[k]: the runtime's own math. */
+/* y[k] = exp, log, tanh, sigmoid, sin, cos, expm1 or log1p (number 0 to 7) of x[k]: the runtime's own math. */
 int bpfree_math(uint32_t number, uint32_t n, const float *x, float *y);
 /* cffi: end */
 

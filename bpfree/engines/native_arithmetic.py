@@ -1,0 +1,32 @@
+# SPDX-License-Identifier: MIT
+"""The arithmetic of the compiled engine, for what Python puts together itself."""
+
+from __future__ import annotations
+
+from functools import partial
+
+import numpy as np
+
+from bpfree.arithmetic import Exact
+from bpfree.native import contract_parts, math32
+
+
+class Native(Exact):
+    """Exact's bits with the kernels of one instruction set (by number)."""
+
+    exp, log, tanh, sin, cos, sigmoid, expm1, log1p = (
+        staticmethod(partial(math32, name))
+        for name in ("exp", "log", "tanh", "sin", "cos", "sigmoid", "expm1", "log1p")
+    )
+
+    def __init__(self, isa: int):
+        self._isa = isa
+
+    def contract(self, a, x, start=0.0):
+        """y[p, m, n] = start + sum_k a[k, m] x[p, k, n], k ascending from start."""
+        x = np.ascontiguousarray(x)
+        parts, _, columns = x.shape
+        y = np.empty((parts, a.shape[1], columns), np.float32)
+        y[...] = start
+        contract_parts(self._isa, y, a, x)
+        return y
