@@ -27,6 +27,7 @@ _HOMES = {
     "Model": "bpfree.model",
     "RGE": "bpfree.estimators.rge",
     "CGE": "bpfree.estimators.cge",
+    "UnitWise": "bpfree.estimators.unit_wise",
     "SGD": "bpfree.updates.sgd",
     "Momentum": "bpfree.updates.momentum",
     "SignSGD": "bpfree.updates.sign_sgd",

@@ -10,12 +10,12 @@ import numpy as np
 
 from bpfree.engines import get_engine
 from bpfree.engines.batch import make_inputs
+from bpfree.engines.cost import node_macs
 from bpfree.errors import FormatError
 from bpfree.files import write_atomically
 from bpfree.graph import SCHEMA, Graph, theta_hash
 from bpfree.layers import assemble, initial_parameters, stack
 from bpfree.npz import read_arrays
-from bpfree.ops import OPS
 
 
 class Model:
@@ -42,9 +42,7 @@ class Model:
     @property
     def macs(self) -> int:
         """Multiply-accumulates of one forward pass of one sample."""
-        shapes = [self.graph.tensors[node.inputs[0]].shape for node in self.graph.nodes]
-        nodes = zip(self.graph.nodes, shapes, strict=True)
-        return sum(OPS[node.op].macs(node.attributes, shape) for node, shape in nodes)
+        return sum(node_macs(self.graph))
 
     def predict(self, x, engine=None) -> np.ndarray:
         """Outputs (n, outputs) of x (n, features...)."""

@@ -6,7 +6,7 @@ from __future__ import annotations
 import numpy as np
 
 from bpfree.arithmetic import Exact, Fast
-from bpfree.ops import OPS
+from bpfree.engines.trace import Trace
 from bpfree.probes import perturb
 
 _DIVERGENCE_IS_A_RESULT = np.errstate(over="ignore", invalid="ignore", under="ignore")
@@ -54,11 +54,4 @@ class ReferenceEngine:
 
     def _forward(self, graph, theta, frozen, x):
         """Feature-major inside, samples last: (features, n)."""
-        values = {0: np.ascontiguousarray(x.T, self.dtype)}
-        theta, frozen = theta.astype(self.dtype, copy=False), frozen.astype(self.dtype, copy=False)
-        for node in graph.nodes:
-            parameters = graph.parameters(node, theta, frozen)
-            inputs = tuple(values[tensor] for tensor in node.inputs)
-            source = inputs if OPS[node.op].arity > 1 else inputs[0]
-            values[node.output] = OPS[node.op].forward(self.arithmetic, parameters, source, node.attributes)
-        return values[graph.nodes[-1].output]
+        return Trace(self, graph, theta, frozen, x).output

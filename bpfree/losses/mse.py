@@ -13,4 +13,18 @@ def values(arithmetic, y, targets):
     return arithmetic.sum(error * error, axis=0) * share
 
 
-LOSS = Loss(1, "mse", "bpfree_loss_mse", values, labels=False)
+def gradient(arithmetic, y, targets):
+    """2 (y - t) / outputs."""
+    error = y - targets
+    return (error + error) * (y.dtype.type(1) / y.dtype.type(y.shape[0]))
+
+
+def change(arithmetic, y, targets, columns, s):
+    """(2 s w.(y - t) + s^2 w.w) / outputs: exact, and the last term falls out of a two-sided difference."""
+    s, share = y.dtype.type(s), y.dtype.type(1) / y.dtype.type(y.shape[0])
+    along = arithmetic.contract(columns, (y - targets)[None])[0]
+    own = arithmetic.sum(columns * columns, axis=0)[:, None]
+    return (s * (along + along) + (s * s) * own) * share
+
+
+LOSS = Loss(1, "mse", "bpfree_loss_mse", values, labels=False, gradient=gradient, change=change)

@@ -15,4 +15,36 @@ def values(arithmetic, y, labels):
     return arithmetic.log(total) - shifted[labels, np.arange(y.shape[1])]
 
 
-LOSS = Loss(0, "softmax_cross_entropy", "bpfree_loss_softmax_cross_entropy", values, labels=True)
+def probabilities(arithmetic, y):
+    """softmax of scores y (classes, n), per sample."""
+    weights = arithmetic.exp(y - y.max(axis=0))
+    return weights / arithmetic.sum(weights, axis=0)
+
+
+def gradient(arithmetic, y, labels):
+    """p - e_label."""
+    p = probabilities(arithmetic, y)
+    p[labels, np.arange(y.shape[1])] -= y.dtype.type(1)
+    return p
+
+
+def change(arithmetic, y, labels, columns, s):
+    """log(1 + sum_c p_c (exp(s w_c) - 1)) - s w_label.
+
+    The exponentials are of the columns alone: one set serves the whole batch,
+    and the sum over classes is a matrix product.
+    """
+    moved = y.dtype.type(s) * columns
+    total = arithmetic.contract(arithmetic.expm1(moved), probabilities(arithmetic, y)[None])[0]
+    return arithmetic.log1p(total) - moved[labels].T
+
+
+LOSS = Loss(
+    0,
+    "softmax_cross_entropy",
+    "bpfree_loss_softmax_cross_entropy",
+    values,
+    labels=True,
+    gradient=gradient,
+    change=change,
+)

@@ -15,6 +15,9 @@ class Loss:
 
     values(arithmetic, y, target): (n,) losses of y (outputs, n); target is
     labels (n,) or, if not `labels`, targets (outputs, n).
+    gradient(arithmetic, y, target): dL/dy of every sample, (outputs, n), in closed form.
+    change(arithmetic, y, target, columns, s): L(y + s w_j) - L(y), (m, n), for each
+    column w_j of columns (outputs, m), which all samples share.
     """
 
     number: int
@@ -22,3 +25,5 @@ class Loss:
     c: str | HostOnly
     values: Callable
     labels: bool
+    gradient: Callable
+    change: Callable

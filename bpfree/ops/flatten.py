@@ -5,6 +5,8 @@ from __future__ import annotations
 
 from math import prod
 
+import numpy as np
+
 from bpfree.ops.onnx_rows import chain, step
 from bpfree.ops.table import Op
 
@@ -15,6 +17,7 @@ OP = Op(
     infer=lambda attributes, shape: (prod(shape),),
     forward=lambda arithmetic, parameters, x, attributes: x,
     macs=lambda attributes, shape: 0,
+    derivative=lambda arithmetic, x, y, attributes: np.ones_like(x),
     to_onnx=lambda attributes, shape, parameters: chain(step("Flatten", axis=1)),
     in_place=True,
     examples=(({}, (2, 3)), ({}, (5,))),

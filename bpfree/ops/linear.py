@@ -38,6 +38,13 @@ def forward(arithmetic, parameters, x, attributes):
     return arithmetic.contract(weight.T, x[None], bias[0][None, :, None] if bias else 0.0)[0]
 
 
+def project(arithmetic, parameters, x, delta, attributes):
+    """delta x^T, and the sum of delta: over ascending samples."""
+    of_weight = arithmetic.contract(delta.T, x.T[None])[0]
+    ones = np.ones((1, delta.shape[1], 1), delta.dtype)
+    return [of_weight] + [arithmetic.contract(delta.T, ones)[0, :, 0]] * attributes["bias"]
+
+
 def to_onnx(attributes, shape, parameters):
     """One Gemm, the weight as it lies."""
     names = ("weight", "bias")[: len(parameters)]
@@ -55,6 +62,8 @@ OP = Op(
     initialise=initialise,
     forward=forward,
     macs=lambda attributes, shape: prod(shape) * attributes["outputs"],
+    matrix=lambda arithmetic, parameters, attributes: parameters[0],
+    project=project,
     to_onnx=to_onnx,
     words=lambda attributes, shape: (prod(shape), attributes["outputs"]),
     examples=(

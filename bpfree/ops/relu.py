@@ -15,6 +15,7 @@ OP = Op(
     infer=lambda attributes, shape: shape,
     forward=lambda arithmetic, parameters, x, attributes: np.where(x > 0, x, x.dtype.type(0)),
     macs=lambda attributes, shape: 0,
+    derivative=lambda arithmetic, x, y, attributes: (x > 0).astype(x.dtype),
     to_onnx=elementwise("Relu"),
     in_place=True,
     examples=(({}, (9,)), ({}, (2, 3))),

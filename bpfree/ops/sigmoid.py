@@ -13,6 +13,7 @@ OP = Op(
     infer=lambda attributes, shape: shape,
     forward=lambda arithmetic, parameters, x, attributes: arithmetic.sigmoid(x),
     macs=lambda attributes, shape: 0,
+    derivative=lambda arithmetic, x, y, attributes: y * (y.dtype.type(1) - y),
     to_onnx=elementwise("Sigmoid"),
     in_place=True,
     examples=(({}, (9,)),),

@@ -13,6 +13,7 @@ OP = Op(
     infer=lambda attributes, shape: shape,
     forward=lambda arithmetic, parameters, x, attributes: arithmetic.sin(x),
     macs=lambda attributes, shape: 0,
+    derivative=lambda arithmetic, x, y, attributes: arithmetic.cos(x),
     to_onnx=elementwise("Sin"),
     in_place=True,
     examples=(({}, (9,)),),

@@ -21,6 +21,12 @@ class Op:
     forward(arithmetic, parameters, x, attributes): y; x and y are (features, n).
     arity: inputs, all of one shape; with more than one, forward's x is a tuple.
     macs: multiply-accumulates per sample.
+    derivative(arithmetic, x, y, attributes): dy/dx of an elementwise op, from its
+    input and output; None: not elementwise.
+    matrix(arithmetic, parameters, attributes): W (outputs, inputs) of a linear op,
+    y = W x + b; None: not linear in x.
+    project(arithmetic, parameters, x, delta, attributes): gradients of the
+    parameters, in slice order, summed over samples: of sum_n delta . y for delta (outputs, n).
     to_onnx(attributes, shape, parameters): its nodes in ONNX, rows as bpfree.ops.onnx_rows has them.
     words: the C kernel's attributes; scratch: floats (per sample, fixed) it needs.
     in_place: may its output lie over its first input?
@@ -38,6 +44,9 @@ class Op:
     initialise: Callable = lambda attributes, shape, draw, gain: []
     words: Callable = lambda attributes, shape: ()
     scratch: Callable = lambda attributes, shape: (0, 0)
+    derivative: Callable | None = None
+    matrix: Callable | None = None
+    project: Callable | None = None
     attributes: tuple[str, ...] = ()
     arity: int = 1
     in_place: bool = False

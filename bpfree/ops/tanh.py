@@ -13,6 +13,7 @@ OP = Op(
     infer=lambda attributes, shape: shape,
     forward=lambda arithmetic, parameters, x, attributes: arithmetic.tanh(x),
     macs=lambda attributes, shape: 0,
+    derivative=lambda arithmetic, x, y, attributes: y.dtype.type(1) - y * y,
     to_onnx=elementwise("Tanh"),
     in_place=True,
     examples=(({}, (9,)),),

@@ -84,6 +84,50 @@ def _from_right(arithmetic, cores, x, bias):
     return x.reshape(-1, n)
 
 
+def _partial_products(arithmetic, cores):
+    """Cores 1..k multiplied out, for k = 0..d: (I1 O1 .. Ik Ok, rk), modes in that order."""
+    products = [np.ones((1, 1), cores[0].dtype)]
+    for core in cores:
+        wide = arithmetic.contract(products[-1].T, core.reshape(1, core.shape[0], -1))[0]
+        products.append(wide.reshape(-1, core.shape[3]))
+    return products
+
+
+def matrix(arithmetic, parameters, attributes):
+    """W (outputs, inputs), the cores multiplied out from the left; inputs without those that are padded."""
+    tt = tt_shape(attributes)
+    d = len(tt.inputs)
+    modes = [size for pair in zip(tt.inputs, tt.outputs, strict=True) for size in pair]
+    product = _partial_products(arithmetic, parameters[:d])[-1].reshape(modes)
+    order = [*range(1, 2 * d, 2), *range(0, 2 * d, 2)]
+    return np.ascontiguousarray(product.transpose(order)).reshape(prod(tt.outputs), prod(tt.inputs))
+
+
+def project(arithmetic, parameters, x, delta, attributes):
+    """The gradient of W, once for the batch, then projected onto the cores from the right; and the sum of delta.
+
+    dL/dG_k = P_(k-1)^T T_k with P the cores before it multiplied out, and T_k the
+    gradient of W contracted with the cores behind it.
+    """
+    tt = tt_shape(attributes)
+    d, n = len(tt.inputs), delta.shape[1]
+    cores = parameters[:d]
+    of_w = arithmetic.contract(delta.T, x.T[None])[0]
+    if x.shape[0] < prod(tt.inputs):
+        of_w = np.pad(of_w, ((0, 0), (0, prod(tt.inputs) - x.shape[0])))
+    order = [axis for k in range(d) for axis in (d + k, k)]
+    rest = np.ascontiguousarray(of_w.reshape(*tt.outputs, *tt.inputs).transpose(order))
+    before, gradients = _partial_products(arithmetic, cores[:-1]), []
+    for k in reversed(range(d)):
+        r0, i, o, r1 = cores[k].shape
+        rest = rest.reshape(-1, i * o * r1)
+        gradients.append(arithmetic.contract(before[k], rest[None])[0].reshape(cores[k].shape))
+        if k:
+            rest = arithmetic.contract(cores[k].reshape(r0, -1).T, rest.T[None])[0].T
+    ones = np.ones((1, n, 1), delta.dtype)
+    return gradients[::-1] + [arithmetic.contract(delta.T, ones)[0, :, 0]] * attributes["bias"]
+
+
 def _buffers(attributes, shape):
     """Scratch offsets of the second buffer, the padded input and one slice, and its end."""
     tt = tt_shape(attributes)
@@ -176,6 +220,8 @@ OP = Op(
     forward=forward,
     macs=macs,
     words=words,
+    matrix=matrix,
+    project=project,
     to_onnx=to_onnx,
     scratch=scratch,
     examples=(

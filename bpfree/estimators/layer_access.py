@@ -1,0 +1,141 @@
+# SPDX-License-Identifier: MIT
+"""What the layer-access estimators share: from derivatives by activations to the gradient of the parameters."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from bpfree.engines.cost import graph_macs, node_macs
+from bpfree.engines.trace import Trace
+from bpfree.errors import check_choice
+from bpfree.estimators.table import Estimate, Estimator
+from bpfree.ops import OPS
+
+HEADS = ("exact", "probe")
+"""Where the derivatives by the scores come from: the loss in closed form, or differences of it."""
+
+
+class Look:
+    """A minibatch as it lies in the layers: every activation, what each one feeds, the loss of every sample."""
+
+    def __init__(self, trainer, engine, theta, batch, step: int):
+        if not hasattr(engine, "arithmetic"):
+            name = trainer.rows["estimator"].name
+            raise TypeError(f"engine: {name} looks into the layers, expected reference, exact or compiled, got {engine!r}")
+        self.graph, self.loss, self.seed, self.step = trainer.graph, trainer.loss, trainer.seed, step
+        self.arithmetic, self.dtype = engine.arithmetic, engine.dtype
+        self.trace = Trace(engine, trainer.graph, theta, trainer.frozen, batch.x)
+        self.target = batch.labels if self.loss.labels else np.ascontiguousarray(batch.targets.T, self.dtype)
+        self.losses = self.loss.values(self.arithmetic, self.trace.output, self.target)
+        self.output = self.graph.nodes[-1].output
+
+    def feeds(self, tensor: int) -> list:
+        """The nodes that read a tensor."""
+        return [node for node in self.graph.nodes if tensor in node.inputs]
+
+    def target_of(self, copies: int):
+        """The target of so many copies of the batch, one after the other."""
+        return np.tile(self.target, copies if self.loss.labels else (1, copies))
+
+    def losses_with(self, tensor: int, value, copies: int = 1):
+        """Losses (copies, n) where a tensor is value (features, copies n)."""
+        y = self.trace.rerun(tensor, value, copies)
+        return self.loss.values(self.arithmetic, y, self.target_of(copies)).reshape(copies, -1)
+
+
+class LayerAccess(Estimator):
+    """Layer-access tier: activations are looked at and moved, the parameters never.
+
+    A node's parameters get sum_b delta_b . dy_b / B, delta = dL/dy per sample, y its
+    output: a local outer product. delta is carried back through elementwise
+    operations by their derivative, to the first tensor that something else reads;
+    there `derivative` finds it, or, at the scores, the loss itself (head="exact").
+    The record of a step is the gradient, (1, n_theta).
+    """
+
+    head = "exact"
+
+    def record_shape(self, graph) -> tuple[int, int]:
+        """(1, n_theta)."""
+        return 1, graph.n_theta
+
+    def gradient(self, graph, seed: int, step: int, coefficients) -> np.ndarray:
+        """The record."""
+        return coefficients[0]
+
+    def points(self, graph, seed: int, step: int):
+        """There are none: raises TypeError."""
+        raise TypeError(f"estimator: {type(self).__name__} moves activations, not theta; to measure elsewhere take RGE or CGE")
+
+    def derivative(self, look: Look, tensor: int):
+        """dL/d tensor of every sample, (features, n)."""
+        raise NotImplementedError
+
+    def probe_macs(self, graph, tensor: int) -> int:
+        """What `derivative` costs there, for one sample."""
+        raise NotImplementedError
+
+    @np.errstate(over="ignore", invalid="ignore", under="ignore")  # what is not finite is a result: Estimate.finite
+    def estimate(self, trainer, engine, theta, batch, step: int) -> Estimate:
+        """One step's Estimate: a pass that keeps its activations, probes of them, outer products."""
+        look = Look(trainer, engine, theta, batch, step)
+        found, share = {}, look.dtype.type(1) / look.dtype.type(len(batch))
+        gradient = np.empty(trainer.graph.n_theta, look.dtype)
+        for node in trained(trainer.graph):
+            trace, x = look.trace, look.trace.values[node.inputs[0]]
+            delta = self._delta(look, node.output, found)
+            parts = OPS[node.op].project(look.arithmetic, trace.parameters(node), x, delta, node.attributes)
+            for own, part in zip(trainer.graph.slices[node.first_slice :], parts):
+                if not own.frozen:
+                    gradient[own.range] = part.ravel() * share
+        return Estimate(gradient[None], look.losses[None], self.forwards(trainer.graph, len(batch)))
+
+    def evaluations(self, graph) -> int:
+        """One: the pass at theta. What probes cost is counted in forwards."""
+        return 1
+
+    def forwards(self, graph, batch_size: int) -> int:
+        """The pass, the probes and the outer products, in passes of one sample."""
+        macs, unit = sum(node_macs(graph)), graph_macs(graph)
+        for node in trained(graph):
+            macs += graph.tensors[node.inputs[0]].size * graph.tensors[node.output].size
+        for tensor in {end_of(graph, node.output) for node in trained(graph)}:
+            if tensor != graph.nodes[-1].output or self.head == "probe":
+                macs += self.probe_macs(graph, tensor)
+        return -(-macs * batch_size // unit)
+
+    def _delta(self, look: Look, tensor: int, found: dict):
+        """dL/d tensor, from where it can be found back through elementwise operations."""
+        if tensor not in found:
+            if tensor == look.output and self.head == "exact":
+                found[tensor] = look.loss.gradient(look.arithmetic, look.trace.output, look.target)
+            elif tensor == end_of(look.graph, tensor):
+                found[tensor] = self.derivative(look, tensor)
+            else:
+                (node,), values = look.feeds(tensor), look.trace.values
+                slope = OPS[node.op].derivative(look.arithmetic, values[tensor], values[node.output], node.attributes)
+                found[tensor] = slope * self._delta(look, node.output, found)
+        return found[tensor]
+
+
+def trained(graph) -> list:
+    """Nodes with a trainable parameter."""
+    return [
+        node
+        for node in graph.nodes
+        if not all(part.frozen for part in graph.slices[node.first_slice : node.first_slice + node.n_slices])
+    ]
+
+
+def end_of(graph, tensor: int) -> int:
+    """The last tensor of the elementwise operations that follow a tensor and that nothing else reads."""
+    while True:
+        feeds = [node for node in graph.nodes if tensor in node.inputs]
+        if tensor == graph.nodes[-1].output or len(feeds) != 1 or OPS[feeds[0].op].derivative is None:
+            return tensor
+        tensor = feeds[0].output
+
+
+def check_head(head) -> None:
+    """Raise unless it is one of HEADS."""
+    check_choice("head", head, HEADS)

@@ -1,0 +1,122 @@
+# SPDX-License-Identifier: MIT
+"""Unit-wise node perturbation: one unit of one sample at a time, all samples at once."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from bpfree.engines.cost import node_macs
+from bpfree.errors import check_choice
+from bpfree.estimators.layer_access import LayerAccess, Look, check_head
+from bpfree.estimators.table import EstimatorRow
+from bpfree.ops import OPS
+from bpfree.registry import host_only
+from bpfree.schedules.table import Schedule, check_radius
+
+MOST_FLOATS = 1 << 21
+"""Of the widest activation that the units probed together may take."""
+
+
+@dataclass(frozen=True)
+class UnitWise(LayerAccess):
+    """Coordinate-wise differences over a layer's units, per sample, and local outer products.
+
+    two-sided: dL_b/dh_j = [L_b(h + mu e_j) - L_b(h - mu e_j)] / (2 mu)
+    one-sided: dL_b/dh_j = [L_b(h + mu e_j) - L_b(h)] / mu
+
+    h are post-activations: across the kink of a ReLU a probe of pre-activations
+    would be wrong by about sqrt(mu). Then dL/da = phi'(a) dL/dh, and a weight W_ji gets
+    mean_b dL_b/da_j x_i. A unit's change costs one column of the next layer and
+    what follows it; if that layer gives the scores, the changes of the loss have
+    a closed form with exponentials that all samples share. Tensor-train
+    layers get the gradient of W projected onto their cores.
+
+    mu: in units of activations. head: where derivatives by the scores come from;
+    "exact" is closed-form, (p - y) for cross-entropy, "probe" finite differences.
+
+    Layer-access tier. On a network of one hidden layer, with the exact head, this is the
+    chain rule with one link replaced by a finite difference: it equals
+    back-propagation up to O(mu^2), and costs about as much. In a deep network
+    each layer costs as many partial passes as it has units.
+
+    >>> import bpfree as bf
+    >>> model = bf.Sequential(4, [bf.Linear(3), bf.Tanh(), bf.Linear(2)])
+    >>> x, y = np.eye(4, dtype="f4"), np.arange(4) % 2
+    >>> run = bf.train(model, (x, y), estimator=UnitWise(), update=bf.SGD(1.0), max_steps=200, batch_size=4)
+    >>> run.losses[-1] < 0.02
+    True
+    """
+
+    mu: float | Schedule = 2.0**-7
+    two_sided: bool = True
+    head: str = "exact"
+
+    direction = "unit"
+
+    def __post_init__(self):
+        check_radius("mu", self.mu)
+        check_choice("two_sided", self.two_sided, (True, False))
+        check_head(self.head)
+
+    def derivative(self, look: Look, tensor: int):
+        """Differences of the loss over every unit of a tensor, (units, n)."""
+        mu = look.dtype.type(self.mu_at(look.step))
+        changes = _changes(look, tensor)
+        if self.two_sided:
+            return (changes(mu) - changes(-mu)) * (look.dtype.type(1) / (mu + mu))
+        return changes(mu) * (look.dtype.type(1) / mu)
+
+    def probe_macs(self, graph, tensor: int) -> int:
+        """A column of the layer behind and what follows it, for each unit and side."""
+        units, sides = graph.tensors[tensor].size, 1 + self.two_sided
+        linear = _only_linear(graph, tensor)
+        start = tensor if linear is None else linear.output
+        column = 0 if linear is None else graph.tensors[linear.output].size
+        reached, after = {start}, 0
+        for node, macs in zip(graph.nodes, node_macs(graph), strict=True):
+            if node.output != start and reached.intersection(node.inputs):
+                reached.add(node.output)
+                after += macs
+        if start == graph.nodes[-1].output:
+            column = graph.tensors[start].size
+        return units * sides * (column + after)
+
+
+def _changes(look: Look, tensor: int):
+    """The function s -> L_b(h + s e_j) - L_b(h), (units, n), of every unit j."""
+    linear, dtype = _only_linear(look.graph, tensor), look.dtype
+    if tensor == look.output:
+        start, columns = tensor, np.eye(look.trace.output.shape[0], dtype=dtype)
+    elif linear is None:
+        start, columns = tensor, np.eye(look.graph.tensors[tensor].size, dtype=dtype)
+    else:
+        start = linear.output
+        columns = OPS[linear.op].matrix(look.arithmetic, look.trace.parameters(linear), linear.attributes)
+    columns = columns[:, : look.graph.tensors[tensor].size]
+    if start == look.output:
+        return lambda s: look.loss.change(look.arithmetic, look.trace.output, look.target, columns, s)
+    z = look.trace.values[start]
+    block = max(1, MOST_FLOATS // (look.trace.widest(start) * look.trace.n))
+
+    def changes(s):
+        parts = []
+        for first in range(0, columns.shape[1], block):
+            own = columns[:, first : first + block]
+            moved = (z[:, None, :] + s * own[:, :, None]).reshape(len(z), -1)
+            parts.append(look.losses_with(start, moved, own.shape[1]) - look.losses)
+        return np.concatenate(parts)
+
+    return changes
+
+
+def _only_linear(graph, tensor: int):
+    """The node that reads a tensor, where it is the only one and linear in it; else None."""
+    feeds = [node for node in graph.nodes if tensor in node.inputs]
+    return feeds[0] if len(feeds) == 1 and OPS[feeds[0].op].matrix else None
+
+
+ROW = EstimatorRow(
+    4, "unit_wise", host_only("placeholder"), UnitWise, "unit", journal="SNAPSHOT", tier="layer-access"
+)
