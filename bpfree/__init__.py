@@ -27,6 +27,7 @@ _HOMES = {
     "Model": "bpfree.model",
     "RGE": "bpfree.estimators.rge",
     "CGE": "bpfree.estimators.cge",
+    "NodePerturbation": "bpfree.estimators.node_perturbation",
     "UnitWise": "bpfree.estimators.unit_wise",
     "SGD": "bpfree.updates.sgd",
     "Momentum": "bpfree.updates.momentum",

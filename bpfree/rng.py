@@ -84,6 +84,21 @@ def signs(seed: int, step: int, stream_word: int, first_block: int, size: int) -
     return np.float32(1) - np.float32(2) * bits.astype(np.float32)
 
 
+def sample_signs(seed: int, step: int, domain: int, query: int, first_block: int, size: int, n: int) -> np.ndarray:
+    """Signs (size, n) float32 of n samples, each from the stream of its own number: column s is `signs` of it.
+
+    >>> one = signs(3, 0, stream(Domain.NODE, query=1, sample=2), first_block=4, size=70)
+    >>> bool((sample_signs(3, 0, Domain.NODE, 1, 4, 70, n=5)[:, 2] == one).all())
+    True
+    """
+    check_count("n", n, 1, 65536)
+    blocks = np.arange(first_block, first_block + -(-size // BLOCK), dtype=np.uint32)[None, :, None]
+    streams = np.uint32(stream(domain, query)) + np.arange(n, dtype=np.uint32)[:, None, None]
+    packed = np.concatenate(threefry((seed, step), (blocks, streams)), axis=-1).reshape(n, -1)
+    bits = np.unpackbits(packed.astype(">u4").view(np.uint8), axis=1, count=size)
+    return np.ascontiguousarray((np.float32(1) - np.float32(2) * bits.astype(np.float32)).T)
+
+
 def uniform(seed: int, number: int, size: int) -> np.ndarray:
     """Initialisation draws in [0, 1): (size,) float32, multiples of 2^-24; number is the slice's."""
     high_bits = words(seed, number, stream(Domain.INIT), 0, size) >> np.uint32(8)

@@ -9,8 +9,11 @@ import numpy as np
 from bpfree import native, rng
 from bpfree.engines import CompiledEngine, ReferenceEngine
 from bpfree.estimators.cge import CGE
+from bpfree.estimators.layer_access import HEADS
+from bpfree.estimators.node_perturbation import NodePerturbation
 from bpfree.estimators.rge import RGE
 from bpfree.estimators.table import GROUPINGS
+from bpfree.estimators.unit_wise import UnitWise
 from bpfree.layers import assemble
 from bpfree.native.model import NativeModel
 from bpfree.native.trainer import NativeTrainer
@@ -59,6 +62,15 @@ ESTIMATOR_SETTINGS = {
             for two_sided in (True, False)
         ),
         CGE(0.3, mu=linear_decay(0.1, steps=3, end=0.01)),
+    ],
+    "unit_wise": [
+        *(UnitWise(0.02, two_sided=two_sided, head=head) for two_sided in (True, False) for head in HEADS),
+        UnitWise(linear_decay(0.1, steps=3, end=0.01)),
+    ],
+    "node_perturbation": [
+        NodePerturbation(),
+        *(NodePerturbation(3, 0.02, two_sided, head) for two_sided in (True, False) for head in HEADS),
+        NodePerturbation(2, linear_decay(0.1, steps=3, end=0.01)),
     ],
 }
 """Settings to try, by row of the table of estimators."""

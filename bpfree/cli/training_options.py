@@ -25,6 +25,7 @@ HELP = {
     "direction": "What directions are drawn from: rademacher (signs, least memory), gaussian or sphere.",
     "scale": "1, or dim: the estimate shortened by q / (q + d - 1), so that lr need not depend on q and d.",
     "fraction": "Share of the parameters probed in a step, others every time.",
+    "head": "Derivatives by the scores: exact, in closed form, or probe, by differences.",
     "rescale": "Divide by the fraction, so that the estimate is as long as the gradient.",
     "mu": "Smoothing radius, in units of the parameters.",
     "two_sided": "Losses at theta + mu u and theta - mu u, or at theta + mu u and theta.",
@@ -97,7 +98,8 @@ def training_options(command):
     """Adds the options of estimator and update to a command; `build` reads them."""
     made = [
         option("--estimator", type=click.Choice(list(ESTIMATOR_KINDS)), group=_ESTIMATOR_GROUP,
-               help="The method: rge random directions, cge one parameter at a time."),
+               help="The method: rge random directions, cge one parameter at a time (both look at losses only); "
+               "unitwise and nodeperturbation move activations, layer by layer."),
         *(_field_option(name, ESTIMATOR_KINDS, _ESTIMATOR_GROUP) for name in _fields(ESTIMATOR_KINDS)),
         *schedule_options("mu", _ESTIMATOR_GROUP),
         option("--update", type=click.Choice(list(UPDATE_KINDS)), group=_UPDATE_GROUP, help="The rule."),

@@ -12,6 +12,16 @@ def node_macs(graph) -> list[int]:
     return [OPS[node.op].macs(node.attributes, shape) for node, shape in zip(graph.nodes, shapes, strict=True)]
 
 
+def macs_after(graph, tensor: int) -> int:
+    """Multiply-accumulates of the nodes that depend on a tensor, for one sample."""
+    reached, total = {tensor}, 0
+    for node, macs in zip(graph.nodes, node_macs(graph), strict=True):
+        if node.output != tensor and reached.intersection(node.inputs):
+            reached.add(node.output)
+            total += macs
+    return total
+
+
 def graph_macs(graph) -> int:
     """Multiply-accumulates of one forward pass of one sample: the unit of `forwards`; at least 1."""
     return max(1, sum(node_macs(graph)))

@@ -21,7 +21,8 @@ class Look:
     def __init__(self, trainer, engine, theta, batch, step: int):
         if not hasattr(engine, "arithmetic"):
             name = trainer.rows["estimator"].name
-            raise TypeError(f"engine: {name} looks into the layers, expected reference, exact or compiled, got {engine!r}")
+            expected = f"reference, exact or compiled, as {name} looks into the layers"
+            raise TypeError(f"engine: expected {expected}, got {engine!r}")
         self.graph, self.loss, self.seed, self.step = trainer.graph, trainer.loss, trainer.seed, step
         self.arithmetic, self.dtype = engine.arithmetic, engine.dtype
         self.trace = Trace(engine, trainer.graph, theta, trainer.frozen, batch.x)
@@ -65,7 +66,8 @@ class LayerAccess(Estimator):
 
     def points(self, graph, seed: int, step: int):
         """There are none: raises TypeError."""
-        raise TypeError(f"estimator: {type(self).__name__} moves activations, not theta; to measure elsewhere take RGE or CGE")
+        name = type(self).__name__
+        raise TypeError(f"estimator: expected a black-box one such as RGE, as {name} moves activations and not theta")
 
     def derivative(self, look: Look, tensor: int):
         """dL/d tensor of every sample, (features, n)."""

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from bpfree.engines.cost import node_macs
+from bpfree.engines.cost import macs_after
 from bpfree.errors import check_choice
 from bpfree.estimators.layer_access import LayerAccess, Look, check_head
 from bpfree.estimators.table import EstimatorRow
@@ -74,14 +74,9 @@ class UnitWise(LayerAccess):
         linear = _only_linear(graph, tensor)
         start = tensor if linear is None else linear.output
         column = 0 if linear is None else graph.tensors[linear.output].size
-        reached, after = {start}, 0
-        for node, macs in zip(graph.nodes, node_macs(graph), strict=True):
-            if node.output != start and reached.intersection(node.inputs):
-                reached.add(node.output)
-                after += macs
         if start == graph.nodes[-1].output:
             column = graph.tensors[start].size
-        return units * sides * (column + after)
+        return units * sides * (column + macs_after(graph, start))
 
 
 def _changes(look: Look, tensor: int):
