@@ -42,6 +42,7 @@ _HOMES = {
     "AskTell": "bpfree.estimators.asktell",
     "minimize": "bpfree.minimization",
     "train": "bpfree.training",
+    "fit_head": "bpfree.heads",
     "Run": "bpfree.run",
     "Trainer": "bpfree.trainer",
     "Journal": "bpfree.journal",

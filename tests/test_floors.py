@@ -5,7 +5,8 @@ import numpy as np
 import pytest
 
 import bpfree as bf
-from bpfree.floors import _ridge_heads, body_features, random_features_floor
+from bpfree.floors import random_features_floor
+from bpfree.heads import body_features, ridge_heads
 
 
 @pytest.fixture(scope="module")
@@ -91,7 +92,7 @@ def test_dead_features_do_not_break_it(data):
 def test_errors(data):
     train, validation, test = data
     model = bf.Sequential(12, LAYERS["linear"]())
-    with pytest.raises(ValueError, match=r"^validation: expected \(x, labels\)"):
+    with pytest.raises(ValueError, match=r"^validation: expected \(x, y\)"):
         random_features_floor(model, train, test)
     with pytest.raises(ValueError, match=r"^ridge: expected a finite number > 0, got -1.0"):
         random_features_floor(model, train, test, ridge=-1.0)
@@ -112,10 +113,10 @@ def test_a_few_samples_at_a_time_is_the_same(data, monkeypatch):
     models = [bf.Sequential(12, LAYERS["linear"](), seed=seed) for seed in range(4)]
     at_once = random_features_floor(models, train, test, validation=validation)
     chunks = [body_features(models[0], train[0]), np.eye(3)[train[1]]]
-    monkeypatch.setattr("bpfree.floors._CHUNK", 7)
+    monkeypatch.setattr("bpfree.heads.CHUNK", 7)
     assert random_features_floor(models, train, test, validation=validation) == at_once
     pieces = ((chunks[0][k : k + 7], train[1][k : k + 7]) for k in range(0, 200, 7))
-    ((weight, bias),) = _ridge_heads(pieces, 3, [1e-3])
+    ((weight, bias),) = ridge_heads(pieces, 3, [1e-3])
     centred = chunks[0] - chunks[0].mean(axis=0)
     gram = centred.T @ centred
     expected = np.linalg.solve(gram + 1e-3 * np.trace(gram) / 7 * np.eye(7), centred.T @ chunks[1])

@@ -42,6 +42,7 @@ FLOORS = [
     ["plan"],
     ["keeper"],
     ["training"],
+    ["heads"],
     ["floors"],
     ["sklearn"],
     ["datasets"],
