@@ -167,7 +167,7 @@ def _walk(plan: Plan, run: Run, keeper: Keeper, show) -> End:
         if not estimate.finite:
             what = "a loss is not finite; nothing was updated: try a smaller lr or mu"
             return End("nonfinite_loss", f"step {step}: {what}")
-        record = estimate.coefficients.astype(np.float32)
+        record = estimate.coefficients.astype(np.float32, copy=False)
         theta, state = engine.apply(trainer, run.model.theta, run.state, step, record)
         if not np.isfinite(theta).all():
             return End("overflow", f"step {step}: the update overflows; it was not made: try a smaller lr, or clip")
