@@ -69,11 +69,12 @@ class Recipe:
 
 @dataclass(frozen=True)
 class Method:
-    """One line of the table. recipe: None takes back-propagation's."""
+    """One line of the table. recipe: None takes back-propagation's; engine: None takes the default."""
 
     name: str
     estimator: object
     recipe: Recipe | None = None
+    engine: str | None = None
 
     @property
     def tier(self) -> str:
@@ -159,7 +160,7 @@ def _ours(method, contest, splits, seed, quick, progress) -> dict | str:
     report = progress.run(method.name, seed, steps)
     run = train(
         contest.network(seed), splits.train, estimator=method.estimator, update=recipe.update(recipe.rate(steps)),
-        batch_size=batch, max_steps=steps, seed=seed, progress=False,
+        batch_size=batch, max_steps=steps, seed=seed, engine=method.engine, progress=False,
         callbacks=lambda step, run: report(step, run.losses[-1]),
     )  # fmt: skip
     if run.outcome_code != "done":

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from bpfree.bench.contest import Contest, Method, Recipe, run_contest
 from bpfree.estimators.rge import RGE
+from bpfree.estimators.unit_wise import UnitWise
 from bpfree.layers import Linear, ReLU
 from bpfree.model import Model, Sequential
 
@@ -22,9 +23,10 @@ CONTEST = Contest(
     network=network,
     recipe=Recipe(batch_size=100, lr=2e-3, epochs=5),
     methods=(
+        Method("unit-wise", UnitWise(), engine="reference"),
         Method("rge", RGE(n_queries=64, mu=2.0**-10, two_sided=False), Recipe(batch_size=100, lr=1e-3, epochs=2)),
     ),
-    best="rge",
+    best="unit-wise",
 )
 
 
