@@ -21,7 +21,7 @@ def network(seed: int) -> Model:
 CONTEST = Contest(
     bench="mnist-dense",
     network=network,
-    recipe=Recipe(batch_size=100, lr=2e-3, epochs=5),
+    recipe=Recipe(batch_size=200, lr=4e-3, epochs=5),
     methods=(
         Method("unit-wise", UnitWise(), engine="reference"),
         Method("rge", RGE(n_queries=64, mu=2.0**-10, two_sided=False), Recipe(batch_size=100, lr=1e-3, epochs=2)),
