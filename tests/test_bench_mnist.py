@@ -164,6 +164,7 @@ def test_rows_of_a_contest(digits):
         assert r["ratio"] == r["value"] / rows["digits/backprop", metric]["value"]
     assert rows["digits/rge", "forwards"]["reference"] == "black-box"
     assert rows["digits", "forwards"]["reference"] == "rge, black-box"
+    assert rows["digits/backprop", "forwards"]["reference"] == "back-propagation (no tensor trains)"
     assert rows["digits/backprop", "test_accuracy"]["value"] > 0.85
     assert rows["digits/rge", "test_accuracy"]["value"] > rows["digits/slow", "test_accuracy"]["value"] + 0.2
     steps = 3 * (len(digits.train.x) // 20)

@@ -11,7 +11,7 @@ For each method, means over the seeds:
 - `seconds`: of training, without loading, checks of the data, and evaluation.
 - `forwards`, `evaluations`: as `Run` counts them. Their reference names the
   tier: what of the network the method may look at. Back-propagation is counted
-  as three forwards a sample.
+  as three forwards a sample; its reference says how tensor trains were contracted.
 """
 
 from __future__ import annotations
@@ -150,7 +150,8 @@ def _rival(backprop, contest, splits, seed, quick, progress) -> dict:
     rates = np.array([schedule.value(step) for step in range(steps)])
     rival, report = backprop(contest.network(seed), batch), progress.run("backprop", seed, steps)
     seconds = rival.train(splits.train, order, rates, report)
-    return {**_accuracies(rival.model(), splits), "seconds": seconds, "forwards": 3 * batch * steps}
+    spent = {"seconds": seconds, "forwards": 3 * batch * steps, "ways": rival.ways}
+    return {**_accuracies(rival.model(), splits), **spent}
 
 
 def _ours(method, contest, splits, seed, quick, progress) -> dict | str:
@@ -186,7 +187,8 @@ def _accuracies(model: Model, splits) -> dict:
 def _rows(contest: Contest, found: dict) -> list[dict]:
     """Ours under the bare case, black-box under its own, everything under its name."""
     bench, rival = contest.bench, found["backprop"]
-    tiers = {"backprop": "back-propagation", **{method.name: method.tier for method in contest.methods}}
+    ways = "" if isinstance(rival, str) else " or ".join(sorted({value["ways"] for value in rival}))
+    tiers = {"backprop": f"back-propagation ({ways})", **{method.name: method.tier for method in contest.methods}}
     rows = []
     for case, name in {bench: contest.best, "black-box": contest.black_box}.items():
         if name is not None:
