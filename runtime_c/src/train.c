@@ -80,10 +80,21 @@ uint32_t bpfree_train_arena_size(const bpfree_model *model)
   return size < BPFREE_BLOCK ? BPFREE_BLOCK : size;
 }
 
+uint32_t bpfree_record_size(const bpfree_trainer *t)
+{
+  return bpfree_n_groups(t->model, t->grouping) * t->n_queries;
+}
+
+static uint32_t n_records(const bpfree_link *link)
+{
+  return link->update->window ? link->update->window->n_records(link->settings) : 0;
+}
+
 static uint32_t link_floats(const bpfree_trainer *t, uint32_t link)
 {
   const bpfree_update *update = t->links[link].update;
-  return update->n_vectors * t->model->n_theta + update->n_scalars;
+  const uint32_t kept = n_records(&t->links[link]);
+  return update->n_vectors * t->model->n_theta + update->n_scalars + (kept ? kept * bpfree_record_size(t) : 0);
 }
 
 uint32_t bpfree_state_size(const bpfree_trainer *t)
@@ -95,15 +106,15 @@ uint32_t bpfree_state_size(const bpfree_trainer *t)
 
 uint32_t bpfree_work_size(const bpfree_trainer *t)
 {
-  return t->estimator->work ? t->estimator->work(t) : 0;
+  const uint32_t own = t->estimator->work ? t->estimator->work(t) : 0;
+  return own ? own + n_records(&t->links[0]) * t->n_queries : 0;
 }
 
 uint32_t bpfree_train_size(const bpfree_trainer *t)
 {
   const bpfree_model *model = t->model;
   const uint32_t floats = model->n_theta + bpfree_state_size(t) + bpfree_work_size(t) +
-                          model->tensors[model->input].size + bpfree_train_arena_size(model) +
-                          bpfree_n_groups(model, t->grouping) * t->n_queries;
+                          model->tensors[model->input].size + bpfree_train_arena_size(model) + bpfree_record_size(t);
   return floats * (uint32_t)sizeof(float) + (uint32_t)sizeof(bpfree_context);
 }
 
@@ -113,16 +124,21 @@ static int links_valid(const bpfree_trainer *t)
   for (uint32_t k = 0; k < t->n_links; k++) {
     const bpfree_link *link = &t->links[k];
     if (!link->update || !link->settings || link->update->n_vectors > MAX_VECTORS) return 0;
+    if (!link->update->window) continue;
+    const uint64_t kept = k ? 0 : n_records(link), size = bpfree_record_size(t);
+    if (t->estimator->weights && !t->estimator->work) return 0; /* where would weights be kept? */
+    if (kept == 0 || kept * size > UINT32_MAX) return 0;
   }
   return 1;
 }
 
-/* Vectors start at 0, scalars at 1. */
+/* Vectors and records start at 0, scalars at 1. */
 static void clear_state(const bpfree_trainer *t, float *state)
 {
   for (uint32_t k = 0; k < t->n_links; k++) {
-    const uint32_t floats = link_floats(t, k), scalars = t->links[k].update->n_scalars;
-    for (uint32_t i = 0; i < floats; i++) state[i] = i < floats - scalars ? 0.0f : 1.0f;
+    const bpfree_update *update = t->links[k].update;
+    const uint32_t floats = link_floats(t, k), scalars = update->n_vectors * t->model->n_theta;
+    for (uint32_t i = 0; i < floats; i++) state[i] = i >= scalars && i - scalars < update->n_scalars ? 1.0f : 0.0f;
     state += floats;
   }
 }
@@ -187,17 +203,20 @@ static void update_slice(const bpfree_trainer *t, bpfree_context *c, const float
   const uint32_t offset = t->model->slices[slice].offset, size = t->model->slices[slice].size;
   for (uint32_t done = 0; done < size; done += BPFREE_BLOCK) {
     const uint32_t n = size - done < BPFREE_BLOCK ? size - done : BPFREE_BLOCK;
-    t->estimator->gradient(t, c->step, weights, slice, done / BPFREE_BLOCK, n, c->arena);
+    const bpfree_window *window = t->links->update->window;
+    if (window) window->gradient(t, c, weights, slice, done / BPFREE_BLOCK, n, c->arena);
+    else t->estimator->gradient(t, c->step, weights, slice, done / BPFREE_BLOCK, n, c->arena);
     update_chunk(t, c, factor, c->arena, offset + done, n);
   }
 }
 
-static void begin_links(const bpfree_trainer *t, bpfree_context *c)
+static void begin_links(const bpfree_trainer *t, bpfree_context *c, const float *coefficients)
 {
   float *base = c->state;
   for (uint32_t k = 0; k < t->n_links && base; k++) {
     const bpfree_update *update = t->links[k].update;
-    if (update->begin) update->begin(base + update->n_vectors * t->model->n_theta, t->links[k].settings);
+    float *const scalars = base + update->n_vectors * t->model->n_theta;
+    if (update->begin) update->begin(t, c->step, coefficients, scalars, t->links[k].settings);
     base += link_floats(t, k);
   }
 }
@@ -206,14 +225,16 @@ int bpfree_apply(const bpfree_trainer *t, bpfree_context *c, const float *coeffi
 {
   const uint32_t groups = bpfree_n_groups(t->model, t->grouping);
   if (!all_finite(coefficients, groups * t->n_queries)) return BPFREE_ERR_NUMERIC;
-  begin_links(t, c);
+  begin_links(t, c, coefficients);
+  const bpfree_window *window = t->links->update->window;
   const float factor = factor_at(&t->lr_schedule, c->step);
   for (uint32_t g = 0; g < groups; g++) {
     uint32_t first, count;
     const int status = bpfree_group_slices(t->model, t->grouping, g, &first, &count);
     if (status) return status;
     const float *weights = coefficients + g * t->n_queries;
-    if (t->estimator->weights) weights = t->estimator->weights(t, c, first, count, weights);
+    if (window) weights = window->weights(t, c, g, first, count);
+    else if (t->estimator->weights) weights = t->estimator->weights(t, c, first, count, weights);
     for (uint32_t slice = first; slice < first + count; slice++)
       if (!t->model->slices[slice].frozen) update_slice(t, c, weights, factor, slice);
   }
