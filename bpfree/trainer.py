@@ -126,6 +126,7 @@ class Trainer:
         """The update's state before the first step."""
         return self.update.init(theta, self.n_record)
 
+    @np.errstate(over="ignore", invalid="ignore", under="ignore")  # an overflow is a result, looked for in theta
     def apply(self, theta, state, step: int, coefficients) -> tuple:
         """The next theta and state from the record of a step, in theta's precision."""
         record = Record(coefficients, self.estimator.averaged, self.gradient)

@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: MIT
 """Updates that see the record: normalised steps, and momentum rebuilt from a window of records."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from helpers import ENGINES, ESTIMATOR_SETTINGS, assert_same_bits, device_loop, fits, floats, make_engine, show
@@ -8,6 +10,7 @@ from quadratic import measured, quadratic
 from quadratic import run as ask_and_tell
 
 import bpfree as bf
+from bpfree.registry import host_only
 from bpfree.trainer import Trainer
 
 X, Y = floats(0, 30, 5), np.arange(30) % 3
@@ -200,6 +203,18 @@ def test_the_device_loop_rebuilds_gradients(direction):
     assert np.all([record.any() for record in records])
 
 
+@pytest.mark.parametrize("update", SEEING.values(), ids=SEEING)
+def test_estimators_that_c_lacks_give_the_same_bits(update, compiled):
+    """C is handed the gradient then, which is not the record that these updates look at."""
+    trainer = trainer_of(update)
+    trainer.rows["estimator"] = replace(trainer.rows["estimator"], c=host_only("as if"))
+    record, state = floats(8, *trainer.record_shape), trainer.initial_state(MODEL.theta)
+    expected = make_engine("exact").apply(trainer, MODEL.theta, state, 3, record)
+    got = compiled.apply(trainer, MODEL.theta, state, 3, record)
+    assert_same_bits(got[0], expected[0])
+    assert_same_bits(got[1][0], expected[1][0])
+
+
 BAD = [
     (lambda: bf.Normalize(0), r"floor: expected a number in \(0, 1\], got 0"),
     (lambda: bf.Normalize(1.5), r"floor: expected a number in \(0, 1\], got 1.5"),
@@ -214,6 +229,8 @@ BAD = [
     (lambda: bf.CGE().start(np.zeros(3), update=bf.WindowMomentum()), "got cge: use Momentum there"),
     (lambda: bf.minimize(quadratic, np.zeros(3), estimator=bf.CGE(), update=bf.WindowMomentum(), max_steps=1), "cge"),
     (lambda: bf.train(MODEL, (X, Y), estimator=bf.CGE(), update=bf.WindowMomentum(), max_steps=1), "got cge"),
+    (lambda: trainer_of(bf.chain(bf.Normalize(), bf.SGD()), bf.UnitWise()), "differences of losses, .* got unit_wise"),
+    (lambda: trainer_of(bf.WindowMomentum(), bf.UnitWise()), "got unit_wise: use Momentum there"),
     (lambda: bf.Normalize().update(np.ones(3), [np.ones(1)], np.ones(3), 0), "record: .* Normalize looks at"),
 ]  # fmt: skip
 

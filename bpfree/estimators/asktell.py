@@ -61,7 +61,7 @@ class AskTell:
         self.shape = theta.shape
         self.graph = Graph((), (), layout([("theta", theta.shape, 0, False)]))
         self._theta = theta.reshape(-1)
-        if self.update.links[0].window:
+        if self.update.sees_record:
             self.update.check_estimator(ESTIMATORS.of(estimator))
         groups, each = estimator.record_shape(self.graph)
         self._state = self.update.init(self._theta, groups * each)

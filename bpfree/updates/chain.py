@@ -30,6 +30,11 @@ class Chain(Update):
         return self.parts
 
     @property
+    def sees_record(self) -> bool:
+        """Does a link?"""
+        return any(link.sees_record for link in self.parts)
+
+    @property
     def schedule(self) -> Schedule | None:
         """That of the one link whose lr is a schedule."""
         return next((link.schedule for link in self.parts if link.schedule), None)

@@ -29,7 +29,8 @@ class Normalize(Update):
     D varies from direction to direction as |grad L| does, so g / s is about as
     long as the gradient divided by its own length: lr need not follow the scale of
     the loss, mu or the number of queries. Coefficients are cut first, where the
-    chain has a clip. Of few queries the deviation says little: take 8 or more.
+    chain has a clip. Of few queries the deviation says little: take 8 or more. For
+    black-box estimators, as others take no differences; Trainer refuses those.
 
     From rewards, by their deviation: Mania, Guy and Recht, NeurIPS 2018
     (augmented random search); of language models' losses: Dang et al., FZOO, 2025.
@@ -55,6 +56,12 @@ class Normalize(Update):
     def settings(self) -> tuple[float, ...]:
         """{floor}."""
         return (self.floor,)
+
+    def check_estimator(self, row):
+        """Coefficients must be differences of losses."""
+        if row.tier != "black-box":
+            what = f"estimators that take differences of losses, such as RGE, got {row.name}"
+            raise ValueError(f"update: Normalize is for {what}: leave it out, or use Adam there")
 
     def look(self, gradient, state, step, record):
         """s of these coefficients, in units of the largest, so that no square over- or underflows."""

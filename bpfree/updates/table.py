@@ -106,11 +106,10 @@ class Update:
         raise TypeError(f"{type(self).__name__} is a chain of links, not a link")
 
     def check_estimator(self, row) -> None:
-        """Raise unless every link can work with estimators of this row of their table."""
+        """Raise unless the links can work with estimators of this row of their table."""
         for link in self.links:
-            if link.window and row.journal != "SCALARS":
-                what = f"estimators that leave a short record of a step, such as RGE, got {row.name}"
-                raise ValueError(f"update: {type(link).__name__} is for {what}: use Momentum there")
+            if link is not self:
+                link.check_estimator(row)
 
 
 @dataclass(frozen=True)

@@ -50,6 +50,12 @@ class WindowMomentum(Update):
         """{lr, beta, window}."""
         return (start_of(self.lr), self.beta, float(self.window))
 
+    def check_estimator(self, row):
+        """Only short records are kept."""
+        if row.journal != "SCALARS":
+            what = f"estimators that leave a short record of a step, such as RGE, got {row.name}"
+            raise ValueError(f"update: WindowMomentum is for {what}: use Momentum there")
+
     def look(self, gradient, state, step, record):
         """v by Horner's rule, v <- fl(fl(beta v) + g) from the oldest step on; step t is in row t mod window."""
         rows = state[0].reshape(self.window, -1).copy()
