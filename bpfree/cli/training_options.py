@@ -133,6 +133,9 @@ def build(given: dict, recipe: dict, plan_steps):
         links = [clip(given["clip"])] if given["clip"] is not None else []
         links += [Normalize()] if given["normalize"] else []
         links += [WeightDecay(given["weight_decay"])] if given["weight_decay"] is not None else []
+    if update.window and (given["normalize"] or given["weight_decay"] is not None):
+        what = "--normalize, --weight-decay: links before the update, and window_momentum is the first one"
+        raise click.UsageError(f"{what}: leave them out, or use --update momentum")
     values = {what: schedule_values(what, given, recipe, owner)
               for what, owner in (("mu", "estimator"), ("lr", "update"))}  # fmt: skip
     if any(values.values()):

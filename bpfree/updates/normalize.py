@@ -63,18 +63,19 @@ class Normalize(Update):
             what = f"estimators that take differences of losses, such as RGE, got {row.name}"
             raise ValueError(f"update: Normalize is for {what}: leave it out, or use Adam there")
 
-    def look(self, gradient, state, step, record):
+    def look(self, state, record):
         """s of these coefficients, in units of the largest, so that no square over- or underflows."""
-        real, c = gradient.dtype.type, record.coefficients.reshape(-1)
-        largest, n = np.abs(c).max(), real(c.size)
+        c = record.coefficients.reshape(-1)
+        real, largest = c.dtype.type, np.abs(c).max()
         if largest == 0:
-            return gradient, [np.ones(1, gradient.dtype)]
+            return [np.ones(1, c.dtype)]
+        n = real(c.size)
         shares = c / largest
         beside = shares - running_sum(shares) / n
         std = np.sqrt(running_sum(beside * beside) / n)
         least = real(self.floor) * np.sqrt(running_sum(shares * shares) / n)
         s = (largest * max(std, least)) * real(record.averaged)
-        return gradient, [np.full(1, s if s > 0 else 1, gradient.dtype)]
+        return [np.full(1, s if s > 0 else 1, c.dtype)]
 
     def transform(self, gradient, state, theta):
         """One division."""

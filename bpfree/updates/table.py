@@ -31,18 +31,18 @@ class Update:
 
     Pure: init(theta, n_record) -> state, update(gradient, state, theta, step,
     record) -> (theta, state), arguments left alone. State is a flat list of
-    arrays: n_vectors like theta, which start at 0, then one of n_scalars, which
-    start at 1, then one of the last `window` records, which start at 0.
-    `settings` are the floats the C side reads.
+    arrays: of each link n_vectors like theta, which start at 0, then one of
+    n_scalars, which start at 1; at the end one of the last `window` records, which
+    start at 0. `settings` are the floats the C side reads.
     """
 
     n_vectors = 0
     n_scalars = 0
     window = 0
-    """Records of n_record floats in the state; only the first link of an update may have some."""
+    """Records kept by a first link, which makes its gradient of them in `gather`."""
 
     sees_record = False
-    """Is `look` to be called before `transform`?"""
+    """Does `look`, or `gather`, want the record of the step?"""
 
     clip = 0.0
     """Coefficients are cut to [-clip, clip] before the gradient is made; 0: they are not."""
@@ -76,29 +76,34 @@ class Update:
         for link in self.links:
             state += [np.zeros_like(theta) for _ in range(link.n_vectors)]
             state += [np.ones(link.n_scalars, theta.dtype)] * (link.n_scalars > 0)
-            state += [np.zeros(link.window * n_record, theta.dtype)] * (link.window > 0)
-        return state
+        window = self.links[0].window
+        return [*state, np.zeros(window * n_record, theta.dtype)] if window else state
 
     def update(self, gradient, state, theta, step, record: Record | None = None):
         """The next theta, in theta's precision, and state. record: for links that see it."""
-        after, first = [], 0
+        if self.sees_record:
+            if record is None:
+                raise TypeError(f"record: expected that of the step, which {self!r} looks at")
+            record = record._replace(coefficients=self.cut(record.coefficients))
+        after, kept, first = [], [], 0
+        if self.links[0].window:
+            gradient, kept = self.links[0].gather(gradient, state[-1], step, record)
         for link in self.links:
-            stop = first + link.n_vectors + (link.n_scalars > 0) + (link.window > 0)
-            own = state[first:stop]
-            if link.sees_record:
-                if record is None:
-                    raise TypeError(f"record: expected that of the step, which {type(link).__name__} looks at")
-                cut = record._replace(coefficients=self.cut(record.coefficients))
-                gradient, own = link.look(gradient, own, step, cut)
+            stop = first + link.n_vectors + (link.n_scalars > 0)
+            own = link.look(state[first:stop], record)
             gradient, moved = link.transform(gradient, own, theta)
             after += moved
             first = stop
         if self.schedule:
             gradient = gradient.dtype.type(self.schedule.factor(step)) * gradient
-        return theta - gradient, after
+        return theta - gradient, after + kept
 
-    def look(self, gradient, state, step, record: Record):
-        """Gradient and state of this link after a look at the step's record, whose coefficients are cut."""
+    def look(self, state, record: Record):
+        """State of this link after a look at the step's record, whose coefficients are cut."""
+        return state
+
+    def gather(self, gradient, rows, step, record: Record):
+        """Gradient made of the records in rows (flat) and this one, and [rows] with it."""
         raise NotImplementedError
 
     def transform(self, gradient, state, theta):

@@ -56,9 +56,9 @@ class WindowMomentum(Update):
             what = f"estimators that leave a short record of a step, such as RGE, got {row.name}"
             raise ValueError(f"update: WindowMomentum is for {what}: use Momentum there")
 
-    def look(self, gradient, state, step, record):
+    def gather(self, gradient, rows, step, record):
         """v by Horner's rule, v <- fl(fl(beta v) + g) from the oldest step on; step t is in row t mod window."""
-        rows = state[0].reshape(self.window, -1).copy()
+        rows = rows.reshape(self.window, -1).copy()
         rows[step % self.window] = record.coefficients.reshape(-1)
         beta, velocity = gradient.dtype.type(self.beta), None
         for past in range(max(0, step - self.window + 1), step):

@@ -85,29 +85,25 @@ uint32_t bpfree_record_size(const bpfree_trainer *t)
   return bpfree_n_groups(t->model, t->grouping) * t->n_queries;
 }
 
-static uint32_t n_records(const bpfree_link *link)
-{
-  return link->update->window ? link->update->window->n_records(link->settings) : 0;
-}
-
 static uint32_t link_floats(const bpfree_trainer *t, uint32_t link)
 {
   const bpfree_update *update = t->links[link].update;
-  const uint32_t kept = n_records(&t->links[link]);
-  return update->n_vectors * t->model->n_theta + update->n_scalars + (kept ? kept * bpfree_record_size(t) : 0);
+  return update->n_vectors * t->model->n_theta + update->n_scalars;
 }
 
 uint32_t bpfree_state_size(const bpfree_trainer *t)
 {
   uint32_t floats = 0;
   for (uint32_t k = 0; k < t->n_links; k++) floats += link_floats(t, k);
-  return floats;
+  const bpfree_window *window = t->links->update->window;
+  return window ? floats + window->state(t) : floats;
 }
 
 uint32_t bpfree_work_size(const bpfree_trainer *t)
 {
-  const uint32_t own = t->estimator->work ? t->estimator->work(t) : 0;
-  return own ? own + n_records(&t->links[0]) * t->n_queries : 0;
+  if (!t->estimator->work) return 0;
+  const bpfree_window *window = t->links->update->window;
+  return t->estimator->work(t) + (window ? window->work(t) : 0);
 }
 
 uint32_t bpfree_train_size(const bpfree_trainer *t)
@@ -124,22 +120,18 @@ static int links_valid(const bpfree_trainer *t)
   for (uint32_t k = 0; k < t->n_links; k++) {
     const bpfree_link *link = &t->links[k];
     if (!link->update || !link->settings || link->update->n_vectors > MAX_VECTORS) return 0;
-    if (!link->update->window) continue;
-    const uint64_t kept = k ? 0 : n_records(link), size = bpfree_record_size(t);
-    if (t->estimator->weights && !t->estimator->work) return 0; /* where would weights be kept? */
-    if (kept == 0 || kept * size > UINT32_MAX) return 0;
+    if (link->update->window && (k || link->update->window->check(t))) return 0;
   }
   return 1;
 }
 
 /* Vectors and records start at 0, scalars at 1. */
-static void clear_state(const bpfree_trainer *t, float *state)
+static void clear_state(const bpfree_trainer *t, float *state, uint32_t size)
 {
+  for (uint32_t i = 0; i < size; i++) state[i] = 0.0f;
   for (uint32_t k = 0; k < t->n_links; k++) {
-    const bpfree_update *update = t->links[k].update;
-    const uint32_t floats = link_floats(t, k), scalars = update->n_vectors * t->model->n_theta;
-    for (uint32_t i = 0; i < floats; i++) state[i] = i >= scalars && i - scalars < update->n_scalars ? 1.0f : 0.0f;
-    state += floats;
+    state += link_floats(t, k);
+    for (uint32_t i = 1; i <= t->links[k].update->n_scalars; i++) *(state - i) = 1.0f;
   }
 }
 
@@ -152,9 +144,10 @@ int bpfree_train_init(const bpfree_trainer *t, bpfree_context *c)
   if (!normal(t->mu) || !normal(t->scale) || (t->clip != 0.0f && !normal(t->clip))) return BPFREE_ERR_ARG;
   if (!aligned(c->theta) || !aligned(c->x) || !aligned(c->arena) || !aligned(c->coefficients))
     return BPFREE_ERR_ALIGN;
-  if (bpfree_state_size(t)) {
+  const uint32_t n_state = bpfree_state_size(t);
+  if (n_state) {
     if (!aligned(c->state)) return BPFREE_ERR_ALIGN;
-    clear_state(t, c->state);
+    clear_state(t, c->state, n_state);
   }
   if (bpfree_work_size(t) && !aligned(c->work)) return BPFREE_ERR_ALIGN;
   c->step = 0;
@@ -216,7 +209,7 @@ static void begin_links(const bpfree_trainer *t, bpfree_context *c, const float 
   for (uint32_t k = 0; k < t->n_links && base; k++) {
     const bpfree_update *update = t->links[k].update;
     float *const scalars = base + update->n_vectors * t->model->n_theta;
-    if (update->begin) update->begin(t, c->step, coefficients, scalars, t->links[k].settings);
+    if (update->begin) update->begin(t, coefficients, scalars, t->links[k].settings);
     base += link_floats(t, k);
   }
 }
@@ -227,6 +220,7 @@ int bpfree_apply(const bpfree_trainer *t, bpfree_context *c, const float *coeffi
   if (!all_finite(coefficients, groups * t->n_queries)) return BPFREE_ERR_NUMERIC;
   begin_links(t, c, coefficients);
   const bpfree_window *window = t->links->update->window;
+  if (window) window->keep(t, c, coefficients);
   const float factor = factor_at(&t->lr_schedule, c->step);
   for (uint32_t g = 0; g < groups; g++) {
     uint32_t first, count;

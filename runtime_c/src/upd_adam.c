@@ -6,11 +6,9 @@
 #include "bpfree/train.h"
 #include "sqrt32.h"
 
-static void begin(const bpfree_trainer *t, uint32_t step, const float *coefficients, float *scalars,
-                  const float *settings)
+static void begin(const bpfree_trainer *t, const float *coefficients, float *scalars, const float *settings)
 {
   (void)t;
-  (void)step;
   (void)coefficients;
   scalars[0] = scalars[0] * settings[1];
   scalars[1] = scalars[1] * settings[3];

@@ -32,10 +32,8 @@ static float deviation(const bpfree_trainer *t, const float *coefficients, float
   return s > 0.0f ? s : 1.0f;
 }
 
-static void begin(const bpfree_trainer *t, uint32_t step, const float *coefficients, float *scalars,
-                  const float *settings)
+static void begin(const bpfree_trainer *t, const float *coefficients, float *scalars, const float *settings)
 {
-  (void)step;
   scalars[0] = deviation(t, coefficients, settings[0]);
 }
 

@@ -6,11 +6,29 @@
 #include "bpfree/train.h"
 #include "clip.h"
 
-#define MOST 4096.0f
+#define MOST 4096.0f /* records */
 
-static uint32_t n_records(const float *settings)
+static uint32_t n_records(const bpfree_trainer *t)
 {
-  return settings[2] >= 1.0f && settings[2] <= MOST ? (uint32_t)settings[2] : 0u;
+  return (uint32_t)t->links->settings[2];
+}
+
+static int check(const bpfree_trainer *t)
+{
+  const float window = t->links->settings[2];
+  if (!(window >= 1.0f && window <= MOST)) return BPFREE_ERR_ARG;
+  if (bpfree_record_size(t) > UINT32_MAX / (uint32_t)MOST) return BPFREE_ERR_ARG;
+  return t->estimator->weights && !t->estimator->work ? BPFREE_ERR_ARG : BPFREE_OK; /* where would they be kept? */
+}
+
+static uint32_t state(const bpfree_trainer *t)
+{
+  return n_records(t) * bpfree_record_size(t);
+}
+
+static uint32_t work(const bpfree_trainer *t)
+{
+  return n_records(t) * t->n_queries;
 }
 
 /* The first step that is still looked at. */
@@ -19,11 +37,15 @@ static uint32_t oldest(uint32_t step, uint32_t window)
   return step < window ? 0u : step - (window - 1u);
 }
 
-static void begin(const bpfree_trainer *t, uint32_t step, const float *coefficients, float *records,
-                  const float *settings)
+static float *records(const bpfree_trainer *t, const bpfree_context *c)
+{
+  return c->state + (bpfree_state_size(t) - state(t));
+}
+
+static void keep(const bpfree_trainer *t, const bpfree_context *c, const float *coefficients)
 {
   const uint32_t size = bpfree_record_size(t);
-  float *const row = records + step % n_records(settings) * size;
+  float *const row = records(t, c) + c->step % n_records(t) * size;
   for (uint32_t k = 0; k < size; k++) row[k] = bpfree_clipped(t, coefficients[k]);
 }
 
@@ -32,9 +54,9 @@ static void begin(const bpfree_trainer *t, uint32_t step, const float *coefficie
 static const float *weights(const bpfree_trainer *t, const bpfree_context *c, uint32_t group, uint32_t first,
                             uint32_t count)
 {
-  const float *const own = c->state + group * t->n_queries;
+  const float *const own = records(t, c) + group * t->n_queries;
   if (!t->estimator->weights) return own;
-  const uint32_t window = n_records(t->links->settings), size = bpfree_record_size(t);
+  const uint32_t window = n_records(t), size = bpfree_record_size(t);
   float *const kept = c->work + t->estimator->work(t);
   const uint32_t steps = c->step - oldest(c->step, window) + 1u;
   bpfree_context then = *c;
@@ -50,7 +72,7 @@ static const float *weights(const bpfree_trainer *t, const bpfree_context *c, ui
 static void gradient(const bpfree_trainer *t, const bpfree_context *c, const float *rows, uint32_t slice,
                      uint32_t block, uint32_t n, float *g)
 {
-  const uint32_t window = n_records(t->links->settings);
+  const uint32_t window = n_records(t);
   const uint32_t stride = t->estimator->weights ? t->n_queries : bpfree_record_size(t);
   const float beta = t->links->settings[1];
   const uint32_t first = oldest(c->step, window);
@@ -72,6 +94,6 @@ static void transform(float *g, const float *theta, float *const *state, const f
   for (uint32_t k = 0; k < n; k++) g[k] = lr * g[k];
 }
 
-static const bpfree_window last = {n_records, weights, gradient};
+static const bpfree_window last = {check, state, work, keep, weights, gradient};
 
-const bpfree_update bpfree_upd_window_momentum = {transform, begin, 0, 0, 0, &last};
+const bpfree_update bpfree_upd_window_momentum = {transform, 0, 0, 0, 0, &last};

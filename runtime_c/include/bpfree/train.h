@@ -41,15 +41,14 @@ struct bpfree_context;
 
 /* A link of the update: turns a gradient into the step that theta is moved
  * back by, g <- f(g, theta, state). Links follow one another, the last one's g
- * is subtracted. All are elementwise, so they run chunk by chunk. Its state is
- * vectors, then scalars, then the last records. */
+ * is subtracted. All are elementwise, so they run chunk by chunk. */
 typedef struct bpfree_update {
   /* g[0..n) and the vectors of state at the same elements; theta is read. */
   void (*transform)(float *g, const float *theta, float *const *state, const float *scalars, const float *settings,
                     uint32_t n);
-  /* Moves scalars and records on, once a step, with a look at its coefficients
-   * (as they are recorded); NULL where there is nothing to it. */
-  void (*begin)(const struct bpfree_trainer *trainer, uint32_t step, const float *coefficients, float *scalars,
+  /* Moves the scalars on, once a step, with a look at its record; NULL where
+   * there are none. */
+  void (*begin)(const struct bpfree_trainer *trainer, const float *coefficients, float *scalars,
                 const float *settings);
   /* Subtracts factor times the step itself where g[k] = coefficient times sign
    * k of word (most significant bit first, 1 = minus), n <= 32; NULL where that
@@ -64,8 +63,15 @@ typedef struct bpfree_update {
 
 /* A link that rebuilds gradients of earlier steps from their records. */
 typedef struct bpfree_window {
-  /* Records in the state; 0: settings that are out of range. They start at 0. */
-  uint32_t (*n_records)(const float *settings);
+  /* BPFREE_OK, or BPFREE_ERR_ARG for settings it cannot work with. */
+  int (*check)(const struct bpfree_trainer *trainer);
+  /* Floats of records, which start at 0, at the end of the state; of
+   * context->work behind those of an estimator that has some. */
+  uint32_t (*state)(const struct bpfree_trainer *trainer);
+  uint32_t (*work)(const struct bpfree_trainer *trainer);
+  /* Takes the record of this step in. */
+  void (*keep)(const struct bpfree_trainer *trainer, const struct bpfree_context *context,
+               const float *coefficients);
   /* In the place of the estimator's `weights` and `gradient`. */
   const float *(*weights)(const struct bpfree_trainer *trainer, const struct bpfree_context *context,
                           uint32_t group, uint32_t first, uint32_t count);
@@ -143,7 +149,7 @@ typedef struct bpfree_context {
   float *x;            /* (features) one sample */
   float *arena;        /* bpfree_train_arena_size() floats */
   float *coefficients; /* (groups * n_queries), group-major */
-  float *state;        /* bpfree_state_size() floats: each link's vectors, scalars, records; may be NULL if 0 */
+  float *state;        /* bpfree_state_size() floats: each link's vectors, then scalars; a window's records; NULL if 0 */
   float *work;         /* bpfree_work_size() floats, free between calls; may be NULL if 0 */
   uint32_t step;       /* the next step */
 } bpfree_context;
