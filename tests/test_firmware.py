@@ -159,6 +159,16 @@ def test_every_update_runs_on_the_device(tmp_path, update):
     assert f"#define TRAINER_STATE {state} " in (tmp_path / "model.h").read_text()
 
 
+def test_a_window_of_drawn_directions_has_room_for_their_weights(tmp_path):
+    update = bf.chain(bf.clip(0.5), bf.WindowMomentum(0.02, window=3))
+    model, run = trained_by(bf.RGE(2, direction="sphere", grouping="layer"), "tt", 5, update=update)
+    _, result = on_device(tmp_path, model, run, 5)
+    assert f"{result.hash:016x}" == run.model.hash
+    loop = device_loop(run.trainer, DIGITS.x, LABELS.astype(np.uint32))
+    text = (tmp_path / "model.h").read_text()
+    assert f"#define TRAINER_WORK {loop.work.size} " in text and f"#define TRAINER_STATE {loop.state.size} " in text
+
+
 def test_mu_may_follow_a_schedule_on_the_device(tmp_path):
     model, run = trained("dense", 6, n_queries=2, mu=bf.linear_decay(0.1, steps=4, end=0.01))
     _, result = on_device(tmp_path, model, run, 6)
