@@ -26,9 +26,9 @@ class Normalize(Update):
     least floor rms, so nothing is ever divided by 0, and with one query the step is
     lr / floor times a direction. floor: in (0, 1]; 1 divides by the rms.
 
-    D varies from direction to direction as |grad L| does, so g / s is about as
-    long as the gradient divided by its own length: lr need not follow the scale of
-    the loss, mu or the number of queries. Coefficients are cut first, where the
+    D varies from direction to direction as |grad L| does, so g / s is about the
+    gradient divided by its own length, plus noise: lr need not follow the scale of
+    the loss, and the step does not shrink as the gradient does. Coefficients are cut first, where the
     chain has a clip. Of few queries the deviation says little: take 8 or more. For
     black-box estimators, as others take no differences; Trainer refuses those.
 
