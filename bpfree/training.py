@@ -129,7 +129,7 @@ def train(
     plan = Plan(trainer, engine, batch, held_out, total, last, validate_every, patience, callbacks)
 
     run = Run(Model(model.graph, model.theta, model.frozen), trainer, Journal(model.hash, trainer.settings()))
-    run.state = trainer.update.init(model.theta)
+    run.state = trainer.initial_state(model.theta)
     run.data_bytes = sum(part.nbytes for b in (batch, held_out) if b for part in vars(b).values() if part is not None)
     try:
         keeper.begin(run, _identity(run, plan, data, validation, keeper) if keeper.checkpoint else {})
