@@ -26,6 +26,9 @@ HELP = {
     "scale": "1, or dim: the estimate shortened by q / (q + d - 1), so that lr need not depend on q and d.",
     "fraction": "Share of the parameters probed in a step, others every time.",
     "rescale": "Divide by the fraction, so that the estimate is as long as the gradient.",
+    "mask_refresh": "Steps that the same parameters are probed for.",
+    "ratios": "Where the probed share lies: uniform, erk, magnitude or grasp shares of each parameter tensor; "
+    "none: drawn from all parameters together.",
     "mu": "Smoothing radius, in units of the parameters.",
     "two_sided": "Losses at theta + mu u and theta - mu u, or at theta + mu u and theta.",
     "grouping": "Parameters that move at once: joint (all), layer or tensor.",
