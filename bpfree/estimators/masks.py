@@ -23,9 +23,8 @@ _HALVINGS = 200
 
 def check_ratios(ratios):
     """None, a name of DENSITIES, or numbers >= 0 as a tuple of floats; or raise."""
-    expected = (
-        f"None, {', '.join(map(repr, DENSITIES))} or a number >= 0 for each parameter tensor, such as layer_ratios gives"
-    )
+    names = ", ".join(map(repr, DENSITIES))
+    expected = f"None, {names} or numbers >= 0, one for each parameter tensor, such as layer_ratios gives"
     if ratios is None or (isinstance(ratios, str) and ratios in DENSITIES):
         return ratios
     if isinstance(ratios, str):
