@@ -27,6 +27,7 @@ _HOMES = {
     "Model": "bpfree.model",
     "RGE": "bpfree.estimators.rge",
     "CGE": "bpfree.estimators.cge",
+    "layer_ratios": "bpfree.ratios",
     "SGD": "bpfree.updates.sgd",
     "Momentum": "bpfree.updates.momentum",
     "SignSGD": "bpfree.updates.sign_sgd",

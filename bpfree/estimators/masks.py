@@ -55,8 +55,8 @@ def apportion(ratios: tuple[float, ...], sizes: tuple[int, ...], n: int) -> tupl
     it would never be trained; what is left of n goes to the others. Whole
     numbers by largest remainders, the first tensor first among equals.
 
-    >>> apportion((1.0, 1.0, 4.0), (100, 10, 10), 30)
-    (18, 2, 10)
+    >>> apportion((1.0, 1.0, 4.0), (100, 10, 10), 60)
+    (45, 5, 10)
     """
     ratios, sizes = np.array(ratios), np.array(sizes)
     least, most = (ratios > 0).astype(int), np.where(ratios > 0, sizes, 0)
