@@ -15,7 +15,7 @@ from bpfree.model import Model
 from bpfree.trainer import Trainer
 from bpfree.updates.sgd import SGD
 
-METHODS = ("uniform", "erk", "magnitude", "grasp")
+METHODS = (*masks.DENSITIES, *masks.COMPUTED)
 """What `layer_ratios` can go by."""
 
 GRADIENTS = 3

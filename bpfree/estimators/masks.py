@@ -8,7 +8,7 @@ from math import prod
 
 import numpy as np
 
-from bpfree.errors import check_finite
+from bpfree.errors import check_finite, check_normal
 
 DENSITIES = {
     "uniform": lambda shape: 1.0,
@@ -16,6 +16,9 @@ DENSITIES = {
 }
 """Relative density of a tensor by its shape. ERK (Erdos-Renyi-Kernel: Evci et al., "Rigging the lottery", ICML 2020)
 thins out large tensors; a vector, such as a bias, has the highest there is, 1, as in their code where it is dense."""
+
+COMPUTED = ("magnitude", "grasp")
+"""What :func:`bpfree.layer_ratios` computes of a model, before it is trained."""
 
 _HALVINGS = 200
 """Of the bracket in `apportion`: until nothing is left of it in float64."""
@@ -27,6 +30,8 @@ def check_ratios(ratios):
     expected = f"None, {names} or numbers >= 0, one for each parameter tensor, such as layer_ratios gives"
     if ratios is None or (isinstance(ratios, str) and ratios in DENSITIES):
         return ratios
+    if isinstance(ratios, str) and ratios in COMPUTED:
+        raise ValueError(f"ratios: expected numbers, such as layer_ratios({ratios!r}, ...) gives, got {ratios!r}")
     if isinstance(ratios, str):
         raise ValueError(f"ratios: expected {expected}, got {ratios!r}")
     if not isinstance(ratios, tuple | list | np.ndarray):
@@ -34,6 +39,8 @@ def check_ratios(ratios):
     numbers = tuple(check_finite("ratios", ratio) for ratio in ratios)
     if not numbers or min(numbers) < 0 or max(numbers) == 0:
         raise ValueError(f"ratios: expected {expected}, not all 0, got {ratios!r}")
+    for number in filter(None, numbers):
+        check_normal("ratios", number)
     return numbers
 
 
