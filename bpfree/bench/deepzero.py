@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: MIT
 """Where should sparse coordinate-wise estimation probe? Shares by layer, at equal forwards.
 
-Each network is trained on the digits with CGE on a tenth of its parameters,
-masks drawn anew once an epoch as in DeepZero (Chen et al., ICLR 2024), Adam, the
+Each network is trained on the digits with CGE on a tenth of its parameters as in
+DeepZero (Chen et al., ICLR 2024), masks drawn anew every ten steps, Adam, the
 learning rate falling along half a cosine. The methods differ in `ratios` only:
 
 - `none`: coordinates drawn from the whole network
@@ -38,6 +38,7 @@ from bpfree.estimators.cge import CGE
 from bpfree.estimators.rge import RGE
 from bpfree.layers import Linear, ReLU
 from bpfree.model import Model, Sequential
+from bpfree.progress import live_bar
 from bpfree.ratios import GRADIENTS, layer_ratios
 from bpfree.schedules.cosine_decay import cosine_decay
 from bpfree.training import train
@@ -47,8 +48,11 @@ WIDTHS = {"digits-mlp": (32,), "digits-deep": (32, 16, 24, 16)}
 """Hidden layers, ReLU behind each, of 64-...-10."""
 
 METHODS = ("none", "uniform", "erk", "magnitude", "grasp", "grasp-exact", "dense")
-FRACTION, BATCH, SAMPLES = 0.1, 32, 64
+FRACTION, REFRESH, BATCH, SAMPLES = 0.1, 10, 32, 64
 BUDGET, RATES = 2e6, (0.015, 0.03, 0.06, 0.12)
+LAST = 40
+"""Steps at the end whose mean training loss is reported."""
+
 TUNING, SEEDS = (100, 101), (1, 2, 3, 4, 5)
 DRAWS = {"shares": RGE(n_queries=64, grouping="layer"), "shares/joint": RGE(n_queries=64)}
 """ZO-GraSP's gradients: ours, and with one loss difference for all layers."""
@@ -58,18 +62,29 @@ def run(quick: bool = False) -> list[dict]:
     """Accuracy and loss of every method on both networks. quick: shows that it runs."""
     from threadpoolctl import threadpool_limits
 
-    budget, rates, tuning, seeds = (BUDGET / 40, RATES[1:2], TUNING[:1], SEEDS[:2]) if quick else (
+    budget, rates, tuning, seeds = (BUDGET / 5, RATES[1:2], TUNING[:1], SEEDS[:2]) if quick else (
         BUDGET, RATES, TUNING, SEEDS
     )  # fmt: skip
-    rows, digits = [], load_digits()
-    with threadpool_limits(limits=1):
+    rows, digits, done = [], load_digits(), 0
+    total = len(WIDTHS) * len(METHODS) * (len(rates) * len(tuning) + len(seeds))
+    with threadpool_limits(limits=1), live_bar(total, "runs") as update:
+
+        def runs(case, method, rate, seeds):
+            nonlocal done
+            results = []
+            for seed in seeds:
+                results.append(_train(case, method, rate, seed, budget, digits))
+                done += 1
+                update(done, f"{case} {method}")
+            return results
+
         for case in WIDTHS:
             found = {}
             for method in METHODS:
-                tried = {rate: [_train(case, method, rate, seed, budget, digits) for seed in tuning] for rate in rates}
+                tried = {rate: runs(case, method, rate, tuning) for rate in rates}
                 best = max(tried, key=lambda rate: mean(one["validation_accuracy"] for one in tried[rate]))
-                runs = [_train(case, method, best, seed, budget, digits) for seed in seeds]
-                found[method] = {"lr": best, **{name: [one[name] for one in runs] for name in runs[0]}}
+                final = runs(case, method, best, seeds)
+                found[method] = {"lr": best, **{name: [one[name] for one in final] for name in final[0]}}
             rows += _rows(case, found)
         rows += _share_rows(digits, draws=2 if quick else 6)
     return rows
@@ -93,8 +108,7 @@ def _train(case, method, rate, seed, budget, digits) -> dict:
             "grasp", model, digits.train, fraction=FRACTION, estimator=probe, n_samples=SAMPLES, seed=seed
         )
     fraction = 1.0 if method == "dense" else FRACTION
-    each_epoch = len(digits.train.x) // BATCH
-    estimator = CGE(fraction, two_sided=False, ratios=ratios, mask_refresh=each_epoch)
+    estimator = CGE(fraction, two_sided=False, ratios=ratios, mask_refresh=REFRESH)
     steps = int((budget - spent) // estimator.forwards(model.graph, BATCH))
     result = train(
         model, digits.train, estimator=estimator, update=Adam(cosine_decay(rate, steps=steps)), batch_size=BATCH,
@@ -103,7 +117,7 @@ def _train(case, method, rate, seed, budget, digits) -> dict:
     return {
         "test_accuracy": result.model.accuracy(*digits.test),
         "validation_accuracy": result.model.accuracy(*digits.validation),
-        "loss": float(np.mean(result.losses[-each_epoch:])),
+        "loss": float(np.mean(result.losses[-LAST:])),
         "forwards": result.forwards + spent,
     }
 
