@@ -29,6 +29,7 @@ _HOMES = {
     "CGE": "bpfree.estimators.cge",
     "NodePerturbation": "bpfree.estimators.node_perturbation",
     "UnitWise": "bpfree.estimators.unit_wise",
+    "layer_ratios": "bpfree.ratios",
     "SGD": "bpfree.updates.sgd",
     "Momentum": "bpfree.updates.momentum",
     "SignSGD": "bpfree.updates.sign_sgd",

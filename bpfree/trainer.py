@@ -168,5 +168,6 @@ class Trainer:
             "two_sided": e.two_sided,
             "mu": start_of(e.mu),
             "scale": e.factor(self.graph),
+            **e.native_settings(self.graph),
             **{name: (row.number, self.schedules[name].settings) for name, row in schedules.items() if row},
         }
