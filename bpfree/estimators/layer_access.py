@@ -18,14 +18,14 @@ HEADS = ("exact", "probe")
 class Look:
     """A minibatch as it lies in the layers: every activation, what each one feeds, the loss of every sample."""
 
-    def __init__(self, trainer, engine, theta, batch, step: int):
+    def __init__(self, trainer, engine, theta, batch, step: int, trace=Trace):
         if not hasattr(engine, "arithmetic"):
             name = trainer.rows["estimator"].name
             expected = f"reference, exact or compiled, as {name} looks into the layers"
             raise TypeError(f"engine: expected {expected}, got {engine!r}")
         self.graph, self.loss, self.seed, self.step = trainer.graph, trainer.loss, trainer.seed, step
         self.arithmetic, self.dtype = engine.arithmetic, engine.dtype
-        self.trace = Trace(engine, trainer.graph, theta, trainer.frozen, batch.x)
+        self.trace = trace(engine, trainer.graph, theta, trainer.frozen, batch.x)
         self.target = batch.labels if self.loss.labels else np.ascontiguousarray(batch.targets.T, self.dtype)
         self.losses = self.loss.values(self.arithmetic, self.trace.output, self.target)
         self.output = self.graph.nodes[-1].output
