@@ -22,7 +22,7 @@ from bpfree.schedules.table import Schedule, check_radius
 MOST_KEPT = 1 << 22
 """Floats of a layer's partial contractions held at once: the batch is taken in blocks of samples."""
 
-MOST_MOVED = 1 << 17
+MOST_MOVED = 1 << 16
 """Floats of moved activations held at once: parameters are taken in blocks that fit a processor's cache."""
 
 
@@ -48,7 +48,7 @@ class StructuredCGE(LayerAccess):
 
     >>> import bpfree as bf
     >>> graph = bf.Sequential(784, [bf.Linear(32), bf.ReLU(), bf.Linear(10)]).graph
-    >>> StructuredCGE().forwards(graph, batch_size=1), bf.CGE().forwards(graph, batch_size=1)
+    >>> StructuredCGE().forwards(graph, batch_size=1), bf.CGE().evaluations(graph)
     (38, 50900)
     """
 

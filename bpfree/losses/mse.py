@@ -34,4 +34,13 @@ def differences(arithmetic, y, targets):
     return lambda moves: arithmetic.sum(moves * (twice + moves), axis=0) * share
 
 
-LOSS = Loss(1, "mse", "bpfree_loss_mse", values, labels=False, gradient=gradient, change=change, differences=differences)
+LOSS = Loss(
+    1,
+    "mse",
+    "bpfree_loss_mse",
+    values,
+    labels=False,
+    gradient=gradient,
+    change=change,
+    differences=differences,
+)

@@ -162,7 +162,8 @@ def moves(arithmetic, parameters, x, attributes):
         for own, (before, after, s, t) in zip(found, sizes)
     ]
     if attributes["start"] == "left":
-        y = _from_left_through(arithmetic, cores[-1], found[-1], prod(tt.outputs[:-1]), bias.reshape(-1, tt.outputs[-1], 1))
+        start = bias.reshape(-1, tt.outputs[-1], 1)
+        y = _from_left_through(arithmetic, cores[-1], found[-1], len(start), start)
     else:
         start = np.repeat(bias.reshape(1, tt.outputs[0], -1), n, axis=2)
         y = _from_right_through(arithmetic, cores[0], found[0], 1, start)
