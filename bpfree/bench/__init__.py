@@ -11,6 +11,7 @@ from importlib import import_module
 BENCHES = {
     "device": "RAM, flash and instructions of training on an emulated Cortex-M4F, beside back-propagation",
     "engine": "the compiled engine's forward pass against NumPy and onnxruntime, one thread",
+    "probes": "a gradient from structured coordinate probes against the loop of forward passes: cost, time, numbers",
 }
 """What each bench asks, by name; the module of that name here answers."""
 

@@ -48,8 +48,8 @@ def differences(arithmetic, y, labels):
         change = arithmetic.log1p(total) - moves[labels, :, samples].T
         far, column = np.nonzero(~(np.isfinite(total) & (total > y.dtype.type(-0.5))))
         if len(far):
-            moved = values(arithmetic, y[:, column] + moves[:, far, column], labels[column])
-            change[far, column] = moved - at_rest[column]
+            moved = np.ascontiguousarray(y[:, column] + moves[:, far, column])
+            change[far, column] = values(arithmetic, moved, labels[column]) - at_rest[column]
         return change
 
     return of
