@@ -12,6 +12,9 @@ from bpfree.estimators.layer_access import Look, end_of
 from bpfree.graph import Node
 from bpfree.ops import OPS
 
+MOST_MOVED = 1 << 16
+"""Floats of moved activations held at once: what a processor's cache has room for."""
+
 
 @dataclass(frozen=True)
 class Route:
@@ -71,13 +74,14 @@ class Changes:
         self.differences = look.loss.differences(look.arithmetic, trace.output, look.target)
 
     def width(self, units: int) -> int:
-        """Floats a sample that one change takes at its widest."""
-        return max(units, self.rows, self.look.trace.widest(self.route.start))
+        """Floats a sample that one change takes where many are held: not of units that a matrix product takes in."""
+        own = 0 if self.matrix is not None and units > 1 else units
+        return max(own, self.rows, self.look.trace.widest(self.route.start))
 
     def of(self, units, steps):
         """L_b with units (p, u) moved by steps (u, t, n), minus L_b: (p, t, n)."""
-        moves = self._at_start(units, self._behind_chain(units, steps))
-        shape, trace, start = moves.shape[1:], self.look.trace, self.route.start
+        moves, trace, start = self._at_start(units, steps), self.look.trace, self.route.start
+        shape = moves.shape[1:]
         moves = moves.reshape(len(moves), -1, trace.n)
         if start != self.look.output:
             moved = trace.values[start][:, None] + moves
@@ -93,20 +97,31 @@ class Changes:
         for node in self.route.chain:
             parameters = self.look.trace.parameters(node)
             moved = OPS[node.op].forward(self.look.arithmetic, parameters, moved, node.attributes)
-        return moved - self.after[units][:, :, None]
+        moved -= self.after[units][:, :, None]  # it is ours: nothing else holds it
+        return moved
 
-    def _at_start(self, units, changes):
+    def _at_start(self, units, steps):
         """What `start` changes by, (rows, p, t, n)."""
-        p, u, t, n = changes.shape
-        if self.matrix is not None and u == 1:
+        (p, u), (_, t, n) = units.shape, steps.shape
+        if self.matrix is not None and u > 1:
+            return self._through_columns(units, steps)
+        changes = self._behind_chain(units, steps)
+        if self.matrix is not None:
             return np.take(self.matrix, units[:, 0], axis=1)[:, :, None, None] * changes[:, 0]
-        moves = np.zeros((self.rows, p, t, n), changes.dtype)
-        if self.matrix is None:
-            moves[units.T, np.arange(p)] = changes.swapaxes(0, 1)
-            return moves
-        for k, own in enumerate(changes):
+        moves = np.zeros((self.rows, p, t, n), steps.dtype)
+        moves[units.T, np.arange(p)] = changes.swapaxes(0, 1)
+        return moves
+
+    def _through_columns(self, units, steps):
+        """The changes of units (p, u) times their columns of the matrix, a few at a time."""
+        (p, u), (_, t, n) = units.shape, steps.shape
+        moves, few = np.empty((self.rows, p, t, n), steps.dtype), max(1, MOST_MOVED // (u * n))
+        for k in range(p):
             columns = np.take(self.matrix, units[k], axis=1).T
-            moves[:, k] = self.look.arithmetic.contract(columns, own.reshape(1, u, t * n))[0].reshape(-1, t, n)
+            for first in range(0, t, few):
+                own = self._behind_chain(units[k : k + 1], steps[:, first : first + few])
+                through = self.look.arithmetic.contract(columns, own.reshape(1, u, -1))
+                moves[:, k, first : first + few] = through.reshape(self.rows, -1, n)
         return moves
 
 
