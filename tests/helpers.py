@@ -82,7 +82,9 @@ ESTIMATOR_SETTINGS = {
 }
 """Settings to try, by row of the table of estimators."""
 
-BLACK_BOX = [settings for rows in ESTIMATOR_SETTINGS.values() for settings in rows if TABLE.of(settings).tier == "black-box"]
+BLACK_BOX = [
+    settings for rows in ESTIMATOR_SETTINGS.values() for settings in rows if TABLE.of(settings).tier == "black-box"
+]
 """Those that look at losses only, which can be measured anywhere."""
 
 UPDATE_SETTINGS = {

@@ -27,7 +27,7 @@ HELP = {
     "fraction": "Share of the parameters probed in a step, others every time.",
     "head": "Derivatives by the scores: exact, in closed form, or probe, by differences.",
     "rescale": "Divide by the fraction, so that the estimate is as long as the gradient.",
-    "mu": "Smoothing radius, in units of the parameters.",
+    "mu": "Smoothing radius, in units of the parameters (unitwise, nodeperturbation: of activations).",
     "two_sided": "Losses at theta + mu u and theta - mu u, or at theta + mu u and theta.",
     "grouping": "Parameters that move at once: joint (all), layer or tensor.",
     "lr": "Learning rate.",
@@ -99,7 +99,8 @@ def training_options(command):
     made = [
         option("--estimator", type=click.Choice(list(ESTIMATOR_KINDS)), group=_ESTIMATOR_GROUP,
                help="The method: rge random directions, cge one parameter at a time (both look at losses only); "
-               "unitwise and nodeperturbation move activations, layer by layer."),
+               "unitwise and nodeperturbation move activations, layer by layer; structuredcge has cge's numbers for a "
+               "fraction of the cost."),
         *(_field_option(name, ESTIMATOR_KINDS, _ESTIMATOR_GROUP) for name in _fields(ESTIMATOR_KINDS)),
         *schedule_options("mu", _ESTIMATOR_GROUP),
         option("--update", type=click.Choice(list(UPDATE_KINDS)), group=_UPDATE_GROUP, help="The rule."),

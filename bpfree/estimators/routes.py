@@ -7,8 +7,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from bpfree.engines.cost import node_macs
-from bpfree.estimators.layer_access import Look, end_of
+from bpfree.engines.cost import macs_after
+from bpfree.estimators.layer_access import Look, end_of, only_linear, readers
 from bpfree.graph import Node
 from bpfree.ops import OPS
 
@@ -35,18 +35,12 @@ class Route:
         """The route from a tensor."""
         end, chain = end_of(graph, tensor), []
         while tensor != end:
-            (node,) = _readers(graph, tensor)
+            (node,) = readers(graph, tensor)
             chain.append(node)
             tensor = node.output
-        readers = _readers(graph, end)
-        linear = readers[0] if len(readers) == 1 and OPS[readers[0].op].matrix else None
+        linear = only_linear(graph, end)
         start = linear.output if linear else end
-        reached, rest = {start}, 0
-        for node, macs in zip(graph.nodes, node_macs(graph), strict=True):
-            if node.output != start and reached.intersection(node.inputs):
-                reached.add(node.output)
-                rest += macs
-        return cls(tuple(chain), end, linear, start, rest)
+        return cls(tuple(chain), end, linear, start, macs_after(graph, start))
 
     def macs(self, graph, units: int) -> int:
         """Of one change of so many units: their columns, what follows, and one for each score in the loss."""
@@ -123,7 +117,3 @@ class Changes:
                 through = self.look.arithmetic.contract(columns, own.reshape(1, u, -1))
                 moves[:, k, first : first + few] = through.reshape(self.rows, -1, n)
         return moves
-
-
-def _readers(graph, tensor: int) -> list[Node]:
-    return [node for node in graph.nodes if tensor in node.inputs]
