@@ -28,6 +28,7 @@ _HOMES = {
     "RGE": "bpfree.estimators.rge",
     "CGE": "bpfree.estimators.cge",
     "NodePerturbation": "bpfree.estimators.node_perturbation",
+    "StructuredCGE": "bpfree.estimators.structured",
     "UnitWise": "bpfree.estimators.unit_wise",
     "layer_ratios": "bpfree.ratios",
     "SGD": "bpfree.updates.sgd",

@@ -25,12 +25,16 @@ class Trace:
         self._node_macs = node_macs(graph)
         self.macs = self.n * sum(self._node_macs)
         for node in graph.nodes:
-            self.values[node.output] = self._run(node, self.values.__getitem__)
+            self.values[node.output] = self.first(node)
 
     @property
     def output(self):
         """Of the last node, (outputs, n)."""
         return self.values[self.graph.nodes[-1].output]
+
+    def first(self, node):
+        """The node's output in the pass that is kept."""
+        return self._run(node, self.values.__getitem__)
 
     def parameters(self, node) -> list:
         """The node's parameters, in the engine's precision."""

@@ -18,21 +18,21 @@ HEADS = ("exact", "probe")
 class Look:
     """A minibatch as it lies in the layers: every activation, what each one feeds, the loss of every sample."""
 
-    def __init__(self, trainer, engine, theta, batch, step: int):
+    def __init__(self, trainer, engine, theta, batch, step: int, trace=Trace):
         if not hasattr(engine, "arithmetic"):
             name = trainer.rows["estimator"].name
             expected = f"reference, exact or compiled, as {name} looks into the layers"
             raise TypeError(f"engine: expected {expected}, got {engine!r}")
         self.graph, self.loss, self.seed, self.step = trainer.graph, trainer.loss, trainer.seed, step
         self.arithmetic, self.dtype = engine.arithmetic, engine.dtype
-        self.trace = Trace(engine, trainer.graph, theta, trainer.frozen, batch.x)
+        self.trace = trace(engine, trainer.graph, theta, trainer.frozen, batch.x)
         self.target = batch.labels if self.loss.labels else np.ascontiguousarray(batch.targets.T, self.dtype)
         self.losses = self.loss.values(self.arithmetic, self.trace.output, self.target)
         self.output = self.graph.nodes[-1].output
 
     def feeds(self, tensor: int) -> list:
         """The nodes that read a tensor."""
-        return [node for node in self.graph.nodes if tensor in node.inputs]
+        return readers(self.graph, tensor)
 
     def target_of(self, copies: int):
         """The target of so many copies of the batch, one after the other."""
@@ -129,10 +129,21 @@ def trained(graph) -> list:
     ]
 
 
+def readers(graph, tensor: int) -> list:
+    """The nodes that read a tensor."""
+    return [node for node in graph.nodes if tensor in node.inputs]
+
+
+def only_linear(graph, tensor: int):
+    """The node that reads a tensor, where it is the only one and linear in it; else None."""
+    feeds = readers(graph, tensor)
+    return feeds[0] if len(feeds) == 1 and OPS[feeds[0].op].matrix else None
+
+
 def end_of(graph, tensor: int) -> int:
     """The last tensor of the elementwise operations that follow a tensor and that nothing else reads."""
     while True:
-        feeds = [node for node in graph.nodes if tensor in node.inputs]
+        feeds = readers(graph, tensor)
         if tensor == graph.nodes[-1].output or len(feeds) != 1 or OPS[feeds[0].op].derivative is None:
             return tensor
         tensor = feeds[0].output

@@ -9,7 +9,7 @@ import numpy as np
 
 from bpfree.engines.cost import macs_after
 from bpfree.errors import check_choice
-from bpfree.estimators.layer_access import LayerAccess, Look, check_head
+from bpfree.estimators.layer_access import LayerAccess, Look, check_head, only_linear
 from bpfree.estimators.table import EstimatorRow
 from bpfree.ops import OPS
 from bpfree.registry import host_only
@@ -71,7 +71,7 @@ class UnitWise(LayerAccess):
     def probe_macs(self, graph, tensor: int) -> int:
         """A column of the layer behind and what follows it, for each unit and side."""
         units, sides = graph.tensors[tensor].size, 1 + self.two_sided
-        linear = _only_linear(graph, tensor)
+        linear = only_linear(graph, tensor)
         start = tensor if linear is None else linear.output
         column = 0 if linear is None else graph.tensors[linear.output].size
         if start == graph.nodes[-1].output:
@@ -81,7 +81,7 @@ class UnitWise(LayerAccess):
 
 def _changes(look: Look, tensor: int):
     """The function s -> L_b(h + s e_j) - L_b(h), (units, n), of every unit j."""
-    linear, dtype = _only_linear(look.graph, tensor), look.dtype
+    linear, dtype = only_linear(look.graph, tensor), look.dtype
     if tensor == look.output:
         start, columns = tensor, np.eye(look.trace.output.shape[0], dtype=dtype)
     elif linear is None:
@@ -104,12 +104,6 @@ def _changes(look: Look, tensor: int):
         return np.concatenate(parts)
 
     return changes
-
-
-def _only_linear(graph, tensor: int):
-    """The node that reads a tensor, where it is the only one and linear in it; else None."""
-    feeds = [node for node in graph.nodes if tensor in node.inputs]
-    return feeds[0] if len(feeds) == 1 and OPS[feeds[0].op].matrix else None
 
 
 ROW = EstimatorRow(

@@ -24,9 +24,13 @@ class Op:
     derivative(arithmetic, x, y, attributes): dy/dx of an elementwise op, from its
     input and output; None: not elementwise.
     matrix(arithmetic, parameters, attributes): W (outputs, inputs) of a linear op,
-    y = W x + b; None: not linear in x.
+    y = W x + b; None: not linear in x. matrix_macs(attributes, shape): what making W costs.
     project(arithmetic, parameters, x, delta, attributes): gradients of the
     parameters, in slice order, summed over samples: of sum_n delta . y for delta (outputs, n).
+    moves(arithmetic, parameters, x, attributes): y, and how it moves with each parameter,
+    in slice order: v (before, after, s, t, n). Parameter as (s, outputs, t), y as (before,
+    outputs, after): as element (s, o, t) grows by one, y[b, o, a] does by v[b, a, s, t].
+    moves_plan(attributes, shape): its multiply-accumulates per sample, and [(before, after, s, t), ...].
     to_onnx(attributes, shape, parameters): its nodes in ONNX, rows as bpfree.ops.onnx_rows has them.
     words: the C kernel's attributes; scratch: floats (per sample, fixed) it needs.
     in_place: may its output lie over its first input?
@@ -46,7 +50,10 @@ class Op:
     scratch: Callable = lambda attributes, shape: (0, 0)
     derivative: Callable | None = None
     matrix: Callable | None = None
+    matrix_macs: Callable = lambda attributes, shape: 0
     project: Callable | None = None
+    moves: Callable | None = None
+    moves_plan: Callable | None = None
     attributes: tuple[str, ...] = ()
     arity: int = 1
     in_place: bool = False
