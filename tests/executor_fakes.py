@@ -25,11 +25,11 @@ def train(engine, estimator=None, steps=6, **settings):
 class Pool:
     """Runs everything of a step when `expected` ranges have come in, in an order drawn by the seed.
 
-    lose(step, number) -> True: that range's future never ends. twice: callbacks are called twice.
+    lose(step, number) -> True: that range is cancelled or, `silent`, never ends. twice: callbacks are called twice.
     """
 
-    def __init__(self, expected, seed=0, lose=lambda step, number: False, twice=False):
-        self.expected, self.lose, self.twice = expected, lose, twice
+    def __init__(self, expected, seed=0, lose=lambda step, number: False, twice=False, silent=False):
+        self.expected, self.lose, self.twice, self.silent = expected, lose, twice, silent
         self.random, self.waiting, self.step, self.submitted = random.Random(seed), [], 0, []
 
     def submit(self, function, *arguments):
@@ -47,6 +47,8 @@ class Pool:
         for number, (future, function, arguments) in numbered:
             if not self.lose(step, number):
                 future.set_result(function(*arguments))
+            elif not self.silent:
+                future.cancel()
 
 
 class Twice(Future):

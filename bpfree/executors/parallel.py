@@ -114,11 +114,11 @@ def cut(n: int, parts: int) -> list[tuple[int, int]]:
     """At most so many ranges (start, stop) of n probes, in order, none empty; two-sided pairs stay together.
 
     >>> cut(10, 3)
-    [(0, 4), (4, 6), (6, 10)]
+    [(0, 2), (2, 6), (6, 10)]
     """
     pairs = -(-n // 2)
     parts = min(parts, pairs)
-    edges = [min(n, 2 * round(k * pairs / parts)) for k in range(parts + 1)]
+    edges = [min(n, 2 * (k * pairs // parts)) for k in range(parts + 1)]
     return list(zip(edges[:-1], edges[1:], strict=True))
 
 

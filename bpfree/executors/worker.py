@@ -49,10 +49,13 @@ def evaluate(context, arrays, start: int, stop: int):
 
 def packed_error(error: Exception) -> bytes:
     """An exception for another process, with where it came from; a RuntimeError of its text if it does not pickle."""
-    error.add_note("in a worker process:\n" + "".join(traceback.format_exception(error)))
-    try:
-        packed = pickle.dumps(error)
-        pickle.loads(packed)
-        return packed
-    except Exception:
-        return packed_error(RuntimeError(f"{type(error).__name__}: {error}"))
+    note = "in a worker process:\n" + "".join(traceback.format_exception(error)).rstrip()
+    for candidate in (error, RuntimeError(f"{type(error).__name__}: {error}")):
+        candidate.add_note(note)
+        try:
+            packed = pickle.dumps(candidate)
+            pickle.loads(packed)
+            break
+        except Exception:  # it depends on the exception's class what goes wrong, and when
+            continue
+    return packed
