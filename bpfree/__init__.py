@@ -55,6 +55,9 @@ _HOMES = {
     "replay": "bpfree.journal",
     "ReferenceEngine": "bpfree.engines",
     "CompiledEngine": "bpfree.engines",
+    "Threads": "bpfree.executors.futures",
+    "Futures": "bpfree.executors.futures",
+    "Processes": "bpfree.executors.processes",
     "theta_hash": "bpfree.graph",
 }
 _MODULES = ("datasets", "errors", "emulate", "exporters", "native", "tt", "bench", "rng", "sklearn")

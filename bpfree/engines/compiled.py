@@ -35,6 +35,10 @@ class CompiledEngine:
         self.arithmetic = Native(isa_names(supported=False).index(self.isa))
         self._models, self._trainers = _Recent(), _Recent()
 
+    def __reduce__(self):
+        """Copied or sent elsewhere: one of the same kind, with a workspace of its own."""
+        return CompiledEngine, (self.isa,)
+
     def predict(self, graph, theta, frozen, x) -> np.ndarray:
         """Outputs (n, outputs) of x (n, features)."""
         return self.model(graph, frozen).predict(theta, x)

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from bpfree.arithmetic import running_sum
+from bpfree.estimators.lost import has_a_difference, tell_arrived
 from bpfree.probes import Probes, records
 from bpfree.registry import HostOnly
 from bpfree.schedules.table import Schedule
@@ -110,10 +111,21 @@ class Estimator:
         return self.evaluations(graph) * batch_size
 
     def estimate(self, trainer, engine, theta, batch, step: int) -> Estimate:
-        """One step's Estimate at theta on a batch: the loop around ask and tell."""
-        probes = self.ask(trainer.graph, trainer.seed, step)
-        values = engine.evaluate(trainer.graph, theta, trainer.frozen, batch, trainer.loss, probes)
-        return self.tell(trainer.graph, step, values)
+        """One step's Estimate at theta on a batch: the loop around ask and tell.
+
+        With an engine that may lose losses (`evaluate_in_time`) it is made of those
+        that arrive, where coefficients do not depend on one another: by this `tell`.
+        """
+        graph, given = trainer.graph, (trainer.graph, theta, trainer.frozen, batch, trainer.loss)
+        probes = self.ask(graph, trainer.seed, step)
+        if not hasattr(engine, "evaluate_in_time") or type(self).tell is not Estimator.tell:
+            return self.tell(graph, step, engine.evaluate(*given, probes))
+        values, arrived = engine.evaluate_in_time(*given, probes)
+        if not (self.two_sided or arrived[0]):  # L(theta), without which the others are nothing
+            values[:1], arrived[0] = engine.evaluate(*given, probes[:1]), True
+        if not has_a_difference(self, arrived).any():
+            values, arrived = engine.evaluate(*given, probes), np.ones(len(probes), bool)
+        return self.tell(graph, step, values) if arrived.all() else tell_arrived(self, graph, step, values, arrived)
 
     def ask(self, graph, seed: int, step: int) -> Probes:
         """The probes of a step: [theta,] then for each coefficient plus [and minus]."""
