@@ -46,11 +46,11 @@ static int losses_of(const golden_network *network, uint32_t isa, uint32_t n, ui
   make_probes(&model, probes);
   bpfree_batch batch = network->batch;
   batch.n = n;
-  const uint64_t bytes = bpfree_workspace_size(&model, n, tile);
+  const uint64_t bytes = bpfree_workspace_size(&model, NULL, n, tile);
   float *workspace = room(bytes);
   int status = bpfree_predict(&model, network->theta, &batch, tile, workspace, bytes, y);
   if (!status)
-    status = bpfree_evaluate(&model, network->theta, &batch, bpfree_registry_loss(isa, network->loss), probes,
+    status = bpfree_evaluate(&model, NULL, network->theta, &batch, bpfree_registry_loss(isa, network->loss), probes,
                              N_PROBES, tile, workspace, bytes, losses);
   free(workspace);
   return status;
@@ -88,7 +88,7 @@ static void one_by_one(const golden_network *network)
 {
   const bpfree_model *model = &network->model;
   const uint32_t outputs = model->tensors[model->output].size;
-  const uint64_t bytes = bpfree_workspace_size(model, network->batch.n, 1);
+  const uint64_t bytes = bpfree_workspace_size(model, NULL, network->batch.n, 1);
   float *y = floats(network->batch.n * outputs), *all = floats(N_PROBES * network->batch.n);
   float *theta = floats(model->n_theta), *alone = floats(network->batch.n), *workspace = room(bytes);
   bpfree_probe probes[N_PROBES];
@@ -98,7 +98,7 @@ static void one_by_one(const golden_network *network)
     CHECK_EQUAL(bpfree_perturb(model, network->theta, &probes[k], theta), BPFREE_OK);
     if (probes[k].mu == 0.0f) memcpy(theta, network->theta, model->n_theta * sizeof(float));
     const bpfree_probe none = {0, 0, 0, 0.0f, 0, 0, 0, 0};
-    CHECK_EQUAL(bpfree_evaluate(model, theta, &network->batch, bpfree_registry_loss(SCALAR, network->loss), &none, 1,
+    CHECK_EQUAL(bpfree_evaluate(model, NULL, theta, &network->batch, bpfree_registry_loss(SCALAR, network->loss), &none, 1,
                                 1, workspace, bytes, alone),
                 BPFREE_OK);
     CHECK_FLOATS(all + k * network->batch.n, alone, network->batch.n);
@@ -144,44 +144,44 @@ static void refuses(const golden_network *network)
   const bpfree_loss loss = bpfree_registry_loss(SCALAR, network->loss);
   const bpfree_batch *all = &network->batch;
   const uint32_t outputs = model->tensors[model->output].size, stream = bpfree_stream(BPFREE_DOMAIN_PROBE, 0, 0);
-  const uint64_t bytes = bpfree_workspace_size(model, all->n, 1);
+  const uint64_t bytes = bpfree_workspace_size(model, NULL, all->n, 1);
   float *workspace = room(bytes + 64), *values = floats(all->n), *y = floats(all->n * outputs);
   float *pair = floats(2 * all->n);
   const bpfree_probe good = {0, 0, stream, 0.5f, 0, model->n_slices, 0, 0};
   const float *theta = network->theta;
 
-  CHECK_EQUAL(bpfree_evaluate(model, theta, all, loss, &good, 1, 1, workspace, bytes, values), BPFREE_OK);
-  CHECK_EQUAL(bpfree_evaluate(model, theta, all, loss, &good, 1, 1, workspace, bytes - 1, values), BPFREE_ERR_SIZE);
-  CHECK_EQUAL(bpfree_evaluate(model, theta, all, loss, &good, 1, 1, workspace + 1, bytes, values),
+  CHECK_EQUAL(bpfree_evaluate(model, NULL, theta, all, loss, &good, 1, 1, workspace, bytes, values), BPFREE_OK);
+  CHECK_EQUAL(bpfree_evaluate(model, NULL, theta, all, loss, &good, 1, 1, workspace, bytes - 1, values), BPFREE_ERR_SIZE);
+  CHECK_EQUAL(bpfree_evaluate(model, NULL, theta, all, loss, &good, 1, 1, workspace + 1, bytes, values),
               BPFREE_ERR_ALIGN);
-  CHECK_EQUAL(bpfree_evaluate(model, theta, all, loss, &good, 1, 1, NULL, bytes, values), BPFREE_ERR_ALIGN);
-  CHECK_EQUAL(bpfree_evaluate(model, theta, all, loss, &good, 1, 0, workspace, bytes, values), BPFREE_ERR_ARG);
+  CHECK_EQUAL(bpfree_evaluate(model, NULL, theta, all, loss, &good, 1, 1, NULL, bytes, values), BPFREE_ERR_ALIGN);
+  CHECK_EQUAL(bpfree_evaluate(model, NULL, theta, all, loss, &good, 1, 0, workspace, bytes, values), BPFREE_ERR_ARG);
   CHECK_EQUAL(bpfree_predict(model, theta, all, 1, workspace, bytes, y), BPFREE_OK);
   CHECK_EQUAL(bpfree_predict(model, theta, all, 1, workspace, bytes - 1, y), BPFREE_ERR_SIZE);
   CHECK_EQUAL(bpfree_predict(model, theta, all, 1, workspace + 1, bytes, y), BPFREE_ERR_ALIGN);
   CHECK_EQUAL(bpfree_predict(model, theta, all, 0, workspace, bytes, y), BPFREE_ERR_ARG);
-  CHECK_EQUAL(bpfree_workspace_size(model, all->n, 0), 0);
+  CHECK_EQUAL(bpfree_workspace_size(model, NULL, all->n, 0), 0);
 
   const bpfree_probe past = {0, 0, stream, 0.5f, 1, model->n_slices, 0, 0};
   const bpfree_probe wraps = {0, 0, stream, 0.5f, 0xffffffffu, 2, 0, 0};
   const bpfree_probe unknown = {0, 0, stream, 0.5f, 0, model->n_slices, BPFREE_COORDINATE + 1, 0};
   const bpfree_probe beyond[2] = {{0, 0, 0, 0.5f, 0, 0, BPFREE_COORDINATE, 0},
                                   {0, 0, 0, 0.5f, 0, 0, BPFREE_COORDINATE, model->n_theta}};
-  CHECK_EQUAL(bpfree_evaluate(model, theta, all, loss, &unknown, 1, 1, workspace, bytes, values), BPFREE_ERR_ARG);
-  CHECK_EQUAL(bpfree_evaluate(model, theta, all, loss, beyond, 1, 1, workspace, bytes, values), BPFREE_OK);
-  CHECK_EQUAL(bpfree_evaluate(model, theta, all, loss, beyond, 2, 1, workspace, bytes, pair), BPFREE_ERR_ARG);
-  CHECK_EQUAL(bpfree_evaluate(model, theta, all, loss, beyond + 1, 1, 1, workspace, bytes, values), BPFREE_ERR_ARG);
-  CHECK_EQUAL(bpfree_evaluate(model, theta, all, loss, &past, 1, 1, workspace, bytes, values), BPFREE_ERR_ARG);
-  CHECK_EQUAL(bpfree_evaluate(model, theta, all, loss, &wraps, 1, 1, workspace, bytes, values), BPFREE_ERR_ARG);
+  CHECK_EQUAL(bpfree_evaluate(model, NULL, theta, all, loss, &unknown, 1, 1, workspace, bytes, values), BPFREE_ERR_ARG);
+  CHECK_EQUAL(bpfree_evaluate(model, NULL, theta, all, loss, beyond, 1, 1, workspace, bytes, values), BPFREE_OK);
+  CHECK_EQUAL(bpfree_evaluate(model, NULL, theta, all, loss, beyond, 2, 1, workspace, bytes, pair), BPFREE_ERR_ARG);
+  CHECK_EQUAL(bpfree_evaluate(model, NULL, theta, all, loss, beyond + 1, 1, 1, workspace, bytes, values), BPFREE_ERR_ARG);
+  CHECK_EQUAL(bpfree_evaluate(model, NULL, theta, all, loss, &past, 1, 1, workspace, bytes, values), BPFREE_ERR_ARG);
+  CHECK_EQUAL(bpfree_evaluate(model, NULL, theta, all, loss, &wraps, 1, 1, workspace, bytes, values), BPFREE_ERR_ARG);
   if (all->labels) {
     uint32_t labels[64];
     CHECK(all->n <= COUNT(labels));
     memcpy(labels, all->labels, all->n * sizeof labels[0]);
     labels[all->n - 1] = outputs;
     const bpfree_batch wrong = {all->x, labels, NULL, all->n};
-    CHECK_EQUAL(bpfree_evaluate(model, theta, &wrong, loss, &good, 1, 1, workspace, bytes, values), BPFREE_ERR_ARG);
+    CHECK_EQUAL(bpfree_evaluate(model, NULL, theta, &wrong, loss, &good, 1, 1, workspace, bytes, values), BPFREE_ERR_ARG);
     labels[all->n - 1] = outputs - 1;
-    CHECK_EQUAL(bpfree_evaluate(model, theta, &wrong, loss, &good, 1, 1, workspace, bytes, values), BPFREE_OK);
+    CHECK_EQUAL(bpfree_evaluate(model, NULL, theta, &wrong, loss, &good, 1, 1, workspace, bytes, values), BPFREE_OK);
   }
   free(workspace);
   free(values);

@@ -1,0 +1,169 @@
+# SPDX-License-Identifier: MIT
+"""Feature reuse: which nodes a probe makes run again, and which activations are worth keeping for that.
+
+A probe that moves parameters of some nodes changes those and what they feed,
+nothing else. So a batch is passed through once at theta, some tensors of that
+pass are kept, and each probe runs only what it changes (Chen et al., DeepZero,
+ICLR 2024, for layers in a row) - and what it reads that was not kept.
+
+Sets of nodes are numbers: bit k is node k, and the tensor it makes.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from functools import lru_cache
+from typing import NamedTuple
+
+import numpy as np
+
+from bpfree.directions import DIRECTIONS
+from bpfree.engines.cost import node_macs
+from bpfree.probes import pack
+
+_COORDINATE = DIRECTIONS["coordinate"].number
+
+
+class Plan(NamedTuple):
+    """kept: tensors, as a set of nodes; macs: what all probes then cost for one sample, with the pass at theta."""
+
+    kept: int
+    macs: int
+
+
+class Flow:
+    """What depends on what in a graph."""
+
+    def __init__(self, graph):
+        made = {node.output: 1 << k for k, node in enumerate(graph.nodes)}
+        self.graph, self.macs = graph, node_macs(graph)
+        self.sizes = [graph.tensors[node.output].size for node in graph.nodes]
+        self._sources = [sum({made.get(tensor, 0) for tensor in node.inputs}) for node in graph.nodes]
+        self._fed = [1 << k for k in range(len(graph.nodes))]
+        for k in reversed(range(len(graph.nodes))):
+            for source in members(self._sources[k]):
+                self._fed[source] |= self._fed[k]
+        self._changed_by = [0] * len(graph.slices)
+        for k, node in enumerate(graph.nodes):
+            for number in range(node.first_slice, node.first_slice + node.n_slices):
+                self._changed_by[number] = 0 if graph.slices[number].frozen else self._fed[k]
+        trained = [s for s in graph.slices if not s.frozen]
+        self._ends = np.cumsum([s.size for s in trained])
+        self._of_element = [fed for fed, s in zip(self._changed_by, graph.slices, strict=True) if not s.frozen]
+        self.run = lru_cache(maxsize=4096)(self._run)
+        self.base = lru_cache(maxsize=4096)(self._base)
+
+    def changed(self, first_slice: int, n_slices: int) -> int:
+        """Nodes whose output depends on trainable parameters of these slices."""
+        result = 0
+        for fed in self._changed_by[first_slice : first_slice + n_slices]:
+            result |= fed
+        return result
+
+    def changed_by(self, probe) -> int:
+        """Nodes whose output is another at this probe than at theta."""
+        if not probe.mu:
+            return 0
+        if probe.direction == "coordinate":
+            return self._of_element[int(np.searchsorted(self._ends, probe.element, "right"))]
+        return self.changed(probe.first_slice, probe.n_slices)
+
+    def count(self, table) -> Counter:
+        """How many of these records (`bpfree_probe`) change which nodes."""
+        counts = Counter()
+        moves = table["mu"] != 0
+        coordinates = moves & (table["direction"] == _COORDINATE)
+        others = table[moves & ~coordinates]
+        if coordinates.any():
+            where = np.searchsorted(self._ends, table["element"][coordinates], "right")
+            for number, n in enumerate(np.bincount(where)[: len(self._of_element)].tolist()):
+                counts[self._of_element[number]] += n
+        for (first, n_slices), n in Counter(zip(others["first_slice"].tolist(), others["n_slices"].tolist())).items():
+            counts[self.changed(first, n_slices)] += n
+        counts[0] += len(table) - int(np.count_nonzero(moves))
+        return +counts  # without zeros
+
+    def _run(self, changed: int, kept: int) -> int:
+        """Nodes that run for the output where these are changed and these tensors were kept."""
+        wanted, result = 1 << len(self._sources) - 1, 0
+        for k in reversed(range(len(self._sources))):
+            if wanted >> k & 1 and (changed >> k & 1 or not kept >> k & 1):
+                result |= 1 << k
+                wanted |= self._sources[k]
+        return result
+
+    def _base(self, kept: int) -> int:
+        """Nodes of the pass at theta that fills these tensors."""
+        result = kept
+        for k in reversed(range(len(self._sources))):
+            if result >> k & 1:
+                result |= self._sources[k]
+        return result
+
+    def read(self, changed: int) -> int:
+        """Tensors that what is changed, or else the output, is made of: all that can be worth keeping for it."""
+        everything = (1 << len(self._sources)) - 1
+        wanted = 1 << len(self._sources) - 1
+        for k in members(self.run(changed, everything)):
+            wanted |= self._sources[k]
+        return wanted & ~changed
+
+    def floats(self, kept: int) -> int:
+        """Size of these tensors, for one sample."""
+        return sum(self.sizes[k] for k in members(kept))
+
+    def cost(self, counts, kept: int) -> int:
+        """Multiply-accumulates of all probes for one sample, with the pass that fills the kept tensors."""
+        return self._sum(self.macs, counts, kept)
+
+    def _sum(self, weights, counts, kept):
+        total = sum(weights[k] for k in members(self.base(kept)))
+        for changed, n in counts.items():
+            total += n * sum(weights[k] for k in members(self.run(changed, kept)))
+        return total
+
+    def plan(self, counts, room: int) -> Plan:
+        """What to keep in `room` floats a sample so that these probes cost the least."""
+        kept = 0
+        if sum(counts.values()) > 1 and room:
+            for changed in counts:
+                kept |= self.read(changed)
+            if self.floats(kept) > room:
+                kept = self._choose(counts, kept, room)
+        return Plan(kept, self.cost(counts, kept))
+
+    def _choose(self, counts, wanted, room):
+        """Cut points: added while they pay, by gain or by gain a float, then exchanged one for one."""
+        candidates = [1 << k for k in members(self.base(wanted)) if self.sizes[k] <= room]
+
+        def price(kept):  # multiply-accumulates, then elements: what has no MACs is not free either
+            return self._sum([(m << 40) + s for m, s in zip(self.macs, self.sizes, strict=True)], counts, kept)
+
+        def best(kept, others, value):
+            fitting = [(value(other), other) for other in others if self.floats(other) <= room and other != kept]
+            gain, other = max(fitting, default=(0, kept))
+            return other if gain > 0 else None
+
+        found = []
+        for per_float in (False, True):
+            kept = 0
+            while True:
+                now = price(kept)
+                adds = [kept | one for one in candidates]
+                more = best(
+                    kept, adds,
+                    lambda other: (now - price(other)) / (self.floats(other & ~kept) if per_float else 1),
+                )  # fmt: skip
+                if more is None:
+                    swaps = [kept & ~(1 << k) | one for k in members(kept) for one in candidates]
+                    more = best(kept, swaps, lambda other: now - price(other))
+                if more is None:
+                    break
+                kept = more
+            found.append((price(kept), kept))
+        return min(found)[1]
+
+
+def members(nodes: int) -> list[int]:
+    """The nodes of a set, ascending."""
+    return [k for k in range(nodes.bit_length()) if nodes >> k & 1]
