@@ -148,7 +148,7 @@ class _Plan:
         with usage():
             graph = self.model.graph
             trainer = Trainer(graph, self.model.frozen, self.loss, estimator, update, self.batch_size)
-            return max(1, count_steps(trainer, n, **budget)[0])
+            return max(1, count_steps(trainer, n, **budget).total)
 
     def check_output(self) -> None:
         """Nothing that would be lost, and nothing that would fail after minutes."""

@@ -5,7 +5,6 @@ from __future__ import annotations
 
 import weakref
 
-from bpfree.engines.cost import graph_macs
 from bpfree.engines.recent import Recent
 from bpfree.engines.reuse import Flow, Plan
 from bpfree.errors import check_count
@@ -27,19 +26,20 @@ class Planner:
         return self._flows.get(graph, lambda: Flow(graph))
 
     def plan(self, graph, probes, float_bytes: int) -> Plan:
-        """For these probes, where every float a sample that is kept takes so many bytes."""
+        """What to keep for these probes, where every float a sample that is kept takes so many bytes."""
+        return self._plan(graph, probes, float_bytes)[1]
+
+    def forwards(self, graph, batch_size: int, probes, float_bytes: int) -> int:
+        """Multiply-accumulates of all that, in passes of one sample, rounded."""
+        return self.flow(graph).forwards(*self._plan(graph, probes, float_bytes), batch_size)
+
+    def _plan(self, graph, probes, float_bytes):
         known, *same = self._last
         if known is not None and known() is probes and same[0] is graph and same[1] == float_bytes:
             return same[2]
         flow = self.flow(graph)
-        plan = flow.plan(flow.count(pack(probes)), self.cache_bytes // float_bytes)
+        counts = flow.count(pack(probes))
+        found = counts, flow.plan(counts, self.cache_bytes // float_bytes)
         if isinstance(probes, Probes):  # evaluated, and then asked for what that cost
-            self._last = weakref.ref(probes), graph, float_bytes, plan
-        return plan
-
-    def forwards(self, graph, batch_size: int, probes, float_bytes: int) -> int:
-        """Multiply-accumulates of all that, in passes of one sample, rounded."""
-        plan = self.plan(graph, probes, float_bytes)
-        if not any(self.flow(graph).macs):
-            return len(probes) * batch_size  # there is nothing to go by
-        return round(plan.macs * batch_size / graph_macs(graph))
+            self._last = weakref.ref(probes), graph, float_bytes, found
+        return found

@@ -18,8 +18,7 @@ from typing import NamedTuple
 import numpy as np
 
 from bpfree.directions import DIRECTIONS
-from bpfree.engines.cost import node_macs
-from bpfree.probes import pack
+from bpfree.engines.cost import graph_macs, node_macs
 
 _COORDINATE = DIRECTIONS["coordinate"].number
 
@@ -122,8 +121,8 @@ class Flow:
             total += n * sum(weights[k] for k in members(self.run(changed, kept)))
         return total
 
-    def plan(self, counts, room: int) -> Plan:
-        """What to keep in `room` floats a sample so that these probes cost the least."""
+    def plan(self, counts, room: float) -> Plan:
+        """What to keep in `room` floats a sample so that so many probes of each changed set cost the least."""
         kept = 0
         if sum(counts.values()) > 1 and room:
             for changed in counts:
@@ -132,35 +131,37 @@ class Flow:
                 kept = self._choose(counts, kept, room)
         return Plan(kept, self.cost(counts, kept))
 
+    def forwards(self, counts, plan: Plan, batch_size: int) -> int:
+        """What that costs for a batch, in plain passes of one sample, rounded; a probe each where no node has MACs."""
+        passes = plan.macs / graph_macs(self.graph) if any(self.macs) else sum(counts.values())
+        return round(passes * batch_size)
+
     def _choose(self, counts, wanted, room):
-        """Cut points: added while they pay, by gain or by gain a float, then exchanged one for one."""
+        """Cut points, added by gain or by gain a float while they pay, and exchanged one for one: the better of both.
+
+        The price is multiply-accumulates, and between equals elements: what has no MACs is not free either.
+        """
         candidates = [1 << k for k in members(self.base(wanted)) if self.sizes[k] <= room]
-
-        def price(kept):  # multiply-accumulates, then elements: what has no MACs is not free either
-            return self._sum([(m << 40) + s for m, s in zip(self.macs, self.sizes, strict=True)], counts, kept)
-
-        def best(kept, others, value):
-            fitting = [(value(other), other) for other in others if self.floats(other) <= room and other != kept]
-            gain, other = max(fitting, default=(0, kept))
-            return other if gain > 0 else None
-
+        weights = [(macs << 40) + size for macs, size in zip(self.macs, self.sizes, strict=True)]
         found = []
         for per_float in (False, True):
-            kept = 0
-            while True:
-                now = price(kept)
-                adds = [kept | one for one in candidates]
-                more = best(
-                    kept, adds,
-                    lambda other: (now - price(other)) / (self.floats(other & ~kept) if per_float else 1),
-                )  # fmt: skip
-                if more is None:
-                    swaps = [kept & ~(1 << k) | one for k in members(kept) for one in candidates]
-                    more = best(kept, swaps, lambda other: now - price(other))
-                if more is None:
-                    break
-                kept = more
-            found.append((price(kept), kept))
+            kept, price, better = 0, self._sum(weights, counts, 0), True
+            while better:
+                adds = [kept | one for one in candidates if not kept & one]
+                swaps = [kept & ~(1 << k) | one for k in members(kept) for one in candidates if not kept & one]
+                for others in (adds, swaps):
+                    fitting = [other for other in others if self.floats(other) <= room]
+                    gains = [price - self._sum(weights, counts, other) for other in fitting]
+                    shares = [
+                        gain / (self.floats(other & ~kept) if per_float else 1)
+                        for gain, other in zip(gains, fitting, strict=True)
+                    ]
+                    better = max(shares, default=0) > 0
+                    if better:
+                        at = shares.index(max(shares))
+                        kept, price = fitting[at], price - gains[at]
+                        break
+            found.append((price, kept))
         return min(found)[1]
 
 

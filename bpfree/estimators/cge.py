@@ -59,6 +59,15 @@ class CGE(Estimator):
         """1, or d / n."""
         return graph.n_theta / self.record_shape(graph)[1] if self.rescale else 1.0
 
+    def count_moves(self, flow) -> dict:
+        """By the share that a layer has in all coordinates."""
+        counts, share = {}, self.record_shape(flow.graph)[1] / flow.graph.n_theta
+        for number, part in enumerate(flow.graph.slices):
+            if not part.frozen:
+                changed = flow.changed(number, 1)
+                counts[changed] = counts.get(changed, 0) + share * part.size
+        return counts
+
     def coordinates(self, graph, seed: int, step: int) -> np.ndarray:
         """Elements of theta (n,) probed at a step: number i is the k with P(k) = i; all in order if n = d."""
         d, (_, n) = graph.n_theta, self.record_shape(graph)

@@ -3,11 +3,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from math import inf
 
 import numpy as np
 
 from bpfree.arithmetic import running_sum
+from bpfree.engines.reuse import Flow
 from bpfree.probes import Probes, records
 from bpfree.registry import HostOnly
 from bpfree.schedules.table import Schedule
@@ -102,14 +104,29 @@ class Estimator:
         return 2 * groups * each if self.two_sided else groups * each + 1
 
     def forwards(self, graph, batch_size: int) -> int:
-        """What a step costs, in passes of one sample."""
-        return self.evaluations(graph) * batch_size
+        """What a step costs on average, in passes of one sample, where an engine keeps all it can use again."""
+        flow, sides = Flow(graph), 2 if self.two_sided else 1
+        counts = {changed: sides * n for changed, n in self.count_moves(flow).items()}
+        if not self.two_sided:
+            counts[0] = counts.get(0, 0) + 1
+        return flow.forwards(counts, flow.plan(counts, inf), batch_size)
+
+    def count_moves(self, flow: Flow) -> dict:
+        """How many directions of a step, on average, change which nodes."""
+        points = self.points(flow.graph, 0, 0)
+        points["mu"] = 1.0
+        return flow.count(points)
+
+    def cost(self, trainer, engine, step: int) -> int:
+        """The forwards that `estimate` will spend at a step."""
+        return _spent(engine, trainer.graph, trainer.batch_size, self.ask(trainer.graph, trainer.seed, step))
 
     def estimate(self, trainer, engine, theta, batch, step: int) -> Estimate:
         """One step's Estimate at theta on a batch: the loop around ask and tell."""
         probes = self.ask(trainer.graph, trainer.seed, step)
         values = engine.evaluate(trainer.graph, theta, trainer.frozen, batch, trainer.loss, probes)
-        return self.tell(trainer.graph, step, values)
+        estimate = self.tell(trainer.graph, step, values)
+        return replace(estimate, forwards=_spent(engine, trainer.graph, len(batch), probes))
 
     def ask(self, graph, seed: int, step: int) -> Probes:
         """The probes of a step: [theta,] then for each coefficient plus [and minus]."""
@@ -134,6 +151,11 @@ class Estimator:
         share = real(1) / (width * real(values.shape[1] * self.averaged)) * real(np.float32(self.factor(graph)))
         coefficients = running_sum(differences, axis=1) * share
         return Estimate(coefficients.reshape(self.record_shape(graph)), values, values.size)
+
+
+def _spent(engine, graph, batch_size, probes) -> int:
+    """A pass each, unless the engine says what it needed."""
+    return engine.forwards(graph, batch_size, probes) if hasattr(engine, "forwards") else len(probes) * batch_size
 
 
 @dataclass(frozen=True)
