@@ -110,6 +110,78 @@ static void one_by_one(const golden_network *network)
   free(workspace);
 }
 
+/* Kernels that count themselves, by node. */
+static bpfree_kernel real[MOST_NODES];
+static const bpfree_node *counted;
+static uint32_t runs[MOST_NODES];
+
+static void counting(const bpfree_pass *pass, const bpfree_node *node)
+{
+  const size_t k = (size_t)(node - counted);
+  runs[k]++;
+  real[k](pass, node);
+}
+
+/* Whatever is kept, of however many tiles: the same bits. With everything kept
+ * a probe of the last node's slices runs that node alone, once a tile. */
+static void keeps(const golden_network *network)
+{
+  bpfree_node nodes[MOST_NODES];
+  bpfree_model model = model_for(network, SCALAR, nodes);
+  const uint32_t n = network->batch.n, sets = 1u << model.n_nodes, last = model.n_nodes - 1;
+  const bpfree_loss loss = bpfree_registry_loss(SCALAR, network->loss);
+  bpfree_probe probes[N_PROBES];
+  uint32_t places[MOST_NODES + 1];
+  float *want = floats(N_PROBES * n), *losses = floats(N_PROBES * n);
+  float *y = floats(n * model.tensors[model.output].size);
+  make_probes(&model, probes);
+  CHECK(model.n_tensors <= COUNT(places));
+  CHECK_EQUAL(losses_of(network, SCALAR, n, 1, y, want), BPFREE_OK);
+  for (uint32_t set = 0; set < sets; set++)
+    for (uint32_t tiles = 1; tiles <= n + 1; tiles += 1 + n / 3) {
+      bpfree_reuse reuse = {places, 0, tiles};
+      for (uint32_t t = 0; t < model.n_tensors; t++) places[t] = UINT32_MAX;
+      for (uint32_t k = 0; k < model.n_nodes; k++) {
+        if (!(set >> k & 1)) continue;
+        places[nodes[k].output] = reuse.floats;
+        reuse.floats += model.tensors[nodes[k].output].size;
+      }
+      const uint64_t bytes = bpfree_workspace_size(&model, &reuse, n, 1);
+      float *workspace = room(bytes);
+      CHECK_EQUAL(bpfree_evaluate(&model, &reuse, network->theta, &network->batch, loss, probes, N_PROBES, 1, workspace,
+                                  bytes, losses),
+                  BPFREE_OK);
+      CHECK_FLOATS(losses, want, N_PROBES * n);
+      CHECK_EQUAL(bpfree_evaluate(&model, &reuse, network->theta, &network->batch, loss, probes, N_PROBES, 1, workspace,
+                                  bytes - 1, losses),
+                  BPFREE_ERR_SIZE);
+      if (set == sets - 1 && nodes[last].n_slices) {
+        const bpfree_probe end = {1, 2, 0, 0.5f, nodes[last].first_slice, nodes[last].n_slices, BPFREE_RADEMACHER, 0};
+        counted = nodes;
+        memset(runs, 0, sizeof runs);
+        for (uint32_t k = 0; k < model.n_nodes; k++) {
+          real[k] = nodes[k].kernel;
+          nodes[k].kernel = counting;
+        }
+        CHECK_EQUAL(
+            bpfree_evaluate(&model, &reuse, network->theta, &network->batch, loss, &end, 1, 1, workspace, bytes, losses),
+            BPFREE_OK);
+        for (uint32_t k = 0; k < model.n_nodes; k++) {
+          CHECK_EQUAL(runs[k], k == last ? 2 * n : n);
+          nodes[k].kernel = real[k];
+        }
+      }
+      reuse.tiles = 0;
+      CHECK_EQUAL(bpfree_evaluate(&model, &reuse, network->theta, &network->batch, loss, probes, 1, 1, workspace, bytes,
+                                  losses),
+                  BPFREE_ERR_ARG);
+      free(workspace);
+    }
+  free(want);
+  free(losses);
+  free(y);
+}
+
 /* A pair in one pass gives the losses of two probes evaluated one by one. */
 static void pairs(const golden_network *network)
 {
@@ -207,6 +279,7 @@ int main(void)
   for (uint32_t k = 0; k < COUNT(networks); k++) {
     same_bits(networks[k]);
     one_by_one(networks[k]);
+    keeps(networks[k]);
     pairs(networks[k]);
     refuses(networks[k]);
   }
