@@ -19,6 +19,7 @@ import numpy as np
 
 from bpfree.directions import DIRECTIONS
 from bpfree.engines.cost import graph_macs, node_macs
+from bpfree.probes import pack
 
 _COORDINATE = DIRECTIONS["coordinate"].number
 
@@ -46,11 +47,13 @@ class Flow:
         for k, node in enumerate(graph.nodes):
             for number in range(node.first_slice, node.first_slice + node.n_slices):
                 self._changed_by[number] = 0 if graph.slices[number].frozen else self._fed[k]
-        trained = [s for s in graph.slices if not s.frozen]
-        self._ends = np.cumsum([s.size for s in trained])
-        self._of_element = [fed for fed, s in zip(self._changed_by, graph.slices, strict=True) if not s.frozen]
-        self.run = lru_cache(maxsize=4096)(self._run)
-        self.base = lru_cache(maxsize=4096)(self._base)
+        trained = [k for k, s in enumerate(graph.slices) if not s.frozen]
+        self._ends = np.cumsum([graph.slices[k].size for k in trained], dtype=np.int64)
+        self._codes = np.array([(k << 16) + 1 for k in trained], np.uint32)  # of a probe of that slice
+        self._unit = graph_macs(graph) if any(self.macs) else 0
+        self.run, self.base, self._decoded, self._planned = map(
+            lru_cache(maxsize=4096), (self._run, self._base, self._decode, self._plan)
+        )
 
     def changed(self, first_slice: int, n_slices: int) -> int:
         """Nodes whose output depends on trainable parameters of these slices."""
@@ -61,26 +64,23 @@ class Flow:
 
     def changed_by(self, probe) -> int:
         """Nodes whose output is another at this probe than at theta."""
-        if not probe.mu:
-            return 0
-        if probe.direction == "coordinate":
-            return self._of_element[int(np.searchsorted(self._ends, probe.element, "right"))]
-        return self.changed(probe.first_slice, probe.n_slices)
+        return next(iter(self.count(pack([probe]))))
 
     def count(self, table) -> Counter:
         """How many of these records (`bpfree_probe`) change which nodes."""
-        counts = Counter()
-        moves = table["mu"] != 0
-        coordinates = moves & (table["direction"] == _COORDINATE)
-        others = table[moves & ~coordinates]
+        codes = (table["first_slice"] << 16) + table["n_slices"]
+        coordinates = table["direction"] == _COORDINATE
         if coordinates.any():
-            where = np.searchsorted(self._ends, table["element"][coordinates], "right")
-            for number, n in enumerate(np.bincount(where)[: len(self._of_element)].tolist()):
-                counts[self._of_element[number]] += n
-        for (first, n_slices), n in Counter(zip(others["first_slice"].tolist(), others["n_slices"].tolist())).items():
-            counts[self.changed(first, n_slices)] += n
-        counts[0] += len(table) - int(np.count_nonzero(moves))
-        return +counts  # without zeros
+            slices = np.searchsorted(self._ends, table["element"], "right")
+            codes[coordinates] = self._codes[np.minimum(slices, len(self._ends) - 1)][coordinates]
+        codes[table["mu"] == 0] = 0  # no slices
+        counts = Counter()
+        for code, n in Counter(codes.tolist()).items():
+            counts[self._decoded(code)] += n
+        return counts
+
+    def _decode(self, code):
+        return self.changed(code >> 16, code & 0xFFFF)
 
     def _run(self, changed: int, kept: int) -> int:
         """Nodes that run for the output where these are changed and these tensors were kept."""
@@ -123,7 +123,10 @@ class Flow:
 
     def plan(self, counts, room: float) -> Plan:
         """What to keep in `room` floats a sample so that so many probes of each changed set cost the least."""
-        kept = 0
+        return self._planned(tuple(counts.items()), room)
+
+    def _plan(self, items, room):
+        counts, kept = dict(items), 0
         if sum(counts.values()) > 1 and room:
             for changed in counts:
                 kept |= self.read(changed)
@@ -133,7 +136,7 @@ class Flow:
 
     def forwards(self, counts, plan: Plan, batch_size: int) -> int:
         """What that costs for a batch, in plain passes of one sample, rounded; a probe each where no node has MACs."""
-        passes = plan.macs / graph_macs(self.graph) if any(self.macs) else sum(counts.values())
+        passes = plan.macs / self._unit if self._unit else sum(counts.values())
         return round(passes * batch_size)
 
     def _choose(self, counts, wanted, room):
