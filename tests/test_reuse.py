@@ -12,7 +12,7 @@ from bpfree.directions import RANDOM
 from bpfree.engines import Batch, CompiledEngine, ReferenceEngine, reference
 from bpfree.engines.cost import graph_macs, node_macs
 from bpfree.engines.reuse import Flow, members
-from bpfree.layers import initial_parameters
+from bpfree.layers import assemble, initial_parameters
 from bpfree.losses import get_loss
 from bpfree.ops import OPS
 from bpfree.probes import Probe, Probes, pack, records
@@ -41,8 +41,27 @@ def probes_of(graph, seed=3):
     return Probes(table[r.permutation(len(table))])
 
 
-def case(seed, n):
-    graph = random_graph(seed)
+def linear(name, source, outputs):
+    return ("linear", name, [source], {"outputs": outputs, "bias": True})
+
+
+BY_HAND = {
+    "second input changes": [
+        linear("a", "input", 6), linear("b", "a", 6), ("add", "c", ["a", "b"], {}), linear("d", "c", 2),
+    ],
+    "diamond": [
+        linear("a", "input", 5), ("tanh", "t", ["a"], {}), linear("b", "t", 4), linear("c", "t", 4),
+        ("add", "d", ["b", "c"], {}), ("add", "e", ["d", "b"], {}), linear("f", "e", 3),
+    ],
+    "dead end": [linear("a", "input", 5), linear("b", "a", 4), linear("unread", "a", 3), linear("c", "a", 2)],
+}  # fmt: skip
+GRAPHS = {f"random{seed}": random_graph(seed) for seed in TRAINABLE}
+GRAPHS |= {name: assemble([6], rows) for name, rows in BY_HAND.items()}
+NAMES = list(GRAPHS)
+
+
+def case(name, n):
+    graph, seed = GRAPHS[name], NAMES.index(name)
     theta, frozen = initial_parameters(graph, seed)
     theta = theta + floats(seed, graph.n_theta, scale=0.1)  # biases that are not zero
     batch = Batch(floats(seed + 1, n, graph.input.size), targets=floats(seed + 2, n, graph.output.size))
@@ -55,11 +74,11 @@ def plain(engine, graph, theta, frozen, batch, probes):
     return np.concatenate([engine.evaluate(graph, theta, frozen, batch, loss, [probe]) for probe in probes])
 
 
-@pytest.mark.parametrize("seed", TRAINABLE[::3])
+@pytest.mark.parametrize("k", [*range(0, len(TRAINABLE), 3), *range(len(TRAINABLE), len(NAMES))], ids=NAMES.__getitem__)
 @pytest.mark.parametrize("name", ENGINES)
-def test_bits_of_the_plain_evaluation_on_any_graph(name, seed):
-    graph, theta, frozen, batch = case(seed, n := (1, 5, 40, 130)[seed % 4])
-    probes = probes_of(graph, seed)
+def test_bits_of_the_plain_evaluation_on_any_graph(name, k):
+    graph, theta, frozen, batch = case(NAMES[k], n := (1, 5, 40, 130)[k % 4])
+    probes = probes_of(graph, k)
     expected = plain(make("exact" if n == 1 else "compiled-scalar", 0), graph, theta, frozen, batch, probes)
     before = theta.copy()
     for cap in CAPS:
@@ -68,9 +87,9 @@ def test_bits_of_the_plain_evaluation_on_any_graph(name, seed):
 
 
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
-@pytest.mark.parametrize("seed", TRAINABLE[1::10])
-def test_bits_of_the_fast_reference(dtype, seed):
-    graph, theta, frozen, batch = case(seed, 33)
+@pytest.mark.parametrize("name", [*NAMES[1::10], *BY_HAND])
+def test_bits_of_the_fast_reference(dtype, name):
+    graph, theta, frozen, batch = case(name, 33)
     probes, loss = probes_of(graph), get_loss("mse")
     expected = plain(ReferenceEngine(dtype=dtype, cache_bytes=0), graph, theta, frozen, batch, probes)
     for cap in CAPS:
@@ -108,10 +127,10 @@ def spent(monkeypatch):
 
 
 @pytest.mark.parametrize("cap", CAPS)
-@pytest.mark.parametrize("seed", TRAINABLE[::4])
-def test_forwards_are_the_macs_that_were_made(spent, seed, cap):
-    graph, theta, frozen, batch = case(seed, 7)
-    probes, engine = probes_of(graph, seed), make("reference", cap)
+@pytest.mark.parametrize("name", [*NAMES[::4], *BY_HAND])
+def test_forwards_are_the_macs_that_were_made(spent, name, cap):
+    graph, theta, frozen, batch = case(name, 7)
+    probes, engine = probes_of(graph), make("reference", cap)
     macs = spent(graph, lambda: engine.evaluate(graph, theta, frozen, batch, get_loss("mse"), probes))
     told = engine.forwards(graph, 7, probes)
     assert told == (round(macs / graph_macs(graph)) if any(node_macs(graph)) else 7 * len(probes))
@@ -120,12 +139,10 @@ def test_forwards_are_the_macs_that_were_made(spent, seed, cap):
     assert listed == told, "Probes and a list of Probe are the same to an engine"
 
 
-@pytest.mark.parametrize("seed", TRAINABLE[::2])
-def test_what_a_probe_changes_is_what_differs_from_theta(seed):
-    """No more nodes than the slices' descendants, found here tensor by tensor."""
-    graph = random_graph(seed)
+@pytest.mark.parametrize("graph", GRAPHS.values(), ids=NAMES)
+def test_what_a_probe_changes_is_what_it_moves_and_what_that_feeds(graph):
     flow = Flow(graph)
-    for probe in probes_of(graph, seed):
+    for probe in probes_of(graph):
         own = range(probe.first_slice, probe.first_slice + probe.n_slices)
         if probe.direction == "coordinate":
             own = [k for k, s in enumerate(graph.slices) if probe.element in range(graph.n_theta)[s.range]]
@@ -148,9 +165,8 @@ def cheapest(flow, counts, room):
 def test_cut_points_cost_the_least_that_fits():
     """Against every choice: always the best where all fits, nearly always with less room, never far off."""
     worse = []
-    for seed in TRAINABLE:
-        graph = random_graph(seed)
-        flow, counts = Flow(graph), Flow(graph).count(probes_of(graph, seed).records)
+    for graph in GRAPHS.values():
+        flow, counts = Flow(graph), Flow(graph).count(probes_of(graph).records)
         everything = sum(flow.sizes)
         assert flow.plan(counts, everything).macs == cheapest(flow, counts, everything)
         for share in (0.1, 0.3, 0.6):
@@ -252,7 +268,7 @@ def test_the_cap_is_checked(engine):
 
 
 def test_a_probe_out_of_range_is_refused():
-    graph, theta, frozen, batch = case(TRAINABLE[0], 5)
+    graph, theta, frozen, batch = case("diamond", 5)
     bad = [Probe(0, 0, 0, 0.5, 0, 0, "coordinate", graph.n_theta)] * 2
     with pytest.raises(ValueError, match="out of range"):
         CompiledEngine().evaluate(graph, theta, frozen, batch, get_loss("mse"), bad)
