@@ -54,7 +54,8 @@ def test_the_first_budget_ends_the_run(budget, steps, code):
     if code == "budget":
         name = re.match(r"budget: (max_(\w+))=[\d,.]+ allows (\d+) steps", run.outcome)
         assert name[1] in budget and int(name[3]) == steps
-        assert re.search(r"\d steps( of 4 evaluations each|: [\d,]+ forwards, and the next step costs 40)$", run.outcome)
+        ends = r"\d steps( of 4 evaluations each|: [\d,]+ forwards, and the next step costs 40)$"
+        assert re.search(ends, run.outcome)
     same = quick(max_steps=steps) if steps else quick(max_evaluations=1)
     assert run.model.hash == same.model.hash, "a budget changes nothing but the end"
 
