@@ -259,6 +259,22 @@ def test_a_budget_of_forwards_holds_where_steps_differ(most, tmp_path):
         assert (resumed.model.hash, resumed.forwards, resumed.steps) == (run.model.hash, run.forwards, run.steps)
 
 
+@pytest.mark.parametrize("n", [1, 20, 64, 300])
+@pytest.mark.parametrize("isa", ISAS)
+def test_the_cap_holds(isa, n):
+    """The workspace grows by no more than the cap, and by something where a tile of something fits."""
+    graph, theta, frozen, batch = case("diamond", n)
+    sizes = []
+    for cap in (0, 100, 1000, 5000, 30_000, 2**26):
+        engine = CompiledEngine(isa, cache_bytes=cap)
+        engine.evaluate(graph, theta, frozen, batch, get_loss("mse"), probes_of(graph))
+        sizes.append(engine.model(graph, frozen).workspace_bytes)
+        assert sizes[-1] - sizes[0] <= cap + 64  # to the end of a cache line
+    assert sizes == sorted(sizes) and sizes[-1] > sizes[0]
+    tensors = sum(t.size for t in graph.tensors[1:])
+    assert sizes[-1] - sizes[0] <= 4 * tensors * (n + 63)
+
+
 @pytest.mark.parametrize("engine", [ReferenceEngine, CompiledEngine])
 def test_the_cap_is_checked(engine):
     with pytest.raises(ValueError, match=r"cache_bytes: expected an integer >= 0, got -1"):

@@ -48,7 +48,8 @@ class ReferenceEngine:
         flow, kept = self._planner.flow(graph), self._planner.plan(graph, probes, self._float_bytes(len(batch))).kept
         known = {0: np.ascontiguousarray(batch.x.T, self.dtype)}
         at_theta = self._run(graph, theta, frozen, flow.base(kept), known)
-        known |= {graph.nodes[k].output: at_theta[graph.nodes[k].output] for k in members(kept)}
+        known |= {tensor: at_theta[tensor] for tensor in (graph.nodes[k].output for k in members(kept))}
+        del at_theta  # what was not to be kept
         values = np.empty((len(probes), len(batch)), self.dtype)
         for row, probe in zip(values, probes, strict=True):
             nodes = flow.run(flow.changed_by(probe), kept)

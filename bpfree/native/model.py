@@ -70,6 +70,11 @@ class NativeModel:
         """The C function of a loss for this instruction set."""
         return core().lib.bpfree_registry_loss(self._number, number)
 
+    @property
+    def workspace_bytes(self) -> int:
+        """Memory for activations, a perturbed copy of theta and a batch in columns."""
+        return self._workspace.nbytes
+
     def keep(self, tensors: list[int], cache_bytes: int) -> None:
         """From now on `evaluate` keeps these tensors, of as many tiles at a time as fit, but at least of one."""
         self._cache_bytes = cache_bytes
