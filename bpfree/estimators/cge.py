@@ -106,6 +106,15 @@ class CGE(Estimator):
                 rows[part.number] = (part.count, float(np.float32(self._scale(part))))
         return {"mask_refresh": self.mask_refresh, "masks": rows}
 
+    def count_moves(self, flow) -> dict:
+        """By the share that a layer has in all coordinates."""
+        counts, share = {}, self.record_shape(flow.graph)[1] / flow.graph.n_theta
+        for number, part in enumerate(flow.graph.slices):
+            if not part.frozen:
+                changed = flow.changed(number, 1)
+                counts[changed] = counts.get(changed, 0) + share * part.size
+        return counts
+
     def coordinates(self, graph, seed: int, step: int) -> np.ndarray:
         """Elements of theta (n,) probed at a step, part after part: its number i is the k with P(k) = i."""
         return _coordinates(self.parts(graph), seed, step // self.mask_refresh)

@@ -3,11 +3,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from math import inf
 
 import numpy as np
 
 from bpfree.arithmetic import running_sum
+from bpfree.engines.reuse import Flow
 from bpfree.estimators.lost import has_a_difference, tell_arrived
 from bpfree.probes import Probes, records
 from bpfree.registry import HostOnly
@@ -107,8 +109,22 @@ class Estimator:
         return 2 * groups * each if self.two_sided else groups * each + 1
 
     def forwards(self, graph, batch_size: int) -> int:
-        """What a step costs, in passes of one sample."""
-        return self.evaluations(graph) * batch_size
+        """What a step costs on average, in passes of one sample, where an engine keeps all it can use again."""
+        flow, sides = Flow(graph), 2 if self.two_sided else 1
+        counts = {changed: sides * n for changed, n in self.count_moves(flow).items()}
+        if not self.two_sided:
+            counts[0] = counts.get(0, 0) + 1
+        return flow.forwards(counts, flow.plan(counts, inf), batch_size)
+
+    def count_moves(self, flow: Flow) -> dict:
+        """How many directions of a step, on average, change which nodes."""
+        points = self.points(flow.graph, 0, 0)
+        points["mu"] = 1.0
+        return flow.count(points)
+
+    def cost(self, trainer, engine, step: int) -> int:
+        """The forwards that `estimate` will spend at a step."""
+        return _spent(engine, trainer.graph, trainer.batch_size, self.ask(trainer.graph, trainer.seed, step))
 
     def estimate(self, trainer, engine, theta, batch, step: int) -> Estimate:
         """One step's Estimate at theta on a batch: the loop around ask and tell.
@@ -118,14 +134,17 @@ class Estimator:
         """
         graph, given = trainer.graph, (trainer.graph, theta, trainer.frozen, batch, trainer.loss)
         probes = self.ask(graph, trainer.seed, step)
-        if not hasattr(engine, "evaluate_in_time") or type(self).tell is not Estimator.tell:
-            return self.tell(graph, step, engine.evaluate(*given, probes))
-        values, arrived = engine.evaluate_in_time(*given, probes)
-        if not (self.two_sided or arrived[0]):  # L(theta), without which the others are nothing
-            values[:1], arrived[0] = engine.evaluate(*given, probes[:1]), True
-        if not has_a_difference(self, arrived).any():
-            values, arrived = engine.evaluate(*given, probes), np.ones(len(probes), bool)
-        return self.tell(graph, step, values) if arrived.all() else tell_arrived(self, graph, step, values, arrived)
+        if hasattr(engine, "evaluate_in_time") and type(self).tell is Estimator.tell:
+            values, arrived = engine.evaluate_in_time(*given, probes)
+            if not (self.two_sided or arrived[0]):  # L(theta), without which the others are nothing
+                values[:1], arrived[0] = engine.evaluate(*given, probes[:1]), True
+            if not has_a_difference(self, arrived).any():
+                values, arrived = engine.evaluate(*given, probes), np.ones(len(probes), bool)
+            if not arrived.all():
+                return tell_arrived(self, graph, step, values, arrived)
+        else:
+            values = engine.evaluate(*given, probes)
+        return replace(self.tell(graph, step, values), forwards=_spent(engine, graph, len(batch), probes))
 
     def ask(self, graph, seed: int, step: int) -> Probes:
         """The probes of a step: [theta,] then for each coefficient plus [and minus]."""
@@ -150,6 +169,11 @@ class Estimator:
         share = real(1) / (width * real(values.shape[1] * self.averaged)) * real(np.float32(self.factor(graph)))
         coefficients = running_sum(differences, axis=1) * share
         return Estimate(coefficients.reshape(self.record_shape(graph)), values, values.size)
+
+
+def _spent(engine, graph, batch_size, probes) -> int:
+    """A pass each, unless the engine says what it needed."""
+    return engine.forwards(graph, batch_size, probes) if hasattr(engine, "forwards") else len(probes) * batch_size
 
 
 @dataclass(frozen=True)
