@@ -129,7 +129,11 @@ CHAINS = [
 
 def fits(estimator, update):
     """Can this update work with this estimator?"""
-    return ESTIMATORS.of(estimator).journal == "SCALARS" or not update.links[0].window
+    try:
+        update.check_estimator(ESTIMATORS.of(estimator))
+    except ValueError:
+        return False
+    return True
 
 
 def make_engine(name):
