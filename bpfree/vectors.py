@@ -134,7 +134,7 @@ def _network_text(name, graph, theta, frozen, loss, batch) -> str:
 def _run_text(name, how, trainer, theta, batch, order) -> tuple[str, str]:
     """The record of every step as an array, and the run's row."""
     engine, records, hashes = ReferenceEngine(exact=True), [], []
-    state = trainer.update.init(theta)
+    state = trainer.initial_state(theta)
     for step, indices in enumerate(order):
         estimate = trainer.estimate(engine, theta, batch.take(indices), step)
         theta, state = engine.apply(trainer, theta, state, step, estimate.coefficients)

@@ -3,8 +3,6 @@
 
 from __future__ import annotations
 
-import numpy as np
-
 from bpfree.exporters.c_text import array, braces, float_literal
 from bpfree.rng import BLOCK
 from bpfree.schedules.table import start_of
@@ -96,14 +94,12 @@ def main(steps: int, marks) -> str:
 
 def trainer_sizes(tables: ModelTables, trainer) -> list[tuple]:
     """Macros (name, value, comment) of model.h for a training program."""
-    theta = np.zeros(tables.n_theta, np.float32)
     groups, each = trainer.estimator.record_shape(trainer.graph)
-    work = trainer.estimator.work(trainer.graph, trainer.batch_size)
     return [
         ("TRAINER_ARENA", max(BLOCK, tables.plan.floats(1)), "floats: activations, or a chunk of gradient"),
         ("TRAINER_RECORD", groups * each, "floats of a step's record"),
-        ("TRAINER_STATE", sum(part.size for part in trainer.update.init(theta)), "floats of the update's state"),
-        ("TRAINER_WORK", work, "floats the estimator works in"),
+        ("TRAINER_STATE", trainer.n_state, "floats of the update's state"),
+        ("TRAINER_WORK", trainer.n_work, "floats the estimator works in"),
     ]
 
 

@@ -8,7 +8,7 @@ import numpy as np
 
 from bpfree import native, rng
 from bpfree.engines import CompiledEngine, ReferenceEngine
-from bpfree.estimators import ESTIMATORS as TABLE
+from bpfree.estimators import ESTIMATORS
 from bpfree.estimators.cge import CGE
 from bpfree.estimators.layer_access import HEADS
 from bpfree.estimators.node_perturbation import NodePerturbation
@@ -23,13 +23,16 @@ from bpfree.ops import OPS
 from bpfree.schedules.cosine_decay import cosine_decay
 from bpfree.schedules.exponential_decay import exponential_decay
 from bpfree.schedules.linear_decay import linear_decay
+from bpfree.schedules.power_decay import power_decay
 from bpfree.tables import model_tables
 from bpfree.updates.adam import Adam
 from bpfree.updates.chain import chain, clip
 from bpfree.updates.momentum import Momentum
+from bpfree.updates.normalize import Normalize
 from bpfree.updates.sgd import SGD
 from bpfree.updates.sign_sgd import SignSGD
 from bpfree.updates.weight_decay import WeightDecay
+from bpfree.updates.window_momentum import WindowMomentum
 
 ISAS = native.isa_names()
 ENGINES = ["exact", *(f"compiled-{isa}" for isa in ISAS)]
@@ -83,7 +86,7 @@ ESTIMATOR_SETTINGS = {
 """Settings to try, by row of the table of estimators."""
 
 BLACK_BOX = [
-    settings for rows in ESTIMATOR_SETTINGS.values() for settings in rows if TABLE.of(settings).tier == "black-box"
+    settings for rows in ESTIMATOR_SETTINGS.values() for settings in rows if ESTIMATORS.of(settings).tier == "black-box"
 ]
 """Those that look at losses only, which can be measured anywhere."""
 
@@ -93,7 +96,11 @@ UPDATE_SETTINGS = {
     "sign_sgd": [SignSGD(0.003)],
     "adam": [Adam(0.01), Adam(0.1, beta1=0.5, beta2=0.7, epsilon=1e-3)],
     "weight_decay": [WeightDecay(0.01)],
-}
+    "normalize": [Normalize(), Normalize(floor=1.0)],
+    "window_momentum": [
+        WindowMomentum(0.02), WindowMomentum(0.3, beta=0.5, window=3), WindowMomentum(0.1, beta=0.0, window=1),
+    ],
+}  # fmt: skip
 """Settings to try, by row of the table of updates."""
 
 SCHEDULE_SETTINGS = {
@@ -102,6 +109,7 @@ SCHEDULE_SETTINGS = {
         exponential_decay(0.005, 0.8, every=9), exponential_decay(1.0, 0.999, end=0.25, warmup=20),
     ],
     "linear_decay": [linear_decay(0.1, steps=10), linear_decay(0.3, steps=99, end=0.4, warmup=5)],
+    "power_decay": [power_decay(0.1), power_decay(0.3, 0.101, stability=100, end=0.2, warmup=5), power_decay(2.0, 1.0)],
 }  # fmt: skip
 """Settings to try, by row of the table of schedules."""
 
@@ -110,9 +118,16 @@ CHAINS = [
     chain(clip(0.02), WeightDecay(0.01), Adam(0.02)),
     chain(Momentum(0.1), WeightDecay(1e-3), SGD(0.9)),
     chain(Adam(0.01), Momentum(1.0, beta=0.5), WeightDecay(1e-4)),
+    chain(clip(0.5), Normalize(), SGD(0.02)),
+    chain(clip(0.5), WindowMomentum(power_decay(0.1), window=2), Normalize(0.3), WeightDecay(1e-3), Adam(0.1)),
     chain(clip(0.02), Adam(cosine_decay(0.02, steps=4, end=0.001, warmup=2)), WeightDecay(1e-4)),
 ]
 """Updates of several links: every kind of state before and behind another."""
+
+
+def fits(estimator, update):
+    """Can this update work with this estimator?"""
+    return ESTIMATORS.of(estimator).journal == "SCALARS" or not update.links[0].window
 
 
 def make_engine(name):

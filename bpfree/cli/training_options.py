@@ -14,6 +14,7 @@ from bpfree.estimators import ESTIMATORS
 from bpfree.schedules.table import Schedule
 from bpfree.updates import UPDATES
 from bpfree.updates.chain import chain, clip
+from bpfree.updates.normalize import Normalize
 from bpfree.updates.weight_decay import WeightDecay
 
 ESTIMATOR_KINDS = {row.settings.__name__.lower(): row.settings for row in ESTIMATORS}
@@ -32,6 +33,7 @@ HELP = {
     "grouping": "Parameters that move at once: joint (all), layer or tensor.",
     "lr": "Learning rate.",
     "beta": "Share of the velocity that stays.",
+    "window": "Steps whose gradients are rebuilt, in the place of a stored velocity.",
     "beta1": "Share of the mean that stays.",
     "beta2": "Share of the mean square that stays.",
     "epsilon": "Added to the root of the mean square.",
@@ -108,6 +110,8 @@ def training_options(command):
         *schedule_options("lr", _UPDATE_GROUP),
         option("--clip", type=float, metavar="X", group=_UPDATE_GROUP,
                help="Cut the estimator's coefficients to [-X, X]."),
+        option("--normalize", is_flag=True, default=None, group=_UPDATE_GROUP,
+               help="Divide the gradient by how much the losses of a step differ."),
         option("--weight-decay", type=float, group=_UPDATE_GROUP, metavar="X",
                help="Add X times the parameters to the gradient."),
     ]  # fmt: skip
@@ -128,7 +132,11 @@ def build(given: dict, recipe: dict, plan_steps):
     update = _settings("update", UPDATE_KINDS, given, recipe)
     with usage(limit="clip", rate="weight_decay"):
         links = [clip(given["clip"])] if given["clip"] is not None else []
+        links += [Normalize()] if given["normalize"] else []
         links += [WeightDecay(given["weight_decay"])] if given["weight_decay"] is not None else []
+    if update.window and (given["normalize"] or given["weight_decay"] is not None):
+        what = "--normalize, --weight-decay: links before the update, and window_momentum is the first one"
+        raise click.UsageError(f"{what}: leave them out, or use --update momentum")
     values = {what: schedule_values(what, given, recipe, owner)
               for what, owner in (("mu", "estimator"), ("lr", "update"))}  # fmt: skip
     if any(values.values()):

@@ -49,11 +49,12 @@ def theta_hash(theta: np.ndarray) -> str:
     return f"{core().lib.bpfree_hash(values, theta.size):016x}"
 
 
-def math32(name: str, x: np.ndarray) -> np.ndarray:
+def math32(name: str, x: np.ndarray, isa: int = 0) -> np.ndarray:
     """The runtime's own "exp", "log", "tanh", "sigmoid", "sin", "cos", "expm1" or "log1p" of a float32 array."""
+    x = np.ascontiguousarray(x)
     y = np.empty_like(x)
     status = core().lib.bpfree_math(
-        _MATH.index(name), x.size, pointer("x", x, np.float32, x.shape), pointer("y", y, np.float32, x.shape)
+        isa, _MATH.index(name), x.size, pointer("x", x, np.float32, x.shape), pointer("y", y, np.float32, x.shape)
     )
     check_status(status, name)
     return y

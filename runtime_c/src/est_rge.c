@@ -98,4 +98,5 @@ const bpfree_estimator bpfree_est_rge = {
     .gradient = gradient,
     .signs = signs,
     .check = bpfree_check_queries,
+    .averages = 1,
 };

@@ -39,6 +39,26 @@ static void estimators(void)
   ON(bpfree_est_cge, trainer.n_queries = r.trainer.model->n_theta, BPFREE_OK);
 }
 
+/* A window of no records, of too many, and behind another link. */
+static void windows(void)
+{
+  float state[64 * BPFREE_ALIGN]; /* more than it needs; aligned below */
+  float *const records = state + (BPFREE_ALIGN - (uintptr_t)state % BPFREE_ALIGN) / sizeof(float);
+  const float none[] = {0.1f, 0.9f, 0.0f}, two[] = {0.1f, 0.9f, 2.0f}, many[] = {0.1f, 0.9f, 4097.0f};
+  const bpfree_link empty = {&bpfree_upd_window_momentum, none}, good = {&bpfree_upd_window_momentum, two};
+  const bpfree_link large = {&bpfree_upd_window_momentum, many};
+  const bpfree_link behind[] = {{&bpfree_upd_sgd, two}, good}, before[] = {good, {&bpfree_upd_sgd, two}};
+  REFUSED(trainer.links = &empty, BPFREE_ERR_ARG);
+  REFUSED(trainer.links = &large, BPFREE_ERR_ARG);
+  REFUSED(trainer.links = &good, BPFREE_ERR_ALIGN); /* no room for the records */
+  REFUSED(context.state = records; changed.trainer.links = &good, BPFREE_OK);
+  REFUSED(context.state = records; changed.trainer.links = before; changed.trainer.n_links = 2, BPFREE_OK);
+  REFUSED(context.state = records; changed.trainer.links = behind; changed.trainer.n_links = 2, BPFREE_ERR_ARG);
+  bpfree_estimator lost = bpfree_est_rge_gaussian;
+  lost.work = NULL; /* where would weights be kept? */
+  REFUSED(context.state = records; changed.trainer.links = &good; changed.trainer.estimator = &lost, BPFREE_ERR_ARG);
+}
+
 static void settings(void)
 {
   REFUSED(trainer.model = NULL, BPFREE_ERR_ARG);
@@ -48,6 +68,7 @@ static void settings(void)
   REFUSED(trainer.links = &without_update, BPFREE_ERR_ARG);
   REFUSED(trainer.links = &without_settings, BPFREE_ERR_ARG);
   REFUSED(trainer.n_links = 0, BPFREE_ERR_ARG);
+  windows();
   REFUSED(trainer.clip = -1.0f, BPFREE_ERR_ARG);
   REFUSED(trainer.clip = huge * 2.0f, BPFREE_ERR_ARG);
   REFUSED(trainer.scale = 0.0f, BPFREE_ERR_ARG);
