@@ -202,3 +202,12 @@ def test_copies_of_a_compiled_engine_have_a_workspace_of_their_own():
     engine = CompiledEngine("scalar")
     for other in (copy.copy(engine), pickle.loads(pickle.dumps(engine))):
         assert other.isa == "scalar" and other._models is not engine._models
+
+
+def test_joblib_s_pool():
+    loky = pytest.importorskip("joblib.externals.loky")
+    pool = loky.get_reusable_executor(max_workers=2)
+    try:
+        assert_same_run(train(bf.Futures(pool, "exact", n_ranges=4)), train("exact"))
+    finally:
+        pool.shutdown()
