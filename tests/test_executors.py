@@ -211,3 +211,15 @@ def test_joblib_s_pool():
         assert_same_run(train(bf.Futures(pool, "exact", n_ranges=4)), train("exact"))
     finally:
         pool.shutdown()
+
+
+def test_copies_have_workers_of_their_own_or_the_one_pool():
+    alone = train("exact").model.hash
+    with ThreadPoolExecutor(2) as pool, bf.Threads(3, "exact") as threads, bf.Processes(2, "exact", 60) as processes:
+        for engine in (bf.Futures(pool, "exact", timeout=60), threads, processes):
+            assert train(engine).model.hash == alone
+            with copy.deepcopy(engine) as other:
+                assert type(other) is type(engine) and other is not engine and other.timeout == engine.timeout
+                assert other.n_ranges == engine.n_ranges and getattr(other, "pool", 0) is getattr(engine, "pool", 0)
+                assert train(other).model.hash == alone
+            assert train(engine).model.hash == alone
