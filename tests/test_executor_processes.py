@@ -130,6 +130,7 @@ def test_a_hung_worker_is_given_up_and_replaced():
 
         run = train(engine, steps=4, callbacks=stop)
         assert lost[0] == lost[1] == 0 and 0 < lost[2] < 10 and lost[3] == 0
+        assert engine.lost == 2 * lost[2]  # probes of pairs
         assert hung not in pids(engine) and other in pids(engine) and not alive(hung)
         assert (bf.replay(run.journal, MODEL) == run.model.theta).all()
 

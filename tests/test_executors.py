@@ -60,7 +60,7 @@ def test_order_of_replies_and_duplicates_change_nothing(n_ranges, estimator, twi
         pool = Pool(n_ranges, seed, twice=twice)
         engine = bf.Futures(pool, "exact", timeout=60 if seed else None, n_ranges=n_ranges)
         assert_same_run(train(engine, estimator), ALONE[show(estimator)])
-        assert pool.step == 6
+        assert pool.step == 6 and engine.lost == 0
 
 
 @pytest.mark.parametrize("cancellable", [True, False])
@@ -168,6 +168,7 @@ def test_a_broken_pool_is_an_error_and_what_it_had_is_evaluated_here():
     given = (graph, MODEL.theta, MODEL.frozen, batch, loss, probes)
     engine = bf.Futures(pool, "exact", n_ranges=4)
     assert_same_bits(engine.evaluate(*given), make_engine("exact").evaluate(*given))
+    assert engine.lost == len(probes) == 16
     with pytest.raises(WorkerError, match="pool: it takes no more work: a worker died; make a new one"):
         engine.evaluate(*given)
     pool = ThreadPoolExecutor(1)
