@@ -130,6 +130,7 @@ def test_a_hung_worker_is_given_up_and_replaced():
 
         run = train(engine, steps=4, callbacks=stop)
         assert lost[0] == lost[1] == 0 and 0 < lost[2] < 10 and lost[3] == 0
+        assert engine.lost == 2 * lost[2]  # probes of pairs
         assert hung not in pids(engine) and other in pids(engine) and not alive(hung)
         assert (bf.replay(run.journal, MODEL) == run.model.theta).all()
 
@@ -163,6 +164,48 @@ def test_workers_that_do_not_start_are_an_error(monkeypatch, capfd):
     monkeypatch.setattr(crews, "START_S", 0.2)
     with bf.Processes(2, "exact") as engine, pytest.raises(WorkerError, match="not ready after 0.2 s"):
         train(engine)
+
+
+def test_one_worker_that_does_not_start_leaves_no_other_half_started(monkeypatch):
+    monkeypatch.setattr(crews, "START_S", 5.0)
+    boot, made = crews._BOOT, []
+    start = crews.Member.__init__
+
+    def first_fails(self, memory):
+        monkeypatch.setattr(crews, "_BOOT", boot if made else "raise SystemExit(1)")
+        start(self, memory)
+        made.append(self)
+
+    monkeypatch.setattr(crews.Member, "__init__", first_fails)
+    with bf.Processes(2, "exact") as engine:
+        with pytest.raises(WorkerError):
+            train(engine)
+        assert not engine._crew.members and not any(alive(member.process.pid) for member in made)
+        monkeypatch.setattr(crews, "START_S", 60.0)
+        assert train(engine).model.hash == train("exact").model.hash
+
+
+def test_an_interrupt_in_the_middle_of_anything_leaves_the_next_run_right(two):
+    """KeyboardInterrupt at the n-th send, receive or wait."""
+    alone = train("exact").model.hash
+    for where in ("give", "take", "wait_until_ready"):
+        for after in (0, 3):
+            real, count = getattr(crews.Member, where), [0]
+
+            def interrupted(self, *arguments, real=real, count=count, after=after):
+                count[0] += 1
+                if count[0] > after:
+                    raise KeyboardInterrupt
+                return real(self, *arguments)
+
+            if where == "wait_until_ready":
+                two.close()
+            with pytest.MonkeyPatch.context() as patch:
+                patch.setattr(crews.Member, where, interrupted)
+                if after == 0 or where != "wait_until_ready":
+                    with pytest.raises(KeyboardInterrupt):
+                        train(two)
+            assert train(two).model.hash == alone
 
 
 def test_workers_have_one_blas_thread(two, monkeypatch):

@@ -60,7 +60,7 @@ def test_order_of_replies_and_duplicates_change_nothing(n_ranges, estimator, twi
         pool = Pool(n_ranges, seed, twice=twice)
         engine = bf.Futures(pool, "exact", timeout=60 if seed else None, n_ranges=n_ranges)
         assert_same_run(train(engine, estimator), ALONE[show(estimator)])
-        assert pool.step == 6
+        assert pool.step == 6 and engine.lost == 0
 
 
 @pytest.mark.parametrize("cancellable", [True, False])
@@ -168,6 +168,7 @@ def test_a_broken_pool_is_an_error_and_what_it_had_is_evaluated_here():
     given = (graph, MODEL.theta, MODEL.frozen, batch, loss, probes)
     engine = bf.Futures(pool, "exact", n_ranges=4)
     assert_same_bits(engine.evaluate(*given), make_engine("exact").evaluate(*given))
+    assert engine.lost == len(probes) == 16
     with pytest.raises(WorkerError, match="pool: it takes no more work: a worker died; make a new one"):
         engine.evaluate(*given)
     pool = ThreadPoolExecutor(1)
@@ -202,3 +203,24 @@ def test_copies_of_a_compiled_engine_have_a_workspace_of_their_own():
     engine = CompiledEngine("scalar")
     for other in (copy.copy(engine), pickle.loads(pickle.dumps(engine))):
         assert other.isa == "scalar" and other._models is not engine._models
+
+
+def test_joblib_s_pool():
+    loky = pytest.importorskip("joblib.externals.loky")
+    pool = loky.get_reusable_executor(max_workers=2)
+    try:
+        assert_same_run(train(bf.Futures(pool, "exact", n_ranges=4)), train("exact"))
+    finally:
+        pool.shutdown()
+
+
+def test_copies_have_workers_of_their_own_or_the_one_pool():
+    alone = train("exact").model.hash
+    with ThreadPoolExecutor(2) as pool, bf.Threads(3, "exact") as threads, bf.Processes(2, "exact", 60) as processes:
+        for engine in (bf.Futures(pool, "exact", timeout=60), threads, processes):
+            assert train(engine).model.hash == alone
+            with copy.deepcopy(engine) as other:
+                assert type(other) is type(engine) and other is not engine and other.timeout == engine.timeout
+                assert other.n_ranges == engine.n_ranges and getattr(other, "pool", 0) is getattr(engine, "pool", 0)
+                assert train(other).model.hash == alone
+            assert train(engine).model.hash == alone

@@ -7,6 +7,7 @@ from helpers import assert_same_bits, make_engine
 
 import bpfree as bf
 from bpfree.engines.batch import make_batch
+from bpfree.estimators.lost import tell_arrived
 from bpfree.estimators.table import Estimator
 from bpfree.losses import get_loss
 
@@ -121,3 +122,17 @@ def test_a_run_with_losses_replays_to_its_bits(tmp_path, estimator, engine):
     assert bf.theta_hash(bf.replay(path, MODEL)) == run.model.hash
     if estimator.averaged > 1:
         assert [int((record == 0).sum()) for record in run.journal.records] == [2, 2, 2, 0, 2, 2, 2]
+
+
+def test_half_a_pair_has_no_difference_but_a_loss():
+    """By ranges pairs stay together; an engine of one's own may lose any row."""
+    estimator, arrived = bf.RGE(n_queries=4), np.ones(8, bool)
+    arrived[[1, 2]] = False
+    probes = estimator.ask(MODEL.graph, 5, 3)
+    given = (MODEL.graph, MODEL.theta, MODEL.frozen, BATCH, get_loss("cross_entropy"), probes)
+    values = make_engine("exact").evaluate(*given)
+    damaged = np.where(arrived[:, None], values, np.float32(np.nan))  # what did not arrive may be anything
+    part = tell_arrived(estimator, MODEL.graph, 3, damaged, arrived)
+    assert_same_bits(part.coefficients[0, 2:], 2 * whole(estimator).coefficients[0, 2:])
+    assert (part.coefficients[0, :2] == 0).all() and part.finite and part.diagnostics["lost"] == 2
+    assert_same_bits(part.losses, values[arrived])

@@ -32,6 +32,7 @@ class Member:
             self.process = subprocess.Popen(
                 [sys.executable, "-P", "-c", _BOOT, path, *map(str, descriptors)],
                 env={**os.environ, **dict.fromkeys(_ONE_THREAD, "1")}, stdin=subprocess.DEVNULL, pass_fds=descriptors,
+                process_group=0,  # Ctrl-C is for this process, which ends the workers
             )  # fmt: skip
             self.channel = Connection(ours.detach())
         self.context = None
@@ -50,8 +51,8 @@ class Member:
 
     def give(self, context: bytes, places: list, start: int, stop: int) -> None:
         """Have it evaluate a range; context goes along when it is new. Raises OSError when the process is dead."""
-        self.channel.send((None if context is self.context else context, places, start, stop))
-        self.context, self.range = context, (start, stop)
+        news, self.context, self.range = None if context is self.context else context, context, (start, stop)
+        self.channel.send((news, places, start, stop))
 
     def take(self):
         """Its answer, as `worker.serve` sends it. Raises EOFError or OSError when the process is dead."""
@@ -80,8 +81,13 @@ class Crew:
         while len(self.members) < n:
             new.append(Member(self.memory))
             self.members.append(new[-1])
-        for member in new:
-            member.wait_until_ready()
+        try:
+            for member in new:
+                member.wait_until_ready()
+        except BaseException:  # Ctrl-C too: none is left that has not been heard of
+            for member in new:
+                self.bury(member)
+            raise
 
     def bury(self, member: Member) -> None:
         """Without this one."""

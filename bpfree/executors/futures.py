@@ -95,6 +95,10 @@ class Futures(Submitted):
         super().__init__(engine, timeout, default if n_ranges is None else check_count("n_ranges", n_ranges))
         self.pool, self._packed = pool, pickled(self.engine)
 
+    def __deepcopy__(self, memo):
+        """All copies have the one pool."""
+        return copy.copy(self)
+
     def submit(self, job: Job, start: int, stop: int):
         """The future of one range."""
         part = replace(job, records=job.records[start:stop])
@@ -124,6 +128,10 @@ class Threads(Submitted):
         self.n_workers = worker_count(n_workers)
         super().__init__(engine, None, RANGES_PER_WORKER * self.n_workers)
         self._pool, self._started, self._engines = None, None, threading.local()
+
+    def __reduce__(self):
+        """A copy has threads of its own."""
+        return Threads, (self.n_workers, self.engine)
 
     def submit(self, job: Job, start: int, stop: int):
         """The future of one range; nothing is copied."""

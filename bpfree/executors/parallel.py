@@ -37,11 +37,12 @@ class Job:
 class Parallel:
     """An engine around another: `evaluate` is shared out, the rest is done here by `engine`.
 
+    lost: probes whose losses no worker sent, so far; dropped or evaluated here.
     Subclasses define `replies`, and `close` where there is something to end.
     """
 
     def __init__(self, engine, timeout, n_ranges: int):
-        self.engine, self.n_ranges = get_engine(engine), n_ranges
+        self.engine, self.n_ranges, self.lost = get_engine(engine), n_ranges, 0
         if isinstance(self.engine, Parallel):
             raise TypeError(f"engine: expected one that computes, got {self.engine!r}")
         self.timeout = None if timeout is None else check_positive("timeout", timeout)
@@ -84,6 +85,7 @@ class Parallel:
         for start, rows in self.replies(job, ranges):
             values, stop = _room(values, rows, job), start + len(rows)
             values[start:stop], arrived[start:stop] = rows, True
+        self.lost += int((~arrived).sum())
         return values, arrived
 
     def predict(self, graph, theta, frozen, x) -> np.ndarray:

@@ -50,6 +50,10 @@ class Processes(Parallel):
         pickled(self.engine)  # what cannot be sent is refused here, not in the middle of a run
         self._crew = self._end = self._context = self._packed = None
 
+    def __reduce__(self):
+        """A copy has workers of its own."""
+        return Processes, (self.n_workers, self.engine, self.timeout)
+
     def replies(self, job: Job, ranges: list):
         """Ranges are handed out as workers come free."""
         crew, context = self._ready(), self._pack(job)

@@ -4,7 +4,6 @@
 from __future__ import annotations
 
 import pickle
-import signal
 import sys
 import traceback
 from multiprocessing.connection import Connection
@@ -18,7 +17,6 @@ READY = "ready"
 
 def main() -> None:
     """Serve; the arguments are two file descriptors: the socket and the shared memory."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the process that started this one
     channel, memory = Connection(int(sys.argv[-2])), SharedArrays(int(sys.argv[-1]))
     try:
         serve(channel, memory)
