@@ -403,3 +403,15 @@ def test_workers_change_no_bit(engine, executor, monkeypatch):
         alone["history"]["validation"][0]["value"]
     )
     assert run("train", "digits", "--workers", 0).exit_code == 2
+
+
+def test_ratios_are_computed_of_the_model_and_the_data():
+    common = ("digits", "--model", "tt", "--estimator", "cge", "--fraction", 0.02, "--max-steps", 3, "--seed", 2,
+              "--no-floor")  # fmt: skip
+    told = document(*common, "--ratios", "grasp", "--mask-refresh", 2)
+    model = bf.Sequential(64, [bf.TTLinear(32, rank=6), bf.ReLU(), bf.Linear(10)], seed=2)
+    shares = bf.layer_ratios("grasp", model, DIGITS.train, fraction=0.02, seed=2)
+    assert f"mask_refresh=2, ratios={shares}" in told["settings"]["estimator"]
+    assert "ratios='erk'" in document(*common, "--ratios", "erk")["settings"]["estimator"]
+    assert run("train", *common[:5], "--ratios", "grasp").exit_code == 2  # of all coordinates
+    assert run("train", "digits", "--ratios", "grasp").exit_code == 2  # of rge
