@@ -17,7 +17,7 @@ from bpfree.errors import check_count
 from bpfree.exporters import main_source, makefile_source, model_source
 from bpfree.exporters.c_text import array, float_literal
 from bpfree.model import Model
-from bpfree.tables import model_tables
+from bpfree.tables import device_tables
 from bpfree.trainer import Trainer
 
 MARK_STEP, MARK_STEP_DONE = 1, 2
@@ -87,7 +87,7 @@ def export(
         raise ValueError("trainer: expected the trainer of this model, got one of another graph")
     if samples is not None:
         _check_samples(model.graph, trainer, samples)
-    tables = model_tables(model.graph, sides=trainer.estimator.sides)
+    tables = device_tables(trainer)
     folder = Path(folder)
     _write(folder / "model.h", model_source.header(tables, main_source.trainer_sizes(tables, trainer)))
     _write(folder / "model.c", model_source.source(model.graph, tables, model.theta, model.frozen))

@@ -34,11 +34,12 @@ _TRAINER = """\
 
 {settings}
 static const bpfree_link links[] = {links};
-
+{layers}
 const bpfree_trainer trainer = {{
   &model, &{estimator}, links, {loss}, sample, 0, {n_links},
   {seed}u /* seed */, {batch} /* batch */, {n_queries} /* n_queries */, {grouping}, {two_sided} /* two_sided */,
-  {mu} /* mu */, {clip} /* clip */, {scale} /* scale */, {mu_schedule}, {lr_schedule}
+  {mu} /* mu */, {clip} /* clip */, {scale} /* scale */, {mu_schedule}, {lr_schedule},
+  {layers_pointer}
 }};
 """
 
@@ -121,8 +122,11 @@ def trainer(trainer) -> str:
             own = trainer.schedules[name].settings
             arrays.append(array(f"static const float {name}_settings", map(float_literal, own)))
             schedules[name] = braces((row.c, f"{name}_settings"))
+    layers = trainer.estimator.layers(trainer.graph, trainer.loss)
     return _TRAINER.format(
         **schedules,
+        layers=layers_source(layers) if layers else "",
+        layers_pointer="&layers" if layers else "0 /* no layers */",
         settings="".join(arrays),
         links=braces(links),
         n_links=len(links),
@@ -137,3 +141,17 @@ def trainer(trainer) -> str:
         mu=float_literal(start_of(trainer.estimator.mu)),
         scale=float_literal(trainer.estimator.factor(trainer.graph)),
     )
+
+
+def layers_source(layers) -> str:
+    """`static const bpfree_layers layers` and the arrays it points to."""
+    parts, routes = [], []
+    for route in layers.routes:
+        bends = f"bends{route.node}" if route.bends else 0
+        if route.bends:
+            parts.append(rows(f"static const bpfree_bend {bends}", (braces((layers.slopes[k][1], k)) for k in route.bends)))
+        column = layers.none if route.column is None else route.column
+        routes.append(braces((bends, len(route.bends), route.node, route.tensor, column)))
+    parts.append(rows("static const bpfree_route routes", routes))
+    head = braces((f"&{layers.closed}", "routes", len(routes), int(layers.exact_head)))
+    return "".join(parts) + f"static const bpfree_layers layers = {head};\n"

@@ -8,6 +8,7 @@ import numpy as np
 from bpfree.engines.cost import graph_macs, node_macs
 from bpfree.engines.trace import Trace
 from bpfree.errors import check_choice
+from bpfree.estimators.routes import end_of, trained
 from bpfree.estimators.table import Estimate, Estimator
 from bpfree.ops import OPS
 
@@ -118,24 +119,6 @@ class LayerAccess(Estimator):
                 slope = OPS[node.op].derivative(look.arithmetic, values[tensor], values[node.output], node.attributes)
                 found[tensor] = slope * self._delta(look, node.output, found)
         return found[tensor]
-
-
-def trained(graph) -> list:
-    """Nodes with a trainable parameter."""
-    return [
-        node
-        for node in graph.nodes
-        if not all(part.frozen for part in graph.slices[node.first_slice : node.first_slice + node.n_slices])
-    ]
-
-
-def end_of(graph, tensor: int) -> int:
-    """The last tensor of the elementwise operations that follow a tensor and that nothing else reads."""
-    while True:
-        feeds = [node for node in graph.nodes if tensor in node.inputs]
-        if tensor == graph.nodes[-1].output or len(feeds) != 1 or OPS[feeds[0].op].derivative is None:
-            return tensor
-        tensor = feeds[0].output
 
 
 def check_head(head) -> None:

@@ -27,4 +27,13 @@ def change(arithmetic, y, targets, columns, s):
     return (s * (along + along) + (s * s) * own) * share
 
 
-LOSS = Loss(1, "mse", "bpfree_loss_mse", values, labels=False, gradient=gradient, change=change)
+LOSS = Loss(
+    1,
+    "mse",
+    "bpfree_loss_mse",
+    values,
+    labels=False,
+    gradient=gradient,
+    change=change,
+    closed="bpfree_closed_mse",
+)

@@ -47,4 +47,5 @@ LOSS = Loss(
     labels=True,
     gradient=gradient,
     change=change,
+    closed="bpfree_closed_softmax_cross_entropy",
 )

@@ -18,6 +18,7 @@ class Loss:
     gradient(arithmetic, y, target): dL/dy of every sample, (outputs, n), in closed form.
     change(arithmetic, y, target, columns, s): L(y + s w_j) - L(y), (m, n), for each
     column w_j of columns (outputs, m), which all samples share.
+    closed: C symbol of these two.
     """
 
     number: int
@@ -27,3 +28,4 @@ class Loss:
     labels: bool
     gradient: Callable
     change: Callable
+    closed: str

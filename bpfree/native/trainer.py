@@ -36,6 +36,7 @@ class NativeTrainer:
         scale,
         mu_schedule=None,
         lr_schedule=None,
+        layers=None,
         data=None,
     ):
         ffi, lib = core().ffi, core().lib
@@ -60,6 +61,9 @@ class NativeTrainer:
                 self._settings.append(ffi.new("float[]", list(own)))
                 setattr(self.c, name, {"factor": lib.bpfree_registry_schedule(number), "settings": self._settings[-1]})
         self.c.scale = scale
+        if layers is not None:
+            self._layers = _layers(layers)
+            self.c.layers = self._layers[0]
         if data is not None:
             self._attach(*data)
         tables = model.tables
@@ -111,3 +115,19 @@ class NativeTrainer:
         self._rows.seed, self._rows.per_step = self.c.seed, self.c.batch
         self._data = (x, labels, targets)
         self.c.sample, self.c.user = core().lib.bpfree_sample_row, self._rows
+
+
+def _layers(layers):
+    """`bpfree_layers`, and the arrays it points to."""
+    ffi, lib = core().ffi, core().lib
+    bends = [
+        ffi.new("bpfree_bend[]", [(lib.bpfree_registry_slope(layers.slopes[k][0]), k) for k in route.bends])
+        for route in layers.routes
+    ]
+    rows = [
+        (own, len(route.bends), route.node, route.tensor, layers.none if route.column is None else route.column)
+        for own, route in zip(bends, layers.routes, strict=True)
+    ]
+    routes = ffi.new("bpfree_route[]", rows)
+    head = (lib.bpfree_registry_closed(layers.loss), routes, len(rows), layers.exact_head)
+    return ffi.new("bpfree_layers *", head), routes, bends

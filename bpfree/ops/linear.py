@@ -64,6 +64,7 @@ OP = Op(
     macs=lambda attributes, shape: prod(shape) * attributes["outputs"],
     matrix=lambda arithmetic, parameters, attributes: parameters[0],
     project=project,
+    dense=True,
     to_onnx=to_onnx,
     words=lambda attributes, shape: (prod(shape), attributes["outputs"]),
     examples=(

@@ -23,10 +23,13 @@ class Op:
     macs: multiply-accumulates per sample.
     derivative(arithmetic, x, y, attributes): dy/dx of an elementwise op, from its
     input and output; None: not elementwise.
+    slope, slope_reads: the C function that multiplies by dy/dx, None without a derivative, and which
+    of "x" and "y" it reads ("": neither).
     matrix(arithmetic, parameters, attributes): W (outputs, inputs) of a linear op,
     y = W x + b; None: not linear in x.
     project(arithmetic, parameters, x, delta, attributes): gradients of the
     parameters, in slice order, summed over samples: of sum_n delta . y for delta (outputs, n).
+    dense: are the parameters W itself, and b? Then a device adds its gradient up sample by sample.
     to_onnx(attributes, shape, parameters): its nodes in ONNX, rows as bpfree.ops.onnx_rows has them.
     words: the C kernel's attributes; scratch: floats (per sample, fixed) it needs.
     in_place: may its output lie over its first input?
@@ -45,8 +48,11 @@ class Op:
     words: Callable = lambda attributes, shape: ()
     scratch: Callable = lambda attributes, shape: (0, 0)
     derivative: Callable | None = None
+    slope: str | None = None
+    slope_reads: str = ""
     matrix: Callable | None = None
     project: Callable | None = None
+    dense: bool = False
     attributes: tuple[str, ...] = ()
     arity: int = 1
     in_place: bool = False

@@ -23,3 +23,36 @@ void BPFREE_KERNEL(loss_softmax_cross_entropy)(const float *y, uint32_t outputs,
       values[s + v] = bpfree_log32(sum[v]) - (y[labels[s + v] * n + s + v] - largest[v]);
   }
 }
+
+#if BPFREE_LANES == 1
+/* Probabilities: the softmax of the scores. */
+static void prepare(const float *y, uint32_t outputs, const bpfree_target *target, float *aid)
+{
+  (void)target;
+  float largest = y[0], sum = 0.0f;
+  for (uint32_t c = 1; c < outputs; c++) largest = y[c] > largest ? y[c] : largest;
+  for (uint32_t c = 0; c < outputs; c++) {
+    aid[c] = bpfree_exp32(y[c] - largest);
+    sum += aid[c];
+  }
+  for (uint32_t c = 0; c < outputs; c++) aid[c] = aid[c] / sum;
+}
+
+/* p - e_label. */
+static void gradient(const float *aid, uint32_t outputs, const bpfree_target *target, float *delta)
+{
+  for (uint32_t c = 0; c < outputs; c++) delta[c] = aid[c];
+  delta[target->label] -= 1.0f;
+}
+
+/* log(1 + sum_c p_c (exp(s w_c) - 1)) - s w_label: nothing is lost to rounding where s is small. */
+static float change(const float *aid, uint32_t outputs, const bpfree_target *target, const float *column,
+                    uint32_t stride, float s)
+{
+  float total = 0.0f;
+  for (uint32_t c = 0; c < outputs; c++) total += bpfree_expm1_one32(s * column[c * stride]) * aid[c];
+  return bpfree_log1p_one32(total) - s * column[target->label * stride];
+}
+
+const bpfree_closed BPFREE_KERNEL(closed_softmax_cross_entropy) = {prepare, gradient, change};
+#endif

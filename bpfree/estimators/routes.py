@@ -1,0 +1,114 @@
+# SPDX-License-Identifier: MIT
+"""Routes: what a device needs of a graph to look into its layers, sample by sample."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from bpfree.ops import OPS
+
+
+@dataclass(frozen=True)
+class Route:
+    """From a trained node y = W x + b to where the derivative of the loss is found; numbers of nodes and tensors.
+
+    bends: the elementwise nodes behind it, the last first. tensor: what the last of
+    them makes. column: the node that alone reads it, where that is linear too; else None.
+    """
+
+    node: int
+    bends: tuple[int, ...]
+    tensor: int
+    column: int | None
+
+    def start(self, graph) -> int:
+        """The tensor that a probe of a unit changes."""
+        return self.tensor if self.column is None else graph.nodes[self.column].output
+
+
+@dataclass(frozen=True)
+class Layers:
+    """`bpfree_layers` in plain numbers and symbols. none: stands for "no column"."""
+
+    loss: int
+    closed: str
+    exact_head: bool
+    routes: tuple[Route, ...]
+    slopes: dict[int, tuple[int, str]]
+    none: int
+
+
+def trained(graph) -> list:
+    """Nodes with a trainable parameter."""
+    return [
+        node
+        for node in graph.nodes
+        if not all(part.frozen for part in graph.slices[node.first_slice : node.first_slice + node.n_slices])
+    ]
+
+
+def end_of(graph, tensor: int) -> int:
+    """The last tensor of the elementwise operations that follow a tensor and that nothing else reads."""
+    path = _path(graph, tensor)
+    return path[-1].output if path else tensor
+
+
+def only_linear(graph, tensor: int):
+    """The node that reads a tensor, where it is the only one and linear in it; else None."""
+    feeds = [node for node in graph.nodes if tensor in node.inputs]
+    return feeds[0] if len(feeds) == 1 and OPS[feeds[0].op].matrix else None
+
+
+def routes_of(graph) -> tuple[Route, ...]:
+    """One for every trained node, the last node first."""
+    number = {node.output: k for k, node in enumerate(graph.nodes)}
+    routes = []
+    for node in reversed(trained(graph)):
+        bends = [number[step.output] for step in reversed(_path(graph, node.output))]
+        tensor = end_of(graph, node.output)
+        column = only_linear(graph, tensor)
+        routes.append(Route(number[node.output], tuple(bends), tensor, column and number[column.output]))
+    return tuple(routes)
+
+
+def dense_only(graph) -> str | None:
+    """The first node that no device can look into, in words; None if there is none."""
+    needed = [node for node in trained(graph) if not OPS[node.op].dense]
+    needed += [
+        graph.nodes[route.column]
+        for route in routes_of(graph)
+        if route.column is not None and not OPS[graph.nodes[route.column].op].dense
+    ]
+    return f"node {needed[0].name!r} ({needed[0].op})" if needed else None
+
+
+def kept(graph) -> frozenset[int]:
+    """Tensors that must outlive a pass: inputs of trained nodes, what slopes read, what a probe starts from."""
+    keep = set()
+    for route in routes_of(graph):
+        keep.add(graph.nodes[route.node].inputs[0])
+        for node in (graph.nodes[k] for k in route.bends):
+            keep.update({"x": node.inputs, "y": (node.output,), "": ()}[OPS[node.op].slope_reads])
+        start = route.start(graph)
+        if start != graph.nodes[-1].output:
+            keep |= _crossing(graph, start)
+    return frozenset(keep - {0})
+
+
+def _crossing(graph, start: int) -> set[int]:
+    """Tensors made before or at this one's node that a node after it reads."""
+    first = next(k for k, node in enumerate(graph.nodes) if node.output == start) + 1
+    later = {node.output for node in graph.nodes[first:]}
+    return {tensor for node in graph.nodes[first:] for tensor in node.inputs} - later
+
+
+def _path(graph, tensor: int) -> list:
+    """The elementwise nodes that follow a tensor and that nothing else reads."""
+    path = []
+    while tensor != graph.nodes[-1].output:
+        feeds = [node for node in graph.nodes if tensor in node.inputs]
+        if len(feeds) != 1 or OPS[feeds[0].op].derivative is None:
+            break
+        path.append(feeds[0])
+        tensor = feeds[0].output
+    return path
