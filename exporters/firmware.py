@@ -28,7 +28,9 @@ TARGETS = {
 }
 """Folder of the port, and compiler flags, by target."""
 
-_CORE = ("rng.c", "forward.c", "hash.c", "train.c", "kernel_bias.c", "kernel_contract.c")
+_ON_READ = "#define BPFREE_PROBE_ON_READ {}\n"
+
+_CORE = ("rng.c", "forward.c", "hash.c", "train.c", "vector.c", "kernel_bias.c", "kernel_contract.c")
 """Runtime sources every model needs; the linker drops what is not called."""
 
 
@@ -156,6 +158,9 @@ def _copy_runtime(folder: Path, tables, trainer) -> None:
     for header in sorted((origin / "include" / "bpfree").iterdir()):
         if header.name != "host.h":
             shutil.copy(header, target / "bpfree")
+    if trainer.rows["estimator"].direction != "rademacher":
+        config = target / "bpfree" / "config.h"
+        config.write_text(config.read_text().replace(_ON_READ.format(1), _ON_READ.format(0)))
     for name in [*sources, *(path.name for path in (origin / "src").glob("*.h") if path.name != "registry_isa.h")]:
         shutil.copy(origin / "src" / name, target)
 

@@ -9,6 +9,7 @@
 #include "given.h"
 #include "differences.h"
 #include "kernel.h"
+#include "vector.h"
 
 /* One sample as it lies in the layers. */
 typedef struct look {
@@ -144,11 +145,8 @@ static void add_outer(const look *l, const bpfree_node *node, float *gradient)
   const bpfree_slice *weight = bpfree_node_slice(&l->pass, node, 0);
   const float *x = bpfree_input(&l->pass, node, 0, 0);
   float *g = gradient + weight->offset;
-  for (uint32_t o = 0; !weight->frozen && o < rows; o++, g += inputs) {
-    const float d = l->delta[o];
-    if (d == 0.0f) continue;
-    BPFREE_UNROLL_8 for (uint32_t i = 0; i < inputs; i++) g[i] += d * x[i];
-  }
+  for (uint32_t o = 0; !weight->frozen && o < rows; o++, g += inputs)
+    if (l->delta[o] != 0.0f) bpfree_axpy(g, l->delta[o], x, inputs);
   if (node->n_slices < 2 || bpfree_node_slice(&l->pass, node, 1)->frozen) return;
   g = gradient + bpfree_node_slice(&l->pass, node, 1)->offset;
   for (uint32_t o = 0; o < rows; o++) g[o] += l->delta[o];
@@ -207,14 +205,13 @@ static int estimate(const bpfree_trainer *t, bpfree_context *c)
   float *delta = c->work + outputs;
   look l = {t,       {t->model, c->theta, 0, c->x, c->arena, 1, 1}, {0, 0}, outputs, c->work, delta, delta + width,
             bpfree_mu(t, c->step)};
-  for (uint32_t k = 0; k < d; k++) c->coefficients[k] = 0.0f;
+  BPFREE_UNROLL_8 for (uint32_t k = 0; k < d; k++) c->coefficients[k] = 0.0f;
   for (uint32_t i = 0; i < t->batch; i++) {
     const int status = bpfree_read_sample(t, c, i, &l.target);
     if (status) return status;
     add_sample(&l, c->coefficients);
   }
-  const float share = 1.0f / (float)t->batch;
-  for (uint32_t k = 0; t->batch > 1 && k < d; k++) c->coefficients[k] *= share;
+  if (t->batch > 1) bpfree_scale(c->coefficients, 1.0f / (float)t->batch, c->coefficients, d);
   return BPFREE_OK;
 }
 

@@ -4,6 +4,15 @@
 #include "kernel.h"
 #include "math32.h"
 
+/* On a device one copy of each in flash; a host's compiler vectorises copies. */
+#if BPFREE_LANES == 1
+static __attribute__((noinline)) float exp_of(float x) { return bpfree_exp32(x); }
+static __attribute__((noinline)) float log_of(float x) { return bpfree_log32(x); }
+#else
+#define exp_of bpfree_exp32
+#define log_of bpfree_log32
+#endif
+
 void BPFREE_KERNEL(loss_softmax_cross_entropy)(const float *y, uint32_t outputs, const uint32_t *labels,
                                                const float *targets, uint32_t n, float *values)
 {
@@ -18,13 +27,24 @@ void BPFREE_KERNEL(loss_softmax_cross_entropy)(const float *y, uint32_t outputs,
       }
     for (uint32_t v = 0; v < BPFREE_LANES; v++) sum[v] = 0.0f;
     for (uint32_t c = 0; c < outputs; c++)
-      for (uint32_t v = 0; v < BPFREE_LANES; v++) sum[v] += bpfree_exp32(y[c * n + s + v] - largest[v]);
+      for (uint32_t v = 0; v < BPFREE_LANES; v++) sum[v] += exp_of(y[c * n + s + v] - largest[v]);
     for (uint32_t v = 0; v < BPFREE_LANES; v++)
-      values[s + v] = bpfree_log32(sum[v]) - (y[labels[s + v] * n + s + v] - largest[v]);
+      values[s + v] = log_of(sum[v]) - (y[labels[s + v] * n + s + v] - largest[v]);
   }
 }
 
 #if BPFREE_LANES == 1
+/* The bits of bpfree_expm1_32 and bpfree_log1p_32, by a jump: small numbers cost a third. */
+static float expm1_of(float x)
+{
+  return x < BPFREE_EXPM1_SMALL && x > -BPFREE_EXPM1_SMALL ? bpfree_small_expm1(x) : exp_of(x) - 1.0f;
+}
+
+static float log1p_of(float x)
+{
+  return x < BPFREE_LOG1P_ABOVE && x > BPFREE_LOG1P_BELOW ? bpfree_small_log1p(x) : log_of(1.0f + x);
+}
+
 /* Probabilities: the softmax of the scores. */
 static void prepare(const float *y, uint32_t outputs, const bpfree_target *target, float *aid)
 {
@@ -32,7 +52,7 @@ static void prepare(const float *y, uint32_t outputs, const bpfree_target *targe
   float largest = y[0], sum = 0.0f;
   for (uint32_t c = 1; c < outputs; c++) largest = y[c] > largest ? y[c] : largest;
   for (uint32_t c = 0; c < outputs; c++) {
-    aid[c] = bpfree_exp32(y[c] - largest);
+    aid[c] = exp_of(y[c] - largest);
     sum += aid[c];
   }
   for (uint32_t c = 0; c < outputs; c++) aid[c] = aid[c] / sum;
@@ -50,8 +70,8 @@ static float change(const float *aid, uint32_t outputs, const bpfree_target *tar
                     uint32_t stride, float s)
 {
   float total = 0.0f;
-  for (uint32_t c = 0; c < outputs; c++) total += bpfree_expm1_one32(s * column[c * stride]) * aid[c];
-  return bpfree_log1p_one32(total) - s * column[target->label * stride];
+  for (uint32_t c = 0; c < outputs; c++) total += expm1_of(s * column[c * stride]) * aid[c];
+  return log1p_of(total) - s * column[target->label * stride];
 }
 
 const bpfree_closed BPFREE_KERNEL(closed_softmax_cross_entropy) = {prepare, gradient, change};
