@@ -55,9 +55,10 @@ class ModelTables:
 
 def device_tables(trainer) -> ModelTables:
     """The tables that a device trains with. Raises ValueError where it cannot."""
-    estimator, graph = trainer.estimator, trainer.graph
-    if reason := estimator.refusal(graph):
-        raise ValueError(f"trainer: expected what a device can train, got {reason}")
+    estimator, graph, row = trainer.estimator, trainer.graph, trainer.rows["estimator"]
+    reason = estimator.refusal(graph) if trainer.in_c else f"{row.name}: {row.c.reason}"
+    if reason:
+        raise ValueError(f"trainer: expected one that a device has room for, got {reason}")
     return model_tables(graph, estimator.sides, estimator.kept(graph))
 
 

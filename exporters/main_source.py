@@ -149,7 +149,8 @@ def layers_source(layers) -> str:
     for route in layers.routes:
         bends = f"bends{route.node}" if route.bends else 0
         if route.bends:
-            parts.append(rows(f"static const bpfree_bend {bends}", (braces((layers.slopes[k][1], k)) for k in route.bends)))
+            slopes = [braces((layers.slopes[k][1], k)) for k in route.bends]
+            parts.append(rows(f"static const bpfree_bend {bends}", slopes))
         column = layers.none if route.column is None else route.column
         routes.append(braces((bends, len(route.bends), route.node, route.tensor, column)))
     parts.append(rows("static const bpfree_route routes", routes))

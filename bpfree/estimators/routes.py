@@ -28,7 +28,11 @@ class Route:
 
 @dataclass(frozen=True)
 class Layers:
-    """`bpfree_layers` in plain numbers and symbols. none: stands for "no column"."""
+    """`bpfree_layers` in plain numbers and symbols.
+
+    loss, closed: number and symbol. slopes: those of the bends' ops, by node. none:
+    stands for "no column". kept: tensors that outlive a pass.
+    """
 
     loss: int
     closed: str
@@ -36,6 +40,7 @@ class Layers:
     routes: tuple[Route, ...]
     slopes: dict[int, tuple[int, str]]
     none: int
+    kept: frozenset[int]
 
 
 def trained(graph) -> list:

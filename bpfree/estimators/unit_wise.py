@@ -82,7 +82,7 @@ class UnitWise(LayerAccess):
     def refusal(self, graph) -> str | None:
         """A tensor-train layer: its gradient is projected from that of the whole W, which no device has room for."""
         node = dense_only(graph)
-        return node and f"{node}: unit_wise needs dense layers there"
+        return node and f"unit_wise and {node}: on a device it needs dense layers"
 
     def kept(self, graph) -> frozenset[int]:
         """What probes, slopes and outer products read."""
@@ -95,7 +95,7 @@ class UnitWise(LayerAccess):
         routes = routes_of(graph)
         ops = {k: OPS[graph.nodes[k].op] for route in routes for k in route.bends}
         slopes = {k: (op.number, op.slope) for k, op in ops.items()}
-        return Layers(loss.number, loss.closed, self.head == "exact", routes, slopes, len(graph.nodes))
+        return Layers(loss.number, loss.closed, self.head == "exact", routes, slopes, len(graph.nodes), kept(graph))
 
     def work(self, graph, batch_size: int) -> int:
         """What the loss needs of the scores, derivatives of the widest layer, and what is put aside to probe it."""

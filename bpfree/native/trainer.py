@@ -42,6 +42,8 @@ class NativeTrainer:
         ffi, lib = core().ffi, core().lib
         if data is not None and model.lanes != 1:
             raise ValueError(f'model: expected the "scalar" instruction set to stream samples, got "{model.isa}"')
+        if data is not None and layers is not None and not layers.kept <= model.tables.plan.keep:
+            raise ValueError("model: expected tables that keep what the estimator reads, such as device_tables makes")
         self.model = model
         self._settings = [ffi.new("float[]", list(settings)) for _, settings in links]
         self._links = ffi.new(
