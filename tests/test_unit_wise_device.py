@@ -121,7 +121,7 @@ def test_nothing_beyond_the_work_is_written():
 
 def test_tensor_trains_are_refused_with_their_name(tmp_path):
     trainer, theta = trainer_of("tensor trains")
-    with pytest.raises(ValueError, match=r"trainer: .* got unit_wise and node 'head' \(tt_linear\): .* dense layers"):
+    with pytest.raises(ValueError, match=r"trainer: .* got unit_wise and node 'a' \(tt_linear\): .* dense layers"):
         device_tables(trainer)
     model = bf.Model(trainer.graph, theta, trainer.frozen)
     with pytest.raises(ValueError, match="dense layers"):
