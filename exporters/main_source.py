@@ -143,16 +143,19 @@ def trainer(trainer) -> str:
     )
 
 
-def layers_source(layers) -> str:
-    """`static const bpfree_layers layers` and the arrays it points to."""
+def layers_source(layers, prefix: str = "", kernel_suffix: str = "") -> str:
+    """`static const bpfree_layers <prefix>layers` and the arrays it points to.
+
+    kernel_suffix: of one instruction set, where the host's build is meant.
+    """
     parts, routes = [], []
     for route in layers.routes:
-        bends = f"bends{route.node}" if route.bends else 0
+        bends = f"{prefix}bends{route.node}" if route.bends else 0
         if route.bends:
-            slopes = [braces((layers.slopes[k][1], k)) for k in route.bends]
+            slopes = [braces((f"{layers.slopes[k][1]}{kernel_suffix}", k)) for k in route.bends]
             parts.append(rows(f"static const bpfree_bend {bends}", slopes))
         column = layers.none if route.column is None else route.column
         routes.append(braces((bends, len(route.bends), route.node, route.tensor, column)))
-    parts.append(rows("static const bpfree_route routes", routes))
-    head = braces((f"&{layers.closed}", "routes", len(routes), int(layers.exact_head)))
-    return "".join(parts) + f"static const bpfree_layers layers = {head};\n"
+    parts.append(rows(f"static const bpfree_route {prefix}routes", routes))
+    head = braces((f"&{layers.closed}{kernel_suffix}", f"{prefix}routes", len(routes), int(layers.exact_head)))
+    return "".join(parts) + f"static const bpfree_layers {prefix}layers = {head};\n"
