@@ -38,7 +38,8 @@ class Fast:
     @staticmethod
     def contract(a, x, start=0.0):
         """y[p, m, n] = start + sum_k a[k, m] x[p, k, n]; a (K, M), x (P, K, N), start broadcasts."""
-        return np.matmul(a.T, x) + start
+        y = (a.T @ x[0])[None] if len(x) == 1 else np.matmul(a.T, x)  # a stack is slower where x is transposed
+        return y if np.ndim(start) == 0 and start == 0.0 else y + start
 
     @staticmethod
     def sum(values, axis: int = 0):

@@ -101,7 +101,7 @@ def restore(path, identity: dict, run: Run) -> Mark | None:
 
 
 def _fill(run, fields, document) -> Mark | None:
-    graph, state = run.model.graph, run.trainer.update.init(run.model.theta)
+    graph, state = run.model.graph, run.trainer.initial_state(run.model.theta)
     theta, values = (_floats(fields, name, size) for name, size in (("theta", graph.n_theta), ("state", _size(state))))
     ends = np.cumsum([part.size for part in state])[:-1]
     history = fields["history"].reshape(-1, len(Validation._fields))

@@ -229,7 +229,7 @@ def _through_scalars(journal, trainer, theta, engine, to_step):
     first, last = journal.first_step, journal.first_step + len(journal.records)
     stop = last if to_step is None else check_count("to_step", to_step, first, last)
     snapshots = {s.step: s for s in journal.snapshots}
-    state = trainer.update.init(theta)
+    state = trainer.initial_state(theta)
     if first and state and first not in snapshots:
         raise ValueError("journal: expected the run's first step, as the update has state; got a later one")
     for step in range(first, stop + 1):

@@ -108,7 +108,7 @@ class _Network(BaseEstimator):
             self.model_.graph, self.model_.frozen, self._loss, self._estimator(), self._update(), batch_size, self._seed
         )
         if self._state is None:
-            self._state = trainer.update.init(self.model_.theta)
+            self._state = trainer.initial_state(self.model_.theta)
         batch, engine = make_batch(self.model_.graph, trainer.loss, x, target), get_engine(self.engine)
         for first in range(0, len(x) - batch_size + 1, batch_size):
             samples = batch.take(slice(first, first + batch_size))

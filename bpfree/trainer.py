@@ -16,7 +16,7 @@ from bpfree.losses import get_loss
 from bpfree.schedules import SCHEDULES
 from bpfree.schedules.table import Schedule, start_of
 from bpfree.updates import UPDATES
-from bpfree.updates.table import Update
+from bpfree.updates.table import Record, Update
 
 
 @dataclass(frozen=True, eq=False)
@@ -49,6 +49,7 @@ class Trainer:
             UPDATES.of(self.update)  # raises, listing the updates there are
         links = tuple(UPDATES.of(link) for link in self.update.links)
         rows = {"estimator": ESTIMATORS.of(self.estimator), "links": links, "loss": self.loss}
+        self.update.check_estimator(rows["estimator"])
         rows["schedules"] = {name: schedule and SCHEDULES.of(schedule) for name, schedule in self.schedules.items()}
         object.__setattr__(self, "rows", rows)
         if self.graph.n_theta == 0:
@@ -78,6 +79,12 @@ class Trainer:
         return self.estimator.record_shape(self.graph)
 
     @property
+    def n_record(self) -> int:
+        """Coefficients of a step."""
+        groups, each = self.record_shape
+        return groups * each
+
+    @property
     def evaluations(self) -> int:
         """Loss evaluations of one step, each of batch_size samples."""
         return self.estimator.evaluations(self.graph)
@@ -90,7 +97,13 @@ class Trainer:
     @property
     def n_state(self) -> int:
         """Floats of the update's state."""
-        return sum(link.n_vectors * self.graph.n_theta + link.n_scalars for link in self.update.links)
+        return self.update.n_state(self.graph.n_theta, self.n_record)
+
+    @property
+    def n_work(self) -> int:
+        """Floats a device works in, as `bpfree_work_size` says; weights of a window's records are among them."""
+        own = self.estimator.work(self.graph, self.batch_size)
+        return own and own + self.update.links[0].window * self.record_shape[1]
 
     @property
     def schedules(self) -> dict:
@@ -108,6 +121,16 @@ class Trainer:
             expected = f"shape {self.record_shape} of this estimator"
             raise ValueError(f"coefficients: expected {expected}, got {coefficients.shape}")
         return self.estimator.gradient(self.graph, self.seed, step, self.update.cut(coefficients))
+
+    def initial_state(self, theta) -> list:
+        """The update's state before the first step."""
+        return self.update.init(theta, self.n_record)
+
+    @np.errstate(over="ignore", invalid="ignore", under="ignore")  # an overflow is a result, looked for in theta
+    def apply(self, theta, state, step: int, coefficients) -> tuple:
+        """The next theta and state from the record of a step, in theta's precision."""
+        record = Record(coefficients, self.estimator.averaged, self.gradient)
+        return self.update.update(self.gradient(step, coefficients), state, theta, step, record)
 
     def indices(self, step: int, n_samples: int) -> np.ndarray:
         """Indices of the minibatch at a step, of n samples in shuffled epochs."""
@@ -146,5 +169,6 @@ class Trainer:
             "mu": start_of(e.mu),
             "scale": e.factor(self.graph),
             "layers": e.layers(self.graph, self.loss) if self.in_c else None,
+            **e.native_settings(self.graph),
             **{name: (row.number, self.schedules[name].settings) for name, row in schedules.items() if row},
         }

@@ -129,7 +129,7 @@ def train(
     plan = Plan(trainer, engine, batch, held_out, total, last, validate_every, patience, callbacks)
 
     run = Run(Model(model.graph, model.theta, model.frozen), trainer, Journal(model.hash, trainer.settings()))
-    run.state = trainer.update.init(model.theta)
+    run.state = trainer.initial_state(model.theta)
     run.data_bytes = sum(part.nbytes for b in (batch, held_out) if b for part in vars(b).values() if part is not None)
     try:
         keeper.begin(run, _identity(run, plan, data, validation, keeper) if keeper.checkpoint else {})
@@ -167,7 +167,7 @@ def _walk(plan: Plan, run: Run, keeper: Keeper, show) -> End:
         if not estimate.finite:
             what = "a loss is not finite; nothing was updated: try a smaller lr or mu"
             return End("nonfinite_loss", f"step {step}: {what}")
-        record = estimate.coefficients.astype(np.float32)
+        record = estimate.coefficients.astype(np.float32, copy=False)
         theta, state = engine.apply(trainer, run.model.theta, run.state, step, record)
         if not np.isfinite(theta).all():
             return End("overflow", f"step {step}: the update overflows; it was not made: try a smaller lr, or clip")

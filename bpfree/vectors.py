@@ -15,7 +15,7 @@ from bpfree.estimators.cge import CGE
 from bpfree.estimators.rge import RGE
 from bpfree.estimators.unit_wise import UnitWise
 from bpfree.exporters import main_source, model_source
-from bpfree.exporters.c_text import array, braces, float_literal
+from bpfree.exporters.c_text import array, braces, float_literal, rows
 from bpfree.graph import theta_hash
 from bpfree.layers import Linear, ReLU, Residual, Sin, Tanh, TTLinear, assemble, initial_parameters, stack
 from bpfree.math32 import cos32, exp32, expm1_32, log1p_32, log32, sigmoid32, sin32, tanh32
@@ -38,14 +38,15 @@ _ESTIMATORS = (
     ("sphere_layers", RGE(n_queries=1, mu=2.0**-6, direction="sphere", grouping="layer")),
     ("coordinates", CGE(fraction=0.06, mu=0.02, rescale=True)),
     ("coordinates_one_sided", CGE(fraction=0.04, two_sided=False)),
+    ("coordinates_erk", CGE(fraction=0.1, two_sided=False, rescale=True, mask_refresh=3, ratios="erk")),
 )
 # Their records are as long as theta, so theirs is a small network; its probes start in all three ways.
 _UNITS = (
     ("units", UnitWise(mu=0.02)),
     ("units_one_sided", UnitWise(mu=2.0**-9, two_sided=False, head="probe")),
 )
-# name, loss, inputs, layers, names of the frozen slices, estimators. Sizes are odd on purpose: blocks of signs end in the
-# middle, an input is padded, the two tensor trains are swept from different ends, and the first tensor of
+# name, loss, inputs, layers, names of the frozen slices, estimators. Sizes are odd on purpose: blocks of signs end
+# in the middle, an input is padded, the two tensor trains are swept from different ends, and the first tensor of
 # `dense` does not depend on theta, so that both sides of a pair share it.
 _NETWORKS = (
     ("dense", "softmax_cross_entropy", 7, _DENSE, ("linear1.weight", "linear1.bias"), _ESTIMATORS),
@@ -90,9 +91,11 @@ typedef struct golden_run {
   uint32_t estimator; /* number */
   uint32_t seed, batch, n_queries, grouping, two_sided;
   float mu, scale, lr;
+  const bpfree_layers *layers;
+  const bpfree_mask *masks;
+  uint32_t mask_refresh;
   uint32_t n_coefficients;   /* a step */
   const float *coefficients; /* (GOLDEN_STEPS, n_coefficients) */
-  const bpfree_layers *layers; /* or NULL */
   uint64_t hash[GOLDEN_HASHES];
 } golden_run;
 """
@@ -151,7 +154,7 @@ def _network_text(name, trainer, theta, batch) -> str:
 def _run_text(name, how, trainer, theta, batch, order) -> tuple[str, str]:
     """The record of every step as an array, and the run's row."""
     engine, records, hashes = ReferenceEngine(exact=True), [], []
-    state = trainer.update.init(theta)
+    state = trainer.initial_state(theta)
     for step, indices in enumerate(order):
         estimate = trainer.estimate(engine, theta, batch.take(indices), step)
         theta, state = engine.apply(trainer, theta, state, step, estimate.coefficients)
@@ -161,11 +164,16 @@ def _run_text(name, how, trainer, theta, batch, order) -> tuple[str, str]:
     run, table = trainer.native_settings(), f"{name}_{how}_coefficients"
     counts = [int(run[key]) for key in ("estimator", "seed", "batch", "n_queries", "grouping", "two_sided")]
     reals = map(float_literal, (run["mu"], run["scale"], trainer.update.lr))
-    layers = f"&{name}_{how}_layers" if run["layers"] else "NULL"
-    row = (f'"{name}, {how}"', f"&{name}_network", *counts, *reals, records[0].size, table, layers, braces(hashes))
-    text = array(f"static const float {table}", map(float_literal, np.concatenate(records)))
+    text, masks = array(f"static const float {table}", map(float_literal, np.concatenate(records))), 0
+    if run.get("masks"):
+        masks = f"{name}_{how}_masks"
+        text += rows(f"static const bpfree_mask {masks}", (braces((n, float_literal(s))) for n, s in run["masks"]))
+    looked = ["NULL"]
     if run["layers"]:
+        looked = [f"&{name}_{how}_layers"]
         text += main_source.layers_source(run["layers"], f"{name}_{how}_", "_scalar")
+    looked += [masks, run.get("mask_refresh", 1)]
+    row = (f'"{name}, {how}"', f"&{name}_network", *counts, *reals, *looked, records[0].size, table, braces(hashes))
     return text, f"  {braces(row)},"
 
 

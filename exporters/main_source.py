@@ -3,8 +3,6 @@
 
 from __future__ import annotations
 
-import numpy as np
-
 from bpfree.exporters.c_text import array, braces, float_literal, rows
 from bpfree.rng import BLOCK
 from bpfree.schedules.table import start_of
@@ -39,7 +37,7 @@ const bpfree_trainer trainer = {{
   &model, &{estimator}, links, {loss}, sample, 0, {n_links},
   {seed}u /* seed */, {batch} /* batch */, {n_queries} /* n_queries */, {grouping}, {two_sided} /* two_sided */,
   {mu} /* mu */, {clip} /* clip */, {scale} /* scale */, {mu_schedule}, {lr_schedule},
-  {layers_pointer}
+  {layers_pointer} /* layers */, {masks} /* masks */, {mask_refresh} /* mask_refresh */
 }};
 """
 
@@ -97,14 +95,12 @@ def main(steps: int, marks) -> str:
 
 def trainer_sizes(tables: ModelTables, trainer) -> list[tuple]:
     """Macros (name, value, comment) of model.h for a training program."""
-    theta = np.zeros(tables.n_theta, np.float32)
     groups, each = trainer.estimator.record_shape(trainer.graph)
-    work = trainer.estimator.work(trainer.graph, trainer.batch_size)
     return [
         ("TRAINER_ARENA", max(BLOCK, tables.plan.floats(1)), "floats: activations, or a chunk of gradient"),
         ("TRAINER_RECORD", groups * each, "floats of a step's record"),
-        ("TRAINER_STATE", sum(part.size for part in trainer.update.init(theta)), "floats of the update's state"),
-        ("TRAINER_WORK", work, "floats the estimator works in"),
+        ("TRAINER_STATE", trainer.n_state, "floats of the update's state"),
+        ("TRAINER_WORK", trainer.n_work, "floats the estimator works in"),
     ]
 
 
@@ -122,11 +118,17 @@ def trainer(trainer) -> str:
             own = trainer.schedules[name].settings
             arrays.append(array(f"static const float {name}_settings", map(float_literal, own)))
             schedules[name] = braces((row.c, f"{name}_settings"))
+    own = {"mask_refresh": 1, "masks": None, **trainer.estimator.native_settings(trainer.graph)}
+    if own["masks"] is not None:
+        masks = [braces((count, float_literal(scale))) for count, scale in own["masks"]]
+        arrays.append(rows("static const bpfree_mask masks", masks, [part.name for part in trainer.graph.slices]))
     layers = trainer.estimator.layers(trainer.graph, trainer.loss)
     return _TRAINER.format(
         **schedules,
+        masks="0" if own["masks"] is None else "masks",
+        mask_refresh=own["mask_refresh"],
         layers=layers_source(layers) if layers else "",
-        layers_pointer="&layers" if layers else "0 /* no layers */",
+        layers_pointer="&layers" if layers else "0",
         settings="".join(arrays),
         links=braces(links),
         n_links=len(links),

@@ -8,6 +8,7 @@ import numpy as np
 
 from bpfree import native, rng
 from bpfree.engines import CompiledEngine, ReferenceEngine
+from bpfree.estimators import ESTIMATORS
 from bpfree.estimators.cge import CGE
 from bpfree.estimators.layer_access import HEADS
 from bpfree.estimators.node_perturbation import NodePerturbation
@@ -21,13 +22,16 @@ from bpfree.ops import OPS
 from bpfree.schedules.cosine_decay import cosine_decay
 from bpfree.schedules.exponential_decay import exponential_decay
 from bpfree.schedules.linear_decay import linear_decay
+from bpfree.schedules.power_decay import power_decay
 from bpfree.tables import model_tables
 from bpfree.updates.adam import Adam
 from bpfree.updates.chain import chain, clip
 from bpfree.updates.momentum import Momentum
+from bpfree.updates.normalize import Normalize
 from bpfree.updates.sgd import SGD
 from bpfree.updates.sign_sgd import SignSGD
 from bpfree.updates.weight_decay import WeightDecay
+from bpfree.updates.window_momentum import WindowMomentum
 
 ISAS = native.isa_names()
 ENGINES = ["exact", *(f"compiled-{isa}" for isa in ISAS)]
@@ -61,7 +65,9 @@ ESTIMATOR_SETTINGS = {
             for fraction in FRACTIONS
             for two_sided in (True, False)
         ),
-        CGE(0.3, mu=linear_decay(0.1, steps=3, end=0.01)),
+        CGE(0.3, mu=linear_decay(0.1, steps=3, end=0.01), mask_refresh=2),
+        CGE(0.4, mu=0.02, ratios="uniform", mask_refresh=3),
+        CGE(0.7, mu=0.02, two_sided=False, ratios="erk", rescale=True),
     ],
     "unit_wise": [
         *(UnitWise(0.02, two_sided=two_sided, head=head) for two_sided in (True, False) for head in HEADS),
@@ -81,7 +87,11 @@ UPDATE_SETTINGS = {
     "sign_sgd": [SignSGD(0.003)],
     "adam": [Adam(0.01), Adam(0.1, beta1=0.5, beta2=0.7, epsilon=1e-3)],
     "weight_decay": [WeightDecay(0.01)],
-}
+    "normalize": [Normalize(), Normalize(floor=1.0)],
+    "window_momentum": [
+        WindowMomentum(0.02), WindowMomentum(0.3, beta=0.5, window=3), WindowMomentum(0.1, beta=0.0, window=1),
+    ],
+}  # fmt: skip
 """Settings to try, by row of the table of updates."""
 
 SCHEDULE_SETTINGS = {
@@ -90,6 +100,7 @@ SCHEDULE_SETTINGS = {
         exponential_decay(0.005, 0.8, every=9), exponential_decay(1.0, 0.999, end=0.25, warmup=20),
     ],
     "linear_decay": [linear_decay(0.1, steps=10), linear_decay(0.3, steps=99, end=0.4, warmup=5)],
+    "power_decay": [power_decay(0.1), power_decay(0.3, 0.101, stability=100, end=0.2, warmup=5), power_decay(2.0, 1.0)],
 }  # fmt: skip
 """Settings to try, by row of the table of schedules."""
 
@@ -98,9 +109,16 @@ CHAINS = [
     chain(clip(0.02), WeightDecay(0.01), Adam(0.02)),
     chain(Momentum(0.1), WeightDecay(1e-3), SGD(0.9)),
     chain(Adam(0.01), Momentum(1.0, beta=0.5), WeightDecay(1e-4)),
+    chain(clip(0.5), Normalize(), SGD(0.02)),
+    chain(clip(0.5), WindowMomentum(power_decay(0.1), window=2), Normalize(0.3), WeightDecay(1e-3), Adam(0.1)),
     chain(clip(0.02), Adam(cosine_decay(0.02, steps=4, end=0.001, warmup=2)), WeightDecay(1e-4)),
 ]
 """Updates of several links: every kind of state before and behind another."""
+
+
+def fits(estimator, update):
+    """Can this update work with this estimator?"""
+    return ESTIMATORS.of(estimator).journal == "SCALARS" or not update.links[0].window
 
 
 def make_engine(name):

@@ -86,6 +86,11 @@ def test_ctrl_c_twice_leaves_both_files_whole_and_says_how_to_go_on():
         (["--lr-schedule", "staircase"], "--lr-schedule"),
         (["--lr-schedule", "exponential_decay"], "--lr-rate: expected a number in (0, 1] as well"),
         (["--lr-schedule", "cosine_decay", "--lr-rate", 0.5], "--lr-rate: a setting of --lr-schedule exponential"),
+        (["--lr-schedule", "power_decay", "--lr-power", 2], "--lr-power: expected a number in (0, 1], got 2.0"),
+        (["--lr-stability", 3], "--lr-stability: a setting of --lr-schedule power_decay, got"),
+        (["--update", "window_momentum", "--window", 0], "--window: expected an integer in [1, 4096], got 0"),
+        (["--update", "window_momentum", "--normalize"], "--normalize, --weight-decay: links before the update"),
+        (["--update", "window_momentum", "--estimator", "cge"], "got cge: use Momentum there"),
         (["--lr-end", 0.1], "--lr-end: a setting of --lr-schedule cosine_decay or"),
         (["--lr-schedule", "linear_decay", "--lr-steps", 0], "--lr-steps: expected an integer in [1, 16777216], got 0"),
         (["--lr-schedule", "linear_decay", "--lr-warmup", -1], "--lr-warmup: expected an integer in [0, 16777216]"),
@@ -131,6 +136,26 @@ def test_schedules_are_those_of_python():
     told = document(*SHORT, "--max-forwards", forwards, "--lr-schedule", "linear_decay")
     assert told["steps"] == 7 and "LinearDecay(start=0.005, end=0.0, warmup=0, steps=7)" in told["settings"]["update"]
     assert told["outcome_code"] == "budget" and told["forwards"] == forwards - 1
+
+
+def test_powers_of_the_steps_start_from_spalls_settings():
+    told = document(*SHORT, "--max-steps", 30, "--lr-schedule", "power_decay", "--mu-schedule", "power_decay")
+    assert "PowerDecay(start=0.005, end=0.0, warmup=0, power=0.602, stability=3)" in told["settings"]["update"]
+    mu = bf.spall_gains(1.0, 2.0**-7)[1]
+    assert repr(mu) in told["settings"]["estimator"]
+    told = document(*SHORT, "--max-steps", 3, "--lr-schedule", "power_decay", "--lr-power", 0.5, "--lr-stability", 9)
+    assert "power=0.5, stability=9" in told["settings"]["update"]
+
+
+def test_updates_that_see_the_record_are_those_of_python():
+    update = ("--update", "window_momentum", "--lr", 0.02, "--beta", 0.8, "--window", 3, "--clip", 2)
+    told = document(*SHORT, "--max-steps", 6, *update)
+    settings = {"estimator": bf.RGE(2), "batch_size": 32, "max_steps": 6}
+    window = bf.chain(bf.clip(2), bf.WindowMomentum(0.02, beta=0.8, window=3))
+    assert told["hash"] == bf.train(mlp(), DIGITS.train, update=window, **settings).model.hash
+    told = document(*SHORT, "--max-steps", 6, "--update", "sgd", "--lr", 0.02, "--normalize")
+    normalised = bf.chain(bf.Normalize(), bf.SGD(0.02))
+    assert told["hash"] == bf.train(mlp(), DIGITS.train, update=normalised, **settings).model.hash
 
 
 def test_a_schedule_of_a_recipe_is_for_its_own_update(monkeypatch):

@@ -209,7 +209,7 @@ def test_compressed_and_damaged_data_are_refused():
         (["--grouping", "row"], "--grouping: expected one of 'joint', 'layer', 'tensor', got 'row'"),
         (["--lr", 0], "--lr: expected a finite number > 0, got 0.0"),
         (["--lr", "fast"], "--lr"),
-        (["--update", "sgd", "--beta", 0.9], "--beta: a setting of --update momentum, got --update sgd"),
+        (["--update", "sgd", "--beta", 0.9], "--beta: a setting of --update momentum or window_momentum, got"),
         (["--beta2", 0.9, "--update", "momentum"], "--beta2: a setting of --update adam, got --update momentum"),
         (["--update", "adam", "--beta1", 1], "--beta1: expected a number in [0, 1), got 1.0"),
         (["--update", "adamw"], "--update"),

@@ -162,15 +162,26 @@ def test_estimators_that_are_not_used_are_not_linked(tmp_path):
         bf.chain(bf.clip(0.01), bf.SGD(0.1)),
         bf.SGD(bf.cosine_decay(0.1, steps=6, end=0.01, warmup=2)),
         bf.chain(bf.Momentum(bf.exponential_decay(0.1, 0.8)), bf.WeightDecay(1e-3)),
+        bf.chain(bf.clip(0.05), bf.WindowMomentum(bf.power_decay(0.1), window=3), bf.Normalize()),
     ],
-    ids=["momentum", "sign", "chain", "clip", "schedule", "schedule of a chain"],
+    ids=["momentum", "sign", "chain", "clip", "schedule", "schedule of a chain", "window"],
 )
 def test_every_update_runs_on_the_device(tmp_path, update):
     model, run = trained("dense", 8, update=update, n_queries=1)
     built, result = on_device(tmp_path, model, run, 8)
     assert f"{result.hash:016x}" == run.model.hash
-    state = sum(part.size for part in update.init(model.theta))
+    state = sum(part.size for part in run.trainer.initial_state(model.theta))
     assert f"#define TRAINER_STATE {state} " in (tmp_path / "model.h").read_text()
+
+
+def test_a_window_of_drawn_directions_has_room_for_their_weights(tmp_path):
+    update = bf.chain(bf.clip(0.5), bf.WindowMomentum(0.02, window=3))
+    model, run = trained_by(bf.RGE(2, direction="sphere", grouping="layer"), "tt", 5, update=update)
+    _, result = on_device(tmp_path, model, run, 5)
+    assert f"{result.hash:016x}" == run.model.hash
+    loop = device_loop(run.trainer, DIGITS.x, LABELS.astype(np.uint32))
+    text = (tmp_path / "model.h").read_text()
+    assert f"#define TRAINER_WORK {loop.work.size} " in text and f"#define TRAINER_STATE {loop.state.size} " in text
 
 
 def test_mu_may_follow_a_schedule_on_the_device(tmp_path):

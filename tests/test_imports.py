@@ -40,6 +40,7 @@ FLOORS = [
     ["run"],
     ["checkpoint"],
     ["plan"],
+    ["ratios"],
     ["keeper"],
     ["training"],
     ["heads"],

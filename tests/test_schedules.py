@@ -21,6 +21,7 @@ def closed_form(schedule, step):
     value = {
         "CosineDecay": lambda: end + (start - end) * (1 + math.cos(math.pi * share)) / 2,
         "LinearDecay": lambda: start + (end - start) * share,
+        "PowerDecay": lambda: max(start * (1 + step / (schedule.stability + 1)) ** -schedule.power, end),
         "ExponentialDecay": lambda: max(start * schedule.rate ** (step // schedule.every), end),
     }[type(schedule).__name__]()
     return value * min(1.0, (step + 1) / schedule.warmup) if schedule.warmup else value
@@ -41,6 +42,52 @@ def test_the_same_bits_in_c(schedule):
     number = SCHEDULES.of(schedule).number
     for step in [*STEPS, *range(200)]:
         assert native.schedule_factor(number, schedule.settings, step) == schedule.factor(step), step
+
+
+@pytest.mark.parametrize("power", [0.101, 0.5, 0.602, 1.0])
+@pytest.mark.parametrize("stability", [0, 1, 100, 2**24])
+def test_powers_of_the_steps_are_accurate(power, stability):
+    """Relative to the value itself, over all steps that there are."""
+    schedule = bf.power_decay(1.0, power, stability=stability)
+    steps = sorted({*STEPS, *(int(1.3**k) for k in range(84))})
+    expected = [(1 + step / (stability + 1)) ** -power for step in steps]
+    np.testing.assert_allclose([schedule.value(step) for step in steps], expected, rtol=1e-6)
+    assert schedule.value(0) == 1 and schedule.least <= schedule.value(2**32 - 1) * (1 + 1e-6)
+    assert all(np.diff([schedule.value(step) for step in steps]) <= 0)
+
+
+@pytest.mark.parametrize(("a", "c", "stability"), [(0.16, 0.1, 0), (2.0, 1e-3, 100), (1e-3, 0.5, 2**20)])
+def test_spalls_gains_are_those_of_the_papers(a, c, stability):
+    """a_k = a / (A + k + 1)^0.602, c_k = c / (k + 1)^0.101, for k from 0."""
+    lr, mu = bf.spall_gains(a, c, stability=stability)
+    for k in STEPS:
+        assert lr.value(k) == pytest.approx(a / (stability + k + 1) ** 0.602, rel=3e-6)
+        assert mu.value(k) == pytest.approx(c / (k + 1) ** 0.101, rel=3e-6)
+
+
+def test_spalls_gains_find_a_minimum_in_noise():
+    """SPSA as published, one pair of losses a step: far below where a rate that stays keeps jumping."""
+    noise, best = np.random.default_rng(3), np.array([1.0, -1.0, 0.5])
+
+    def loss(theta):
+        return float(((theta - best) ** 2).sum() + 0.1 * noise.normal())
+
+    lr, mu = bf.spall_gains(a=2.0, c=0.2, stability=50)
+    errors = {}
+    for name, rate in {"spall": lr, "constant": lr.start}.items():
+        tails = []
+        theta, _ = bf.minimize(
+            loss, np.zeros(3), estimator=bf.RGE(mu=mu), update=bf.SGD(rate), max_steps=2000,
+            callbacks=lambda step, history, seen=tails: seen.append(((history.theta - best) ** 2).sum()),
+        )  # fmt: skip
+        errors[name] = np.mean(tails[-300:])
+    assert errors["spall"] < 0.3 * errors["constant"] and errors["spall"] < 0.03
+
+
+def test_a_power_may_be_a_radius_without_an_end():
+    assert bf.RGE(mu=bf.power_decay(0.1, 0.101)).mu_at(2**32 - 1) > 0
+    with pytest.raises(ValueError, match="mu: expected a schedule that stays above 0"):
+        bf.RGE(mu=bf.power_decay(1e-35, 1.0))
 
 
 @pytest.mark.parametrize("engine", ENGINES)
@@ -115,6 +162,15 @@ BAD = [
     (lambda: bf.exponential_decay(0.1, 1.5), r"rate: expected a number in \(0, 1\], got 1\.5"),
     (lambda: bf.exponential_decay(0.1, 0.5, every=0), r"every: expected an integer in .*, got 0"),
     (lambda: bf.exponential_decay(0.1, 0.5, end=1), r"end: expected at most start=0\.1, got 1"),
+    (lambda: bf.power_decay(0.1, 1.5), r"power: expected a number in \(0, 1\], got 1\.5"),
+    (lambda: bf.power_decay(0.1, 0), "power: expected a finite number > 0, got 0"),
+    (lambda: bf.power_decay(0.1, stability=-1), r"stability: expected an integer in \[0, 16777216\], got -1"),
+    (lambda: bf.power_decay(0.1, end=1), r"end: expected at most start=0\.1, got 1"),
+    (lambda: bf.spall_gains(0, 1), "a: expected a finite number > 0, got 0"),
+    (lambda: bf.spall_gains(1, -1), "c: expected a finite number > 0, got -1"),
+    (lambda: bf.spall_gains(1, 1, alpha=2), r"alpha: expected a number in \(0, 1\], got 2"),
+    (lambda: bf.spall_gains(1, 1, gamma="a"), "gamma: expected a number, got 'a'"),
+    (lambda: bf.spall_gains(1, 1, stability=1.5), r"stability: expected an integer in .*, got 1\.5"),
     (lambda: bf.RGE(mu=bf.cosine_decay(0.1, 10)), "mu: expected a schedule that stays above 0, got .* give it end="),
 ]
 

@@ -38,7 +38,7 @@ def test_every_update_survives_the_round_trip(update):
     again = bf.Trainer.from_settings(MODEL, one.settings())
     assert again.update == update and again.fingerprint() == one.fingerprint()
     assert (again.loss, again.batch_size, again.seed) == (one.loss, 4, 9)
-    assert one.n_state == sum(part.size for part in update.init(MODEL.theta))
+    assert one.n_state == sum(part.size for part in one.initial_state(MODEL.theta))
 
 
 @pytest.mark.parametrize("schedule", ALL_SCHEDULES, ids=show)

@@ -9,6 +9,7 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
 from bpfree import __version__, native
+from bpfree.bench.rows import THREADS
 
 
 def machine() -> dict[str, str]:
@@ -19,10 +20,12 @@ def machine() -> dict[str, str]:
         "python": platform.python_version(),
         "numpy": f"{version('numpy')}, {_blas()}",
     }
-    try:
-        facts["onnxruntime"] = version("onnxruntime")
-    except PackageNotFoundError:
-        facts["onnxruntime"] = "not installed"
+    for rival in ("onnxruntime", "torch"):
+        try:
+            facts[rival] = version(rival)
+        except PackageNotFoundError:
+            facts[rival] = "not installed"
+    facts["threads"] = f"{THREADS}, for BLAS, rivals and our engine"
     return facts
 
 
@@ -59,8 +62,9 @@ def show(rows, console) -> None:
         if r["case"] != case:
             case = r["case"]
             table.add_row(case, style="bold" if "/" not in case else None)
-        value = "missing" if r["value"] is None else _short(r["value"])
-        table.add_row(f"  {r['metric']}", value, _short(r["std"]), _short(r["ratio"]), _source(r, notes))
+        short = _share if r["metric"].endswith("accuracy") else _short
+        value = "missing" if r["value"] is None else short(r["value"])
+        table.add_row(f"  {r['metric']}", value, short(r["std"]), _short(r["ratio"]), _source(r, notes))
     console.print(table)
     for number, note in enumerate(notes, 1):
         console.print(f"[{number}] {note}", highlight=False, markup=False)
@@ -74,6 +78,11 @@ def _source(row, notes: list[str]) -> str:
     if reference not in notes:
         notes.append(reference)
     return f"\\[{notes.index(reference) + 1}]"
+
+
+def _share(value) -> str:
+    """An accuracy: tenths of a percent are what methods differ by."""
+    return "" if value is None else f"{value:.2%}"
 
 
 def _short(value) -> str:

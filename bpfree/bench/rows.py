@@ -6,6 +6,9 @@ from __future__ import annotations
 import time
 from statistics import median, stdev
 
+THREADS = 1
+"""Of BLAS, of rivals and of our engine, in everything that is timed."""
+
 FIELDS = ("bench", "case", "metric", "value", "unit", "reference", "ratio", "seeds", "std")
 
 

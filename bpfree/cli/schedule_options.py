@@ -16,6 +16,8 @@ CONSTANT = "constant"
 _KINDS = {
     "steps": (int, "N", "Steps of cosine_decay and linear_decay; default: those of the run."),
     "rate": (float, "X", "What exponential_decay multiplies by."),
+    "power": (float, "X", "What power_decay falls by a power of; default: 0.602 of lr, 0.101 of mu (Spall)."),
+    "stability": (int, "N", "Steps before power_decay falls in earnest; default: 0 of mu, a tenth of the run of lr."),
     "every": (int, "N", "Steps between two multiplications of exponential_decay.  [default: 1]"),
     "end": (float, "X", "Where it stops falling.  [default: 0]"),
     "warmup": (int, "N", "First steps, over which it grows in equal parts.  [default: 0]"),
@@ -62,7 +64,8 @@ def with_schedule(settings, what: str, values: dict, steps: int):
     if not values:
         return settings
     row = SCHEDULES[values["schedule"]]
-    defaults = {"start": getattr(settings, what), "end": 0.0, "warmup": 0, "steps": steps, "every": 1}
+    own_power = {"power": 0.602, "stability": steps // 10} if what == "lr" else {"power": 0.101, "stability": 0}
+    defaults = {"start": getattr(settings, what), "end": 0.0, "warmup": 0, "steps": steps, "every": 1, **own_power}
     chosen = {**defaults, **{name: value for name, value in values.items() if name != "schedule"}}
     own = [field.name for field in fields(row.settings)]
     if "rate" in own and "rate" not in chosen:

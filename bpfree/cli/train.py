@@ -130,7 +130,7 @@ class _Plan:
         self.batch_size = given["batch_size"] if given["batch_size"] is not None else min(defaults["batch_size"], n)
         self.budget = {name: given[name] for name in _BUDGETS if given[name] is not None}
         self.budget = self.budget or {name: defaults[name] for name in _BUDGETS if name in defaults}
-        self.estimator, self.update = build(given, defaults, self.plan_steps)
+        self.estimator, self.update = build(given, defaults, self.plan_steps, self.layer_shares)
         self.out = given["out"] or Path(f"bpfree-{data.name}.npz")
         self.journal_every = given["journal_every"]
         if given["journal"] is not None and self.journal_every is None and _journal_kind(self.estimator) == "SNAPSHOT":
@@ -149,6 +149,16 @@ class _Plan:
             graph = self.model.graph
             trainer = Trainer(graph, self.model.frozen, self.loss, estimator, update, self.batch_size)
             return max(1, count_steps(trainer, n, **budget)[0])
+
+    def layer_shares(self, method: str, fraction: float) -> tuple[float, ...]:
+        """Ratios that are computed of the model and the training samples."""
+        from bpfree.ratios import layer_ratios
+
+        with usage(x="data", y="data"):
+            return layer_ratios(
+                method, self.model, self.data.splits["train"], fraction=fraction, loss=self.loss,
+                seed=self.given["seed"], engine=self.given["engine"],
+            )  # fmt: skip
 
     def check_output(self) -> None:
         """Nothing that would be lost, and nothing that would fail after minutes."""

@@ -3,17 +3,18 @@
 
 from __future__ import annotations
 
-from dataclasses import MISSING, fields
+from dataclasses import MISSING, fields, replace
 from typing import get_args, get_type_hints
 
 import click
 
 from bpfree.cli.commands import option, usage
 from bpfree.cli.schedule_options import schedule_options, schedule_values, with_schedule
-from bpfree.estimators import ESTIMATORS
+from bpfree.estimators import ESTIMATORS, masks
 from bpfree.schedules.table import Schedule
 from bpfree.updates import UPDATES
 from bpfree.updates.chain import chain, clip
+from bpfree.updates.normalize import Normalize
 from bpfree.updates.weight_decay import WeightDecay
 
 ESTIMATOR_KINDS = {row.settings.__name__.lower(): row.settings for row in ESTIMATORS}
@@ -27,11 +28,15 @@ HELP = {
     "fraction": "Share of the parameters probed in a step, others every time.",
     "head": "Derivatives by the scores: exact, in closed form, or probe, by differences.",
     "rescale": "Divide by the fraction, so that the estimate is as long as the gradient.",
+    "mask_refresh": "Steps that the same parameters are probed for.",
+    "ratios": "Where the probed share lies: uniform, erk, magnitude or grasp shares of each parameter tensor; "
+    "none: drawn from all parameters together.",
     "mu": "Smoothing radius, in units of the parameters.",
     "two_sided": "Losses at theta + mu u and theta - mu u, or at theta + mu u and theta.",
     "grouping": "Parameters that move at once: joint (all), layer or tensor.",
     "lr": "Learning rate.",
     "beta": "Share of the velocity that stays.",
+    "window": "Steps whose gradients are rebuilt, in the place of a stored velocity.",
     "beta1": "Share of the mean that stays.",
     "beta2": "Share of the mean square that stays.",
     "epsilon": "Added to the root of the mean square.",
@@ -74,6 +79,9 @@ def _field_option(name: str, kinds, group: str):
     if hints == {bool}:
         off = "one-sided" if name == "two_sided" else f"no-{flag}"
         return option(f"--{flag}/--{off}", name, default=None, group=group, help=text)
+    if name == "ratios":
+        kind = click.Choice([*masks.DENSITIES, *masks.COMPUTED])
+        return option(f"--{flag}", name, type=kind, default=None, group=group, help=text)
     kind = _NumberOrName() if {float, str} <= hints else next((k for k in (float, int, str) if k in hints), str)
     metavar = {int: "N", float: "X", str: "NAME"}.get(kind, "X|NAME")
     return option(f"--{flag}", name, type=kind, metavar=metavar, default=None, group=group, help=text)
@@ -89,6 +97,8 @@ def _defaults(name: str, kinds) -> str:
 
 
 def _shown(value) -> str:
+    if value is None:
+        return "none"
     if isinstance(value, bool):
         return "yes" if value else "no"
     return f"{value:g}" if isinstance(value, float) else str(value)
@@ -107,6 +117,8 @@ def training_options(command):
         *schedule_options("lr", _UPDATE_GROUP),
         option("--clip", type=float, metavar="X", group=_UPDATE_GROUP,
                help="Cut the estimator's coefficients to [-X, X]."),
+        option("--normalize", is_flag=True, default=None, group=_UPDATE_GROUP,
+               help="Divide the gradient by how much the losses of a step differ."),
         option("--weight-decay", type=float, group=_UPDATE_GROUP, metavar="X",
                help="Add X times the parameters to the gradient."),
     ]  # fmt: skip
@@ -115,19 +127,28 @@ def training_options(command):
     return command
 
 
-def build(given: dict, recipe: dict, plan_steps):
+def build(given: dict, recipe: dict, plan_steps, layer_shares):
     """(estimator, update) from the options (None: not given) over a recipe's values.
 
     A recipe holds values by option, `estimator` and `update` among them. Another
     kind than the recipe's starts from that kind's own defaults, without a
     schedule. plan_steps(estimator, update): the steps of the run, for schedules
-    whose own are not given.
+    whose own are not given. layer_shares(method, fraction): ratios that have to
+    be computed.
     """
-    estimator = _settings("estimator", ESTIMATOR_KINDS, given, recipe)
+    computed = given["ratios"] if given["ratios"] in masks.COMPUTED else None
+    plain = {**given, "ratios": "uniform"} if computed else given
+    estimator = _settings("estimator", ESTIMATOR_KINDS, plain, recipe)
+    if computed:
+        estimator = replace(estimator, ratios=layer_shares(computed, estimator.fraction))
     update = _settings("update", UPDATE_KINDS, given, recipe)
     with usage(limit="clip", rate="weight_decay"):
         links = [clip(given["clip"])] if given["clip"] is not None else []
+        links += [Normalize()] if given["normalize"] else []
         links += [WeightDecay(given["weight_decay"])] if given["weight_decay"] is not None else []
+    if update.window and (given["normalize"] or given["weight_decay"] is not None):
+        what = "--normalize, --weight-decay: links before the update, and window_momentum is the first one"
+        raise click.UsageError(f"{what}: leave them out, or use --update momentum")
     values = {what: schedule_values(what, given, recipe, owner)
               for what, owner in (("mu", "estimator"), ("lr", "update"))}  # fmt: skip
     if any(values.values()):

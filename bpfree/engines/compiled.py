@@ -46,6 +46,8 @@ class CompiledEngine:
 
     def apply(self, trainer, theta, state, step, coefficients):
         """One step from its record, by `bpfree_apply`."""
+        if not trainer.in_c and trainer.update.sees_record:
+            return trainer.apply(theta, state, step, coefficients)  # C knows its gradient, not its record
         if not trainer.in_c:
             coefficients = trainer.gradient(step, coefficients)[None]
             if not np.isfinite(coefficients).all():

@@ -14,13 +14,10 @@ from bpfree.native import contract_parts, math32
 class Native(Exact):
     """Exact's bits with the kernels of one instruction set (by number)."""
 
-    exp, log, tanh, sin, cos, sigmoid, expm1, log1p = (
-        staticmethod(partial(math32, name))
-        for name in ("exp", "log", "tanh", "sin", "cos", "sigmoid", "expm1", "log1p")
-    )
-
     def __init__(self, isa: int):
         self._isa = isa
+        for name in ("exp", "log", "tanh", "sin", "cos", "sigmoid", "expm1", "log1p"):
+            setattr(self, name, partial(math32, name, isa=isa))
 
     def contract(self, a, x, start=0.0):
         """y[p, m, n] = start + sum_k a[k, m] x[p, k, n], k ascending from start."""

@@ -50,7 +50,7 @@ class ReferenceEngine:
     def apply(self, trainer, theta, state, step, coefficients):
         """One step from its record; the update sees the gradient the record stands for."""
         coefficients = coefficients.astype(theta.dtype)  # records are float32, however losses were computed
-        return trainer.update.update(trainer.gradient(step, coefficients), state, theta, step)
+        return trainer.apply(theta, state, step, coefficients)
 
     def _forward(self, graph, theta, frozen, x):
         """Feature-major inside, samples last: (features, n)."""

@@ -10,6 +10,7 @@ from dataclasses import fields, is_dataclass
 import numpy as np
 
 from bpfree.errors import FormatError, check_count, check_positive, check_seed
+from bpfree.estimators import ESTIMATORS
 from bpfree.estimators.table import QUIET_STEPS, Estimate
 from bpfree.files import write_atomically
 from bpfree.graph import Graph, layout
@@ -17,7 +18,7 @@ from bpfree.npz import read_arrays
 from bpfree.probes import perturb
 from bpfree.updates import UPDATES
 from bpfree.updates.sgd import SGD
-from bpfree.updates.table import Update
+from bpfree.updates.table import Record, Update
 
 _VERSION = 1
 """Of the file that `save` writes."""
@@ -60,7 +61,10 @@ class AskTell:
         self.shape = theta.shape
         self.graph = Graph((), (), layout([("theta", theta.shape, 0, False)]))
         self._theta = theta.reshape(-1)
-        self._state = self.update.init(self._theta)
+        if self.update.sees_record:
+            self.update.check_estimator(ESTIMATORS.of(estimator))
+        groups, each = estimator.record_shape(self.graph)
+        self._state = self.update.init(self._theta, groups * each)
         self.step, self.evaluations, self.loss, self._quiet = 0, 0, float("nan"), 0
         self._look_ahead()
 
@@ -120,8 +124,9 @@ class AskTell:
             return estimate
         record = estimate.coefficients.astype(self._theta.dtype)
         with np.errstate(over="ignore", invalid="ignore", under="ignore"):  # an overflow is a result
-            gradient = self.estimator.gradient(self.graph, self.seed, self.step, self.update.cut(record))
-            theta, state = self.update.update(gradient, self._state, self._theta, self.step)
+            seen = Record(record, self.estimator.averaged, self._gradient)
+            gradient = self._gradient(self.step, record)
+            theta, state = self.update.update(gradient, self._state, self._theta, self.step, seen)
         if not np.isfinite(theta).all():
             self._end("overflow", f"step {self.step}: the update overflows; it was not made: try a smaller lr, or clip")
             return estimate
@@ -130,6 +135,10 @@ class AskTell:
         self._quiet = 0 if record.any() else self._quiet + 1
         self._look_ahead()
         return estimate
+
+    def _gradient(self, step: int, coefficients) -> np.ndarray:
+        """g of a step from its coefficients, once they are cut."""
+        return self.estimator.gradient(self.graph, self.seed, step, self.update.cut(coefficients))
 
     def _look_ahead(self) -> None:
         """The probes of the next step, and whether there is to be one."""

@@ -90,7 +90,7 @@ class LayerAccess(Estimator):
             parts = OPS[node.op].project(look.arithmetic, trace.parameters(node), x, delta, node.attributes)
             for own, part in zip(trainer.graph.slices[node.first_slice :], parts):
                 if not own.frozen:
-                    gradient[own.range] = part.ravel() * share
+                    np.multiply(part.ravel(), share, out=gradient[own.range])
         return Estimate(gradient[None], look.losses[None], self.forwards(trainer.graph, len(batch)))
 
     def evaluations(self, graph) -> int:

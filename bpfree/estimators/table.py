@@ -92,6 +92,10 @@ class Estimator:
         """What every coefficient is multiplied by, the `scale` of `bpfree_trainer`."""
         return 1.0
 
+    def native_settings(self, graph) -> dict:
+        """Fields of `bpfree_trainer` that only this estimator has."""
+        return {}
+
     def work(self, graph, batch_size: int) -> int:
         """Floats of working memory on a device, as `bpfree_work_size` says."""
         return 0

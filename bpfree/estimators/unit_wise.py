@@ -78,7 +78,6 @@ class UnitWise(LayerAccess):
             column = graph.tensors[start].size
         return units * sides * (column + macs_after(graph, start))
 
-
     def refusal(self, graph) -> str | None:
         """A tensor-train layer: its gradient is projected from that of the whole W, which no device has room for."""
         node = dense_only(graph)

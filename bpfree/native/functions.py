@@ -25,11 +25,11 @@ def shuffle(seed: int, epoch: int, n: int, i: int) -> int:
     return core().lib.bpfree_shuffle(seed, epoch, n, check_count("i", i, 0, n - 1))
 
 
-def permute(domain: int, seed: int, step: int, n: int, i: int, *, inverse: bool = False) -> int:
-    """`bpfree_permute` or `bpfree_unpermute`: the keyed permutation of [0, n) of a domain, or its inverse."""
+def permute(domain: int, seed: int, step: int, n: int, i: int, *, part: int = 0, inverse: bool = False) -> int:
+    """`bpfree_permute` or `bpfree_unpermute`: the keyed permutation of [0, n) of a part of a domain, or its inverse."""
     check_count("n", n, 1, 2**31)
     function = core().lib.bpfree_unpermute if inverse else core().lib.bpfree_permute
-    return function(domain, seed, step, n, check_count("i", i, 0, n - 1))
+    return function(domain, part, seed, step, n, check_count("i", i, 0, n - 1))
 
 
 def batch_indices(seed: int, step: int, batch: int, n: int) -> list[int]:
@@ -49,11 +49,12 @@ def theta_hash(theta: np.ndarray) -> str:
     return f"{core().lib.bpfree_hash(values, theta.size):016x}"
 
 
-def math32(name: str, x: np.ndarray) -> np.ndarray:
+def math32(name: str, x: np.ndarray, isa: int = 0) -> np.ndarray:
     """The runtime's own "exp", "log", "tanh", "sigmoid", "sin", "cos", "expm1" or "log1p" of a float32 array."""
+    x = np.ascontiguousarray(x)
     y = np.empty_like(x)
     status = core().lib.bpfree_math(
-        _MATH.index(name), x.size, pointer("x", x, np.float32, x.shape), pointer("y", y, np.float32, x.shape)
+        isa, _MATH.index(name), x.size, pointer("x", x, np.float32, x.shape), pointer("y", y, np.float32, x.shape)
     )
     check_status(status, name)
     return y

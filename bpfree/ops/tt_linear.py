@@ -84,48 +84,93 @@ def _from_right(arithmetic, cores, x, bias):
     return x.reshape(-1, n)
 
 
+def matrix(arithmetic, parameters, attributes):
+    """W (outputs, inputs) from the products of either half of the cores; inputs without those that are padded."""
+    tt = tt_shape(attributes)
+    left, right = _halves(arithmetic, parameters[: len(tt.inputs)])
+    (o1, i1, rank), (_, o2, i2) = left.shape, right.shape
+    whole = arithmetic.contract(left.reshape(-1, rank).T, right.reshape(1, rank, -1))[0]
+    return _swapped(whole, o1, i1, o2, i2).reshape(o1 * o2, i1 * i2)
+
+
+def project(arithmetic, parameters, x, delta, attributes):
+    """The gradient of W, once for the batch, contracted with either half and so projected onto the other's cores.
+
+    And the sum of delta.
+    """
+    tt = tt_shape(attributes)
+    d, n = len(tt.inputs), delta.shape[1]
+    cores = parameters[:d]
+    left, right = _halves(arithmetic, cores)
+    (o1, i1, rank), (_, o2, i2) = left.shape, right.shape
+    of_w = arithmetic.contract(delta.T, x.T[None])[0]
+    if x.shape[0] < i1 * i2:
+        of_w = np.pad(of_w, ((0, 0), (0, i1 * i2 - x.shape[0])))
+    of_w = _swapped(of_w, o1, o2, i1, i2).reshape(o1 * i1, o2 * i2)
+    of_right = arithmetic.contract(left.reshape(-1, rank), of_w[None])[0]  # (r, o2 i2)
+    of_left = arithmetic.contract(right.reshape(rank, -1).T, of_w.T[None])[0].T  # (o1 i1, r)
+    middle = _middle(cores)
+    gradients = _onto_cores(arithmetic, cores[:middle], of_left.reshape(1, o1, i1, rank))
+    if middle < d:
+        gradients += _onto_cores(arithmetic, cores[middle:], of_right.reshape(rank, o2, i2, 1))
+    ones = np.ones((1, n, 1), delta.dtype)
+    return gradients + [arithmetic.contract(delta.T, ones)[0, :, 0]] * attributes["bias"]
+
+
+def _middle(cores) -> int:
+    """Cores of the left half."""
+    return (len(cores) + 1) // 2
+
+
+def _halves(arithmetic, cores):
+    """The products of either half: (O1.., I1.., r) and (r, ..Od, ..Id); of one core, itself and a one."""
+    middle = _middle(cores)
+    left = _product(arithmetic, cores[:middle])[0]
+    if middle == len(cores):
+        return left, np.ones((1, 1, 1), left.dtype)
+    return left, _product(arithmetic, cores[middle:])[..., 0]
+
+
+def _product(arithmetic, cores):
+    """Neighbouring cores as one, (r0, O1..Ok, I1..Ik, rk)."""
+    rank, modes = cores[0].shape[0], [size for core in cores for size in core.shape[1:3]]
+    order = [0, *range(2, len(modes) + 1, 2), *range(1, len(modes) + 1, 2), len(modes) + 1]
+    whole = _partial_products(arithmetic, cores)[-1].reshape(rank, *modes, -1)
+    outputs, inputs = prod(modes[1::2]), prod(modes[::2])
+    return np.ascontiguousarray(whole.transpose(order)).reshape(rank, outputs, inputs, -1)
+
+
 def _partial_products(arithmetic, cores):
-    """Cores 1..k multiplied out, for k = 0..d: (I1 O1 .. Ik Ok, rk), modes in that order."""
-    products = [np.ones((1, 1), cores[0].dtype)]
+    """Cores 1..k multiplied out, for k = 0..d: (r0 I1 O1 .. Ik Ok, rk), modes in that order."""
+    products = [np.eye(cores[0].shape[0], dtype=cores[0].dtype)]
     for core in cores:
         wide = arithmetic.contract(products[-1].T, core.reshape(1, core.shape[0], -1))[0]
         products.append(wide.reshape(-1, core.shape[3]))
     return products
 
 
-def matrix(arithmetic, parameters, attributes):
-    """W (outputs, inputs), the cores multiplied out from the left; inputs without those that are padded."""
-    tt = tt_shape(attributes)
-    d = len(tt.inputs)
-    modes = [size for pair in zip(tt.inputs, tt.outputs, strict=True) for size in pair]
-    product = _partial_products(arithmetic, parameters[:d])[-1].reshape(modes)
-    order = [*range(1, 2 * d, 2), *range(0, 2 * d, 2)]
-    return np.ascontiguousarray(product.transpose(order)).reshape(prod(tt.outputs), prod(tt.inputs))
-
-
-def project(arithmetic, parameters, x, delta, attributes):
-    """The gradient of W, once for the batch, then projected onto the cores from the right; and the sum of delta.
+def _onto_cores(arithmetic, cores, gradient):
+    """Gradients of neighbouring cores from that of their product, (r0, O1..Ok, I1..Ik, rk).
 
     dL/dG_k = P_(k-1)^T T_k with P the cores before it multiplied out, and T_k the
-    gradient of W contracted with the cores behind it.
+    gradient contracted with the cores behind it.
     """
-    tt = tt_shape(attributes)
-    d, n = len(tt.inputs), delta.shape[1]
-    cores = parameters[:d]
-    of_w = arithmetic.contract(delta.T, x.T[None])[0]
-    if x.shape[0] < prod(tt.inputs):
-        of_w = np.pad(of_w, ((0, 0), (0, prod(tt.inputs) - x.shape[0])))
-    order = [axis for k in range(d) for axis in (d + k, k)]
-    rest = np.ascontiguousarray(of_w.reshape(*tt.outputs, *tt.inputs).transpose(order))
-    before, gradients = _partial_products(arithmetic, cores[:-1]), []
+    d, outputs, inputs = len(cores), [core.shape[2] for core in cores], [core.shape[1] for core in cores]
+    order = [0, *(axis for k in range(d) for axis in (1 + d + k, 1 + k)), 2 * d + 1]
+    rest = np.ascontiguousarray(gradient.reshape(gradient.shape[0], *outputs, *inputs, -1).transpose(order))
+    before, gradients = _partial_products(arithmetic, cores[:-1] or cores[:1]), []
     for k in reversed(range(d)):
         r0, i, o, r1 = cores[k].shape
         rest = rest.reshape(-1, i * o * r1)
         gradients.append(arithmetic.contract(before[k], rest[None])[0].reshape(cores[k].shape))
         if k:
             rest = arithmetic.contract(cores[k].reshape(r0, -1).T, rest.T[None])[0].T
-    ones = np.ones((1, n, 1), delta.dtype)
-    return gradients[::-1] + [arithmetic.contract(delta.T, ones)[0, :, 0]] * attributes["bias"]
+    return gradients[::-1]
+
+
+def _swapped(values, a, b, c, d):
+    """(a, b, c, d) as (a, c, b, d), contiguous."""
+    return np.ascontiguousarray(values.reshape(a, b, c, d).transpose(0, 2, 1, 3))
 
 
 def _buffers(attributes, shape):

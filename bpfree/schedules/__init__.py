@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 from bpfree.registry import Table
-from bpfree.schedules import cosine_decay, exponential_decay, linear_decay
+from bpfree.schedules import cosine_decay, exponential_decay, linear_decay, power_decay
 
-SCHEDULES = Table("schedules", [cosine_decay.ROW, exponential_decay.ROW, linear_decay.ROW])
+SCHEDULES = Table("schedules", [cosine_decay.ROW, exponential_decay.ROW, linear_decay.ROW, power_decay.ROW])
 """Joined with the C side by the generated schedules.gen.def."""

@@ -39,6 +39,11 @@ class Schedule:
         return float(self.end) / float(self.start)
 
     @property
+    def least(self) -> float:
+        """What its value stays above, warmup aside."""
+        return min(self.start, self.end)
+
+    @property
     def settings(self) -> tuple[float, ...]:
         """What the C side reads: {warmup, end / start, the row's own...}."""
         return (float(self.warmup), self.ratio, *self.own)
@@ -87,5 +92,5 @@ def check_radius(name: str, mu) -> None:
     """Raise unless this is a normal float32 number > 0, or a schedule that always is."""
     if not isinstance(mu, Schedule):
         check_normal(name, mu)
-    elif not min(mu.start, mu.end) / max(1, mu.warmup) >= 2.0**-125:
+    elif not mu.least / max(1, mu.warmup) >= 2.0**-125:
         raise ValueError(f"{name}: expected a schedule that stays above 0, got {mu!r}: give it end=")

@@ -4,7 +4,8 @@
 from __future__ import annotations
 
 from bpfree.registry import Table
-from bpfree.updates import adam, momentum, sgd, sign_sgd, weight_decay
+from bpfree.updates import adam, momentum, normalize, sgd, sign_sgd, weight_decay, window_momentum
 
-UPDATES = Table("updates", [sgd.ROW, momentum.ROW, sign_sgd.ROW, adam.ROW, weight_decay.ROW])
+ROWS = [sgd.ROW, momentum.ROW, sign_sgd.ROW, adam.ROW, weight_decay.ROW, normalize.ROW, window_momentum.ROW]
+UPDATES = Table("updates", ROWS)
 """Joined with the C side by the generated updates.gen.def."""

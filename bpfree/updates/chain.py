@@ -30,6 +30,11 @@ class Chain(Update):
         return self.parts
 
     @property
+    def sees_record(self) -> bool:
+        """Does a link?"""
+        return any(link.sees_record for link in self.parts)
+
+    @property
     def schedule(self) -> Schedule | None:
         """That of the one link whose lr is a schedule."""
         return next((link.schedule for link in self.parts if link.schedule), None)
@@ -66,6 +71,9 @@ def chain(*links) -> Chain:
         raise TypeError(f"chain: expected updates such as SGD(0.1), at least one, got {rest!r}")
     if any(link.clip for link in rest):
         raise ValueError("chain: clip of an inner chain would come too late; give it to the outer one")
+    flat = tuple(inner for link in rest for inner in link.links)
+    if any(link.window for link in flat[1:]):
+        raise ValueError("chain: WindowMomentum adds up the estimator's gradients, so it is the first link, and once")
     if sum(link.schedule is not None for link in rest) > 1:
         raise ValueError("chain: a schedule multiplies the whole step, so one link may have one")
-    return Chain(tuple(inner for link in rest for inner in link.links), limit)
+    return Chain(flat, limit)

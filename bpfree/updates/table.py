@@ -3,7 +3,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 
@@ -11,17 +13,37 @@ from bpfree.registry import HostOnly
 from bpfree.schedules.table import Schedule
 
 
+class Record(NamedTuple):
+    """The record of a step, for links that look at more than its gradient.
+
+    coefficients (groups, queries), as a journal has them. averaged: the mean of
+    so many directions is the gradient. gradient(step, coefficients): g of any
+    step, from its coefficients (which are cut, where the update says so).
+    """
+
+    coefficients: np.ndarray
+    averaged: int
+    gradient: Callable
+
+
 class Update:
     """One link, and the update made of it alone: theta <- theta - transform(g).
 
-    Pure: init(theta) -> state, update(gradient, state, theta, step) -> (theta,
-    state), arguments left alone. State is a flat list of arrays: n_vectors like
-    theta, which start at 0, then one of n_scalars, which start at 1.
-    `settings` are the floats the C side reads.
+    Pure: init(theta, n_record) -> state, update(gradient, state, theta, step,
+    record) -> (theta, state), arguments left alone. State is a flat list of
+    arrays: of each link n_vectors like theta, which start at 0, then one of
+    n_scalars, which start at 1; at the end one of the last `window` records, which
+    start at 0. `settings` are the floats the C side reads.
     """
 
     n_vectors = 0
     n_scalars = 0
+    window = 0
+    """Records kept by a first link, which makes its gradient of them in `gather`."""
+
+    sees_record = False
+    """Does `look`, or `gather`, want the record of the step?"""
+
     clip = 0.0
     """Coefficients are cut to [-clip, clip] before the gradient is made; 0: they are not."""
 
@@ -44,29 +66,55 @@ class Update:
         limit = coefficients.dtype.type(self.clip)
         return np.clip(coefficients, -limit, limit) if self.clip else coefficients
 
-    def init(self, theta) -> list:
-        """State before the first step."""
+    def n_state(self, n_theta: int, n_record: int) -> int:
+        """Floats of state."""
+        return sum(link.n_vectors * n_theta + link.n_scalars + link.window * n_record for link in self.links)
+
+    def init(self, theta, n_record: int = 0) -> list:
+        """State before the first step; n_record: floats of a step's record."""
         state = []
         for link in self.links:
             state += [np.zeros_like(theta) for _ in range(link.n_vectors)]
             state += [np.ones(link.n_scalars, theta.dtype)] * (link.n_scalars > 0)
-        return state
+        window = self.links[0].window
+        return [*state, np.zeros(window * n_record, theta.dtype)] if window else state
 
-    def update(self, gradient, state, theta, step):
-        """The next theta, in theta's precision, and state."""
-        after, first = [], 0
+    def update(self, gradient, state, theta, step, record: Record | None = None):
+        """The next theta, in theta's precision, and state. record: for links that see it."""
+        if self.sees_record:
+            if record is None:
+                raise TypeError(f"record: expected that of the step, which {self!r} looks at")
+            record = record._replace(coefficients=self.cut(record.coefficients))
+        after, kept, first = [], [], 0
+        if self.links[0].window:
+            gradient, kept = self.links[0].gather(gradient, state[-1], step, record)
         for link in self.links:
             stop = first + link.n_vectors + (link.n_scalars > 0)
-            gradient, moved = link.transform(gradient, state[first:stop], theta)
+            own = link.look(state[first:stop], record)
+            gradient, moved = link.transform(gradient, own, theta)
             after += moved
             first = stop
         if self.schedule:
             gradient = gradient.dtype.type(self.schedule.factor(step)) * gradient
-        return theta - gradient, after
+        return theta - gradient, after + kept
+
+    def look(self, state, record: Record):
+        """State of this link after a look at the step's record, whose coefficients are cut."""
+        return state
+
+    def gather(self, gradient, rows, step, record: Record):
+        """Gradient made of the records in rows (flat) and this one, and [rows] with it."""
+        raise NotImplementedError
 
     def transform(self, gradient, state, theta):
         """This link alone: gradient and state after it."""
         raise TypeError(f"{type(self).__name__} is a chain of links, not a link")
+
+    def check_estimator(self, row) -> None:
+        """Raise unless the links can work with estimators of this row of their table."""
+        for link in self.links:
+            if link is not self:
+                link.check_estimator(row)
 
 
 @dataclass(frozen=True)

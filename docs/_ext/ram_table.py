@@ -28,7 +28,9 @@ UPDATES = {
     "SGD": bf.SGD(0.1),
     "SignSGD": bf.SignSGD(0.1),
     "Momentum": bf.Momentum(0.1),
+    "WindowMomentum, 16 steps": bf.WindowMomentum(0.1, window=16),
     "Adam": bf.Adam(0.1),
+    "Normalize, SGD": bf.chain(bf.Normalize(), bf.SGD(0.1)),
     "clip, WeightDecay, Adam": bf.chain(bf.clip(1.0), bf.WeightDecay(1e-4), bf.Adam(0.1)),
 }
 CONTEXT = 7 * 4
@@ -56,10 +58,19 @@ def table() -> list[str]:
     for title, layers in MODELS.items():
         lines += [f"**{title}**", "", f"| | {' | '.join(UPDATES)} |", "|---|" + "--:|" * len(UPDATES)]
         for name, estimator in ESTIMATORS.items():
-            sizes = (train_bytes(make_trainer(layers, estimator, update)) for update in UPDATES.values())
-            lines.append(f"| {name} | {' | '.join(f'{size:,}' for size in sizes)} |")
+            cells = (_cell(layers, estimator, update) for update in UPDATES.values())
+            lines.append(f"| {name} | {' | '.join(cells)} |")
         lines.append("")
     return lines
+
+
+def fits(estimator, update) -> bool:
+    """Only short records are kept in a window."""
+    return not update.links[0].window or isinstance(estimator, bf.RGE)
+
+
+def _cell(layers, estimator, update) -> str:
+    return f"{train_bytes(make_trainer(layers, estimator, update)):,}" if fits(estimator, update) else "-"
 
 
 class _RamTable(SphinxDirective):

@@ -102,4 +102,5 @@ const bpfree_estimator bpfree_est_rge = {
     .gradient = gradient,
     .signs = signs,
     .check = bpfree_check_queries,
+    .averages = 1,
 };

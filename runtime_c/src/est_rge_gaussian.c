@@ -19,4 +19,5 @@ const bpfree_estimator bpfree_est_rge_gaussian = {
     .check = bpfree_check_queries,
     .weights = weights,
     .work = bpfree_drawn_work,
+    .averages = 1,
 };

@@ -21,4 +21,5 @@ const bpfree_estimator bpfree_est_rge_sphere = {
     .check = bpfree_check_queries,
     .weights = weights,
     .work = bpfree_drawn_work,
+    .averages = 1,
 };

@@ -7,7 +7,6 @@
 #include <cpuid.h>
 #endif
 #include "bpfree/host.h"
-#include "math32.h"
 
 #define BPFREE_ISA scalar
 #include "registry_isa.h"
@@ -23,7 +22,7 @@
 #endif
 
 #define COUNT(table) ((uint32_t)(sizeof(table) / sizeof((table)[0])))
-#define ROW(isa, lanes) {#isa, lanes, ops_##isa, losses_##isa, bpfree_contract_##isa}
+#define ROW(isa, lanes) {#isa, lanes, ops_##isa, losses_##isa, bpfree_contract_##isa, bpfree_math_##isa}
 
 static const struct isa {
   const char *name;
@@ -31,6 +30,7 @@ static const struct isa {
   const bpfree_kernel *ops;
   const bpfree_loss *losses;
   void (*contract)(float *, const float *, uint32_t, uint32_t, const float *, uint32_t, uint32_t, uint32_t);
+  int (*math)(uint32_t, uint32_t, const float *, float *);
 } isas[] = {
     ROW(scalar, 1),
     ROW(baseline, 4),
@@ -187,12 +187,7 @@ const char *bpfree_registry_name(const char *table, uint32_t number)
   return NULL;
 }
 
-int bpfree_math(uint32_t number, uint32_t n, const float *x, float *y)
+int bpfree_math(uint32_t isa, uint32_t number, uint32_t n, const float *x, float *y)
 {
-  static float (*const functions[])(float) = {
-      bpfree_exp32, bpfree_log32, bpfree_tanh32, bpfree_sigmoid32, bpfree_sin32, bpfree_cos32, bpfree_expm1_32, bpfree_log1p_32,
-  };
-  if (number >= COUNT(functions)) return BPFREE_ERR_ARG;
-  for (uint32_t k = 0; k < n; k++) y[k] = functions[number](x[k]);
-  return BPFREE_OK;
+  return isa < COUNT(isas) ? isas[isa].math(number, n, x, y) : BPFREE_ERR_ARG;
 }

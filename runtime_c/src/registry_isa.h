@@ -16,6 +16,8 @@
 void NAME(bpfree_, contract, BPFREE_ISA)(float *, const float *, uint32_t, uint32_t, const float *, uint32_t,
                                          uint32_t, uint32_t);
 
+int NAME(bpfree_, math, BPFREE_ISA)(uint32_t, uint32_t, const float *, float *);
+
 static const bpfree_kernel NAME(ops, , BPFREE_ISA)[] = {
 #define BPFREE_OP(number, name) [number] = NAME(bpfree_op_, name, BPFREE_ISA),
 #include "bpfree/ops.gen.def"

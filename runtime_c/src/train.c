@@ -82,6 +82,11 @@ uint32_t bpfree_train_arena_size(const bpfree_model *model)
   return size < BPFREE_BLOCK ? BPFREE_BLOCK : size;
 }
 
+uint32_t bpfree_record_size(const bpfree_trainer *t)
+{
+  return bpfree_n_groups(t->model, t->grouping) * t->n_queries;
+}
+
 static uint32_t link_floats(const bpfree_trainer *t, uint32_t link)
 {
   const bpfree_update *update = t->links[link].update;
@@ -92,20 +97,22 @@ uint32_t bpfree_state_size(const bpfree_trainer *t)
 {
   uint32_t floats = 0;
   for (uint32_t k = 0; k < t->n_links; k++) floats += link_floats(t, k);
-  return floats;
+  const bpfree_window *window = t->links->update->window;
+  return window ? floats + window->state(t) : floats;
 }
 
 uint32_t bpfree_work_size(const bpfree_trainer *t)
 {
-  return t->estimator->work ? t->estimator->work(t) : 0;
+  if (!t->estimator->work) return 0;
+  const bpfree_window *window = t->links->update->window;
+  return t->estimator->work(t) + (window ? window->work(t) : 0);
 }
 
 uint32_t bpfree_train_size(const bpfree_trainer *t)
 {
   const bpfree_model *model = t->model;
   const uint32_t floats = model->n_theta + bpfree_state_size(t) + bpfree_work_size(t) +
-                          model->tensors[model->input].size + bpfree_train_arena_size(model) +
-                          bpfree_n_groups(model, t->grouping) * t->n_queries;
+                          model->tensors[model->input].size + bpfree_train_arena_size(model) + bpfree_record_size(t);
   return floats * (uint32_t)sizeof(float) + (uint32_t)sizeof(bpfree_context);
 }
 
@@ -115,17 +122,18 @@ static int links_valid(const bpfree_trainer *t)
   for (uint32_t k = 0; k < t->n_links; k++) {
     const bpfree_link *link = &t->links[k];
     if (!link->update || !link->settings || link->update->n_vectors > MAX_VECTORS) return 0;
+    if (link->update->window && (k || link->update->window->check(t))) return 0;
   }
   return 1;
 }
 
-/* Vectors start at 0, scalars at 1. */
-static void clear_state(const bpfree_trainer *t, float *state)
+/* Vectors and records start at 0, scalars at 1. */
+static void clear_state(const bpfree_trainer *t, float *state, uint32_t size)
 {
+  for (uint32_t i = 0; i < size; i++) state[i] = 0.0f;
   for (uint32_t k = 0; k < t->n_links; k++) {
-    const uint32_t floats = link_floats(t, k), scalars = t->links[k].update->n_scalars;
-    for (uint32_t i = 0; i < floats; i++) state[i] = i < floats - scalars ? 0.0f : 1.0f;
-    state += floats;
+    state += link_floats(t, k);
+    for (uint32_t i = 1; i <= t->links[k].update->n_scalars; i++) *(state - i) = 1.0f;
   }
 }
 
@@ -138,9 +146,10 @@ int bpfree_train_init(const bpfree_trainer *t, bpfree_context *c)
   if (!normal(t->mu) || !normal(t->scale) || (t->clip != 0.0f && !normal(t->clip))) return BPFREE_ERR_ARG;
   if (!aligned(c->theta) || !aligned(c->x) || !aligned(c->arena) || !aligned(c->coefficients))
     return BPFREE_ERR_ALIGN;
-  if (bpfree_state_size(t)) {
+  const uint32_t n_state = bpfree_state_size(t);
+  if (n_state) {
     if (!aligned(c->state)) return BPFREE_ERR_ALIGN;
-    clear_state(t, c->state);
+    clear_state(t, c->state, n_state);
   }
   if (bpfree_work_size(t) && !aligned(c->work)) return BPFREE_ERR_ALIGN;
   c->step = 0;
@@ -189,17 +198,20 @@ static void update_slice(const bpfree_trainer *t, bpfree_context *c, const float
   const uint32_t offset = t->model->slices[slice].offset, size = t->model->slices[slice].size;
   for (uint32_t done = 0; done < size; done += BPFREE_BLOCK) {
     const uint32_t n = size - done < BPFREE_BLOCK ? size - done : BPFREE_BLOCK;
-    t->estimator->gradient(t, c->step, weights, slice, done / BPFREE_BLOCK, n, c->arena);
+    const bpfree_window *window = t->links->update->window;
+    if (window) window->gradient(t, c, weights, slice, done / BPFREE_BLOCK, n, c->arena);
+    else t->estimator->gradient(t, c->step, weights, slice, done / BPFREE_BLOCK, n, c->arena);
     update_chunk(t, c, factor, c->arena, offset + done, n);
   }
 }
 
-static void begin_links(const bpfree_trainer *t, bpfree_context *c)
+static void begin_links(const bpfree_trainer *t, bpfree_context *c, const float *coefficients)
 {
   float *base = c->state;
   for (uint32_t k = 0; k < t->n_links && base; k++) {
     const bpfree_update *update = t->links[k].update;
-    if (update->begin) update->begin(base + update->n_vectors * t->model->n_theta, t->links[k].settings);
+    float *const scalars = base + update->n_vectors * t->model->n_theta;
+    if (update->begin) update->begin(t, coefficients, scalars, t->links[k].settings);
     base += link_floats(t, k);
   }
 }
@@ -208,14 +220,17 @@ int bpfree_apply(const bpfree_trainer *t, bpfree_context *c, const float *coeffi
 {
   const uint32_t groups = bpfree_n_groups(t->model, t->grouping);
   if (!all_finite(coefficients, groups * t->n_queries)) return BPFREE_ERR_NUMERIC;
-  begin_links(t, c);
+  begin_links(t, c, coefficients);
+  const bpfree_window *window = t->links->update->window;
+  if (window) window->keep(t, c, coefficients);
   const float factor = factor_at(&t->lr_schedule, c->step);
   for (uint32_t g = 0; g < groups; g++) {
     uint32_t first, count;
     const int status = bpfree_group_slices(t->model, t->grouping, g, &first, &count);
     if (status) return status;
     const float *weights = coefficients + g * t->n_queries;
-    if (t->estimator->weights) weights = t->estimator->weights(t, c, first, count, weights);
+    if (window) weights = window->weights(t, c, g, first, count);
+    else if (t->estimator->weights) weights = t->estimator->weights(t, c, first, count, weights);
     for (uint32_t slice = first; slice < first + count; slice++)
       if (!t->model->slices[slice].frozen) update_slice(t, c, weights, factor, slice);
   }

@@ -6,8 +6,10 @@
 #include "bpfree/train.h"
 #include "sqrt32.h"
 
-static void begin(float *scalars, const float *settings)
+static void begin(const bpfree_trainer *t, const float *coefficients, float *scalars, const float *settings)
 {
+  (void)t;
+  (void)coefficients;
   scalars[0] = scalars[0] * settings[1];
   scalars[1] = scalars[1] * settings[3];
 }
@@ -27,4 +29,4 @@ static void transform(float *g, const float *theta, float *const *state, const f
   }
 }
 
-const bpfree_update bpfree_upd_adam = {transform, begin, 0, 2, 2};
+const bpfree_update bpfree_upd_adam = {transform, begin, 0, 2, 2, 0};

@@ -42,6 +42,60 @@ static void estimators(void)
   ON(bpfree_est_unit_wise, trainer.layers = NULL, BPFREE_OK); /* bpfree_apply needs none */
 }
 
+/* A window of no records, of too many, and behind another link. */
+static void windows(void)
+{
+  float state[64 * BPFREE_ALIGN]; /* more than it needs; aligned below */
+  float *const records = state + (BPFREE_ALIGN - (uintptr_t)state % BPFREE_ALIGN) / sizeof(float);
+  const float none[] = {0.1f, 0.9f, 0.0f}, two[] = {0.1f, 0.9f, 2.0f}, many[] = {0.1f, 0.9f, 4097.0f};
+  const bpfree_link empty = {&bpfree_upd_window_momentum, none}, good = {&bpfree_upd_window_momentum, two};
+  const bpfree_link large = {&bpfree_upd_window_momentum, many};
+  const bpfree_link behind[] = {{&bpfree_upd_sgd, two}, good}, before[] = {good, {&bpfree_upd_sgd, two}};
+  REFUSED(trainer.links = &empty, BPFREE_ERR_ARG);
+  REFUSED(trainer.links = &large, BPFREE_ERR_ARG);
+  REFUSED(trainer.links = &good, BPFREE_ERR_ALIGN); /* no room for the records */
+  REFUSED(context.state = records; changed.trainer.links = &good, BPFREE_OK);
+  REFUSED(context.state = records; changed.trainer.links = before; changed.trainer.n_links = 2, BPFREE_OK);
+  REFUSED(context.state = records; changed.trainer.links = behind; changed.trainer.n_links = 2, BPFREE_ERR_ARG);
+  bpfree_estimator lost = bpfree_est_rge_gaussian;
+  lost.work = NULL; /* where would weights be kept? */
+  REFUSED(context.state = records; changed.trainer.links = &good; changed.trainer.estimator = &lost, BPFREE_ERR_ARG);
+}
+
+/* Masks of the run that has some, one of them changed. */
+#define MASKS 8
+#define MASK_REFUSED(slice, change, status)                                     \
+  do {                                                                          \
+    run r;                                                                      \
+    CHECK_EQUAL(run_start(&r, masked), BPFREE_OK);                              \
+    bpfree_mask own[MASKS];                                                     \
+    CHECK(r.trainer.model->n_slices <= MASKS);                                  \
+    memcpy(own, r.trainer.masks, r.trainer.model->n_slices * sizeof(*own));     \
+    own[slice].change;                                                          \
+    r.trainer.masks = own;                                                      \
+    CHECK_EQUAL(bpfree_train_init(&r.trainer, &r.context), status);             \
+    run_end(&r);                                                                \
+  } while (0)
+
+static void masks(void)
+{
+  const golden_run *masked = golden_runs;
+  while (!masked->masks) masked++;
+  const bpfree_model *model = &masked->network->model;
+  uint32_t frozen = 0, trained = 0;
+  while (!model->slices[frozen].frozen) frozen++;
+  while (model->slices[trained].frozen) trained++;
+  MASK_REFUSED(trained, count += 0, BPFREE_OK);
+  MASK_REFUSED(trained, count += 1, BPFREE_ERR_ARG);
+  MASK_REFUSED(trained, count -= 1, BPFREE_ERR_ARG);
+  MASK_REFUSED(trained, count = model->slices[trained].size + 1, BPFREE_ERR_ARG);
+  MASK_REFUSED(frozen, count = 1, BPFREE_ERR_ARG);
+  MASK_REFUSED(trained, scale = 0.0f, BPFREE_ERR_ARG);
+  MASK_REFUSED(trained, scale = -1.0f, BPFREE_ERR_ARG);
+  MASK_REFUSED(trained, scale = huge * 2.0f, BPFREE_ERR_ARG);
+  MASK_REFUSED(frozen, scale = huge * 2.0f - huge * 2.0f, BPFREE_ERR_ARG);
+}
+
 static void settings(void)
 {
   REFUSED(trainer.model = NULL, BPFREE_ERR_ARG);
@@ -51,6 +105,7 @@ static void settings(void)
   REFUSED(trainer.links = &without_update, BPFREE_ERR_ARG);
   REFUSED(trainer.links = &without_settings, BPFREE_ERR_ARG);
   REFUSED(trainer.n_links = 0, BPFREE_ERR_ARG);
+  windows();
   REFUSED(trainer.clip = -1.0f, BPFREE_ERR_ARG);
   REFUSED(trainer.clip = huge * 2.0f, BPFREE_ERR_ARG);
   REFUSED(trainer.scale = 0.0f, BPFREE_ERR_ARG);
@@ -240,6 +295,7 @@ int main(void)
 {
   settings();
   estimators();
+  masks();
   groups();
   for (uint32_t k = 0; k < COUNT(golden_runs); k++) {
     const int before = check_failures;

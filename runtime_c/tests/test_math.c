@@ -10,7 +10,7 @@ enum { EXP, LOG, TANH, SIGMOID, SIN, COS, EXPM1, LOG1P, FUNCTIONS };
 static float value(uint32_t function, float x)
 {
   float y;
-  CHECK_EQUAL(bpfree_math(function, 1, &x, &y), BPFREE_OK);
+  CHECK_EQUAL(bpfree_math(0, function, 1, &x, &y), BPFREE_OK);
   return y;
 }
 
@@ -51,7 +51,7 @@ static void special_values(void)
   }
   CHECK(value(LOG, -1.0f) != value(LOG, -1.0f) && value(LOG, -inf) != value(LOG, -inf));
   float y;
-  CHECK_EQUAL(bpfree_math(FUNCTIONS, 1, &inf, &y), BPFREE_ERR_ARG);
+  CHECK_EQUAL(bpfree_math(0, FUNCTIONS, 1, &inf, &y), BPFREE_ERR_ARG);
 }
 
 /* The arguments of bpfree/vectors.py, math_patterns(). */
@@ -67,12 +67,13 @@ static void same_as_numpy(void)
   const uint32_t n = 2 * GOLDEN_MATH_PATTERNS;
   float *x = floats(n), *y = floats(n);
   for (uint32_t k = 0; k < n; k++) x[k] = pattern(k);
-  for (uint32_t function = EXP; function < FUNCTIONS; function++) {
-    CHECK_EQUAL(bpfree_math(function, n, x, y), BPFREE_OK);
-    for (uint32_t k = 0; k < n; k++)
-      if (y[k] != y[k]) y[k] = bpfree_float32(0x7fc00000u); /* a NaN's payload is nobody's promise */
-    CHECK_EQUAL(bpfree_hash(y, n), golden_math[function]);
-  }
+  for (uint32_t isa = 0; bpfree_isa_supported(isa); isa++)
+    for (uint32_t function = EXP; function < FUNCTIONS; function++) {
+      CHECK_EQUAL(bpfree_math(isa, function, n, x, y), BPFREE_OK);
+      for (uint32_t k = 0; k < n; k++)
+        if (y[k] != y[k]) y[k] = bpfree_float32(0x7fc00000u); /* a NaN's payload is nobody's promise */
+      CHECK_EQUAL(bpfree_hash(y, n), golden_math[function]);
+    }
   free(x);
   free(y);
 }

@@ -64,7 +64,7 @@ static void evaluates(const golden_run *g)
   for (uint32_t query = 0; query < g->n_queries; query++) {
     const uint32_t stream = bpfree_stream(domain, coordinates ? 0 : query, 0);
     const uint32_t element =
-        coordinates ? bpfree_unpermute(BPFREE_DOMAIN_MASK, g->seed, 0, model->n_theta, query) : 0;
+        coordinates ? bpfree_unpermute(BPFREE_DOMAIN_MASK, 0, g->seed, 0, model->n_theta, query) : 0;
     const bpfree_probe probes[2] = {{g->seed, 0, stream, g->mu, 0, model->n_slices, g->estimator, element},
                                     {g->seed, 0, stream, -g->mu, 0, model->n_slices, g->estimator, element}};
     CHECK_EQUAL(bpfree_evaluate(model, g->network->theta, &batch, r.trainer.loss, probes, 2, 1, workspace, bytes,

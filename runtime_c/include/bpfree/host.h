@@ -79,8 +79,8 @@ typedef struct bpfree_rows {
 } bpfree_rows;
 int bpfree_sample_row(void *user, uint32_t step, uint32_t i, float *x, bpfree_target *y);
 
-/* y[k] = exp, log, tanh, sigmoid, sin, cos, expm1 or log1p (number 0 to 7) of x[k]: the runtime's own math. */
-int bpfree_math(uint32_t number, uint32_t n, const float *x, float *y);
+/* With the kernels of an instruction set, y[k] = exp, log, tanh, sigmoid, sin, cos, expm1 or log1p (number 0 to 7) of x[k]: the runtime's own math. */
+int bpfree_math(uint32_t isa, uint32_t number, uint32_t n, const float *x, float *y);
 /* cffi: end */
 
 #ifdef __cplusplus

@@ -76,6 +76,9 @@ typedef struct bpfree_layers {
   uint32_t exact_head; /* 1: dL/dy from the loss in closed form; 0: from differences, as everywhere else */
 } bpfree_layers;
 
+struct bpfree_trainer;
+struct bpfree_context;
+
 /* A link of the update: turns a gradient into the step that theta is moved
  * back by, g <- f(g, theta, state). Links follow one another, the last one's g
  * is subtracted. All are elementwise, so they run chunk by chunk. */
@@ -83,8 +86,10 @@ typedef struct bpfree_update {
   /* g[0..n) and the vectors of state at the same elements; theta is read. */
   void (*transform)(float *g, const float *theta, float *const *state, const float *scalars, const float *settings,
                     uint32_t n);
-  /* Moves the scalars on, once a step; NULL where there are none. */
-  void (*begin)(float *scalars, const float *settings);
+  /* Moves the scalars on, once a step, with a look at its record; NULL where
+   * there are none. */
+  void (*begin)(const struct bpfree_trainer *trainer, const float *coefficients, float *scalars,
+                const float *settings);
   /* Subtracts factor times the step itself where g[k] = coefficient times sign
    * k of word (most significant bit first, 1 = minus), n <= 32; NULL where that
    * saves nothing. */
@@ -92,7 +97,27 @@ typedef struct bpfree_update {
                       uint32_t n);
   uint32_t n_vectors; /* of state, n_theta floats each, at most 2; start at 0 */
   uint32_t n_scalars; /* of state; start at 1 */
+  /* Of a first link only, whose gradient is not that of this step alone. NULL in all others. */
+  const struct bpfree_window *window;
 } bpfree_update;
+
+/* A link that rebuilds gradients of earlier steps from their records. */
+typedef struct bpfree_window {
+  /* BPFREE_OK, or BPFREE_ERR_ARG for settings it cannot work with. */
+  int (*check)(const struct bpfree_trainer *trainer);
+  /* Floats of records, which start at 0, at the end of the state; of
+   * context->work behind those of an estimator that has some. */
+  uint32_t (*state)(const struct bpfree_trainer *trainer);
+  uint32_t (*work)(const struct bpfree_trainer *trainer);
+  /* Takes the record of this step in. */
+  void (*keep)(const struct bpfree_trainer *trainer, const struct bpfree_context *context,
+               const float *coefficients);
+  /* In the place of the estimator's `weights` and `gradient`. */
+  const float *(*weights)(const struct bpfree_trainer *trainer, const struct bpfree_context *context,
+                          uint32_t group, uint32_t first, uint32_t count);
+  void (*gradient)(const struct bpfree_trainer *trainer, const struct bpfree_context *context,
+                   const float *weights, uint32_t slice, uint32_t block, uint32_t n, float *g);
+} bpfree_window;
 
 typedef struct bpfree_link {
   const bpfree_update *update;
@@ -112,9 +137,6 @@ enum bpfree_grouping {
   BPFREE_LAYER = 1, /* one layer at a time, the others at theta */
   BPFREE_TENSOR = 2 /* one parameter tensor at a time */
 };
-
-struct bpfree_trainer;
-struct bpfree_context;
 
 typedef struct bpfree_estimator {
   /* Fills context->coefficients for context->step. */
@@ -136,7 +158,14 @@ typedef struct bpfree_estimator {
                           uint32_t first, uint32_t count, const float *coefficients);
   /* Floats of context->work; NULL: none. */
   uint32_t (*work)(const struct bpfree_trainer *trainer);
+  uint32_t averages; /* 1: g is the mean over a group's n_queries directions, 0: their sum */
 } bpfree_estimator;
+
+/* What coordinate-wise estimation probes of one slice. */
+typedef struct bpfree_mask {
+  uint32_t count; /* elements, at most the slice's size; 0 of a frozen one */
+  float scale;    /* their coefficients are multiplied by it, a normal number > 0 */
+} bpfree_mask;
 
 /* Settings of a run: const, in flash. Samples are streamed one by one, so the
  * kernels of the model and the loss are those of one lane. */
@@ -160,6 +189,8 @@ typedef struct bpfree_trainer {
   bpfree_schedule mu_schedule; /* of mu */
   bpfree_schedule lr_schedule; /* of the whole step: it multiplies what is subtracted from theta */
   const bpfree_layers *layers; /* NULL for estimators that look at losses only, and where only bpfree_apply is used */
+  const bpfree_mask *masks; /* (n_slices) for CGE, counts add up to n_queries; NULL: it draws from all of theta */
+  uint32_t mask_refresh;    /* steps that CGE probes the same elements for; 0 is as 1 */
 } bpfree_trainer;
 
 /* A run in RAM; every pointer is the caller's. */
@@ -168,7 +199,7 @@ typedef struct bpfree_context {
   float *x;            /* (features) one sample */
   float *arena;        /* bpfree_train_arena_size() floats */
   float *coefficients; /* (groups * n_queries), group-major */
-  float *state;        /* bpfree_state_size() floats: each link's vectors, then its scalars; may be NULL if 0 */
+  float *state;        /* bpfree_state_size() floats: each link's vectors, then scalars; a window's records; NULL if 0 */
   float *work;         /* bpfree_work_size() floats, free between calls; may be NULL if 0 */
   uint32_t step;       /* the next step */
 } bpfree_context;
@@ -188,6 +219,9 @@ uint32_t bpfree_train_arena_size(const bpfree_model *model);
 
 /* Floats of state of the update's links. */
 uint32_t bpfree_state_size(const bpfree_trainer *trainer);
+
+/* Floats of a step's record: groups * n_queries. */
+uint32_t bpfree_record_size(const bpfree_trainer *trainer);
 
 /* Floats the estimator works in: copies of theta where directions are not signs. */
 uint32_t bpfree_work_size(const bpfree_trainer *trainer);

@@ -1,0 +1,37 @@
+# SPDX-License-Identifier: MIT
+"""784-256-256-256-10, three hidden layers, on MNIST: what depth costs each method.
+
+How it is measured: :mod:`bpfree.bench.contest`. Settings were chosen with the validation split.
+"""
+
+from __future__ import annotations
+
+from bpfree.bench.contest import Contest, Method, Recipe, run_contest
+from bpfree.estimators.node_perturbation import NodePerturbation
+from bpfree.estimators.rge import RGE
+from bpfree.estimators.unit_wise import UnitWise
+from bpfree.layers import Linear, ReLU
+from bpfree.model import Model, Sequential
+
+
+def network(seed: int) -> Model:
+    """Linear and ReLU, three times, and Linear."""
+    return Sequential(784, [Linear(256), ReLU(), Linear(256), ReLU(), Linear(256), ReLU(), Linear(10)], seed=seed)
+
+
+CONTEST = Contest(
+    bench="mnist-deep",
+    network=network,
+    recipe=Recipe(batch_size=200, lr=4e-3, epochs=5),
+    methods=(
+        Method("unit-wise", UnitWise(), engine="reference"),
+        Method("node-8", NodePerturbation(n_queries=8), engine="reference"),
+        Method("rge", RGE(n_queries=64, mu=2.0**-10, two_sided=False), Recipe(batch_size=100, lr=1e-3, epochs=2)),
+    ),
+    best="unit-wise",
+)
+
+
+def run(quick: bool = False) -> list[dict]:
+    """Accuracy, time and forwards of every method. quick: shows that it runs."""
+    return run_contest(CONTEST, quick)
