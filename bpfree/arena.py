@@ -20,6 +20,7 @@ class ArenaPlan:
     offsets[tensor] and sides[tensor]: place of side 0, and the distance to
     side 1 (0: both sides share it). scratch[node]: its working memory.
     per_sample, fixed: size; lower_bound: what no plan can beat, per sample.
+    keep: tensors that outlive the pass, besides the output.
     """
 
     offsets: tuple[int, ...]
@@ -28,6 +29,7 @@ class ArenaPlan:
     per_sample: int
     fixed: int
     lower_bound: int
+    keep: frozenset[int]
 
     def floats(self, n: int = 1) -> int:
         """Arena floats for n samples at a time."""
@@ -42,8 +44,10 @@ class _Block:
     offset: int = 0
 
 
-def plan_arena(graph: Graph, sides: int = 1) -> ArenaPlan:
+def plan_arena(graph: Graph, sides: int = 1, keep: frozenset[int] = frozenset()) -> ArenaPlan:
     """Plan for plain (sides=1) or paired (sides=2: theta + mu u and theta - mu u) evaluation.
+
+    keep: tensors that are still there when the pass is over.
 
     The input is not in the arena: it outlives all queries of a sample.
     """
@@ -51,7 +55,7 @@ def plan_arena(graph: Graph, sides: int = 1) -> ArenaPlan:
     last_use = {node.output: k for k, node in enumerate(graph.nodes)}
     for k, node in enumerate(graph.nodes):
         last_use.update(dict.fromkeys(node.inputs, k))
-    last_use[graph.nodes[-1].output] = len(graph.nodes)
+    last_use.update(dict.fromkeys((graph.nodes[-1].output, *keep), len(graph.nodes)))
 
     home: dict[int, _Block] = {}
     scratch: list[_Block] = []
@@ -83,6 +87,7 @@ def plan_arena(graph: Graph, sides: int = 1) -> ArenaPlan:
         per_sample=max(block.offset + block.size for block in blocks),
         fixed=fixed,
         lower_bound=max(live),
+        keep=frozenset(keep),
     )
 
 

@@ -28,6 +28,9 @@ def generated_files() -> dict[str, str]:
         lines = [f"/* The rows of bpfree/{table.name}, written by `make generate`. Do not edit. */"]
         lines += [f"BPFREE_{macro}({row.number}, {row.name})" for row in table if isinstance(row.c, str)]
         files[f"include/bpfree/{table.name}.gen.def"] = "\n".join(lines) + "\n"
+    lines = ["/* The rows of bpfree/ops that have a derivative, written by `make generate`. Do not edit. */"]
+    lines += [f"BPFREE_SLOPE({row.number}, {row.name})" for row in OPS if row.slope]
+    files["include/bpfree/slopes.gen.def"] = "\n".join(lines) + "\n"
     files["tests/vectors.gen.h"] = vectors_header()
     files["tests/journal.gen.h"] = journal_header()
     return files

@@ -53,9 +53,21 @@ class ModelTables:
         return self.tensors[self.output][0]
 
 
-def model_tables(graph: Graph, sides: int = 1) -> ModelTables:
-    """Tables for plain (sides=1) or paired (sides=2) evaluation. Raises for ops without a kernel."""
-    plan = plan_arena(graph, sides)
+def device_tables(trainer) -> ModelTables:
+    """The tables that a device trains with. Raises ValueError where it cannot."""
+    estimator, graph, row = trainer.estimator, trainer.graph, trainer.rows["estimator"]
+    reason = estimator.refusal(graph) if trainer.in_c else f"{row.name}: {row.c.reason}"
+    if reason:
+        raise ValueError(f"trainer: expected one that a device has room for, got {reason}")
+    return model_tables(graph, estimator.sides, estimator.kept(graph))
+
+
+def model_tables(graph: Graph, sides: int = 1, keep: frozenset[int] = frozenset()) -> ModelTables:
+    """Tables for plain (sides=1) or paired (sides=2) evaluation. Raises for ops without a kernel.
+
+    keep: tensors that a pass leaves in the arena.
+    """
+    plan = plan_arena(graph, sides, keep)
     for what, floats in (("arena", plan.floats(TILE)), ("theta", graph.n_theta), ("frozen", graph.n_frozen)):
         if floats >= 2**32:
             raise ValueError(f"model: the C runtime counts in 32 bits, got {floats} floats of {what}")

@@ -172,6 +172,7 @@ class Trainer:
             "two_sided": e.two_sided,
             "mu": start_of(e.mu),
             "scale": e.factor(self.graph),
+            "layers": e.layers(self.graph, self.loss) if self.in_c else None,
             **e.native_settings(self.graph),
             **{name: (row.number, self.schedules[name].settings) for name, row in schedules.items() if row},
         }

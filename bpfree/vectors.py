@@ -13,10 +13,11 @@ from bpfree.engines import ReferenceEngine
 from bpfree.engines.batch import make_batch
 from bpfree.estimators.cge import CGE
 from bpfree.estimators.rge import RGE
-from bpfree.exporters import model_source
+from bpfree.estimators.unit_wise import UnitWise
+from bpfree.exporters import main_source, model_source
 from bpfree.exporters.c_text import array, braces, float_literal, rows
 from bpfree.graph import theta_hash
-from bpfree.layers import Linear, ReLU, Tanh, TTLinear, assemble, initial_parameters, stack
+from bpfree.layers import Linear, ReLU, Residual, Sin, Tanh, TTLinear, assemble, initial_parameters, stack
 from bpfree.math32 import cos32, exp32, expm1_32, log1p_32, log32, sigmoid32, sin32, tanh32
 from bpfree.tables import model_tables
 from bpfree.trainer import Trainer
@@ -28,13 +29,7 @@ _MATH_PATTERNS = 1 << 14
 
 _DENSE = [Linear(11), Tanh(), Linear(9), ReLU(), Linear(5)]
 _TT = [TTLinear((2, 3, 4), (3, 1, 2), rank=(4, 3)), Tanh(), TTLinear((3, 2), (4, 3), rank=3, bias=False)]
-# name, loss, inputs, layers, names of the frozen slices. Sizes are odd on purpose: blocks of signs end in the
-# middle, an input is padded, the two tensor trains are swept from different ends, and the first tensor of
-# `dense` does not depend on theta, so that both sides of a pair share it.
-_NETWORKS = (
-    ("dense", "softmax_cross_entropy", 7, _DENSE, ("linear1.weight", "linear1.bias")),
-    ("tt", "mse", 22, _TT, ("tt_linear1.core1",)),
-)
+_DEEP = [Linear(3), Sin(), Residual(Linear(3, bias=False), Tanh()), Linear(2), ReLU(), Linear(2)]
 _ESTIMATORS = (
     ("joint", RGE(n_queries=2, mu=2.0**-7)),
     ("layer", RGE(n_queries=1, mu=0.01, two_sided=False, grouping="layer")),
@@ -44,6 +39,19 @@ _ESTIMATORS = (
     ("coordinates", CGE(fraction=0.06, mu=0.02, rescale=True)),
     ("coordinates_one_sided", CGE(fraction=0.04, two_sided=False)),
     ("coordinates_erk", CGE(fraction=0.1, two_sided=False, rescale=True, mask_refresh=3, ratios="erk")),
+)
+# Their records are as long as theta, so theirs is a small network; its probes start in all three ways.
+_UNITS = (
+    ("units", UnitWise(mu=0.02)),
+    ("units_one_sided", UnitWise(mu=2.0**-9, two_sided=False, head="probe")),
+)
+# name, loss, inputs, layers, names of the frozen slices, estimators. Sizes are odd on purpose: blocks of signs end
+# in the middle, an input is padded, the two tensor trains are swept from different ends, and the first tensor of
+# `dense` does not depend on theta, so that both sides of a pair share it.
+_NETWORKS = (
+    ("dense", "softmax_cross_entropy", 7, _DENSE, ("linear1.weight", "linear1.bias"), _ESTIMATORS),
+    ("tt", "mse", 22, _TT, ("tt_linear1.core1",), _ESTIMATORS),
+    ("deep", "softmax_cross_entropy", 3, _DEEP, ("linear1.bias",), _UNITS),
 )
 
 _HEAD = """\
@@ -56,6 +64,12 @@ _HEAD = """\
 #define BPFREE_OP(number, name) void bpfree_op_##name##_scalar(const bpfree_pass *, const bpfree_node *);
 #include "bpfree/ops.gen.def"
 #undef BPFREE_OP
+#define BPFREE_SLOPE(number, name) void bpfree_slope_##name##_scalar(const bpfree_pass *, const bpfree_node *, float *);
+#include "bpfree/slopes.gen.def"
+#undef BPFREE_SLOPE
+#define BPFREE_LOSS(number, name) extern const bpfree_closed bpfree_closed_##name##_scalar;
+#include "bpfree/losses.gen.def"
+#undef BPFREE_LOSS
 
 #define GOLDEN_HASHES 3
 #define GOLDEN_STEPS 100
@@ -63,7 +77,7 @@ _HEAD = """\
 /* A network and its samples. */
 typedef struct golden_network {
   const char *name;
-  bpfree_model model;   /* tables for two sides, scalar kernels */
+  bpfree_model model;   /* tables for two sides, or that keep what is read; scalar kernels */
   const uint32_t *ops;  /* (n_nodes) numbers of the kernels */
   const float *theta;   /* (n_theta) before step 0 */
   uint32_t loss;        /* number */
@@ -77,6 +91,7 @@ typedef struct golden_run {
   uint32_t estimator; /* number */
   uint32_t seed, batch, n_queries, grouping, two_sided;
   float mu, scale, lr;
+  const bpfree_layers *layers;
   const bpfree_mask *masks;
   uint32_t mask_refresh;
   uint32_t n_coefficients;   /* a step */
@@ -90,15 +105,16 @@ def vectors_header() -> str:
     """The text of tests/vectors.gen.h."""
     networks, runs = [], []
     order = [rng.batch_indices(_SEED, step, _BATCH, _SAMPLES) for step in range(HASHED_STEPS[-1])]
-    for name, loss, inputs, layers, frozen_names in _NETWORKS:
+    for name, loss, inputs, layers, frozen_names, estimators in _NETWORKS:
         graph, theta, frozen = _network(inputs, layers, frozen_names)
         run = (SGD(_LR), _BATCH, _SEED)
-        trainers = {how: Trainer(graph, frozen, loss, estimator, *run) for how, estimator in _ESTIMATORS}
-        loss = trainers["joint"].loss
+        trainers = {how: Trainer(graph, frozen, loss, estimator, *run) for how, estimator in estimators}
+        first = next(iter(trainers.values()))
+        loss = first.loss
         x = rng.uniform(_SEED, 1000, _SAMPLES * inputs).reshape(_SAMPLES, inputs) - np.float32(0.5)
         y = rng.uniform(_SEED, 1001, _SAMPLES * graph.output.size).reshape(_SAMPLES, -1)
         batch = make_batch(graph, loss, x, y.argmax(axis=1) if loss.labels else y)
-        networks.append(_network_text(name, graph, theta, frozen, loss, batch))
+        networks.append(_network_text(name, first, theta, batch))
         for how, trainer in trainers.items():
             text, row = _run_text(name, how, trainer, theta, batch, order)
             networks.append(text)
@@ -115,8 +131,9 @@ def _network(inputs, layers, frozen_names):
     return graph, *initial_parameters(graph, _SEED, gains)
 
 
-def _network_text(name, graph, theta, frozen, loss, batch) -> str:
-    tables = model_tables(graph, sides=2)
+def _network_text(name, trainer, theta, batch) -> str:
+    graph, frozen, loss = trainer.graph, trainer.frozen, trainer.loss
+    tables = model_tables(graph, sides=2, keep=trainer.estimator.kept(graph))
     kind, own = ("uint32_t", "labels") if loss.labels else ("float", "targets")
     y = [f"{name}_{own}" if own == which else 0 for which in ("labels", "targets")]
     data = braces((f"{name}_x", *y, len(batch)))
@@ -151,8 +168,12 @@ def _run_text(name, how, trainer, theta, batch, order) -> tuple[str, str]:
     if run.get("masks"):
         masks = f"{name}_{how}_masks"
         text += rows(f"static const bpfree_mask {masks}", (braces((n, float_literal(s))) for n, s in run["masks"]))
-    masked = (masks, run.get("mask_refresh", 1))
-    row = (f'"{name}, {how}"', f"&{name}_network", *counts, *reals, *masked, records[0].size, table, braces(hashes))
+    looked = ["NULL"]
+    if run["layers"]:
+        looked = [f"&{name}_{how}_layers"]
+        text += main_source.layers_source(run["layers"], f"{name}_{how}_", "_scalar")
+    looked += [masks, run.get("mask_refresh", 1)]
+    row = (f'"{name}, {how}"', f"&{name}_network", *counts, *reals, *looked, records[0].size, table, braces(hashes))
     return text, f"  {braces(row)},"
 
 
@@ -178,5 +199,5 @@ def _math_text() -> str:
 
 def golden_network(name: str):
     """graph, theta and frozen of one of the networks, for other headers of vectors."""
-    inputs, layers, frozen_names = next(row[2:] for row in _NETWORKS if row[0] == name)
+    inputs, layers, frozen_names = next(row[2:5] for row in _NETWORKS if row[0] == name)
     return _network(inputs, layers, frozen_names)

@@ -17,7 +17,7 @@ from bpfree.errors import check_count
 from bpfree.exporters import main_source, makefile_source, model_source
 from bpfree.exporters.c_text import array, float_literal
 from bpfree.model import Model
-from bpfree.tables import model_tables
+from bpfree.tables import device_tables
 from bpfree.trainer import Trainer
 
 MARK_STEP, MARK_STEP_DONE = 1, 2
@@ -28,7 +28,9 @@ TARGETS = {
 }
 """Folder of the port, and compiler flags, by target."""
 
-_CORE = ("rng.c", "forward.c", "hash.c", "train.c", "kernel_bias.c", "kernel_contract.c")
+_ON_READ = "#define BPFREE_PROBE_ON_READ {}\n"
+
+_CORE = ("rng.c", "forward.c", "hash.c", "train.c", "vector.c", "kernel_bias.c", "kernel_contract.c")
 """Runtime sources every model needs; the linker drops what is not called."""
 
 
@@ -87,7 +89,7 @@ def export(
         raise ValueError("trainer: expected the trainer of this model, got one of another graph")
     if samples is not None:
         _check_samples(model.graph, trainer, samples)
-    tables = model_tables(model.graph, sides=trainer.estimator.sides)
+    tables = device_tables(trainer)
     folder = Path(folder)
     _write(folder / "model.h", model_source.header(tables, main_source.trainer_sizes(tables, trainer)))
     _write(folder / "model.c", model_source.source(model.graph, tables, model.theta, model.frozen))
@@ -156,6 +158,9 @@ def _copy_runtime(folder: Path, tables, trainer) -> None:
     for header in sorted((origin / "include" / "bpfree").iterdir()):
         if header.name != "host.h":
             shutil.copy(header, target / "bpfree")
+    if trainer.rows["estimator"].direction != "rademacher":
+        config = target / "bpfree" / "config.h"
+        config.write_text(config.read_text().replace(_ON_READ.format(1), _ON_READ.format(0)))
     for name in [*sources, *(path.name for path in (origin / "src").glob("*.h") if path.name != "registry_isa.h")]:
         shutil.copy(origin / "src" / name, target)
 

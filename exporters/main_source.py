@@ -32,12 +32,12 @@ _TRAINER = """\
 
 {settings}
 static const bpfree_link links[] = {links};
-
+{layers}
 const bpfree_trainer trainer = {{
   &model, &{estimator}, links, {loss}, sample, 0, {n_links},
   {seed}u /* seed */, {batch} /* batch */, {n_queries} /* n_queries */, {grouping}, {two_sided} /* two_sided */,
   {mu} /* mu */, {clip} /* clip */, {scale} /* scale */, {mu_schedule}, {lr_schedule},
-  {masks} /* masks */, {mask_refresh} /* mask_refresh */
+  {layers_pointer} /* layers */, {masks} /* masks */, {mask_refresh} /* mask_refresh */
 }};
 """
 
@@ -122,10 +122,13 @@ def trainer(trainer) -> str:
     if own["masks"] is not None:
         masks = [braces((count, float_literal(scale))) for count, scale in own["masks"]]
         arrays.append(rows("static const bpfree_mask masks", masks, [part.name for part in trainer.graph.slices]))
+    layers = trainer.estimator.layers(trainer.graph, trainer.loss)
     return _TRAINER.format(
         **schedules,
         masks="0" if own["masks"] is None else "masks",
         mask_refresh=own["mask_refresh"],
+        layers=layers_source(layers) if layers else "",
+        layers_pointer="&layers" if layers else "0",
         settings="".join(arrays),
         links=braces(links),
         n_links=len(links),
@@ -140,3 +143,21 @@ def trainer(trainer) -> str:
         mu=float_literal(start_of(trainer.estimator.mu)),
         scale=float_literal(trainer.estimator.factor(trainer.graph)),
     )
+
+
+def layers_source(layers, prefix: str = "", kernel_suffix: str = "") -> str:
+    """`static const bpfree_layers <prefix>layers` and the arrays it points to.
+
+    kernel_suffix: of one instruction set, where the host's build is meant.
+    """
+    parts, routes = [], []
+    for route in layers.routes:
+        bends = f"{prefix}bends{route.node}" if route.bends else 0
+        if route.bends:
+            slopes = [braces((f"{layers.slopes[k][1]}{kernel_suffix}", k)) for k in route.bends]
+            parts.append(rows(f"static const bpfree_bend {bends}", slopes))
+        column = layers.none if route.column is None else route.column
+        routes.append(braces((bends, len(route.bends), route.node, route.tensor, column)))
+    parts.append(rows(f"static const bpfree_route {prefix}routes", routes))
+    head = braces((f"&{layers.closed}{kernel_suffix}", f"{prefix}routes", len(routes), int(layers.exact_head)))
+    return "".join(parts) + f"static const bpfree_layers {prefix}layers = {head};\n"

@@ -143,7 +143,8 @@ def make_engine(name):
 
 def device_loop(trainer, x, labels=None, targets=None):
     """The C training loop as a device runs it: scalar kernels, paired probes, streamed samples."""
-    model = NativeModel(model_tables(trainer.graph, sides=2), "scalar")
+    keep = frozenset() if trainer.estimator.refusal(trainer.graph) else trainer.estimator.kept(trainer.graph)
+    model = NativeModel(model_tables(trainer.graph, sides=2, keep=keep), "scalar")
     model.frozen[:] = trainer.frozen
     return NativeTrainer(model, data=(x, labels, targets), **trainer.native_settings())
 

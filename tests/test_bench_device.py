@@ -51,6 +51,15 @@ def test_less_memory_and_more_instructions_than_back_propagation(rows):
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize("case", [f"{MLP}-unit-wise", f"{MLP}-unit-wise-O2"])
+def test_unit_wise_takes_less_of_everything_than_back_propagation(rows, case):
+    assert rows[f"{MLP}-unit-wise", "total_ram_bytes"]["ratio"] < 0.75
+    assert rows[f"{MLP}-unit-wise", "flash_bytes"]["ratio"] < 0.85
+    assert rows[case, "instructions_per_step"]["ratio"] < 0.5
+    assert rows[case, "instructions_to_90"]["ratio"] < 0.3
+
+
+@pytest.mark.slow
 def test_instructions_to_an_accuracy_are_steps_times_a_measured_step(rows):
     for case, settings in CASES.items():
         steps = rows[case, "samples_to_90"]["value"] / settings.batch_size

@@ -40,6 +40,14 @@ MODELS = {
         ],
         seed=4,
     ),
+    "deep": lambda: bf.Sequential(
+        64,
+        [
+            *(bf.Linear(12), bf.Tanh(), bf.Scale(0.5, -0.25), bf.Linear(9, bias=False), bf.Sin()),
+            *(bf.Residual(bf.Linear(9), bf.Sigmoid()), bf.Linear(10)),
+        ],
+        seed=6,
+    ),
     "padded": lambda: bf.Sequential(
         6, [bf.TTLinear((2, 4), (3, 3), rank=2), bf.Tanh(), bf.Linear(2, bias=False)], seed=3
     ),
@@ -91,13 +99,17 @@ def test_every_way_of_probing_gives_the_same_records(tmp_path, two_sided, groupi
     assert f"{result.hash:016x}" == run.model.hash
 
 
-def estimators_in(built):
-    """C symbols of the estimators that were linked."""
+def all_symbols(built):
+    """Names of functions and of data."""
     from elftools.elf.elffile import ELFFile
 
     with open(built.elf, "rb") as file:
-        names = {symbol.name for symbol in ELFFile(file).get_section_by_name(".symtab").iter_symbols()}
-    return names & {row.c for row in TABLE}
+        return {symbol.name for symbol in ELFFile(file).get_section_by_name(".symtab").iter_symbols()}
+
+
+def estimators_in(built):
+    """C symbols of the estimators that were linked."""
+    return all_symbols(built) & {row.c for row in TABLE}
 
 
 ESTIMATORS = [
@@ -108,14 +120,17 @@ ESTIMATORS = [
     bf.CGE(),
     bf.CGE(fraction=0.3, two_sided=False, rescale=True),
     bf.CGE(fraction=0.9),
+    bf.UnitWise(),
+    bf.UnitWise(2.0**-9, two_sided=False, head="probe"),
+    bf.UnitWise(bf.linear_decay(0.1, steps=3, end=0.01)),
 ]
 
 
 @pytest.mark.parametrize("estimator", ESTIMATORS, ids=show)
 def test_every_estimator_trains_on_the_device(tmp_path, estimator):
     """The same record and hash as on the computer and in NumPy; the work array is as large as C says."""
-    records = Recorder()
-    model, run = trained_by(estimator, "tt", 3, update=bf.chain(bf.clip(0.5), bf.SGD(0.02)), callbacks=records)
+    records, name = Recorder(), "deep" if estimator.refusal(MODELS["tt"]().graph) else "tt"
+    model, run = trained_by(estimator, name, 3, update=bf.chain(bf.clip(0.5), bf.SGD(0.02)), callbacks=records)
     built, result = on_device(tmp_path, model, run, 3)
     assert result.exit_code == 0
     np.testing.assert_array_equal(result.records.view(np.float32), np.concatenate(records).ravel())
@@ -198,6 +213,41 @@ def test_a_kernel_nobody_names_is_dropped_by_the_linker(tmp_path):
     assert "bpfree_op_tanh" not in emulate.symbols(emulate.compile_firmware(tmp_path))
 
 
+@pytest.mark.parametrize("loss", ["cross_entropy", "mse"])
+def test_slopes_and_closed_forms_are_linked_only_where_they_are_used(tmp_path, loss):
+    samples, name = (DIGITS, "dense") if loss == "cross_entropy" else (WAVES, "padded")
+    linked = {}
+    for estimator in (bf.RGE(), bf.UnitWise()):
+        model = MODELS[name]() if name == "dense" else bf.Sequential(6, [bf.Linear(4), bf.ReLU(), bf.Linear(2)])
+        trainer = bf.Trainer(model.graph, model.frozen, loss, estimator, bf.SGD(0.02), batch_size=4)
+        firmware.export(model, tmp_path, trainer=trainer, samples=samples, steps=1)
+        for path in (firmware.runtime_folder() / "src").glob("op_*.c"):
+            (tmp_path / "runtime" / path.name).write_text(path.read_text())
+        names = all_symbols(emulate.compile_firmware(tmp_path))
+        linked[type(estimator)] = {n for n in names if "slope" in n or "closed" in n}
+    row = "softmax_cross_entropy" if loss == "cross_entropy" else loss
+    assert linked == {bf.RGE: set(), bf.UnitWise: {"bpfree_slope_relu", f"bpfree_closed_{row}"}}
+
+
+def test_kernels_perturb_on_read_only_for_the_estimator_that_wants_it(tmp_path):
+    """The same bits, and 1.5 KB less; est_rge.c beside it does not compile, which is better than learning nothing."""
+    config, sizes = tmp_path / "runtime" / "bpfree" / "config.h", {}
+    for estimator, on_read in ((bf.RGE(), 1), (bf.CGE(0.01), 0)):
+        model = MODELS["dense"]()
+        trainer = bf.Trainer(model.graph, model.frozen, "cross_entropy", estimator, bf.SGD(0.02), batch_size=1)
+        firmware.export(model, tmp_path, trainer=trainer, samples=DIGITS, steps=1)
+        assert f"#define BPFREE_PROBE_ON_READ {on_read}\n" in config.read_text()
+    for on_read in (1, 0):
+        config.write_text(config.read_text().replace("PROBE_ON_READ 0\n", f"PROBE_ON_READ {on_read}\n"))
+        built = emulate.compile_firmware(tmp_path, optimize="Os")
+        sizes[on_read] = emulate.footprint(built).flash_bytes, emulate.run_firmware(built).hash
+        config.write_text(config.read_text().replace("PROBE_ON_READ 1\n", "PROBE_ON_READ 0\n"))
+    assert sizes[1][1] == sizes[0][1] and sizes[1][0] - sizes[0][0] > 1000
+    (tmp_path / "runtime" / "est_rge.c").write_text((firmware.runtime_folder() / "src" / "est_rge.c").read_text())
+    with pytest.raises(emulate.FirmwareBuildError, match="RGE with signs needs kernels"):
+        emulate.compile_firmware(tmp_path, optimize="Os")
+
+
 @pytest.mark.parametrize("optimize", ["Os", "O3"])
 def test_no_fused_multiply_add(tmp_path, optimize):
     model, run = trained("tt", 1)
@@ -221,6 +271,20 @@ def test_mlp_64_32_10_step_fits_its_budgets(tmp_path):
     floats = model.graph.n_theta + arena + sample
     assert sizes.ram_bytes <= 4 * floats + 128
     assert sizes.flash_bytes < 11_600, "the back-propagation library it stands beside needs 11.6 KB"
+
+
+def test_unit_wise_learns_from_a_sample_in_fewer_instructions_than_back_propagation(tmp_path):
+    """MLP 64-32-10, batch 1: under 100,000 instructions (AIfES 424,750), two copies of theta, flash under 9.5 KB."""
+    model = bf.Sequential(64, [bf.Linear(32), bf.ReLU(), bf.Linear(10)], seed=0)
+    trainer = bf.Trainer(model.graph, model.frozen, "cross_entropy", bf.UnitWise(), bf.SGD(0.01), batch_size=1)
+    firmware.export(model, tmp_path, trainer=trainer, samples=DIGITS, steps=2)
+    built = emulate.compile_firmware(tmp_path, optimize="Os")
+    marks = (firmware.MARK_STEP, firmware.MARK_STEP_DONE)
+    assert 30_000 < emulate.run_firmware(built, count_between=marks).instructions <= 100_000
+    sizes = emulate.footprint(built)
+    arena, work, sample = 64, 10 + 32, 64
+    assert sizes.ram_bytes <= 4 * (2 * model.graph.n_theta + arena + work + sample) + 128
+    assert sizes.flash_bytes < 9_500
 
 
 def test_a_device_without_a_sample_reports_a_status(tmp_path):

@@ -36,6 +36,8 @@ def export(folder, estimator):
     pixels = np.random.default_rng(5).integers(0, 17, (60, 64)).astype(np.uint8)
     samples = firmware.Samples(pixels, labels=np.arange(60) % 10, scale=1 / 16)
     model = bf.Sequential(64, [bf.TTLinear((4, 4, 4), (4, 4, 2), rank=3), bf.Tanh(), bf.Linear(10)], seed=2)
+    if estimator.refusal(model.graph):
+        model = bf.Sequential(64, [bf.Linear(12), bf.Tanh(), bf.Linear(9), bf.ReLU(), bf.Linear(10)], seed=2)
     records = Recorder()
     run = bf.train(
         model, (samples.x, samples.labels), estimator=estimator, update=bf.SGD(0.02), batch_size=4, max_steps=10,
@@ -103,8 +105,9 @@ def test_gcc_and_qemu_end_with_the_same_bits(exported, optimize):
         bf.RGE(2, direction="gaussian", two_sided=False),
         bf.RGE(2, direction="sphere", grouping="layer"),
         bf.CGE(0.05, rescale=True),
+        bf.UnitWise(),
     ],
-    ids=["gaussian", "sphere", "coordinates"],
+    ids=["gaussian", "sphere", "coordinates", "units"],
 )
 @pytest.mark.parametrize("optimize", ["Os", "O3"])
 def test_so_does_every_other_estimator(tmp_path, estimator, optimize):

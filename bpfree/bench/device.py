@@ -3,14 +3,15 @@
 
 The network 64-32-10 (Linear, ReLU, Linear: 2,410 float32 parameters) and a
 tensor-train network learn the shipped digits by RGE and plain SGD, compiled
-with -Os and -O2 and measured on the emulated processor. Forward-only training
-takes less RAM, at -Os less flash, and many more instructions to the same accuracy.
+with -Os and -O2 and measured on the emulated processor. Random directions
+take less RAM, at -Os less flash, and many more instructions to the same accuracy.
+Unit-wise probes of the dense network take a gradient more RAM, and fewer instructions.
 
 - Sizes are of the firmware that trains with the settings of :data:`CASES`,
   without the initial weights and the samples in flash.
-- `instructions_per_step`: one sample, one two-sided query, update included. A
-  step of back-propagation on one sample learns far more, so that this number
-  means nothing without the ones below.
+- `instructions_per_step`: one sample, one two-sided query (or all units), update
+  included. A step of back-propagation on one sample learns far more than a query, so
+  that this number means nothing without the ones below.
 - `instructions_to_90`, `instructions_to_95`: until the validation accuracy
   first reaches that. Ours are the steps, found by the compiled engine (the
   device's bits), times the measured instructions of a step of that firmware
@@ -68,21 +69,25 @@ class Case:
 
     network: object
     optimize: str
-    estimator: bf.RGE
+    estimator: bf.RGE | bf.UnitWise
     batch_size: int
     lr: float
     max_steps: int
 
     def single(self) -> Case:
-        """One sample, one two-sided query: the step beside one of back-propagation on one sample."""
-        return replace(self, estimator=bf.RGE(mu=self.estimator.mu), batch_size=1)
+        """One sample, of RGE one two-sided query: the step beside one of back-propagation on one sample."""
+        queries = isinstance(self.estimator, bf.RGE)
+        return replace(self, estimator=bf.RGE(mu=self.estimator.mu) if queries else self.estimator, batch_size=1)
 
 
 _MLP = (bf.RGE(n_queries=16, mu=2.0**-6), 16, 0.018, 5000)
+_UNITS = (bf.UnitWise(mu=2.0**-10, two_sided=False), 3, 0.12, 3000)
 _TT = (bf.RGE(n_queries=64, mu=2.0**-7, two_sided=False), 8, 0.06, 3000)
 CASES = {
     MLP: Case(mlp, "Os", *_MLP),
     f"{MLP}-O2": Case(mlp, "O2", *_MLP),
+    f"{MLP}-unit-wise": Case(mlp, "Os", *_UNITS),
+    f"{MLP}-unit-wise-O2": Case(mlp, "O2", *_UNITS),
     "tt-714": Case(tt, "Os", *_TT),
 }
 
@@ -98,7 +103,9 @@ A KB is taken for 1000 bytes. AIfES: -Os, and -O2; PULP-TrainLib: flags unknown.
 Whether their RAM has the stack in it is unknown too: ours is compared with it.
 """
 
-BASELINES = {MLP: f"{MLP}/aifes", f"{MLP}-O2": f"{MLP}-O2/aifes", "tt-714": f"{MLP}/aifes"}
+BASELINES = {
+    name: f"{MLP}-O2/aifes" if case.optimize == "O2" else f"{MLP}/aifes" for name, case in CASES.items()
+}
 """Whose value the ratio of a case is taken of."""
 
 BACKPROP = {"batch_size": 1, "lr": 0.05}

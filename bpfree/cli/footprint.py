@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from dataclasses import fields, replace
 
-from bpfree.tables import model_tables
+from bpfree.tables import device_tables, model_tables
 
 _FLOAT = 4
 _CONTEXT = 28
@@ -26,7 +26,7 @@ def training_bytes(trainer) -> dict[str, int]:
     """RAM of the device's training loop, by what it is for: what `bpfree_train_size` adds up there."""
     from bpfree.exporters.main_source import trainer_sizes
 
-    tables = model_tables(trainer.graph, sides=trainer.estimator.sides)
+    tables = device_tables(trainer)
     sizes = {name: floats for name, floats, _ in trainer_sizes(tables, trainer)}
     parts = {
         "theta": _FLOAT * tables.n_theta,

@@ -8,6 +8,7 @@ import numpy as np
 from bpfree.engines.cost import graph_macs, node_macs
 from bpfree.engines.trace import Trace
 from bpfree.errors import check_choice
+from bpfree.estimators.routes import end_of, readers, trained
 from bpfree.estimators.table import Estimate, Estimator
 from bpfree.ops import OPS
 
@@ -122,35 +123,6 @@ class LayerAccess(Estimator):
                 slope = OPS[node.op].derivative(look.arithmetic, values[tensor], values[node.output], node.attributes)
                 found[tensor] = slope * self._delta(look, node.output, found)
         return found[tensor]
-
-
-def trained(graph) -> list:
-    """Nodes with a trainable parameter."""
-    return [
-        node
-        for node in graph.nodes
-        if not all(part.frozen for part in graph.slices[node.first_slice : node.first_slice + node.n_slices])
-    ]
-
-
-def readers(graph, tensor: int) -> list:
-    """The nodes that read a tensor."""
-    return [node for node in graph.nodes if tensor in node.inputs]
-
-
-def only_linear(graph, tensor: int):
-    """The node that reads a tensor, where it is the only one and linear in it; else None."""
-    feeds = readers(graph, tensor)
-    return feeds[0] if len(feeds) == 1 and OPS[feeds[0].op].matrix else None
-
-
-def end_of(graph, tensor: int) -> int:
-    """The last tensor of the elementwise operations that follow a tensor and that nothing else reads."""
-    while True:
-        feeds = readers(graph, tensor)
-        if tensor == graph.nodes[-1].output or len(feeds) != 1 or OPS[feeds[0].op].derivative is None:
-            return tensor
-        tensor = feeds[0].output
 
 
 def check_head(head) -> None:

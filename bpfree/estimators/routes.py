@@ -1,119 +1,124 @@
 # SPDX-License-Identifier: MIT
-"""From a few units of a tensor to the loss: what a change of them goes through, and what that costs."""
+"""Routes: what a device needs of a graph to look into its layers, sample by sample."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
-import numpy as np
-
-from bpfree.engines.cost import macs_after
-from bpfree.estimators.layer_access import Look, end_of, only_linear, readers
-from bpfree.graph import Node
 from bpfree.ops import OPS
-
-MOST_MOVED = 1 << 16
-"""Floats of moved activations held at once: what a processor's cache has room for."""
 
 
 @dataclass(frozen=True)
 class Route:
-    """What follows a tensor: elementwise nodes up to `end`; then a linear node, if only that reads it; then the rest.
+    """From a trained node y = W x + b to where the derivative of the loss is found; numbers of nodes and tensors.
 
-    start: the tensor from which all that follows is computed again, the graph's
-    output if nothing is. rest: multiply-accumulates of that, for one sample.
+    bends: the elementwise nodes behind it, the last first. tensor: what the last of
+    them makes. column: the node that alone reads it, where that is linear too; else None.
     """
 
-    chain: tuple[Node, ...]
-    end: int
-    linear: Node | None
-    start: int
-    rest: int
+    node: int
+    bends: tuple[int, ...]
+    tensor: int
+    column: int | None
 
-    @classmethod
-    def of(cls, graph, tensor: int) -> Route:
-        """The route from a tensor."""
-        end, chain = end_of(graph, tensor), []
-        while tensor != end:
-            (node,) = readers(graph, tensor)
-            chain.append(node)
-            tensor = node.output
-        linear = only_linear(graph, end)
-        start = linear.output if linear else end
-        return cls(tuple(chain), end, linear, start, macs_after(graph, start))
-
-    def macs(self, graph, units: int) -> int:
-        """Of one change of so many units: their columns, what follows, and one for each score in the loss."""
-        columns = units * graph.tensors[self.start].size if self.linear else 0
-        return columns + self.rest + graph.output.size
+    def start(self, graph) -> int:
+        """The tensor that a probe of a unit changes."""
+        return self.tensor if self.column is None else graph.nodes[self.column].output
 
 
-class Changes:
-    """How the losses of a batch change when units of a tensor move.
+@dataclass(frozen=True)
+class Layers:
+    """`bpfree_layers` in plain numbers and symbols.
 
-    matrices: those made before, by node; they are of the parameters alone.
+    loss, closed: number and symbol. slopes: those of the bends' ops, by node. none:
+    stands for "no column". kept: tensors that outlive a pass.
     """
 
-    def __init__(self, look: Look, tensor: int, matrices: dict):
-        self.route, self.look = Route.of(look.graph, tensor), look
-        trace, linear = look.trace, self.route.linear
-        self.before, self.after = trace.values[tensor], trace.values[self.route.end]
-        self.rows = look.graph.tensors[self.route.start].size
-        self.matrix = None
-        if linear is not None:
-            if linear.name not in matrices:
-                matrix = OPS[linear.op].matrix
-                matrices[linear.name] = matrix(look.arithmetic, trace.parameters(linear), linear.attributes)
-            self.matrix = matrices[linear.name]
-        self.differences = look.loss.differences(look.arithmetic, trace.output, look.target)
+    loss: int
+    closed: str
+    exact_head: bool
+    routes: tuple[Route, ...]
+    slopes: dict[int, tuple[int, str]]
+    none: int
+    kept: frozenset[int]
 
-    def width(self, units: int) -> int:
-        """Floats a sample that one change takes where many are held: not of units that a matrix product takes in."""
-        own = 0 if self.matrix is not None and units > 1 else units
-        return max(own, self.rows, self.look.trace.widest(self.route.start))
 
-    def of(self, units, steps):
-        """L_b with units (p, u) moved by steps (u, t, n), minus L_b: (p, t, n)."""
-        moves, trace, start = self._at_start(units, steps), self.look.trace, self.route.start
-        shape = moves.shape[1:]
-        moves = moves.reshape(len(moves), -1, trace.n)
-        if start != self.look.output:
-            moved = trace.values[start][:, None] + moves
-            y = trace.rerun(start, moved.reshape(len(moved), -1), moves.shape[1])
-            moves = y.reshape(len(y), -1, trace.n) - trace.output[:, None]
-        return self.differences(moves).reshape(shape)
+def trained(graph) -> list:
+    """Nodes with a trainable parameter."""
+    return [
+        node
+        for node in graph.nodes
+        if not all(part.frozen for part in graph.slices[node.first_slice : node.first_slice + node.n_slices])
+    ]
 
-    def _behind_chain(self, units, steps):
-        """What the units (p, u) of `end` change by, (p, u, t, n)."""
-        if not self.route.chain:
-            return np.broadcast_to(steps, (len(units), *steps.shape))
-        moved = self.before[units][:, :, None] + steps
-        for node in self.route.chain:
-            parameters = self.look.trace.parameters(node)
-            moved = OPS[node.op].forward(self.look.arithmetic, parameters, moved, node.attributes)
-        moved -= self.after[units][:, :, None]  # it is ours: nothing else holds it
-        return moved
 
-    def _at_start(self, units, steps):
-        """What `start` changes by, (rows, p, t, n)."""
-        (p, u), (_, t, n) = units.shape, steps.shape
-        if self.matrix is not None and u > 1:
-            return self._through_columns(units, steps)
-        changes = self._behind_chain(units, steps)
-        if self.matrix is not None:
-            return np.take(self.matrix, units[:, 0], axis=1)[:, :, None, None] * changes[:, 0]
-        moves = np.zeros((self.rows, p, t, n), steps.dtype)
-        moves[units.T, np.arange(p)] = changes.swapaxes(0, 1)
-        return moves
+def end_of(graph, tensor: int) -> int:
+    """The last tensor of the elementwise operations that follow a tensor and that nothing else reads."""
+    path = _path(graph, tensor)
+    return path[-1].output if path else tensor
 
-    def _through_columns(self, units, steps):
-        """The changes of units (p, u) times their columns of the matrix, a few at a time."""
-        (p, u), (_, t, n) = units.shape, steps.shape
-        moves, few = np.empty((self.rows, p, t, n), steps.dtype), max(1, MOST_MOVED // (u * n))
-        for k in range(p):
-            columns = np.take(self.matrix, units[k], axis=1).T
-            for first in range(0, t, few):
-                own = self._behind_chain(units[k : k + 1], steps[:, first : first + few])
-                through = self.look.arithmetic.contract(columns, own.reshape(1, u, -1))
-                moves[:, k, first : first + few] = through.reshape(self.rows, -1, n)
-        return moves
+
+def readers(graph, tensor: int) -> list:
+    """The nodes that read a tensor."""
+    return [node for node in graph.nodes if tensor in node.inputs]
+
+
+def only_linear(graph, tensor: int):
+    """The node that reads a tensor, where it is the only one and linear in it; else None."""
+    feeds = readers(graph, tensor)
+    return feeds[0] if len(feeds) == 1 and OPS[feeds[0].op].matrix else None
+
+
+def routes_of(graph) -> tuple[Route, ...]:
+    """One for every trained node, the last node first."""
+    number = {node.output: k for k, node in enumerate(graph.nodes)}
+    routes = []
+    for node in reversed(trained(graph)):
+        bends = [number[step.output] for step in reversed(_path(graph, node.output))]
+        tensor = end_of(graph, node.output)
+        column = only_linear(graph, tensor)
+        routes.append(Route(number[node.output], tuple(bends), tensor, column and number[column.output]))
+    return tuple(routes)
+
+
+def dense_only(graph) -> str | None:
+    """The first node that no device can look into, in words; None if there is none."""
+    needed = [node for node in trained(graph) if not OPS[node.op].dense]
+    needed += [
+        graph.nodes[route.column]
+        for route in routes_of(graph)
+        if route.column is not None and not OPS[graph.nodes[route.column].op].dense
+    ]
+    return f"node {needed[0].name!r} ({needed[0].op})" if needed else None
+
+
+def kept(graph) -> frozenset[int]:
+    """Tensors that must outlive a pass: inputs of trained nodes, what slopes read, what a probe starts from."""
+    keep = set()
+    for route in routes_of(graph):
+        keep.add(graph.nodes[route.node].inputs[0])
+        for node in (graph.nodes[k] for k in route.bends):
+            keep.update({"x": node.inputs, "y": (node.output,), "": ()}[OPS[node.op].slope_reads])
+        start = route.start(graph)
+        if start != graph.nodes[-1].output:
+            keep |= _crossing(graph, start)
+    return frozenset(keep - {0})
+
+
+def _crossing(graph, start: int) -> set[int]:
+    """Tensors made before or at this one's node that a node after it reads."""
+    first = next(k for k, node in enumerate(graph.nodes) if node.output == start) + 1
+    later = {node.output for node in graph.nodes[first:]}
+    return {tensor for node in graph.nodes[first:] for tensor in node.inputs} - later
+
+
+def _path(graph, tensor: int) -> list:
+    """The elementwise nodes that follow a tensor and that nothing else reads."""
+    path = []
+    while tensor != graph.nodes[-1].output:
+        feeds = readers(graph, tensor)
+        if len(feeds) != 1 or OPS[feeds[0].op].derivative is None:
+            break
+        path.append(feeds[0])
+        tensor = feeds[0].output
+    return path

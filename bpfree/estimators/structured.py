@@ -12,8 +12,9 @@ from bpfree.arithmetic import running_sum
 from bpfree.engines.cost import graph_macs, node_macs
 from bpfree.engines.trace import Trace
 from bpfree.errors import check_choice
-from bpfree.estimators.layer_access import LayerAccess, Look, trained
-from bpfree.estimators.routes import Changes, Route
+from bpfree.estimators.changes import Changes, Route
+from bpfree.estimators.layer_access import LayerAccess, Look
+from bpfree.estimators.routes import trained
 from bpfree.estimators.table import Estimate, EstimatorRow
 from bpfree.ops import OPS
 from bpfree.registry import host_only

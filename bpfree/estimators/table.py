@@ -103,6 +103,18 @@ class Estimator:
         """Floats of working memory on a device, as `bpfree_work_size` says."""
         return 0
 
+    def refusal(self, graph) -> str | None:
+        """What a device cannot train this graph for, in words; None where it can."""
+        return None
+
+    def kept(self, graph) -> frozenset[int]:
+        """Tensors that a pass on a device leaves in the arena for the estimator."""
+        return frozenset()
+
+    def layers(self, graph, loss):
+        """`bpfree_layers` for this graph and loss; None for estimators that look at losses only."""
+        return None
+
     def evaluations(self, graph) -> int:
         """Loss evaluations of one step."""
         groups, each = self.record_shape(graph)

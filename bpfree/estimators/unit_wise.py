@@ -9,10 +9,10 @@ import numpy as np
 
 from bpfree.engines.cost import macs_after
 from bpfree.errors import check_choice
-from bpfree.estimators.layer_access import LayerAccess, Look, check_head, only_linear
+from bpfree.estimators.layer_access import LayerAccess, Look, check_head
+from bpfree.estimators.routes import Layers, dense_only, kept, only_linear, routes_of
 from bpfree.estimators.table import EstimatorRow
 from bpfree.ops import OPS
-from bpfree.registry import host_only
 from bpfree.schedules.table import Schedule, check_radius
 
 MOST_FLOATS = 1 << 21
@@ -78,6 +78,37 @@ class UnitWise(LayerAccess):
             column = graph.tensors[start].size
         return units * sides * (column + macs_after(graph, start))
 
+    def refusal(self, graph) -> str | None:
+        """A tensor-train layer: its gradient is projected from that of the whole W, which no device has room for."""
+        node = dense_only(graph)
+        return node and f"unit_wise and {node}: on a device it needs dense layers"
+
+    def kept(self, graph) -> frozenset[int]:
+        """What probes, slopes and outer products read."""
+        return kept(graph)
+
+    def layers(self, graph, loss) -> Layers | None:
+        """Routes, slopes by node (number and symbol), the loss; None for graphs that a device cannot train."""
+        if self.refusal(graph):
+            return None
+        routes = routes_of(graph)
+        ops = {k: OPS[graph.nodes[k].op] for route in routes for k in route.bends}
+        slopes = {k: (op.number, op.slope) for k, op in ops.items()}
+        return Layers(loss.number, loss.closed, self.head == "exact", routes, slopes, len(graph.nodes), kept(graph))
+
+    def work(self, graph, batch_size: int) -> int:
+        """What the loss needs of the scores, derivatives of the widest layer, and what is put aside to probe it."""
+        if self.refusal(graph):
+            return 0
+        output, aside = graph.nodes[-1].output, [0]
+        for route in routes_of(graph):
+            start = route.start(graph)
+            unit = route.tensor == output and self.head == "probe"
+            if unit if start == output else start != route.tensor:
+                aside.append(graph.tensors[start].size)
+        widest = max(graph.tensors[route.tensor].size for route in routes_of(graph))
+        return graph.tensors[output].size + widest + max(aside)
+
 
 def _changes(look: Look, tensor: int):
     """The function s -> L_b(h + s e_j) - L_b(h), (units, n), of every unit j."""
@@ -107,5 +138,5 @@ def _changes(look: Look, tensor: int):
 
 
 ROW = EstimatorRow(
-    4, "unit_wise", host_only("placeholder"), UnitWise, "unit", journal="SNAPSHOT", tier="layer-access"
+    4, "unit_wise", "bpfree_est_unit_wise", UnitWise, "unit", journal="SNAPSHOT", tier="layer-access"
 )

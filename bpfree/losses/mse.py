@@ -43,4 +43,5 @@ LOSS = Loss(
     gradient=gradient,
     change=change,
     differences=differences,
+    closed="bpfree_closed_mse",
 )

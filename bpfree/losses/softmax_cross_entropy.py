@@ -64,4 +64,5 @@ LOSS = Loss(
     gradient=gradient,
     change=change,
     differences=differences,
+    closed="bpfree_closed_softmax_cross_entropy",
 )

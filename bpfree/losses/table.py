@@ -19,6 +19,7 @@ class Loss:
     change(arithmetic, y, target, columns, s): L(y + s w_j) - L(y), (m, n), for each
     column w_j of columns (outputs, m), which all samples share.
     differences(arithmetic, y, target): the function that gives L(y + dy) - L(y), (m, n), of moves dy (outputs, m, n).
+    closed: C symbol of these two.
     """
 
     number: int
@@ -29,3 +30,4 @@ class Loss:
     gradient: Callable
     change: Callable
     differences: Callable
+    closed: str

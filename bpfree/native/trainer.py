@@ -36,6 +36,7 @@ class NativeTrainer:
         scale,
         mu_schedule=None,
         lr_schedule=None,
+        layers=None,
         mask_refresh=1,
         masks=None,
         data=None,
@@ -43,6 +44,8 @@ class NativeTrainer:
         ffi, lib = core().ffi, core().lib
         if data is not None and model.lanes != 1:
             raise ValueError(f'model: expected the "scalar" instruction set to stream samples, got "{model.isa}"')
+        if data is not None and layers is not None and not layers.kept <= model.tables.plan.keep:
+            raise ValueError("model: expected tables that keep what the estimator reads, such as device_tables makes")
         self.model = model
         self._settings = [ffi.new("float[]", list(settings)) for _, settings in links]
         self._links = ffi.new(
@@ -61,6 +64,9 @@ class NativeTrainer:
                 number, own = schedule
                 self._settings.append(ffi.new("float[]", list(own)))
                 setattr(self.c, name, {"factor": lib.bpfree_registry_schedule(number), "settings": self._settings[-1]})
+        if layers is not None:
+            self._layers = _layers(layers)
+            self.c.layers = self._layers[0]
         self.c.scale, self.c.mask_refresh = scale, mask_refresh
         if masks is not None:
             self._masks = self.c.masks = ffi.new("bpfree_mask[]", masks)
@@ -121,3 +127,19 @@ class NativeTrainer:
         self._rows.seed, self._rows.per_step = self.c.seed, self.c.batch
         self._data = (x, labels, targets)
         self.c.sample, self.c.user = core().lib.bpfree_sample_row, self._rows
+
+
+def _layers(layers):
+    """`bpfree_layers`, and the arrays it points to."""
+    ffi, lib = core().ffi, core().lib
+    bends = [
+        ffi.new("bpfree_bend[]", [(lib.bpfree_registry_slope(layers.slopes[k][0]), k) for k in route.bends])
+        for route in layers.routes
+    ]
+    rows = [
+        (own, len(route.bends), route.node, route.tensor, layers.none if route.column is None else route.column)
+        for own, route in zip(bends, layers.routes, strict=True)
+    ]
+    routes = ffi.new("bpfree_route[]", rows)
+    head = (lib.bpfree_registry_closed(layers.loss), routes, len(rows), layers.exact_head)
+    return ffi.new("bpfree_layers *", head), routes, bends

@@ -18,6 +18,7 @@ OP = Op(
     forward=lambda arithmetic, parameters, x, attributes: x,
     macs=lambda attributes, shape: 0,
     derivative=lambda arithmetic, x, y, attributes: np.ones_like(x),
+    slope="bpfree_slope_flatten",
     to_onnx=lambda attributes, shape, parameters: chain(step("Flatten", axis=1)),
     in_place=True,
     examples=(({}, (2, 3)), ({}, (5,))),

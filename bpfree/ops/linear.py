@@ -78,6 +78,7 @@ OP = Op(
     project=project,
     moves=moves,
     moves_plan=moves_plan,
+    dense=True,
     to_onnx=to_onnx,
     words=lambda attributes, shape: (prod(shape), attributes["outputs"]),
     examples=(

@@ -45,6 +45,7 @@ OP = Op(
     macs=lambda attributes, shape: prod(shape),
     words=words,
     derivative=lambda arithmetic, x, y, attributes: np.full_like(x, attributes["factor"]),
+    slope="bpfree_slope_scale",
     to_onnx=to_onnx,
     in_place=True,
     examples=(({"factor": 0.0625, "offset": 0.0}, (9,)), ({"factor": -1.7, "offset": 0.3}, (2, 3))),

@@ -23,6 +23,8 @@ class Op:
     macs: multiply-accumulates per sample.
     derivative(arithmetic, x, y, attributes): dy/dx of an elementwise op, from its
     input and output; None: not elementwise.
+    slope, slope_reads: the C function that multiplies by dy/dx, None without a derivative, and which
+    of "x" and "y" it reads ("": neither).
     matrix(arithmetic, parameters, attributes): W (outputs, inputs) of a linear op,
     y = W x + b; None: not linear in x. matrix_macs(attributes, shape): what making W costs.
     project(arithmetic, parameters, x, delta, attributes): gradients of the
@@ -31,6 +33,7 @@ class Op:
     in slice order: v (before, after, s, t, n). Parameter as (s, outputs, t), y as (before,
     outputs, after): as element (s, o, t) grows by one, y[b, o, a] does by v[b, a, s, t].
     moves_plan(attributes, shape): its multiply-accumulates per sample, and [(before, after, s, t), ...].
+    dense: are the parameters W itself, and b? Then a device adds its gradient up sample by sample.
     to_onnx(attributes, shape, parameters): its nodes in ONNX, rows as bpfree.ops.onnx_rows has them.
     words: the C kernel's attributes; scratch: floats (per sample, fixed) it needs.
     in_place: may its output lie over its first input?
@@ -49,11 +52,14 @@ class Op:
     words: Callable = lambda attributes, shape: ()
     scratch: Callable = lambda attributes, shape: (0, 0)
     derivative: Callable | None = None
+    slope: str | None = None
+    slope_reads: str = ""
     matrix: Callable | None = None
     matrix_macs: Callable = lambda attributes, shape: 0
     project: Callable | None = None
     moves: Callable | None = None
     moves_plan: Callable | None = None
+    dense: bool = False
     attributes: tuple[str, ...] = ()
     arity: int = 1
     in_place: bool = False

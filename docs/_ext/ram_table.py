@@ -7,7 +7,7 @@ from sphinx.util.docutils import SphinxDirective
 
 import bpfree as bf
 from bpfree.exporters.main_source import trainer_sizes
-from bpfree.tables import model_tables
+from bpfree.tables import device_tables
 
 MODELS = {
     "MLP 64-32-10, 2,410 parameters": [bf.Linear(32), bf.ReLU(), bf.Linear(10)],
@@ -39,7 +39,7 @@ CONTEXT = 7 * 4
 
 def train_bytes(trainer) -> int:
     """`bpfree_train_size` where a pointer has 4 bytes: theta, x, arena, coefficients, state, work, context."""
-    tables = model_tables(trainer.graph, sides=trainer.estimator.sides)
+    tables = device_tables(trainer)
     sizes = {name: value for name, value, _ in trainer_sizes(tables, trainer)}
     parts = sum(sizes[f"TRAINER_{part}"] for part in ("ARENA", "RECORD", "STATE", "WORK"))
     floats = tables.n_theta + tables.features + parts

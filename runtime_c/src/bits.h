@@ -8,10 +8,13 @@
 
 /* In front of a loop of known length. */
 #if defined(__clang__)
+#define BPFREE_UNROLL_4 _Pragma("clang loop unroll_count(4)")
 #define BPFREE_UNROLL_8 _Pragma("clang loop unroll_count(8)")
 #elif defined(__GNUC__)
+#define BPFREE_UNROLL_4 _Pragma("GCC unroll 4")
 #define BPFREE_UNROLL_8 _Pragma("GCC unroll 8")
 #else
+#define BPFREE_UNROLL_4
 #define BPFREE_UNROLL_8
 #endif
 

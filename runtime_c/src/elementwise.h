@@ -16,4 +16,21 @@
     }                                                                           \
   }
 
+/* Its slope: delta[i] times f, an expression of x[i] or y[i]; which, says the
+ * row in bpfree/ops (slope_reads): one of the two may be gone. Of one lane:
+ * what looks into the layers streams samples. */
+#if BPFREE_LANES == 1
+#define BPFREE_SLOPE(name, f)                                                                      \
+  void BPFREE_KERNEL(slope_##name)(const bpfree_pass *pass, const bpfree_node *node, float *delta) \
+  {                                                                                                \
+    const float *x = bpfree_input(pass, node, 0, 0), *y = bpfree_result(pass, node, 0);            \
+    const uint32_t count = bpfree_elements(pass, node);                                            \
+    (void)x;                                                                                       \
+    (void)y;                                                                                       \
+    for (uint32_t i = 0; i < count; i++) delta[i] = (f) * delta[i];                                \
+  }
+#else
+#define BPFREE_SLOPE(name, f)
+#endif
+
 #endif

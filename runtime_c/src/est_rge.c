@@ -8,6 +8,10 @@
 #include "differences.h"
 #include "signs.h"
 
+#if !BPFREE_PROBE_ON_READ
+#error "RGE with signs needs kernels that perturb as they read: BPFREE_PROBE_ON_READ 1"
+#endif
+
 static bpfree_probe make_probe(const bpfree_trainer *t, uint32_t step, uint32_t query, float mu)
 {
   const uint32_t stream = bpfree_stream(BPFREE_DOMAIN_PROBE, query, 0);

@@ -71,7 +71,7 @@ static inline const float *bpfree_parameters(const bpfree_pass *pass, const bpfr
 static inline int bpfree_probed(const bpfree_pass *pass, const bpfree_node *node, uint32_t k)
 {
   const uint32_t slice = node->first_slice + k;
-  return pass->probe && !pass->model->slices[slice].frozen && slice >= pass->probe->first_slice &&
+  return BPFREE_PROBE_ON_READ && pass->probe && !pass->model->slices[slice].frozen && slice >= pass->probe->first_slice &&
          slice - pass->probe->first_slice < pass->probe->n_slices;
 }
 

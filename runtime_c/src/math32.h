@@ -77,10 +77,11 @@ static inline float bpfree_exp32(float x)
  * Max error 3.35 ulp.
  * +-0 -> +0.  x > 88.72283 -> +inf.  x < -17.32868 -> -1.  NaN -> NaN.
  */
+#define BPFREE_EXPM1_SMALL 0.34375f
 static inline float bpfree_expm1_32(float x)
 {
     const float small = bpfree_small_expm1(x), large = bpfree_exp32(x) - 1.0f;
-    return bpfree_select32((x < 0.34375f) & (x > -0.34375f), small, large);
+    return bpfree_select32((x < BPFREE_EXPM1_SMALL) & (x > -BPFREE_EXPM1_SMALL), small, large);
 }
 
 /* (log(1 + f) - f + f^2 / 2) / f^3 for sqrt(1/2) <= 1 + f < sqrt(2). */
@@ -136,11 +137,18 @@ static inline float bpfree_log32(float x)
  * Max error 2.31 ulp.
  * +-0 -> +-0.  -1 -> -inf.  x < -1 -> NaN.  +inf -> +inf.  NaN -> NaN.
  */
+#define BPFREE_LOG1P_BELOW (-0.28125f)
+#define BPFREE_LOG1P_ABOVE 0.40625f
+static inline float bpfree_small_log1p(float x)
+{
+    const float x2 = x * x;
+    return x + ((x2 * x) * bpfree_log_poly(x) - 0.5f * x2);
+}
+
 static inline float bpfree_log1p_32(float x)
 {
-    const float x2 = x * x, large = bpfree_log32(1.0f + x);
-    const float small = x + ((x2 * x) * bpfree_log_poly(x) - 0.5f * x2);
-    return bpfree_select32((x < 0.40625f) & (x > -0.28125f), small, large);
+    const float large = bpfree_log32(1.0f + x);
+    return bpfree_select32((x < BPFREE_LOG1P_ABOVE) & (x > BPFREE_LOG1P_BELOW), bpfree_small_log1p(x), large);
 }
 
 /*

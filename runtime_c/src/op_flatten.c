@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* y = x under another shape: nothing to do where the plan put both in one
  * place. No attributes, no parameters. */
-#include "kernel.h"
+#include "elementwise.h"
 
 void BPFREE_KERNEL(op_flatten)(const bpfree_pass *pass, const bpfree_node *node)
 {
@@ -12,3 +12,5 @@ void BPFREE_KERNEL(op_flatten)(const bpfree_pass *pass, const bpfree_node *node)
     for (uint32_t i = 0; x != y && i < count; i++) y[i] = x[i];
   }
 }
+
+BPFREE_SLOPE(flatten, 1.0f)

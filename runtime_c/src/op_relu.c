@@ -5,3 +5,4 @@
 static inline float relu(float x) { return x > 0.0f ? x : 0.0f; }
 
 BPFREE_ELEMENTWISE(op_relu, relu)
+BPFREE_SLOPE(relu, y[i] > 0.0f ? 1.0f : 0.0f)

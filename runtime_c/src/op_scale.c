@@ -2,7 +2,7 @@
 /* y = fl(fl(factor x) + offset), two constants. Attributes: {bits of factor,
  * bits of offset}. No parameters; may run in place. */
 #include "bits.h"
-#include "kernel.h"
+#include "elementwise.h"
 
 void BPFREE_KERNEL(op_scale)(const bpfree_pass *pass, const bpfree_node *node)
 {
@@ -14,3 +14,5 @@ void BPFREE_KERNEL(op_scale)(const bpfree_pass *pass, const bpfree_node *node)
     for (uint32_t i = 0; i < count; i++) y[i] = x[i] * factor + offset;
   }
 }
+
+BPFREE_SLOPE(scale, bpfree_float32(node->attributes[0]))

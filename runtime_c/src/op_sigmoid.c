@@ -4,3 +4,4 @@
 #include "math32.h"
 
 BPFREE_ELEMENTWISE(op_sigmoid, bpfree_sigmoid32)
+BPFREE_SLOPE(sigmoid, y[i] * (1.0f - y[i]))

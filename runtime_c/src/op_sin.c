@@ -4,3 +4,4 @@
 #include "math32.h"
 
 BPFREE_ELEMENTWISE(op_sin, bpfree_sin32)
+BPFREE_SLOPE(sin, bpfree_cos32(x[i]))

@@ -71,6 +71,24 @@ int bpfree_isa_supported(uint32_t isa)
   return 1;
 }
 
+/* Of one lane: estimators that look into the layers stream samples. */
+#define BPFREE_SLOPE(number, name) void bpfree_slope_##name##_scalar(const bpfree_pass *, const bpfree_node *, float *);
+#include "bpfree/slopes.gen.def"
+#undef BPFREE_SLOPE
+#define BPFREE_LOSS(number, name) extern const bpfree_closed bpfree_closed_##name##_scalar;
+#include "bpfree/losses.gen.def"
+#undef BPFREE_LOSS
+static const bpfree_slope slopes[] = {
+#define BPFREE_SLOPE(number, name) [number] = bpfree_slope_##name##_scalar,
+#include "bpfree/slopes.gen.def"
+#undef BPFREE_SLOPE
+};
+static const bpfree_closed *const closed[] = {
+#define BPFREE_LOSS(number, name) [number] = &bpfree_closed_##name##_scalar,
+#include "bpfree/losses.gen.def"
+#undef BPFREE_LOSS
+};
+
 static const bpfree_estimator *const estimators[] = {
 #define BPFREE_ESTIMATOR(number, name) [number] = &bpfree_est_##name,
 #include "bpfree/estimators.gen.def"
@@ -96,6 +114,10 @@ bpfree_loss bpfree_registry_loss(uint32_t isa, uint32_t number)
 {
   return isa < COUNT(isas) && number < COUNT(losses_scalar) ? isas[isa].losses[number] : NULL;
 }
+
+bpfree_slope bpfree_registry_slope(uint32_t op) { return op < COUNT(slopes) ? slopes[op] : NULL; }
+
+const bpfree_closed *bpfree_registry_closed(uint32_t loss) { return loss < COUNT(closed) ? closed[loss] : NULL; }
 
 const bpfree_estimator *bpfree_registry_estimator(uint32_t number)
 {

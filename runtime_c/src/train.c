@@ -2,16 +2,18 @@
 #include <float.h>
 #include <stddef.h>
 #include "bpfree/train.h"
+#include "bits.h"
 #include "clip.h"
+#include "vector.h"
 
 #define MAX_VECTORS 2 /* of state a link: Adam's two */
 
-/* Finite floats, and only they, give x - x == 0. */
+/* Finite floats, and only they, give 0 when multiplied by it; once NaN, the sum stays so. */
 static int all_finite(const float *values, uint32_t n)
 {
-  for (uint32_t k = 0; k < n; k++)
-    if (!(values[k] - values[k] == 0.0f)) return 0;
-  return 1;
+  float sum = 0.0f;
+  BPFREE_UNROLL_4 for (uint32_t k = 0; k < n; k++) sum += values[k] * 0.0f;
+  return sum == 0.0f;
 }
 
 static int normal(float x)
@@ -182,7 +184,7 @@ static void update_chunk(const bpfree_trainer *t, bpfree_context *c, float facto
     update->transform(g, c->theta + first, vectors, scalars, t->links[k].settings, n);
     base = base ? base + link_floats(t, k) : NULL;
   }
-  for (uint32_t i = 0; i < n; i++) c->theta[first + i] = c->theta[first + i] - factor * g[i];
+  bpfree_axpy(c->theta + first, -factor, g, n); /* the bits of theta - factor g */
 }
 
 /* The arena is idle between evaluations: it holds the chunk of gradient. */

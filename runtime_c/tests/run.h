@@ -60,6 +60,7 @@ static inline int run_start(run *r, const golden_run *g)
                                   g->scale,
                                   {0, 0},
                                   {0, 0},
+                                  g->layers,
                                   g->masks,
                                   g->mask_refresh};
   r->trainer = trainer;

@@ -37,6 +37,9 @@ static void estimators(void)
   ON(bpfree_est_cge, trainer.grouping = BPFREE_LAYER, BPFREE_ERR_ARG);
   ON(bpfree_est_cge, trainer.n_queries = r.trainer.model->n_theta + 1, BPFREE_ERR_ARG);
   ON(bpfree_est_cge, trainer.n_queries = r.trainer.model->n_theta, BPFREE_OK);
+  ON(bpfree_est_unit_wise, trainer.n_queries = r.trainer.model->n_theta - 1, BPFREE_ERR_ARG);
+  ON(bpfree_est_unit_wise, trainer.grouping = BPFREE_TENSOR, BPFREE_ERR_ARG);
+  ON(bpfree_est_unit_wise, trainer.layers = NULL, BPFREE_OK); /* bpfree_apply needs none */
 }
 
 /* A window of no records, of too many, and behind another link. */
@@ -178,25 +181,44 @@ static void step_fails(const golden_run *g, int status, uint32_t label, float va
   run_end(&r);
 }
 
-static uint32_t losses_of_step(const golden_run *g)
+/* Calls of the loss in this step; where the layers are looked into it depends on what is found there. */
+static uint32_t losses_of_step(const golden_run *g, uint32_t step)
 {
+  if (g->layers) {
+    run r;
+    CHECK_EQUAL(run_start(&r, g), BPFREE_OK);
+    while (r.context.step < step) CHECK_EQUAL(bpfree_step(&r.trainer, &r.context), BPFREE_OK);
+    const struct trouble none = {0, 0, 0.0f, 0, 0, &r.rows, r.trainer.loss};
+    trouble = none;
+    r.trainer.loss = troubled_loss;
+    CHECK_EQUAL(bpfree_step(&r.trainer, &r.context), BPFREE_OK);
+    run_end(&r);
+    CHECK(trouble.calls > g->batch);
+    return trouble.calls;
+  }
   return g->batch * (g->two_sided ? 2 * g->n_coefficients : 1 + g->n_coefficients);
 }
 
 static void steps(const golden_run *g)
 {
   const uint32_t outputs = g->network->model.tensors[g->network->model.output].size;
+  const uint32_t calls = losses_of_step(g, 1);
   const float inf = huge * 2.0f, values[] = {inf, -inf, inf - inf};
   for (uint32_t i = 0; i < g->batch; i++) {
     step_fails(g, -7, 0, 0.0f, i, BPFREE_ERR_CALLBACK);
     step_fails(g, 0, outputs, 0.0f, i, BPFREE_ERR_ARG);
   }
-  for (uint32_t call = 0; call < losses_of_step(g); call++)
+  for (uint32_t call = 0; call < calls; call++)
     for (uint32_t k = 0; k < COUNT(values); k++) step_fails(g, 0, 0, values[k], call, BPFREE_ERR_NUMERIC);
   run r;
   CHECK_EQUAL(run_start(&r, g), BPFREE_OK);
   r.trainer.sample = NULL;
   CHECK_EQUAL(bpfree_step(&r.trainer, &r.context), BPFREE_ERR_ARG);
+  if (g->layers) {
+    r.trainer.sample = bpfree_sample_row;
+    r.trainer.layers = NULL;
+    CHECK_EQUAL(bpfree_step(&r.trainer, &r.context), BPFREE_ERR_ARG);
+  }
   run_end(&r);
 }
 
@@ -248,7 +270,8 @@ static void probes_read_only(const golden_run *g)
   CHECK_EQUAL(r.trainer.estimator->estimate(&r.trainer, &r.context), BPFREE_OK);
   CHECK_FLOATS(r.context.theta, g->network->theta, watched.n);
   CHECK_FLOATS(r.context.coefficients, g->coefficients, g->n_coefficients);
-  CHECK_EQUAL(watched.calls, losses_of_step(g));
+  const uint32_t calls = watched.calls;
+  CHECK_EQUAL(calls, losses_of_step(g, 0));
   run_end(&r);
 }
 

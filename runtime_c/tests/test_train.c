@@ -40,7 +40,7 @@ static void replays(const golden_run *g)
 /* The host's way to the same coefficients: per-sample losses of a batch. */
 static void evaluates(const golden_run *g)
 {
-  if (!g->two_sided || g->grouping != BPFREE_JOINT) return;
+  if (!g->two_sided || g->grouping != BPFREE_JOINT || g->layers) return;
   const int coordinates = g->estimator == 3; /* the others are RGE: rows in the order of enum bpfree_direction */
   const uint32_t domain = g->estimator ? BPFREE_DOMAIN_GAUSSIAN : BPFREE_DOMAIN_PROBE;
   const bpfree_model *model = &g->network->model;

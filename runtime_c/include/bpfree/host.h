@@ -21,6 +21,8 @@ int bpfree_isa_supported(uint32_t isa);
 /* Rows of the tables by number; NULL where there is no such row. */
 bpfree_kernel bpfree_registry_op(uint32_t isa, uint32_t number);
 bpfree_loss bpfree_registry_loss(uint32_t isa, uint32_t number);
+bpfree_slope bpfree_registry_slope(uint32_t op);             /* of one lane */
+const bpfree_closed *bpfree_registry_closed(uint32_t loss); /* of one lane */
 const bpfree_estimator *bpfree_registry_estimator(uint32_t number);
 const bpfree_update *bpfree_registry_update(uint32_t number);
 bpfree_factor bpfree_registry_schedule(uint32_t number);

@@ -7,8 +7,8 @@
  *   coefficients = sum / (2 mu B q)         the journal record of the step
  *   theta = update(theta, sum_i coefficients_i u_i)
  *
- * RAM: theta + x + arena + coefficients (one float a query and group) + the
- * update's state + the estimator's work + the context below. Settings, tables
+ * RAM: theta + x + arena + coefficients (one float a query and group, or one an
+ * element of theta) + the update's state + the estimator's work + the context below. Settings, tables
  * and code are flash. */
 #ifndef BPFREE_TRAIN_H
 #define BPFREE_TRAIN_H
@@ -35,6 +35,46 @@ typedef int (*bpfree_sample_fn)(void *user, uint32_t step, uint32_t i, float *x,
  * (outputs, n). Labels are checked by the caller: label < outputs. */
 typedef void (*bpfree_loss)(const float *y, uint32_t outputs, const uint32_t *labels, const float *targets,
                             uint32_t n, float *values);
+
+/* A loss in closed form, one sample at a time, for estimators that look into
+ * the layers. */
+typedef struct bpfree_closed {
+  /* aid (outputs): what the two others need of the scores y and the target. */
+  void (*prepare)(const float *y, uint32_t outputs, const bpfree_target *target, float *aid);
+  /* delta (outputs) = dL/dy. */
+  void (*gradient)(const float *aid, uint32_t outputs, const bpfree_target *target, float *delta);
+  /* L(y + s w) - L(y), where w_o = column[o * stride]. */
+  float (*change)(const float *aid, uint32_t outputs, const bpfree_target *target, const float *column,
+                  uint32_t stride, float s);
+} bpfree_closed;
+
+/* delta (size of the node's output) times dy/dx of an elementwise node, after a
+ * pass over one sample whose arena still has what it reads: the node's input
+ * or its output. */
+typedef void (*bpfree_slope)(const bpfree_pass *pass, const bpfree_node *node, float *delta);
+
+typedef struct bpfree_bend {
+  bpfree_slope slope; /* named directly, as kernels are */
+  uint32_t node;
+} bpfree_bend;
+
+/* From a trained node y = W x + b to where the derivative of the loss is found. */
+typedef struct bpfree_route {
+  const bpfree_bend *bends; /* the elementwise nodes behind it, the last first; may be NULL if 0 */
+  uint32_t n_bends;
+  uint32_t node;
+  uint32_t tensor; /* what the last of them makes, and something else reads */
+  uint32_t column; /* the node that alone reads it, if that is y = W x + b too; else n_nodes */
+} bpfree_route;
+
+/* What estimators need that look into the layers. The arena plan of their model
+ * keeps what they read after a pass. */
+typedef struct bpfree_layers {
+  const bpfree_closed *loss;
+  const bpfree_route *routes; /* one a trained node, the last node first */
+  uint32_t n_routes;
+  uint32_t exact_head; /* 1: dL/dy from the loss in closed form; 0: from differences, as everywhere else */
+} bpfree_layers;
 
 struct bpfree_trainer;
 struct bpfree_context;
@@ -139,7 +179,8 @@ typedef struct bpfree_trainer {
   uint32_t n_links;
   uint32_t seed;           /* every number is a seed, 0 too */
   uint32_t batch;          /* samples a step, 1..2^24 */
-  uint32_t n_queries;      /* coefficients a step and group: directions, 1..4096; elements probed by CGE, 1..n_theta */
+  uint32_t n_queries;      /* coefficients a step and group: directions, 1..4096; elements probed by CGE, 1..n_theta;
+                            * n_theta where the record is the gradient */
   uint32_t grouping;       /* enum bpfree_grouping */
   uint32_t two_sided;      /* 1: L+ - L-, for which signs need tables of two sides; 0: L+ - L0 */
   float mu;                /* smoothing radius, a normal number > 0 */
@@ -147,6 +188,7 @@ typedef struct bpfree_trainer {
   float scale;             /* every coefficient is multiplied by it, a normal number > 0; 1: as it is */
   bpfree_schedule mu_schedule; /* of mu */
   bpfree_schedule lr_schedule; /* of the whole step: it multiplies what is subtracted from theta */
+  const bpfree_layers *layers; /* NULL for estimators that look at losses only, and where only bpfree_apply is used */
   const bpfree_mask *masks; /* (n_slices) for CGE, counts add up to n_queries; NULL: it draws from all of theta */
   uint32_t mask_refresh;    /* steps that CGE probes the same elements for; 0 is as 1 */
 } bpfree_trainer;
@@ -206,7 +248,8 @@ int bpfree_apply(const bpfree_trainer *trainer, bpfree_context *context, const f
 
 /* Rows of the tables, by name: what a firmware's model.c refers to. */
 #define BPFREE_LOSS(number, name) \
-  void bpfree_loss_##name(const float *, uint32_t, const uint32_t *, const float *, uint32_t, float *);
+  void bpfree_loss_##name(const float *, uint32_t, const uint32_t *, const float *, uint32_t, float *); \
+  extern const bpfree_closed bpfree_closed_##name;
 #include "bpfree/losses.gen.def"
 #undef BPFREE_LOSS
 #define BPFREE_ESTIMATOR(number, name) extern const bpfree_estimator bpfree_est_##name;
@@ -221,6 +264,9 @@ int bpfree_apply(const bpfree_trainer *trainer, bpfree_context *context, const f
 #define BPFREE_OP(number, name) void bpfree_op_##name(const bpfree_pass *, const bpfree_node *);
 #include "bpfree/ops.gen.def"
 #undef BPFREE_OP
+#define BPFREE_SLOPE(number, name) void bpfree_slope_##name(const bpfree_pass *, const bpfree_node *, float *);
+#include "bpfree/slopes.gen.def"
+#undef BPFREE_SLOPE
 
 #ifdef __cplusplus
 }
