@@ -3,8 +3,6 @@
 
 from __future__ import annotations
 
-import numpy as np
-
 from bpfree.exporters.c_text import array, braces, float_literal, rows
 from bpfree.rng import BLOCK
 from bpfree.schedules.table import start_of
