@@ -67,6 +67,7 @@ class CGE(Estimator):
     ratios: str | tuple[float, ...] | None = None
 
     direction = "coordinate"
+    may_lose = True
 
     def __post_init__(self):
         if not 0.0 < check_finite("fraction", self.fraction) <= 1.0:

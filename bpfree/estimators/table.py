@@ -66,6 +66,9 @@ class Estimator:
     averaged = 1
     """Coefficients whose mean is taken."""
 
+    may_lose = False
+    """Can it do without some losses? Yes where no coefficient depends on another's."""
+
     sides = 1
     """Copies of the activations a device keeps: 2 where a forward pass computes both sides at once."""
 
@@ -142,11 +145,11 @@ class Estimator:
         """One step's Estimate at theta on a batch: the loop around ask and tell.
 
         With an engine that may lose losses (`evaluate_in_time`) it is made of those
-        that arrive, where coefficients do not depend on one another: by this `tell`.
+        that arrive, if this estimator can do without the others.
         """
         graph, given = trainer.graph, (trainer.graph, theta, trainer.frozen, batch, trainer.loss)
         probes = self.ask(graph, trainer.seed, step)
-        if hasattr(engine, "evaluate_in_time") and type(self).tell is Estimator.tell:
+        if hasattr(engine, "evaluate_in_time") and self.may_lose:
             values, arrived = engine.evaluate_in_time(*given, probes)
             if not (self.two_sided or arrived[0]):  # L(theta), without which the others are nothing
                 values[:1], arrived[0] = engine.evaluate(*given, probes[:1]), True
