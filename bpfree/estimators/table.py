@@ -98,6 +98,10 @@ class Estimator:
         """What every coefficient is multiplied by, the `scale` of `bpfree_trainer`."""
         return 1.0
 
+    def scales(self, graph):
+        """What coefficients are multiplied by one by one, float32 and last of all."""
+        return np.float32(1)
+
     def native_settings(self, graph) -> dict:
         """Fields of `bpfree_trainer` that only this estimator has."""
         return {}
@@ -182,7 +186,7 @@ class Estimator:
         differences = values[0::2] - values[1::2] if self.two_sided else values[1:] - values[:1]
         width = real(2 if self.two_sided else 1) * real(self.mu_at(step))
         share = real(1) / (width * real(values.shape[1] * self.averaged)) * real(np.float32(self.factor(graph)))
-        coefficients = running_sum(differences, axis=1) * share
+        coefficients = running_sum(differences, axis=1) * share * self.scales(graph)
         return Estimate(coefficients.reshape(self.record_shape(graph)), values, values.size)
 
 
