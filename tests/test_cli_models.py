@@ -20,7 +20,7 @@ from bpfree.native.model import NativeModel
 from bpfree.native.trainer import NativeTrainer
 from bpfree.ops import OPS
 from bpfree.registry import host_only
-from bpfree.tables import model_tables
+from bpfree.tables import device_tables
 
 DIGITS = load_digits()
 
@@ -83,10 +83,12 @@ def test_ram_of_training_is_what_the_runtime_asks_for(folder, name):
     x, labels = np.zeros((2, model.graph.input.size), np.float32), np.zeros(2, np.uint32)
     pointers = native.core().ffi.sizeof("bpfree_context")
     for update in (bf.SGD(), bf.Adam(), bf.Momentum()):
-        for estimator in (bf.RGE(), bf.RGE(5, grouping="tensor"), bf.RGE(3, direction="gaussian"), bf.CGE(0.3)):
+        for estimator in (bf.RGE(), bf.RGE(5, grouping="tensor"), bf.RGE(3, direction="gaussian"), bf.CGE(0.3), bf.UnitWise()):
+            if estimator.refusal(model.graph):
+                continue
             trainer = bf.Trainer(model.graph, model.frozen, "cross_entropy", estimator, update, batch_size=1)
             plan = training_bytes(trainer)
-            device = NativeModel(model_tables(model.graph, sides=estimator.sides), "scalar")
+            device = NativeModel(device_tables(trainer), "scalar")
             loop = NativeTrainer(device, data=(x, labels, None), **trainer.native_settings())
             asked = loop.train_bytes()
             assert plan["total"] - plan["context"] == asked - pointers
@@ -97,6 +99,8 @@ def test_a_plan_for_every_estimator_and_update(folder):
     plans = training_plans(bf.Model.load(folder / "digits.npz"))
     assert {"rge + sgd", "rge_sphere + sgd", "cge + sgd", "rge + momentum", "rge + adam"} <= set(plans)
     assert plans["rge + sgd"]["work"] == 0 < plans["rge_sphere + sgd"]["work"]
+    assert plans["unit_wise + sgd"]["record"] == plans["unit_wise + sgd"]["theta"]
+    assert "unit_wise + sgd" not in training_plans(bf.Model.load(folder / "tt.npz"))
 
 
 def test_evaluate_counts_as_numpy_does(folder):

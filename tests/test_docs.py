@@ -174,16 +174,16 @@ def test_ram_table_is_bpfree_train_size(extensions):
     from bpfree import native
     from bpfree.native.model import NativeModel
     from bpfree.native.trainer import NativeTrainer
-    from bpfree.tables import model_tables
+    from bpfree.tables import device_tables
 
     pointers = native.core().ffi.sizeof("bpfree_context") - ram_table.CONTEXT
     for layers in ram_table.MODELS.values():
         for estimator in ram_table.ESTIMATORS.values():
             for update in ram_table.UPDATES.values():
-                if not ram_table.fits(estimator, update):
+                if not ram_table.fits(layers, estimator, update):
                     continue
                 trainer = ram_table.make_trainer(layers, estimator, update)
-                tables = model_tables(trainer.graph, sides=estimator.sides)
+                tables = device_tables(trainer)
                 in_c = NativeTrainer(NativeModel(tables, "scalar"), **trainer.native_settings()).train_bytes()
                 assert ram_table.train_bytes(trainer) == in_c - pointers
 

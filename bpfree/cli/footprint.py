@@ -43,7 +43,7 @@ def training_bytes(trainer) -> dict[str, int]:
 def training_plans(model) -> dict[str, dict[str, int]]:
     """training_bytes of every estimator of the tables with SGD, and of RGE with every update that has a rate.
 
-    The loss needs no memory, so any does.
+    Estimators that cannot train this graph on a device are left out. The loss needs no memory, so any does.
     """
     from bpfree.estimators import ESTIMATORS
     from bpfree.trainer import Trainer
@@ -61,6 +61,7 @@ def training_plans(model) -> dict[str, dict[str, int]]:
         )
         for estimator, update in pairs
         if isinstance(estimator.c, str) and isinstance(update.c, str)
+        and not _settings(estimator).refusal(model.graph)
     }
 
 

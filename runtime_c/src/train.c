@@ -2,7 +2,6 @@
 #include <float.h>
 #include <stddef.h>
 #include "bpfree/train.h"
-#include "bits.h"
 #include "clip.h"
 #include "vector.h"
 
@@ -12,7 +11,7 @@
 static int all_finite(const float *values, uint32_t n)
 {
   float sum = 0.0f;
-  BPFREE_UNROLL_4 for (uint32_t k = 0; k < n; k++) sum += values[k] * 0.0f;
+  for (uint32_t k = 0; k < n; k++) sum += values[k] * 0.0f;
   return sum == 0.0f;
 }
 

@@ -2,15 +2,15 @@
 /* g <- fl(lr g). Settings {lr}, no state. */
 #include "bpfree/train.h"
 #include "signs.h"
-#include "vector.h"
 
 static void transform(float *g, const float *theta, float *const *state, const float *scalars, const float *settings,
                       uint32_t n)
 {
+  const float lr = settings[0];
   (void)theta;
   (void)state;
   (void)scalars;
-  bpfree_scale(g, settings[0], g, n);
+  for (uint32_t k = 0; k < n; k++) g[k] = lr * g[k];
 }
 
 /* fl(lr (c u)) = fl(lr c) u: two multiplies a word, then additions only. */
