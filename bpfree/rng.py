@@ -105,11 +105,12 @@ def uniform(seed: int, number: int, size: int) -> np.ndarray:
     return high_bits.astype(np.float32) * np.float32(2.0**-24)
 
 
-def shuffle(seed: int, epoch: int, n: int, i, domain: Domain = Domain.SHUFFLE) -> np.ndarray:
+def shuffle(seed: int, epoch: int, n: int, i, domain: Domain = Domain.SHUFFLE, part: int = 0) -> np.ndarray:
     """Position(s) i of the shuffled order of n items: a keyed permutation of [0, n) in O(1) memory.
 
     A 4-round Feistel network over the next power of four, walked until it
-    falls back into range. Each domain has permutations of its own.
+    falls back into range. Each domain, and each part of one, has permutations of
+    its own.
 
     >>> sorted(shuffle(seed=0, epoch=3, n=5, i=range(5)).tolist())
     [0, 1, 2, 3, 4]
@@ -118,7 +119,7 @@ def shuffle(seed: int, epoch: int, n: int, i, domain: Domain = Domain.SHUFFLE) -
     value, size = np.array(i, np.uint32), 1 << 2 * half
 
     def walk(value):
-        return _feistel((seed, epoch), stream(domain), half, value)
+        return _feistel((seed, epoch), stream(domain, sample=part), half, value)
 
     if 4 * value.size >= size:  # nearly everything is asked for: a table of one walk spares all later ones
         walk = walk(np.arange(size, dtype=np.uint32)).__getitem__

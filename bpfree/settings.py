@@ -99,6 +99,8 @@ def _plain(field, value):
     """A number of NumPy, or an int where a float is meant, is the same setting as Python's own."""
     if isinstance(value, str) or value is None:
         return value
+    if isinstance(value, tuple):
+        return [float(number) for number in value]
     if isinstance(value, Schedule):
         return _describe(SCHEDULES.of(value), value)
     if field.type in ("bool", bool):

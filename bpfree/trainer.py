@@ -91,8 +91,12 @@ class Trainer:
 
     @property
     def forwards(self) -> int:
-        """What one step costs, in passes of one sample."""
+        """What one step costs on average, in passes of one sample."""
         return self.estimator.forwards(self.graph, self.batch_size)
+
+    def cost(self, engine, step: int) -> int:
+        """What a step costs with this engine, in passes of one sample."""
+        return self.estimator.cost(self, engine, step)
 
     @property
     def n_state(self) -> int:
@@ -168,5 +172,6 @@ class Trainer:
             "two_sided": e.two_sided,
             "mu": start_of(e.mu),
             "scale": e.factor(self.graph),
+            **e.native_settings(self.graph),
             **{name: (row.number, self.schedules[name].settings) for name, row in schedules.items() if row},
         }

@@ -14,7 +14,7 @@ from bpfree.engines.batch import make_batch
 from bpfree.estimators.cge import CGE
 from bpfree.estimators.rge import RGE
 from bpfree.exporters import model_source
-from bpfree.exporters.c_text import array, braces, float_literal
+from bpfree.exporters.c_text import array, braces, float_literal, rows
 from bpfree.graph import theta_hash
 from bpfree.layers import Linear, ReLU, Tanh, TTLinear, assemble, initial_parameters, stack
 from bpfree.math32 import cos32, exp32, expm1_32, log1p_32, log32, sigmoid32, sin32, tanh32
@@ -43,6 +43,7 @@ _ESTIMATORS = (
     ("sphere_layers", RGE(n_queries=1, mu=2.0**-6, direction="sphere", grouping="layer")),
     ("coordinates", CGE(fraction=0.06, mu=0.02, rescale=True)),
     ("coordinates_one_sided", CGE(fraction=0.04, two_sided=False)),
+    ("coordinates_erk", CGE(fraction=0.1, two_sided=False, rescale=True, mask_refresh=3, ratios="erk")),
 )
 
 _HEAD = """\
@@ -76,6 +77,8 @@ typedef struct golden_run {
   uint32_t estimator; /* number */
   uint32_t seed, batch, n_queries, grouping, two_sided;
   float mu, scale, lr;
+  const bpfree_mask *masks;
+  uint32_t mask_refresh;
   uint32_t n_coefficients;   /* a step */
   const float *coefficients; /* (GOLDEN_STEPS, n_coefficients) */
   uint64_t hash[GOLDEN_HASHES];
@@ -144,8 +147,12 @@ def _run_text(name, how, trainer, theta, batch, order) -> tuple[str, str]:
     run, table = trainer.native_settings(), f"{name}_{how}_coefficients"
     counts = [int(run[key]) for key in ("estimator", "seed", "batch", "n_queries", "grouping", "two_sided")]
     reals = map(float_literal, (run["mu"], run["scale"], trainer.update.lr))
-    row = (f'"{name}, {how}"', f"&{name}_network", *counts, *reals, records[0].size, table, braces(hashes))
-    text = array(f"static const float {table}", map(float_literal, np.concatenate(records)))
+    text, masks = array(f"static const float {table}", map(float_literal, np.concatenate(records))), 0
+    if run.get("masks"):
+        masks = f"{name}_{how}_masks"
+        text += rows(f"static const bpfree_mask {masks}", (braces((n, float_literal(s))) for n, s in run["masks"]))
+    masked = (masks, run.get("mask_refresh", 1))
+    row = (f'"{name}, {how}"', f"&{name}_network", *counts, *reals, *masked, records[0].size, table, braces(hashes))
     return text, f"  {braces(row)},"
 
 

@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from bpfree.exporters.c_text import array, braces, float_literal
+from bpfree.exporters.c_text import array, braces, float_literal, rows
 from bpfree.rng import BLOCK
 from bpfree.schedules.table import start_of
 from bpfree.tables import ModelTables
@@ -36,7 +36,8 @@ static const bpfree_link links[] = {links};
 const bpfree_trainer trainer = {{
   &model, &{estimator}, links, {loss}, sample, 0, {n_links},
   {seed}u /* seed */, {batch} /* batch */, {n_queries} /* n_queries */, {grouping}, {two_sided} /* two_sided */,
-  {mu} /* mu */, {clip} /* clip */, {scale} /* scale */, {mu_schedule}, {lr_schedule}
+  {mu} /* mu */, {clip} /* clip */, {scale} /* scale */, {mu_schedule}, {lr_schedule},
+  {masks} /* masks */, {mask_refresh} /* mask_refresh */
 }};
 """
 
@@ -117,8 +118,14 @@ def trainer(trainer) -> str:
             own = trainer.schedules[name].settings
             arrays.append(array(f"static const float {name}_settings", map(float_literal, own)))
             schedules[name] = braces((row.c, f"{name}_settings"))
+    own = {"mask_refresh": 1, "masks": None, **trainer.estimator.native_settings(trainer.graph)}
+    if own["masks"] is not None:
+        masks = [braces((count, float_literal(scale))) for count, scale in own["masks"]]
+        arrays.append(rows("static const bpfree_mask masks", masks, [part.name for part in trainer.graph.slices]))
     return _TRAINER.format(
         **schedules,
+        masks="0" if own["masks"] is None else "masks",
+        mask_refresh=own["mask_refresh"],
         settings="".join(arrays),
         links=braces(links),
         n_links=len(links),

@@ -66,7 +66,9 @@ ESTIMATOR_SETTINGS = {
             for fraction in FRACTIONS
             for two_sided in (True, False)
         ),
-        CGE(0.3, mu=linear_decay(0.1, steps=3, end=0.01)),
+        CGE(0.3, mu=linear_decay(0.1, steps=3, end=0.01), mask_refresh=2),
+        CGE(0.4, mu=0.02, ratios="uniform", mask_refresh=3),
+        CGE(0.7, mu=0.02, two_sided=False, ratios="erk", rescale=True),
     ],
     "unit_wise": [
         *(UnitWise(0.02, two_sided=two_sided, head=head) for two_sided in (True, False) for head in HEADS),

@@ -9,6 +9,7 @@ from __future__ import annotations
 from importlib import import_module
 
 BENCHES = {
+    "deepzero": "sparse coordinate-wise estimation: shares by layer at equal forwards",
     "device": "RAM, flash and instructions of training on an emulated Cortex-M4F, beside back-propagation",
     "engine": "the compiled engine's forward pass against NumPy and onnxruntime, one thread",
     "mnist-deep": "784-256-256-256-10 trained forward-only, against back-propagation in PyTorch",

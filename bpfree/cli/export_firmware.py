@@ -59,18 +59,27 @@ def export_firmware(model: Path, folder: Path, json_file, **given) -> None:
     from bpfree.cli.footprint import training_bytes
     from bpfree.exporters import firmware
     from bpfree.model import Model
+    from bpfree.ratios import layer_ratios
     from bpfree.trainer import Trainer
 
     if given["count"] is not None and given["data"] is None:
         raise click.UsageError("--samples: a number of samples of --data, got no --data")
     check_folder(folder)
     screen, network = Screen(json_file), Model.load(model)
-    samples, loss = None, given["loss"] or "cross_entropy"
+    samples, splits, loss = None, {}, given["loss"] or "cross_entropy"
     if given["data"] is not None:
         data = data_sets.load(given["data"])
         networks.check_fits(network, data, "MODEL")
-        samples, loss = flash_samples(data, given["count"] or _SAMPLES), given["loss"] or data.loss
-    estimator, update = build(given, ON_DEVICE, lambda estimator, update: given["steps"])
+        samples, splits = flash_samples(data, given["count"] or _SAMPLES), data.splits
+        loss = given["loss"] or data.loss
+
+    def layer_shares(method, fraction):
+        if method == "grasp" and not splits:
+            raise click.UsageError("--ratios: expected --data as well, as grasp looks at losses, got none")
+        with usage():
+            return layer_ratios(method, network, splits.get("train"), fraction=fraction, loss=loss, seed=given["seed"])
+
+    estimator, update = build(given, ON_DEVICE, lambda estimator, update: given["steps"], layer_shares)
     batch_size = given["batch_size"]
     if batch_size is None:
         batch_size = ON_DEVICE["batch_size"] if samples is None else min(ON_DEVICE["batch_size"], len(samples.rows))

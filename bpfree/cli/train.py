@@ -54,7 +54,7 @@ _FAILURES = ("nonfinite_loss", "overflow", "mu_too_small")
 @option("--batch-size", type=int, metavar="N", group=_DATA, help="Samples a step.")
 @option("--epochs", type=int, metavar="N", group=_BUDGET, help="Walks through the training samples.")
 @option("--max-steps", type=int, metavar="N", group=_BUDGET, help="Steps.")
-@option("--max-forwards", type=float, metavar="N", group=_BUDGET, help="Samples passed through the network.")
+@option("--max-forwards", type=float, metavar="N", group=_BUDGET, help="Passes of one sample through the network.")
 @option("--max-evaluations", type=float, metavar="N", group=_BUDGET, help="Losses of a minibatch.")
 @option("--patience", type=int, metavar="N", group=_BUDGET, help="Validations in a row that are no better.")
 @option("--loss", type=click.Choice(_LOSSES), group="Estimator: how losses become a direction",
@@ -130,7 +130,7 @@ class _Plan:
         self.batch_size = given["batch_size"] if given["batch_size"] is not None else min(defaults["batch_size"], n)
         self.budget = {name: given[name] for name in _BUDGETS if given[name] is not None}
         self.budget = self.budget or {name: defaults[name] for name in _BUDGETS if name in defaults}
-        self.estimator, self.update = build(given, defaults, self.plan_steps)
+        self.estimator, self.update = build(given, defaults, self.plan_steps, self.layer_shares)
         self.out = given["out"] or Path(f"bpfree-{data.name}.npz")
         self.journal_every = given["journal_every"]
         if given["journal"] is not None and self.journal_every is None and _journal_kind(self.estimator) == "SNAPSHOT":
@@ -148,7 +148,17 @@ class _Plan:
         with usage():
             graph = self.model.graph
             trainer = Trainer(graph, self.model.frozen, self.loss, estimator, update, self.batch_size)
-            return max(1, count_steps(trainer, n, **budget)[0])
+            return max(1, count_steps(trainer, n, **budget).total)
+
+    def layer_shares(self, method: str, fraction: float) -> tuple[float, ...]:
+        """Ratios that are computed of the model and the training samples."""
+        from bpfree.ratios import layer_ratios
+
+        with usage(x="data", y="data"):
+            return layer_ratios(
+                method, self.model, self.data.splits["train"], fraction=fraction, loss=self.loss,
+                seed=self.given["seed"], engine=self.given["engine"],
+            )  # fmt: skip
 
     def check_output(self) -> None:
         """Nothing that would be lost, and nothing that would fail after minutes."""
@@ -266,7 +276,7 @@ class _Plan:
                     ("floor: untrained features + ridge", floor_row if not interrupted else None),
                     ("parameters", f"{run.model.graph.n_theta:,}"),
                     ("steps", f"{len(run.losses):,}"),
-                    ("forwards (samples passed through)", f"{run.forwards:,}"),
+                    ("forwards (passes of one sample)", f"{run.forwards:,}"),
                     ("loss evaluations", f"{run.evaluations:,}"),
                     ("MACs", f"{run.macs:,}"),
                     ("seconds", f"{run.seconds:.1f}"),

@@ -3,14 +3,14 @@
 
 from __future__ import annotations
 
-from dataclasses import MISSING, fields
+from dataclasses import MISSING, fields, replace
 from typing import get_args, get_type_hints
 
 import click
 
 from bpfree.cli.commands import option, usage
 from bpfree.cli.schedule_options import schedule_options, schedule_values, with_schedule
-from bpfree.estimators import ESTIMATORS
+from bpfree.estimators import ESTIMATORS, masks
 from bpfree.schedules.table import Schedule
 from bpfree.updates import UPDATES
 from bpfree.updates.chain import chain, clip
@@ -28,6 +28,9 @@ HELP = {
     "fraction": "Share of the parameters probed in a step, others every time.",
     "head": "Derivatives by the scores: exact, in closed form, or probe, by differences.",
     "rescale": "Divide by the fraction, so that the estimate is as long as the gradient.",
+    "mask_refresh": "Steps that the same parameters are probed for.",
+    "ratios": "Where the probed share lies: uniform, erk, magnitude or grasp shares of each parameter tensor; "
+    "none: drawn from all parameters together.",
     "mu": "Smoothing radius, in units of the parameters (unitwise, nodeperturbation: of activations).",
     "two_sided": "Losses at theta + mu u and theta - mu u, or at theta + mu u and theta.",
     "grouping": "Parameters that move at once: joint (all), layer or tensor.",
@@ -76,6 +79,9 @@ def _field_option(name: str, kinds, group: str):
     if hints == {bool}:
         off = "one-sided" if name == "two_sided" else f"no-{flag}"
         return option(f"--{flag}/--{off}", name, default=None, group=group, help=text)
+    if name == "ratios":
+        kind = click.Choice([*masks.DENSITIES, *masks.COMPUTED])
+        return option(f"--{flag}", name, type=kind, default=None, group=group, help=text)
     kind = _NumberOrName() if {float, str} <= hints else next((k for k in (float, int, str) if k in hints), str)
     metavar = {int: "N", float: "X", str: "NAME"}.get(kind, "X|NAME")
     return option(f"--{flag}", name, type=kind, metavar=metavar, default=None, group=group, help=text)
@@ -91,6 +97,8 @@ def _defaults(name: str, kinds) -> str:
 
 
 def _shown(value) -> str:
+    if value is None:
+        return "none"
     if isinstance(value, bool):
         return "yes" if value else "no"
     return f"{value:g}" if isinstance(value, float) else str(value)
@@ -120,15 +128,20 @@ def training_options(command):
     return command
 
 
-def build(given: dict, recipe: dict, plan_steps):
+def build(given: dict, recipe: dict, plan_steps, layer_shares):
     """(estimator, update) from the options (None: not given) over a recipe's values.
 
     A recipe holds values by option, `estimator` and `update` among them. Another
     kind than the recipe's starts from that kind's own defaults, without a
     schedule. plan_steps(estimator, update): the steps of the run, for schedules
-    whose own are not given.
+    whose own are not given. layer_shares(method, fraction): ratios that have to
+    be computed.
     """
-    estimator = _settings("estimator", ESTIMATOR_KINDS, given, recipe)
+    computed = given["ratios"] if given["ratios"] in masks.COMPUTED else None
+    plain = {**given, "ratios": "uniform"} if computed else given
+    estimator = _settings("estimator", ESTIMATOR_KINDS, plain, recipe)
+    if computed:
+        estimator = replace(estimator, ratios=layer_shares(computed, estimator.fraction))
     update = _settings("update", UPDATE_KINDS, given, recipe)
     with usage(limit="clip", rate="weight_decay"):
         links = [clip(given["clip"])] if given["clip"] is not None else []

@@ -65,6 +65,10 @@ class Trace:
         return max(self.graph.tensors[number].size for number in reached)
 
     def _run(self, node, look_up):
-        inputs = tuple(look_up(number) for number in node.inputs)
-        op, source = OPS[node.op], inputs if len(inputs) > 1 else inputs[0]
-        return op.forward(self.arithmetic, self.parameters(node), source, node.attributes)
+        return run_node(self.arithmetic, node, self.parameters(node), look_up)
+
+
+def run_node(arithmetic, node, parameters, look_up):
+    """What a node makes of its inputs, looked up by tensor number; (features, n)."""
+    inputs = tuple(look_up(number) for number in node.inputs)
+    return OPS[node.op].forward(arithmetic, parameters, inputs if len(inputs) > 1 else inputs[0], node.attributes)

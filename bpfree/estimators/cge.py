@@ -3,16 +3,27 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
+from typing import NamedTuple
 
 import numpy as np
 
 from bpfree import rng
-from bpfree.errors import check_choice, check_finite
-from bpfree.estimators.table import Estimator, EstimatorRow
+from bpfree.errors import check_choice, check_count, check_finite
+from bpfree.estimators import masks
+from bpfree.estimators.table import Estimate, Estimator, EstimatorRow
 from bpfree.probes import records
 from bpfree.schedules.table import Schedule, check_radius
+
+
+class Part(NamedTuple):
+    """Elements [first, first + size) of theta, `count` of which are probed by the permutation of this number."""
+
+    number: int
+    first: int
+    size: int
+    count: int
 
 
 @dataclass(frozen=True)
@@ -23,24 +34,37 @@ class CGE(Estimator):
     one-sided: g_k = [L(theta + mu e_k) - L(theta)] / mu,                n + 1 evaluations
 
     fraction: the share of the d trainable coordinates that is *probed*,
-    n = max(1, round(fraction d)), others have g_k = 0. Which ones is drawn anew every step, by a keyed
-    permutation, so E[g] = fraction * gradient; `rescale` multiplies by d / n,
-    and then E[g] is the gradient. With fraction 1 nothing is random: g is the
-    gradient up to O(mu^2) (two-sided).
+    n = max(1, round(fraction d)), others have g_k = 0. Which ones is drawn anew
+    every `mask_refresh` steps, by a keyed permutation - a mask is (seed, step
+    // mask_refresh) and never stored - so E[g] = fraction * gradient; `rescale`
+    multiplies by d / n, and then E[g] is the gradient. With fraction 1 nothing
+    is random: g is the gradient up to O(mu^2) (two-sided).
 
-    The record of a step is its n coefficients, shape (1, n). Black-box tier:
-    only losses are looked at.
+    ratios: where in the network the n lie. None: anywhere, drawn from all
+    coordinates together. Else n_s are drawn in each parameter tensor s of size
+    d_s, their densities n_s / d_s in these ratios, full tensors aside and at
+    least one where the ratio is not 0: "uniform", equal densities; "erk",
+    sum(shape) / prod(shape); or a number for each trainable tensor, such as
+    :func:`bpfree.layer_ratios` gives. Then E[g] = n_s / d_s * gradient in tensor s,
+    and `rescale` multiplies by d_s / n_s. Weights stay dense.
+
+    The record of a step is its n coefficients, shape (1, n), with ratios tensor
+    after tensor. Black-box tier: only losses are looked at.
 
     >>> import bpfree as bf
     >>> graph = bf.Sequential(3, [bf.Linear(2)]).graph
     >>> CGE(fraction=0.5).record_shape(graph), CGE(fraction=0.5).evaluations(graph)
     ((1, 4), 8)
+    >>> [part.count for part in CGE(fraction=0.5, ratios=(1.0, 0.5)).parts(graph)]
+    [3, 1]
     """
 
     fraction: float = 1.0
     mu: float | Schedule = 2.0**-7
     two_sided: bool = True
     rescale: bool = False
+    mask_refresh: int = 1
+    ratios: str | tuple[float, ...] | None = None
 
     direction = "coordinate"
 
@@ -50,19 +74,62 @@ class CGE(Estimator):
         check_radius("mu", self.mu)
         check_choice("two_sided", self.two_sided, (True, False))
         check_choice("rescale", self.rescale, (True, False))
+        check_count("mask_refresh", self.mask_refresh, 1, 2**32 - 1)
+        object.__setattr__(self, "ratios", masks.check_ratios(self.ratios))
+        if self.ratios is not None and self.fraction == 1:
+            raise ValueError("fraction: expected less than 1 with ratios, which say where that share lies, got 1")
 
     def record_shape(self, graph) -> tuple[int, int]:
-        """(1, n)."""
-        return 1, max(1, round(float(self.fraction) * graph.n_theta))
+        """(1, n). Raises ValueError where ratios are not those of this graph."""
+        return 1, sum(part.count for part in self.parts(graph))
+
+    def parts(self, graph) -> tuple[Part, ...]:
+        """What is drawn from, in the record's order: all of theta, or with ratios each trainable tensor."""
+        n = max(1, round(float(self.fraction) * graph.n_theta))
+        if self.ratios is None:
+            return (Part(0, 0, graph.n_theta, n),)
+        own = [(number, part) for number, part in enumerate(graph.slices) if not part.frozen]
+        probed = masks.counts(self.ratios, [part for _, part in own], n)
+        return tuple(Part(k, part.offset, part.size, count) for (k, part), count in zip(own, probed, strict=True))
 
     def factor(self, graph) -> float:
-        """1, or d / n."""
-        return graph.n_theta / self.record_shape(graph)[1] if self.rescale else 1.0
+        """1, or d / n; with ratios that is a factor of each tensor, which `native_settings` has."""
+        parts = self.parts(graph)
+        return parts[0].size / parts[0].count if self.rescale and self.ratios is None else 1.0
+
+    def native_settings(self, graph) -> dict:
+        """mask_refresh and masks of `bpfree_trainer`: None, or (count, scale) of every slice of the graph."""
+        rows = None
+        if self.ratios is not None:
+            rows = [(0, 1.0)] * len(graph.slices)
+            for part in self.parts(graph):
+                rows[part.number] = (part.count, float(np.float32(self._scale(part))))
+        return {"mask_refresh": self.mask_refresh, "masks": rows}
+
+    def count_moves(self, flow) -> dict:
+        """By the share that a layer has in all coordinates."""
+        counts, share = {}, self.record_shape(flow.graph)[1] / flow.graph.n_theta
+        for number, part in enumerate(flow.graph.slices):
+            if not part.frozen:
+                changed = flow.changed(number, 1)
+                counts[changed] = counts.get(changed, 0) + share * part.size
+        return counts
 
     def coordinates(self, graph, seed: int, step: int) -> np.ndarray:
-        """Elements of theta (n,) probed at a step: number i is the k with P(k) = i; all in order if n = d."""
-        d, (_, n) = graph.n_theta, self.record_shape(graph)
-        return np.arange(d, dtype=np.uint32) if n == d else _order(seed, step, d)[:n]
+        """Elements of theta (n,) probed at a step, part after part: its number i is the k with P(k) = i."""
+        return _coordinates(self.parts(graph), seed, step // self.mask_refresh)
+
+    def tell(self, graph, step: int, values) -> Estimate:
+        """As every estimator of differences, then `rescale` of each tensor."""
+        estimate = super().tell(graph, step, values)
+        if self.ratios is None or not self.rescale:
+            return estimate
+        parts = self.parts(graph)
+        scales = np.repeat([self._scale(part) for part in parts], [part.count for part in parts])
+        return replace(estimate, coefficients=estimate.coefficients * scales.astype(np.float32))
+
+    def _scale(self, part: Part) -> float:
+        return part.size / part.count if self.rescale and part.count else 1.0
 
     def points(self, graph, seed: int, step: int) -> np.ndarray:
         """One element of theta each."""
@@ -77,12 +144,21 @@ class CGE(Estimator):
 
 
 @lru_cache(maxsize=2)
-def _order(seed: int, step: int, d: int) -> np.ndarray:
+def _coordinates(parts: tuple[Part, ...], seed: int, draw: int) -> np.ndarray:
     # Asked for twice a step, for the probes and for the gradient.
-    everything = np.arange(d, dtype=np.uint32)
+    drawn = [part.first + _order(seed, draw, part)[: part.count] for part in parts]
+    elements = drawn[0] if len(drawn) == 1 else np.concatenate(drawn)
+    elements.flags.writeable = False
+    return elements
+
+
+def _order(seed: int, draw: int, part: Part) -> np.ndarray:
+    """Elements of a part in the order of a draw; as they are where all are probed."""
+    everything = np.arange(part.size, dtype=np.uint32)
+    if part.count == part.size:
+        return everything
     order = np.empty_like(everything)
-    order[rng.shuffle(seed, step, d, everything, rng.Domain.MASK)] = everything
-    order.flags.writeable = False
+    order[rng.shuffle(seed, draw, part.size, everything, rng.Domain.MASK, part.number)] = everything
     return order
 
 

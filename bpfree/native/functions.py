@@ -25,11 +25,11 @@ def shuffle(seed: int, epoch: int, n: int, i: int) -> int:
     return core().lib.bpfree_shuffle(seed, epoch, n, check_count("i", i, 0, n - 1))
 
 
-def permute(domain: int, seed: int, step: int, n: int, i: int, *, inverse: bool = False) -> int:
-    """`bpfree_permute` or `bpfree_unpermute`: the keyed permutation of [0, n) of a domain, or its inverse."""
+def permute(domain: int, seed: int, step: int, n: int, i: int, *, part: int = 0, inverse: bool = False) -> int:
+    """`bpfree_permute` or `bpfree_unpermute`: the keyed permutation of [0, n) of a part of a domain, or its inverse."""
     check_count("n", n, 1, 2**31)
     function = core().lib.bpfree_unpermute if inverse else core().lib.bpfree_permute
-    return function(domain, seed, step, n, check_count("i", i, 0, n - 1))
+    return function(domain, part, seed, step, n, check_count("i", i, 0, n - 1))
 
 
 def batch_indices(seed: int, step: int, batch: int, n: int) -> list[int]:

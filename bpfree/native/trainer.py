@@ -36,6 +36,8 @@ class NativeTrainer:
         scale,
         mu_schedule=None,
         lr_schedule=None,
+        mask_refresh=1,
+        masks=None,
         data=None,
     ):
         ffi, lib = core().ffi, core().lib
@@ -59,7 +61,9 @@ class NativeTrainer:
                 number, own = schedule
                 self._settings.append(ffi.new("float[]", list(own)))
                 setattr(self.c, name, {"factor": lib.bpfree_registry_schedule(number), "settings": self._settings[-1]})
-        self.c.scale = scale
+        self.c.scale, self.c.mask_refresh = scale, mask_refresh
+        if masks is not None:
+            self._masks = self.c.masks = ffi.new("bpfree_mask[]", masks)
         if data is not None:
             self._attach(*data)
         tables = model.tables

@@ -109,15 +109,14 @@ def matrix(arithmetic, parameters, attributes):
 
 
 def matrix_macs(attributes, shape):
-    """Of the products of either half, and of both."""
-    tt = tt_shape(attributes)
-    middle, macs, sizes = _middle(tt.cores), 0, []
-    for cores in (tt.cores[:middle], tt.cores[middle:]):
-        rows = cores[0][0] if cores else 1
-        for r0, i, o, r1 in cores:
-            macs, rows = macs + rows * r0 * i * o * r1, rows * i * o
-        sizes.append(rows)
-    return macs + prod(sizes)
+    """Of the partial products of either half, and of joining them."""
+    cores, macs, halves = tt_shape(attributes).cores, 0, []
+    for half in (cores[: _middle(cores)], cores[_middle(cores) :]):
+        wide = half[0][0] if half else 1
+        for r0, i, o, r1 in half:
+            macs, wide = macs + wide * r0 * i * o * r1, wide * i * o
+        halves.append(wide)
+    return macs + halves[0] * halves[1]
 
 
 def moves(arithmetic, parameters, x, attributes):

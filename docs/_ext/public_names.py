@@ -19,7 +19,7 @@ import bpfree
 GROUPS = {
     "model": ("bpfree.layers", "bpfree.model", "bpfree.graph"),
     "training": ("bpfree.training", "bpfree.heads", "bpfree.run", "bpfree.trainer", "bpfree.journal"),
-    "estimators": ("bpfree.estimators",),
+    "estimators": ("bpfree.estimators", "bpfree.ratios"),
     "updates": ("bpfree.updates",),
     "schedules": ("bpfree.schedules",),
     "blackbox": ("bpfree.minimization",),

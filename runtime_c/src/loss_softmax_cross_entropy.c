@@ -4,22 +4,30 @@
 #include "kernel.h"
 #include "math32.h"
 
+/* At a time; not a constant number of them, which compilers unroll instead of making vectors of it. */
+#if BPFREE_LANES == 1
+#define SAMPLES 1u
+#else
+#define SAMPLES 64u
+#endif
+
 void BPFREE_KERNEL(loss_softmax_cross_entropy)(const float *y, uint32_t outputs, const uint32_t *labels,
                                                const float *targets, uint32_t n, float *values)
 {
   (void)targets;
-  for (uint32_t s = 0; s < n; s += BPFREE_LANES) { /* one register of samples at a time */
-    float largest[BPFREE_LANES], sum[BPFREE_LANES];
-    for (uint32_t v = 0; v < BPFREE_LANES; v++) largest[v] = y[s + v];
+  for (uint32_t first = 0; first < n; first += SAMPLES) {
+    const uint32_t count = SAMPLES == 1 || n - first >= SAMPLES ? SAMPLES : n - first;
+    float largest[SAMPLES], sum[SAMPLES], own[SAMPLES];
+    const float *const x = y + first;
+    for (uint32_t s = 0; s < count; s++) {
+      largest[s] = x[s];
+      sum[s] = 0.0f;
+      own[s] = x[labels[first + s] * n + s];
+    }
     for (uint32_t c = 1; c < outputs; c++)
-      for (uint32_t v = 0; v < BPFREE_LANES; v++) {
-        const float score = y[c * n + s + v];
-        largest[v] = score > largest[v] ? score : largest[v];
-      }
-    for (uint32_t v = 0; v < BPFREE_LANES; v++) sum[v] = 0.0f;
+      for (uint32_t s = 0; s < count; s++) largest[s] = x[c * n + s] > largest[s] ? x[c * n + s] : largest[s];
     for (uint32_t c = 0; c < outputs; c++)
-      for (uint32_t v = 0; v < BPFREE_LANES; v++) sum[v] += bpfree_exp32(y[c * n + s + v] - largest[v]);
-    for (uint32_t v = 0; v < BPFREE_LANES; v++)
-      values[s + v] = bpfree_log32(sum[v]) - (y[labels[s + v] * n + s + v] - largest[v]);
+      for (uint32_t s = 0; s < count; s++) sum[s] += bpfree_exp32(x[c * n + s] - largest[s]);
+    for (uint32_t s = 0; s < count; s++) values[first + s] = bpfree_log32(sum[s]) - (own[s] - largest[s]);
   }
 }

@@ -28,9 +28,9 @@ static uint32_t round_word(const uint32_t key[2], uint32_t stream, uint32_t roun
   return word[0];
 }
 
-uint32_t bpfree_permute(uint32_t domain, uint32_t seed, uint32_t step, uint32_t n, uint32_t i)
+uint32_t bpfree_permute(uint32_t domain, uint32_t part, uint32_t seed, uint32_t step, uint32_t n, uint32_t i)
 {
-  const uint32_t key[2] = {seed, step}, stream = bpfree_stream(domain, 0, 0);
+  const uint32_t key[2] = {seed, step}, stream = bpfree_stream(domain, 0, part);
   const uint32_t half = half_bits(n), mask = (1u << half) - 1u;
   do { /* walk the cycle back into [0, n) */
     uint32_t left = i >> half, right = i & mask;
@@ -44,9 +44,9 @@ uint32_t bpfree_permute(uint32_t domain, uint32_t seed, uint32_t step, uint32_t 
   return i;
 }
 
-uint32_t bpfree_unpermute(uint32_t domain, uint32_t seed, uint32_t step, uint32_t n, uint32_t i)
+uint32_t bpfree_unpermute(uint32_t domain, uint32_t part, uint32_t seed, uint32_t step, uint32_t n, uint32_t i)
 {
-  const uint32_t key[2] = {seed, step}, stream = bpfree_stream(domain, 0, 0);
+  const uint32_t key[2] = {seed, step}, stream = bpfree_stream(domain, 0, part);
   const uint32_t half = half_bits(n), mask = (1u << half) - 1u;
   do { /* the rounds backwards, the cycle the other way round */
     uint32_t left = i >> half, right = i & mask;
@@ -62,7 +62,7 @@ uint32_t bpfree_unpermute(uint32_t domain, uint32_t seed, uint32_t step, uint32_
 
 uint32_t bpfree_shuffle(uint32_t seed, uint32_t epoch, uint32_t n, uint32_t i)
 {
-  return bpfree_permute(BPFREE_DOMAIN_SHUFFLE, seed, epoch, n, i);
+  return bpfree_permute(BPFREE_DOMAIN_SHUFFLE, 0, seed, epoch, n, i);
 }
 
 uint32_t bpfree_batch_index(uint32_t seed, uint32_t step, uint32_t batch, uint32_t n, uint32_t i)

@@ -59,6 +59,40 @@ static void windows(void)
   REFUSED(context.state = records; changed.trainer.links = &good; changed.trainer.estimator = &lost, BPFREE_ERR_ARG);
 }
 
+/* Masks of the run that has some, one of them changed. */
+#define MASKS 8
+#define MASK_REFUSED(slice, change, status)                                     \
+  do {                                                                          \
+    run r;                                                                      \
+    CHECK_EQUAL(run_start(&r, masked), BPFREE_OK);                              \
+    bpfree_mask own[MASKS];                                                     \
+    CHECK(r.trainer.model->n_slices <= MASKS);                                  \
+    memcpy(own, r.trainer.masks, r.trainer.model->n_slices * sizeof(*own));     \
+    own[slice].change;                                                          \
+    r.trainer.masks = own;                                                      \
+    CHECK_EQUAL(bpfree_train_init(&r.trainer, &r.context), status);             \
+    run_end(&r);                                                                \
+  } while (0)
+
+static void masks(void)
+{
+  const golden_run *masked = golden_runs;
+  while (!masked->masks) masked++;
+  const bpfree_model *model = &masked->network->model;
+  uint32_t frozen = 0, trained = 0;
+  while (!model->slices[frozen].frozen) frozen++;
+  while (model->slices[trained].frozen) trained++;
+  MASK_REFUSED(trained, count += 0, BPFREE_OK);
+  MASK_REFUSED(trained, count += 1, BPFREE_ERR_ARG);
+  MASK_REFUSED(trained, count -= 1, BPFREE_ERR_ARG);
+  MASK_REFUSED(trained, count = model->slices[trained].size + 1, BPFREE_ERR_ARG);
+  MASK_REFUSED(frozen, count = 1, BPFREE_ERR_ARG);
+  MASK_REFUSED(trained, scale = 0.0f, BPFREE_ERR_ARG);
+  MASK_REFUSED(trained, scale = -1.0f, BPFREE_ERR_ARG);
+  MASK_REFUSED(trained, scale = huge * 2.0f, BPFREE_ERR_ARG);
+  MASK_REFUSED(frozen, scale = huge * 2.0f - huge * 2.0f, BPFREE_ERR_ARG);
+}
+
 static void settings(void)
 {
   REFUSED(trainer.model = NULL, BPFREE_ERR_ARG);
@@ -238,6 +272,7 @@ int main(void)
 {
   settings();
   estimators();
+  masks();
   groups();
   for (uint32_t k = 0; k < COUNT(golden_runs); k++) {
     const int before = check_failures;

@@ -50,10 +50,10 @@ static void permutations_invert(uint32_t n)
 {
   uint32_t differ = 0;
   for (uint32_t i = 0; i < n; i++) {
-    const uint32_t place = bpfree_permute(BPFREE_DOMAIN_MASK, 5, 6, n, i);
+    const uint32_t place = bpfree_permute(BPFREE_DOMAIN_MASK, 0, 5, 6, n, i);
     CHECK(place < n);
-    CHECK_EQUAL(bpfree_unpermute(BPFREE_DOMAIN_MASK, 5, 6, n, place), i);
-    CHECK_EQUAL(bpfree_permute(BPFREE_DOMAIN_SHUFFLE, 5, 6, n, i), bpfree_shuffle(5, 6, n, i));
+    CHECK_EQUAL(bpfree_unpermute(BPFREE_DOMAIN_MASK, 0, 5, 6, n, place), i);
+    CHECK_EQUAL(bpfree_permute(BPFREE_DOMAIN_SHUFFLE, 0, 5, 6, n, i), bpfree_shuffle(5, 6, n, i));
     differ += place != bpfree_shuffle(5, 6, n, i);
   }
   CHECK(n < 10 || differ > n / 2);
@@ -79,7 +79,7 @@ static void largest(void)
   for (uint32_t i = 0; i < 64; i++) {
     CHECK(bpfree_shuffle(3, 0, 0x80000000u, i << 25) < 0x80000000u);
     CHECK(bpfree_shuffle(3, 0, 0x40000001u, i << 24) < 0x40000001u);
-    CHECK_EQUAL(bpfree_unpermute(5, 3, 0, 0x80000000u, bpfree_permute(5, 3, 0, 0x80000000u, i << 25)), i << 25);
+    CHECK_EQUAL(bpfree_unpermute(5, 65535, 3, 0, 0x80000000u, bpfree_permute(5, 65535, 3, 0, 0x80000000u, i << 25)), i << 25);
   }
 }
 

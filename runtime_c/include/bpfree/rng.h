@@ -31,9 +31,9 @@ uint32_t bpfree_stream(uint32_t domain, uint32_t query, uint32_t sample);
 
 /* A keyed permutation of [0, n), O(1) memory (4-round Feistel network with
  * cycle walking), and its inverse: unpermute(permute(i)) = i. Each domain has
- * its own. i < n, n <= 2^31. */
-uint32_t bpfree_permute(uint32_t domain, uint32_t seed, uint32_t step, uint32_t n, uint32_t i);
-uint32_t bpfree_unpermute(uint32_t domain, uint32_t seed, uint32_t step, uint32_t n, uint32_t i);
+ * its own, and each part (< 65536) of one. i < n, n <= 2^31. */
+uint32_t bpfree_permute(uint32_t domain, uint32_t part, uint32_t seed, uint32_t step, uint32_t n, uint32_t i);
+uint32_t bpfree_unpermute(uint32_t domain, uint32_t part, uint32_t seed, uint32_t step, uint32_t n, uint32_t i);
 
 /* Position i of the shuffled order of n items in this epoch: the permutation
  * of BPFREE_DOMAIN_SHUFFLE. */

@@ -121,6 +121,12 @@ typedef struct bpfree_estimator {
   uint32_t averages; /* 1: g is the mean over a group's n_queries directions, 0: their sum */
 } bpfree_estimator;
 
+/* What coordinate-wise estimation probes of one slice. */
+typedef struct bpfree_mask {
+  uint32_t count; /* elements, at most the slice's size; 0 of a frozen one */
+  float scale;    /* their coefficients are multiplied by it, a normal number > 0 */
+} bpfree_mask;
+
 /* Settings of a run: const, in flash. Samples are streamed one by one, so the
  * kernels of the model and the loss are those of one lane. */
 typedef struct bpfree_trainer {
@@ -141,6 +147,8 @@ typedef struct bpfree_trainer {
   float scale;             /* every coefficient is multiplied by it, a normal number > 0; 1: as it is */
   bpfree_schedule mu_schedule; /* of mu */
   bpfree_schedule lr_schedule; /* of the whole step: it multiplies what is subtracted from theta */
+  const bpfree_mask *masks; /* (n_slices) for CGE, counts add up to n_queries; NULL: it draws from all of theta */
+  uint32_t mask_refresh;    /* steps that CGE probes the same elements for; 0 is as 1 */
 } bpfree_trainer;
 
 /* A run in RAM; every pointer is the caller's. */
