@@ -108,12 +108,14 @@ class CGE(Estimator):
         return {"mask_refresh": self.mask_refresh, "masks": rows}
 
     def count_moves(self, flow) -> dict:
-        """By the share that a layer has in all coordinates."""
-        counts, share = {}, self.record_shape(flow.graph)[1] / flow.graph.n_theta
+        """What is drawn in each tensor; without ratios on average, by its share in all coordinates."""
+        parts, counts = self.parts(flow.graph), {}
+        share = parts[0].count / parts[0].size
+        drawn = {part.number: part.count for part in parts if self.ratios is not None}
         for number, part in enumerate(flow.graph.slices):
-            if not part.frozen:
-                changed = flow.changed(number, 1)
-                counts[changed] = counts.get(changed, 0) + share * part.size
+            n = 0 if part.frozen else drawn.get(number, share * part.size)
+            if n:
+                counts[flow.changed(number, 1)] = counts.get(flow.changed(number, 1), 0) + n
         return counts
 
     def coordinates(self, graph, seed: int, step: int) -> np.ndarray:
