@@ -1,5 +1,6 @@
 """Feature reuse: the bits of the plain evaluation whatever is kept, and a cost that is what was really spent."""
 
+import pickle
 from collections import Counter
 
 import numpy as np
@@ -288,3 +289,14 @@ def test_a_probe_out_of_range_is_refused():
     bad = [Probe(0, 0, 0, 0.5, 0, 0, "coordinate", graph.n_theta)] * 2
     with pytest.raises(ValueError, match="out of range"):
         CompiledEngine().evaluate(graph, theta, frozen, batch, get_loss("mse"), bad)
+
+
+@pytest.mark.parametrize("engine", ["exact", f"compiled-{ISAS[0]}"])
+def test_a_used_engine_is_copied_with_its_cap(engine):
+    graph, theta, frozen, batch = case("diamond", 20)
+    used, probes = make(engine, 1000), probes_of(graph)
+    values = used.evaluate(graph, theta, frozen, batch, get_loss("mse"), probes)
+    other = pickle.loads(pickle.dumps(used))
+    costs = [e.forwards(graph, 20, probes) for e in (other, used, make(engine, 0))]
+    assert costs[0] == costs[1] < costs[2]
+    assert_same_bits(other.evaluate(graph, theta, frozen, batch, get_loss("mse"), probes), values)

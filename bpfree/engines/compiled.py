@@ -43,7 +43,7 @@ class CompiledEngine:
 
     def __reduce__(self):
         """Copied or sent elsewhere: one of the same kind, with a workspace of its own."""
-        return CompiledEngine, (self.isa,)
+        return CompiledEngine, (self.isa, self._planner.cache_bytes)
 
     def predict(self, graph, theta, frozen, x) -> np.ndarray:
         """Outputs (n, outputs) of x (n, features)."""

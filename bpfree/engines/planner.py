@@ -21,6 +21,9 @@ class Planner:
         self.cache_bytes = check_count("cache_bytes", cache_bytes, 0)
         self._flows, self._last = Recent(), (None, None, None, None)
 
+    def __reduce__(self):
+        return type(self), (self.cache_bytes,)  # what it has planned is planned again where it is sent
+
     def flow(self, graph) -> Flow:
         """What depends on what in a graph."""
         return self._flows.get(graph, lambda: Flow(graph))
