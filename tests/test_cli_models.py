@@ -83,7 +83,8 @@ def test_ram_of_training_is_what_the_runtime_asks_for(folder, name):
     x, labels = np.zeros((2, model.graph.input.size), np.float32), np.zeros(2, np.uint32)
     pointers = native.core().ffi.sizeof("bpfree_context")
     for update in (bf.SGD(), bf.Adam(), bf.Momentum()):
-        for estimator in (bf.RGE(), bf.RGE(5, grouping="tensor"), bf.RGE(3, direction="gaussian"), bf.CGE(0.3), bf.UnitWise()):
+        gaussian = bf.RGE(3, direction="gaussian")
+        for estimator in (bf.RGE(), bf.RGE(5, grouping="tensor"), gaussian, bf.CGE(0.3), bf.UnitWise()):
             if estimator.refusal(model.graph):
                 continue
             trainer = bf.Trainer(model.graph, model.frozen, "cross_entropy", estimator, update, batch_size=1)
