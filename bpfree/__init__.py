@@ -28,6 +28,7 @@ _HOMES = {
     "RGE": "bpfree.estimators.rge",
     "CGE": "bpfree.estimators.cge",
     "NodePerturbation": "bpfree.estimators.node_perturbation",
+    "StructuredCGE": "bpfree.estimators.structured",
     "UnitWise": "bpfree.estimators.unit_wise",
     "layer_ratios": "bpfree.ratios",
     "SGD": "bpfree.updates.sgd",
@@ -54,6 +55,9 @@ _HOMES = {
     "replay": "bpfree.journal",
     "ReferenceEngine": "bpfree.engines",
     "CompiledEngine": "bpfree.engines",
+    "Threads": "bpfree.executors.futures",
+    "Futures": "bpfree.executors.futures",
+    "Processes": "bpfree.executors.processes",
     "theta_hash": "bpfree.graph",
 }
 _MODULES = ("datasets", "errors", "emulate", "exporters", "native", "tt", "bench", "rng", "sklearn")

@@ -19,6 +19,10 @@ class NumericError(BpfreeError, ArithmeticError):
     """A loss is not finite; nothing was updated."""
 
 
+class WorkerError(BpfreeError, RuntimeError):
+    """The workers of an executor cannot be had; the run is whole up to its last step."""
+
+
 class FormatError(BpfreeError, ValueError):
     """A file is not what it claims to be; nothing was loaded."""
 

@@ -30,16 +30,31 @@ class End(NamedTuple):
 DONE = End("done", "done")
 
 
+class Budget(NamedTuple):
+    """How long a run goes on.
+
+    total: steps that the budgets allow where each costs what it does on average;
+    steps, last: most steps that budgets other than forwards allow, None without
+    such, and what to say then; forwards: most of them, or None; near: what no step
+    costs more than.
+    """
+
+    total: int
+    steps: int | None
+    last: End
+    forwards: float | None = None
+    near: int = 0
+
+
 @dataclass(frozen=True)
 class Plan:
-    """All that the loop goes by. total: steps that the budgets allow; last: why there are no more."""
+    """All that the loop goes by."""
 
     trainer: Trainer
     engine: object
     batch: Batch
     held_out: Batch | None
-    total: int
-    last: End
+    budget: Budget
     validate_every: int
     patience: int | None
     callbacks: tuple
@@ -53,7 +68,20 @@ class Plan:
             best = f"the best was {run.best.value:.4f} after step {run.best.step}" if run.best else "none was finite"
             text = f"early stop after step {run.steps}: no better validation {run.metric} in {looks}; {best} (run.best)"
             return End("early_stop", text)
-        return self.last if run.steps >= self.total else None
+        if self.budget.steps is not None and run.steps >= self.budget.steps:
+            return self.budget.last
+        return self._forwards_spent(run)
+
+    def _forwards_spent(self, run) -> End | None:
+        """What a step costs may depend on what it draws: near the end the next one is looked at before it is made."""
+        most = self.budget.forwards
+        if most is None or run.forwards + self.budget.near <= most:
+            return None
+        cost = self.trainer.cost(self.engine, run.steps)
+        if run.forwards + cost <= most:
+            return None
+        spent = f"allows {run.steps:,} steps: {run.forwards:,} forwards, and the next step costs {cost:,}"
+        return End("budget", f"budget: max_forwards={most:,.12g} {spent}")
 
 
 def _looks_since_best(run) -> int:
@@ -108,25 +136,27 @@ def _split_off(batch, share, seed):
     return batch.take(np.sort(order[count:])), batch.take(np.sort(order[:count]))
 
 
-def count_steps(trainer: Trainer, n_samples: int, *, epochs, max_steps, max_forwards, max_evaluations):
-    """(steps, End): how many the first budget to be reached allows, and what to say then."""
+def count_steps(trainer: Trainer, n_samples: int, *, epochs, max_steps, max_forwards, max_evaluations) -> Budget:
+    """What the budgets come to; whichever is reached first ends the run."""
     limits = []
     if epochs is not None:
         limits.append((check_count("epochs", epochs) * (n_samples // trainer.batch_size), DONE))
     if max_steps is not None:
         limits.append((check_count("max_steps", max_steps), DONE))
-    costs = (
-        ("forwards", max_forwards, trainer.forwards),
-        ("evaluations", max_evaluations, trainer.evaluations),
-    )
-    for unit, most, cost in costs:
-        if most is not None:
-            steps = int(check_positive(f"max_{unit}", most) // cost)
-            reached = f"budget: max_{unit}={most:,.12g} allows {steps:,} steps of {cost:,} {unit} each"
-            limits.append((steps, End("budget", reached)))
-    if not limits:
-        raise TypeError("epochs, max_steps, max_forwards, max_evaluations: expected at least one of them, got none")
-    return min(limits, key=lambda limit: limit[0])
+    if max_evaluations is not None:
+        most, cost = check_positive("max_evaluations", max_evaluations), trainer.evaluations
+        allows = f"allows {int(most // cost):,} steps of {cost:,} evaluations each"
+        limits.append((int(most // cost), End("budget", f"budget: max_evaluations={most:,.12g} {allows}")))
+    steps, last = min(limits, key=lambda limit: limit[0], default=(None, DONE))
+    if max_forwards is None:
+        if not limits:
+            names = "epochs, max_steps, max_forwards, max_evaluations"
+            raise TypeError(f"{names}: expected at least one of them, got none")
+        return Budget(steps, steps, last)
+    most, cost = check_positive("max_forwards", max_forwards), trainer.forwards
+    total = int(most // max(1, cost))
+    near = max(cost, trainer.evaluations * trainer.batch_size)
+    return Budget(total if steps is None else min(total, steps), steps, last, most, near)
 
 
 def check_patience(patience, validation) -> int | None:

@@ -28,7 +28,7 @@ def draw_run(axis, run) -> None:
     per_step = run.forwards / max(1, len(run.losses))
     forwards = per_step * np.arange(1, len(run.losses) + 1)
     axis.plot(forwards, smooth(run.losses, 50), color="tab:blue")
-    axis.set_xlabel("forwards (samples passed through the network)")
+    axis.set_xlabel("forwards (passes of one sample through the network)")
     axis.set_ylabel("loss", color="tab:blue")
     if run.history:
         right = axis.twinx()
@@ -64,6 +64,6 @@ def plot_demo(runs, device_run, floor: float, path) -> None:
     accuracy.axhline(floor, color="grey", linestyle="--", label="floor: random features + ridge")
     accuracy.set_ylabel("validation accuracy")
     for axis in (loss, accuracy):
-        axis.set_xlabel("forwards (samples passed through the network)")
+        axis.set_xlabel("forwards (passes of one sample through the network)")
     accuracy.legend(loc="lower right")
     figure.savefig(path, dpi=120)

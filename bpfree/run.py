@@ -43,8 +43,8 @@ class Run:
     probe loss of every step. history: one `Validation` each time; validation:
     their (step, value). The value is the accuracy, or for losses without labels
     the mean loss (`metric`). evaluations: black-box loss calls. forwards:
-    samples passed through the network by them, one pass each; passes for
-    validation are not counted. state: the update's, and coefficients (groups,
+    multiply-accumulates spent on them, in passes of one sample through the
+    network, rounded a step; passes for validation are not counted. state: the update's, and coefficients (groups,
     queries) the estimator's, before clip and lr, of the last step. quiet: steps
     in a row, up to the last, in which no probe changed the loss.
     outcome_code: one of OUTCOMES; outcome: the same for people, with advice.

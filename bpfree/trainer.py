@@ -91,8 +91,12 @@ class Trainer:
 
     @property
     def forwards(self) -> int:
-        """What one step costs, in passes of one sample."""
+        """What one step costs on average, in passes of one sample."""
         return self.estimator.forwards(self.graph, self.batch_size)
+
+    def cost(self, engine, step: int) -> int:
+        """What a step costs with this engine, in passes of one sample."""
+        return self.estimator.cost(self, engine, step)
 
     @property
     def n_state(self) -> int:

@@ -66,7 +66,8 @@ def train(
     How long - at least one, and the first that is reached ends the run; a step
     that would go over it is not begun:
         epochs, max_steps: passes over the data, steps.
-        max_forwards: samples passed through the network. max_evaluations: losses
+        max_forwards: samples passed through the network; a pass of some layers counts
+            by its share of the multiply-accumulates. max_evaluations: losses
             of a minibatch; RGE needs 2 n_queries a step, or n_queries + 1 one-sided.
 
     What to watch:
@@ -122,18 +123,18 @@ def train(
     keeper.check_recoverable(trainer)
     engine = get_engine(engine)
     batch, held_out = planning.split(trainer, data, validation)
-    total, last = planning.count_steps(
+    budget = planning.count_steps(
         trainer, len(batch),
         epochs=epochs, max_steps=max_steps, max_forwards=max_forwards, max_evaluations=max_evaluations,
     )  # fmt: skip
-    plan = Plan(trainer, engine, batch, held_out, total, last, validate_every, patience, callbacks)
+    plan = Plan(trainer, engine, batch, held_out, budget, validate_every, patience, callbacks)
 
     run = Run(Model(model.graph, model.theta, model.frozen), trainer, Journal(model.hash, trainer.settings()))
     run.state = trainer.initial_state(model.theta)
     run.data_bytes = sum(part.nbytes for b in (batch, held_out) if b for part in vars(b).values() if part is not None)
     try:
         keeper.begin(run, _identity(run, plan, data, validation, keeper) if keeper.checkpoint else {})
-        with training_bar(progress, run, total) as show:
+        with training_bar(progress, run, budget.total) as show:
             end = _walk(plan, run, keeper, show)
         return _finish(plan, run, keeper, end)
     except BaseException as error:

@@ -13,6 +13,7 @@ from bpfree.estimators.cge import CGE
 from bpfree.estimators.layer_access import HEADS
 from bpfree.estimators.node_perturbation import NodePerturbation
 from bpfree.estimators.rge import RGE
+from bpfree.estimators.structured import StructuredCGE
 from bpfree.estimators.table import GROUPINGS
 from bpfree.estimators.unit_wise import UnitWise
 from bpfree.layers import assemble
@@ -78,8 +79,18 @@ ESTIMATOR_SETTINGS = {
         *(NodePerturbation(3, 0.02, two_sided, head) for two_sided in (True, False) for head in HEADS),
         NodePerturbation(2, linear_decay(0.1, steps=3, end=0.01)),
     ],
+    "structured_cge": [
+        StructuredCGE(mu=0.02),
+        StructuredCGE(mu=0.02, two_sided=False),
+        StructuredCGE(mu=linear_decay(0.1, steps=3, end=0.01)),
+    ],
 }
 """Settings to try, by row of the table of estimators."""
+
+BLACK_BOX = [
+    settings for rows in ESTIMATOR_SETTINGS.values() for settings in rows if ESTIMATORS.of(settings).tier == "black-box"
+]
+"""Those that look at losses only, which can be measured anywhere."""
 
 UPDATE_SETTINGS = {
     "sgd": [SGD(1e-2), SGD(0.3), SGD(exponential_decay(0.3, 0.7))],
@@ -118,7 +129,11 @@ CHAINS = [
 
 def fits(estimator, update):
     """Can this update work with this estimator?"""
-    return ESTIMATORS.of(estimator).journal == "SCALARS" or not update.links[0].window
+    try:
+        update.check_estimator(ESTIMATORS.of(estimator))
+    except ValueError:
+        return False
+    return True
 
 
 def make_engine(name):

@@ -8,7 +8,7 @@ import pytest
 from click.testing import CliRunner
 
 from bpfree import native
-from bpfree.bench import BENCHES
+from bpfree.bench import BENCHES, probes
 from bpfree.bench import run as run_bench
 from bpfree.bench.rows import FIELDS, call_seconds, missing, rate, row
 from bpfree.cli.bench import bench
@@ -56,6 +56,19 @@ def test_the_table_names_machine_versions_and_cases(quick_run):
     result, _ = quick_run
     for text in ("machine: ", "kernels ", np.__version__, "dense-256/numpy", "tt-1"):
         assert text in result.stdout
+
+
+def test_probes_cost_what_the_issue_allows():
+    """The bars of `bpfree bench probes` that do not depend on the clock; one sample, so that the loop is short."""
+    rows = {(r["case"], r["metric"]): r for r in probes.measure(n=1, repetitions=2)}
+    assert all(tuple(r) == FIELDS and r["bench"] == "probes" for r in rows.values())
+    cost, naive = rows["mnist-tt", "forwards_equivalent"], rows["mnist-tt/naive", "forwards_equivalent"]
+    assert cost["value"] <= 25 and naive["value"] == 2 * 3962
+    assert cost["ratio"] == pytest.approx(cost["value"] / naive["value"])
+    assert rows["mnist-tt", "max_relative_difference"]["value"] <= 1e-9
+    speedup, seconds = rows["mnist-tt", "speedup"]["value"], rows["mnist-tt", "seconds"]
+    assert speedup == pytest.approx(rows["mnist-tt/naive", "seconds"]["value"] / seconds["value"])
+    assert speedup > 5
 
 
 def test_json_on_stdout_sends_the_table_to_stderr(monkeypatch):

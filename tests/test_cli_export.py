@@ -146,3 +146,12 @@ def test_exporting_again_replaces_an_export():
     document("digits.npz", "out", "--steps", 5)
     document("digits.npz", "out", "--steps", 6)
     assert "STEPS = 6" in Path("out/main.c").read_text()
+
+
+def test_ratios_by_losses_need_data():
+    common = ("digits.npz", "out", "--estimator", "cge", "--fraction", 0.1)
+    refused = run("export", "firmware", *common, "--ratios", "grasp")
+    assert refused.exit_code == 2 and "--ratios: expected --data as well" in refused.output
+    document(*common, "--ratios", "magnitude")
+    slices = bf.Model.load("digits.npz").graph.slices
+    assert f"static const bpfree_mask masks[{len(slices)}]" in Path("out/trainer.c").read_text()

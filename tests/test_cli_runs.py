@@ -294,7 +294,7 @@ def test_every_data_set_has_a_recipe_that_fits():
         data = Data(name, {"train": (np.zeros((len(labels), shapes[name]), np.float32), labels)})
         values = recipes.recipe(name)
         assert build_network(data, values["model"], None, 0).graph.n_theta > 0
-        build(nothing, values, lambda estimator, update: 10)
+        build(nothing, values, lambda estimator, update: 10, None)
         assert any(name in values for name in recipes._BUDGETS)
         assert set(values) - set(nothing) == set()
 

@@ -389,3 +389,29 @@ def test_one_option_of_every_kind_is_made():
     assert told == {"one_flag": False, "number": "dim", "count": 4}
     assert json.loads(CliRunner().invoke(command, ["--number", "2"]).output)["number"] == 2.0
     assert "[settings 3]" in CliRunner().invoke(command, ["--help"]).output
+
+
+@pytest.mark.parametrize(("engine", "executor"), [("compiled", "Threads"), ("exact", "Processes")])
+def test_workers_change_no_bit(engine, executor, monkeypatch):
+    given = ("digits", "--max-steps", 3, "--no-floor", "--engine", engine, "--validate-every", 2)
+    alone, used = document(*given), []
+    gather = getattr(bf, executor)._gather
+    monkeypatch.setattr(getattr(bf, executor), "_gather", lambda self, job: used.append(self) or gather(self, job))
+    shared = document(*given, "--workers", 2)
+    assert len(used) >= 3 and used[0].n_workers == 2
+    assert shared["hash"] == alone["hash"] and shared["history"]["validation"][0]["value"] == (
+        alone["history"]["validation"][0]["value"]
+    )
+    assert run("train", "digits", "--workers", 0).exit_code == 2
+
+
+def test_ratios_are_computed_of_the_model_and_the_data():
+    common = ("digits", "--model", "tt", "--estimator", "cge", "--fraction", 0.02, "--max-steps", 3, "--seed", 2,
+              "--no-floor")  # fmt: skip
+    told = document(*common, "--ratios", "grasp", "--mask-refresh", 2)
+    model = bf.Sequential(64, [bf.TTLinear(32, rank=6), bf.ReLU(), bf.Linear(10)], seed=2)
+    shares = bf.layer_ratios("grasp", model, DIGITS.train, fraction=0.02, seed=2)
+    assert f"mask_refresh=2, ratios={shares}" in told["settings"]["estimator"]
+    assert "ratios='erk'" in document(*common, "--ratios", "erk")["settings"]["estimator"]
+    assert run("train", *common[:5], "--ratios", "grasp").exit_code == 2  # of all coordinates
+    assert run("train", "digits", "--ratios", "grasp").exit_code == 2  # of rge

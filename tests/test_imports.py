@@ -27,6 +27,7 @@ FLOORS = [
     ["losses"],
     ["probes"],
     ["engines"],
+    ["executors"],
     ["model"],
     ["updates"],
     ["estimators"],

@@ -15,6 +15,8 @@ BENCHES = {
     "mnist-deep": "784-256-256-256-10 trained forward-only, against back-propagation in PyTorch",
     "mnist-dense": "784-1024-10, 814,090 parameters, trained forward-only, against back-propagation in PyTorch",
     "mnist-tt": "784-1024-10 as tensor trains, 3,962 parameters, against back-propagation in PyTorch",
+    "parallel": "a step of coordinate probes shared out to two workers, against one",
+    "probes": "a gradient from structured coordinate probes against the loop of forward passes: cost, time, numbers",
 }
 """What each bench asks, by name; the module of that name here, with _ for -, answers."""
 

@@ -11,7 +11,8 @@ learning rate falling along half a cosine. The methods differ in `ratios` only:
 - `grasp-exact`: GraSP of exact gradients, whose cost is not counted: what the criterion is worth without its noise
 - `dense`: CGE of all parameters, for the same forwards
 
-All have the same budget of forwards. The learning rate of each method is the
+All have the same budget of forwards, samples that pass through the network,
+each counted as a whole pass. The learning rate of each method is the
 best of RATES by mean validation accuracy over TUNING seeds; what is reported is
 the mean over other SEEDS, which every method shares: weights, minibatches, and
 so differences from `uniform` are of pairs. The bare case is the method with the
@@ -103,13 +104,13 @@ def _train(case, method, rate, seed, budget, digits) -> dict:
         ratios = layer_ratios(method, model, fraction=FRACTION)
     elif method.startswith("grasp"):
         probe = DRAWS["shares"] if method == "grasp" else CGE()
-        spent = GRADIENTS * probe.forwards(model.graph, SAMPLES) if method == "grasp" else 0
+        spent = GRADIENTS * probe.evaluations(model.graph) * SAMPLES if method == "grasp" else 0
         ratios = layer_ratios(
             "grasp", model, digits.train, fraction=FRACTION, estimator=probe, n_samples=SAMPLES, seed=seed
         )
     fraction = 1.0 if method == "dense" else FRACTION
     estimator = CGE(fraction, two_sided=False, ratios=ratios, mask_refresh=REFRESH)
-    steps = int((budget - spent) // estimator.forwards(model.graph, BATCH))
+    steps = int((budget - spent) // (estimator.evaluations(model.graph) * BATCH))
     result = train(
         model, digits.train, estimator=estimator, update=Adam(cosine_decay(rate, steps=steps)), batch_size=BATCH,
         max_steps=steps, seed=seed, progress=False,
@@ -118,7 +119,7 @@ def _train(case, method, rate, seed, budget, digits) -> dict:
         "test_accuracy": result.model.accuracy(*digits.test),
         "validation_accuracy": result.model.accuracy(*digits.validation),
         "loss": float(np.mean(result.losses[-LAST:])),
-        "forwards": result.forwards + spent,
+        "forwards": result.evaluations * BATCH + spent,
     }
 
 

@@ -184,7 +184,7 @@ def results(runs, device: OnDevice, final, test, floor: float, linear: float) ->
         ("  floor: same network, random features + ridge", f"{floor:.1%}"),
         ("  for comparison: linear ridge on the pixels", f"{linear:.1%}"),
         ("parameters", f"{model.graph.n_theta:,}"),
-        ("forwards (samples passed through)", f"{sum(run.forwards for run in runs):,}"),
+        ("forwards (passes of one sample)", f"{sum(run.forwards for run in runs):,}"),
         ("  MACs", f"{sum(run.macs for run in runs):,}"),
         ("  seconds", f"{sum(run.seconds for run in runs):.1f}"),
         (f"device: Cortex-M4F, {device.flags}", ""),

@@ -128,7 +128,7 @@ def show_checkpoint(screen: Screen, document: dict) -> None:
                 ("loss", None if document["loss"] is None else f"{document['loss']:.4f}"),
                 ("last validation", look and f"{look['value']:.4f} after step {look['step']:,}"),
                 ("best validation", best and f"{best['value']:.4f} after step {best['step']:,}"),
-                ("forwards (samples passed through)", f"{document['forwards']:,}"),
+                ("forwards (passes of one sample)", f"{document['forwards']:,}"),
                 ("loss evaluations", f"{document['evaluations']:,}"),
                 ("seconds", f"{document['seconds']:.1f}"),
                 ("journal", mark and f"goes on at byte {mark:,}"),

@@ -54,7 +54,7 @@ _FAILURES = ("nonfinite_loss", "overflow", "mu_too_small")
 @option("--batch-size", type=int, metavar="N", group=_DATA, help="Samples a step.")
 @option("--epochs", type=int, metavar="N", group=_BUDGET, help="Walks through the training samples.")
 @option("--max-steps", type=int, metavar="N", group=_BUDGET, help="Steps.")
-@option("--max-forwards", type=float, metavar="N", group=_BUDGET, help="Samples passed through the network.")
+@option("--max-forwards", type=float, metavar="N", group=_BUDGET, help="Passes of one sample through the network.")
 @option("--max-evaluations", type=float, metavar="N", group=_BUDGET, help="Losses of a minibatch.")
 @option("--patience", type=int, metavar="N", group=_BUDGET, help="Validations in a row that are no better.")
 @option("--loss", type=click.Choice(_LOSSES), group="Estimator: how losses become a direction",
@@ -64,6 +64,8 @@ _FAILURES = ("nonfinite_loss", "overflow", "mu_too_small")
         help="Steps between two looks at the validation split.")
 @option("--engine", type=click.Choice(["compiled", "reference", "exact"]), group=_RUN,
         help="What computes the losses; default: compiled where it is installed.")
+@option("--workers", type=click.IntRange(1, 4096), default=1, show_default=True, metavar="N", group=_RUN,
+        help="Threads (compiled engine) or processes that share the probes of a step; the result has the same bits.")
 @option("--seed", type=int, default=0, show_default=True, metavar="N", group=_RUN,
         help="Of first weights, batches and directions.")
 @option("--progress/--no-progress", default=None, group=_RUN, help="A live bar; default: on a terminal.")
@@ -148,7 +150,7 @@ class _Plan:
         with usage():
             graph = self.model.graph
             trainer = Trainer(graph, self.model.frozen, self.loss, estimator, update, self.batch_size)
-            return max(1, count_steps(trainer, n, **budget)[0])
+            return max(1, count_steps(trainer, n, **budget).total)
 
     def layer_shares(self, method: str, fraction: float) -> tuple[float, ...]:
         """Ratios that are computed of the model and the training samples."""
@@ -210,17 +212,18 @@ class _Plan:
     def run(self):
         """(Run, was it interrupted?)"""
         from bpfree.cli.interrupt import asked_to_stop
-        from bpfree.engines import get_engine
+        from bpfree.cli.workers import engine_with_workers
         from bpfree.training import train as train_model
 
         network = "layers" if self.given["layers"] else "model"
         self.save_start()
         keep = {name: self.given[name] for name in ("checkpoint", "checkpoint_every", "resume", "journal", "patience")}
-        with self.advice(), asked_to_stop() as stop, usage(x="data", y="data", model=network):
+        workers = engine_with_workers(self.given["engine"], self.given["workers"])
+        with self.advice(), asked_to_stop() as stop, usage(x="data", y="data", model=network), workers as engine:
             run = train_model(
                 self.model, self.data.splits["train"], loss=self.loss, estimator=self.estimator, update=self.update,
                 batch_size=self.batch_size, validation=self.data.splits.get("validation"),
-                validate_every=self.given["validate_every"], engine=get_engine(self.given["engine"]),
+                validate_every=self.given["validate_every"], engine=engine,
                 seed=self.given["seed"], progress=self.given["progress"], callbacks=lambda step, run: not stop.asked,
                 journal_every=self.journal_every, **keep, **self.budget,
             )  # fmt: skip
@@ -276,7 +279,7 @@ class _Plan:
                     ("floor: untrained features + ridge", floor_row if not interrupted else None),
                     ("parameters", f"{run.model.graph.n_theta:,}"),
                     ("steps", f"{len(run.losses):,}"),
-                    ("forwards (samples passed through)", f"{run.forwards:,}"),
+                    ("forwards (passes of one sample)", f"{run.forwards:,}"),
                     ("loss evaluations", f"{run.evaluations:,}"),
                     ("MACs", f"{run.macs:,}"),
                     ("seconds", f"{run.seconds:.1f}"),

@@ -31,7 +31,7 @@ HELP = {
     "mask_refresh": "Steps that the same parameters are probed for.",
     "ratios": "Where the probed share lies: uniform, erk, magnitude or grasp shares of each parameter tensor; "
     "none: drawn from all parameters together.",
-    "mu": "Smoothing radius, in units of the parameters.",
+    "mu": "Smoothing radius, in units of the parameters (unitwise, nodeperturbation: of activations).",
     "two_sided": "Losses at theta + mu u and theta - mu u, or at theta + mu u and theta.",
     "grouping": "Parameters that move at once: joint (all), layer or tensor.",
     "lr": "Learning rate.",
@@ -109,7 +109,8 @@ def training_options(command):
     made = [
         option("--estimator", type=click.Choice(list(ESTIMATOR_KINDS)), group=_ESTIMATOR_GROUP,
                help="The method: rge random directions, cge one parameter at a time (both look at losses only); "
-               "unitwise and nodeperturbation move activations, layer by layer."),
+               "unitwise and nodeperturbation move activations, layer by layer; structuredcge has cge's numbers for a "
+               "fraction of the cost."),
         *(_field_option(name, ESTIMATOR_KINDS, _ESTIMATOR_GROUP) for name in _fields(ESTIMATOR_KINDS)),
         *schedule_options("mu", _ESTIMATOR_GROUP),
         option("--update", type=click.Choice(list(UPDATE_KINDS)), group=_UPDATE_GROUP, help="The rule."),

@@ -5,7 +5,9 @@ predict(graph, theta, frozen, x) -> y (n, outputs)
 evaluate(graph, theta, frozen, batch, loss, probes) -> per-sample losses (probes, n)
 apply(trainer, theta, state, step, coefficients) -> theta, state: one step from its record
 
-None of them writes theta.
+None of them writes theta. An engine that does not run every node for every
+probe has forwards(graph, batch_size, probes), what `evaluate` spends on them in
+passes of one sample; without it a probe counts as a pass.
 """
 
 from __future__ import annotations

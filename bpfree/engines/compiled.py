@@ -6,9 +6,12 @@ from __future__ import annotations
 import numpy as np
 
 from bpfree.engines.native_arithmetic import Native
+from bpfree.engines.planner import CACHE_BYTES, Planner
+from bpfree.engines.recent import Recent
+from bpfree.engines.reuse import members
 from bpfree.errors import check_choice
 from bpfree.native import isa_names
-from bpfree.native.model import NativeModel
+from bpfree.native.model import NativeModel, tile_bytes
 from bpfree.native.trainer import NativeTrainer
 from bpfree.probes import pack
 from bpfree.tables import model_tables
@@ -18,7 +21,9 @@ class CompiledEngine:
     """runtime_c through cffi, float32, one thread.
 
     isa: instruction set of the kernels ("scalar", "baseline", "avx2",
-    "avx512"); default: the widest this processor has. All give the same bits.
+    "avx512"); default: the widest this processor has. cache_bytes: most memory
+    for activations that are kept so that a probe runs only the layers it
+    changes; 0: every probe runs all. All give the same bits.
 
     >>> import bpfree as bf
     >>> model, x = bf.Sequential(2, [bf.Linear(3), bf.Tanh()]), [[0.5, -2.0]]
@@ -29,11 +34,16 @@ class CompiledEngine:
     name = "compiled"
     dtype = np.dtype(np.float32)
 
-    def __init__(self, isa: str | None = None):
+    def __init__(self, isa: str | None = None, cache_bytes: int = CACHE_BYTES):
         # a missing core or instruction set is reported here, not in the middle of a run
         self.isa = check_choice("isa", isa or isa_names()[-1], isa_names())
         self.arithmetic = Native(isa_names(supported=False).index(self.isa))
-        self._models, self._trainers = _Recent(), _Recent()
+        self._models, self._trainers = Recent(), Recent()
+        self._planner = Planner(cache_bytes)
+
+    def __reduce__(self):
+        """Copied or sent elsewhere: one of the same kind, with a workspace of its own."""
+        return CompiledEngine, (self.isa,)
 
     def predict(self, graph, theta, frozen, x) -> np.ndarray:
         """Outputs (n, outputs) of x (n, features)."""
@@ -41,8 +51,15 @@ class CompiledEngine:
 
     def evaluate(self, graph, theta, frozen, batch, loss, probes) -> np.ndarray:
         """Losses (probes, n) of every sample at every probe."""
+        kept = self._planner.plan(graph, probes, tile_bytes(len(batch))).kept
+        tensors = [graph.nodes[k].output for k in members(kept)]
         model = self.model(graph, frozen)
+        model.keep(tensors, self._planner.cache_bytes)
         return model.evaluate(theta, batch.x, batch.labels, batch.targets, loss.number, pack(probes))
+
+    def forwards(self, graph, batch_size: int, probes) -> int:
+        """What `evaluate` spends on these probes: all multiply-accumulates, in passes of one sample, rounded."""
+        return self._planner.forwards(graph, batch_size, probes, tile_bytes(batch_size))
 
     def apply(self, trainer, theta, state, step, coefficients):
         """One step from its record, by `bpfree_apply`."""
@@ -63,18 +80,3 @@ class CompiledEngine:
 
     def _native_trainer(self, trainer) -> NativeTrainer:
         return NativeTrainer(self.model(trainer.graph, trainer.frozen), **trainer.native_settings())
-
-
-class _Recent:
-    """The few latest things built, by identity of what they were built from."""
-
-    def __init__(self, most: int = 8):
-        self._most, self._entries = most, {}
-
-    def get(self, source, build):
-        """What was built from this very object, or build() now."""
-        entry = self._entries.pop(id(source), None) or (source, build())
-        self._entries[id(source)] = entry  # latest last; holding source keeps its id its own
-        if len(self._entries) > self._most:
-            del self._entries[next(iter(self._entries))]
-        return entry[1]

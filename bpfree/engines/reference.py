@@ -6,7 +6,9 @@ from __future__ import annotations
 import numpy as np
 
 from bpfree.arithmetic import Exact, Fast
-from bpfree.engines.trace import Trace
+from bpfree.engines.planner import CACHE_BYTES, Planner
+from bpfree.engines.reuse import members
+from bpfree.engines.trace import Trace, run_node
 from bpfree.probes import perturb
 
 _DIVERGENCE_IS_A_RESULT = np.errstate(over="ignore", invalid="ignore", under="ignore")
@@ -17,18 +19,21 @@ class ReferenceEngine:
     """NumPy; fast with BLAS, or `exact`: the compiled engine's bits (float32 only).
 
     dtype: float32 or float64, of activations and losses; theta stays float32.
+    cache_bytes: most memory for activations that are kept so that a probe runs
+    only the layers it changes; 0: every probe runs all. The bits are the same.
 
     >>> import bpfree as bf
     >>> bf.Sequential(2, [bf.ReLU()]).predict([[-1.0, 2.0]], ReferenceEngine(exact=True)).tolist()
     [[0.0, 2.0]]
     """
 
-    def __init__(self, exact: bool = False, dtype=np.float32):
+    def __init__(self, exact: bool = False, dtype=np.float32, cache_bytes: int = CACHE_BYTES):
         self.dtype = np.dtype(dtype)
         if self.dtype not in (np.dtype(np.float32), np.dtype(np.float64)) or (exact and self.dtype != np.float32):
             raise ValueError(f"dtype: expected float32, or float64 when not exact, got {self.dtype}")
         self.name = "exact" if exact else "reference"
         self.arithmetic = Exact if exact else Fast
+        self._planner = Planner(cache_bytes)
 
     @_DIVERGENCE_IS_A_RESULT
     def predict(self, graph, theta, frozen, x) -> np.ndarray:
@@ -38,13 +43,23 @@ class ReferenceEngine:
     @_DIVERGENCE_IS_A_RESULT
     def evaluate(self, graph, theta, frozen, batch, loss, probes) -> np.ndarray:
         """Losses (probes, n) of every sample at every probe."""
-        theta = theta.astype(self.dtype)
+        theta, frozen = theta.astype(self.dtype), frozen.astype(self.dtype, copy=False)
         target = batch.labels if loss.labels else batch.targets.T.astype(self.dtype)
+        flow, kept = self._planner.flow(graph), self._planner.plan(graph, probes, self._float_bytes(len(batch))).kept
+        known = {0: np.ascontiguousarray(batch.x.T, self.dtype)}
+        at_theta = self._run(graph, theta, frozen, flow.base(kept), known)
+        known |= {tensor: at_theta[tensor] for tensor in (graph.nodes[k].output for k in members(kept))}
+        del at_theta  # what was not to be kept
         values = np.empty((len(probes), len(batch)), self.dtype)
         for row, probe in zip(values, probes, strict=True):
-            y = self._forward(graph, perturb(graph, theta, probe), frozen, batch.x)
-            row[:] = loss.values(self.arithmetic, y, target)
+            nodes = flow.run(flow.changed_by(probe), kept)
+            tensors = self._run(graph, perturb(graph, theta, probe), frozen, nodes, known)
+            row[:] = loss.values(self.arithmetic, tensors[graph.nodes[-1].output], target)
         return values
+
+    def forwards(self, graph, batch_size: int, probes) -> int:
+        """What `evaluate` spends on these probes: all multiply-accumulates, in passes of one sample, rounded."""
+        return self._planner.forwards(graph, batch_size, probes, self._float_bytes(batch_size))
 
     @_DIVERGENCE_IS_A_RESULT
     def apply(self, trainer, theta, state, step, coefficients):
@@ -55,3 +70,15 @@ class ReferenceEngine:
     def _forward(self, graph, theta, frozen, x):
         """Feature-major inside, samples last: (features, n)."""
         return Trace(self, graph, theta, frozen, x).output
+
+    def _run(self, graph, theta, frozen, nodes, known):
+        """The known tensors, and those that these nodes make of them."""
+        tensors = dict(known)
+        for k in members(nodes):
+            node = graph.nodes[k]
+            parameters = graph.parameters(node, theta, frozen)
+            tensors[node.output] = run_node(self.arithmetic, node, parameters, tensors.__getitem__)
+        return tensors
+
+    def _float_bytes(self, n: int) -> int:
+        return self.dtype.itemsize * n

@@ -25,12 +25,16 @@ class Trace:
         self._node_macs = node_macs(graph)
         self.macs = self.n * sum(self._node_macs)
         for node in graph.nodes:
-            self.values[node.output] = self._run(node, self.values.__getitem__)
+            self.values[node.output] = self.first(node)
 
     @property
     def output(self):
         """Of the last node, (outputs, n)."""
         return self.values[self.graph.nodes[-1].output]
+
+    def first(self, node):
+        """The node's output in the pass that is kept."""
+        return self._run(node, self.values.__getitem__)
 
     def parameters(self, node) -> list:
         """The node's parameters, in the engine's precision."""
@@ -61,6 +65,10 @@ class Trace:
         return max(self.graph.tensors[number].size for number in reached)
 
     def _run(self, node, look_up):
-        inputs = tuple(look_up(number) for number in node.inputs)
-        op, source = OPS[node.op], inputs if len(inputs) > 1 else inputs[0]
-        return op.forward(self.arithmetic, self.parameters(node), source, node.attributes)
+        return run_node(self.arithmetic, node, self.parameters(node), look_up)
+
+
+def run_node(arithmetic, node, parameters, look_up):
+    """What a node makes of its inputs, looked up by tensor number; (features, n)."""
+    inputs = tuple(look_up(number) for number in node.inputs)
+    return OPS[node.op].forward(arithmetic, parameters, inputs if len(inputs) > 1 else inputs[0], node.attributes)

@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import lru_cache
 from typing import NamedTuple
 
@@ -12,7 +12,7 @@ import numpy as np
 from bpfree import rng
 from bpfree.errors import check_choice, check_count, check_finite
 from bpfree.estimators import masks
-from bpfree.estimators.table import Estimate, Estimator, EstimatorRow
+from bpfree.estimators.table import Estimator, EstimatorRow
 from bpfree.probes import records
 from bpfree.schedules.table import Schedule, check_radius
 
@@ -67,6 +67,7 @@ class CGE(Estimator):
     ratios: str | tuple[float, ...] | None = None
 
     direction = "coordinate"
+    may_lose = True
 
     def __post_init__(self):
         if not 0.0 < check_finite("fraction", self.fraction) <= 1.0:
@@ -106,18 +107,27 @@ class CGE(Estimator):
                 rows[part.number] = (part.count, float(np.float32(self._scale(part))))
         return {"mask_refresh": self.mask_refresh, "masks": rows}
 
+    def count_moves(self, flow) -> dict:
+        """What is drawn in each tensor; without ratios on average, by its share in all coordinates."""
+        parts, counts = self.parts(flow.graph), {}
+        share = parts[0].count / parts[0].size
+        drawn = {part.number: part.count for part in parts if self.ratios is not None}
+        for number, part in enumerate(flow.graph.slices):
+            n = 0 if part.frozen else drawn.get(number, share * part.size)
+            if n:
+                counts[flow.changed(number, 1)] = counts.get(flow.changed(number, 1), 0) + n
+        return counts
+
     def coordinates(self, graph, seed: int, step: int) -> np.ndarray:
         """Elements of theta (n,) probed at a step, part after part: its number i is the k with P(k) = i."""
         return _coordinates(self.parts(graph), seed, step // self.mask_refresh)
 
-    def tell(self, graph, step: int, values) -> Estimate:
-        """As every estimator of differences, then `rescale` of each tensor."""
-        estimate = super().tell(graph, step, values)
+    def scales(self, graph):
+        """1, or with ratios and `rescale` d_s / n_s of each coefficient's tensor."""
         if self.ratios is None or not self.rescale:
-            return estimate
+            return np.float32(1)
         parts = self.parts(graph)
-        scales = np.repeat([self._scale(part) for part in parts], [part.count for part in parts])
-        return replace(estimate, coefficients=estimate.coefficients * scales.astype(np.float32))
+        return np.repeat([self._scale(part) for part in parts], [part.count for part in parts]).astype(np.float32)
 
     def _scale(self, part: Part) -> float:
         return part.size / part.count if self.rescale and part.count else 1.0

@@ -8,7 +8,7 @@ import numpy as np
 from bpfree.engines.cost import graph_macs, node_macs
 from bpfree.engines.trace import Trace
 from bpfree.errors import check_choice
-from bpfree.estimators.routes import end_of, trained
+from bpfree.estimators.routes import end_of, readers, trained
 from bpfree.estimators.table import Estimate, Estimator
 from bpfree.ops import OPS
 
@@ -19,21 +19,21 @@ HEADS = ("exact", "probe")
 class Look:
     """A minibatch as it lies in the layers: every activation, what each one feeds, the loss of every sample."""
 
-    def __init__(self, trainer, engine, theta, batch, step: int):
+    def __init__(self, trainer, engine, theta, batch, step: int, trace=Trace):
         if not hasattr(engine, "arithmetic"):
             name = trainer.rows["estimator"].name
             expected = f"reference, exact or compiled, as {name} looks into the layers"
             raise TypeError(f"engine: expected {expected}, got {engine!r}")
         self.graph, self.loss, self.seed, self.step = trainer.graph, trainer.loss, trainer.seed, step
         self.arithmetic, self.dtype = engine.arithmetic, engine.dtype
-        self.trace = Trace(engine, trainer.graph, theta, trainer.frozen, batch.x)
+        self.trace = trace(engine, trainer.graph, theta, trainer.frozen, batch.x)
         self.target = batch.labels if self.loss.labels else np.ascontiguousarray(batch.targets.T, self.dtype)
         self.losses = self.loss.values(self.arithmetic, self.trace.output, self.target)
         self.output = self.graph.nodes[-1].output
 
     def feeds(self, tensor: int) -> list:
         """The nodes that read a tensor."""
-        return [node for node in self.graph.nodes if tensor in node.inputs]
+        return readers(self.graph, tensor)
 
     def target_of(self, copies: int):
         """The target of so many copies of the batch, one after the other."""
@@ -106,6 +106,10 @@ class LayerAccess(Estimator):
             if tensor != graph.nodes[-1].output or self.head == "probe":
                 macs += self.probe_macs(graph, tensor)
         return -(-macs * batch_size // unit)
+
+    def cost(self, trainer, engine, step: int) -> int:
+        """Every step costs the same."""
+        return self.forwards(trainer.graph, trainer.batch_size)
 
     def _delta(self, look: Look, tensor: int, found: dict):
         """dL/d tensor, from where it can be found back through elementwise operations."""

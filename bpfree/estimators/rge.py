@@ -48,6 +48,8 @@ class RGE(Estimator):
     direction: str = "rademacher"
     scale: float | str = 1
 
+    may_lose = True
+
     def __post_init__(self):
         check_count("n_queries", self.n_queries, 1, 4096)
         check_radius("mu", self.mu)

@@ -58,9 +58,14 @@ def end_of(graph, tensor: int) -> int:
     return path[-1].output if path else tensor
 
 
+def readers(graph, tensor: int) -> list:
+    """The nodes that read a tensor."""
+    return [node for node in graph.nodes if tensor in node.inputs]
+
+
 def only_linear(graph, tensor: int):
     """The node that reads a tensor, where it is the only one and linear in it; else None."""
-    feeds = [node for node in graph.nodes if tensor in node.inputs]
+    feeds = readers(graph, tensor)
     return feeds[0] if len(feeds) == 1 and OPS[feeds[0].op].matrix else None
 
 
@@ -111,7 +116,7 @@ def _path(graph, tensor: int) -> list:
     """The elementwise nodes that follow a tensor and that nothing else reads."""
     path = []
     while tensor != graph.nodes[-1].output:
-        feeds = [node for node in graph.nodes if tensor in node.inputs]
+        feeds = readers(graph, tensor)
         if len(feeds) != 1 or OPS[feeds[0].op].derivative is None:
             break
         path.append(feeds[0])

@@ -3,11 +3,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from math import inf
 
 import numpy as np
 
 from bpfree.arithmetic import running_sum
+from bpfree.engines.reuse import Flow
+from bpfree.estimators.lost import has_a_difference, tell_arrived
 from bpfree.probes import Probes, records
 from bpfree.registry import HostOnly
 from bpfree.schedules.table import Schedule
@@ -63,6 +66,9 @@ class Estimator:
     averaged = 1
     """Coefficients whose mean is taken."""
 
+    may_lose = False
+    """Can it do without some losses? Yes where no coefficient depends on another's."""
+
     sides = 1
     """Copies of the activations a device keeps: 2 where a forward pass computes both sides at once."""
 
@@ -92,6 +98,10 @@ class Estimator:
         """What every coefficient is multiplied by, the `scale` of `bpfree_trainer`."""
         return 1.0
 
+    def scales(self, graph):
+        """What coefficients are multiplied by one by one, float32 and last of all."""
+        return np.float32(1)
+
     def native_settings(self, graph) -> dict:
         """Fields of `bpfree_trainer` that only this estimator has."""
         return {}
@@ -118,14 +128,42 @@ class Estimator:
         return 2 * groups * each if self.two_sided else groups * each + 1
 
     def forwards(self, graph, batch_size: int) -> int:
-        """What a step costs, in passes of one sample."""
-        return self.evaluations(graph) * batch_size
+        """What a step costs on average, in passes of one sample, where an engine keeps all it can use again."""
+        flow, sides = Flow(graph), 2 if self.two_sided else 1
+        counts = {changed: sides * n for changed, n in self.count_moves(flow).items()}
+        if not self.two_sided:
+            counts[0] = counts.get(0, 0) + 1
+        return flow.forwards(counts, flow.plan(counts, inf), batch_size)
+
+    def count_moves(self, flow: Flow) -> dict:
+        """How many directions of a step, on average, change which nodes."""
+        points = self.points(flow.graph, 0, 0)
+        points["mu"] = 1.0
+        return flow.count(points)
+
+    def cost(self, trainer, engine, step: int) -> int:
+        """The forwards that `estimate` will spend at a step."""
+        return _spent(engine, trainer.graph, trainer.batch_size, self.ask(trainer.graph, trainer.seed, step))
 
     def estimate(self, trainer, engine, theta, batch, step: int) -> Estimate:
-        """One step's Estimate at theta on a batch: the loop around ask and tell."""
-        probes = self.ask(trainer.graph, trainer.seed, step)
-        values = engine.evaluate(trainer.graph, theta, trainer.frozen, batch, trainer.loss, probes)
-        return self.tell(trainer.graph, step, values)
+        """One step's Estimate at theta on a batch: the loop around ask and tell.
+
+        With an engine that may lose losses (`evaluate_in_time`) it is made of those
+        that arrive, if this estimator can do without the others.
+        """
+        graph, given = trainer.graph, (trainer.graph, theta, trainer.frozen, batch, trainer.loss)
+        probes = self.ask(graph, trainer.seed, step)
+        if hasattr(engine, "evaluate_in_time") and self.may_lose:
+            values, arrived = engine.evaluate_in_time(*given, probes)
+            if not (self.two_sided or arrived[0]):  # L(theta), without which the others are nothing
+                values[:1], arrived[0] = engine.evaluate(*given, probes[:1]), True
+            if not has_a_difference(self, arrived).any():
+                values, arrived = engine.evaluate(*given, probes), np.ones(len(probes), bool)
+            if not arrived.all():
+                return tell_arrived(self, graph, step, values, arrived)
+        else:
+            values = engine.evaluate(*given, probes)
+        return replace(self.tell(graph, step, values), forwards=_spent(engine, graph, len(batch), probes))
 
     def ask(self, graph, seed: int, step: int) -> Probes:
         """The probes of a step: [theta,] then for each coefficient plus [and minus]."""
@@ -148,8 +186,13 @@ class Estimator:
         differences = values[0::2] - values[1::2] if self.two_sided else values[1:] - values[:1]
         width = real(2 if self.two_sided else 1) * real(self.mu_at(step))
         share = real(1) / (width * real(values.shape[1] * self.averaged)) * real(np.float32(self.factor(graph)))
-        coefficients = running_sum(differences, axis=1) * share
+        coefficients = running_sum(differences, axis=1) * share * self.scales(graph)
         return Estimate(coefficients.reshape(self.record_shape(graph)), values, values.size)
+
+
+def _spent(engine, graph, batch_size, probes) -> int:
+    """A pass each, unless the engine says what it needed."""
+    return engine.forwards(graph, batch_size, probes) if hasattr(engine, "forwards") else len(probes) * batch_size
 
 
 @dataclass(frozen=True)

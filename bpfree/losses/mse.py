@@ -27,6 +27,13 @@ def change(arithmetic, y, targets, columns, s):
     return (s * (along + along) + (s * s) * own) * share
 
 
+def differences(arithmetic, y, targets):
+    """sum_o dy_o (2 (y_o - t_o) + dy_o) / outputs: nothing cancels."""
+    error, share = y - targets, y.dtype.type(1) / y.dtype.type(y.shape[0])
+    twice = (error + error)[:, None]
+    return lambda moves: arithmetic.sum(moves * (twice + moves), axis=0) * share
+
+
 LOSS = Loss(
     1,
     "mse",
@@ -35,5 +42,6 @@ LOSS = Loss(
     labels=False,
     gradient=gradient,
     change=change,
+    differences=differences,
     closed="bpfree_closed_mse",
 )

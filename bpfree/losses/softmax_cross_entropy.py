@@ -39,6 +39,22 @@ def change(arithmetic, y, labels, columns, s):
     return arithmetic.log1p(total) - moved[labels].T
 
 
+def differences(arithmetic, y, labels):
+    """log(1 + sum_c p_c (exp(dy_c) - 1)) - dy_label; two losses where that sum is not finite or near -1."""
+    p, samples, at_rest = probabilities(arithmetic, y), np.arange(y.shape[1]), values(arithmetic, y, labels)
+
+    def of(moves):
+        total = arithmetic.sum(p[:, None] * arithmetic.expm1(moves), axis=0)
+        change = arithmetic.log1p(total) - moves[labels, :, samples].T
+        far, column = np.nonzero(~(np.isfinite(total) & (total > y.dtype.type(-0.5))))
+        if len(far):
+            moved = np.ascontiguousarray(y[:, column] + moves[:, far, column])
+            change[far, column] = values(arithmetic, moved, labels[column]) - at_rest[column]
+        return change
+
+    return of
+
+
 LOSS = Loss(
     0,
     "softmax_cross_entropy",
@@ -47,5 +63,6 @@ LOSS = Loss(
     labels=True,
     gradient=gradient,
     change=change,
+    differences=differences,
     closed="bpfree_closed_softmax_cross_entropy",
 )

@@ -18,6 +18,7 @@ class Loss:
     gradient(arithmetic, y, target): dL/dy of every sample, (outputs, n), in closed form.
     change(arithmetic, y, target, columns, s): L(y + s w_j) - L(y), (m, n), for each
     column w_j of columns (outputs, m), which all samples share.
+    differences(arithmetic, y, target): the function that gives L(y + dy) - L(y), (m, n), of moves dy (outputs, m, n).
     closed: C symbol of these two.
     """
 
@@ -28,4 +29,5 @@ class Loss:
     labels: bool
     gradient: Callable
     change: Callable
+    differences: Callable
     closed: str

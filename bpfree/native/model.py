@@ -13,6 +13,18 @@ TILE = 64
 """Samples computed at a time: four AVX-512 registers, and activations stay in cache."""
 
 
+_WIDEST = 16
+"""Lanes of the widest instruction set."""
+
+_NOT_KEPT = 2**32 - 1
+_MOST_FLOATS = 2**31
+
+
+def tile_bytes(n: int) -> int:
+    """Bytes that one float a sample takes for a tile of a batch of n, on the widest instruction set."""
+    return 4 * min(TILE, -(-n // _WIDEST) * _WIDEST)
+
+
 class NativeModel:
     """The tables of one model, for one instruction set (default: the widest this processor has).
 
@@ -48,17 +60,37 @@ class NativeModel:
         self.c.n_theta, self.c.n_frozen, self.c.output = tables.n_theta, tables.n_frozen, tables.output
         self.c.arena_sample, self.c.arena_fixed = tables.plan.per_sample, tables.plan.fixed
         self.c.hash = [tables.hash & 0xFFFFFFFF, tables.hash >> 32]
-        self._keep = (constants, attributes, nodes, tensors, slices)
+        self._places = ffi.new("uint32_t[]", [_NOT_KEPT] * len(tables.tensors))
+        self._reuse = ffi.new("bpfree_reuse *", {"places": self._places, "floats": 0, "tiles": 1})
+        self._kept, self._cache_bytes = [], 0
+        self._alive = (constants, attributes, nodes, tensors, slices)
         self._workspace = aligned(0)
 
     def loss(self, number: int):
         """The C function of a loss for this instruction set."""
         return core().lib.bpfree_registry_loss(self._number, number)
 
+    @property
+    def workspace_bytes(self) -> int:
+        """Memory for activations, a perturbed copy of theta and a batch in columns."""
+        return self._workspace.nbytes
+
+    def keep(self, tensors: list[int], cache_bytes: int) -> None:
+        """From now on `evaluate` keeps these tensors, of as many tiles at a time as fit, but at least of one."""
+        self._cache_bytes = cache_bytes
+        if tensors == self._kept:
+            return
+        self._kept, self._reuse.floats = list(tensors), 0
+        for tensor in range(len(self.tables.tensors)):
+            self._places[tensor] = _NOT_KEPT
+        for tensor in tensors:
+            self._places[tensor] = self._reuse.floats
+            self._reuse.floats += self.tables.tensors[tensor][0]
+
     def predict(self, theta, x) -> np.ndarray:
         """Outputs (n, outputs) of x (n, features)."""
         y = np.empty((len(x), self.tables.outputs), np.float32)
-        batch, tile, workspace = self._prepare(x, None, None)
+        batch, tile, workspace = self._prepare(x, None, None, core().ffi.NULL)
         out = pointer("y", y, np.float32, y.shape, writable=True)
         status = core().lib.bpfree_predict(
             self.c, self._theta(theta), batch, tile, workspace, self._workspace.nbytes, out
@@ -69,11 +101,14 @@ class NativeModel:
     def evaluate(self, theta, x, labels, targets, loss: int, probes: np.ndarray) -> np.ndarray:
         """Losses (probes, n) of every sample at every probe (packed `bpfree_probe` records); theta is only read."""
         values = np.empty((len(probes), len(x)), np.float32)
-        batch, tile, workspace = self._prepare(x, labels, targets)
+        self._reuse.tiles = self._tiles_at_once(len(x), probes)
+        batch, tile, workspace = self._prepare(x, labels, targets, self._reuse)
         packed = core().ffi.from_buffer("bpfree_probe *", probes)
         out = pointer("values", values, np.float32, values.shape, writable=True)
         arguments = (packed, len(probes), tile, workspace, self._workspace.nbytes, out)
-        status = core().lib.bpfree_evaluate(self.c, self._theta(theta), batch, self.loss(loss), *arguments)
+        status = core().lib.bpfree_evaluate(
+            self.c, self._reuse, self._theta(theta), batch, self.loss(loss), *arguments
+        )
         check_status(status, "evaluate")
         return values
 
@@ -88,11 +123,24 @@ class NativeModel:
     def _theta(self, theta):
         return pointer("theta", theta, np.float32, (self.tables.n_theta,))
 
-    def _prepare(self, x, labels, targets):
+    def _tile(self, n: int) -> int:
+        return 1 if self.lanes == 1 else min(TILE, -(-n // self.lanes) * self.lanes)
+
+    def _tiles_at_once(self, n: int, probes) -> int:
+        """Directions are put on theta once for all tiles there is memory for; a coordinate costs nothing to move to."""
+        tile, floats = self._tile(n), self._reuse.floats
+        if floats == 0:
+            return -(-n // tile)
+        moves = probes["direction"][probes["mu"] != 0]
+        if (moves == core().lib.BPFREE_COORDINATE).all():
+            return 1
+        return max(1, min(-(-n // tile), min(self._cache_bytes // 4, _MOST_FLOATS) // (floats * tile)))
+
+    def _prepare(self, x, labels, targets, reuse):
         """`bpfree_batch`, tile and workspace for n samples."""
         n = len(x)
-        tile = 1 if self.lanes == 1 else min(TILE, -(-n // self.lanes) * self.lanes)
-        needed = core().lib.bpfree_workspace_size(self.c, n, tile)
+        tile = self._tile(n)
+        needed = core().lib.bpfree_workspace_size(self.c, reuse, n, tile)
         if self._workspace.nbytes < needed:
             self._workspace = aligned(needed // 4)
         batch = core().ffi.new("bpfree_batch *")

@@ -92,13 +92,19 @@ class NativeTrainer:
 
     def apply(self, theta, state: list, step: int, coefficients: np.ndarray) -> tuple[np.ndarray, list]:
         """The next theta and state from a record (groups, coefficients), by `bpfree_apply`."""
+        self._renew()  # what is given back is the caller's
         self._enter(theta, step)
         parts = np.split(self.state, np.cumsum([part.size for part in state])[:-1]) if state else []
         for part, values in zip(parts, state, strict=True):
             part[:] = values
         record = pointer("coefficients", coefficients, np.float32, (self.n_groups, self.c.n_queries))
         check_status(core().lib.bpfree_apply(self.c, self.context, record), f"step {step}")
-        return self.theta.copy(), [part.copy() for part in parts]
+        return self.theta, parts
+
+    def _renew(self) -> None:
+        self.theta, self.state = aligned(self.theta.size), aligned(self.state.size)
+        for name in ("theta", "state"):
+            setattr(self.context, name, core().ffi.from_buffer("float *", getattr(self, name)))
 
     def _enter(self, theta, step: int) -> None:
         check_status(core().lib.bpfree_check_arithmetic(), f"step {step}")

@@ -45,6 +45,18 @@ def project(arithmetic, parameters, x, delta, attributes):
     return [of_weight] + [arithmetic.contract(delta.T, ones)[0, :, 0]] * attributes["bias"]
 
 
+def moves(arithmetic, parameters, x, attributes):
+    """Output o moves by x_i with W_oi, by one with its bias."""
+    features, n = x.shape
+    ones = [np.ones((1, 1, 1, 1, n), x.dtype)] * attributes["bias"]
+    return forward(arithmetic, parameters, x, attributes), [x.reshape(1, 1, 1, features, n), *ones]
+
+
+def moves_plan(attributes, shape):
+    """Of the forward pass; W is (1, outputs, inputs)."""
+    return prod(shape) * attributes["outputs"], [(1, 1, 1, prod(shape))] + [(1, 1, 1, 1)] * attributes["bias"]
+
+
 def to_onnx(attributes, shape, parameters):
     """One Gemm, the weight as it lies."""
     names = ("weight", "bias")[: len(parameters)]
@@ -64,6 +76,8 @@ OP = Op(
     macs=lambda attributes, shape: prod(shape) * attributes["outputs"],
     matrix=lambda arithmetic, parameters, attributes: parameters[0],
     project=project,
+    moves=moves,
+    moves_plan=moves_plan,
     dense=True,
     to_onnx=to_onnx,
     words=lambda attributes, shape: (prod(shape), attributes["outputs"]),

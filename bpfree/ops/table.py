@@ -26,9 +26,13 @@ class Op:
     slope, slope_reads: the C function that multiplies by dy/dx, None without a derivative, and which
     of "x" and "y" it reads ("": neither).
     matrix(arithmetic, parameters, attributes): W (outputs, inputs) of a linear op,
-    y = W x + b; None: not linear in x.
+    y = W x + b; None: not linear in x. matrix_macs(attributes, shape): what making W costs.
     project(arithmetic, parameters, x, delta, attributes): gradients of the
     parameters, in slice order, summed over samples: of sum_n delta . y for delta (outputs, n).
+    moves(arithmetic, parameters, x, attributes): y, and how it moves with each parameter,
+    in slice order: v (before, after, s, t, n). Parameter as (s, outputs, t), y as (before,
+    outputs, after): as element (s, o, t) grows by one, y[b, o, a] does by v[b, a, s, t].
+    moves_plan(attributes, shape): its multiply-accumulates per sample, and [(before, after, s, t), ...].
     dense: are the parameters W itself, and b? Then a device adds its gradient up sample by sample.
     to_onnx(attributes, shape, parameters): its nodes in ONNX, rows as bpfree.ops.onnx_rows has them.
     words: the C kernel's attributes; scratch: floats (per sample, fixed) it needs.
@@ -51,7 +55,10 @@ class Op:
     slope: str | None = None
     slope_reads: str = ""
     matrix: Callable | None = None
+    matrix_macs: Callable = lambda attributes, shape: 0
     project: Callable | None = None
+    moves: Callable | None = None
+    moves_plan: Callable | None = None
     dense: bool = False
     attributes: tuple[str, ...] = ()
     arity: int = 1

@@ -52,22 +52,39 @@ def forward(arithmetic, parameters, x, attributes):
     """Sweep from the stored end; the last core accumulates from the bias."""
     tt = tt_shape(attributes)
     cores, bias = parameters[: len(tt.inputs)], parameters[len(tt.inputs) :]
-    features, n = x.shape
-    if features < prod(tt.inputs):
-        x = np.concatenate([x, np.zeros((prod(tt.inputs) - features, n), x.dtype)])
     start = bias[0] if bias else np.zeros(prod(tt.outputs), x.dtype)
     sweep = _from_left if attributes["start"] == "left" else _from_right
-    return sweep(arithmetic, cores, x, start)
+    return sweep(arithmetic, cores, _padded(x, tt), start)
+
+
+def _padded(x, tt):
+    """x with zeros up to prod(inputs)."""
+    features, n = x.shape
+    if features == prod(tt.inputs):
+        return x
+    return np.concatenate([x, np.zeros((prod(tt.inputs) - features, n), x.dtype)])
+
+
+def _from_left_through(arithmetic, core, x, parts, start=0.0):
+    """(o1..o(k-1), (r, ik), rest) to (o1..o(k-1), (ok, r'), rest)."""
+    r0, i, o, r1 = core.shape
+    return arithmetic.contract(core.reshape(r0 * i, o * r1), x.reshape(parts, r0 * i, -1), start)
+
+
+def _from_right_through(arithmetic, core, x, parts, start=0.0):
+    """(i1..i(k-1), (ik, r'), rest) to (i1..i(k-1), (r, ok), rest)."""
+    r0, i, o, r1 = core.shape
+    matrix = np.ascontiguousarray(core.transpose(1, 3, 0, 2)).reshape(i * r1, r0 * o)
+    return arithmetic.contract(matrix, x.reshape(parts, i * r1, -1), start)
 
 
 def _from_left(arithmetic, cores, x, bias):
     """x: (o1..o(k-1), (r, ik), (i(k+1)..id, n)) before core k."""
     n, parts = x.shape[1], 1
     for k, core in enumerate(cores):
-        r0, i, o, r1 = core.shape
-        last = k + 1 == len(cores)
-        start = bias.reshape(parts, o, 1) if last else 0.0
-        x = arithmetic.contract(core.reshape(r0 * i, o * r1), x.reshape(parts, r0 * i, -1), start)
+        o = core.shape[2]
+        start = bias.reshape(parts, o, 1) if k + 1 == len(cores) else 0.0
+        x = _from_left_through(arithmetic, core, x, parts, start)
         parts *= o
     return x.reshape(-1, n)
 
@@ -76,11 +93,9 @@ def _from_right(arithmetic, cores, x, bias):
     """x: ((i1..i(k-1)), (ik, r'), (o(k+1)..od, n)) before core k."""
     n, prefix = x.shape[1], x.shape[0]
     for k in reversed(range(len(cores))):
-        r0, i, o, r1 = cores[k].shape
-        prefix //= i
-        start = 0.0 if k else np.repeat(bias.reshape(1, o, -1), n, axis=2)
-        matrix = np.ascontiguousarray(cores[k].transpose(1, 3, 0, 2)).reshape(i * r1, r0 * o)
-        x = arithmetic.contract(matrix, x.reshape(prefix, i * r1, -1), start)
+        prefix //= cores[k].shape[1]
+        start = 0.0 if k else np.repeat(bias.reshape(1, cores[0].shape[2], -1), n, axis=2)
+        x = _from_right_through(arithmetic, cores[k], x, prefix, start)
     return x.reshape(-1, n)
 
 
@@ -91,6 +106,73 @@ def matrix(arithmetic, parameters, attributes):
     (o1, i1, rank), (_, o2, i2) = left.shape, right.shape
     whole = arithmetic.contract(left.reshape(-1, rank).T, right.reshape(1, rank, -1))[0]
     return _swapped(whole, o1, i1, o2, i2).reshape(o1 * o2, i1 * i2)
+
+
+def matrix_macs(attributes, shape):
+    """Of the products of either half, and of both."""
+    tt = tt_shape(attributes)
+    middle, macs, sizes = _middle(tt.cores), 0, []
+    for cores in (tt.cores[:middle], tt.cores[middle:]):
+        rows = cores[0][0] if cores else 1
+        for r0, i, o, r1 in cores:
+            macs, rows = macs + rows * r0 * i * o * r1, rows * i * o
+        sizes.append(rows)
+    return macs + prod(sizes)
+
+
+def moves(arithmetic, parameters, x, attributes):
+    """x contracted with all cores but one, for each core; from the last core of the stored sweep, y.
+
+    Core k finishes what a sweep from one side has when it gets there, with the cores
+    of the other side: from the right for the first cores, from the left for the others.
+    """
+    tt = tt_shape(attributes)
+    d, n = len(tt.inputs), x.shape[1]
+    cores, cut = parameters[:d], tt.plan_moves()[0]
+    bias = parameters[d] if attributes["bias"] else np.zeros(prod(tt.outputs), x.dtype)
+    wide = x = _padded(x, tt)
+    found = [None] * d
+    for k in range(d) if cut < d else ():  # wide: (o1..o(k-1), (r, ik), i(k+1)..id, n)
+        before = prod(tt.outputs[:k])
+        if k >= cut:
+            rows, own = before * tt.ranks[k] * tt.inputs[k], wide
+            for j in reversed(range(k + 1, d)):
+                own = _from_right_through(arithmetic, cores[j], own, rows * prod(tt.inputs[k + 1 : j]))
+            found[k] = own
+        if k + 1 < d:
+            wide = _from_left_through(arithmetic, cores[k], wide, before)
+    wide = x
+    for k in reversed(range(d)) if cut else ():  # wide: (i1..i(k-1), (ik, r'), o(k+1)..od, n)
+        if k < cut:
+            own = wide
+            for j in range(k):
+                own = _from_left_through(arithmetic, cores[j], own, prod(tt.outputs[:j]))
+            found[k] = own
+        if k:
+            wide = _from_right_through(arithmetic, cores[k], wide, prod(tt.inputs[:k]))
+    sizes = moves_plan(attributes, x.shape[:1])[1]
+    turned = [
+        np.ascontiguousarray(own.reshape(before, s, t, after, n).transpose(0, 3, 1, 2, 4))
+        for own, (before, after, s, t) in zip(found, sizes)
+    ]
+    if attributes["start"] == "left":
+        start = bias.reshape(-1, tt.outputs[-1], 1)
+        y = _from_left_through(arithmetic, cores[-1], found[-1], len(start), start)
+    else:
+        start = np.repeat(bias.reshape(1, tt.outputs[0], -1), n, axis=2)
+        y = _from_right_through(arithmetic, cores[0], found[0], 1, start)
+    return y.reshape(-1, n), turned + [np.ones((1, 1, 1, 1, n), x.dtype)] * attributes["bias"]
+
+
+def moves_plan(attributes, shape):
+    """Core k as (r ik, ok, r'), outputs as (o1..o(k-1), ok, o(k+1)..od)."""
+    tt = tt_shape(attributes)
+    sizes = [
+        (prod(tt.outputs[:k]), prod(tt.outputs[k + 1 :]), r0 * i, r1) for k, (r0, i, _, r1) in enumerate(tt.cores)
+    ]
+    last = tt.cores[-1] if attributes["start"] == "left" else tt.cores[0]
+    macs = tt.plan_moves()[1] + prod(last) * prod(tt.outputs) // last[2]
+    return macs, sizes + [(1, 1, 1, 1)] * attributes["bias"]
 
 
 def project(arithmetic, parameters, x, delta, attributes):
@@ -266,7 +348,10 @@ OP = Op(
     macs=macs,
     words=words,
     matrix=matrix,
+    matrix_macs=matrix_macs,
     project=project,
+    moves=moves,
+    moves_plan=moves_plan,
     to_onnx=to_onnx,
     scratch=scratch,
     examples=(

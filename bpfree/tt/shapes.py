@@ -74,6 +74,33 @@ class TTShape:
             sizes[k % 2] = max(sizes[k % 2], produced * r1 * rest)
         return sizes[0], sizes[1]
 
+    def moves_macs(self, cut: int) -> int:
+        """Multiply-accumulates of contracting one sample with all cores but one, for each core.
+
+        Cores before `cut` from what a sweep from the right has there, others from a sweep from the left.
+        """
+        macs, cores, d = 0, self.cores, len(self.cores)
+        for k in range(d) if cut < d else ():
+            before, rest = prod(self.outputs[:k]), self.inputs[k + 1 :]
+            rows = before * self.ranks[k] * self.inputs[k]
+            if k >= cut:
+                for j in range(k + 1, d):
+                    macs += rows * prod(self.inputs[k + 1 : j]) * prod(cores[j]) * prod(self.outputs[j + 1 :])
+            macs += before * prod(cores[k]) * prod(rest) if k + 1 < d else 0
+        for k in range(d) if cut else ():
+            after = prod(self.outputs[k + 1 :])
+            if k < cut:
+                for j in range(k):
+                    columns = prod(self.inputs[j + 1 : k + 1]) * self.ranks[k + 1] * after
+                    macs += prod(self.outputs[:j]) * prod(cores[j]) * columns
+            macs += prod(self.inputs[:k]) * prod(cores[k]) * after if k else 0
+        return macs
+
+    def plan_moves(self) -> tuple[int, int]:
+        """The cheapest cut of `moves_macs`, and what it costs."""
+        macs, cut = min((self.moves_macs(cut), cut) for cut in range(len(self.cores) + 1))
+        return cut, macs
+
     def plan(self) -> Sweep:
         """The cheaper of the two sweeps; they differ by up to 23x."""
         left, right = self.sweep_macs(), self.reversed().sweep_macs()

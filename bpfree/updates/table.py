@@ -12,6 +12,9 @@ import numpy as np
 from bpfree.registry import HostOnly
 from bpfree.schedules.table import Schedule
 
+_BLOCK = 1 << 14
+"""Elements updated at a time: what is between two links stays in cache."""
+
 
 class Record(NamedTuple):
     """The record of a step, for links that look at more than its gradient.
@@ -85,18 +88,25 @@ class Update:
             if record is None:
                 raise TypeError(f"record: expected that of the step, which {self!r} looks at")
             record = record._replace(coefficients=self.cut(record.coefficients))
-        after, kept, first = [], [], 0
+        kept, first, own = [], 0, []
         if self.links[0].window:
             gradient, kept = self.links[0].gather(gradient, state[-1], step, record)
         for link in self.links:
             stop = first + link.n_vectors + (link.n_scalars > 0)
-            own = link.look(state[first:stop], record)
-            gradient, moved = link.transform(gradient, own, theta)
-            after += moved
+            own.append(link.look(state[first:stop], record))
             first = stop
-        if self.schedule:
-            gradient = gradient.dtype.type(self.schedule.factor(step)) * gradient
-        return theta - gradient, after + kept
+        factor = self.schedule and gradient.dtype.type(self.schedule.factor(step))
+        moved, after = np.empty_like(theta), [[np.empty_like(part) for part in parts] for parts in own]
+        for start in range(0, theta.size, _BLOCK):
+            block = slice(start, start + _BLOCK)
+            g = gradient[block]
+            for link, before, behind in zip(self.links, own, after, strict=True):
+                n = link.n_vectors
+                g, parts = link.transform(g, [part[block] for part in before[:n]] + before[n:], theta[block])
+                for k, part in enumerate(parts):
+                    behind[k][block if k < n else slice(None)] = part
+            np.subtract(theta[block], factor * g if factor is not None else g, out=moved[block])
+        return moved, [part for parts in after for part in parts] + kept
 
     def look(self, state, record: Record):
         """State of this link after a look at the step's record, whose coefficients are cut."""

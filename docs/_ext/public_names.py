@@ -25,6 +25,7 @@ GROUPS = {
     "blackbox": ("bpfree.minimization",),
     "sklearn": ("bpfree.sklearn",),
     "engines": ("bpfree.engines",),
+    "executors": ("bpfree.executors",),
     "datasets": ("bpfree.datasets",),
     "firmware": ("bpfree.exporters.firmware",),
     "onnx": ("bpfree.exporters.onnx",),

@@ -1,18 +1,23 @@
 /* SPDX-License-Identifier: MIT */
 /* Batches on a host: samples are turned to columns tile by tile, one perturbed
- * copy of theta serves the whole batch, and every tile stays in cache. */
+ * copy of theta serves as many tiles as are held at once, and every tile stays
+ * in cache. */
 #include <stddef.h>
-#include "bpfree/host.h"
+#include "probe.h"
+#include "restart.h"
 
 /* The workspace, cut into arrays; each starts on a cache line. */
 typedef struct rooms {
   float *columns; /* (tiles, features, tile) */
   float *theta;   /* (n_theta) perturbed */
-  float *arena;
+  float *arena;     /* and behind it what is kept of each tile that is held */
   float *values;    /* (tile) */
   float *targets;   /* (outputs, tile) */
   uint32_t *labels; /* (tile) */
-  uint64_t floats;  /* of all of them */
+  bpfree_tensor *tensors; /* (n_tensors) */
+  uint32_t *stale;        /* (n_tensors) */
+  uint32_t *wanted;       /* (n_tensors) */
+  uint64_t floats;        /* of all of them */
 } rooms;
 
 /* The next room of this many floats; base NULL only counts. */
@@ -23,34 +28,58 @@ static float *take(float *base, uint64_t *at, uint64_t floats)
   return room;
 }
 
-static rooms cut(const bpfree_model *model, uint32_t n, uint32_t tile, float *base)
+/* Floats that so many bytes a tensor take. */
+static uint64_t words(const bpfree_model *model, size_t bytes)
+{
+  return (uint64_t)model->n_tensors * (bytes / sizeof(float));
+}
+
+/* Where kept tensors start, in floats a sample from the start of the arena. */
+static uint64_t cache_start(const bpfree_model *model, uint32_t tile)
+{
+  return ((uint64_t)model->arena_sample * tile + model->arena_fixed + tile - 1) / tile;
+}
+
+/* Arena and cache. */
+static uint64_t arena_floats(const bpfree_model *model, const bpfree_reuse *reuse, uint32_t tile)
+{
+  const uint64_t kept = reuse ? (uint64_t)reuse->floats * reuse->tiles : 0;
+  return (cache_start(model, tile) + kept) * tile;
+}
+
+static rooms cut(const bpfree_model *model, const bpfree_reuse *reuse, uint32_t n, uint32_t tile, float *base)
 {
   const uint64_t padded = ((uint64_t)n + tile - 1) / tile * tile;
   rooms r;
   r.floats = 0;
   r.columns = take(base, &r.floats, padded * model->tensors[model->input].size);
   r.theta = take(base, &r.floats, model->n_theta);
-  r.arena = take(base, &r.floats, bpfree_arena_size(model, tile));
+  r.arena = take(base, &r.floats, arena_floats(model, reuse, tile));
   r.values = take(base, &r.floats, tile);
   r.targets = take(base, &r.floats, (uint64_t)tile * model->tensors[model->output].size);
   r.labels = (uint32_t *)(void *)take(base, &r.floats, tile);
+  r.tensors = (bpfree_tensor *)(void *)take(base, &r.floats, words(model, sizeof *r.tensors));
+  r.stale = (uint32_t *)(void *)take(base, &r.floats, words(model, sizeof *r.stale));
+  r.wanted = (uint32_t *)(void *)take(base, &r.floats, words(model, sizeof *r.wanted));
   return r;
 }
 
-uint64_t bpfree_workspace_size(const bpfree_model *model, uint32_t n, uint32_t tile)
+uint64_t bpfree_workspace_size(const bpfree_model *model, const bpfree_reuse *reuse, uint32_t n, uint32_t tile)
 {
-  return tile ? cut(model, n, tile, NULL).floats * sizeof(float) : 0;
+  return tile ? cut(model, reuse, n, tile, NULL).floats * sizeof(float) : 0;
 }
 
 /* Checks before it cuts: nothing points outside the workspace. */
-static int prepare(const bpfree_model *model, uint32_t n, uint32_t tile, float *workspace, uint64_t bytes, rooms *r)
+static int prepare(const bpfree_model *model, const bpfree_reuse *reuse, uint32_t n, uint32_t tile, float *workspace,
+                   uint64_t bytes, rooms *r)
 {
-  if (tile == 0) return BPFREE_ERR_ARG;
+  if (tile == 0 || (reuse && reuse->tiles == 0)) return BPFREE_ERR_ARG;
   if (!workspace || (uintptr_t)workspace & 63u) return BPFREE_ERR_ALIGN;
-  if ((uint64_t)model->arena_sample * tile + model->arena_fixed > UINT32_MAX) return BPFREE_ERR_SIZE;
-  if (bpfree_workspace_size(model, n, tile) > bytes) return BPFREE_ERR_SIZE;
+  if (reuse && (uint64_t)reuse->floats * reuse->tiles > UINT32_MAX) return BPFREE_ERR_SIZE;
+  if (arena_floats(model, reuse, tile) > UINT32_MAX) return BPFREE_ERR_SIZE;
+  if (bpfree_workspace_size(model, reuse, n, tile) > bytes) return BPFREE_ERR_SIZE;
   if (bpfree_check_arithmetic()) return BPFREE_ERR_NUMERIC;
-  *r = cut(model, n, tile, workspace);
+  *r = cut(model, reuse, n, tile, workspace);
   return BPFREE_OK;
 }
 
@@ -100,7 +129,7 @@ int bpfree_predict(const bpfree_model *model, const float *theta, const bpfree_b
                    float *workspace, uint64_t workspace_bytes, float *y)
 {
   rooms r;
-  const int status = prepare(model, batch->n, tile, workspace, workspace_bytes, &r);
+  const int status = prepare(model, NULL, batch->n, tile, workspace, workspace_bytes, &r);
   if (status) return status;
   tile = pass_width(batch->n, tile);
   const uint32_t features = model->tensors[model->input].size, outputs = model->tensors[model->output].size;
@@ -114,7 +143,7 @@ int bpfree_predict(const bpfree_model *model, const float *theta, const bpfree_b
   return BPFREE_OK;
 }
 
-/* The losses of one tile, at columns s .. s + tile. */
+/* The losses of one tile whose pass is done, at columns s .. s + tile. */
 static void tile_losses(const rooms *r, const bpfree_pass *pass, const bpfree_batch *batch, bpfree_loss loss,
                         uint32_t s, float *values)
 {
@@ -122,45 +151,44 @@ static void tile_losses(const rooms *r, const bpfree_pass *pass, const bpfree_ba
   const uint32_t count = batch->n - s < tile ? batch->n - s : tile;
   for (uint32_t k = 0; k < tile; k++) r->labels[k] = batch->labels && k < count ? batch->labels[s + k] : 0;
   if (batch->targets) to_columns(batch->targets + (uint64_t)s * outputs, count, outputs, tile, r->targets);
-  bpfree_forward(pass);
   loss(bpfree_output(pass, 0), outputs, r->labels, r->targets, tile, r->values);
   for (uint32_t k = 0; k < count; k++) values[s + k] = r->values[k];
 }
 
-/* Where the losses of probe p are taken, or NULL: theta itself, or room, which
- * is turned into it. A coordinate differs in one element from theta, and so from
- * the coordinate before it: nothing is copied between two of them. */
-static const float *place(const bpfree_model *model, const float *theta, const bpfree_probe *probes, uint32_t p,
-                          float *room)
-{
-  const bpfree_probe *probe = &probes[p], *before = p ? probe - 1 : NULL;
-  if (probe->mu == 0.0f) return theta;
-  if (before && before->mu != 0.0f && before->direction == BPFREE_COORDINATE &&
-      probe->direction == BPFREE_COORDINATE && probe->element < model->n_theta) {
-    room[before->element] = theta[before->element];
-    room[probe->element] = theta[probe->element] + probe->mu;
-    return room;
-  }
-  return bpfree_perturb(model, theta, probe, room) ? NULL : room;
-}
-
-int bpfree_evaluate(const bpfree_model *model, const float *theta, const bpfree_batch *batch, bpfree_loss loss,
-                    const bpfree_probe *probes, uint32_t n_probes, uint32_t tile, float *workspace,
-                    uint64_t workspace_bytes, float *values)
+int bpfree_evaluate(const bpfree_model *model, const bpfree_reuse *reuse, const float *theta,
+                    const bpfree_batch *batch, bpfree_loss loss, const bpfree_probe *probes, uint32_t n_probes,
+                    uint32_t tile, float *workspace, uint64_t workspace_bytes, float *values)
 {
   rooms r;
-  const int status = prepare(model, batch->n, tile, workspace, workspace_bytes, &r);
+  const int status = prepare(model, reuse, batch->n, tile, workspace, workspace_bytes, &r);
   if (status) return status;
   for (uint32_t s = 0; batch->labels && s < batch->n; s++)
     if (batch->labels[s] >= model->tensors[model->output].size) return BPFREE_ERR_ARG;
   columns_of_batch(model, batch, tile, r.columns);
-  for (uint32_t p = 0; p < n_probes; p++) {
-    const float *at = place(model, theta, probes, p, r.theta);
-    if (!at) return BPFREE_ERR_ARG;
-    for (uint32_t s = 0; s < batch->n; s += tile) {
-      const bpfree_pass pass = {model, at, 0, r.columns + (uint64_t)s * model->tensors[model->input].size,
-                                r.arena, tile, 1};
-      tile_losses(&r, &pass, batch, loss, s, values + (uint64_t)p * batch->n);
+  restart again = {*model, r.tensors, r.stale, r.wanted, model, reuse, (uint32_t)cache_start(model, tile)};
+  again.view.tensors = r.tensors;
+  const uint32_t features = model->tensors[model->input].size;
+  const int keeps = reuse && reuse->floats;
+  const uint64_t held = keeps ? (uint64_t)reuse->tiles * tile : batch->n;
+  const bpfree_probe *before = NULL; /* the one that r.theta is moved by */
+  for (uint64_t start = 0; start < batch->n; start += held) {
+    const uint32_t first = (uint32_t)start, stop = batch->n - first < held ? batch->n : first + (uint32_t)held;
+    bpfree_restart_fill(&again);
+    for (uint32_t s = first; keeps && s < stop; s += tile) {
+      const bpfree_pass pass = {&again.view, theta, 0, r.columns + (uint64_t)s * features, r.arena, tile, 1};
+      bpfree_restart_run(&again, &pass, (s - first) / tile);
+    }
+    for (uint32_t p = 0; p < n_probes; p++) {
+      const int moved = probes[p].mu != 0.0f;
+      if (moved && bpfree_move(model, theta, before, &probes[p], r.theta)) return BPFREE_ERR_ARG;
+      if (moved) before = &probes[p];
+      bpfree_restart_probe(&again, &probes[p]);
+      for (uint32_t s = first; s < stop; s += tile) {
+        const bpfree_pass pass = {&again.view, moved ? r.theta : theta, 0, r.columns + (uint64_t)s * features,
+                                  r.arena, tile, 1};
+        bpfree_restart_run(&again, &pass, (s - first) / tile);
+        tile_losses(&r, &pass, batch, loss, s, values + (uint64_t)p * batch->n);
+      }
     }
   }
   return BPFREE_OK;

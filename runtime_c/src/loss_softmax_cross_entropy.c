@@ -4,11 +4,14 @@
 #include "kernel.h"
 #include "math32.h"
 
-/* On a device one copy of each in flash; a host's compiler vectorises copies. */
+/* At a time; not a constant number of them, which compilers unroll instead of making vectors of it. */
 #if BPFREE_LANES == 1
+#define SAMPLES 1u
+/* On a device one copy of each in flash; a host's compiler vectorises copies. */
 static __attribute__((noinline)) float exp_of(float x) { return bpfree_exp32(x); }
 static __attribute__((noinline)) float log_of(float x) { return bpfree_log32(x); }
 #else
+#define SAMPLES 64u
 #define exp_of bpfree_exp32
 #define log_of bpfree_log32
 #endif
@@ -17,19 +20,20 @@ void BPFREE_KERNEL(loss_softmax_cross_entropy)(const float *y, uint32_t outputs,
                                                const float *targets, uint32_t n, float *values)
 {
   (void)targets;
-  for (uint32_t s = 0; s < n; s += BPFREE_LANES) { /* one register of samples at a time */
-    float largest[BPFREE_LANES], sum[BPFREE_LANES];
-    for (uint32_t v = 0; v < BPFREE_LANES; v++) largest[v] = y[s + v];
+  for (uint32_t first = 0; first < n; first += SAMPLES) {
+    const uint32_t count = SAMPLES == 1 || n - first >= SAMPLES ? SAMPLES : n - first;
+    float largest[SAMPLES], sum[SAMPLES], own[SAMPLES];
+    const float *const x = y + first;
+    for (uint32_t s = 0; s < count; s++) {
+      largest[s] = x[s];
+      sum[s] = 0.0f;
+      own[s] = x[labels[first + s] * n + s];
+    }
     for (uint32_t c = 1; c < outputs; c++)
-      for (uint32_t v = 0; v < BPFREE_LANES; v++) {
-        const float score = y[c * n + s + v];
-        largest[v] = score > largest[v] ? score : largest[v];
-      }
-    for (uint32_t v = 0; v < BPFREE_LANES; v++) sum[v] = 0.0f;
+      for (uint32_t s = 0; s < count; s++) largest[s] = x[c * n + s] > largest[s] ? x[c * n + s] : largest[s];
     for (uint32_t c = 0; c < outputs; c++)
-      for (uint32_t v = 0; v < BPFREE_LANES; v++) sum[v] += exp_of(y[c * n + s + v] - largest[v]);
-    for (uint32_t v = 0; v < BPFREE_LANES; v++)
-      values[s + v] = log_of(sum[v]) - (y[labels[s + v] * n + s + v] - largest[v]);
+      for (uint32_t s = 0; s < count; s++) sum[s] += exp_of(x[c * n + s] - largest[s]);
+    for (uint32_t s = 0; s < count; s++) values[first + s] = log_of(sum[s]) - (own[s] - largest[s]);
   }
 }
 

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /* A whole perturbed copy of theta: for hosts, where one copy serves a batch. */
-#include "bpfree/model.h"
+#include <stddef.h>
 #include "normals.h"
+#include "probe.h"
 #include "signs.h"
 
 /* Signs by shifting, without a carried state, so that the loop vectorises. */
@@ -30,29 +31,50 @@ static void copy(float *out, const float *theta, uint32_t n)
   for (uint32_t i = 0; i < n; i++) out[i] = theta[i];
 }
 
-int bpfree_perturb(const bpfree_model *model, const float *theta, const bpfree_probe *probe, float *out)
+/* Slices [first, stop) as theta has them, but for those that the probe is about to write. */
+static void put_back(const bpfree_model *model, const float *theta, const bpfree_probe *probe, uint32_t first,
+                     uint32_t stop, float *out)
+{
+  for (uint32_t k = first; k < stop; k++) {
+    const bpfree_slice *slice = &model->slices[k];
+    const int written = probe->direction != BPFREE_COORDINATE && k >= probe->first_slice &&
+                        k - probe->first_slice < probe->n_slices;
+    if (!slice->frozen && !written) copy(out + slice->offset, theta + slice->offset, slice->size);
+  }
+}
+
+int bpfree_move(const bpfree_model *model, const float *theta, const bpfree_probe *before, const bpfree_probe *probe,
+                float *out)
 {
   const uint32_t first = probe->first_slice, stop = first + probe->n_slices;
   if (stop < first || stop > model->n_slices || probe->direction > BPFREE_COORDINATE) return BPFREE_ERR_ARG;
+  if (probe->direction == BPFREE_COORDINATE && probe->element >= model->n_theta) return BPFREE_ERR_ARG;
+  if (!before)
+    put_back(model, theta, probe, 0, model->n_slices, out);
+  else if (before->direction == BPFREE_COORDINATE)
+    out[before->element] = theta[before->element];
+  else
+    put_back(model, theta, probe, before->first_slice, before->first_slice + before->n_slices, out);
   if (probe->direction == BPFREE_COORDINATE) {
-    if (probe->element >= model->n_theta) return BPFREE_ERR_ARG;
-    copy(out, theta, model->n_theta);
     out[probe->element] = theta[probe->element] + probe->mu;
     return BPFREE_OK;
   }
   const int signs = probe->direction == BPFREE_RADEMACHER;
   const float radius = signs ? probe->mu : probe->mu * bpfree_draw(model, probe, out);
-  for (uint32_t k = 0; k < model->n_slices; k++) {
+  for (uint32_t k = first; k < stop; k++) {
     const bpfree_slice *slice = &model->slices[k];
     const float *from = theta + slice->offset;
     float *to = out + slice->offset;
     if (slice->frozen) continue;
-    if (k < first || k >= stop)
-      copy(to, from, slice->size);
-    else if (signs)
+    if (signs)
       add_signs(slice, from, probe, to);
     else
       for (uint32_t i = 0; i < slice->size; i++) to[i] = from[i] + radius * to[i];
   }
   return BPFREE_OK;
+}
+
+int bpfree_perturb(const bpfree_model *model, const float *theta, const bpfree_probe *probe, float *out)
+{
+  return bpfree_move(model, theta, NULL, probe, out);
 }

@@ -46,11 +46,11 @@ static int losses_of(const golden_network *network, uint32_t isa, uint32_t n, ui
   make_probes(&model, probes);
   bpfree_batch batch = network->batch;
   batch.n = n;
-  const uint64_t bytes = bpfree_workspace_size(&model, n, tile);
+  const uint64_t bytes = bpfree_workspace_size(&model, NULL, n, tile);
   float *workspace = room(bytes);
   int status = bpfree_predict(&model, network->theta, &batch, tile, workspace, bytes, y);
   if (!status)
-    status = bpfree_evaluate(&model, network->theta, &batch, bpfree_registry_loss(isa, network->loss), probes,
+    status = bpfree_evaluate(&model, NULL, network->theta, &batch, bpfree_registry_loss(isa, network->loss), probes,
                              N_PROBES, tile, workspace, bytes, losses);
   free(workspace);
   return status;
@@ -88,7 +88,7 @@ static void one_by_one(const golden_network *network)
 {
   const bpfree_model *model = &network->model;
   const uint32_t outputs = model->tensors[model->output].size;
-  const uint64_t bytes = bpfree_workspace_size(model, network->batch.n, 1);
+  const uint64_t bytes = bpfree_workspace_size(model, NULL, network->batch.n, 1);
   float *y = floats(network->batch.n * outputs), *all = floats(N_PROBES * network->batch.n);
   float *theta = floats(model->n_theta), *alone = floats(network->batch.n), *workspace = room(bytes);
   bpfree_probe probes[N_PROBES];
@@ -98,7 +98,7 @@ static void one_by_one(const golden_network *network)
     CHECK_EQUAL(bpfree_perturb(model, network->theta, &probes[k], theta), BPFREE_OK);
     if (probes[k].mu == 0.0f) memcpy(theta, network->theta, model->n_theta * sizeof(float));
     const bpfree_probe none = {0, 0, 0, 0.0f, 0, 0, 0, 0};
-    CHECK_EQUAL(bpfree_evaluate(model, theta, &network->batch, bpfree_registry_loss(SCALAR, network->loss), &none, 1,
+    CHECK_EQUAL(bpfree_evaluate(model, NULL, theta, &network->batch, bpfree_registry_loss(SCALAR, network->loss), &none, 1,
                                 1, workspace, bytes, alone),
                 BPFREE_OK);
     CHECK_FLOATS(all + k * network->batch.n, alone, network->batch.n);
@@ -108,6 +108,78 @@ static void one_by_one(const golden_network *network)
   free(theta);
   free(alone);
   free(workspace);
+}
+
+/* Kernels that count themselves, by node. */
+static bpfree_kernel real[MOST_NODES];
+static const bpfree_node *counted;
+static uint32_t runs[MOST_NODES];
+
+static void counting(const bpfree_pass *pass, const bpfree_node *node)
+{
+  const size_t k = (size_t)(node - counted);
+  runs[k]++;
+  real[k](pass, node);
+}
+
+/* Whatever is kept, of however many tiles: the same bits. With everything kept
+ * a probe of the last node's slices runs that node alone, once a tile. */
+static void keeps(const golden_network *network)
+{
+  bpfree_node nodes[MOST_NODES];
+  bpfree_model model = model_for(network, SCALAR, nodes);
+  const uint32_t n = network->batch.n, sets = 1u << model.n_nodes, last = model.n_nodes - 1;
+  const bpfree_loss loss = bpfree_registry_loss(SCALAR, network->loss);
+  bpfree_probe probes[N_PROBES];
+  uint32_t places[MOST_NODES + 1];
+  float *want = floats(N_PROBES * n), *losses = floats(N_PROBES * n);
+  float *y = floats(n * model.tensors[model.output].size);
+  make_probes(&model, probes);
+  CHECK(model.n_tensors <= COUNT(places));
+  CHECK_EQUAL(losses_of(network, SCALAR, n, 1, y, want), BPFREE_OK);
+  for (uint32_t set = 0; set < sets; set++)
+    for (uint32_t tiles = 1; tiles <= n + 1; tiles += 1 + n / 3) {
+      bpfree_reuse reuse = {places, 0, tiles};
+      for (uint32_t t = 0; t < model.n_tensors; t++) places[t] = UINT32_MAX;
+      for (uint32_t k = 0; k < model.n_nodes; k++) {
+        if (!(set >> k & 1)) continue;
+        places[nodes[k].output] = reuse.floats;
+        reuse.floats += model.tensors[nodes[k].output].size;
+      }
+      const uint64_t bytes = bpfree_workspace_size(&model, &reuse, n, 1);
+      float *workspace = room(bytes);
+      CHECK_EQUAL(bpfree_evaluate(&model, &reuse, network->theta, &network->batch, loss, probes, N_PROBES, 1, workspace,
+                                  bytes, losses),
+                  BPFREE_OK);
+      CHECK_FLOATS(losses, want, N_PROBES * n);
+      CHECK_EQUAL(bpfree_evaluate(&model, &reuse, network->theta, &network->batch, loss, probes, N_PROBES, 1, workspace,
+                                  bytes - 1, losses),
+                  BPFREE_ERR_SIZE);
+      if (set == sets - 1 && nodes[last].n_slices) {
+        const bpfree_probe end = {1, 2, 0, 0.5f, nodes[last].first_slice, nodes[last].n_slices, BPFREE_RADEMACHER, 0};
+        counted = nodes;
+        memset(runs, 0, sizeof runs);
+        for (uint32_t k = 0; k < model.n_nodes; k++) {
+          real[k] = nodes[k].kernel;
+          nodes[k].kernel = counting;
+        }
+        CHECK_EQUAL(
+            bpfree_evaluate(&model, &reuse, network->theta, &network->batch, loss, &end, 1, 1, workspace, bytes, losses),
+            BPFREE_OK);
+        for (uint32_t k = 0; k < model.n_nodes; k++) {
+          CHECK_EQUAL(runs[k], k == last ? 2 * n : n);
+          nodes[k].kernel = real[k];
+        }
+      }
+      reuse.tiles = 0;
+      CHECK_EQUAL(bpfree_evaluate(&model, &reuse, network->theta, &network->batch, loss, probes, 1, 1, workspace, bytes,
+                                  losses),
+                  BPFREE_ERR_ARG);
+      free(workspace);
+    }
+  free(want);
+  free(losses);
+  free(y);
 }
 
 /* A pair in one pass gives the losses of two probes evaluated one by one. */
@@ -144,44 +216,44 @@ static void refuses(const golden_network *network)
   const bpfree_loss loss = bpfree_registry_loss(SCALAR, network->loss);
   const bpfree_batch *all = &network->batch;
   const uint32_t outputs = model->tensors[model->output].size, stream = bpfree_stream(BPFREE_DOMAIN_PROBE, 0, 0);
-  const uint64_t bytes = bpfree_workspace_size(model, all->n, 1);
+  const uint64_t bytes = bpfree_workspace_size(model, NULL, all->n, 1);
   float *workspace = room(bytes + 64), *values = floats(all->n), *y = floats(all->n * outputs);
   float *pair = floats(2 * all->n);
   const bpfree_probe good = {0, 0, stream, 0.5f, 0, model->n_slices, 0, 0};
   const float *theta = network->theta;
 
-  CHECK_EQUAL(bpfree_evaluate(model, theta, all, loss, &good, 1, 1, workspace, bytes, values), BPFREE_OK);
-  CHECK_EQUAL(bpfree_evaluate(model, theta, all, loss, &good, 1, 1, workspace, bytes - 1, values), BPFREE_ERR_SIZE);
-  CHECK_EQUAL(bpfree_evaluate(model, theta, all, loss, &good, 1, 1, workspace + 1, bytes, values),
+  CHECK_EQUAL(bpfree_evaluate(model, NULL, theta, all, loss, &good, 1, 1, workspace, bytes, values), BPFREE_OK);
+  CHECK_EQUAL(bpfree_evaluate(model, NULL, theta, all, loss, &good, 1, 1, workspace, bytes - 1, values), BPFREE_ERR_SIZE);
+  CHECK_EQUAL(bpfree_evaluate(model, NULL, theta, all, loss, &good, 1, 1, workspace + 1, bytes, values),
               BPFREE_ERR_ALIGN);
-  CHECK_EQUAL(bpfree_evaluate(model, theta, all, loss, &good, 1, 1, NULL, bytes, values), BPFREE_ERR_ALIGN);
-  CHECK_EQUAL(bpfree_evaluate(model, theta, all, loss, &good, 1, 0, workspace, bytes, values), BPFREE_ERR_ARG);
+  CHECK_EQUAL(bpfree_evaluate(model, NULL, theta, all, loss, &good, 1, 1, NULL, bytes, values), BPFREE_ERR_ALIGN);
+  CHECK_EQUAL(bpfree_evaluate(model, NULL, theta, all, loss, &good, 1, 0, workspace, bytes, values), BPFREE_ERR_ARG);
   CHECK_EQUAL(bpfree_predict(model, theta, all, 1, workspace, bytes, y), BPFREE_OK);
   CHECK_EQUAL(bpfree_predict(model, theta, all, 1, workspace, bytes - 1, y), BPFREE_ERR_SIZE);
   CHECK_EQUAL(bpfree_predict(model, theta, all, 1, workspace + 1, bytes, y), BPFREE_ERR_ALIGN);
   CHECK_EQUAL(bpfree_predict(model, theta, all, 0, workspace, bytes, y), BPFREE_ERR_ARG);
-  CHECK_EQUAL(bpfree_workspace_size(model, all->n, 0), 0);
+  CHECK_EQUAL(bpfree_workspace_size(model, NULL, all->n, 0), 0);
 
   const bpfree_probe past = {0, 0, stream, 0.5f, 1, model->n_slices, 0, 0};
   const bpfree_probe wraps = {0, 0, stream, 0.5f, 0xffffffffu, 2, 0, 0};
   const bpfree_probe unknown = {0, 0, stream, 0.5f, 0, model->n_slices, BPFREE_COORDINATE + 1, 0};
   const bpfree_probe beyond[2] = {{0, 0, 0, 0.5f, 0, 0, BPFREE_COORDINATE, 0},
                                   {0, 0, 0, 0.5f, 0, 0, BPFREE_COORDINATE, model->n_theta}};
-  CHECK_EQUAL(bpfree_evaluate(model, theta, all, loss, &unknown, 1, 1, workspace, bytes, values), BPFREE_ERR_ARG);
-  CHECK_EQUAL(bpfree_evaluate(model, theta, all, loss, beyond, 1, 1, workspace, bytes, values), BPFREE_OK);
-  CHECK_EQUAL(bpfree_evaluate(model, theta, all, loss, beyond, 2, 1, workspace, bytes, pair), BPFREE_ERR_ARG);
-  CHECK_EQUAL(bpfree_evaluate(model, theta, all, loss, beyond + 1, 1, 1, workspace, bytes, values), BPFREE_ERR_ARG);
-  CHECK_EQUAL(bpfree_evaluate(model, theta, all, loss, &past, 1, 1, workspace, bytes, values), BPFREE_ERR_ARG);
-  CHECK_EQUAL(bpfree_evaluate(model, theta, all, loss, &wraps, 1, 1, workspace, bytes, values), BPFREE_ERR_ARG);
+  CHECK_EQUAL(bpfree_evaluate(model, NULL, theta, all, loss, &unknown, 1, 1, workspace, bytes, values), BPFREE_ERR_ARG);
+  CHECK_EQUAL(bpfree_evaluate(model, NULL, theta, all, loss, beyond, 1, 1, workspace, bytes, values), BPFREE_OK);
+  CHECK_EQUAL(bpfree_evaluate(model, NULL, theta, all, loss, beyond, 2, 1, workspace, bytes, pair), BPFREE_ERR_ARG);
+  CHECK_EQUAL(bpfree_evaluate(model, NULL, theta, all, loss, beyond + 1, 1, 1, workspace, bytes, values), BPFREE_ERR_ARG);
+  CHECK_EQUAL(bpfree_evaluate(model, NULL, theta, all, loss, &past, 1, 1, workspace, bytes, values), BPFREE_ERR_ARG);
+  CHECK_EQUAL(bpfree_evaluate(model, NULL, theta, all, loss, &wraps, 1, 1, workspace, bytes, values), BPFREE_ERR_ARG);
   if (all->labels) {
     uint32_t labels[64];
     CHECK(all->n <= COUNT(labels));
     memcpy(labels, all->labels, all->n * sizeof labels[0]);
     labels[all->n - 1] = outputs;
     const bpfree_batch wrong = {all->x, labels, NULL, all->n};
-    CHECK_EQUAL(bpfree_evaluate(model, theta, &wrong, loss, &good, 1, 1, workspace, bytes, values), BPFREE_ERR_ARG);
+    CHECK_EQUAL(bpfree_evaluate(model, NULL, theta, &wrong, loss, &good, 1, 1, workspace, bytes, values), BPFREE_ERR_ARG);
     labels[all->n - 1] = outputs - 1;
-    CHECK_EQUAL(bpfree_evaluate(model, theta, &wrong, loss, &good, 1, 1, workspace, bytes, values), BPFREE_OK);
+    CHECK_EQUAL(bpfree_evaluate(model, NULL, theta, &wrong, loss, &good, 1, 1, workspace, bytes, values), BPFREE_OK);
   }
   free(workspace);
   free(values);
@@ -207,6 +279,7 @@ int main(void)
   for (uint32_t k = 0; k < COUNT(networks); k++) {
     same_bits(networks[k]);
     one_by_one(networks[k]);
+    keeps(networks[k]);
     pairs(networks[k]);
     refuses(networks[k]);
   }

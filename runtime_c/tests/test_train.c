@@ -58,7 +58,7 @@ static void evaluates(const golden_run *g)
   }
   const bpfree_batch batch = {x, g->network->batch.labels ? labels : NULL,
                               g->network->batch.targets ? targets : NULL, g->batch};
-  const uint64_t bytes = bpfree_workspace_size(model, g->batch, 1);
+  const uint64_t bytes = bpfree_workspace_size(model, NULL, g->batch, 1);
   float *workspace = room(bytes);
   const float scale = 1.0f / (2.0f * g->mu * (float)(g->batch * (coordinates ? 1 : g->n_queries))) * g->scale;
   for (uint32_t query = 0; query < g->n_queries; query++) {
@@ -67,7 +67,7 @@ static void evaluates(const golden_run *g)
         coordinates ? bpfree_unpermute(BPFREE_DOMAIN_MASK, 0, g->seed, 0, model->n_theta, query) : 0;
     const bpfree_probe probes[2] = {{g->seed, 0, stream, g->mu, 0, model->n_slices, g->estimator, element},
                                     {g->seed, 0, stream, -g->mu, 0, model->n_slices, g->estimator, element}};
-    CHECK_EQUAL(bpfree_evaluate(model, g->network->theta, &batch, r.trainer.loss, probes, 2, 1, workspace, bytes,
+    CHECK_EQUAL(bpfree_evaluate(model, NULL, g->network->theta, &batch, r.trainer.loss, probes, 2, 1, workspace, bytes,
                                 losses),
                 BPFREE_OK);
     float sum = losses[0] - losses[g->batch];

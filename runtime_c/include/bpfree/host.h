@@ -51,10 +51,19 @@ typedef struct bpfree_batch {
   uint32_t n;
 } bpfree_batch;
 
+/* What is kept of the pass at theta, so that a probe runs only the nodes that
+ * depend on what it moves. Any choice gives the same bits. */
+typedef struct bpfree_reuse {
+  const uint32_t *places; /* (n_tensors) of each one, in floats a sample; >= floats: not kept */
+  uint32_t floats;        /* a sample, of all that is kept */
+  uint32_t tiles;         /* held at once, at least 1: theta is perturbed once for all of them */
+} bpfree_reuse;
+
 /* Bytes of workspace for the calls below, aligned to 64; `tile` samples are
  * computed at a time: 1 where the kernels have one lane, else a multiple of them
- * (0 gives 0 here and BPFREE_ERR_ARG below). */
-uint64_t bpfree_workspace_size(const bpfree_model *model, uint32_t n, uint32_t tile);
+ * (0 gives 0 here and BPFREE_ERR_ARG below). reuse is that of bpfree_evaluate,
+ * or NULL. */
+uint64_t bpfree_workspace_size(const bpfree_model *model, const bpfree_reuse *reuse, uint32_t n, uint32_t tile);
 
 /* y (n, outputs). Returns BPFREE_OK, BPFREE_ERR_ARG (tile 0), BPFREE_ERR_SIZE,
  * BPFREE_ERR_ALIGN, or BPFREE_ERR_NUMERIC when this thread flushes subnormal numbers to zero. */
@@ -62,11 +71,12 @@ int bpfree_predict(const bpfree_model *model, const float *theta, const bpfree_b
                    float *workspace, uint64_t workspace_bytes, float *y);
 
 /* values (n_probes, n): the loss of every sample at theta + mu u of every
- * probe; mu = 0 means theta itself. theta is only read. Returns as above, or
- * BPFREE_ERR_ARG (a probe out of range, or a label >= outputs). */
-int bpfree_evaluate(const bpfree_model *model, const float *theta, const bpfree_batch *batch, bpfree_loss loss,
-                    const bpfree_probe *probes, uint32_t n_probes, uint32_t tile, float *workspace,
-                    uint64_t workspace_bytes, float *values);
+ * probe; mu = 0 means theta itself. theta is only read. reuse may be NULL: every
+ * probe then runs all nodes that its losses depend on. Returns as above, or
+ * BPFREE_ERR_ARG (no tiles to hold, a probe out of range, or a label >= outputs). */
+int bpfree_evaluate(const bpfree_model *model, const bpfree_reuse *reuse, const float *theta,
+                    const bpfree_batch *batch, bpfree_loss loss, const bpfree_probe *probes, uint32_t n_probes,
+                    uint32_t tile, float *workspace, uint64_t workspace_bytes, float *values);
 
 /* Rows in memory as a stream of shuffled minibatches: what `user` points to
  * when bpfree_sample_row is the trainer's sample function. */

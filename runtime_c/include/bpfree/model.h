@@ -60,7 +60,7 @@ typedef void (*bpfree_kernel)(const struct bpfree_pass *pass, const struct bpfre
 typedef struct bpfree_node {
   bpfree_kernel kernel;       /* named directly, so unused kernels do not link */
   const uint32_t *attributes; /* words, meaning per op (see the op's file) */
-  uint32_t input[2];          /* tensor numbers */
+  uint32_t input[2];          /* tensor numbers; the second is the model's input where an op has one */
   uint32_t output;            /* tensor number */
   uint32_t first_slice;       /* its parameters start here */
   uint32_t n_slices;

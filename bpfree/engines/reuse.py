@@ -1,0 +1,173 @@
+# SPDX-License-Identifier: MIT
+"""Feature reuse: which nodes a probe makes run again, and which activations are worth keeping for that.
+
+A probe that moves parameters of some nodes changes those and what they feed,
+nothing else. So a batch is passed through once at theta, some tensors of that
+pass are kept, and each probe runs only what it changes (Chen et al., DeepZero,
+ICLR 2024, for layers in a row) - and what it reads that was not kept.
+
+Sets of nodes are numbers: bit k is node k, and the tensor it makes.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from functools import lru_cache
+from typing import NamedTuple
+
+import numpy as np
+
+from bpfree.directions import DIRECTIONS
+from bpfree.engines.cost import graph_macs, node_macs
+from bpfree.probes import pack
+
+_COORDINATE = DIRECTIONS["coordinate"].number
+
+
+class Plan(NamedTuple):
+    """kept: tensors, as a set of nodes; macs: what all probes then cost for one sample, with the pass at theta."""
+
+    kept: int
+    macs: int
+
+
+class Flow:
+    """What depends on what in a graph."""
+
+    def __init__(self, graph):
+        made = {node.output: 1 << k for k, node in enumerate(graph.nodes)}
+        self.graph, self.macs = graph, node_macs(graph)
+        self.sizes = [graph.tensors[node.output].size for node in graph.nodes]
+        self._sources = [sum({made.get(tensor, 0) for tensor in node.inputs}) for node in graph.nodes]
+        self._fed = [1 << k for k in range(len(graph.nodes))]
+        for k in reversed(range(len(graph.nodes))):
+            for source in members(self._sources[k]):
+                self._fed[source] |= self._fed[k]
+        self._changed_by = [0] * len(graph.slices)
+        for k, node in enumerate(graph.nodes):
+            for number in range(node.first_slice, node.first_slice + node.n_slices):
+                self._changed_by[number] = 0 if graph.slices[number].frozen else self._fed[k]
+        trained = [k for k, s in enumerate(graph.slices) if not s.frozen]
+        self._ends = np.cumsum([graph.slices[k].size for k in trained], dtype=np.int64)
+        self._codes = np.array([(k << 16) + 1 for k in trained], np.uint32)  # of a probe of that slice
+        self._unit = graph_macs(graph) if any(self.macs) else 0
+        self.run, self.base, self._decoded, self._planned = map(
+            lru_cache(maxsize=4096), (self._run, self._base, self._decode, self._plan)
+        )
+
+    def changed(self, first_slice: int, n_slices: int) -> int:
+        """Nodes whose output depends on trainable parameters of these slices."""
+        result = 0
+        for fed in self._changed_by[first_slice : first_slice + n_slices]:
+            result |= fed
+        return result
+
+    def changed_by(self, probe) -> int:
+        """Nodes whose output is another at this probe than at theta."""
+        return next(iter(self.count(pack([probe]))))
+
+    def count(self, table) -> Counter:
+        """How many of these records (`bpfree_probe`) change which nodes."""
+        codes = (table["first_slice"] << 16) + table["n_slices"]
+        coordinates = table["direction"] == _COORDINATE
+        if coordinates.any():
+            slices = np.searchsorted(self._ends, table["element"], "right")
+            codes[coordinates] = self._codes[np.minimum(slices, len(self._ends) - 1)][coordinates]
+        codes[table["mu"] == 0] = 0  # no slices
+        counts = Counter()
+        for code, n in Counter(codes.tolist()).items():
+            counts[self._decoded(code)] += n
+        return counts
+
+    def _decode(self, code):
+        return self.changed(code >> 16, code & 0xFFFF)
+
+    def _run(self, changed: int, kept: int) -> int:
+        """Nodes that run for the output where these are changed and these tensors were kept."""
+        wanted, result = 1 << len(self._sources) - 1, 0
+        for k in reversed(range(len(self._sources))):
+            if wanted >> k & 1 and (changed >> k & 1 or not kept >> k & 1):
+                result |= 1 << k
+                wanted |= self._sources[k]
+        return result
+
+    def _base(self, kept: int) -> int:
+        """Nodes of the pass at theta that fills these tensors."""
+        result = kept
+        for k in reversed(range(len(self._sources))):
+            if result >> k & 1:
+                result |= self._sources[k]
+        return result
+
+    def read(self, changed: int) -> int:
+        """Tensors that what is changed, or else the output, is made of: all that can be worth keeping for it."""
+        everything = (1 << len(self._sources)) - 1
+        wanted = 1 << len(self._sources) - 1
+        for k in members(self.run(changed, everything)):
+            wanted |= self._sources[k]
+        return wanted & ~changed
+
+    def floats(self, kept: int) -> int:
+        """Size of these tensors, for one sample."""
+        return sum(self.sizes[k] for k in members(kept))
+
+    def cost(self, counts, kept: int) -> int:
+        """Multiply-accumulates of all probes for one sample, with the pass that fills the kept tensors."""
+        return self._sum(self.macs, counts, kept)
+
+    def _sum(self, weights, counts, kept):
+        total = sum(weights[k] for k in members(self.base(kept)))
+        for changed, n in counts.items():
+            total += n * sum(weights[k] for k in members(self.run(changed, kept)))
+        return total
+
+    def plan(self, counts, room: float) -> Plan:
+        """What to keep in `room` floats a sample so that so many probes of each changed set cost the least."""
+        return self._planned(tuple(counts.items()), room)
+
+    def _plan(self, items, room):
+        counts, kept = dict(items), 0
+        if sum(counts.values()) > 1 and room:
+            for changed in counts:
+                kept |= self.read(changed)
+            if self.floats(kept) > room:
+                kept = self._choose(counts, kept, room)
+        return Plan(kept, self.cost(counts, kept))
+
+    def forwards(self, counts, plan: Plan, batch_size: int) -> int:
+        """What that costs for a batch, in plain passes of one sample, rounded; a probe each where no node has MACs."""
+        passes = plan.macs / self._unit if self._unit else sum(counts.values())
+        return round(passes * batch_size)
+
+    def _choose(self, counts, wanted, room):
+        """Cut points, added by gain or by gain a float while they pay, and exchanged one for one: the better of both.
+
+        The price is multiply-accumulates, and between equals elements: what has no MACs is not free either.
+        """
+        candidates = [1 << k for k in members(self.base(wanted)) if self.sizes[k] <= room]
+        weights = [(macs << 40) + size for macs, size in zip(self.macs, self.sizes, strict=True)]
+        found = []
+        for per_float in (False, True):
+            kept, price, better = 0, self._sum(weights, counts, 0), True
+            while better:
+                adds = [kept | one for one in candidates if not kept & one]
+                swaps = [kept & ~(1 << k) | one for k in members(kept) for one in candidates if not kept & one]
+                for others in (adds, swaps):
+                    fitting = [other for other in others if self.floats(other) <= room]
+                    gains = [price - self._sum(weights, counts, other) for other in fitting]
+                    shares = [
+                        gain / (self.floats(other & ~kept) if per_float else 1)
+                        for gain, other in zip(gains, fitting, strict=True)
+                    ]
+                    better = max(shares, default=0) > 0
+                    if better:
+                        at = shares.index(max(shares))
+                        kept, price = fitting[at], price - gains[at]
+                        break
+            found.append((price, kept))
+        return min(found)[1]
+
+
+def members(nodes: int) -> list[int]:
+    """The nodes of a set, ascending."""
+    return [k for k in range(nodes.bit_length()) if nodes >> k & 1]

@@ -1,0 +1,36 @@
+# SPDX-License-Identifier: MIT
+"""Making do with the losses that arrived: what was lost has no difference, and means are of what is left."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+
+
+def has_a_difference(estimator, arrived) -> np.ndarray:
+    """Of every coefficient, in the record's order: have both of its losses arrived?"""
+    return arrived[0::2] & arrived[1::2] if estimator.two_sided else arrived[1:] & arrived[0]
+
+
+def tell_arrived(estimator, graph, step: int, values, arrived):
+    """The Estimate of a step some of whose losses (rows of values) have not arrived.
+
+    A coefficient without its losses is 0. Where an estimator takes the mean over
+    q coefficients of a group, the n that are left are multiplied by q / n. So the
+    record says all, and replays like any other. `losses` has what arrived,
+    `forwards` what was asked for.
+    """
+    kept = has_a_difference(estimator, arrived)
+    filled = values.copy()
+    if estimator.two_sided:
+        filled[0::2][~kept] = filled[1::2][~kept] = 0
+    else:
+        filled[1:][~kept] = values[0]
+    estimate = estimator.tell(graph, step, filled)
+    coefficients = estimate.coefficients
+    if estimator.averaged > 1:
+        left = kept.reshape(coefficients.shape).sum(axis=1, keepdims=True)
+        coefficients = coefficients * (estimator.averaged / np.maximum(left, 1)).astype(coefficients.dtype)
+    diagnostics = {**estimate.diagnostics, "lost": int(len(kept) - kept.sum())}
+    return replace(estimate, coefficients=coefficients, losses=values[arrived], diagnostics=diagnostics)

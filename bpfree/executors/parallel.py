@@ -1,0 +1,147 @@
+# SPDX-License-Identifier: MIT
+"""What all executors share: cut the probes into ranges, file the replies, make up for those that do not come."""
+
+from __future__ import annotations
+
+import pickle
+from dataclasses import dataclass
+from os import cpu_count
+
+import numpy as np
+
+from bpfree.engines import get_engine
+from bpfree.errors import check_count, check_positive
+from bpfree.probes import Probes, pack
+
+RANGES_PER_WORKER = 4
+"""Ranges are handed out as workers come free, so that a slow one does not hold up the step."""
+
+
+@dataclass(frozen=True)
+class Job:
+    """One call of `evaluate`. theta, frozen and the batch are only read."""
+
+    graph: object
+    theta: np.ndarray
+    frozen: np.ndarray
+    batch: object
+    loss: object
+    records: np.ndarray
+
+    def evaluate(self, engine, start: int, stop: int) -> np.ndarray:
+        """Losses (stop - start, B) of these probes."""
+        probes = Probes(self.records[start:stop])
+        return engine.evaluate(self.graph, self.theta, self.frozen, self.batch, self.loss, probes)
+
+
+class Parallel:
+    """An engine around another: `evaluate` is shared out, the rest is done here by `engine`.
+
+    lost: probes whose losses no worker sent, so far; dropped or evaluated here.
+    Subclasses define `replies`, and `close` where there is something to end.
+    """
+
+    def __init__(self, engine, timeout, n_ranges: int):
+        self.engine, self.n_ranges, self.lost = get_engine(engine), n_ranges, 0
+        if isinstance(self.engine, Parallel):
+            raise TypeError(f"engine: expected one that computes, got {self.engine!r}")
+        self.timeout = None if timeout is None else check_positive("timeout", timeout)
+
+    def replies(self, job: Job, ranges: list):
+        """Yield (start, losses of the probes from there on) as they come, each range once.
+
+        Ends when all have come, or no more will: a worker has died, or self.timeout seconds are over.
+        """
+        raise NotImplementedError
+
+    def evaluate(self, graph, theta, frozen, batch, loss, probes) -> np.ndarray:
+        """Losses (probes, n) of every sample at every probe; what workers do not send is evaluated here."""
+        job = Job(graph, theta, frozen, batch, loss, pack(probes))
+        values, arrived = self._gather(job)
+        for start, stop in _gaps(arrived):
+            rows = job.evaluate(self.engine, start, stop)
+            values = _room(values, rows, job)
+            values[start:stop] = rows
+        return values
+
+    def evaluate_in_time(self, graph, theta, frozen, batch, loss, probes):
+        """(losses (probes, n), arrived (probes,)): rows that did not arrive mean nothing; some always do.
+
+        Without a timeout all arrive, as `evaluate` makes sure.
+        """
+        job = Job(graph, theta, frozen, batch, loss, pack(probes))
+        if self.timeout is not None:
+            values, arrived = self._gather(job)
+            if arrived.any():
+                return values, arrived
+        return self.evaluate(graph, theta, frozen, batch, loss, probes), np.ones(len(job.records), bool)
+
+    def _gather(self, job: Job):
+        """Replies, each filed under its range."""
+        values, arrived = None, np.zeros(len(job.records), bool)
+        ranges = cut(len(job.records), self.n_ranges)
+        if len(ranges) < 2:  # not worth the way
+            return values, arrived
+        for start, rows in self.replies(job, ranges):
+            values, stop = _room(values, rows, job), start + len(rows)
+            values[start:stop], arrived[start:stop] = rows, True
+        self.lost += int((~arrived).sum())
+        return values, arrived
+
+    def predict(self, graph, theta, frozen, x) -> np.ndarray:
+        """Outputs (n, outputs) of x (n, features), here."""
+        return self.engine.predict(graph, theta, frozen, x)
+
+    def apply(self, trainer, theta, state, step, coefficients):
+        """One step from its record, here."""
+        return self.engine.apply(trainer, theta, state, step, coefficients)
+
+    def __getattr__(self, name: str):
+        """What else the engine can do, its name and precision among it, is done here."""
+        if name.startswith("__") or name == "engine":
+            raise AttributeError(name)
+        return getattr(self.engine, name)
+
+    def close(self) -> None:
+        """End the workers; a later call starts new ones."""
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.close()
+
+
+def cut(n: int, parts: int) -> list[tuple[int, int]]:
+    """At most so many ranges (start, stop) of n probes, in order, none empty; two-sided pairs stay together.
+
+    >>> cut(10, 3)
+    [(0, 2), (2, 6), (6, 10)]
+    """
+    pairs = -(-n // 2)
+    parts = min(parts, pairs)
+    edges = [min(n, 2 * (k * pairs // parts)) for k in range(parts + 1)]
+    return list(zip(edges[:-1], edges[1:], strict=True))
+
+
+def worker_count(value) -> int:
+    """n_workers, checked; None: one a processor."""
+    return check_count("n_workers", (cpu_count() or 1) if value is None else value, 1, 4096)
+
+
+def pickled(engine) -> bytes:
+    """An engine as it is sent to workers."""
+    try:
+        return pickle.dumps(engine)
+    except Exception as error:  # pickle raises what it likes
+        raise TypeError(f"engine: expected one that pickles, as each worker needs its own, got {engine!r}") from error
+
+
+def _gaps(arrived):
+    """(start, stop) of every run of False."""
+    edges = np.flatnonzero(np.diff(np.concatenate([[True], arrived, [True]]).astype(np.int8)))
+    return zip(edges[0::2].tolist(), edges[1::2].tolist(), strict=True)
+
+
+def _room(values, rows, job):
+    return np.empty((len(job.records), *rows.shape[1:]), rows.dtype) if values is None else values

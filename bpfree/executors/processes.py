@@ -1,0 +1,110 @@
+# SPDX-License-Identifier: MIT
+"""Worker processes on this machine that read theta and the batch where this process has put them."""
+
+from __future__ import annotations
+
+import os
+import pickle
+import time
+import weakref
+from collections import deque
+
+from bpfree.executors.crew import Crew
+from bpfree.executors.parallel import RANGES_PER_WORKER, Job, Parallel, pickled, worker_count
+
+
+class Processes(Parallel):
+    """An engine that evaluates the probes of a step in processes, to the bits of one.
+
+    theta, batch and probes lie in shared memory; a worker is told a range and
+    sends losses. Workers start with the first step (0.3 s), have one BLAS thread
+    each, and end with `close`, the `with` block, or this process, however
+    it ends; the shared memory has no name, so that none can be left over. A
+    worker that dies is replaced.
+
+    n_workers: default one a processor. engine: as in `train`; one of your own
+    has to pickle, and cannot be defined in the main program.
+
+    timeout: seconds for a step's replies. Default: as long as it takes, nothing
+    is lost, and what a dying worker leaves is evaluated here. With a timeout a
+    range that has not come by then is dropped, for estimators that can do without
+    (RGE averages over the queries that came, CGE has g = 0 at the coordinates
+    that did not); the others evaluate it here. The record of a step has it all:
+    the journal replays exactly. A worker that is late is replaced.
+
+    Raises WorkerError when workers do not start; an exception in a worker is
+    raised here.
+
+    >>> import numpy as np, bpfree as bf
+    >>> data = np.eye(4, dtype="f4"), np.arange(4) % 2
+    >>> model = bf.Sequential(4, [bf.Linear(2)])
+    >>> with bf.Processes(2, "exact") as engine:
+    ...     run = bf.train(model, data, batch_size=4, max_steps=3, engine=engine)
+    >>> run.model.hash == bf.train(model, data, batch_size=4, max_steps=3, engine="exact").model.hash
+    True
+    """
+
+    def __init__(self, n_workers: int | None = None, engine=None, timeout: float | None = None):
+        self.n_workers = worker_count(n_workers)
+        super().__init__(engine, timeout, RANGES_PER_WORKER * self.n_workers)
+        pickled(self.engine)  # what cannot be sent is refused here, not in the middle of a run
+        self._crew = self._end = self._context = self._packed = None
+
+    def __reduce__(self):
+        """A copy has workers of its own."""
+        return Processes, (self.n_workers, self.engine, self.timeout)
+
+    def replies(self, job: Job, ranges: list):
+        """Ranges are handed out as workers come free."""
+        crew, context = self._ready(), self._pack(job)
+        deadline = None if self.timeout is None else time.monotonic() + self.timeout
+        b = job.batch
+        places = crew.memory.write([job.theta, job.frozen, b.x, b.labels, b.targets, job.records])
+        todo = deque(ranges)
+        while crew.members:
+            for member in [m for m in crew.members if m.range is None][: len(todo)]:
+                try:
+                    member.give(context, places, *todo.popleft())
+                except OSError:
+                    crew.bury(member)
+            if all(member.range is None for member in crew.members):
+                return
+            answering = crew.answers(deadline and max(0.0, deadline - time.monotonic()))
+            if not answering:
+                return
+            for member in answering:
+                yield from _answer(crew, member)
+
+    def _ready(self) -> Crew:
+        """This process's workers; a forked process has none of its parent's."""
+        if self._crew is None or self._crew.owner != os.getpid():
+            self._crew = Crew()
+            self._end = weakref.finalize(self, self._crew.end)
+        self._crew.ready(self.n_workers)
+        return self._crew
+
+    def _pack(self, job: Job) -> bytes:
+        """What workers keep from one job to the next."""
+        context = job.graph, job.loss
+        if self._context is None or any(new is not old for new, old in zip(context, self._context, strict=True)):
+            self._context, self._packed = context, pickle.dumps((self.engine, *context))
+        return self._packed
+
+    def close(self) -> None:
+        """End the workers; a later call starts new ones."""
+        if self._crew is not None:
+            self._end()
+            self._crew = None
+
+
+def _answer(crew: Crew, member):
+    """The reply of a worker: (start, losses), or nothing if it has died; its exception is raised."""
+    start, _ = member.range
+    try:
+        rows, error = member.take()
+    except (EOFError, OSError):
+        crew.bury(member)
+        return
+    if error is not None:
+        raise pickle.loads(error)
+    yield start, rows
