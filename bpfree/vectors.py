@@ -40,6 +40,8 @@ _ESTIMATORS = (
     ("layer", RGE(n_queries=1, mu=0.01, two_sided=False, grouping="layer")),
     ("gaussian", RGE(n_queries=2, mu=0.01, direction="gaussian", grouping="tensor")),
     ("sphere", RGE(n_queries=2, mu=2.0**-6, two_sided=False, direction="sphere", scale="dim")),
+    ("hadamard", RGE(n_queries=3, mu=2.0**-7, direction="hadamard", scale="dim")),
+    ("hadamard_layers", RGE(n_queries=2, mu=0.01, two_sided=False, direction="hadamard", grouping="layer")),
     ("sphere_layers", RGE(n_queries=1, mu=2.0**-6, direction="sphere", grouping="layer")),
     ("coordinates", CGE(fraction=0.06, mu=0.02, rescale=True)),
     ("coordinates_one_sided", CGE(fraction=0.04, two_sided=False)),

@@ -52,6 +52,7 @@ ESTIMATOR_SETTINGS = {
     "rge": _rge("rademacher"),
     "rge_gaussian": _rge("gaussian"),
     "rge_sphere": _rge("sphere"),
+    "rge_hadamard": _rge("hadamard"),
     "cge": [
         *(
             CGE(fraction, mu=0.02, two_sided=two_sided, rescale=two_sided == (fraction in (0.1, 0.9)))

@@ -22,7 +22,8 @@ UPDATE_KINDS = {row.name: row.settings for row in UPDATES if "lr" in {f.name for
 
 HELP = {
     "n_queries": "Directions a step and group.",
-    "direction": "What directions are drawn from: rademacher (signs, least memory), gaussian or sphere.",
+    "direction": "What directions are drawn from: rademacher (signs, least memory), hadamard (signs, orthogonal within "
+    "a step), gaussian or sphere.",
     "scale": "1, or dim: the estimate shortened by q / (q + d - 1), so that lr need not depend on q and d.",
     "fraction": "Share of the parameters probed in a step, others every time.",
     "rescale": "Divide by the fraction, so that the estimate is as long as the gradient.",
