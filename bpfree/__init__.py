@@ -27,6 +27,7 @@ _HOMES = {
     "Model": "bpfree.model",
     "RGE": "bpfree.estimators.rge",
     "CGE": "bpfree.estimators.cge",
+    "Hybrid": "bpfree.estimators.hybrid",
     "SGD": "bpfree.updates.sgd",
     "Momentum": "bpfree.updates.momentum",
     "SignSGD": "bpfree.updates.sign_sgd",

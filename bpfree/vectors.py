@@ -12,6 +12,7 @@ from bpfree import rng
 from bpfree.engines import ReferenceEngine
 from bpfree.engines.batch import make_batch
 from bpfree.estimators.cge import CGE
+from bpfree.estimators.hybrid import Hybrid
 from bpfree.estimators.rge import RGE
 from bpfree.exporters import model_source
 from bpfree.exporters.c_text import array, braces, float_literal
@@ -43,6 +44,8 @@ _ESTIMATORS = (
     ("hadamard", RGE(n_queries=3, mu=2.0**-7, direction="hadamard", scale="dim")),
     ("hadamard_layers", RGE(n_queries=2, mu=0.01, two_sided=False, direction="hadamard", grouping="layer")),
     ("sphere_layers", RGE(n_queries=1, mu=2.0**-6, direction="sphere", grouping="layer")),
+    ("hybrid", Hybrid(n_queries=23, mu=2.0**-7)),
+    ("hybrid_one_sided", Hybrid(n_queries=9, mu=0.01, two_sided=False)),
     ("coordinates", CGE(fraction=0.06, mu=0.02, rescale=True)),
     ("coordinates_one_sided", CGE(fraction=0.04, two_sided=False)),
 )

@@ -21,7 +21,7 @@ UPDATE_KINDS = {row.name: row.settings for row in UPDATES if "lr" in {f.name for
 """Settings classes by the name that the command line has for them; links without a rate have options of their own."""
 
 HELP = {
-    "n_queries": "Directions a step and group.",
+    "n_queries": "Directions a step and group; of hybrid directions and parameters a step in all.",
     "direction": "What directions are drawn from: rademacher (signs, least memory), hadamard (signs, orthogonal within "
     "a step), gaussian or sphere.",
     "scale": "1, or dim: the estimate shortened by q / (q + d - 1), so that lr need not depend on q and d.",
@@ -98,7 +98,7 @@ def training_options(command):
     """Adds the options of estimator and update to a command; `build` reads them."""
     made = [
         option("--estimator", type=click.Choice(list(ESTIMATOR_KINDS)), group=_ESTIMATOR_GROUP,
-               help="The method: rge random directions, cge one parameter at a time."),
+               help="The method: rge random directions, cge one parameter at a time, hybrid each where it is better."),
         *(_field_option(name, ESTIMATOR_KINDS, _ESTIMATOR_GROUP) for name in _fields(ESTIMATOR_KINDS)),
         *schedule_options("mu", _ESTIMATOR_GROUP),
         option("--update", type=click.Choice(list(UPDATE_KINDS)), group=_UPDATE_GROUP, help="The rule."),

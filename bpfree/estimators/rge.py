@@ -121,17 +121,20 @@ class RGE(Estimator):
 
     def gradient(self, graph, seed: int, step: int, coefficients) -> np.ndarray:
         """g (n_theta,) from coefficients (groups, queries): sum over ascending query of fl(c scale) u."""
-        row, real = DIRECTIONS[self.direction], coefficients.dtype.type
-        gradient = np.zeros(graph.n_theta, coefficients.dtype)
-        addresses = self._addresses(graph, seed, step)
+        gradient, addresses = np.zeros(graph.n_theta, coefficients.dtype), self._addresses(graph, seed, step)
         for group, own, where in zip(graph.groups(self.grouping), coefficients, addresses, strict=True):
-            parts = _moving(graph, group)
-            for i, (c, query, element) in enumerate(zip(own, *where, strict=True)):
-                weight = c * real(row.scale(parts, seed, step, query))
-                for part in parts:
-                    u, view = row.at(part, seed, step, query, element), gradient[part.range]
-                    view[...] = weight * u.astype(real) if i == 0 else view + weight * u.astype(real)
+            combine(gradient, self.direction, _moving(graph, group), seed, step, own, *where)
         return gradient
+
+
+def combine(gradient, direction: str, parts, seed: int, step: int, coefficients, queries, elements) -> None:
+    """Writes sum_i fl(c_i scale) u_i, i ascending, to the gradient's elements of these slices."""
+    row, real = DIRECTIONS[direction], gradient.dtype.type
+    for i, (c, query, element) in enumerate(zip(coefficients, queries, elements, strict=True)):
+        weight = c * real(row.scale(parts, seed, step, query))
+        for part in parts:
+            u, view = row.at(part, seed, step, query, element), gradient[part.range]
+            view[...] = weight * u.astype(real) if i == 0 else view + weight * u.astype(real)
 
 
 def _moving(graph, group) -> list:

@@ -92,6 +92,10 @@ class Estimator:
         """What every coefficient is multiplied by, the `scale` of `bpfree_trainer`."""
         return 1.0
 
+    def averages(self, graph):
+        """How many coefficients the mean is taken over that each is part of: a number, or one each."""
+        return self.averaged
+
     def work(self, graph, batch_size: int) -> int:
         """Floats of working memory on a device, as `bpfree_work_size` says."""
         return 0
@@ -131,7 +135,8 @@ class Estimator:
         real = values.dtype.type
         differences = values[0::2] - values[1::2] if self.two_sided else values[1:] - values[:1]
         width = real(2 if self.two_sided else 1) * real(self.mu_at(step))
-        share = real(1) / (width * real(values.shape[1] * self.averaged)) * real(np.float32(self.factor(graph)))
+        count = np.asarray(values.shape[1] * self.averages(graph), real)
+        share = real(1) / (width * count) * real(np.float32(self.factor(graph)))
         coefficients = running_sum(differences, axis=1) * share
         return Estimate(coefficients.reshape(self.record_shape(graph)), values, values.size)
 

@@ -8,21 +8,6 @@
 #include "clip.h"
 #include "differences.h"
 
-/* The loss at theta + step e_k. Of all probes only this one is put into theta
- * itself: a copy would double the RAM, and testing each read of a parameter for
- * being number k would cost every kernel. The element is put back by
- * assignment, which is exact where adding and subtracting is not, before
- * anything that can fail, so theta keeps its bits whatever happens. */
-static float loss_beside(const bpfree_trainer *t, const bpfree_context *c, uint32_t k, float step,
-                         const bpfree_target *target)
-{
-  const float kept = c->theta[k];
-  c->theta[k] = kept + step;
-  const float loss = bpfree_loss_at(t, c, c->theta, target);
-  c->theta[k] = kept;
-  return loss;
-}
-
 static int estimate(const bpfree_trainer *t, bpfree_context *c)
 {
   const uint32_t d = t->model->n_theta, n = t->n_queries;
@@ -34,8 +19,7 @@ static int estimate(const bpfree_trainer *t, bpfree_context *c)
     const float base = t->two_sided ? 0.0f : bpfree_loss_at(t, c, c->theta, &target);
     for (uint32_t i = 0; i < n; i++) {
       const uint32_t k = n == d ? i : bpfree_unpermute(BPFREE_DOMAIN_MASK, t->seed, c->step, d, i);
-      const float plus = loss_beside(t, c, k, mu, &target);
-      const float difference = plus - (t->two_sided ? loss_beside(t, c, k, -mu, &target) : base);
+      const float difference = bpfree_difference_beside(t, c, k, mu, base, &target);
       c->coefficients[i] = b ? c->coefficients[i] + difference : difference;
     }
   }

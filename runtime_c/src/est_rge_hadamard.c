@@ -26,16 +26,7 @@ static void gradient(const bpfree_trainer *t, uint32_t step, const float *weight
                      uint32_t n, float *g)
 {
   const bpfree_word *rows = (const bpfree_word *)(weights + t->n_queries);
-  const bpfree_probe probe = {t->seed, step, bpfree_stream(BPFREE_DOMAIN_PROBE, 0, 0), 0.0f, 0, 0, BPFREE_RADEMACHER, 0};
-  const uint32_t k = t->model->slices[slice].offset + block * BPFREE_BLOCK;
-  bpfree_signs signs;
-  bpfree_signs_start(&signs, &probe, &t->model->slices[slice], block);
-  for (uint32_t done = 0; done < n; done += 32) {
-    bpfree_signs_refill(&signs);
-    for (uint32_t query = 0; query < t->n_queries; query++)
-      bpfree_add_signs(g + done, n - done < 32 ? n - done : 32, weights[query],
-                       signs.word ^ bpfree_hadamard_word(rows[query].u, k + done), query == 0);
-  }
+  bpfree_hadamard_gradient(t, step, t->n_queries, weights, rows, slice, block, n, g);
 }
 
 static uint32_t work(const bpfree_trainer *t)

@@ -109,4 +109,22 @@ static inline void bpfree_add_signs(float *g, uint32_t n, float c, uint32_t word
     for (uint32_t k = 0; k < n; k++, word <<= 1) g[k] += bpfree_signed(c, word);
 }
 
+/* The same for q Hadamard directions: their signs are drawn once. */
+static inline void bpfree_hadamard_gradient(const bpfree_trainer *t, uint32_t step, uint32_t q,
+                                            const float *weights, const bpfree_word *rows, uint32_t slice,
+                                            uint32_t block, uint32_t n, float *g)
+{
+  const uint32_t stream = bpfree_stream(BPFREE_DOMAIN_PROBE, 0, 0);
+  const bpfree_probe probe = {t->seed, step, stream, 0.0f, 0, 0, BPFREE_RADEMACHER, 0};
+  const uint32_t k = t->model->slices[slice].offset + block * BPFREE_BLOCK;
+  bpfree_signs signs;
+  bpfree_signs_start(&signs, &probe, &t->model->slices[slice], block);
+  for (uint32_t done = 0; done < n; done += 32) {
+    bpfree_signs_refill(&signs);
+    for (uint32_t query = 0; query < q; query++)
+      bpfree_add_signs(g + done, n - done < 32 ? n - done : 32, weights[query],
+                       signs.word ^ bpfree_hadamard_word(rows[query].u, k + done), query == 0);
+  }
+}
+
 #endif

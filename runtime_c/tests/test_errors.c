@@ -35,6 +35,10 @@ static void estimators(void)
   ON(bpfree_est_rge_sphere, trainer.n_queries = 4097, BPFREE_ERR_ARG);
   ON(bpfree_est_rge_hadamard, context.work = NULL, BPFREE_ERR_ALIGN);
   ON(bpfree_est_rge_hadamard, trainer.n_queries = 4097, BPFREE_ERR_ARG);
+  ON(bpfree_est_hybrid, context.work = NULL, BPFREE_ERR_ALIGN);
+  ON(bpfree_est_hybrid, trainer.grouping = BPFREE_LAYER, BPFREE_ERR_ARG);
+  ON(bpfree_est_hybrid, trainer.n_queries = 1, BPFREE_ERR_ARG);
+  ON(bpfree_est_hybrid, trainer.n_queries = r.trainer.model->n_theta + 1, BPFREE_ERR_ARG);
   ON(bpfree_est_cge, context.work = NULL, BPFREE_OK);
   ON(bpfree_est_cge, trainer.grouping = BPFREE_LAYER, BPFREE_ERR_ARG);
   ON(bpfree_est_cge, trainer.n_queries = r.trainer.model->n_theta + 1, BPFREE_ERR_ARG);
