@@ -28,6 +28,7 @@ _HOMES = {
     "RGE": "bpfree.estimators.rge",
     "CGE": "bpfree.estimators.cge",
     "Hybrid": "bpfree.estimators.hybrid",
+    "CoordinateDescent": "bpfree.estimators.coordinate_descent",
     "SGD": "bpfree.updates.sgd",
     "Momentum": "bpfree.updates.momentum",
     "SignSGD": "bpfree.updates.sign_sgd",

@@ -12,6 +12,7 @@ from bpfree import rng
 from bpfree.engines import ReferenceEngine
 from bpfree.engines.batch import make_batch
 from bpfree.estimators.cge import CGE
+from bpfree.estimators.coordinate_descent import CoordinateDescent
 from bpfree.estimators.hybrid import Hybrid
 from bpfree.estimators.rge import RGE
 from bpfree.exporters import model_source
@@ -47,6 +48,7 @@ _ESTIMATORS = (
     ("hybrid", Hybrid(n_queries=23, mu=2.0**-7)),
     ("hybrid_one_sided", Hybrid(n_queries=9, mu=0.01, two_sided=False)),
     ("coordinates", CGE(fraction=0.06, mu=0.02, rescale=True)),
+    ("coordinate_descent", CoordinateDescent(fraction=0.05, mu=0.02)),
     ("coordinates_one_sided", CGE(fraction=0.04, two_sided=False)),
 )
 

@@ -9,6 +9,7 @@ import numpy as np
 from bpfree import native, rng
 from bpfree.engines import CompiledEngine, ReferenceEngine
 from bpfree.estimators.cge import CGE
+from bpfree.estimators.coordinate_descent import CoordinateDescent
 from bpfree.estimators.hybrid import Hybrid
 from bpfree.estimators.rge import RGE
 from bpfree.estimators.table import GROUPINGS
@@ -65,6 +66,11 @@ ESTIMATOR_SETTINGS = {
     "hybrid": [
         *(Hybrid(n, mu=0.02, two_sided=two_sided) for n in (11, 30, 70, 5000) for two_sided in (True, False)),
         Hybrid(20, mu=linear_decay(0.1, steps=3, end=0.01)),
+    ],
+    "coordinate_descent": [
+        CoordinateDescent(),
+        CoordinateDescent(0.1, mu=0.1),
+        CoordinateDescent(1.0, mu=linear_decay(0.1, steps=20, end=0.01)),
     ],
 }
 """Settings to try, by row of the table of estimators."""

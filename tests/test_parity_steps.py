@@ -19,6 +19,7 @@ from bpfree.directions.rademacher import draw as direction
 from bpfree.engines import ReferenceEngine
 from bpfree.engines.batch import Batch
 from bpfree.errors import NumericError
+from bpfree.estimators.coordinate_descent import CoordinateDescent
 from bpfree.layers import assemble, initial_parameters
 from bpfree.native.model import NativeModel
 from bpfree.native.trainer import NativeTrainer
@@ -86,7 +87,8 @@ def test_estimates(estimator, frozen):
     step = 7
     batch = Batch(x, labels).take(trainer.indices(step, N))
     expected = trainer.estimate(ReferenceEngine(exact=True), theta, batch, step)
-    assert expected.finite and expected.n_evaluations == trainer.evaluations
+    assert expected.finite and expected.n_evaluations <= trainer.evaluations
+    assert expected.n_evaluations == trainer.evaluations or type(estimator) is CoordinateDescent
     for name in ENGINES[1:]:
         estimate = trainer.estimate(make_engine(name), theta, batch, step)
         assert_same_bits(estimate.losses, expected.losses)

@@ -3,8 +3,8 @@
 
 from __future__ import annotations
 
-from bpfree.estimators import cge, hybrid, rge
+from bpfree.estimators import cge, coordinate_descent, hybrid, rge
 from bpfree.registry import Table
 
-ESTIMATORS = Table("estimators", [*rge.ROWS, cge.ROW, hybrid.ROW])
+ESTIMATORS = Table("estimators", [*rge.ROWS, cge.ROW, hybrid.ROW, coordinate_descent.ROW])
 """Joined with the C side by the generated estimators.gen.def."""

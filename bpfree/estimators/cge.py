@@ -9,14 +9,35 @@ from functools import lru_cache
 import numpy as np
 
 from bpfree import rng
-from bpfree.errors import check_choice, check_finite
+from bpfree.errors import check_choice, check_share_of_all
 from bpfree.estimators.table import Estimator, EstimatorRow
 from bpfree.probes import records
 from bpfree.schedules.table import Schedule, check_radius
 
 
+class Coordinates(Estimator):
+    """A share of the coordinates of theta, drawn anew every step: `fraction` of them."""
+
+    direction = "coordinate"
+
+    def record_shape(self, graph) -> tuple[int, int]:
+        """(1, n)."""
+        return 1, max(1, round(float(self.fraction) * graph.n_theta))
+
+    def coordinates(self, graph, seed: int, step: int) -> np.ndarray:
+        """Elements of theta (n,) probed at a step: number i is the k with P(k) = i; all in order if n = d."""
+        d, (_, n) = graph.n_theta, self.record_shape(graph)
+        return np.arange(d, dtype=np.uint32) if n == d else _order(seed, step, d)[:n]
+
+    def gradient(self, graph, seed: int, step: int, coefficients) -> np.ndarray:
+        """g (n_theta,): each coefficient at its coordinate, 0 elsewhere."""
+        gradient = np.zeros(graph.n_theta, coefficients.dtype)
+        gradient[self.coordinates(graph, seed, step)] = coefficients[0]
+        return gradient
+
+
 @dataclass(frozen=True)
-class CGE(Estimator):
+class CGE(Coordinates):
     """Coordinate-wise gradient estimation (Kiefer and Wolfowitz, 1952; sparse: Chen et al., DeepZero, ICLR 2024).
 
     two-sided: g_k = [L(theta + mu e_k) - L(theta - mu e_k)] / (2 mu),   2 n evaluations
@@ -42,38 +63,20 @@ class CGE(Estimator):
     two_sided: bool = True
     rescale: bool = False
 
-    direction = "coordinate"
-
     def __post_init__(self):
-        if not 0.0 < check_finite("fraction", self.fraction) <= 1.0:
-            raise ValueError(f"fraction: expected a number in (0, 1], got {self.fraction!r}")
+        check_share_of_all("fraction", self.fraction)
         check_radius("mu", self.mu)
         check_choice("two_sided", self.two_sided, (True, False))
         check_choice("rescale", self.rescale, (True, False))
-
-    def record_shape(self, graph) -> tuple[int, int]:
-        """(1, n)."""
-        return 1, max(1, round(float(self.fraction) * graph.n_theta))
 
     def factor(self, graph) -> float:
         """1, or d / n."""
         return graph.n_theta / self.record_shape(graph)[1] if self.rescale else 1.0
 
-    def coordinates(self, graph, seed: int, step: int) -> np.ndarray:
-        """Elements of theta (n,) probed at a step: number i is the k with P(k) = i; all in order if n = d."""
-        d, (_, n) = graph.n_theta, self.record_shape(graph)
-        return np.arange(d, dtype=np.uint32) if n == d else _order(seed, step, d)[:n]
-
     def points(self, graph, seed: int, step: int) -> np.ndarray:
         """One element of theta each."""
         elements = self.coordinates(graph, seed, step)
         return records(len(elements), self.direction, seed, step, element=elements)
-
-    def gradient(self, graph, seed: int, step: int, coefficients) -> np.ndarray:
-        """g (n_theta,): each coefficient at its coordinate, 0 elsewhere."""
-        gradient = np.zeros(graph.n_theta, coefficients.dtype)
-        gradient[self.coordinates(graph, seed, step)] = coefficients[0]
-        return gradient
 
 
 @lru_cache(maxsize=2)

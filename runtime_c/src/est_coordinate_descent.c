@@ -1,0 +1,82 @@
+/* SPDX-License-Identifier: MIT */
+/* Coordinate descent: for each of n_queries elements of theta in turn a step mu
+ * up is tried, then one down; the first that lowers the loss of the minibatch is
+ * kept while the next elements are tried. Coefficients: minus the move, or 0. */
+#include "coordinates.h"
+
+/* The losses of the minibatch at context->theta. */
+static int losses(const bpfree_trainer *t, const bpfree_context *c, float *values)
+{
+  for (uint32_t b = 0; b < t->batch; b++) {
+    bpfree_target target;
+    const int status = bpfree_read_sample(t, c, b, &target);
+    if (status) return status;
+    values[b] = bpfree_loss_at(t, c, c->theta, &target);
+  }
+  return BPFREE_OK;
+}
+
+/* The sum of differences, not the difference of sums, which would be noisier. */
+static int lower(const float *trial, const float *now, uint32_t n)
+{
+  float sum = trial[0] - now[0];
+  for (uint32_t b = 1; b < n; b++) sum += trial[b] - now[b];
+  return sum < 0.0f;
+}
+
+/* Tries element k, whose value was `kept`; `now` and `trial` change places where a move is kept. */
+static int try_both(const bpfree_trainer *t, bpfree_context *c, uint32_t k, float mu, float **now, float **trial)
+{
+  const float kept = c->theta[k];
+  for (uint32_t side = 0; side < 2; side++) {
+    c->theta[k] = side ? kept - mu : kept + mu;
+    const int status = losses(t, c, *trial);
+    if (status == BPFREE_OK && lower(*trial, *now, t->batch)) {
+      float *const old = *now;
+      *now = *trial;
+      *trial = old;
+      return BPFREE_OK;
+    }
+    c->theta[k] = kept;
+    if (status) return status;
+  }
+  return BPFREE_OK;
+}
+
+/* Moves are made in theta itself, as the next trials start from them; the first
+ * values wait in the coefficients' room, and are put back whatever happens. */
+static int estimate(const bpfree_trainer *t, bpfree_context *c)
+{
+  const float mu = bpfree_mu(t, c->step);
+  float *now = c->work, *trial = c->work + t->batch, sum = 0.0f;
+  int status = losses(t, c, now);
+  if (status) return status;
+  for (uint32_t b = 0; b < t->batch; b++) sum += now[b];
+  uint32_t n = 0;
+  if (sum - sum == 0.0f)
+    while (n < t->n_queries && status == BPFREE_OK) {
+      const uint32_t k = bpfree_coordinate(t, c->step, n);
+      c->coefficients[n++] = c->theta[k];
+      status = try_both(t, c, k, mu, &now, &trial);
+    }
+  for (uint32_t i = 0; i < n; i++) {
+    const uint32_t k = bpfree_coordinate(t, c->step, i);
+    const float kept = c->coefficients[i], moved = c->theta[k];
+    c->theta[k] = kept;
+    c->coefficients[i] = moved > kept ? -mu : moved < kept ? mu : 0.0f;
+  }
+  for (uint32_t i = n; i < t->n_queries; i++) c->coefficients[i] = sum - sum; /* not finite: no update */
+  return status;
+}
+
+static uint32_t work(const bpfree_trainer *t)
+{
+  return 2 * t->batch;
+}
+
+const bpfree_estimator bpfree_est_coordinate_descent = {
+    .estimate = estimate,
+    .gradient = bpfree_coordinate_gradient,
+    .check = bpfree_check_coordinates,
+    .work = work,
+};
