@@ -42,6 +42,7 @@ FLOORS = [
     ["plan"],
     ["keeper"],
     ["training"],
+    ["phases"],
     ["floors"],
     ["sklearn"],
     ["datasets"],

@@ -74,17 +74,17 @@ class CoordinateDescent(Coordinates):
         elements = self.coordinates(graph, trainer.seed, step)
         now, coefficients = losses(0, 0), np.zeros(len(elements), np.float32)
         seen = [now]
-        with np.errstate(over="ignore", invalid="ignore"):  # a loss that is not finite is a result: Estimate.finite
-            total = running_sum(now)
-            if not np.isfinite(total):
-                return Estimate(np.full((1, len(elements)), np.nan), now[None], now.size)
-            for i, k in enumerate(elements):
-                for move in (mu, -mu):
-                    trial = losses(move, k)
-                    seen.append(trial)
-                    if running_sum(trial - now) < 0:
-                        now, at[k], coefficients[i] = trial, at[k] + at.dtype.type(move), -move
-                        break
+        for i, k in enumerate(elements):
+            for move in (mu, -mu):
+                seen.append(trial := losses(move, k))
+                with np.errstate(over="ignore", invalid="ignore"):
+                    change = running_sum(trial - now)
+                if not np.isfinite(change):  # a loss that is not finite is a result: Estimate.finite
+                    coefficients[:] = np.nan
+                    return Estimate(coefficients[None], np.stack(seen), now.size * len(seen))
+                if change < 0:
+                    now, at[k], coefficients[i] = trial, at[k] + at.dtype.type(move), -move
+                    break
         return Estimate(coefficients[None], np.stack(seen), now.size * len(seen))
 
 

@@ -18,7 +18,7 @@ import bpfree
 
 GROUPS = {
     "model": ("bpfree.layers", "bpfree.model", "bpfree.graph"),
-    "training": ("bpfree.training", "bpfree.run", "bpfree.trainer", "bpfree.journal"),
+    "training": ("bpfree.training", "bpfree.phases", "bpfree.run", "bpfree.trainer", "bpfree.journal"),
     "estimators": ("bpfree.estimators",),
     "updates": ("bpfree.updates",),
     "schedules": ("bpfree.schedules",),

@@ -16,12 +16,16 @@ static int losses(const bpfree_trainer *t, const bpfree_context *c, float *value
   return BPFREE_OK;
 }
 
-/* The sum of differences, not the difference of sums, which would be noisier. */
-static int lower(const float *trial, const float *now, uint32_t n)
+/* The losses at context->theta, and by how much their sum differs from that of
+ * `now`: the sum of differences, not the difference of sums, which would be noisier. */
+static int compare(const bpfree_trainer *t, const bpfree_context *c, const float *now, float *trial, float *change)
 {
+  const int status = losses(t, c, trial);
+  if (status) return status;
   float sum = trial[0] - now[0];
-  for (uint32_t b = 1; b < n; b++) sum += trial[b] - now[b];
-  return sum < 0.0f;
+  for (uint32_t b = 1; b < t->batch; b++) sum += trial[b] - now[b];
+  *change = sum;
+  return sum - sum == 0.0f ? BPFREE_OK : BPFREE_ERR_NUMERIC;
 }
 
 /* Tries element k, whose value was `kept`; `now` and `trial` change places where a move is kept. */
@@ -29,9 +33,10 @@ static int try_both(const bpfree_trainer *t, bpfree_context *c, uint32_t k, floa
 {
   const float kept = c->theta[k];
   for (uint32_t side = 0; side < 2; side++) {
+    float change;
     c->theta[k] = side ? kept - mu : kept + mu;
-    const int status = losses(t, c, *trial);
-    if (status == BPFREE_OK && lower(*trial, *now, t->batch)) {
+    const int status = compare(t, c, *now, *trial, &change);
+    if (status == BPFREE_OK && change < 0.0f) {
       float *const old = *now;
       *now = *trial;
       *trial = old;
@@ -48,24 +53,20 @@ static int try_both(const bpfree_trainer *t, bpfree_context *c, uint32_t k, floa
 static int estimate(const bpfree_trainer *t, bpfree_context *c)
 {
   const float mu = bpfree_mu(t, c->step);
-  float *now = c->work, *trial = c->work + t->batch, sum = 0.0f;
+  float *now = c->work, *trial = c->work + t->batch;
   int status = losses(t, c, now);
-  if (status) return status;
-  for (uint32_t b = 0; b < t->batch; b++) sum += now[b];
   uint32_t n = 0;
-  if (sum - sum == 0.0f)
-    while (n < t->n_queries && status == BPFREE_OK) {
-      const uint32_t k = bpfree_coordinate(t, c->step, n);
-      c->coefficients[n++] = c->theta[k];
-      status = try_both(t, c, k, mu, &now, &trial);
-    }
+  while (n < t->n_queries && status == BPFREE_OK) {
+    const uint32_t k = bpfree_coordinate(t, c->step, n);
+    c->coefficients[n++] = c->theta[k];
+    status = try_both(t, c, k, mu, &now, &trial);
+  }
   for (uint32_t i = 0; i < n; i++) {
     const uint32_t k = bpfree_coordinate(t, c->step, i);
     const float kept = c->coefficients[i], moved = c->theta[k];
     c->theta[k] = kept;
     c->coefficients[i] = moved > kept ? -mu : moved < kept ? mu : 0.0f;
   }
-  for (uint32_t i = n; i < t->n_queries; i++) c->coefficients[i] = sum - sum; /* not finite: no update */
   return status;
 }
 
