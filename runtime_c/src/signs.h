@@ -18,7 +18,7 @@ typedef struct bpfree_signs {
   uint32_t other; /* second word of the block, while fresh */
   uint32_t fresh;
   uint32_t row;   /* of the Hadamard matrix; row 0 is all plus */
-  uint32_t k;     /* its column for the next word: elements of theta are counted */
+  uint32_t k;     /* its column for the next block: elements of theta are counted */
 } bpfree_signs;
 
 static inline void bpfree_signs_start(bpfree_signs *signs, const bpfree_probe *probe,
@@ -36,30 +36,10 @@ static inline void bpfree_signs_start(bpfree_signs *signs, const bpfree_probe *p
   signs->k = slice->offset + block * BPFREE_BLOCK;
 }
 
-/* All bits set where x has an odd number of them. */
-static inline uint32_t bpfree_if_odd(uint32_t x)
-{
-  x ^= x >> 16;
-  x ^= x >> 8;
-  x ^= x >> 4;
-  return 0u - (0x6996u >> (x & 15u) & 1u);
-}
-
-/* Columns k .. k + 31 of a row of the Hadamard matrix, the entry at column c
- * minus where row & c has an odd number of bits: within 32 columns that start at
- * a multiple of 32 the lower five bits make the pattern, the others its sign. */
-static inline uint32_t bpfree_hadamard_word(uint32_t row, uint32_t k)
-{
-  uint32_t pattern = 0;
-  if (row & 1u) pattern ^= 0x55555555u;
-  if (row & 2u) pattern ^= 0x33333333u;
-  if (row & 4u) pattern ^= 0x0f0f0f0fu;
-  if (row & 8u) pattern ^= 0x00ff00ffu;
-  if (row & 16u) pattern ^= 0x0000ffffu;
-  const uint32_t past = k & 31u, first = pattern ^ bpfree_if_odd(row & (k - past));
-  if (past == 0) return first;
-  return first << past | (pattern ^ bpfree_if_odd(row & (k - past + 32u))) >> (32u - past);
-}
+/* Columns k .. k + 31 of a row of the Hadamard matrix, the entry at column c minus
+ * where row & c has an odd number of bits. A call, in rng.c: inlined it would
+ * cost every reader of signs registers, and most have no row. */
+uint32_t bpfree_hadamard_word(uint32_t row, uint32_t k);
 
 static inline void bpfree_signs_refill(bpfree_signs *signs)
 {
@@ -71,14 +51,15 @@ static inline void bpfree_signs_refill(bpfree_signs *signs)
     const uint32_t key[2] = {signs->seed, signs->step}, counter[2] = {signs->block, signs->stream};
     uint32_t out[2];
     bpfree_threefry(key, counter, out);
+    if (signs->row) {
+      out[0] ^= bpfree_hadamard_word(signs->row, signs->k);
+      out[1] ^= bpfree_hadamard_word(signs->row, signs->k + 32);
+      signs->k += 64;
+    }
     signs->block++;
     signs->word = out[0];
     signs->other = out[1];
     signs->fresh = 1;
-  }
-  if (signs->row) {
-    signs->word ^= bpfree_hadamard_word(signs->row, signs->k);
-    signs->k += 32;
   }
   signs->left = 32;
 }
