@@ -48,6 +48,8 @@ _HOMES = {
     "AskTell": "bpfree.estimators.asktell",
     "minimize": "bpfree.minimization",
     "train": "bpfree.training",
+    "calibrate": "bpfree.calibration",
+    "Calibration": "bpfree.calibration",
     "fit_head": "bpfree.heads",
     "Run": "bpfree.run",
     "Trainer": "bpfree.trainer",
