@@ -50,6 +50,8 @@ _HOMES = {
     "train": "bpfree.training",
     "calibrate": "bpfree.calibration",
     "Calibration": "bpfree.calibration",
+    "diagnose": "bpfree.diagnostics",
+    "Diagnosis": "bpfree.diagnostics",
     "fit_head": "bpfree.heads",
     "Run": "bpfree.run",
     "Trainer": "bpfree.trainer",

@@ -11,7 +11,6 @@ from pathlib import Path
 import click
 
 from bpfree.cli import calibration
-from bpfree.cli.calibration import calibrated
 from bpfree.cli.commands import INTERRUPTED, Command, Failure, option, usage
 from bpfree.cli.networks import NETWORKS
 from bpfree.cli.recipes import help_rows, recipe
@@ -137,8 +136,10 @@ class _Plan:
         self.budget = {name: given[name] for name in _BUDGETS if given[name] is not None}
         self.budget = self.budget or {name: defaults[name] for name in _BUDGETS if name in defaults}
         self.estimator, self.update = build(given, defaults, self.plan_steps, self.layer_shares)
-        settings = {"loss": self.loss, "estimator": self.estimator, "update": self.update}
-        self.found = calibrated(given, self.model, data.splits["train"], batch_size=self.batch_size, **settings)
+        self.found = calibration.calibrated(
+            given, self.model, data.splits["train"], loss=self.loss, estimator=self.estimator, update=self.update,
+            batch_size=self.batch_size,
+        )  # fmt: skip
         if self.found:
             self.estimator, self.update = self.found.estimator, self.found.update
         self.out = given["out"] or Path(f"bpfree-{data.name}.npz")
