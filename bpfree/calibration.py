@@ -283,7 +283,8 @@ def _floor(lr: float) -> float:
 
 def _fewer(estimator, graph):
     """The same estimator with no more than PROBES directions or coordinates."""
-    least = {"n_queries": lambda own: min(own, PROBES), "fraction": lambda own: min(own, PROBES / graph.n_theta)}
+    n = max(PROBES, len(graph.slices))  # some estimators want one for each parameter tensor
+    least = {"n_queries": lambda own: min(own, n), "fraction": lambda own: min(own, n / graph.n_theta)}
     own = {field.name for field in fields(estimator)}
     return replace(estimator, **{name: rule(getattr(estimator, name)) for name, rule in least.items() if name in own})
 

@@ -8,19 +8,20 @@ import click
 from bpfree.cli.commands import Failure, usage
 
 
-def calibrated(given: dict, model, data, **settings):
-    """The Calibration, or None where it is not asked for. A resumed run finds the same again."""
+def calibrated(given: dict, data, plan):
+    """The Calibration of a run that is planned; when it is resumed, the same is found again."""
     from bpfree.calibration import calibrate
     from bpfree.errors import NumericError
 
-    if not given["calibrate"]:
-        return None
     for name in ("mu", "lr"):
         if given[name] is not None:
             raise click.UsageError(f"--{name}, --calibrate: expected one of them, got both")
     try:
         with usage(x="data", y="data"):
-            return calibrate(model, data, engine=given["engine"], seed=given["seed"], **settings)
+            return calibrate(
+                plan.model, data.splits["train"], loss=plan.loss, estimator=plan.estimator, update=plan.update,
+                batch_size=plan.batch_size, engine=given["engine"], seed=given["seed"],
+            )  # fmt: skip
     except NumericError as error:
         raise Failure(str(error)) from None
 

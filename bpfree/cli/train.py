@@ -136,12 +136,8 @@ class _Plan:
         self.budget = {name: given[name] for name in _BUDGETS if given[name] is not None}
         self.budget = self.budget or {name: defaults[name] for name in _BUDGETS if name in defaults}
         self.estimator, self.update = build(given, defaults, self.plan_steps, self.layer_shares)
-        self.found = calibration.calibrated(
-            given, self.model, data.splits["train"], loss=self.loss, estimator=self.estimator, update=self.update,
-            batch_size=self.batch_size,
-        )  # fmt: skip
-        if self.found:
-            self.estimator, self.update = self.found.estimator, self.found.update
+        self.found = calibration.calibrated(given, data, self) if given["calibrate"] else None
+        self.estimator, self.update = (self.found or self).estimator, (self.found or self).update
         self.out = given["out"] or Path(f"bpfree-{data.name}.npz")
         self.journal_every = given["journal_every"]
         if given["journal"] is not None and self.journal_every is None and _row(self.estimator).journal == "SNAPSHOT":
@@ -312,8 +308,7 @@ class _Plan:
         return {
             "model": self.given["layers"] or self.given["model"] or recipe(self.data.name)["model"],
             "loss": self.loss,
-            "estimator": repr(self.estimator),
-            "update": repr(self.update),
+            **{what: repr(getattr(self, what)) for what in ("estimator", "update")},
             "calibration": calibration.document(self.found),
             "batch_size": self.batch_size,
             **dict.fromkeys(_BUDGETS),
