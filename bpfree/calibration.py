@@ -316,7 +316,9 @@ def _advice(bench: _Bench, radii, mu: float, rates, lr) -> str:
         return f"no mu below {_power(RADII[0])} changed the loss: {where}"
     parts = []
     if row.change > NOISY:
-        seen = "" if row.ulps is None else f"|L+ - L-| is {row.ulps:,.0f} ulp of a loss of {bench.loss:.3g}: "
+        seen = ""
+        if row.ulps is not None:
+            seen = f"|L+ - L-| is {row.ulps:,.{int(row.ulps < 10)}f} ulp of a loss of {bench.loss:.3g}: "
         parts.append(
             f"{seen}halving the best mu changes the estimate by {row.change:.0%}, as the difference drowns in rounding "
             "or the loss is rough; scale the targets, subtract their mean, or take larger batches"

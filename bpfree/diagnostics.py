@@ -66,9 +66,9 @@ class Diagnosis:
 
     def __str__(self) -> str:
         cost = f"{self.steps} estimates of one minibatch, {self.forwards:,.0f} forwards each"
-        head = f"{self.estimator}, {self.tier}, {cost}"
+        head = f"{self.estimator}, {self.tier}\n{cost},"
         width = max(len(row.name) for row in (self.total, *self.groups))
-        lines = [head, f"against {self.reference}", ""]
+        lines = [f"{head} against {type(self.reference).__name__} at {self.total.looked_at:,} coordinates", ""]
         lines.append(f"{'':{width}}  coordinates      cosine  of mean  |g|/|r|    slope   variance")
         for row in (*self.groups, self.total):
             share = f"{row.looked_at:,}/{row.size:,}"
