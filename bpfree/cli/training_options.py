@@ -25,6 +25,8 @@ HELP = {
     "n_queries": "Directions a step and group.",
     "direction": "What directions are drawn from: rademacher (signs, least memory), gaussian or sphere.",
     "scale": "1, or dim: the estimate shortened by q / (q + d - 1), so that lr need not depend on q and d.",
+    "combine": "How differences along directions are combined: mean, or least_squares, which pays from a query to four "
+    "parameters on (not on a device).",
     "fraction": "Share of the parameters probed in a step, others every time.",
     "head": "Derivatives by the scores: exact, in closed form, or probe, by differences.",
     "rescale": "Divide by the fraction, so that the estimate is as long as the gradient.",
