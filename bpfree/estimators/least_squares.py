@@ -15,7 +15,7 @@ _MOST = 1 << 20
 """Elements of directions held at once."""
 
 _SINGULAR = 1e-10
-"""A direction whose square loses more than this share to the ones before it may depend on them."""
+"""Directions of which less than this share of the square is left beside the others depend on them."""
 
 
 def combine(graph, direction: str, seed: int, step: int, derivatives) -> np.ndarray:
@@ -34,7 +34,7 @@ def combine(graph, direction: str, seed: int, step: int, derivatives) -> np.ndar
         solved = linalg.cho_solve((factor, True), derivatives, check_finite=False)
         return solved * (d / len(derivatives))
     values, vectors = linalg.eigh(products, check_finite=False)
-    kept = values > values[-1] * len(values) * np.finfo(np.float64).eps
+    kept = values > values[-1] * _SINGULAR
     vectors = vectors[:, kept]
     return vectors @ ((derivatives @ vectors) / values[kept]) * (d / max(1, kept.sum()))
 
