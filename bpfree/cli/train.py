@@ -135,7 +135,7 @@ class _Plan:
         self.estimator, self.update = build(given, defaults, self.plan_steps, self.layer_shares)
         self.out = given["out"] or Path(f"bpfree-{data.name}.npz")
         self.journal_every = given["journal_every"]
-        if given["journal"] is not None and self.journal_every is None and _journal_kind(self.estimator) == "SNAPSHOT":
+        if given["journal"] is not None and self.journal_every is None and _row(self.estimator).journal == "SNAPSHOT":
             self.journal_every = SNAPSHOTS
         if given["patience"] is not None and "validation" not in data.splits:
             raise click.UsageError("--patience: expected a validation split, or --validation above 0, to go by")
@@ -204,7 +204,7 @@ class _Plan:
             [
                 f"data     {self.data.name}: {sizes}",
                 f"network  {self.model!r}",
-                f"method   {self.estimator}, {self.update}",
+                f"method   {self.estimator} ({_row(self.estimator).tier}), {self.update}",
                 f"run      {self.loss}, batch_size {self.batch_size}, {budget}, seed {self.given['seed']}",
             ]
         )
@@ -365,11 +365,11 @@ class _Plan:
         return shlex.join(["bpfree", *typed, *([] if "--resume" in typed else ["--resume"])])
 
 
-def _journal_kind(estimator) -> str:
-    """What a journal of this estimator is made of: SCALARS or SNAPSHOT."""
+def _row(estimator):
+    """The estimator's row of its table: kind of journal, tier."""
     from bpfree.estimators import ESTIMATORS
 
-    return ESTIMATORS.of(estimator).journal
+    return ESTIMATORS.of(estimator)
 
 
 def _refuse_pairs(given: dict, *pairs) -> None:
