@@ -88,6 +88,11 @@ class Run:
         return self.forwards * self.model.macs
 
     @property
+    def tier(self) -> str:
+        """What its estimator looks at: "black-box" (losses alone) or "layer-access"."""
+        return self.trainer.rows["estimator"].tier
+
+    @property
     def metric(self) -> str:
         """What validation measures."""
         return "accuracy" if self.trainer.loss.labels else "loss"
@@ -118,7 +123,7 @@ class Run:
         return "\n".join(
             [
                 *lines,
-                f"forwards {self.forwards:,} ({self.macs:,} MACs), {self.evaluations:,} loss evaluations",
+                f"forwards {self.forwards:,} ({self.macs:,} MACs), {self.evaluations:,} loss evaluations, {self.tier}",
                 f"time {self.seconds:.1f} s{rate}, memory: {arrays}{peak}",
                 f"theta {self.model.hash}, outcome: {self.outcome}",
             ]

@@ -415,3 +415,19 @@ def test_ratios_are_computed_of_the_model_and_the_data():
     assert "ratios='erk'" in document(*common, "--ratios", "erk")["settings"]["estimator"]
     assert run("train", *common[:5], "--ratios", "grasp").exit_code == 2  # of all coordinates
     assert run("train", "digits", "--ratios", "grasp").exit_code == 2  # of rge
+
+
+def test_calibrate_is_that_of_python():
+    arguments = ("--calibrate", "--estimator", "unitwise", "--epochs", "1", "--no-floor", "--seed", "4")
+    result = json.loads(run("train", "digits", *arguments, "--json", "-").stdout)
+    model = bf.Sequential(64, [bf.Linear(32), bf.ReLU(), bf.Linear(10)], seed=4)
+    found = bf.calibrate(model, DIGITS.train, estimator=bf.UnitWise(), update=bf.Adam(), seed=4)
+    settings = result["settings"]
+    assert (settings["estimator"], settings["update"]) == (repr(found.estimator), repr(found.update))
+    assert settings["calibration"] == {"mu": found.mu, "lr": found.lr, "forwards": found.forwards, "advice": ""}
+
+
+@pytest.mark.parametrize("name", ["mu", "lr"])
+def test_calibrate_or_a_number(name):
+    result = run("train", "digits", "--calibrate", f"--{name}", "0.1")
+    assert result.exit_code == 2 and f"--{name}, --calibrate: expected one of them, got both" in result.stderr

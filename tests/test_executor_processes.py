@@ -253,6 +253,7 @@ def test_a_forked_process_has_workers_of_its_own(two):
 
 PROGRAM = """
 import os, signal, sys
+signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's background jobs ignore it
 sys.path.insert(0, {tests!r})
 import bpfree as bf
 from executor_fakes import train
@@ -282,10 +283,14 @@ def test_nothing_is_left_however_a_program_ends(how, tmp_path):
         env={**os.environ, "TMPDIR": str(tmp_path)},
     )  # fmt: skip
     workers = [int(pid) for pid in program.stdout.readline().split()]
-    assert len(workers) == 2
-    if how == "interrupt the group":  # as a terminal does
-        os.killpg(program.pid, signal.SIGINT)
-    _, errors = program.communicate(timeout=60)
+    try:
+        assert len(workers) == 2
+        if how == "interrupt the group":  # as a terminal does
+            os.killpg(program.pid, signal.SIGINT)
+        _, errors = program.communicate(timeout=60)
+    except BaseException:
+        os.killpg(program.pid, signal.SIGKILL)
+        raise
     assert program.returncode == {"kill": -9, "exit": 3, "exception": 1}.get(how, -2)
     assert errors.count("Traceback") == (how not in ("kill", "exit")) and "resource_tracker" not in errors
     wait_until(lambda: not any(map(alive, workers)))

@@ -41,7 +41,7 @@ FLOORS = [
     ["run"],
     ["checkpoint"],
     ["plan"],
-    ["ratios"],
+    ["ratios", "calibration", "diagnostics"],
     ["keeper"],
     ["training"],
     ["heads"],

@@ -1,5 +1,7 @@
 """The layer-access estimators against automatic differentiation: direction, norm, cost, parity, errors."""
 
+import pickle
+
 import graph_oracle
 import numpy as np
 import pytest
@@ -142,6 +144,20 @@ def test_engines_agree_bit_for_bit(name, loss, estimator):
         assert_same_bits(result.coefficients, expected.coefficients)
         assert_same_bits(result.losses, expected.losses)
         assert result.forwards == expected.forwards
+
+
+@pytest.mark.parametrize("name", ["one hidden layer", "tensor trains"])
+def test_with_blas_the_compiled_engine_looks_as_the_reference_does(name):
+    graph, theta, constants = network(name)
+    engine = bf.CompiledEngine(blas=True)
+    trainer = Trainer(graph, constants, "mse", bf.UnitWise(), bf.Adam(0.1), batch_size=N, seed=3)
+    batch = Batch(floats(7, N, graph.input.size), **TARGETS)
+    ours, reference = (trainer.estimate(e, theta, batch, 0).coefficients for e in (engine, ReferenceEngine()))
+    assert_same_bits(ours, reference)
+    state = trainer.initial_state(theta)
+    assert_same_bits(*(e.apply(trainer, theta, state, 0, ours)[0] for e in (engine, make_engine("exact"))))
+    assert engine.name != bf.CompiledEngine().name  # a checkpoint of one is not gone on with by the other
+    assert pickle.loads(pickle.dumps(engine)).blas
 
 
 def test_float32_error_of_the_shared_exponentials():

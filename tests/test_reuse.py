@@ -203,7 +203,7 @@ MODELS = {
     "skips": bf.Sequential(9, [bf.Linear(6), bf.Residual(bf.Linear(6), bf.Sin(), bf.Linear(6)), bf.Linear(3)]),
 }
 ROWS = ("rge", "rge_gaussian", "rge_sphere", "rge_hadamard", "cge", "hybrid")
-SETTINGS = [settings for row in ROWS for settings in ESTIMATOR_SETTINGS[row]]
+SETTINGS = [s for row in ROWS for s in ESTIMATOR_SETTINGS[row]]
 
 
 @pytest.mark.parametrize("settings", SETTINGS, ids=show)

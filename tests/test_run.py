@@ -181,7 +181,8 @@ def test_summary():
     text = run.summary()
     for part in (
         "steps 8, loss ", f"validation accuracy {run.history[-1].value:.4f} after step 8, best {run.best.value:.4f} ",
-        "forwards 320 (17,920 MACs), 32 loss evaluations", "steps/s)", "parameters 264 B, state 536 B, data 1.92 KB",
+        "forwards 320 (17,920 MACs), 32 loss evaluations, black-box", "steps/s)",
+        "parameters 264 B, state 536 B, data 1.92 KB",
         f"theta {run.model.hash}, outcome: done",
     ):  # fmt: skip
         assert part in text, part

@@ -12,6 +12,7 @@ BENCHES = {
     "deepzero": "sparse coordinate-wise estimation: shares by layer at equal forwards",
     "device": "RAM, flash and instructions of training on an emulated Cortex-M4F, beside back-propagation",
     "engine": "the compiled engine's forward pass against NumPy and onnxruntime, one thread",
+    "estimators": "accuracy against forwards of every method on the digits, 64-32-10; --csv, --plot",
     "mnist-deep": "784-256-256-256-10 trained forward-only, against back-propagation in PyTorch",
     "mnist-dense": "784-1024-10, 814,090 parameters, trained forward-only, against back-propagation in PyTorch",
     "mnist-tt": "784-1024-10 as tensor trains, 3,962 parameters, against back-propagation in PyTorch",
@@ -21,8 +22,8 @@ BENCHES = {
 """What each bench asks, by name; the module of that name here, with _ for -, answers."""
 
 
-def run(name: str, quick: bool = False) -> list[dict]:
-    """Rows of one bench. quick: seconds instead of minutes, numbers less steady."""
+def run(name: str, quick: bool = False, **files) -> list[dict]:
+    """Rows of one bench. quick: seconds instead of minutes, numbers less steady. files: csv, plot of `estimators`."""
     if name not in BENCHES:
         raise ValueError(f"bench: expected one of {', '.join(BENCHES)}; got {name!r}")
-    return import_module(f"bpfree.bench.{name.replace('-', '_')}").run(quick)
+    return import_module(f"bpfree.bench.{name.replace('-', '_')}").run(quick, **files)

@@ -6,7 +6,7 @@ How it is measured: :mod:`bpfree.bench.contest`. Settings were chosen with the v
 
 from __future__ import annotations
 
-from bpfree.bench.contest import Contest, Method, Recipe, run_contest
+from bpfree.bench.contest import Contest, Method, Recipe, run_contest, with_blas
 from bpfree.estimators.node_perturbation import NodePerturbation
 from bpfree.estimators.rge import RGE
 from bpfree.estimators.unit_wise import UnitWise
@@ -24,8 +24,8 @@ CONTEST = Contest(
     network=network,
     recipe=Recipe(batch_size=200, lr=4e-3, epochs=5),
     methods=(
-        Method("unit-wise", UnitWise(), engine="reference"),
-        Method("node-8", NodePerturbation(n_queries=8), engine="reference"),
+        Method("unit-wise", UnitWise(two_sided=False), engine=with_blas),
+        Method("node-8", NodePerturbation(n_queries=8), engine=with_blas),
         Method("rge", RGE(n_queries=64, mu=2.0**-10, two_sided=False), Recipe(batch_size=100, lr=1e-3, epochs=2)),
     ),
     best="unit-wise",

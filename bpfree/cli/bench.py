@@ -10,6 +10,10 @@ import click
 from bpfree.bench import BENCHES
 from bpfree.bench import run as run_bench
 from bpfree.cli.commands import Command, option
+from bpfree.cli.screen import NewFile
+
+DRAWN = "estimators"
+"""The bench that has curves."""
 
 
 @click.command(
@@ -18,6 +22,7 @@ from bpfree.cli.commands import Command, option
     examples=(
         ("bpfree bench engine --quick", "forward passes a second, beside NumPy"),
         ("bpfree bench engine --quick --json rows.json", "also as one JSON object a row"),
+        ("bpfree bench estimators --plot estimators.png", "accuracy against forwards of every method"),
     ),
     after="`make bench NAME=... ARGS=--quick` does the same in a checkout.",
 )
@@ -31,7 +36,9 @@ from bpfree.cli.commands import Command, option
     metavar="FILE|-",
     help="Also write one JSON object a row; - is stdout, and the table then goes to stderr.",
 )
-def bench(name, quick, json_file):
+@option("--csv", type=NewFile(), group="Output", metavar="FILE", help="The curves, for `estimators`.")
+@option("--plot", type=NewFile(), group="Output", metavar="FILE", help="A picture of them, for `estimators`.")
+def bench(name, quick, json_file, csv, plot):
     """Run the bench NAME and print a table.
 
     A bare case is ours, case/rival is somebody else's.
@@ -40,8 +47,11 @@ def bench(name, quick, json_file):
 
     from bpfree.bench.report import show
 
+    files = {flag: path for flag, path in (("csv", csv), ("plot", plot)) if path is not None}
+    if files and name != DRAWN:
+        raise click.UsageError(f"--{', --'.join(files)}: expected bench {DRAWN}, which draws curves, got {name}")
     try:
-        rows = run_bench(name, quick)
+        rows = run_bench(name, quick, **files)
         show(rows, Console(stderr=json_file is not None and json_file.name in ("-", "<stdout>")))
     except ImportError as error:
         raise click.ClickException(f'{error}: the benches need pip install "bpfree[bench,emulate]"') from None

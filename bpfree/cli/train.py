@@ -10,6 +10,7 @@ from pathlib import Path
 
 import click
 
+from bpfree.cli import calibration
 from bpfree.cli.commands import INTERRUPTED, Command, Failure, option, usage
 from bpfree.cli.networks import NETWORKS
 from bpfree.cli.recipes import help_rows, recipe
@@ -60,6 +61,8 @@ _FAILURES = ("nonfinite_loss", "overflow", "mu_too_small")
 @option("--loss", type=click.Choice(_LOSSES), group="Estimator: how losses become a direction",
         help="Default: cross_entropy where y holds classes, mse where it holds targets.")
 @training_options
+@option("--calibrate", is_flag=True, default=False, group="Update: how the parameters move",
+        help="Find mu and lr from a few forward passes, in the place of the defaults.")
 @option("--validate-every", type=int, default=500, show_default=True, group=_RUN, metavar="N",
         help="Steps between two looks at the validation split.")
 @option("--engine", type=click.Choice(["compiled", "reference", "exact"]), group=_RUN,
@@ -133,9 +136,11 @@ class _Plan:
         self.budget = {name: given[name] for name in _BUDGETS if given[name] is not None}
         self.budget = self.budget or {name: defaults[name] for name in _BUDGETS if name in defaults}
         self.estimator, self.update = build(given, defaults, self.plan_steps, self.layer_shares)
+        self.found = calibration.calibrated(given, data, self) if given["calibrate"] else None
+        self.estimator, self.update = (self.found or self).estimator, (self.found or self).update
         self.out = given["out"] or Path(f"bpfree-{data.name}.npz")
         self.journal_every = given["journal_every"]
-        if given["journal"] is not None and self.journal_every is None and _journal_kind(self.estimator) == "SNAPSHOT":
+        if given["journal"] is not None and self.journal_every is None and _row(self.estimator).journal == "SNAPSHOT":
             self.journal_every = SNAPSHOTS
         if given["patience"] is not None and "validation" not in data.splits:
             raise click.UsageError("--patience: expected a validation split, or --validation above 0, to go by")
@@ -204,7 +209,8 @@ class _Plan:
             [
                 f"data     {self.data.name}: {sizes}",
                 f"network  {self.model!r}",
-                f"method   {self.estimator}, {self.update}",
+                f"method   {self.estimator} ({_row(self.estimator).tier}), {self.update}",
+                *calibration.lines(self.found),
                 f"run      {self.loss}, batch_size {self.batch_size}, {budget}, seed {self.given['seed']}",
             ]
         )
@@ -302,8 +308,8 @@ class _Plan:
         return {
             "model": self.given["layers"] or self.given["model"] or recipe(self.data.name)["model"],
             "loss": self.loss,
-            "estimator": repr(self.estimator),
-            "update": repr(self.update),
+            **{what: repr(getattr(self, what)) for what in ("estimator", "update")},
+            "calibration": calibration.document(self.found),
             "batch_size": self.batch_size,
             **dict.fromkeys(_BUDGETS),
             **self.budget,
@@ -365,11 +371,11 @@ class _Plan:
         return shlex.join(["bpfree", *typed, *([] if "--resume" in typed else ["--resume"])])
 
 
-def _journal_kind(estimator) -> str:
-    """What a journal of this estimator is made of: SCALARS or SNAPSHOT."""
+def _row(estimator):
+    """The estimator's row of its table: kind of journal, tier."""
     from bpfree.estimators import ESTIMATORS
 
-    return ESTIMATORS.of(estimator).journal
+    return ESTIMATORS.of(estimator)
 
 
 def _refuse_pairs(given: dict, *pairs) -> None:

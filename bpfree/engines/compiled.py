@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from bpfree.arithmetic import Fast
 from bpfree.engines.native_arithmetic import Native
 from bpfree.engines.planner import CACHE_BYTES, Planner
 from bpfree.engines.recent import Recent
@@ -25,25 +26,30 @@ class CompiledEngine:
     for activations that are kept so that a probe runs only the layers it
     changes; 0: every probe runs all. All give the same bits.
 
+    blas: let NumPy's BLAS do the products that layer-access estimators make on
+    whole batches: faster on wide dense layers where it fuses multiply and add,
+    and then bits depend on the machine, of these estimators alone.
+
     >>> import bpfree as bf
     >>> model, x = bf.Sequential(2, [bf.Linear(3), bf.Tanh()]), [[0.5, -2.0]]
     >>> bool((model.predict(x, CompiledEngine("scalar")) == model.predict(x, "exact")).all())
     True
     """
 
-    name = "compiled"
     dtype = np.dtype(np.float32)
 
-    def __init__(self, isa: str | None = None, cache_bytes: int = CACHE_BYTES):
+    def __init__(self, isa: str | None = None, cache_bytes: int = CACHE_BYTES, blas: bool = False):
         # a missing core or instruction set is reported here, not in the middle of a run
         self.isa = check_choice("isa", isa or isa_names()[-1], isa_names())
-        self.arithmetic = Native(isa_names(supported=False).index(self.isa))
+        self.blas = check_choice("blas", blas, (True, False))
+        self.name = "compiled, blas" if blas else "compiled"
+        self.arithmetic = Fast if blas else Native(isa_names(supported=False).index(self.isa))
         self._models, self._trainers = Recent(), Recent()
         self._planner = Planner(cache_bytes)
 
     def __reduce__(self):
         """Copied or sent elsewhere: one of the same kind, with a workspace of its own."""
-        return CompiledEngine, (self.isa, self._planner.cache_bytes)
+        return CompiledEngine, (self.isa, self._planner.cache_bytes, self.blas)
 
     def predict(self, graph, theta, frozen, x) -> np.ndarray:
         """Outputs (n, outputs) of x (n, features)."""

@@ -19,9 +19,10 @@ import bpfree
 GROUPS = {
     "model": ("bpfree.layers", "bpfree.model", "bpfree.graph"),
     "training": (
-        "bpfree.training", "bpfree.phases", "bpfree.heads", "bpfree.run", "bpfree.trainer", "bpfree.journal",
+        "bpfree.training", "bpfree.phases", "bpfree.calibration", "bpfree.heads", "bpfree.run", "bpfree.trainer",
+        "bpfree.journal",
     ),
-    "estimators": ("bpfree.estimators", "bpfree.ratios"),
+    "estimators": ("bpfree.estimators", "bpfree.ratios", "bpfree.diagnostics"),
     "updates": ("bpfree.updates",),
     "schedules": ("bpfree.schedules",),
     "blackbox": ("bpfree.minimization",),

@@ -66,8 +66,12 @@ def table() -> list[str]:
 
 
 def fits(layers, estimator, update) -> bool:
-    """Only short records are kept in a window; some estimators want dense layers."""
+    """Some estimators want dense layers, some updates differences of losses or short records for their window."""
     if estimator.refusal(bf.Sequential(64, layers).graph):
+        return False
+    try:
+        make_trainer(layers, estimator, update)
+    except ValueError:
         return False
     return not update.links[0].window or isinstance(estimator, bf.RGE)
 

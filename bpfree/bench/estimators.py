@@ -1,0 +1,205 @@
+# SPDX-License-Identifier: MIT
+"""Accuracy against forwards of every estimator, on the digits, 64-32-10.
+
+All have the same budget of forwards, minibatches of 32 and Adam. mu and a first lr
+are those of `calibrate`; of that lr times FACTORS the best by validation accuracy
+is taken, with the weights and samples of TUNING; what is reported, and drawn, is
+the test accuracy at POINTS along the run, mean over other SEEDS. What calibration
+cost is in the row `calibration_forwards`, and counts in no budget.
+
+`head` is no estimator: untrained features and a last layer in closed form
+(`fit_head`), one pass over the samples, and what training has to beat.
+The bare case is the method of best validation accuracy, `digits-mlp/black-box`
+the best that looks at losses only. Every row names its tier.
+"""
+
+from __future__ import annotations
+
+import csv as tables
+from dataclasses import dataclass
+from statistics import mean, stdev
+
+import numpy as np
+
+from bpfree.bench.rows import row
+from bpfree.calibration import calibrate, with_lr
+from bpfree.datasets import load_digits
+from bpfree.estimators import ESTIMATORS
+from bpfree.estimators.cge import CGE
+from bpfree.estimators.node_perturbation import NodePerturbation
+from bpfree.estimators.rge import RGE
+from bpfree.estimators.structured import StructuredCGE
+from bpfree.estimators.unit_wise import UnitWise
+from bpfree.heads import fit_head
+from bpfree.layers import Linear, ReLU
+from bpfree.model import Model, Sequential
+from bpfree.plots import plot_methods
+from bpfree.progress import live_bar
+from bpfree.training import train
+from bpfree.updates.adam import Adam
+
+METHODS = {
+    "rge": RGE(n_queries=16),
+    "rge, one-sided": RGE(n_queries=32, two_sided=False),
+    "rge, by layer": RGE(n_queries=16, grouping="layer"),
+    "rge, Gaussian": RGE(n_queries=16, direction="gaussian"),
+    "rge, sphere": RGE(n_queries=16, direction="sphere"),
+    "cge": CGE(),
+    "cge, 2 %": CGE(0.02),
+    "cge, 10 %, erk masks": CGE(0.1, two_sided=False, ratios="erk", mask_refresh=10),
+    "node perturbation": NodePerturbation(),
+    "unit-wise": UnitWise(),
+    "unit-wise, head probed": UnitWise(head="probe"),
+    "structured cge": StructuredCGE(),
+}
+"""Settings of each method; a row of the table that is not here is tried with its defaults."""
+
+BATCH, BUDGET, QUICK_BUDGET = 32, 1e6, 2e4
+FACTORS, TUNING, SEEDS = (0.5, 2.0, 8.0), 100, (1, 2, 3)
+POINTS = tuple(int(2 ** (k / 2)) for k in range(20, 40))
+"""Forwards at which runs are looked at: those within the budget, and its end."""
+
+CASE = "digits-mlp"
+
+
+@dataclass(frozen=True)
+class Curve:
+    """One method: forwards and test accuracy (mean, std over the seeds) along the run, and how it was run."""
+
+    name: str
+    tier: str
+    settings: str
+    forwards: list[int]
+    accuracy: list[float]
+    std: list[float]
+    validation: float
+    mu: float | None = None
+    lr: float | None = None
+    calibration: int = 0
+
+
+def run(quick: bool = False, csv=None, plot=None) -> list[dict]:
+    """Rows; the curves are written to the file csv and drawn to plot. quick: shows that it runs."""
+    curves = measure(quick)
+    if csv is not None:
+        write_csv(curves, csv)
+    if plot is not None:
+        plot_methods(curves, plot)
+    return rows_of(curves, 1 if quick else len(SEEDS))
+
+
+def methods() -> dict:
+    """METHODS, and the rows of the table that none of them is of."""
+    have = {ESTIMATORS.of(settings).name for settings in METHODS.values()}
+    return {**METHODS, **{row.name: row.settings() for row in ESTIMATORS if row.name not in have}}
+
+
+def measure(quick: bool = False) -> list[Curve]:
+    """A Curve of every method, and of the solved head."""
+    from threadpoolctl import threadpool_limits
+
+    budget, factors, seeds = (QUICK_BUDGET, FACTORS[1:2], SEEDS[:1]) if quick else (BUDGET, FACTORS, SEEDS)
+    points = [*(point for point in POINTS if point < budget), int(budget)]
+    digits, curves, done = load_digits(), [], 0
+    tried = methods()
+    with threadpool_limits(limits=1), live_bar(len(tried) * (len(factors) + len(seeds)), "runs") as update:
+        for name, estimator in tried.items():
+            found = calibrate(
+                network(TUNING), digits.train, estimator=estimator, update=Adam(), batch_size=BATCH, seed=TUNING
+            )
+            scores = {}
+            for factor in factors:
+                link = with_lr(found.update, found.lr * factor)
+                scores[factor] = _run(found.estimator, link, TUNING, budget, points, digits)[1]
+                done += 1
+                update(done, name)
+            best = max(scores, key=scores.get)
+            link, runs = with_lr(found.update, found.lr * best), []
+            for seed in seeds:
+                runs.append(_run(found.estimator, link, seed, budget, points, digits))
+                done += 1
+                update(done, name)
+            tier, seen = ESTIMATORS.of(estimator).tier, np.array([accuracies for accuracies, _ in runs])
+            curves.append(
+                Curve(
+                    name,
+                    tier,
+                    repr(found.estimator),
+                    points,
+                    *_spread(seen),
+                    mean(validation for _, validation in runs),
+                    found.mu,
+                    link.lr,
+                    found.forwards,
+                )  # fmt: skip
+            )
+    return [*curves, _head(seeds, digits)]
+
+
+def network(seed: int) -> Model:
+    """64-32-10."""
+    return Sequential(64, [Linear(32), ReLU(), Linear(10)], seed=seed)
+
+
+def _run(estimator, update, seed: int, budget, points, digits) -> tuple[list[float], float]:
+    """Test accuracy after the last step within each point, and validation accuracy at the end."""
+    model, seen = network(seed), []
+    thetas = [model.theta]
+
+    def look(step, run):
+        while run.forwards > points[len(seen)]:
+            seen.append(Model(model.graph, thetas[-1], model.frozen).accuracy(*digits.test))
+        thetas[:] = [run.model.theta]
+
+    result = train(
+        model, digits.train, estimator=estimator, update=update, batch_size=BATCH, max_forwards=budget, seed=seed,
+        callbacks=look, progress=False,
+    )  # fmt: skip
+    seen += [result.model.accuracy(*digits.test)] * (len(points) - len(seen))
+    return seen, result.model.accuracy(*digits.validation)
+
+
+def _head(seeds, digits) -> Curve:
+    """Untrained features and a solved head."""
+    models = [fit_head(network(seed), digits.train, validation=digits.validation) for seed in seeds]
+    accuracy, std = _spread(np.array([[model.accuracy(*digits.test)] for model in models]))
+    validation = mean(model.accuracy(*digits.validation) for model in models)
+    return Curve("head", "closed-form", "fit_head", [len(digits.train.x)], accuracy, std, validation)
+
+
+def _spread(seen) -> tuple[list[float], list[float]]:
+    """Mean and standard deviation over the seeds, at each point."""
+    return seen.mean(axis=0).tolist(), [stdev(column) if len(column) > 1 else 0.0 for column in seen.T.tolist()]
+
+
+def rows_of(curves, n_seeds: int) -> list[dict]:
+    """What the table of the bench has: the ends of the curves."""
+    trained = [curve for curve in curves if curve.tier != "closed-form"]
+    best = max(trained, key=lambda curve: curve.validation)
+    black = max((curve for curve in trained if curve.tier == "black-box"), key=lambda curve: curve.validation)
+    cases = [(CASE, best), (f"{CASE}/black-box", black), *((f"{CASE}/{curve.name}", curve) for curve in curves)]
+    floor = curves[-1].accuracy[-1]
+    return [made for case, curve in cases for made in _rows(case, curve, floor, n_seeds)]
+
+
+def _rows(case: str, curve: Curve, floor: float, n_seeds: int) -> list[dict]:
+    accuracy, note = curve.accuracy[-1], f"{curve.tier}: {curve.name}"
+    values = {"validation_accuracy": curve.validation, "forwards": curve.forwards[-1]}
+    within = [forwards for forwards, reached in zip(curve.forwards, curve.accuracy) if reached >= 0.9]
+    if within:
+        values["forwards_to_0.9"] = within[0]
+    if curve.lr is not None:
+        values |= {"mu": curve.mu, "lr": curve.lr, "calibration_forwards": curve.calibration}
+    first = row("estimators", case, "test_accuracy", accuracy, "", note, accuracy / floor, n_seeds, curve.std[-1])
+    return [first, *(row("estimators", case, name, value, "", note, seeds=n_seeds) for name, value in values.items())]
+
+
+def write_csv(curves, path) -> None:
+    """One line a point: method, tier, its settings, forwards, test accuracy and its deviation over the seeds."""
+    with open(path, "w", newline="", encoding="utf-8") as file:
+        out = tables.writer(file, lineterminator="\n")
+        out.writerow(["method", "tier", "estimator", "lr", "forwards", "test_accuracy", "std"])
+        for curve in curves:
+            for point in zip(curve.forwards, curve.accuracy, curve.std):
+                numbers = [point[0], *(f"{value:.4f}" for value in point[1:])]
+                out.writerow([curve.name, curve.tier, curve.settings, curve.lr, *numbers])
