@@ -92,6 +92,14 @@ def check_share(name: str, value) -> float:
     return number
 
 
+def check_share_of_all(name: str, value) -> float:
+    """Return value as a float in (0, 1], or raise naming the argument."""
+    number = check_finite(name, value)
+    if not 0.0 < number <= 1.0:
+        raise ValueError(f"{name}: expected a number in (0, 1], got {value!r}")
+    return number
+
+
 def check_choice(name: str, value, choices):
     """Return value if it is one of the choices, or raise listing them."""
     if getattr(value, "shape", ()) or value not in choices:  # an array is never equal as a whole

@@ -18,7 +18,8 @@ class Probe:
 
     u is addressed, not stored: key (seed, step), this query's stream, the
     blocks of the slices [first_slice, first_slice + n_slices); of the direction
-    "coordinate" it is the unit vector of `element` of theta.
+    "coordinate" it is the unit vector of `element` of theta, of "hadamard" `element`
+    is the row of the matrix.
     """
 
     seed: int

@@ -50,6 +50,7 @@ class Trainer:
         links = tuple(UPDATES.of(link) for link in self.update.links)
         rows = {"estimator": ESTIMATORS.of(self.estimator), "links": links, "loss": self.loss}
         self.update.check_estimator(rows["estimator"])
+        self.estimator.check_update(self.update)
         rows["schedules"] = {name: schedule and SCHEDULES.of(schedule) for name, schedule in self.schedules.items()}
         object.__setattr__(self, "rows", rows)
         if self.graph.n_theta == 0:
@@ -107,7 +108,7 @@ class Trainer:
     def n_work(self) -> int:
         """Floats a device works in, as `bpfree_work_size` says; weights of a window's records are among them."""
         own = self.estimator.work(self.graph, self.batch_size)
-        return own and own + self.update.links[0].window * self.record_shape[1]
+        return own and own + self.update.links[0].window * self.estimator.weights(self.graph)
 
     @property
     def schedules(self) -> dict:

@@ -12,6 +12,8 @@ from bpfree import rng
 from bpfree.engines import ReferenceEngine
 from bpfree.engines.batch import make_batch
 from bpfree.estimators.cge import CGE
+from bpfree.estimators.coordinate_descent import CoordinateDescent
+from bpfree.estimators.hybrid import Hybrid
 from bpfree.estimators.rge import RGE
 from bpfree.estimators.unit_wise import UnitWise
 from bpfree.exporters import main_source, model_source
@@ -35,8 +37,13 @@ _ESTIMATORS = (
     ("layer", RGE(n_queries=1, mu=0.01, two_sided=False, grouping="layer")),
     ("gaussian", RGE(n_queries=2, mu=0.01, direction="gaussian", grouping="tensor")),
     ("sphere", RGE(n_queries=2, mu=2.0**-6, two_sided=False, direction="sphere", scale="dim")),
+    ("hadamard", RGE(n_queries=3, mu=2.0**-7, direction="hadamard", scale="dim")),
+    ("hadamard_layers", RGE(n_queries=2, mu=0.01, two_sided=False, direction="hadamard", grouping="layer")),
     ("sphere_layers", RGE(n_queries=1, mu=2.0**-6, direction="sphere", grouping="layer")),
+    ("hybrid", Hybrid(n_queries=23, mu=2.0**-7)),
+    ("hybrid_one_sided", Hybrid(n_queries=9, mu=0.01, two_sided=False)),
     ("coordinates", CGE(fraction=0.06, mu=0.02, rescale=True)),
+    ("coordinate_descent", CoordinateDescent(fraction=0.05, mu=0.02)),
     ("coordinates_one_sided", CGE(fraction=0.04, two_sided=False)),
     ("coordinates_erk", CGE(fraction=0.1, two_sided=False, rescale=True, mask_refresh=3, ratios="erk")),
 )
@@ -107,8 +114,10 @@ def vectors_header() -> str:
     order = [rng.batch_indices(_SEED, step, _BATCH, _SAMPLES) for step in range(HASHED_STEPS[-1])]
     for name, loss, inputs, layers, frozen_names, estimators in _NETWORKS:
         graph, theta, frozen = _network(inputs, layers, frozen_names)
-        run = (SGD(_LR), _BATCH, _SEED)
-        trainers = {how: Trainer(graph, frozen, loss, estimator, *run) for how, estimator in estimators}
+        trainers = {}
+        for how, estimator in estimators:
+            update = SGD(1.0 if type(estimator) is CoordinateDescent else _LR)
+            trainers[how] = Trainer(graph, frozen, loss, estimator, update, _BATCH, _SEED)
         first = next(iter(trainers.values()))
         loss = first.loss
         x = rng.uniform(_SEED, 1000, _SAMPLES * inputs).reshape(_SAMPLES, inputs) - np.float32(0.5)

@@ -14,6 +14,7 @@ from pathlib import Path
 import numpy as np
 
 from bpfree.errors import check_count
+from bpfree.estimators.rge import SIGNS
 from bpfree.exporters import main_source, makefile_source, model_source
 from bpfree.exporters.c_text import array, float_literal
 from bpfree.model import Model
@@ -158,7 +159,7 @@ def _copy_runtime(folder: Path, tables, trainer) -> None:
     for header in sorted((origin / "include" / "bpfree").iterdir()):
         if header.name != "host.h":
             shutil.copy(header, target / "bpfree")
-    if trainer.rows["estimator"].direction != "rademacher":
+    if trainer.rows["estimator"].direction not in SIGNS:
         config = target / "bpfree" / "config.h"
         config.write_text(config.read_text().replace(_ON_READ.format(1), _ON_READ.format(0)))
     for name in [*sources, *(path.name for path in (origin / "src").glob("*.h") if path.name != "registry_isa.h")]:

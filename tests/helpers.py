@@ -10,6 +10,8 @@ from bpfree import native, rng
 from bpfree.engines import CompiledEngine, ReferenceEngine
 from bpfree.estimators import ESTIMATORS
 from bpfree.estimators.cge import CGE
+from bpfree.estimators.coordinate_descent import CoordinateDescent
+from bpfree.estimators.hybrid import Hybrid
 from bpfree.estimators.layer_access import HEADS
 from bpfree.estimators.node_perturbation import NodePerturbation
 from bpfree.estimators.rge import RGE
@@ -60,6 +62,7 @@ ESTIMATOR_SETTINGS = {
     "rge": _rge("rademacher"),
     "rge_gaussian": _rge("gaussian"),
     "rge_sphere": _rge("sphere"),
+    "rge_hadamard": _rge("hadamard"),
     "cge": [
         *(
             CGE(fraction, mu=0.02, two_sided=two_sided, rescale=two_sided == (fraction in (0.1, 0.9)))
@@ -83,6 +86,15 @@ ESTIMATOR_SETTINGS = {
         StructuredCGE(mu=0.02),
         StructuredCGE(mu=0.02, two_sided=False),
         StructuredCGE(mu=linear_decay(0.1, steps=3, end=0.01)),
+    ],
+    "hybrid": [
+        *(Hybrid(n, mu=0.02, two_sided=two_sided) for n in (11, 30, 70, 5000) for two_sided in (True, False)),
+        Hybrid(20, mu=linear_decay(0.1, steps=3, end=0.01)),
+    ],
+    "coordinate_descent": [
+        CoordinateDescent(),
+        CoordinateDescent(0.1, mu=0.1),
+        CoordinateDescent(1.0, mu=linear_decay(0.1, steps=20, end=0.01)),
     ],
 }
 """Settings to try, by row of the table of estimators."""
@@ -131,9 +143,15 @@ def fits(estimator, update):
     """Can this update work with this estimator?"""
     try:
         update.check_estimator(ESTIMATORS.of(estimator))
+        estimator.check_update(update)
     except ValueError:
         return False
     return True
+
+
+def fitting(estimator, update):
+    """This update, or SGD(1.0) where the estimator cannot work with it."""
+    return update if fits(estimator, update) else SGD(1.0)
 
 
 def make_engine(name):

@@ -76,7 +76,7 @@ def same_as_train(estimator, update, steps=4):
     return trained.model.theta, ask.theta.reshape(-1)
 
 
-@pytest.mark.parametrize("estimator", BLACK_BOX, ids=show)
+@pytest.mark.parametrize("estimator", [one for one in BLACK_BOX if type(one) is not bf.CoordinateDescent], ids=show)
 def test_the_bits_of_train_for_every_estimator(estimator):
     trained, told = same_as_train(estimator, bf.SGD(0.1))
     assert told.dtype == np.float32 and np.array_equal(trained.view(np.uint32), told.view(np.uint32))

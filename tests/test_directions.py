@@ -186,7 +186,7 @@ def test_probes_of_all_kinds_in_one_call(isa):
 
 
 @pytest.mark.parametrize(
-    ("direction", "element"), [(4, 0), (2**32 - 1, 0), (3, D), (3, 2**32 - 1)], ids=["four", "all", "end", "far"]
+    ("direction", "element"), [(5, 0), (2**32 - 1, 0), (3, D), (3, 2**32 - 1)], ids=["five", "all", "end", "far"]
 )
 def test_what_is_out_of_range_is_refused(direction, element):
     native, table = NativeModel(model_tables(GRAPH)), records(1, "coordinate", 0, 0, mu=0.1)
@@ -206,7 +206,7 @@ def test_probes_are_a_sequence_of_probe():
 
 
 def test_other_directions_have_no_name():
-    with pytest.raises(ValueError, match="expected one of rademacher, gaussian, sphere, coordinate; got 'up'"):
+    with pytest.raises(ValueError, match="one of rademacher, gaussian, sphere, coordinate, hadamard; got 'up'"):
         DIRECTIONS["up"]
-    with pytest.raises(ValueError, match="expected one of 'rademacher', 'gaussian', 'sphere', got 'coordinate'"):
+    with pytest.raises(ValueError, match="one of 'rademacher', 'gaussian', 'sphere', 'hadamard', got 'coordinate'"):
         bf.RGE(direction="coordinate")

@@ -232,7 +232,8 @@ def test_slopes_and_closed_forms_are_linked_only_where_they_are_used(tmp_path, l
 def test_kernels_perturb_on_read_only_for_the_estimator_that_wants_it(tmp_path):
     """The same bits, and 1.5 KB less; est_rge.c beside it does not compile, which is better than learning nothing."""
     config, sizes = tmp_path / "runtime" / "bpfree" / "config.h", {}
-    for estimator, on_read in ((bf.RGE(), 1), (bf.CGE(0.01), 0)):
+    signs = [bf.Hybrid(), bf.RGE(direction="hadamard"), bf.RGE()]
+    for estimator, on_read in (*((one, 1) for one in signs), (bf.CGE(0.01), 0)):
         model = MODELS["dense"]()
         trainer = bf.Trainer(model.graph, model.frozen, "cross_entropy", estimator, bf.SGD(0.02), batch_size=1)
         firmware.export(model, tmp_path, trainer=trainer, samples=DIGITS, steps=1)
@@ -244,7 +245,7 @@ def test_kernels_perturb_on_read_only_for_the_estimator_that_wants_it(tmp_path):
         config.write_text(config.read_text().replace("PROBE_ON_READ 1\n", "PROBE_ON_READ 0\n"))
     assert sizes[1][1] == sizes[0][1] and sizes[1][0] - sizes[0][0] > 1000
     (tmp_path / "runtime" / "est_rge.c").write_text((firmware.runtime_folder() / "src" / "est_rge.c").read_text())
-    with pytest.raises(emulate.FirmwareBuildError, match="RGE with signs needs kernels"):
+    with pytest.raises(emulate.FirmwareBuildError, match="directions of signs need kernels"):
         emulate.compile_firmware(tmp_path, optimize="Os")
 
 

@@ -95,7 +95,7 @@ def test_domains_groupings_and_directions():
     for domain in rng.Domain:
         assert getattr(lib, f"BPFREE_DOMAIN_{domain.name}") == domain
     assert [getattr(lib, f"BPFREE_{name.upper()}") for name in GROUPINGS] == [0, 1, 2]
-    assert [getattr(lib, row.c) for row in DIRECTIONS] == [row.number for row in DIRECTIONS] == [0, 1, 2, 3]
+    assert [getattr(lib, row.c) for row in DIRECTIONS] == [row.number for row in DIRECTIONS] == [0, 1, 2, 3, 4]
     assert [row.c for row in DIRECTIONS] == [f"BPFREE_{row.name.upper()}" for row in DIRECTIONS]
     known = {name for name in dir(lib) if name.startswith("BPFREE_DOMAIN_")}
     assert known == {f"BPFREE_DOMAIN_{domain.name}" for domain in rng.Domain}

@@ -45,6 +45,7 @@ FLOORS = [
     ["keeper"],
     ["training"],
     ["heads"],
+    ["phases"],
     ["floors"],
     ["sklearn"],
     ["datasets"],

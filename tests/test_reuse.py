@@ -202,7 +202,8 @@ MODELS = {
     "chain": bf.Sequential(9, [bf.Linear(7), bf.Tanh(), bf.TTLinear((2, 4), (3, 2), rank=2), bf.ReLU(), bf.Linear(3)]),
     "skips": bf.Sequential(9, [bf.Linear(6), bf.Residual(bf.Linear(6), bf.Sin(), bf.Linear(6)), bf.Linear(3)]),
 }
-SETTINGS = [s for row in ("rge", "rge_gaussian", "rge_sphere", "cge") for s in ESTIMATOR_SETTINGS[row]]
+ROWS = ("rge", "rge_gaussian", "rge_sphere", "rge_hadamard", "cge", "hybrid")
+SETTINGS = [s for row in ROWS for s in ESTIMATOR_SETTINGS[row]]
 
 
 @pytest.mark.parametrize("settings", SETTINGS, ids=show)

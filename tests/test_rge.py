@@ -4,10 +4,11 @@ import numpy as np
 import pytest
 from helpers import floats, make_engine
 from oracle import Network
+from scipy import linalg
 
 import bpfree as bf
 from bpfree import rng
-from bpfree.directions import DIRECTIONS, RANDOM
+from bpfree.directions import DIRECTIONS, RANDOM, hadamard
 from bpfree.engines import ReferenceEngine
 from bpfree.engines.batch import Batch
 from bpfree.estimators.table import GROUPINGS
@@ -32,8 +33,12 @@ def draw(direction, group, seed, step, query):
     """u (d,) of a probe in float64: its numbers on the group's slices, 0 elsewhere."""
     row, u = DIRECTIONS[direction], np.zeros(D)
     parts = [GRAPH.slices[number] for number in group]
+    if direction == "hadamard":  # SciPy's matrix; element k of theta has column k
+        u[:] = linalg.hadamard(64)[hadamard.rows(sum(part.size for part in parts), seed, step, query), :D]
+        query = 0
     for part in parts:
-        u[part.range] = row.draw(part, seed, step, query)
+        u[part.range] = row.draw(part, seed, step, query) * (u[part.range] if direction == "hadamard" else 1)
+    u[[k for k in range(D) if not any(part.offset <= k < part.offset + part.size for part in parts)]] = 0
     return u * float(row.scale(parts, seed, step, query))
 
 
@@ -130,11 +135,15 @@ def test_the_mean_is_the_gradient(direction, grouping, two_sided):
 @directions
 @pytest.mark.parametrize("q", [1, 8])
 def test_length_of_one_draw(direction, q):
-    """E |g|^2 = (q + d - 1) / q |grad|^2 where |u|^2 = d, and (q + d + 1) / q for normal u, of fourth moment 3."""
+    """E |g|^2 = (q + d - 1) / q |grad|^2 where |u|^2 = d, and (q + d + 1) / q for normal u, of fourth moment 3.
+
+    Rows of a Hadamard matrix of order 64 that are drawn without being put back leave (64 - q) / (64 - 1) of the noise.
+    """
     steps = 3000
     _, squares = mean_estimate(bf.RGE(q, direction=direction), steps)
     true = NETWORK.gradient(THETA, X, **LABELS)
-    expected = (q + D + (1 if direction == "gaussian" else -1)) / q * (true @ true)
+    noise = (D + (1 if direction == "gaussian" else -1)) / q * ((64 - q) / 63 if direction == "hadamard" else 1)
+    expected = (1 + noise) * (true @ true)
     error = squares.std() / np.sqrt(steps)
     assert error < 0.03 * expected
     assert abs(squares.mean() - expected) < 5 * error
@@ -144,11 +153,15 @@ def test_length_of_one_draw(direction, q):
 @directions
 @pytest.mark.parametrize("q", [1, 5])
 def test_scale_dim_multiplies_by_its_factor(direction, q, two_sided):
-    """q / (q + d - 1), rounded to float32, once in the product that turns sums into coefficients."""
+    """q / (q + d - 1), rounded to float32, once in the product that turns sums into coefficients.
+
+    For rows of a Hadamard matrix (order 64): 1 / (1 + (d - 1) / q (64 - q) / 63).
+    """
     engine, batch = make_engine("exact"), Batch(X, **LABELS)
     estimators = [bf.RGE(q, two_sided=two_sided, direction=direction, scale=scale) for scale in (1, "dim")]
     plain, scaled = (trainer_of(estimator).estimate(engine, THETA, batch, 2) for estimator in estimators)
-    expected = plain.coefficients.astype(float) * q / (q + D - 1)
+    left = (64 - q) / 63 if direction == "hadamard" else 1
+    expected = plain.coefficients.astype(float) / (1 + (D - 1) / q * left)
     np.testing.assert_allclose(scaled.coefficients, expected, rtol=4 * 2.0**-24)
 
 
@@ -169,7 +182,8 @@ def test_probes_asked_for(direction, grouping, two_sided):
     expected = [] if two_sided else [(0.0, 0, 0, 0)]
     for first, count in groups:
         for query in range(3):
-            expected += [(mu, query, first, count) for mu in ((0.5, -0.5) if two_sided else (0.5,))]
+            stream = 0 if direction == "hadamard" else query  # its queries differ in `element`, the row
+            expected += [(mu, stream, first, count) for mu in ((0.5, -0.5) if two_sided else (0.5,))]
     assert [(p.mu, p.query, p.first_slice, p.n_slices) for p in probes] == expected
     assert {(p.seed, p.step, p.direction) for p in probes} == {(9, 4, direction)}
     assert len(probes) == estimator.evaluations(GRAPH)

@@ -4,7 +4,7 @@ import json
 
 import numpy as np
 import pytest
-from helpers import CHAINS, ESTIMATOR_SETTINGS, SCHEDULE_SETTINGS, UPDATE_SETTINGS, show
+from helpers import CHAINS, ESTIMATOR_SETTINGS, SCHEDULE_SETTINGS, UPDATE_SETTINGS, fitting, show
 
 import bpfree as bf
 from bpfree.errors import FormatError
@@ -26,7 +26,7 @@ def trainer(estimator=None, update=None, model=MODEL, **changed):
 
 @pytest.mark.parametrize("estimator", ALL_ESTIMATORS, ids=show)
 def test_every_estimator_survives_the_round_trip(estimator):
-    one = trainer(estimator)
+    one = trainer(estimator, fitting(estimator, bf.SGD(0.1)))
     again = bf.Trainer.from_settings(MODEL, one.settings())
     assert again.estimator == estimator and again.settings() == one.settings()
     assert again.native_settings() == one.native_settings()

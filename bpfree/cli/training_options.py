@@ -17,13 +17,16 @@ from bpfree.updates.chain import chain, clip
 from bpfree.updates.normalize import Normalize
 from bpfree.updates.weight_decay import WeightDecay
 
-ESTIMATOR_KINDS = {row.settings.__name__.lower(): row.settings for row in ESTIMATORS}
+ESTIMATOR_KINDS = {
+    row.name if row.name == "coordinate_descent" else row.settings.__name__.lower(): row.settings for row in ESTIMATORS
+}
 UPDATE_KINDS = {row.name: row.settings for row in UPDATES if "lr" in {f.name for f in fields(row.settings)}}
 """Settings classes by the name that the command line has for them; links without a rate have options of their own."""
 
 HELP = {
-    "n_queries": "Directions a step and group.",
-    "direction": "What directions are drawn from: rademacher (signs, least memory), gaussian or sphere.",
+    "n_queries": "Directions a step and group; of hybrid directions and parameters a step in all.",
+    "direction": "What directions are drawn from: rademacher (signs, least memory), hadamard (signs, orthogonal within "
+    "a step), gaussian or sphere.",
     "scale": "1, or dim: the estimate shortened by q / (q + d - 1), so that lr need not depend on q and d.",
     "fraction": "Share of the parameters probed in a step, others every time.",
     "head": "Derivatives by the scores: exact, in closed form, or probe, by differences.",
@@ -31,7 +34,8 @@ HELP = {
     "mask_refresh": "Steps that the same parameters are probed for.",
     "ratios": "Where the probed share lies: uniform, erk, magnitude or grasp shares of each parameter tensor; "
     "none: drawn from all parameters together.",
-    "mu": "Smoothing radius, in units of the parameters (unitwise, nodeperturbation: of activations).",
+    "mu": "Smoothing radius, or the step that is tried, in units of the parameters (unitwise, nodeperturbation: of "
+    "activations).",
     "two_sided": "Losses at theta + mu u and theta - mu u, or at theta + mu u and theta.",
     "grouping": "Parameters that move at once: joint (all), layer or tensor.",
     "lr": "Learning rate.",
@@ -108,9 +112,10 @@ def training_options(command):
     """Adds the options of estimator and update to a command; `build` reads them."""
     made = [
         option("--estimator", type=click.Choice(list(ESTIMATOR_KINDS)), group=_ESTIMATOR_GROUP,
-               help="The method: rge random directions, cge one parameter at a time (both look at losses only); "
-               "unitwise and nodeperturbation move activations, layer by layer; structuredcge has cge's numbers for a "
-               "fraction of the cost."),
+               help="The method: rge random directions, cge one parameter at a time, hybrid each where it is better, "
+               "coordinate_descent steps along one parameter that lower the loss, with --update sgd --lr 1 (all "
+               "look at losses only); unitwise and nodeperturbation move activations, layer by layer; structuredcge has cge's "
+               "numbers for a fraction of the cost."),
         *(_field_option(name, ESTIMATOR_KINDS, _ESTIMATOR_GROUP) for name in _fields(ESTIMATOR_KINDS)),
         *schedule_options("mu", _ESTIMATOR_GROUP),
         option("--update", type=click.Choice(list(UPDATE_KINDS)), group=_UPDATE_GROUP, help="The rule."),

@@ -3,10 +3,10 @@
 
 from __future__ import annotations
 
-from bpfree.directions import coordinate, gaussian, rademacher, sphere
+from bpfree.directions import coordinate, gaussian, hadamard, rademacher, sphere
 from bpfree.registry import Table
 
-DIRECTIONS = Table("directions", [rademacher.ROW, gaussian.ROW, sphere.ROW, coordinate.ROW])
+DIRECTIONS = Table("directions", [rademacher.ROW, gaussian.ROW, sphere.ROW, coordinate.ROW, hadamard.ROW])
 """In the order of `enum bpfree_direction`."""
 
 RANDOM = tuple(row.name for row in DIRECTIONS if row.random)

@@ -33,9 +33,13 @@ class Direction:
     scale: Callable = unscaled
     random = True
 
+    def at(self, part, seed: int, step: int, query: int, element: int) -> np.ndarray:
+        """u on one slice, before the scale, at a probe's whole address."""
+        return self.draw(part, seed, step, query)
+
     def move(self, theta, parts, mu, probe) -> None:
         """theta <- fl(theta + fl(radius u)) on these slices, in place, radius = fl(mu scale)."""
         radius = mu * theta.dtype.type(self.scale(parts, probe.seed, probe.step, probe.query))
         for part in parts:
-            u = self.draw(part, probe.seed, probe.step, probe.query)
+            u = self.at(part, probe.seed, probe.step, probe.query, probe.element)
             theta[part.range] += radius * u.astype(theta.dtype)

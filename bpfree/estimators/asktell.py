@@ -63,6 +63,7 @@ class AskTell:
         self._theta = theta.reshape(-1)
         if self.update.sees_record:
             self.update.check_estimator(ESTIMATORS.of(estimator))
+            estimator.check_update(self.update)
         groups, each = estimator.record_shape(self.graph)
         self._state = self.update.init(self._theta, groups * each)
         self.step, self.evaluations, self.loss, self._quiet = 0, 0, float("nan"), 0

@@ -10,7 +10,7 @@ from typing import NamedTuple
 import numpy as np
 
 from bpfree import rng
-from bpfree.errors import check_choice, check_count, check_finite
+from bpfree.errors import check_choice, check_count, check_share_of_all
 from bpfree.estimators import masks
 from bpfree.estimators.table import Estimator, EstimatorRow
 from bpfree.probes import records
@@ -26,8 +26,33 @@ class Part(NamedTuple):
     count: int
 
 
+class Coordinates(Estimator):
+    """A share of the coordinates of theta: `fraction` of them, drawn anew every `mask_refresh` steps."""
+
+    direction = "coordinate"
+    mask_refresh = 1
+
+    def parts(self, graph) -> tuple[Part, ...]:
+        """What is drawn from, in the record's order: all of theta."""
+        return (Part(0, 0, graph.n_theta, max(1, round(float(self.fraction) * graph.n_theta))),)
+
+    def record_shape(self, graph) -> tuple[int, int]:
+        """(1, n)."""
+        return 1, sum(part.count for part in self.parts(graph))
+
+    def coordinates(self, graph, seed: int, step: int) -> np.ndarray:
+        """Elements of theta (n,) probed at a step, part after part: its number i is the k with P(k) = i."""
+        return _coordinates(self.parts(graph), seed, step // self.mask_refresh)
+
+    def gradient(self, graph, seed: int, step: int, coefficients) -> np.ndarray:
+        """g (n_theta,): each coefficient at its coordinate, 0 elsewhere."""
+        gradient = np.zeros(graph.n_theta, coefficients.dtype)
+        gradient[self.coordinates(graph, seed, step)] = coefficients[0]
+        return gradient
+
+
 @dataclass(frozen=True)
-class CGE(Estimator):
+class CGE(Coordinates):
     """Coordinate-wise gradient estimation (Kiefer and Wolfowitz, 1952; sparse: Chen et al., DeepZero, ICLR 2024).
 
     two-sided: g_k = [L(theta + mu e_k) - L(theta - mu e_k)] / (2 mu),   2 n evaluations
@@ -66,12 +91,10 @@ class CGE(Estimator):
     mask_refresh: int = 1
     ratios: str | tuple[float, ...] | None = None
 
-    direction = "coordinate"
     may_lose = True
 
     def __post_init__(self):
-        if not 0.0 < check_finite("fraction", self.fraction) <= 1.0:
-            raise ValueError(f"fraction: expected a number in (0, 1], got {self.fraction!r}")
+        check_share_of_all("fraction", self.fraction)
         check_radius("mu", self.mu)
         check_choice("two_sided", self.two_sided, (True, False))
         check_choice("rescale", self.rescale, (True, False))
@@ -80,15 +103,14 @@ class CGE(Estimator):
         if self.ratios is not None and self.fraction == 1:
             raise ValueError("fraction: expected less than 1 with ratios, which say where that share lies, got 1")
 
-    def record_shape(self, graph) -> tuple[int, int]:
-        """(1, n). Raises ValueError where ratios are not those of this graph."""
-        return 1, sum(part.count for part in self.parts(graph))
-
     def parts(self, graph) -> tuple[Part, ...]:
-        """What is drawn from, in the record's order: all of theta, or with ratios each trainable tensor."""
-        n = max(1, round(float(self.fraction) * graph.n_theta))
+        """What is drawn from, in the record's order: all of theta, or with ratios each trainable tensor.
+
+        Raises ValueError where ratios are not those of this graph.
+        """
         if self.ratios is None:
-            return (Part(0, 0, graph.n_theta, n),)
+            return super().parts(graph)
+        ((*_, n),) = super().parts(graph)
         own = [(number, part) for number, part in enumerate(graph.slices) if not part.frozen]
         probed = masks.counts(self.ratios, [part for _, part in own], n)
         return tuple(Part(k, part.offset, part.size, count) for (k, part), count in zip(own, probed, strict=True))
@@ -118,10 +140,6 @@ class CGE(Estimator):
                 counts[flow.changed(number, 1)] = counts.get(flow.changed(number, 1), 0) + n
         return counts
 
-    def coordinates(self, graph, seed: int, step: int) -> np.ndarray:
-        """Elements of theta (n,) probed at a step, part after part: its number i is the k with P(k) = i."""
-        return _coordinates(self.parts(graph), seed, step // self.mask_refresh)
-
     def scales(self, graph):
         """1, or with ratios and `rescale` d_s / n_s of each coefficient's tensor."""
         if self.ratios is None or not self.rescale:
@@ -136,12 +154,6 @@ class CGE(Estimator):
         """One element of theta each."""
         elements = self.coordinates(graph, seed, step)
         return records(len(elements), self.direction, seed, step, element=elements)
-
-    def gradient(self, graph, seed: int, step: int, coefficients) -> np.ndarray:
-        """g (n_theta,): each coefficient at its coordinate, 0 elsewhere."""
-        gradient = np.zeros(graph.n_theta, coefficients.dtype)
-        gradient[self.coordinates(graph, seed, step)] = coefficients[0]
-        return gradient
 
 
 @lru_cache(maxsize=2)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""RGE: random gradient estimation with Rademacher, Gaussian or sphere directions."""
+"""RGE: random gradient estimation with Rademacher, Hadamard, Gaussian or sphere directions."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from bpfree.directions import DIRECTIONS, RANDOM
+from bpfree.directions import DIRECTIONS, RANDOM, hadamard
 from bpfree.errors import check_choice, check_count
 from bpfree.estimators.table import GROUPINGS, Estimator, EstimatorRow
 from bpfree.probes import records
@@ -28,13 +28,24 @@ class RGE(Estimator):
     the parameters, or a schedule. grouping: "joint" moves all parameters at once, "layer" and
     "tensor" one layer or parameter tensor at a time, the others at theta (then
     evaluations are per group). direction: "rademacher", signs, drawn and
-    evaluated fastest and in inference memory; "gaussian"; "sphere", radius
-    sqrt(d) over the d parameters of the group. The latter two need perturbed
-    copies of theta on a device.
+    evaluated fastest and in inference memory; "hadamard", signs of which no two
+    queries of a step say the same; "gaussian"; "sphere", radius sqrt(d) over the d
+    parameters of the group. The latter two need perturbed copies of theta on a
+    device.
+
+    "hadamard": u_i[k] = s_k H[r_i, k], H the Hadamard matrix of order D, the least
+    power of two >= d; signs s and the rows r_i, all different, are drawn anew every
+    step. The q directions of a group are orthogonal where d = D, else their dot
+    products are D - d at most. The noise of g is (D - q) / (D - 1) times that of q
+    independent directions, so q = D makes it the gradient up to O(mu^2), like CGE,
+    with differences of losses sqrt(d) times as large; more queries begin the rows
+    again.
 
     scale: one draw is sqrt((q + d - 1) / q) times as long as the gradient (d + 1
-    for "gaussian"); "dim" multiplies by q / (q + d - 1), d = n_theta, so that E[g]
-    is that much shorter and lr need not depend on q and d. Joint grouping only.
+    for "gaussian"; for "hadamard" the noise is as said above); "dim" multiplies by
+    q / (q + d - 1), d = n_theta, for "hadamard" by the square of its own length's
+    inverse, so that E[g] is that much shorter and lr need not depend on q and d.
+    Joint grouping only.
 
     >>> import bpfree as bf
     >>> RGE(n_queries=4, direction="sphere").evaluations(bf.Sequential(3, [bf.Linear(2)]).graph)
@@ -68,45 +79,81 @@ class RGE(Estimator):
     @property
     def sides(self) -> int:
         """Signs are put on as parameters are read, on both sides at once; other directions are copies of theta."""
-        return 2 if self.two_sided and self.direction == "rademacher" else 1
+        return 2 if self.two_sided and self.direction in SIGNS else 1
 
     def record_shape(self, graph) -> tuple[int, int]:
         """(groups, n_queries)."""
         return len(graph.groups(self.grouping)), self.n_queries
 
     def factor(self, graph) -> float:
-        """1, or q / (q + d - 1)."""
-        return 1.0 if self.scale == 1 else self.n_queries / (self.n_queries + graph.n_theta - 1)
+        """1, or |gradient|^2 / E |g|^2: q / (q + d - 1), more for Hadamard's rows, which are not drawn twice."""
+        q, d = self.n_queries, graph.n_theta
+        if self.scale == 1:
+            return 1.0
+        if self.direction != "hadamard" or d == 1:
+            return q / (q + d - 1)
+        n = hadamard.order(d)
+        rest = q % n  # rows that all have been asked for leave no noise
+        return 1.0 / (1.0 + (d - 1) * rest * (n - rest) / (q * q * (n - 1)))
 
     def work(self, graph, batch_size: int) -> int:
-        """Copies of theta, and one-sided the losses of a minibatch; on replay a weight a query."""
-        if self.direction == "rademacher":
-            return 0
+        """Copies of theta, and one-sided the losses of a minibatch; on replay a weight a query, and Hadamard's row."""
+        if self.direction in SIGNS:
+            return 2 * self.n_queries if self.direction == "hadamard" else 0
         return max(self.n_queries, graph.n_theta + (graph.n_theta if self.two_sided else batch_size))
 
+    def weights(self, graph) -> int:
+        """A weight each query, and Hadamard's row."""
+        return (2 if self.direction == "hadamard" else 1) * self.n_queries
+
     def points(self, graph, seed: int, step: int) -> np.ndarray:
-        """Each query in every group: query i uses direction i; groups are disjoint, so their directions are too."""
+        """Each query in every group: query i uses direction i; groups are disjoint, so their directions are too.
+
+        Hadamard: the signs of query 0 for all, and the row that is query i's.
+        """
         groups, q = graph.groups(self.grouping), self.n_queries
         columns = {"first_slice": [group.start for group in groups], "n_slices": [len(group) for group in groups]}
         columns = {name: np.repeat(values, q) for name, values in columns.items()}
-        return records(len(groups) * q, self.direction, seed, step, np.tile(np.arange(q), len(groups)), **columns)
+        queries, elements = (np.concatenate(part) for part in zip(*self._addresses(graph, seed, step), strict=True))
+        return records(len(groups) * q, self.direction, seed, step, queries, element=elements, **columns)
+
+    def _addresses(self, graph, seed: int, step: int):
+        """(queries, elements) of the directions of each group."""
+        everyone, none = np.arange(self.n_queries), np.zeros(self.n_queries, np.uint32)
+        if self.direction != "hadamard":
+            return [(everyone, none)] * len(graph.groups(self.grouping))
+        sizes = [sum(part.size for part in _moving(graph, group)) for group in graph.groups(self.grouping)]
+        return [(none, hadamard.rows(d, seed, step, everyone)) for d in sizes]
 
     def gradient(self, graph, seed: int, step: int, coefficients) -> np.ndarray:
         """g (n_theta,) from coefficients (groups, queries): sum over ascending query of fl(c scale) u."""
-        row, real = DIRECTIONS[self.direction], coefficients.dtype.type
-        gradient = np.zeros(graph.n_theta, coefficients.dtype)
-        for group, own in zip(graph.groups(self.grouping), coefficients, strict=True):
-            parts = [graph.slices[number] for number in group if not graph.slices[number].frozen]
-            for query, c in enumerate(own):
-                weight = c * real(row.scale(parts, seed, step, query))
-                for part in parts:
-                    u, view = row.draw(part, seed, step, query).astype(coefficients.dtype), gradient[part.range]
-                    view[...] = weight * u if query == 0 else view + weight * u
+        gradient, addresses = np.zeros(graph.n_theta, coefficients.dtype), self._addresses(graph, seed, step)
+        for group, own, where in zip(graph.groups(self.grouping), coefficients, addresses, strict=True):
+            combine(gradient, self.direction, _moving(graph, group), seed, step, own, *where)
         return gradient
 
+
+def combine(gradient, direction: str, parts, seed: int, step: int, coefficients, queries, elements) -> None:
+    """Writes sum_i fl(c_i scale) u_i, i ascending, to the gradient's elements of these slices."""
+    row, real = DIRECTIONS[direction], gradient.dtype.type
+    for i, (c, query, element) in enumerate(zip(coefficients, queries, elements, strict=True)):
+        weight = c * real(row.scale(parts, seed, step, query))
+        for part in parts:
+            u, view = row.at(part, seed, step, query, element), gradient[part.range]
+            view[...] = weight * u.astype(real) if i == 0 else view + weight * u.astype(real)
+
+
+def _moving(graph, group) -> list:
+    """The slices of a group that are trainable."""
+    return [graph.slices[number] for number in group if not graph.slices[number].frozen]
+
+
+SIGNS = ("rademacher", "hadamard")
+"""Directions that are put on as parameters are read."""
 
 ROWS = [
     EstimatorRow(0, "rge", "bpfree_est_rge", RGE, "rademacher", journal="SCALARS", tier="black-box"),
     EstimatorRow(1, "rge_gaussian", "bpfree_est_rge_gaussian", RGE, "gaussian", journal="SCALARS", tier="black-box"),
     EstimatorRow(2, "rge_sphere", "bpfree_est_rge_sphere", RGE, "sphere", journal="SCALARS", tier="black-box"),
+    EstimatorRow(7, "rge_hadamard", "bpfree_est_rge_hadamard", RGE, "hadamard", journal="SCALARS", tier="black-box"),
 ]

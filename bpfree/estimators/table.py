@@ -102,6 +102,10 @@ class Estimator:
         """What coefficients are multiplied by one by one, float32 and last of all."""
         return np.float32(1)
 
+    def averages(self, graph):
+        """How many coefficients the mean is taken over that each is part of: a number, or one each."""
+        return self.averaged
+
     def native_settings(self, graph) -> dict:
         """Fields of `bpfree_trainer` that only this estimator has."""
         return {}
@@ -109,6 +113,13 @@ class Estimator:
     def work(self, graph, batch_size: int) -> int:
         """Floats of working memory on a device, as `bpfree_work_size` says."""
         return 0
+
+    def weights(self, graph) -> int:
+        """Floats that a device makes of a group's coefficients before their gradient, where it needs `work` for it."""
+        return self.record_shape(graph)[1]
+
+    def check_update(self, update) -> None:
+        """Raise unless this update can work with these settings."""
 
     def refusal(self, graph) -> str | None:
         """What a device cannot train this graph for, in words; None where it can."""
@@ -185,7 +196,8 @@ class Estimator:
         real = values.dtype.type
         differences = values[0::2] - values[1::2] if self.two_sided else values[1:] - values[:1]
         width = real(2 if self.two_sided else 1) * real(self.mu_at(step))
-        share = real(1) / (width * real(values.shape[1] * self.averaged)) * real(np.float32(self.factor(graph)))
+        count = np.asarray(values.shape[1] * self.averages(graph), real)
+        share = real(1) / (width * count) * real(np.float32(self.factor(graph)))
         coefficients = running_sum(differences, axis=1) * share * self.scales(graph)
         return Estimate(coefficients.reshape(self.record_shape(graph)), values, values.size)
 

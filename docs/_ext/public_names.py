@@ -18,7 +18,10 @@ import bpfree
 
 GROUPS = {
     "model": ("bpfree.layers", "bpfree.model", "bpfree.graph"),
-    "training": ("bpfree.training", "bpfree.calibration", "bpfree.heads", "bpfree.run", "bpfree.trainer", "bpfree.journal"),
+    "training": (
+        "bpfree.training", "bpfree.phases", "bpfree.calibration", "bpfree.heads", "bpfree.run", "bpfree.trainer",
+        "bpfree.journal",
+    ),
     "estimators": ("bpfree.estimators", "bpfree.ratios", "bpfree.diagnostics"),
     "updates": ("bpfree.updates",),
     "schedules": ("bpfree.schedules",),

@@ -33,6 +33,29 @@ static inline float bpfree_loss_at(const bpfree_trainer *t, const bpfree_context
   return bpfree_loss_of(t, &pass, 0, target);
 }
 
+/* The loss at theta + step e_k. Of all probes only this one is put into theta
+ * itself: a copy would double the RAM, and testing each read of a parameter for
+ * being number k would cost every kernel. The element is put back by
+ * assignment, which is exact where adding and subtracting is not, before
+ * anything that can fail, so theta keeps its bits whatever happens. */
+static inline float bpfree_loss_beside(const bpfree_trainer *t, const bpfree_context *c, uint32_t k, float step,
+                                       const bpfree_target *target)
+{
+  const float kept = c->theta[k];
+  c->theta[k] = kept + step;
+  const float loss = bpfree_loss_at(t, c, c->theta, target);
+  c->theta[k] = kept;
+  return loss;
+}
+
+/* The loss mu above theta_k less that mu below it, or less base. */
+static inline float bpfree_difference_beside(const bpfree_trainer *t, const bpfree_context *c, uint32_t k, float mu,
+                                             float base, const bpfree_target *target)
+{
+  const float plus = bpfree_loss_beside(t, c, k, mu, target);
+  return plus - (t->two_sided ? bpfree_loss_beside(t, c, k, -mu, target) : base);
+}
+
 /* What sums of differences are multiplied by, for the mean over this many coefficients. */
 static inline float bpfree_share(const bpfree_trainer *t, uint32_t step, uint32_t averaged)
 {

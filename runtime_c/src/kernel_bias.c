@@ -24,6 +24,6 @@ void BPFREE_KERNEL(bias_rows)(const bpfree_pass *pass, const bpfree_node *node, 
   }
   const float mu = side ? -pass->probe->mu : pass->probe->mu;
   bpfree_signs signs;
-  bpfree_signs_start(&signs, pass->probe, slice->first_block);
+  bpfree_signs_start(&signs, pass->probe, slice, 0);
   for (uint32_t m = 0; m < rows; m++) fill_row(y + m * n, bias[m] + bpfree_signs_next(&signs, mu), n);
 }

@@ -72,7 +72,7 @@ static void weights_on_read(const bpfree_pass *pass, const bpfree_node *node, ui
   float *y0 = bpfree_result(pass, node, 0), *y1 = bpfree_result(pass, node, sides - 1);
   for (uint32_t s = 0; s < n; s += BPFREE_LANES) {
     bpfree_signs signs;
-    bpfree_signs_start(&signs, pass->probe, slice->first_block);
+    bpfree_signs_start(&signs, pass->probe, slice, 0);
     for (uint32_t o = 0; o < outputs; o++) {
       const uint32_t row = o * n + s;
       if (sides == 2)

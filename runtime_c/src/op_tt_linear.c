@@ -51,8 +51,8 @@ static const float *load_core(const bpfree_pass *pass, const bpfree_node *node, 
     if (slice_number) return room;
   }
   const float mu = probed ? (side ? -pass->probe->mu : pass->probe->mu) : 0.0f;
-  bpfree_signs signs = {0, 0, 0, 0, 0, 0, 0, 0};
-  if (probed) bpfree_signs_start(&signs, pass->probe, slice->first_block);
+  bpfree_signs signs = {0, 0, 0, 0, 0, 0, 0, 0, 0, 0};
+  if (probed) bpfree_signs_start(&signs, pass->probe, slice, 0);
   if (!t->from_right) {
     for (uint32_t j = 0; j < slice->size; j++) room[j] = core[j] + bpfree_signs_next(&signs, mu);
     return room;

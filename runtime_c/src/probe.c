@@ -14,7 +14,7 @@ static void perturb_word(float *out, const float *theta, float mu, uint32_t word
 static void add_signs(const bpfree_slice *slice, const float *theta, const bpfree_probe *probe, float *out)
 {
   bpfree_signs signs;
-  bpfree_signs_start(&signs, probe, slice->first_block);
+  bpfree_signs_start(&signs, probe, slice, 0);
   for (uint32_t done = 0; done < slice->size;) {
     const uint32_t left = slice->size - done;
     bpfree_signs_refill(&signs);
@@ -47,7 +47,7 @@ int bpfree_move(const bpfree_model *model, const float *theta, const bpfree_prob
                 float *out)
 {
   const uint32_t first = probe->first_slice, stop = first + probe->n_slices;
-  if (stop < first || stop > model->n_slices || probe->direction > BPFREE_COORDINATE) return BPFREE_ERR_ARG;
+  if (stop < first || stop > model->n_slices || probe->direction > BPFREE_HADAMARD) return BPFREE_ERR_ARG;
   if (probe->direction == BPFREE_COORDINATE && probe->element >= model->n_theta) return BPFREE_ERR_ARG;
   if (!before)
     put_back(model, theta, probe, 0, model->n_slices, out);
@@ -59,7 +59,7 @@ int bpfree_move(const bpfree_model *model, const float *theta, const bpfree_prob
     out[probe->element] = theta[probe->element] + probe->mu;
     return BPFREE_OK;
   }
-  const int signs = probe->direction == BPFREE_RADEMACHER;
+  const int signs = probe->direction == BPFREE_RADEMACHER || probe->direction == BPFREE_HADAMARD;
   const float radius = signs ? probe->mu : probe->mu * bpfree_draw(model, probe, out);
   for (uint32_t k = first; k < stop; k++) {
     const bpfree_slice *slice = &model->slices[k];

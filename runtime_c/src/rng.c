@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 #include "bpfree/rng.h"
+#include "signs.h"
 #include "threefry.h"
 
 void bpfree_threefry(const uint32_t key[2], const uint32_t counter[2], uint32_t out[2])
@@ -69,4 +70,28 @@ uint32_t bpfree_batch_index(uint32_t seed, uint32_t step, uint32_t batch, uint32
 {
   const uint32_t per_epoch = n / batch;
   return bpfree_shuffle(seed, step / per_epoch, n, step % per_epoch * batch + i);
+}
+
+/* All bits set where x has an odd number of them. */
+static uint32_t if_odd(uint32_t x)
+{
+  x ^= x >> 16;
+  x ^= x >> 8;
+  x ^= x >> 4;
+  return 0u - (0x6996u >> (x & 15u) & 1u);
+}
+
+/* Within 32 columns that start at a multiple of 32 the row's lower five bits make
+ * the pattern, the others its sign. */
+uint32_t bpfree_hadamard_word(uint32_t row, uint32_t k)
+{
+  uint32_t pattern = 0;
+  if (row & 1u) pattern ^= 0x55555555u;
+  if (row & 2u) pattern ^= 0x33333333u;
+  if (row & 4u) pattern ^= 0x0f0f0f0fu;
+  if (row & 8u) pattern ^= 0x00ff00ffu;
+  if (row & 16u) pattern ^= 0x0000ffffu;
+  const uint32_t past = k & 31u, first = pattern ^ if_odd(row & (k - past));
+  if (past == 0) return first;
+  return first << past | (pattern ^ if_odd(row & (k - past + 32u))) >> (32u - past);
 }

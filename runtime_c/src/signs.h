@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* Reads the signs of a direction one after the other: element j of a slice is
- * bit j, most significant first, 1 = minus. */
+ * bit j, most significant first, 1 = minus. Those of a Hadamard direction are
+ * the same, times the matrix's row. */
 #ifndef BPFREE_SIGNS_H
 #define BPFREE_SIGNS_H
 
@@ -16,19 +17,29 @@ typedef struct bpfree_signs {
   uint32_t left;  /* signs left in word */
   uint32_t other; /* second word of the block, while fresh */
   uint32_t fresh;
+  uint32_t row;   /* of the Hadamard matrix; row 0 is all plus */
+  uint32_t k;     /* its column for the next block: elements of theta are counted */
 } bpfree_signs;
 
-static inline void bpfree_signs_start(bpfree_signs *signs, const bpfree_probe *probe, uint32_t first_block)
+static inline void bpfree_signs_start(bpfree_signs *signs, const bpfree_probe *probe,
+                                      const bpfree_slice *slice, uint32_t block)
 {
   signs->seed = probe->seed;
   signs->step = probe->step;
   signs->stream = probe->stream;
-  signs->block = first_block;
+  signs->block = slice->first_block + block;
   signs->word = 0;
   signs->other = 0;
   signs->left = 0;
   signs->fresh = 0;
+  signs->row = probe->direction == BPFREE_HADAMARD ? probe->element : 0;
+  signs->k = slice->offset + block * BPFREE_BLOCK;
 }
+
+/* Columns k .. k + 31 of a row of the Hadamard matrix, the entry at column c minus
+ * where row & c has an odd number of bits. A call, in rng.c: inlined it would
+ * cost every reader of signs registers, and most have no row. */
+uint32_t bpfree_hadamard_word(uint32_t row, uint32_t k);
 
 static inline void bpfree_signs_refill(bpfree_signs *signs)
 {
@@ -40,6 +51,11 @@ static inline void bpfree_signs_refill(bpfree_signs *signs)
     const uint32_t key[2] = {signs->seed, signs->step}, counter[2] = {signs->block, signs->stream};
     uint32_t out[2];
     bpfree_threefry(key, counter, out);
+    if (signs->row) {
+      out[0] ^= bpfree_hadamard_word(signs->row, signs->k);
+      out[1] ^= bpfree_hadamard_word(signs->row, signs->k + 32);
+      signs->k += 64;
+    }
     signs->block++;
     signs->word = out[0];
     signs->other = out[1];

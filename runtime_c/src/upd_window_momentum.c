@@ -4,6 +4,7 @@
  * earlier steps are rebuilt from their records. Settings {lr, beta, window}; the
  * state is `window` records, that of step t in row t mod window, coefficients cut. */
 #include "bpfree/train.h"
+#include "bits.h"
 #include "clip.h"
 
 #define MOST 4096.0f /* records */
@@ -13,11 +14,18 @@ static uint32_t n_records(const bpfree_trainer *t)
   return (uint32_t)t->links->settings[2];
 }
 
+/* Floats that the estimator's gradient reads of one group of a record. */
+static uint32_t n_weights(const bpfree_trainer *t)
+{
+  return t->estimator->weights_fill_work ? t->estimator->work(t) : t->n_queries;
+}
+
 static int check(const bpfree_trainer *t)
 {
   const float window = t->links->settings[2];
   if (!(window >= 1.0f && window <= MOST)) return BPFREE_ERR_ARG;
-  if (bpfree_record_size(t) > UINT32_MAX / (uint32_t)MOST) return BPFREE_ERR_ARG;
+  const uint32_t most = UINT32_MAX / (uint32_t)MOST - 1u;
+  if (bpfree_record_size(t) > most || n_weights(t) > most) return BPFREE_ERR_ARG;
   return t->estimator->weights && !t->estimator->work ? BPFREE_ERR_ARG : BPFREE_OK; /* where would they be kept? */
 }
 
@@ -28,7 +36,7 @@ static uint32_t state(const bpfree_trainer *t)
 
 static uint32_t work(const bpfree_trainer *t)
 {
-  return n_records(t) * t->n_queries;
+  return n_records(t) * n_weights(t);
 }
 
 /* The first step that is still looked at. */
@@ -56,7 +64,7 @@ static const float *weights(const bpfree_trainer *t, const bpfree_context *c, ui
 {
   const float *const own = records(t, c) + group * t->n_queries;
   if (!t->estimator->weights) return own;
-  const uint32_t window = n_records(t), size = bpfree_record_size(t);
+  const uint32_t window = n_records(t), size = bpfree_record_size(t), n = n_weights(t);
   float *const kept = c->work + t->estimator->work(t);
   const uint32_t steps = c->step - oldest(c->step, window) + 1u;
   bpfree_context then = *c;
@@ -64,7 +72,8 @@ static const float *weights(const bpfree_trainer *t, const bpfree_context *c, ui
     then.step = c->step - back;
     const uint32_t row = then.step % window;
     const float *made = t->estimator->weights(t, &then, first, count, own + row * size);
-    for (uint32_t k = 0; k < t->n_queries; k++) kept[row * t->n_queries + k] = made[k];
+    bpfree_word *const to = (bpfree_word *)kept + row * n;
+    for (uint32_t k = 0; k < n; k++) to[k] = ((const bpfree_word *)made)[k]; /* some are no floats */
   }
   return kept;
 }
@@ -73,7 +82,7 @@ static void gradient(const bpfree_trainer *t, const bpfree_context *c, const flo
                      uint32_t block, uint32_t n, float *g)
 {
   const uint32_t window = n_records(t);
-  const uint32_t stride = t->estimator->weights ? t->n_queries : bpfree_record_size(t);
+  const uint32_t stride = t->estimator->weights ? n_weights(t) : bpfree_record_size(t);
   const float beta = t->links->settings[1];
   const uint32_t first = oldest(c->step, window);
   t->estimator->gradient(t, first, rows + first % window * stride, slice, block, n, g);

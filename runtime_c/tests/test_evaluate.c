@@ -236,7 +236,7 @@ static void refuses(const golden_network *network)
 
   const bpfree_probe past = {0, 0, stream, 0.5f, 1, model->n_slices, 0, 0};
   const bpfree_probe wraps = {0, 0, stream, 0.5f, 0xffffffffu, 2, 0, 0};
-  const bpfree_probe unknown = {0, 0, stream, 0.5f, 0, model->n_slices, BPFREE_COORDINATE + 1, 0};
+  const bpfree_probe unknown = {0, 0, stream, 0.5f, 0, model->n_slices, BPFREE_HADAMARD + 1, 0};
   const bpfree_probe beyond[2] = {{0, 0, 0, 0.5f, 0, 0, BPFREE_COORDINATE, 0},
                                   {0, 0, 0, 0.5f, 0, 0, BPFREE_COORDINATE, model->n_theta}};
   CHECK_EQUAL(bpfree_evaluate(model, NULL, theta, all, loss, &unknown, 1, 1, workspace, bytes, values), BPFREE_ERR_ARG);

@@ -37,12 +37,33 @@ static void replays(const golden_run *g)
   run_end(&r);
 }
 
+/* Which direction all probes of a run have, if it is one for all. */
+static int direction_of(const golden_run *g, uint32_t *direction)
+{
+  static const struct {
+    const bpfree_estimator *estimator;
+    uint32_t direction;
+  } rows[] = {{&bpfree_est_rge, BPFREE_RADEMACHER},
+              {&bpfree_est_rge_gaussian, BPFREE_GAUSSIAN},
+              {&bpfree_est_rge_sphere, BPFREE_SPHERE},
+              {&bpfree_est_rge_hadamard, BPFREE_HADAMARD},
+              {&bpfree_est_cge, BPFREE_COORDINATE}};
+  for (uint32_t k = 0; k < COUNT(rows); k++)
+    if (rows[k].estimator == bpfree_registry_estimator(g->estimator)) {
+      *direction = rows[k].direction;
+      return 1;
+    }
+  return 0;
+}
+
 /* The host's way to the same coefficients: per-sample losses of a batch. */
 static void evaluates(const golden_run *g)
 {
-  if (!g->two_sided || g->grouping != BPFREE_JOINT || g->layers) return;
-  const int coordinates = g->estimator == 3; /* the others are RGE: rows in the order of enum bpfree_direction */
-  const uint32_t domain = g->estimator ? BPFREE_DOMAIN_GAUSSIAN : BPFREE_DOMAIN_PROBE;
+  uint32_t direction;
+  if (!g->two_sided || g->grouping != BPFREE_JOINT || g->masks || !direction_of(g, &direction)) return;
+  const int coordinates = direction == BPFREE_COORDINATE, rows = direction == BPFREE_HADAMARD;
+  const int normals = direction == BPFREE_GAUSSIAN || direction == BPFREE_SPHERE;
+  const uint32_t domain = normals ? BPFREE_DOMAIN_GAUSSIAN : BPFREE_DOMAIN_PROBE;
   const bpfree_model *model = &g->network->model;
   const uint32_t features = model->tensors[model->input].size, outputs = model->tensors[model->output].size;
   float *x = floats(g->batch * features), *targets = floats(g->batch * outputs), *losses = floats(2 * g->batch);
@@ -62,11 +83,14 @@ static void evaluates(const golden_run *g)
   float *workspace = room(bytes);
   const float scale = 1.0f / (2.0f * g->mu * (float)(g->batch * (coordinates ? 1 : g->n_queries))) * g->scale;
   for (uint32_t query = 0; query < g->n_queries; query++) {
-    const uint32_t stream = bpfree_stream(domain, coordinates ? 0 : query, 0);
-    const uint32_t element =
+    const uint32_t stream = bpfree_stream(domain, coordinates || rows ? 0 : query, 0);
+    uint32_t element =
         coordinates ? bpfree_unpermute(BPFREE_DOMAIN_MASK, 0, g->seed, 0, model->n_theta, query) : 0;
-    const bpfree_probe probes[2] = {{g->seed, 0, stream, g->mu, 0, model->n_slices, g->estimator, element},
-                                    {g->seed, 0, stream, -g->mu, 0, model->n_slices, g->estimator, element}};
+    uint32_t order = 1;
+    while (order < model->n_theta) order *= 2;
+    if (rows) element = bpfree_permute(BPFREE_DOMAIN_MASK, 0, g->seed, 0, order, query);
+    const bpfree_probe probes[2] = {{g->seed, 0, stream, g->mu, 0, model->n_slices, direction, element},
+                                    {g->seed, 0, stream, -g->mu, 0, model->n_slices, direction, element}};
     CHECK_EQUAL(bpfree_evaluate(model, NULL, g->network->theta, &batch, r.trainer.loss, probes, 2, 1, workspace, bytes,
                                 losses),
                 BPFREE_OK);

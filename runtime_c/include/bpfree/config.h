@@ -31,9 +31,9 @@
 #endif
 #endif
 
-/* Kernels perturb parameters as they read them, as RGE with signs wants. With 0
- * they leave that out, which no other estimator needs: 1.5 KB of code. Firmware
- * that the exporter writes has what its estimator wants. */
+/* Kernels perturb parameters as they read them, as RGE with signs and Hybrid
+ * want. With 0 they leave that out, which no other estimator needs: 1.5 KB of
+ * code. Firmware that the exporter writes has what its estimator wants. */
 #ifndef BPFREE_PROBE_ON_READ
 #define BPFREE_PROBE_ON_READ 1
 #endif

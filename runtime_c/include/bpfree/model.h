@@ -89,7 +89,8 @@ enum bpfree_direction {
   BPFREE_RADEMACHER = 0, /* signs: -1 or 1 */
   BPFREE_GAUSSIAN = 1,   /* standard normal numbers */
   BPFREE_SPHERE = 2,     /* those, scaled to the length sqrt(elements that move) */
-  BPFREE_COORDINATE = 3  /* 1 at one element of theta, 0 elsewhere */
+  BPFREE_COORDINATE = 3, /* 1 at one element of theta, 0 elsewhere */
+  BPFREE_HADAMARD = 4    /* signs, times a row of the Hadamard matrix: column k for element k of theta */
 };
 
 /* A direction u and its radius. Never stored: regenerated from (seed, step,
@@ -102,14 +103,14 @@ typedef struct bpfree_probe {
   uint32_t first_slice; /* slices [first_slice, first_slice + n_slices) */
   uint32_t n_slices;
   uint32_t direction;   /* enum bpfree_direction */
-  uint32_t element;     /* of theta, for BPFREE_COORDINATE, which reads only mu besides */
+  uint32_t element;     /* of theta, for BPFREE_COORDINATE, which reads only mu besides; for BPFREE_HADAMARD the row */
 } bpfree_probe;
 
 /* One evaluation of the graph. */
 typedef struct bpfree_pass {
   const bpfree_model *model;
   const float *theta;        /* (n_theta), never written */
-  const bpfree_probe *probe; /* BPFREE_RADEMACHER, put on as parameters are read; NULL: plain forward */
+  const bpfree_probe *probe; /* BPFREE_RADEMACHER or _HADAMARD, put on as parameters are read; NULL: plain forward */
   const float *x;            /* (features, n) */
   float *arena;              /* bpfree_arena_size() floats */
   uint32_t n;                /* samples: a multiple of the kernels' lanes, 1 where there is one lane;

@@ -158,6 +158,7 @@ typedef struct bpfree_estimator {
                           uint32_t first, uint32_t count, const float *coefficients);
   /* Floats of context->work; NULL: none. */
   uint32_t (*work)(const struct bpfree_trainer *trainer);
+  uint32_t weights_fill_work; /* 1: `weights` makes as many floats as `work` says, or words; 0: n_queries of them */
   uint32_t averages; /* 1: g is the mean over a group's n_queries directions, 0: their sum */
 } bpfree_estimator;
 

@@ -1,0 +1,109 @@
+# SPDX-License-Identifier: MIT
+"""Coordinate descent: try a step along one parameter after the other, keep those that lower the loss."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from bpfree.arithmetic import running_sum
+from bpfree.errors import check_share_of_all
+from bpfree.estimators.cge import Coordinates
+from bpfree.estimators.table import Estimate, EstimatorRow
+from bpfree.probes import Probes, records
+from bpfree.schedules.table import Schedule, check_radius
+from bpfree.updates.sgd import SGD
+
+
+@dataclass(frozen=True)
+class CoordinateDescent(Coordinates):
+    """Coordinate descent by accepting or refusing steps, Gauss-Seidel within a step (compass search, Davidon, 1959).
+
+    For each of n = max(1, round(fraction d)) coordinates k in turn, all on the
+    same minibatch: theta_k + mu is tried, then, where that does not lower the
+    loss, theta_k - mu; what lowers it is kept while the next coordinates are tried.
+
+    The record of a step is (1, n): g_k = -mu, mu or 0 for a move by mu, -mu or
+    none. So SGD(1.0) makes exactly the moves that were kept; Trainer refuses other
+    updates, which would make moves that were never tried.
+
+    fraction: share of the coordinates tried in a step, drawn anew every step.
+    mu: the step, in units of the parameters, or a schedule. 1 + n to 1 + 2 n
+    evaluations a step: budgets count on the most, `run.evaluations` is what was
+    spent. Each point depends on the losses before it: for `bf.train` and for
+    devices, not for ask and tell. Black-box tier.
+
+    >>> import bpfree as bf
+    >>> x, y = np.eye(4, dtype="f4"), np.arange(4) % 2
+    >>> run = bf.train(bf.Sequential(4, [bf.Linear(2)]), (x, y), estimator=bf.CoordinateDescent(mu=0.1),
+    ...     update=bf.SGD(1.0), batch_size=4, max_steps=30, engine="reference")
+    >>> run.losses[-1] < 0.5 * run.losses[0], run.evaluations < 30 * run.trainer.evaluations
+    (True, True)
+    """
+
+    fraction: float = 0.5
+    mu: float | Schedule = 1e-3
+
+    two_sided = True
+
+    def __post_init__(self):
+        check_share_of_all("fraction", self.fraction)
+        check_radius("mu", self.mu)
+
+    def evaluations(self, graph) -> int:
+        """The most a step can need."""
+        return 1 + 2 * self.record_shape(graph)[1]
+
+    def forwards(self, graph, batch_size: int) -> int:
+        """Of those: every trial is a pass of its own."""
+        return self.evaluations(graph) * batch_size
+
+    def cost(self, trainer, engine, step: int) -> int:
+        """The most that `estimate` can spend."""
+        return self.forwards(trainer.graph, trainer.batch_size)
+
+    def check_update(self, update) -> None:
+        """Only SGD(1.0) makes the moves that were kept."""
+        if update.links != (SGD(1.0),) or update.clip:
+            expected = "SGD(1.0) for CoordinateDescent, as only that makes the moves that lowered the loss"
+            raise ValueError(f"update: expected {expected}, got {update!r}: write update=bf.SGD(1.0)")
+
+    def work(self, graph, batch_size: int) -> int:
+        """The losses of a minibatch, now and at the trial."""
+        return 2 * batch_size
+
+    def ask(self, graph, seed: int, step: int):
+        """Refused: points are not known in advance."""
+        which = "each point depends on the losses of those before, so they cannot be asked for in advance"
+        raise TypeError(f"CoordinateDescent: expected a training loop, bf.train; {which}: take CGE or RGE here")
+
+    def estimate(self, trainer, engine, theta, batch, step: int) -> Estimate:
+        """Trials one after the other at a moving copy of theta."""
+        graph, mu, at = trainer.graph, self.mu_at(step), theta.copy()
+
+        def losses(move, k):
+            probe = records(1, self.direction, trainer.seed, step, element=k, mu=move)
+            return engine.evaluate(graph, at, trainer.frozen, batch, trainer.loss, Probes(probe))[0]
+
+        elements = self.coordinates(graph, trainer.seed, step)
+        now, coefficients = losses(0, 0), np.zeros(len(elements), np.float32)
+        seen = [now]
+        for i, k in enumerate(elements):
+            for move in (mu, -mu):
+                seen.append(trial := losses(move, k))
+                with np.errstate(over="ignore", invalid="ignore"):
+                    change = running_sum(trial - now)
+                if not np.isfinite(change):  # a loss that is not finite is a result: Estimate.finite
+                    coefficients[:] = np.nan
+                    return Estimate(coefficients[None], np.stack(seen), now.size * len(seen))
+                if change < 0:
+                    now, at[k], coefficients[i] = trial, at[k] + at.dtype.type(move), -move
+                    break
+        return Estimate(coefficients[None], np.stack(seen), now.size * len(seen))
+
+
+ROW = EstimatorRow(
+    9, "coordinate_descent", "bpfree_est_coordinate_descent", CoordinateDescent, "coordinate",
+    journal="SNAPSHOT", tier="black-box",
+)  # fmt: skip

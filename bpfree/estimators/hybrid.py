@@ -1,0 +1,145 @@
+# SPDX-License-Identifier: MIT
+"""Hybrid: coordinates on small tensors and random directions on large ones, in one step of a given cost."""
+
+from __future__ import annotations
+
+import heapq
+from dataclasses import dataclass
+from fractions import Fraction
+from functools import lru_cache
+
+import numpy as np
+
+from bpfree.directions import hadamard
+from bpfree.errors import check_choice, check_count
+from bpfree.estimators.rge import combine
+from bpfree.estimators.table import Estimator, EstimatorRow
+from bpfree.probes import records
+from bpfree.schedules.table import Schedule, check_radius
+from bpfree.updates.normalize import Normalize
+
+
+@dataclass(frozen=True)
+class Hybrid(Estimator):
+    """CGE on the small tensors and RGE on the large ones, n_queries probes a step in all.
+
+    Each parameter tensor t of d_t elements gets q_t >= 1 probes of its own, the
+    others staying at theta, sum q_t = n_queries. With q_t = d_t they are its
+    coordinates, and its part of g is the gradient up to O(mu^2):
+        g_k = [L(theta + mu e_k) - L(theta - mu e_k)] / (2 mu)
+    With fewer they are rows u_i of a random-sign Hadamard matrix, as in RGE:
+        g_t = 1/q_t sum_i [L(theta + mu u_i) - L(theta - mu u_i)] / (2 mu) u_i
+    So E[g] is the gradient, up to O(mu^2), or O(mu) one-sided.
+
+    The probes are shared out so that the noise of g, sum_t (d_t / q_t - 1) |grad_t|^2,
+    is least when all tensors have gradients of equal length, which is what can
+    be assumed before anything is measured: each next probe goes where
+    d_t / (q_t (q_t + 1)) is largest, so that q_t is near to sqrt(d_t) times a
+    constant until it is d_t. RGE on all parameters at once has noise
+    (d - 1) / n_queries |grad|^2, which is never less under that assumption.
+
+    n_queries: two-sided 2 n_queries evaluations a step, one-sided n_queries + 1;
+    at least one a tensor; as many as there are parameters is full CGE, and more
+    are not used. At most 65,536. Record of a step: its n_queries coefficients.
+    Black-box tier.
+
+    >>> import bpfree as bf
+    >>> graph = bf.Sequential(64, [bf.Linear(32), bf.ReLU(), bf.Linear(10)]).graph
+    >>> Hybrid(n_queries=100).allocation(graph)
+    {'linear1.weight': 63, 'linear1.bias': 8, 'linear3.weight': 25, 'linear3.bias': 4}
+    """
+
+    n_queries: int = 64
+    mu: float | Schedule = 2.0**-7
+    two_sided: bool = True
+
+    direction = "hadamard"
+
+    def __post_init__(self):
+        check_count("n_queries", self.n_queries, 1, 65536)
+        check_radius("mu", self.mu)
+        check_choice("two_sided", self.two_sided, (True, False))
+
+    @property
+    def sides(self) -> int:
+        """Signs are put on as parameters are read, on both sides at once."""
+        return 2 if self.two_sided else 1
+
+    def allocation(self, graph) -> dict[str, int]:
+        """Probes of each trainable tensor, by name; as many as it has elements are its coordinates."""
+        return {part.name: q for part, q in self._shares(graph)}
+
+    def _shares(self, graph) -> list:
+        parts = [part for part in graph.slices if not part.frozen]
+        if self.n_queries < len(parts):
+            expected = f"at least one for each of the {len(parts)} parameter tensors"
+            raise ValueError(f"n_queries: expected {expected}, got {self.n_queries}")
+        return list(zip(parts, _share_out(tuple(part.size for part in parts), self.n_queries), strict=True))
+
+    def record_shape(self, graph) -> tuple[int, int]:
+        """(1, n): n_queries, or d where that is less."""
+        return 1, sum(q for _, q in self._shares(graph))
+
+    def averages(self, graph) -> np.ndarray:
+        """Directions are averaged over their tensor's, coordinates are not."""
+        return np.concatenate([np.full(q, 1 if q == part.size else q) for part, q in self._shares(graph)])
+
+    def work(self, graph, batch_size: int) -> int:
+        """Probes of each tensor, and on replay rows and weights."""
+        return len(graph.slices) + 2 * self.record_shape(graph)[1]
+
+    def weights(self, graph) -> int:
+        """All that."""
+        return self.work(graph, 1)
+
+    def check_update(self, update) -> None:
+        """Normalize wants differences of losses; these coefficients are shares of them, of tensors of many sizes."""
+        if any(isinstance(link, Normalize) for link in update.links):
+            expected = "an update without Normalize for Hybrid, whose coefficients are parts of different means"
+            raise ValueError(f"update: expected {expected}, got {update!r}: leave it out, or use Adam")
+
+    def points(self, graph, seed: int, step: int) -> np.ndarray:
+        """Tensor by tensor."""
+        numbers, made = {part.name: k for k, part in enumerate(graph.slices)}, []
+        for part, q in self._shares(graph):
+            if q == part.size:
+                elements = np.arange(part.offset, part.offset + q, dtype=np.uint32)
+                made.append(records(q, "coordinate", seed, step, element=elements))
+            else:
+                rows = hadamard.rows(part.size, seed, step, np.arange(q))
+                where = {"first_slice": numbers[part.name], "n_slices": 1}
+                made.append(records(q, "hadamard", seed, step, element=rows, **where))
+        return np.concatenate(made)
+
+    def gradient(self, graph, seed: int, step: int, coefficients) -> np.ndarray:
+        """g (n_theta,): coefficients at their coordinates, and sums of directions."""
+        gradient, first = np.zeros(graph.n_theta, coefficients.dtype), 0
+        for part, q in self._shares(graph):
+            own = coefficients[0, first : first + q]
+            if q == part.size:
+                gradient[part.range] = own
+            else:
+                queries = np.arange(q)
+                addresses = np.zeros_like(queries), hadamard.rows(part.size, seed, step, queries)
+                combine(gradient, self.direction, [part], seed, step, own, *addresses)
+            first += q
+        return gradient
+
+
+@lru_cache(maxsize=16)
+def _share_out(sizes: tuple, n: int) -> tuple:
+    """q of each tensor: one each, then one by one to the largest d / (q (q + 1)), the first of equals."""
+    shares = [1] * len(sizes)
+    heap = [(-Fraction(d, 2), k) for k, d in enumerate(sizes) if d > 1]
+    heapq.heapify(heap)
+    for _ in range(n - len(sizes)):
+        if not heap:
+            break
+        _, k = heapq.heappop(heap)
+        shares[k] += 1
+        if shares[k] < sizes[k]:
+            heapq.heappush(heap, (-Fraction(sizes[k], shares[k] * (shares[k] + 1)), k))
+    return tuple(shares)
+
+
+ROW = EstimatorRow(8, "hybrid", "bpfree_est_hybrid", Hybrid, "hadamard", journal="SCALARS", tier="black-box")
