@@ -47,22 +47,24 @@ def plot_run(run, path) -> None:
     figure.savefig(path)
 
 
-TIER_COLOURS = {"black-box": "tab:blue", "layer-access": "tab:green", "closed-form": "tab:red"}
-"""What an estimator looks at."""
+TIER_COLOURS = {"black-box": "winter", "layer-access": "autumn", "closed-form": "gray"}
+"""Colour map of what an estimator looks at."""
 
 
 def plot_methods(curves, path) -> None:
     """Save accuracy against forwards of several methods, each with name, tier, forwards and accuracy (n,)."""
+    from matplotlib import colormaps
+
     figure, (axis,) = _figure()
     figure.set_size_inches(8.5, 4.8)
-    styles, drawn = ("-", "--", "-.", ":"), dict.fromkeys(TIER_COLOURS, 0)
-    for curve in sorted(curves, key=lambda curve: list(TIER_COLOURS).index(curve.tier)):
-        turn, drawn[curve.tier] = drawn[curve.tier], drawn[curve.tier] + 1
-        style, marker = styles[turn % len(styles)], "osv^"[turn // len(styles) % 4]
-        axis.plot(
-            curve.forwards, curve.accuracy, color=TIER_COLOURS[curve.tier], linestyle=style, marker=marker,
-            markersize=3.5, linewidth=1.2, label=f"{curve.name} ({curve.tier})",
-        )  # fmt: skip
+    for tier, colours in TIER_COLOURS.items():
+        own = [curve for curve in curves if curve.tier == tier]
+        for turn, curve in enumerate(own):
+            axis.plot(
+                curve.forwards, curve.accuracy, color=colormaps[colours](0.8 * turn / max(1, len(own) - 1)),
+                linestyle=("-", "--")[turn % 2], marker="osvD^"[turn % 5], markersize=4, linewidth=1.2,
+                label=f"{curve.name} ({curve.tier})",
+            )  # fmt: skip
     axis.set(xscale="log", xlabel="forwards (passes of one sample through the network)", ylabel="test accuracy")
     axis.grid(alpha=0.3)
     axis.legend(fontsize=8, loc="center left", bbox_to_anchor=(1.0, 0.5))

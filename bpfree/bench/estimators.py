@@ -16,7 +16,7 @@ the best that looks at losses only. Every row names its tier.
 from __future__ import annotations
 
 import csv as tables
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from statistics import mean, stdev
 
 import numpy as np
@@ -91,7 +91,13 @@ def run(quick: bool = False, csv=None, plot=None) -> list[dict]:
 def methods() -> dict:
     """METHODS, and the rows of the table that none of them is of."""
     have = {ESTIMATORS.of(settings).name for settings in METHODS.values()}
-    return {**METHODS, **{row.name: row.settings() for row in ESTIMATORS if row.name not in have}}
+    return {**METHODS, **{row.name: _defaults(row) for row in ESTIMATORS if row.name not in have}}
+
+
+def _defaults(row):
+    """Settings that are of this row of the table, of several that share a class by direction."""
+    own = {field.name for field in fields(row.settings)}
+    return row.settings(**({"direction": row.direction} if "direction" in own else {}))
 
 
 def measure(quick: bool = False) -> list[Curve]:
