@@ -82,11 +82,7 @@ def test_ctrl_c_twice_leaves_both_files_whole_and_says_how_to_go_on():
         (["--direction", "up"], "--direction: expected one of 'rademacher'"),
         (["--fraction", 0.5], "--fraction: a setting of --estimator cge or coordinate_descent, got --estimator rge"),
         (["--estimator", "cge", "--fraction", 2], "--fraction: expected a number in (0, 1], got 2.0"),
-<<<<<<< HEAD
-        (["--estimator", "cge", "--n-queries", 2], "rge or nodeperturbation or hybrid, got --estimator cge"),
-=======
         (["--estimator", "cge", "--n-queries", 2], "--n-queries: a setting of --estimator rge"),
->>>>>>> 36593e6061a4ce1ba031a2daf260a0a08ec57143
         (["--lr-schedule", "staircase"], "--lr-schedule"),
         (["--lr-schedule", "exponential_decay"], "--lr-rate: expected a number in (0, 1] as well"),
         (["--lr-schedule", "cosine_decay", "--lr-rate", 0.5], "--lr-rate: a setting of --lr-schedule exponential"),
