@@ -114,8 +114,8 @@ def training_options(command):
         option("--estimator", type=click.Choice(list(ESTIMATOR_KINDS)), group=_ESTIMATOR_GROUP,
                help="The method: rge random directions, cge one parameter at a time, hybrid each where it is better, "
                "coordinate_descent steps along one parameter that lower the loss, with --update sgd --lr 1 (all "
-               "look at losses only); unitwise and nodeperturbation move activations, layer by layer; structuredcge has cge's "
-               "numbers for a fraction of the cost."),
+               "look at losses only); unitwise and nodeperturbation move activations, layer by layer; structuredcge "
+               "has the numbers of cge for a fraction of the cost."),
         *(_field_option(name, ESTIMATOR_KINDS, _ESTIMATOR_GROUP) for name in _fields(ESTIMATOR_KINDS)),
         *schedule_options("mu", _ESTIMATOR_GROUP),
         option("--update", type=click.Choice(list(UPDATE_KINDS)), group=_UPDATE_GROUP, help="The rule."),
