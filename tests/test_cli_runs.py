@@ -80,7 +80,7 @@ def test_ctrl_c_twice_leaves_both_files_whole_and_says_how_to_go_on():
         (["--max-forwards", 0], "--max-forwards: expected a finite number > 0, got 0.0"),
         (["--max-evaluations", "nan"], "--max-evaluations: expected a finite number > 0, got nan"),
         (["--direction", "up"], "--direction: expected one of 'rademacher'"),
-        (["--fraction", 0.5], "--fraction: a setting of --estimator cge, got --estimator rge"),
+        (["--fraction", 0.5], "--fraction: a setting of --estimator cge or coordinate_descent, got --estimator rge"),
         (["--estimator", "cge", "--fraction", 2], "--fraction: expected a number in (0, 1], got 2.0"),
         (["--estimator", "cge", "--n-queries", 2], "--n-queries: a setting of --estimator rge"),
         (["--lr-schedule", "staircase"], "--lr-schedule"),

@@ -13,10 +13,11 @@ MODEL = bf.Sequential(6, [bf.TTLinear((2, 3), (3, 2), rank=2), bf.Tanh(), bf.Lin
 GRAPH, D = MODEL.graph, MODEL.graph.n_theta
 X, Y = floats(6, 40, 6), np.arange(40).astype(np.uint32) % 2
 NETWORK = Network()
+SGD_1 = bf.SGD(1.0)
 
 
-def trainer_of(estimator, update=None):
-    return Trainer(GRAPH, MODEL.frozen, "cross_entropy", estimator, update or bf.SGD(1.0), batch_size=40)
+def trainer_of(estimator, update=SGD_1):
+    return Trainer(GRAPH, MODEL.frozen, "cross_entropy", estimator, update, batch_size=40)
 
 
 def loss(theta):
@@ -66,10 +67,12 @@ def test_moves_go_against_the_gradient():
 
 
 def test_the_device_leaves_theta_as_it_was_until_the_update():
-    """A learning rate of almost nothing: what the trials moved is put back."""
-    trainer = trainer_of(bf.CoordinateDescent(mu=0.02), bf.SGD(1e-30))
-    theta = MODEL.theta + floats(2, D, scale=0.1)
-    assert_same_bits(device_loop(trainer, X, Y).step(theta, 0), theta)
+    """What the trials moved is put back, or every move would be made twice."""
+    trainer = trainer_of(bf.CoordinateDescent(mu=0.02))
+    theta, loop = MODEL.theta + floats(2, D, scale=0.1), device_loop(trainer, X, Y)
+    after, record = loop.step(theta, 0), loop.coefficients.reshape(trainer.record_shape)
+    assert record.any()
+    assert_same_bits(after, make_engine("exact").apply(trainer, theta, [], 0, record)[0])
 
 
 @pytest.mark.parametrize("name", ENGINES)
@@ -89,6 +92,17 @@ def test_checkpoint_resume_and_snapshots(tmp_path):
     assert resumed.model.hash == whole.model.hash and resumed.evaluations == whole.evaluations
     assert_same_bits(bf.replay(tmp_path / "j", MODEL), whole.model.theta)
     assert whole.evaluations < whole.steps * whole.trainer.evaluations
+
+
+@pytest.mark.parametrize(
+    "update",
+    [bf.SGD(0.1), bf.SignSGD(1.0), bf.chain(bf.clip(0.1), SGD_1), bf.chain(bf.WeightDecay(0.1), SGD_1)],
+    ids=str,
+)
+def test_updates_that_make_other_moves_are_refused(update):
+    assert trainer_of(bf.CoordinateDescent(), bf.chain(SGD_1)).n_state == 0
+    with pytest.raises(ValueError, match=r"update: expected SGD\(1.0\) for Coo.*, got .*: write update=bf.SGD\(1.0\)"):
+        trainer_of(bf.CoordinateDescent(), update)
 
 
 def test_wrong_use_is_named():

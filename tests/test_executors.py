@@ -9,7 +9,7 @@ from multiprocessing import get_context
 import numpy as np
 import pytest
 from executor_fakes import DATA, MODEL, BrokenPool, FailingEngine, Pool, train
-from helpers import ENGINES, ESTIMATOR_SETTINGS, assert_same_bits, make_engine, show
+from helpers import ENGINES, ESTIMATOR_SETTINGS, assert_same_bits, fitting, make_engine, show
 
 import bpfree as bf
 from bpfree.engines import CompiledEngine
@@ -48,7 +48,8 @@ def test_threads_have_the_bits_of_one(workers, estimator):
 def test_every_estimator_is_shared_out_to_the_same_bits(row, name):
     with bf.Threads(2, make_engine(name)) as engine:
         for estimator in ESTIMATOR_SETTINGS[row]:
-            shared, alone = train(engine, estimator, steps=2), train(make_engine(name), estimator, steps=2)
+            given = {"steps": 2, "update": fitting(estimator, bf.Adam(0.01))}
+            shared, alone = train(engine, estimator, **given), train(make_engine(name), estimator, **given)
             assert shared.model.hash == alone.model.hash, show(estimator)
 
 

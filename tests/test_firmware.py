@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from helpers import Recorder, device_loop, show
+from helpers import Recorder, device_loop, fitting, show
 
 import bpfree as bf
 from bpfree.estimators import ESTIMATORS as TABLE
@@ -117,6 +117,10 @@ ESTIMATORS = [
     bf.RGE(2, direction="gaussian", two_sided=False),
     bf.RGE(3, direction="sphere", two_sided=False, grouping="tensor"),
     bf.RGE(2, direction="sphere", scale="dim"),
+    bf.RGE(3, direction="hadamard", grouping="tensor"),
+    bf.RGE(2, direction="hadamard", two_sided=False),
+    bf.Hybrid(40),
+    bf.CoordinateDescent(0.1, mu=0.05),
     bf.CGE(),
     bf.CGE(fraction=0.3, two_sided=False, rescale=True),
     bf.CGE(fraction=0.9),
@@ -130,7 +134,8 @@ ESTIMATORS = [
 def test_every_estimator_trains_on_the_device(tmp_path, estimator):
     """The same record and hash as on the computer and in NumPy; the work array is as large as C says."""
     records, name = Recorder(), "deep" if estimator.refusal(MODELS["tt"]().graph) else "tt"
-    model, run = trained_by(estimator, name, 3, update=bf.chain(bf.clip(0.5), bf.SGD(0.02)), callbacks=records)
+    update = fitting(estimator, bf.chain(bf.clip(0.5), bf.SGD(0.02)))
+    model, run = trained_by(estimator, name, 3, update=update, callbacks=records)
     built, result = on_device(tmp_path, model, run, 3)
     assert result.exit_code == 0
     np.testing.assert_array_equal(result.records.view(np.float32), np.concatenate(records).ravel())

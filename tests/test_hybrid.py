@@ -147,3 +147,12 @@ def test_wrong_use_is_named():
         bf.Hybrid(mu=0)
     with pytest.raises(ValueError, match="two_sided: "):
         bf.Hybrid(two_sided="yes")
+
+
+def test_normalize_is_refused_where_coefficients_are_parts_of_different_means():
+    model = bf.Sequential(4, [bf.Linear(2)])
+    update = bf.chain(bf.Normalize(), bf.SGD(0.1))
+    with pytest.raises(ValueError, match="update: expected an update without Normalize for Hybrid"):
+        bf.Trainer(model.graph, model.frozen, "cross_entropy", bf.Hybrid(), update, batch_size=2)
+    with pytest.raises(ValueError, match="update: expected an update without Normalize for Hybrid"):
+        bf.Hybrid().start(np.zeros(3), update=update)

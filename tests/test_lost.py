@@ -110,7 +110,9 @@ def test_estimators_that_cannot_do_without_get_everything():
     assert_same_bits(got.coefficients, whole(bf.RGE(n_queries=6)).coefficients)
 
 
-@pytest.mark.parametrize("estimator", [bf.RGE(n_queries=6), bf.CGE(0.5)], ids=str)
+@pytest.mark.parametrize(
+    "estimator", [bf.RGE(n_queries=6), bf.RGE(n_queries=6, direction="hadamard"), bf.CGE(0.5)], ids=str
+)
 @pytest.mark.parametrize("engine", ["exact", "compiled"])
 def test_a_run_with_losses_replays_to_its_bits(tmp_path, estimator, engine):
     pool = Pool(3, lose=lambda step, number: number == step % 4)

@@ -10,6 +10,7 @@ from quadratic import measured, quadratic
 from quadratic import run as ask_and_tell
 
 import bpfree as bf
+from bpfree.directions import RANDOM
 from bpfree.registry import host_only
 from bpfree.trainer import Trainer
 
@@ -186,11 +187,15 @@ def test_ask_and_tell_is_saved_and_gone_on_with(tmp_path, update, dtype):
     assert second.theta.tobytes() == undisturbed.theta.tobytes()
 
 
-@pytest.mark.parametrize("direction", ["rademacher", "gaussian", "sphere"])
-def test_the_device_loop_rebuilds_gradients(direction):
-    """With weights of the window's records in the work array, where directions are drawn as numbers."""
-    update = bf.chain(bf.WindowMomentum(0.05, window=3), bf.Normalize())
-    trainer = trainer_of(update, bf.RGE(2, direction=direction, grouping="tensor"))
+@pytest.mark.parametrize(
+    "estimator",
+    [*(bf.RGE(2, direction=direction, grouping="tensor") for direction in RANDOM), bf.Hybrid(20), bf.Hybrid(5000)],
+    ids=show,
+)
+def test_the_device_loop_rebuilds_gradients(estimator):
+    """With weights of the window's records in the work array, or rows, where directions are not drawn on read."""
+    window, links = bf.WindowMomentum(0.05, window=3), [bf.Normalize()] if fits(estimator, bf.Normalize()) else []
+    trainer = trainer_of(bf.chain(window, *links), estimator)
     loop, records = device_loop(trainer, X, Y.astype(np.uint32)), []
     at, (expected, state) = MODEL.theta, (MODEL.theta, trainer.initial_state(MODEL.theta))
     assert loop.work.size == trainer.n_work and loop.state.size == trainer.n_state

@@ -28,6 +28,8 @@ HELP = {
     "direction": "What directions are drawn from: rademacher (signs, least memory), hadamard (signs, orthogonal within "
     "a step), gaussian or sphere.",
     "scale": "1, or dim: the estimate shortened by q / (q + d - 1), so that lr need not depend on q and d.",
+    "combine": "How differences along directions are combined: mean, or least_squares, which pays from a query to four "
+    "parameters on (not on a device).",
     "fraction": "Share of the parameters probed in a step, others every time.",
     "head": "Derivatives by the scores: exact, in closed form, or probe, by differences.",
     "rescale": "Divide by the fraction, so that the estimate is as long as the gradient.",
@@ -115,7 +117,7 @@ def training_options(command):
                help="The method: rge random directions, cge one parameter at a time, hybrid each where it is better, "
                "coordinate_descent steps along one parameter that lower the loss, with --update sgd --lr 1 (all "
                "look at losses only); unitwise and nodeperturbation move activations, layer by layer; structuredcge "
-               "has the numbers of cge for a fraction of the cost."),
+               "has cge's numbers for a fraction of the cost."),
         *(_field_option(name, ESTIMATOR_KINDS, _ESTIMATOR_GROUP) for name in _fields(ESTIMATOR_KINDS)),
         *schedule_options("mu", _ESTIMATOR_GROUP),
         option("--update", type=click.Choice(list(UPDATE_KINDS)), group=_UPDATE_GROUP, help="The rule."),

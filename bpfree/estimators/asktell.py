@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import io
 import json
-from dataclasses import fields, is_dataclass
+from dataclasses import fields, is_dataclass, replace
 
 import numpy as np
 
@@ -123,6 +123,8 @@ class AskTell:
             advice = "nothing was updated: measure them again and tell them, or try a smaller lr or mu"
             self._end("nonfinite_loss", f"step {self.step}: losses are not finite {first}; {advice}")
             return estimate
+        combined = self.estimator.combined(self.graph, self.seed, self.step, estimate.coefficients)
+        estimate = replace(estimate, coefficients=combined)
         record = estimate.coefficients.astype(self._theta.dtype)
         with np.errstate(over="ignore", invalid="ignore", under="ignore"):  # an overflow is a result
             seen = Record(record, self.estimator.averaged, self._gradient)

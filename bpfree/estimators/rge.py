@@ -8,7 +8,9 @@ from dataclasses import dataclass
 import numpy as np
 
 from bpfree.directions import DIRECTIONS, RANDOM, hadamard
+from bpfree.engines.cost import graph_macs
 from bpfree.errors import check_choice, check_count
+from bpfree.estimators import least_squares
 from bpfree.estimators.table import GROUPINGS, Estimator, EstimatorRow
 from bpfree.probes import records
 from bpfree.schedules.table import Schedule, check_radius
@@ -47,6 +49,21 @@ class RGE(Estimator):
     inverse, so that E[g] is that much shorter and lr need not depend on q and d.
     Joint grouping only.
 
+    combine: "mean", as above; or "least_squares", with c the q quotients and V
+    (d, q) the directions,
+
+    g = (d / q) V (V^T V)^-1 c
+
+    which is d / q times the gradient's projection on the span of V: E[g] is the
+    gradient, and E |g - gradient|^2 is (d - q) / q |gradient|^2 in the place of the
+    mean's (d - 1) / q. So it pays from q of about d / 4 on, and at q = d g is the
+    gradient, where the losses are exact enough: what is off in c is divided by the
+    smallest singular value of V. Where directions depend on each other, V^T V has its
+    pseudo-inverse and its rank is q. "dim" multiplies by q / d: the projection itself.
+    Solved in float64 on the host, never on a device; the record has the coefficients
+    after it, so replay is as ever, on a device too. Its multiply-accumulates count as
+    forwards. Joint grouping, 2 <= q <= d.
+
     >>> import bpfree as bf
     >>> RGE(n_queries=4, direction="sphere").evaluations(bf.Sequential(3, [bf.Linear(2)]).graph)
     8
@@ -58,8 +75,7 @@ class RGE(Estimator):
     grouping: str = "joint"
     direction: str = "rademacher"
     scale: float | str = 1
-
-    may_lose = True
+    combine: str = "mean"
 
     def __post_init__(self):
         check_count("n_queries", self.n_queries, 1, 4096)
@@ -70,6 +86,23 @@ class RGE(Estimator):
         check_choice("scale", self.scale, (1, "dim"))
         if self.scale == "dim" and self.grouping != "joint":
             raise ValueError(f"scale: expected 1, as 'dim' is for grouping='joint', got grouping={self.grouping!r}")
+        check_choice("combine", self.combine, ("mean", "least_squares"))
+        if self.solves and (self.grouping != "joint" or self.n_queries < 2):
+            expected = "'mean', as 'least_squares' is for grouping='joint' and n_queries of 2 or more"
+            got = f"grouping={self.grouping!r}, n_queries={self.n_queries}"
+            raise ValueError(f"combine: expected {expected}, got {got}")
+        if self.solves and self.direction == "hadamard":
+            raise ValueError("combine: expected 'mean' with direction='hadamard', whose queries are orthogonal already")
+
+    @property
+    def solves(self) -> bool:
+        """Are coefficients solved for, all together?"""
+        return self.combine == "least_squares"
+
+    @property
+    def may_lose(self) -> bool:
+        """Of a mean some may be left out."""
+        return not self.solves
 
     @property
     def averaged(self) -> int:
@@ -82,19 +115,42 @@ class RGE(Estimator):
         return 2 if self.two_sided and self.direction in SIGNS else 1
 
     def record_shape(self, graph) -> tuple[int, int]:
-        """(groups, n_queries)."""
+        """(groups, n_queries). Raises ValueError where least squares has more directions than parameters."""
+        if self.solves and self.n_queries > graph.n_theta:
+            most = f"at most one a parameter ({graph.n_theta:,}) with combine='least_squares'"
+            raise ValueError(f"n_queries: expected {most}, got {self.n_queries}")
         return len(graph.groups(self.grouping)), self.n_queries
 
     def factor(self, graph) -> float:
-        """1, or |gradient|^2 / E |g|^2: q / (q + d - 1), more for Hadamard's rows, which are not drawn twice."""
+        """1, or |gradient|^2 / E |g|^2: q / (q + d - 1), of least squares q / d; Hadamard's rows differ."""
         q, d = self.n_queries, graph.n_theta
         if self.scale == 1:
             return 1.0
+        if self.solves:
+            return q / d
         if self.direction != "hadamard" or d == 1:
             return q / (q + d - 1)
         n = hadamard.order(d)
         rest = q % n  # rows that all have been asked for leave no noise
         return 1.0 / (1.0 + (d - 1) * rest * (n - rest) / (q * q * (n - 1)))
+
+    @np.errstate(over="ignore", under="ignore")  # what has no float32 is not finite: a result
+    def combined(self, graph, seed: int, step: int, coefficients) -> np.ndarray:
+        """Of least squares, the solved ones."""
+        if not self.solves or not np.isfinite(coefficients).all():
+            return coefficients
+        derivatives = coefficients[0].astype(np.float64) * self.n_queries
+        solved = least_squares.combine(graph, self.direction, seed, step, derivatives)
+        return solved.astype(coefficients.dtype)[None]
+
+    def combining(self, graph) -> int:
+        """What the solution costs."""
+        return -(-least_squares.macs(graph.n_theta, self.n_queries) // graph_macs(graph)) if self.solves else 0
+
+    def refusal(self, graph) -> str | None:
+        """Least squares is not there in C."""
+        reason = "rge with combine='least_squares', which is solved in float64 on the host: train there, or use 'mean'"
+        return reason if self.solves else None
 
     def work(self, graph, batch_size: int) -> int:
         """Copies of theta, and one-sided the losses of a minibatch; on replay a weight a query, and Hadamard's row."""

@@ -106,6 +106,14 @@ class Estimator:
         """How many coefficients the mean is taken over that each is part of: a number, or one each."""
         return self.averaged
 
+    def combined(self, graph, seed: int, step: int, coefficients) -> np.ndarray:
+        """The record of a step from what `tell` made of each difference; here they are the same."""
+        return coefficients
+
+    def combining(self, graph) -> int:
+        """What `combined` costs, in passes of one sample."""
+        return 0
+
     def native_settings(self, graph) -> dict:
         """Fields of `bpfree_trainer` that only this estimator has."""
         return {}
@@ -144,7 +152,7 @@ class Estimator:
         counts = {changed: sides * n for changed, n in self.count_moves(flow).items()}
         if not self.two_sided:
             counts[0] = counts.get(0, 0) + 1
-        return flow.forwards(counts, flow.plan(counts, inf), batch_size)
+        return flow.forwards(counts, flow.plan(counts, inf), batch_size) + self.combining(graph)
 
     def count_moves(self, flow: Flow) -> dict:
         """How many directions of a step, on average, change which nodes."""
@@ -154,7 +162,8 @@ class Estimator:
 
     def cost(self, trainer, engine, step: int) -> int:
         """The forwards that `estimate` will spend at a step."""
-        return _spent(engine, trainer.graph, trainer.batch_size, self.ask(trainer.graph, trainer.seed, step))
+        probes = self.ask(trainer.graph, trainer.seed, step)
+        return _spent(engine, trainer.graph, trainer.batch_size, probes) + self.combining(trainer.graph)
 
     def estimate(self, trainer, engine, theta, batch, step: int) -> Estimate:
         """One step's Estimate at theta on a batch: the loop around ask and tell.
@@ -174,7 +183,9 @@ class Estimator:
                 return tell_arrived(self, graph, step, values, arrived)
         else:
             values = engine.evaluate(*given, probes)
-        return replace(self.tell(graph, step, values), forwards=_spent(engine, graph, len(batch), probes))
+        told, spent = self.tell(graph, step, values), _spent(engine, graph, len(batch), probes)
+        record = self.combined(graph, trainer.seed, step, told.coefficients)
+        return replace(told, coefficients=record, forwards=spent + self.combining(graph))
 
     def ask(self, graph, seed: int, step: int) -> Probes:
         """The probes of a step: [theta,] then for each coefficient plus [and minus]."""

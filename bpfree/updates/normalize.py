@@ -30,7 +30,8 @@ class Normalize(Update):
     gradient divided by its own length, plus noise: lr need not follow the scale of
     the loss, and the step does not shrink as the gradient does. Coefficients are cut first, where the
     chain has a clip. Of few queries the deviation says little: take 8 or more. For
-    black-box estimators, as others take no differences; Trainer refuses those.
+    black-box estimators, as others take no differences, but not for Hybrid, whose
+    coefficients are parts of different means; Trainer refuses those.
 
     From rewards, by their deviation: Mania, Guy and Recht, NeurIPS 2018
     (augmented random search); of language models' losses: Dang et al., FZOO, 2025.

@@ -1,0 +1,58 @@
+# SPDX-License-Identifier: MIT
+"""Least squares: the gradient within the span of the directions, from derivatives along them."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+from scipy import linalg
+
+from bpfree.directions import DIRECTIONS
+from bpfree.rng import BLOCK
+
+_MOST = 1 << 20
+"""Elements of directions held at once."""
+
+_SINGULAR = 1e-10
+"""Directions of which less than this share of the square is left beside the others depend on them."""
+
+
+def combine(graph, direction: str, seed: int, step: int, derivatives) -> np.ndarray:
+    """(q,) float64: a = (d / r) (V^T V)^+ c of derivatives c (q,) along V (d, q) of rank r; then g = V a.
+
+    V is drawn block by block and never held. Inner products of signs are whole numbers, and exact.
+    """
+    products, d = _products(graph, DIRECTIONS[direction], seed, step, len(derivatives)), graph.n_theta
+    derivatives = derivatives.astype(np.float64)
+    try:
+        factor = linalg.cholesky(products, lower=True, check_finite=False)
+        pivots = np.diag(factor) ** 2 / np.diag(products)
+    except linalg.LinAlgError:
+        pivots = np.zeros(1)
+    if pivots.min() > _SINGULAR:
+        solved = linalg.cho_solve((factor, True), derivatives, check_finite=False)
+        return solved * (d / len(derivatives))
+    values, vectors = linalg.eigh(products, check_finite=False)
+    kept = values > values[-1] * _SINGULAR
+    vectors = vectors[:, kept]
+    return vectors @ ((derivatives @ vectors) / values[kept]) * (d / max(1, kept.sum()))
+
+
+def macs(d: int, q: int) -> int:
+    """Multiply-accumulates of `combine`: inner products of every pair, the factor, two triangles."""
+    return d * q * (q + 1) // 2 + q**3 // 6 + q**2
+
+
+def _products(graph, row, seed, step, q) -> np.ndarray:
+    """V^T V (q, q) float64."""
+    parts = [part for part in graph.slices if not part.frozen]
+    total, size = np.zeros((q, q)), max(1, _MOST // (q * BLOCK)) * BLOCK
+    for part in parts:
+        for first in range(0, part.size, size):
+            shape, blocks = (min(size, part.size - first),), first // BLOCK
+            piece = replace(part, shape=shape, first_block=part.first_block + blocks)
+            v = np.stack([row.draw(piece, seed, step, query) for query in range(q)]).astype(np.float64)
+            total += v @ v.T
+    scales = np.array([row.scale(parts, seed, step, query) for query in range(q)], np.float64)
+    return total * scales * scales[:, None]
