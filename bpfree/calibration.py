@@ -13,6 +13,7 @@ from bpfree import plan, rng
 from bpfree.engines import get_engine
 from bpfree.errors import NumericError
 from bpfree.estimators import ESTIMATORS
+from bpfree.estimators.coordinate_descent import CoordinateDescent
 from bpfree.estimators.rge import RGE
 from bpfree.probes import Probe
 from bpfree.schedules.table import Schedule, start_of
@@ -27,8 +28,9 @@ RADII = tuple(2.0**-k for k in range(1, 15))
 RATES = tuple(2.0**-k for k in range(-6, 21))
 """lr that are tried, from large to small."""
 
-PROBES, ESTIMATES, MOST_EVALUATIONS = 16, 16, 128
-"""Directions looked at for mu; estimates made for lr, fewer where they need more evaluations than this."""
+PROBES, ESTIMATES, EVALUATIONS, MANY = 16, (4, 16), 128, 1024
+"""Directions looked at for mu; least and most estimates made for lr, and what decides: about so many
+evaluations in all. One estimate, where it needs MANY."""
 
 HELD = 256
 """Samples, at most, whose loss says whether a step was too long."""
@@ -132,10 +134,11 @@ def calibrate(
     the float rounding of the two losses. Where g changes least they balance; that mu is
     taken. Whatever the estimator moves, parameters or activations, mu is in its units.
 
-    lr: 4 to 16 estimates, of as many minibatches, each give one step from theta
-    with lr = 2^6, 2^5, ... until the mean loss of up to 256 held samples falls. The
-    largest lr that raised it by less than 1 % is divided by 16, for the loss bends more
-    as training goes on, and by the steps a momentum adds up, 1 / (1 - beta). A noisy
+    lr: 4 to 16 estimates (one, where it takes 1,024 evaluations) of as many
+    minibatches each give one step from theta with lr = 2^6, 2^5, ... until the mean
+    loss of up to 256 held samples falls. The largest lr that raised it by less than
+    1 % is divided by 16, for the loss bends more as training goes on, and by the
+    steps a momentum adds up, 1 / (1 - beta). A noisy
     estimate makes for a short step, so the lr fits the number of queries. Adam and SignSGD divide each element of g by
     its own size, and are as SGD with lr / rms(g) on the mean: their lr is SGD's times
     rms(g), over the elements of theta, and divided by 4 in place of 16. (One step of theirs alone
@@ -161,6 +164,8 @@ def calibrate(
     """
     plan.check_start(model, data, None)
     estimator, update = RGE(n_queries=8) if estimator is None else estimator, SGD() if update is None else update
+    if isinstance(estimator, CoordinateDescent):
+        raise TypeError("estimator: expected one that makes a gradient, got CoordinateDescent, whose mu is its step")
     trainer = Trainer(model.graph, model.frozen, loss, estimator, update, batch_size, seed)
     place = rate_place(trainer.update)
     batch, _ = plan.split(trainer, data, None)
@@ -252,7 +257,8 @@ class _Bench:
         signs = isinstance(rate_place(update), Adam | SignSGD)
         update = _put(update, SGD()) if signs else update
         trainer = replace(self.trainer, estimator=replace(self.trainer.estimator, mu=mu), update=update)
-        n = int(np.clip(MOST_EVALUATIONS // trainer.evaluations, 4, ESTIMATES))
+        each = trainer.evaluations
+        n = 1 if each >= MANY else int(np.clip(EVALUATIONS // each, *ESTIMATES))
         records = [self.estimate(trainer, step).coefficients.astype(np.float32) for step in range(n)]
         rows = []
         for lr in RATES:

@@ -43,7 +43,8 @@ def test_tiers_points_and_what_is_learned(curves):
     assert [by_name[name].tier for name in ("rge", "unit-wise", "head")] == ["black-box", "layer-access", "closed-form"]
     for curve in curves[:-1]:
         assert curve.forwards[-1] == estimators.QUICK_BUDGET and curve.forwards == sorted(curve.forwards)
-        assert len(curve.forwards) == len(curve.accuracy) == len(curve.std) and curve.lr > 0 and curve.calibration > 0
+        assert len(curve.forwards) == len(curve.accuracy) == len(curve.std) and curve.lr > 0
+        assert (curve.calibration > 0) == (curve.name != "coordinate_descent")  # which moves by mu itself
     assert by_name["unit-wise"].accuracy[-1] > 0.9 > 0.5 > by_name["unit-wise"].accuracy[0]
 
 

@@ -29,7 +29,7 @@ NETWORKS = {
     ),
     "regression": (3, [bf.Linear(16), bf.Tanh(), bf.Linear(2)], _regression(), "mse"),
 }  # fmt: skip
-ESTIMATORS = {"rge": bf.RGE(n_queries=8), "cge": bf.CGE(0.02), "unit_wise": bf.UnitWise()}
+ESTIMATORS = {"rge": bf.RGE(n_queries=8), "cge": bf.CGE(0.02), "unit_wise": bf.UnitWise(), "hybrid": bf.Hybrid(16)}
 
 
 def mlp(seed=0):
@@ -153,6 +153,7 @@ def test_table_for_people():
         (ValueError, {"batch_size": 10**6}, "batch_size: expected at most"),
         (ValueError, {"loss": "hinge"}, "hinge"),
         (TypeError, {"estimator": bf.SGD()}, "SGD"),
+        (TypeError, {"estimator": bf.CoordinateDescent()}, "makes a gradient, got CoordinateDescent"),
         (ValueError, {"update": bf.WeightDecay(0.1)}, "update: expected one with a learning rate"),
         (ValueError, {"seed": -1}, "seed"),
     ],

@@ -5,7 +5,8 @@ All have the same budget of forwards, minibatches of 32 and Adam. mu and a first
 are those of `calibrate`; of that lr times FACTORS the best by validation accuracy
 is taken, with the weights and samples of TUNING; what is reported, and drawn, is
 the test accuracy at POINTS along the run, mean over other SEEDS. What calibration
-cost is in the row `calibration_forwards`, and counts in no budget.
+cost is in the row `calibration_forwards`, and counts in no budget. Coordinate
+descent moves by mu itself, the best of STEPS.
 
 `head` is no estimator: untrained features and a last layer in closed form
 (`fit_head`), one pass over the samples, and what training has to beat.
@@ -16,7 +17,7 @@ the best that looks at losses only. Every row names its tier.
 from __future__ import annotations
 
 import csv as tables
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from statistics import mean, stdev
 
 import numpy as np
@@ -26,6 +27,8 @@ from bpfree.calibration import calibrate, with_lr
 from bpfree.datasets import load_digits
 from bpfree.estimators import ESTIMATORS
 from bpfree.estimators.cge import CGE
+from bpfree.estimators.coordinate_descent import CoordinateDescent
+from bpfree.estimators.hybrid import Hybrid
 from bpfree.estimators.node_perturbation import NodePerturbation
 from bpfree.estimators.rge import RGE
 from bpfree.estimators.structured import StructuredCGE
@@ -37,25 +40,31 @@ from bpfree.plots import plot_methods
 from bpfree.progress import live_bar
 from bpfree.training import train
 from bpfree.updates.adam import Adam
+from bpfree.updates.sgd import SGD
 
 METHODS = {
     "rge": RGE(n_queries=16),
     "rge, one-sided": RGE(n_queries=32, two_sided=False),
     "rge, by layer": RGE(n_queries=16, grouping="layer"),
     "rge, Gaussian": RGE(n_queries=16, direction="gaussian"),
+    "rge, Hadamard": RGE(n_queries=16, direction="hadamard"),
     "rge, sphere": RGE(n_queries=16, direction="sphere"),
     "cge": CGE(),
     "cge, 2 %": CGE(0.02),
     "cge, 10 %, erk masks": CGE(0.1, two_sided=False, ratios="erk", mask_refresh=10),
+    "hybrid": Hybrid(n_queries=64),
+    "coordinate descent": CoordinateDescent(0.02),
     "node perturbation": NodePerturbation(),
     "unit-wise": UnitWise(),
-    "unit-wise, head probed": UnitWise(head="probe"),
     "structured cge": StructuredCGE(),
 }
 """Settings of each method; a row of the table that is not here is tried with its defaults."""
 
 BATCH, BUDGET, QUICK_BUDGET = 32, 1e6, 2e4
 FACTORS, TUNING, SEEDS = (0.5, 2.0, 8.0), 100, (1, 2, 3)
+STEPS = (2.0**-5, 2.0**-4, 2.0**-3)
+"""mu that coordinate descent, which moves by it and has no lr, is tried with."""
+
 POINTS = tuple(int(2 ** (k / 2)) for k in range(20, 40))
 """Forwards at which runs are looked at: those within the budget, and its end."""
 
@@ -110,19 +119,15 @@ def measure(quick: bool = False) -> list[Curve]:
     tried = methods()
     with threadpool_limits(limits=1), live_bar(len(tried) * (len(factors) + len(seeds)), "runs") as update:
         for name, estimator in tried.items():
-            found = calibrate(
-                network(TUNING), digits.train, estimator=estimator, update=Adam(), batch_size=BATCH, seed=TUNING
-            )
-            scores = {}
-            for factor in factors:
-                link = with_lr(found.update, found.lr * factor)
-                scores[factor] = _run(found.estimator, link, TUNING, budget, points, digits)[1]
+            choices, spent = _choices(estimator, factors, digits)
+            scores = []
+            for settings in choices:
+                scores.append(_run(*settings, TUNING, budget, points, digits)[1])
                 done += 1
                 update(done, name)
-            best = max(scores, key=scores.get)
-            link, runs = with_lr(found.update, found.lr * best), []
+            (estimator, link), runs = choices[int(np.argmax(scores))], []
             for seed in seeds:
-                runs.append(_run(found.estimator, link, seed, budget, points, digits))
+                runs.append(_run(estimator, link, seed, budget, points, digits))
                 done += 1
                 update(done, name)
             tier, seen = ESTIMATORS.of(estimator).tier, np.array([accuracies for accuracies, _ in runs])
@@ -130,16 +135,24 @@ def measure(quick: bool = False) -> list[Curve]:
                 Curve(
                     name,
                     tier,
-                    repr(found.estimator),
+                    repr(estimator),
                     points,
                     *_spread(seen),
                     mean(validation for _, validation in runs),
-                    found.mu,
+                    estimator.mu,
                     link.lr,
-                    found.forwards,
+                    spent,
                 )  # fmt: skip
             )
     return [*curves, _head(seeds, digits)]
+
+
+def _choices(estimator, factors, digits) -> tuple[list, int]:
+    """(estimator, update) pairs to choose from, and what finding them cost."""
+    if isinstance(estimator, CoordinateDescent):
+        return [(replace(estimator, mu=mu), SGD(1.0)) for mu in STEPS[: len(factors)]], 0
+    found = calibrate(network(TUNING), digits.train, estimator=estimator, update=Adam(), batch_size=BATCH, seed=TUNING)
+    return [(found.estimator, with_lr(found.update, found.lr * factor)) for factor in factors], found.forwards
 
 
 def network(seed: int) -> Model:
