@@ -30,6 +30,7 @@ TARGETS = {
 """Folder of the port, and compiler flags, by target."""
 
 _ON_READ = "#define BPFREE_PROBE_ON_READ {}\n"
+_ROWS = "#define BPFREE_HADAMARD_ROWS {}\n"
 
 _CORE = ("rng.c", "forward.c", "hash.c", "train.c", "vector.c", "kernel_bias.c", "kernel_contract.c")
 """Runtime sources every model needs; the linker drops what is not called."""
@@ -159,9 +160,10 @@ def _copy_runtime(folder: Path, tables, trainer) -> None:
     for header in sorted((origin / "include" / "bpfree").iterdir()):
         if header.name != "host.h":
             shutil.copy(header, target / "bpfree")
-    if trainer.rows["estimator"].direction not in SIGNS:
-        config = target / "bpfree" / "config.h"
-        config.write_text(config.read_text().replace(_ON_READ.format(1), _ON_READ.format(0)))
+    direction, config = trainer.rows["estimator"].direction, target / "bpfree" / "config.h"
+    for option, wanted in ((_ON_READ, direction in SIGNS), (_ROWS, direction == "hadamard")):
+        if not wanted:
+            config.write_text(config.read_text().replace(option.format(1), option.format(0)))
     for name in [*sources, *(path.name for path in (origin / "src").glob("*.h") if path.name != "registry_isa.h")]:
         shutil.copy(origin / "src" / name, target)
 

@@ -243,6 +243,8 @@ def test_kernels_perturb_on_read_only_for_the_estimator_that_wants_it(tmp_path):
         trainer = bf.Trainer(model.graph, model.frozen, "cross_entropy", estimator, bf.SGD(0.02), batch_size=1)
         firmware.export(model, tmp_path, trainer=trainer, samples=DIGITS, steps=1)
         assert f"#define BPFREE_PROBE_ON_READ {on_read}\n" in config.read_text()
+        rows = int(isinstance(estimator, bf.Hybrid) or getattr(estimator, "direction", "") == "hadamard")
+        assert f"#define BPFREE_HADAMARD_ROWS {rows}\n" in config.read_text()
     for on_read in (1, 0):
         config.write_text(config.read_text().replace("PROBE_ON_READ 0\n", f"PROBE_ON_READ {on_read}\n"))
         built = emulate.compile_firmware(tmp_path, optimize="Os")

@@ -7,6 +7,10 @@
  * all probes; then the clipped coefficients. */
 #include "on_read.h"
 
+#if !BPFREE_HADAMARD_ROWS
+#error "rows of a Hadamard matrix are wanted: BPFREE_HADAMARD_ROWS 1"
+#endif
+
 static bpfree_word *words_of(const bpfree_context *c)
 {
   return (bpfree_word *)c->work;

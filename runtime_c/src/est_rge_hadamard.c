@@ -5,6 +5,10 @@
  * Signs s and the rows r_i, all different, are those of the step. No table. */
 #include "on_read.h"
 
+#if !BPFREE_HADAMARD_ROWS
+#error "rows of a Hadamard matrix are wanted: BPFREE_HADAMARD_ROWS 1"
+#endif
+
 static int estimate(const bpfree_trainer *t, bpfree_context *c)
 {
   return bpfree_sign_estimate(t, c, BPFREE_HADAMARD);

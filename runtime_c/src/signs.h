@@ -32,7 +32,7 @@ static inline void bpfree_signs_start(bpfree_signs *signs, const bpfree_probe *p
   signs->other = 0;
   signs->left = 0;
   signs->fresh = 0;
-  signs->row = probe->direction == BPFREE_HADAMARD ? probe->element : 0;
+  signs->row = BPFREE_HADAMARD_ROWS && probe->direction == BPFREE_HADAMARD ? probe->element : 0;
   signs->k = slice->offset + block * BPFREE_BLOCK;
 }
 
@@ -51,7 +51,7 @@ static inline void bpfree_signs_refill(bpfree_signs *signs)
     const uint32_t key[2] = {signs->seed, signs->step}, counter[2] = {signs->block, signs->stream};
     uint32_t out[2];
     bpfree_threefry(key, counter, out);
-    if (signs->row) {
+    if (BPFREE_HADAMARD_ROWS && signs->row) {
       out[0] ^= bpfree_hadamard_word(signs->row, signs->k);
       out[1] ^= bpfree_hadamard_word(signs->row, signs->k + 32);
       signs->k += 64;

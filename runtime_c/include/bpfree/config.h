@@ -38,6 +38,11 @@
 #define BPFREE_PROBE_ON_READ 1
 #endif
 
+/* They know the rows of a Hadamard matrix, as RGE with those and Hybrid want. */
+#ifndef BPFREE_HADAMARD_ROWS
+#define BPFREE_HADAMARD_ROWS 1
+#endif
+
 /* Elements of one random block: one Threefry call gives two words, one sign
  * per bit. Gradients are rebuilt and applied in chunks of this size, so the
  * arena holds at least this many floats. Fixed: hashes depend on it. */
