@@ -54,10 +54,10 @@ def training_plans(model) -> dict[str, dict[str, int]]:
     pairs = [(row, sgd) for row in ESTIMATORS] + [(first, row) for row in rate_rows[1:]]
     if model.graph.n_theta == 0:
         return {}
-    base = Trainer(model.graph, model.frozen, "mse", _settings(first), sgd.settings(), batch_size=1)
+    base = Trainer(model.graph, model.frozen, "mse", _settings(first), sgd.settings(lr=1.0), batch_size=1)
     return {
         f"{estimator.name} + {update.name}": training_bytes(
-            replace(base, estimator=_settings(estimator), update=update.settings())
+            replace(base, estimator=_settings(estimator), update=update.settings(lr=1.0))
         )
         for estimator, update in pairs
         if isinstance(estimator.c, str) and isinstance(update.c, str)
