@@ -6,7 +6,6 @@ from __future__ import annotations
 from dataclasses import replace
 
 import numpy as np
-from scipy import linalg
 
 from bpfree.directions import DIRECTIONS
 from bpfree.rng import BLOCK
@@ -23,6 +22,8 @@ def combine(graph, direction: str, seed: int, step: int, derivatives) -> np.ndar
 
     V is drawn block by block and never held. Inner products of signs are whole numbers, and exact.
     """
+    from scipy import linalg  # on first use: training with a mean needs none of it
+
     products, d = _products(graph, DIRECTIONS[direction], seed, step, len(derivatives)), graph.n_theta
     derivatives = derivatives.astype(np.float64)
     try:
