@@ -59,7 +59,7 @@ def _rge(direction):
 
 
 ESTIMATOR_SETTINGS = {
-    "rge": [*_rge("rademacher"), RGE(5, mu=0.01, combine="least_squares")],
+    "rge": _rge("rademacher"),
     "rge_gaussian": _rge("gaussian"),
     "rge_sphere": _rge("sphere"),
     "rge_hadamard": _rge("hadamard"),
