@@ -10,7 +10,7 @@ from bpfree.arithmetic import Exact, Fast
 from bpfree.engines import ReferenceEngine
 from bpfree.engines.batch import Batch
 from bpfree.engines.cost import graph_macs, node_macs
-from bpfree.estimators import ESTIMATORS, routes, structured
+from bpfree.estimators import ESTIMATORS, changes, structured
 from bpfree.layers import assemble, initial_parameters
 from bpfree.losses import LOSSES
 from bpfree.ops import OPS
@@ -205,7 +205,7 @@ def test_blocks_change_no_bit(name, kept, moved, monkeypatch):
     expected = estimate(*settings)
     monkeypatch.setattr(structured, "MOST_KEPT", kept)
     monkeypatch.setattr(structured, "MOST_CHANGED", moved)
-    monkeypatch.setattr(routes, "MOST_MOVED", moved // 3)
+    monkeypatch.setattr(changes, "MOST_MOVED", moved // 3)
     found = estimate(*settings)
     assert_same_bits(found.coefficients, expected.coefficients)
     assert_same_bits(found.losses, expected.losses)

@@ -236,15 +236,19 @@ def test_layers_that_share_one_loss_difference_look_alike(direction):
 @DIRECTIONS
 @pytest.mark.parametrize("q", [1, 4, 16])
 def test_length_and_angle_of_one_estimate(direction, q):
-    """An estimate of q directions is sqrt((q + d - 1) / q) times too long and points sqrt(q / (q + d - 1)) our way."""
-    rows = estimates(bf.RGE(q, direction=direction), 1500)
-    squares, more = (rows**2).sum(axis=1), 1 if direction == "gaussian" else -1
+    """An estimate of q directions is sqrt((q + d - 1) / q) times too long and points sqrt(q / (q + d - 1)) our way.
+
+    Of q different rows of a Hadamard matrix of order n the noise is (n - q) / (n - 1) of that.
+    """
+    rows, order = estimates(bf.RGE(q, direction=direction), 1500), 1 << (D - 1).bit_length()
+    noise = (D - 1) / q * ((order - q) / (order - 1) if direction == "hadamard" else 1)
+    squares, more = (rows**2).sum(axis=1), 2 / q if direction == "gaussian" else 0
     error = squares.std() / LENGTH**2 / np.sqrt(len(rows))
-    assert squares.mean() / LENGTH**2 == pytest.approx((q + D + more) / q, abs=5 * error)
+    assert squares.mean() / LENGTH**2 == pytest.approx(1 + noise + more, abs=5 * error)
     cosine = rows @ TRUE / np.sqrt(squares) / LENGTH
-    assert np.sqrt(np.mean(cosine**2)) == pytest.approx(np.sqrt(q / (q + D - 1)), rel=0.1)
+    assert np.sqrt(np.mean(cosine**2)) == pytest.approx(np.sqrt(1 / (1 + noise)), rel=0.1)
     shorter = estimates(bf.RGE(q, direction=direction, scale="dim"), 50)
-    np.testing.assert_allclose(shorter, rows[:50] * q / (q + D - 1), rtol=0, atol=1e-6 * np.abs(rows).max())
+    np.testing.assert_allclose(shorter, rows[:50] / (1 + noise), rtol=0, atol=1e-6 * np.abs(rows).max())
 
 
 def test_mu_below_float_resolution():
