@@ -7,10 +7,6 @@
  * all probes; then the clipped coefficients. */
 #include "on_read.h"
 
-#if !BPFREE_HADAMARD_ROWS
-#error "rows of a Hadamard matrix are wanted: BPFREE_HADAMARD_ROWS 1"
-#endif
-
 static bpfree_word *words_of(const bpfree_context *c)
 {
   return (bpfree_word *)c->work;
@@ -117,7 +113,7 @@ static int check(const bpfree_trainer *t)
 {
   const uint32_t n = t->n_queries, tensors = bpfree_n_groups(t->model, BPFREE_TENSOR);
   const int fits = tensors <= n && n <= t->model->n_theta && n <= 65536u && t->model->n_theta <= 0x80000000u;
-  return t->grouping == BPFREE_JOINT && fits ? BPFREE_OK : BPFREE_ERR_ARG;
+  return BPFREE_HADAMARD_ROWS && t->grouping == BPFREE_JOINT && fits ? BPFREE_OK : BPFREE_ERR_ARG;
 }
 
 static uint32_t work(const bpfree_trainer *t)

@@ -5,10 +5,6 @@
  * Signs s and the rows r_i, all different, are those of the step. No table. */
 #include "on_read.h"
 
-#if !BPFREE_HADAMARD_ROWS
-#error "rows of a Hadamard matrix are wanted: BPFREE_HADAMARD_ROWS 1"
-#endif
-
 static int estimate(const bpfree_trainer *t, bpfree_context *c)
 {
   return bpfree_sign_estimate(t, c, BPFREE_HADAMARD);
@@ -38,10 +34,16 @@ static uint32_t work(const bpfree_trainer *t)
   return 2 * t->n_queries;
 }
 
+/* Signs without rows would all be those of query 0. */
+static int check(const bpfree_trainer *t)
+{
+  return BPFREE_HADAMARD_ROWS ? bpfree_check_queries(t) : BPFREE_ERR_ARG;
+}
+
 const bpfree_estimator bpfree_est_rge_hadamard = {
     .estimate = estimate,
     .gradient = gradient,
-    .check = bpfree_check_queries,
+    .check = check,
     .weights = weights,
     .work = work,
     .weights_fill_work = 1,

@@ -38,7 +38,8 @@
 #define BPFREE_PROBE_ON_READ 1
 #endif
 
-/* They know the rows of a Hadamard matrix, as RGE with those and Hybrid want. */
+/* They know the rows of a Hadamard matrix, as RGE with those and Hybrid want; with 0
+ * bpfree_train_init refuses these two. */
 #ifndef BPFREE_HADAMARD_ROWS
 #define BPFREE_HADAMARD_ROWS 1
 #endif
