@@ -7,6 +7,7 @@ needs settings to be tried with fails test_tables.py until it has some.
 import numpy as np
 
 from bpfree import native, rng
+from bpfree.arithmetic import Fast
 from bpfree.engines import CompiledEngine, ReferenceEngine
 from bpfree.estimators import ESTIMATORS
 from bpfree.estimators.cge import CGE
@@ -206,3 +207,14 @@ def assert_same_bits(result, expected):
         f"{different.size} of {result.size} differ, first at {different[0]}: "
         f"{result.flat[different[0]]!r} instead of {expected.flat[different[0]]!r}"
     )
+
+
+class Counting(Fast):
+    """Arithmetic that counts the multiply-accumulates of its contractions."""
+
+    def __init__(self):
+        self.macs = 0
+
+    def contract(self, a, x, start=0.0):
+        self.macs += x.shape[0] * a.shape[0] * a.shape[1] * x.shape[2]
+        return Fast.contract(a, x, start)

@@ -5,7 +5,7 @@ import pickle
 import graph_oracle
 import numpy as np
 import pytest
-from helpers import ENGINES, assert_same_bits, floats, make_engine
+from helpers import ENGINES, Counting, assert_same_bits, floats, make_engine
 
 import bpfree as bf
 from bpfree.engines import ReferenceEngine
@@ -207,6 +207,22 @@ def test_cost_is_counted_in_multiply_accumulates():
     spent = 2 * plain + 4 * 3 * 2 + 5 * 2 * (4 + head)
     assert bf.UnitWise().forwards(deep.graph, 1000) == -(-spent * 1000 // plain)
     assert bf.NodePerturbation(3).forwards(deep.graph, 1000) == -(-(2 * plain + 3 * 2 * (12 + 32)) * 1000 // plain)
+
+
+@pytest.mark.parametrize("op", [op for op in OPS if op.project], ids=lambda op: op.name)
+def test_projections_and_matrices_cost_what_they_say(op):
+    """Against the products that are made; the sums of delta, for biases, count nothing, as in a pass."""
+    n = 5
+    for attributes, shape in op.examples:
+        parameters = [floats(k, *size).astype(float) for k, (_, size) in enumerate(op.parameters(attributes, shape))]
+        (outputs,), features = op.infer(attributes, shape), int(np.prod(shape))
+        counting = Counting()
+        op.project(counting, parameters, floats(1, features, n).astype(float), floats(2, outputs, n), attributes)
+        each, once = op.project_macs(attributes, shape)
+        assert counting.macs == each * n + once + attributes["bias"] * outputs * n
+        counting = Counting()
+        op.matrix(counting, parameters, attributes)
+        assert counting.macs == op.matrix_macs(attributes, shape)
 
 
 def test_training_counts_one_evaluation_a_step_and_reports_the_forwards():

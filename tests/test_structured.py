@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from helpers import ENGINES, assert_same_bits, floats, make_engine
+from helpers import ENGINES, Counting, assert_same_bits, floats, make_engine
 from random_graphs import random_graph
 
 import bpfree as bf
@@ -246,17 +246,6 @@ def test_not_finite_is_a_result():
     theta[graph.slices[-1].range] = 3e38  # the scores overflow
     for engine in ("exact", ENGINES[-1]):
         assert not estimate(bf.StructuredCGE(), graph, theta, constants, make_engine(engine)).finite
-
-
-class Counting(Fast):
-    """Arithmetic that counts the multiply-accumulates of its contractions."""
-
-    def __init__(self):
-        self.macs = 0
-
-    def contract(self, a, x, start=0.0):
-        self.macs += x.shape[0] * a.shape[0] * a.shape[1] * x.shape[2]
-        return Fast.contract(a, x, start)
 
 
 def counted(estimator, graph, theta, constants, n):

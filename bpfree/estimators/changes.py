@@ -9,7 +9,7 @@ import numpy as np
 
 from bpfree.engines.cost import macs_after
 from bpfree.estimators.layer_access import Look
-from bpfree.estimators.routes import end_of, only_linear, readers
+from bpfree.estimators.routes import only_linear, path_behind
 from bpfree.graph import Node
 from bpfree.ops import OPS
 
@@ -18,7 +18,7 @@ MOST_MOVED = 1 << 16
 
 
 @dataclass(frozen=True)
-class Route:
+class Suffix:
     """What follows a tensor: elementwise nodes up to `end`; then a linear node, if only that reads it; then the rest.
 
     start: the tensor from which all that follows is computed again, the graph's
@@ -32,13 +32,10 @@ class Route:
     rest: int
 
     @classmethod
-    def of(cls, graph, tensor: int) -> Route:
-        """The route from a tensor."""
-        end, chain = end_of(graph, tensor), []
-        while tensor != end:
-            (node,) = readers(graph, tensor)
-            chain.append(node)
-            tensor = node.output
+    def of(cls, graph, tensor: int) -> Suffix:
+        """What follows this one."""
+        chain = path_behind(graph, tensor)
+        end = chain[-1].output if chain else tensor
         linear = only_linear(graph, end)
         start = linear.output if linear else end
         return cls(tuple(chain), end, linear, start, macs_after(graph, start))
@@ -56,10 +53,10 @@ class Changes:
     """
 
     def __init__(self, look: Look, tensor: int, matrices: dict):
-        self.route, self.look = Route.of(look.graph, tensor), look
-        trace, linear = look.trace, self.route.linear
-        self.before, self.after = trace.values[tensor], trace.values[self.route.end]
-        self.rows = look.graph.tensors[self.route.start].size
+        self.suffix, self.look = Suffix.of(look.graph, tensor), look
+        trace, linear = look.trace, self.suffix.linear
+        self.before, self.after = trace.values[tensor], trace.values[self.suffix.end]
+        self.rows = look.graph.tensors[self.suffix.start].size
         self.matrix = None
         if linear is not None:
             if linear.name not in matrices:
@@ -71,11 +68,11 @@ class Changes:
     def width(self, units: int) -> int:
         """Floats a sample that one change takes where many are held: not of units that a matrix product takes in."""
         own = 0 if self.matrix is not None and units > 1 else units
-        return max(own, self.rows, self.look.trace.widest(self.route.start))
+        return max(own, self.rows, self.look.trace.widest(self.suffix.start))
 
     def of(self, units, steps):
         """L_b with units (p, u) moved by steps (u, t, n), minus L_b: (p, t, n)."""
-        moves, trace, start = self._at_start(units, steps), self.look.trace, self.route.start
+        moves, trace, start = self._at_start(units, steps), self.look.trace, self.suffix.start
         shape = moves.shape[1:]
         moves = moves.reshape(len(moves), -1, trace.n)
         if start != self.look.output:
@@ -86,10 +83,10 @@ class Changes:
 
     def _behind_chain(self, units, steps):
         """What the units (p, u) of `end` change by, (p, u, t, n)."""
-        if not self.route.chain:
+        if not self.suffix.chain:
             return np.broadcast_to(steps, (len(units), *steps.shape))
         moved = self.before[units][:, :, None] + steps
-        for node in self.route.chain:
+        for node in self.suffix.chain:
             parameters = self.look.trace.parameters(node)
             moved = OPS[node.op].forward(self.look.arithmetic, parameters, moved, node.attributes)
         moved -= self.after[units][:, :, None]  # it is ours: nothing else holds it

@@ -31,10 +31,6 @@ class Look:
         self.losses = self.loss.values(self.arithmetic, self.trace.output, self.target)
         self.output = self.graph.nodes[-1].output
 
-    def feeds(self, tensor: int) -> list:
-        """The nodes that read a tensor."""
-        return readers(self.graph, tensor)
-
     def target_of(self, copies: int):
         """The target of so many copies of the batch, one after the other."""
         return np.tile(self.target, copies if self.loss.labels else (1, copies))
@@ -74,8 +70,8 @@ class LayerAccess(Estimator):
         """dL/d tensor of every sample, (features, n)."""
         raise NotImplementedError
 
-    def probe_macs(self, graph, tensor: int) -> int:
-        """What `derivative` costs there, for one sample."""
+    def probe_macs(self, graph, tensor: int) -> tuple[int, int]:
+        """What `derivative` costs there: for a sample, and once a batch."""
         raise NotImplementedError
 
     @np.errstate(over="ignore", invalid="ignore", under="ignore")  # what is not finite is a result: Estimate.finite
@@ -99,13 +95,14 @@ class LayerAccess(Estimator):
 
     def forwards(self, graph, batch_size: int) -> int:
         """The pass, the probes and the outer products, in passes of one sample."""
-        macs, unit = sum(node_macs(graph)), graph_macs(graph)
+        costs = [(sum(node_macs(graph)), 0)]
         for node in trained(graph):
-            macs += graph.tensors[node.inputs[0]].size * graph.tensors[node.output].size
+            costs.append(OPS[node.op].project_macs(node.attributes, graph.tensors[node.inputs[0]].shape))
         for tensor in {end_of(graph, node.output) for node in trained(graph)}:
             if tensor != graph.nodes[-1].output or self.head == "probe":
-                macs += self.probe_macs(graph, tensor)
-        return -(-macs * batch_size // unit)
+                costs.append(self.probe_macs(graph, tensor))
+        each, once = map(sum, zip(*costs))
+        return -(-(each * batch_size + once) // graph_macs(graph))
 
     def cost(self, trainer, engine, step: int) -> int:
         """Every step costs the same."""
@@ -119,7 +116,7 @@ class LayerAccess(Estimator):
             elif tensor == end_of(look.graph, tensor):
                 found[tensor] = self.derivative(look, tensor)
             else:
-                (node,), values = look.feeds(tensor), look.trace.values
+                (node,), values = readers(look.graph, tensor), look.trace.values
                 slope = OPS[node.op].derivative(look.arithmetic, values[tensor], values[node.output], node.attributes)
                 found[tensor] = slope * self._delta(look, node.output, found)
         return found[tensor]

@@ -69,9 +69,9 @@ class NodePerturbation(LayerAccess):
             total = total + (look.losses_with(tensor, value + moved) - below) * u.astype(look.dtype)
         return total * share
 
-    def probe_macs(self, graph, tensor: int) -> int:
+    def probe_macs(self, graph, tensor: int) -> tuple[int, int]:
         """What follows the layer, for each query and side."""
-        return self.n_queries * (1 + self.two_sided) * macs_after(graph, tensor)
+        return self.n_queries * (1 + self.two_sided) * macs_after(graph, tensor), 0
 
 
 def first_block(graph, tensor: int) -> int:

@@ -54,7 +54,7 @@ def trained(graph) -> list:
 
 def end_of(graph, tensor: int) -> int:
     """The last tensor of the elementwise operations that follow a tensor and that nothing else reads."""
-    path = _path(graph, tensor)
+    path = path_behind(graph, tensor)
     return path[-1].output if path else tensor
 
 
@@ -74,7 +74,7 @@ def routes_of(graph) -> tuple[Route, ...]:
     number = {node.output: k for k, node in enumerate(graph.nodes)}
     routes = []
     for node in reversed(trained(graph)):
-        bends = [number[step.output] for step in reversed(_path(graph, node.output))]
+        bends = [number[step.output] for step in reversed(path_behind(graph, node.output))]
         tensor = end_of(graph, node.output)
         column = only_linear(graph, tensor)
         routes.append(Route(number[node.output], tuple(bends), tensor, column and number[column.output]))
@@ -112,7 +112,7 @@ def _crossing(graph, start: int) -> set[int]:
     return {tensor for node in graph.nodes[first:] for tensor in node.inputs} - later
 
 
-def _path(graph, tensor: int) -> list:
+def path_behind(graph, tensor: int) -> list:
     """The elementwise nodes that follow a tensor and that nothing else reads."""
     path = []
     while tensor != graph.nodes[-1].output:

@@ -12,7 +12,7 @@ from bpfree.arithmetic import running_sum
 from bpfree.engines.cost import graph_macs, node_macs
 from bpfree.engines.trace import Trace
 from bpfree.errors import check_choice
-from bpfree.estimators.changes import Changes, Route
+from bpfree.estimators.changes import Changes, Suffix
 from bpfree.estimators.layer_access import LayerAccess, Look
 from bpfree.estimators.routes import trained
 from bpfree.estimators.table import Estimate, EstimatorRow
@@ -88,12 +88,12 @@ class StructuredCGE(LayerAccess):
         of_nodes, probed, linear = dict(zip(graph.nodes, node_macs(graph), strict=True)), trained(graph), set()
         for node in probed:
             of_nodes[node], shapes = OPS[node.op].moves_plan(node.attributes, graph.tensors[node.inputs[0]].shape)
-            route = Route.of(graph, node.output)
+            suffix = Suffix.of(graph, node.output)
             for part, (before, after, s, t) in zip(graph.slices[node.first_slice :], shapes):
                 if not part.frozen:
                     units = before * after
-                    each += units * s * t + part.size * sides * route.macs(graph, units)
-            linear |= {route.linear} - {None}
+                    each += units * s * t + part.size * sides * suffix.macs(graph, units)
+            linear |= {suffix.linear} - {None}
         for node in linear:
             once += OPS[node.op].matrix_macs(node.attributes, graph.tensors[node.inputs[0]].shape)
         macs = (each + sum(of_nodes.values())) * batch_size + once

@@ -68,15 +68,15 @@ class UnitWise(LayerAccess):
             return (changes(mu) - changes(-mu)) * (look.dtype.type(1) / (mu + mu))
         return changes(mu) * (look.dtype.type(1) / mu)
 
-    def probe_macs(self, graph, tensor: int) -> int:
-        """A column of the layer behind and what follows it, for each unit and side."""
-        units, sides = graph.tensors[tensor].size, 1 + self.two_sided
+    def probe_macs(self, graph, tensor: int) -> tuple[int, int]:
+        """A column of the layer behind and what follows it, for each unit and side; and that layer's W."""
+        units, sides, output = graph.tensors[tensor].size, 1 + self.two_sided, graph.nodes[-1].output
         linear = only_linear(graph, tensor)
-        start = tensor if linear is None else linear.output
-        column = 0 if linear is None else graph.tensors[linear.output].size
-        if start == graph.nodes[-1].output:
-            column = graph.tensors[start].size
-        return units * sides * (column + macs_after(graph, start))
+        start = linear.output if linear else tensor
+        column = graph.tensors[start].size if linear or start == output else 0
+        shape = linear and graph.tensors[linear.inputs[0]].shape
+        once = OPS[linear.op].matrix_macs(linear.attributes, shape) if linear else 0
+        return units * sides * (column + macs_after(graph, start)), once
 
     def refusal(self, graph) -> str | None:
         """A tensor-train layer: its gradient is projected from that of the whole W, which no device has room for."""

@@ -40,9 +40,11 @@ def forward(arithmetic, parameters, x, attributes):
 
 def project(arithmetic, parameters, x, delta, attributes):
     """delta x^T, and the sum of delta: over ascending samples."""
-    of_weight = arithmetic.contract(delta.T, x.T[None])[0]
-    ones = np.ones((1, delta.shape[1], 1), delta.dtype)
-    return [of_weight] + [arithmetic.contract(delta.T, ones)[0, :, 0]] * attributes["bias"]
+    found = [arithmetic.contract(delta.T, x.T[None])[0]]
+    if attributes["bias"]:
+        ones = np.ones((1, delta.shape[1], 1), delta.dtype)
+        found.append(arithmetic.contract(delta.T, ones)[0, :, 0])
+    return found
 
 
 def moves(arithmetic, parameters, x, attributes):
@@ -76,6 +78,7 @@ OP = Op(
     macs=lambda attributes, shape: prod(shape) * attributes["outputs"],
     matrix=lambda arithmetic, parameters, attributes: parameters[0],
     project=project,
+    project_macs=lambda attributes, shape: (prod(shape) * attributes["outputs"], 0),
     moves=moves,
     moves_plan=moves_plan,
     dense=True,

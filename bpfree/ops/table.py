@@ -29,6 +29,7 @@ class Op:
     y = W x + b; None: not linear in x. matrix_macs(attributes, shape): what making W costs.
     project(arithmetic, parameters, x, delta, attributes): gradients of the
     parameters, in slice order, summed over samples: of sum_n delta . y for delta (outputs, n).
+    project_macs(attributes, shape): what that costs, (a sample, once a batch).
     moves(arithmetic, parameters, x, attributes): y, and how it moves with each parameter,
     in slice order: v (before, after, s, t, n). Parameter as (s, outputs, t), y as (before,
     outputs, after): as element (s, o, t) grows by one, y[b, o, a] does by v[b, a, s, t].
@@ -57,6 +58,7 @@ class Op:
     matrix: Callable | None = None
     matrix_macs: Callable = lambda attributes, shape: 0
     project: Callable | None = None
+    project_macs: Callable | None = None
     moves: Callable | None = None
     moves_plan: Callable | None = None
     dense: bool = False

@@ -110,14 +110,38 @@ def matrix(arithmetic, parameters, attributes):
 
 def matrix_macs(attributes, shape):
     """Of the products of either half, and of both."""
+    (left, wide), (right, wider) = map(_product_macs, _split(tt_shape(attributes).cores))
+    return left + right + wide * wider
+
+
+def project_macs(attributes, shape):
+    """A sample's share in the gradient of W; and once, of the halves, of contracting with each, of the cores."""
     tt = tt_shape(attributes)
-    middle, macs, sizes = _middle(tt.cores), 0, []
-    for cores in (tt.cores[:middle], tt.cores[middle:]):
-        rows = cores[0][0] if cores else 1
-        for r0, i, o, r1 in cores:
-            macs, rows = macs + rows * r0 * i * o * r1, rows * i * o
-        sizes.append(rows)
-    return macs + prod(sizes)
+    halves = _split(tt.cores)
+    (left, wide), (right, wider) = map(_product_macs, halves)
+    return prod(shape) * prod(tt.outputs), left + right + 2 * wide * wider + sum(map(_onto_cores_macs, halves))
+
+
+def _split(cores):
+    """The left half and the right."""
+    return cores[: _middle(cores)], cores[_middle(cores) :]
+
+
+def _product_macs(cores):
+    """Of `_partial_products`, from shapes (r, I, O, r'); and the elements (r, I1, O1, .., Ik, Ok) of the product."""
+    macs, rows = 0, cores[0][0] if cores else 1
+    for r0, i, o, r1 in cores:
+        macs, rows = macs + rows * r0 * i * o * r1, rows * i * o
+    return macs, rows
+
+
+def _onto_cores_macs(cores):
+    """Of `_onto_cores`: the products before each core, its gradient, and, but for the first, what goes on from it."""
+    macs, rows = _product_macs(cores[:-1] or cores[:1])[0], cores[0][0] if cores else 1
+    for k, (r0, i, o, r1) in enumerate(cores):
+        macs += (2 if k else 1) * rows * r0 * i * o * r1
+        rows *= i * o
+    return macs
 
 
 def moves(arithmetic, parameters, x, attributes):
@@ -195,8 +219,9 @@ def project(arithmetic, parameters, x, delta, attributes):
     gradients = _onto_cores(arithmetic, cores[:middle], of_left.reshape(1, o1, i1, rank))
     if middle < d:
         gradients += _onto_cores(arithmetic, cores[middle:], of_right.reshape(rank, o2, i2, 1))
-    ones = np.ones((1, n, 1), delta.dtype)
-    return gradients + [arithmetic.contract(delta.T, ones)[0, :, 0]] * attributes["bias"]
+    if attributes["bias"]:
+        gradients.append(arithmetic.contract(delta.T, np.ones((1, n, 1), delta.dtype))[0, :, 0])
+    return gradients
 
 
 def _middle(cores) -> int:
@@ -350,6 +375,7 @@ OP = Op(
     matrix=matrix,
     matrix_macs=matrix_macs,
     project=project,
+    project_macs=project_macs,
     moves=moves,
     moves_plan=moves_plan,
     to_onnx=to_onnx,
