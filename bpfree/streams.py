@@ -62,6 +62,24 @@ class Streams:
             found.append(arithmetic.sum(products, axis=-2))
         return np.stack(found, axis=-2) if found else rest[..., :0, :]
 
+    def crossed(self, arithmetic, rest, moved):
+        """How `squares` of u move where its first derivatives do by `moved` (..., G, n): (..., H, n)."""
+        return self.squares(arithmetic, rest, moved) + self.squares(arithmetic, moved, rest)
+
+    def crossed_back(self, weights, rest):
+        """(..., G, n), whose product with `moved` is that of weights (..., H, n) with `crossed`, for every `moved`."""
+        shape = np.broadcast_shapes((*weights.shape[:-2], 1, weights.shape[-1]), rest[..., :1, :].shape)
+        found = np.zeros((*shape[:-2], self.n_first, shape[-1]), rest.dtype)
+        for f, (a, b, c) in enumerate(self._runs):
+            weight = weights[..., f : f + 1, :] * (c[:, None] if np.ndim(c) else c)
+            for one, another in ((a, b), (b, a)):
+                if isinstance(one, slice) or len(set(one.tolist())) == len(one):
+                    found[..., one, :] += weight * rest[..., another, :]
+                else:  # an index twice: += would count it once
+                    for k, (i, j) in enumerate(zip(one, np.arange(self.n_first)[another])):
+                        found[..., i, :] += weight[..., min(k, weight.shape[-2] - 1), :] * rest[..., j, :]
+        return found
+
     def chain(self, arithmetic, rest, slope, curvature=None):
         """The streams (..., G + H, n) of phi(u) from those of u, phi'(u) and phi''(u) (..., n); None: phi'' = 0."""
         result = slope[..., None, :] * rest

@@ -47,14 +47,21 @@ class Network:
 
     def _streams(self, theta, points, plan):
         """Streams from node to node."""
-        known = {0: start(points.astype(self.dtype), plan.layout.streams)}
-        theta, frozen = theta.astype(self.dtype, copy=False), self.frozen.astype(self.dtype, copy=False)
+        return self.trace(theta, points, plan.layout.streams)[self.graph.nodes[-1].output]
+
+    def trace(self, theta, points, streams) -> dict:
+        """The jets of every tensor, by its number: (value (features, n), rest (features, count - 1, n))."""
+        known = {0: start(points.astype(self.dtype), streams)}
         for node in self.graph.nodes:
             inputs = [known[tensor] for tensor in node.inputs]
-            parameters = self.graph.parameters(node, theta, frozen)
-            arithmetic, streams = self.engine.arithmetic, plan.layout.streams
+            parameters, arithmetic = self.parameters(node, theta), self.engine.arithmetic
             known[node.output] = through(OPS[node.op], arithmetic, parameters, inputs, node.attributes, streams)
-        return known[self.graph.nodes[-1].output]
+        return known
+
+    def parameters(self, node, theta) -> list:
+        """The node's parameters, in the network's precision."""
+        theta, frozen = theta.astype(self.dtype, copy=False), self.frozen.astype(self.dtype, copy=False)
+        return self.graph.parameters(node, theta, frozen)
 
 
 def start(points, streams):

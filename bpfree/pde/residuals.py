@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import copy
 from types import SimpleNamespace
 
 import numpy as np
@@ -61,24 +62,47 @@ class Part:
 
     def values(self, problem, value, rest, plan: Plan):
         """Rows (rows, n) from the network's jets at all points: value (m, n'), rest (m, count - 1, n')."""
-        points, fields = self.all_points(), []
+        return self.formula_rows(problem, self.fields(problem, value, rest, plan), plan)
+
+    def fields(self, problem, value, rest, plan: Plan) -> list[Jet]:
+        """The jet of every field at all points: of the network's outputs, or of what the ansatz makes of them."""
         jets = [Jet(*pair, plan.layout.streams) for pair in zip(value, rest)]
         if problem.ansatz is not None:
-            c = Coordinates(problem.domain, points, plan.layout, problem.fields)
+            c = Coordinates(problem.domain, self.all_points(), plan.layout, problem.fields)
             jets = problem.ansatz(self._bundle(jets), c)
-            jets = jets if isinstance(jets, tuple) else (jets,)
-        sides, cs = [], []
-        for k in range(1 if self.partner is None else 2):
-            own = slice(k * self.n, (k + 1) * self.n)
+            jets = list(jets) if isinstance(jets, tuple) else [jets]
+        return jets
+
+    def formula_rows(self, problem, jets, plan: Plan, moved=None):
+        """Rows (rows, n) from the jet of every field.
+
+        moved: {(field, side, quantity): shift}: as if the field's quantity (None: its value) were greater by this
+        much; side 1 is the partner.
+        """
+        sides, cs, moved = [], [], moved or {}
+        for side in range(1 if self.partner is None else 2):
+            own = slice(side * self.n, (side + 1) * self.n)
             fields = [
-                field_of(Jet(jet.value[own], jet.rest[..., own], jet.streams), plan.layout, problem.domain)
-                for jet in jets
+                field_of(
+                    Jet(jet.value[own], jet.rest[..., own], jet.streams),
+                    plan.layout,
+                    problem.domain,
+                    {key[2]: shift for key, shift in moved.items() if key[:2] == (number, side)},
+                )
+                for number, jet in enumerate(jets)
             ]
             sides.append(self._bundle(fields))
-            cs.append(Coordinates(problem.domain, points[own], fields=problem.fields))
+            cs.append(Coordinates(problem.domain, self.all_points()[own], fields=problem.fields))
         found = self.term.formula(problem, *((sides, cs) if self.term.partner else (sides[0], cs[0])))
         found = found if isinstance(found, tuple) else (found,)
         return np.stack([np.broadcast_to(np.asarray(one), (self.n,)) for one in found])
+
+    def take(self, own: slice) -> Part:
+        """The part at some of its points, weighted as before."""
+        part = copy.copy(self)
+        part.points = self.points[own]
+        part.partner = None if self.partner is None else self.partner[own]
+        return part
 
 
 class Residuals:

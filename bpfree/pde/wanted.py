@@ -96,6 +96,15 @@ class Layout:
             raise KeyError(f"{quantity}: not among what was asked for, {self.wanted}")
         return rest[..., self._at[quantity.i], :]
 
+    def slopes(self, quantity, rest):
+        """How the quantity moves with each stream of rest (count - 1, n): (count - 1, n or 1)."""
+        if not isinstance(quantity, GradSquare):
+            return self.matrix(quantity)[1:, None]
+        own, found = self._groups.get(quantity.columns), np.zeros_like(rest)
+        rows = list(own) if own else [self._at[i] for i in quantity.columns]
+        found[rows] = rest[rows] * (2.0 / len(own) if own else 2.0)
+        return found
+
     def matrix(self, quantity):
         """For linear quantities: its weights (count,) by stream, the value first."""
         if isinstance(quantity, GradSquare):
