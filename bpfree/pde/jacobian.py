@@ -12,7 +12,7 @@ from bpfree.pde.structured import Structured, refusal
 ROUTES = ("structured", "black_box", "black_box_two_sided")
 """Where columns come from: units of layers moved; theta moved, d + 1 vectors; or on both sides, 2 d."""
 
-ROWS_FLOATS = 1 << 22
+ROWS_FLOATS = 1 << 19
 """Floats of the Jacobian held at once where only its products are wanted."""
 
 

@@ -23,7 +23,7 @@ from bpfree.pde.sensitivities import output_weights, unknown_columns
 from bpfree.pde.tangents import Bend, Suffix
 from bpfree.streams import Streams
 
-FLOATS = 1 << 18
+FLOATS = 1 << 19
 """Of the largest array that units pushed together take: what a processor's cache has room for."""
 
 

@@ -55,37 +55,37 @@ class Bend:
         op, (value, rest) = OPS[node.op], jet
         self.streams, self.arithmetic, self.rest = streams, arithmetic, rest
         self.slope = op.derivative(arithmetic, value, result[0], node.attributes)
-        self.bent = op.curvature is not None
-        if self.bent:
-            self.curvature = op.curvature(arithmetic, value, result[0], node.attributes)
-            self.first = self.curvature[:, None] * rest[:, : streams.n_first]
-            self.forms = self.curvature[:, None] * rest[:, streams.n_first :]
-            if streams.terms:
-                sides = []
-                for moved in (value + STEP, value - STEP):
-                    y = op.forward(arithmetic, [], moved, node.attributes)
-                    sides.append(op.curvature(arithmetic, moved, y, node.attributes))
-                third = (sides[0] - sides[1]) / (2 * STEP)
-                self.forms += third[:, None] * streams.squares(arithmetic, rest)
+        self.bent = op.curvature is not None and streams.n_first > 0
+        self.first = self.forms = None
+        if not self.bent:
+            return
+        self.curvature = op.curvature(arithmetic, value, result[0], node.attributes)
+        self.first = self.curvature[:, None] * rest[:, : streams.n_first]
+        if streams.terms:
+            sides = []
+            for moved in (value + STEP, value - STEP):
+                y = op.forward(arithmetic, [], moved, node.attributes)
+                sides.append(op.curvature(arithmetic, moved, y, node.attributes))
+            third = (sides[0] - sides[1]) / (2 * STEP)
+            squares = streams.squares(arithmetic, rest)
+            self.forms = self.curvature[:, None] * rest[:, streams.n_first :] + third[:, None] * squares
 
     def of_units(self) -> Tangent:
         """Each unit's output with its own value."""
-        return Tangent(self.slope, *((self.first, self.forms) if self.bent else ()))
+        return Tangent(self.slope, self.first, self.forms)
 
     def through(self, tangent: Tangent) -> Tangent:
         """The tangent (features, units, ...) behind this node of one before it."""
-        slope = self.slope[:, None]
-        value = slope * tangent.value
+        slope, along = self.slope[:, None], tangent.value[..., None, :]
         first, forms = (None if part is None else slope[..., None, :] * part for part in (tangent.first, tangent.forms))
-        if self.bent:
-            along = tangent.value[..., None, :]
-            own = self.forms[:, None] * along
-            if tangent.first is not None and self.streams.terms:
-                crossed = self.streams.crossed(self.arithmetic, self.rest[:, None], tangent.first)
-                own += self.curvature[:, None, None] * crossed
+        if self.first is not None:
             first = _plus(first, self.first[:, None] * along)
-            forms = _plus(forms, own)
-        return Tangent(value, first, forms)
+        if self.forms is not None:
+            forms = _plus(forms, self.forms[:, None] * along)
+            if tangent.first is not None:
+                crossed = self.streams.crossed(self.arithmetic, self.rest[:, None], tangent.first)
+                forms += self.curvature[:, None, None] * crossed
+        return Tangent(slope * tangent.value, first, forms)
 
 
 def _plus(a, b):
