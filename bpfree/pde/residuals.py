@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import copy
+from contextlib import contextmanager
 from types import SimpleNamespace
 
 import numpy as np
@@ -151,7 +152,37 @@ class Residuals:
         """r(theta)."""
         return self.vector(self.rows(self.split(theta)[1], self.jets(theta)))
 
+    def terms_of(self, r) -> dict[str, float]:
+        """Mean square of each term, before its weight, from r."""
+        return {part.term.name: float((own**2).sum() / part.term.weight) for part, own in self._split_rows(r)}
+
     def terms(self, theta) -> dict[str, float]:
         """Mean square of each term, before its weight."""
-        rows = self.rows(self.split(theta)[1], self.jets(theta))
-        return {part.term.name: float((one**2).mean()) for part, one in zip(self.parts, rows)}
+        return self.terms_of(self(theta))
+
+    def where_not_finite(self, r) -> str:
+        """The first term with rows that are not finite, how many and where, in words; "" if there is none."""
+        for part, own in self._split_rows(r):
+            bad = np.flatnonzero(~np.isfinite(own).all(axis=0))
+            if bad.size:
+                names = ", ".join(
+                    f"{name}={part.points[bad[0], list(part.problem.domain.columns(name))].round(6).tolist()}"
+                    for name in part.problem.domain.names
+                )
+                return f"term {part.term.name!r} is not finite at {bad.size} of {part.n} points, first {names}"
+        return ""
+
+    def _split_rows(self, r):
+        """(part, its rows (rows, n) of r)."""
+        stops = np.cumsum([part.rows * part.n for part in self.parts])
+        for part, own in zip(self.parts, np.split(r, stops[:-1])):
+            yield part, own.reshape(part.rows, part.n)
+
+    @contextmanager
+    def uncounted(self):
+        """Within it passes are not counted: looks that choose nothing."""
+        before = self.forwards
+        try:
+            yield
+        finally:
+            self.forwards = before
