@@ -17,7 +17,7 @@ def through(op, arithmetic, parameters, inputs, attributes, streams):
     if op.tangent:
         columns = [part.reshape(len(part), -1) for part in rests]
         moved = op.tangent(arithmetic, parameters, columns if op.arity > 1 else columns[0], attributes)
-        return y, moved.reshape(-1, *rests[0].shape[1:])
+        return y, moved.reshape(len(moved), *rests[0].shape[1:])
     slope = op.derivative(arithmetic, value, y, attributes)
     curvature = op.curvature and op.curvature(arithmetic, value, y, attributes)
     return y, streams.chain(arithmetic, rest, slope, curvature)
