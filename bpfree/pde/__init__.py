@@ -19,4 +19,9 @@ from bpfree.pde.problems.hjb_lin import HJBLIN
 from bpfree.pde.problems.hjb_lqg import HJBLQG
 from bpfree.pde.problems.inverse_heat import InverseHeat
 from bpfree.pde.problems.poisson import Poisson
+from bpfree.pde.rules.differences import Differences
+from bpfree.pde.rules.precision import check_precision
+from bpfree.pde.rules.random_directions import RandomDirections
+from bpfree.pde.rules.sparse_grid import SparseGrid
+from bpfree.pde.rules.stein import Stein
 from bpfree.pde.rules.taylor import Taylor

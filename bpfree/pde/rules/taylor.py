@@ -6,7 +6,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from bpfree.pde.rules.table import Plan, Rule, RuleRow
-from bpfree.pde.wanted import Layout
 from bpfree.registry import host_only
 
 
@@ -26,9 +25,9 @@ class Taylor(Rule):
     4
     """
 
-    def plan(self, wanted, domain, dtype, seed: int = 0, step: int = 0) -> Plan:
-        """Streams along coordinates."""
-        return Plan(Layout(wanted, domain.dim))
+    def along(self, layout, dtype, seed: int = 0, step: int = 0) -> Plan:
+        """The streams themselves."""
+        return Plan(layout, rule=self)
 
 
 ROW = RuleRow(0, "taylor", host_only("to be written"), Taylor, "streams through the network, exact")
