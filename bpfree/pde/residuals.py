@@ -18,6 +18,10 @@ PROBED = 3
 """Points at which a formula is tried to see which derivatives it asks for."""
 
 
+KNOWN_FLOATS = 1 << 20
+"""Of the coordinates' jets, where the known parts of an ansatz are made of them."""
+
+
 class Part:
     """One term of a problem at its points: what it asks for, the plan for that, and its rows of the residual vector.
 
@@ -31,6 +35,7 @@ class Part:
         self.partner = None if term.partner is None else term.partner(self.points).astype(dtype)
         self.scale = float(np.sqrt(term.weight / len(points)))
         self.wanted, self.rows = self._record()
+        self._known, self._whole = None, None
 
     @property
     def n(self) -> int:
@@ -65,12 +70,39 @@ class Part:
 
     def fields(self, problem, value, rest, plan: Plan) -> list[Jet]:
         """The jet of every field at all points: of the network's outputs, or of what the ansatz makes of them."""
-        jets = [Jet(*pair, plan.layout.streams) for pair in zip(value, rest)]
-        if problem.ansatz is not None:
-            c = Coordinates(problem.domain, self.all_points(), plan.layout, problem.fields)
-            jets = problem.ansatz(self._bundle(jets), c)
-            jets = list(jets) if isinstance(jets, tuple) else [jets]
-        return jets
+        jets, ansatz = [Jet(*pair, plan.layout.streams) for pair in zip(value, rest)], problem.ansatz
+        if ansatz is None:
+            return jets
+        if hasattr(ansatz, "affine"):
+            return [a + b * jet for (a, b), jet in zip(self._affine(ansatz, plan.layout), jets)]
+        c = Coordinates(problem.domain, self.all_points(), plan.layout, problem.fields)
+        jets = ansatz(self._bundle(jets), c)
+        return list(jets) if isinstance(jets, tuple) else [jets]
+
+    def _affine(self, ansatz, layout):
+        """A and B of an ansatz A + B f, jets at all points: made once, a few points at a time, as c.x alone takes
+
+        dimensions times streams floats a point.
+        """
+        if self._known is None or self._known[0] is not layout:
+            if self._whole is not None:
+                part, own = self._whole
+                sides = 1 if self.partner is None else 2
+                index = np.concatenate([np.arange(part.n)[own] + side * part.n for side in range(sides)])
+                pairs = [[_taken(one, index) for one in pair] for pair in part._affine(ansatz, layout)]
+            else:
+                pairs = self._made(ansatz, layout)
+            self._known = layout, pairs
+        return self._known[1]
+
+    def _made(self, ansatz, layout):
+        points, domain = self.all_points(), self.problem.domain
+        pieces = -(-len(points) * domain.dim * layout.streams.count // KNOWN_FLOATS)
+        found = [
+            ansatz.affine(Coordinates(domain, piece, layout, self.problem.fields))
+            for piece in np.array_split(points, min(len(points), pieces))
+        ]
+        return [[_joined([one[k][side] for one in found]) for side in (0, 1)] for k in range(len(found[0]))]
 
     def formula_rows(self, problem, jets, plan: Plan, moved=None):
         """Rows (rows, n) from the jet of every field.
@@ -99,9 +131,23 @@ class Part:
     def take(self, own: slice) -> Part:
         """The part at some of its points, weighted as before."""
         part = copy.copy(self)
-        part.points = self.points[own]
+        part.points, part._known, part._whole = self.points[own], None, (self, own)
         part.partner = None if self.partner is None else self.partner[own]
         return part
+
+
+def _taken(one, index):
+    """A jet at some of its points; a number is a number."""
+    return Jet(one.value[index], one.rest[..., index], one.streams) if isinstance(one, Jet) else one
+
+
+def _joined(pieces):
+    """Jets of points after points as one."""
+    first = pieces[0]
+    if not isinstance(first, Jet):
+        return first
+    value, rest = (np.concatenate([getattr(one, name) for one in pieces], axis=-1) for name in ("value", "rest"))
+    return Jet(value, rest, first.streams)
 
 
 class Residuals:

@@ -11,7 +11,7 @@ from bpfree.engines import ReferenceEngine, get_engine
 from bpfree.errors import check_choice, check_count, check_functions, check_positive, check_seed
 from bpfree.model import Model
 from bpfree.pde.explain import choose_method, choose_rule
-from bpfree.pde.history import History, Look
+from bpfree.pde.history import Look
 from bpfree.pde.methods.table import Method
 from bpfree.pde.network import Network
 from bpfree.pde.objective import Objective, square

@@ -16,7 +16,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from bpfree.engines.cost import graph_macs, node_macs
+from bpfree.engines.cost import graph_macs
 from bpfree.estimators.routes import path_behind, trained
 from bpfree.ops import OPS
 from bpfree.pde.sensitivities import output_weights, unknown_columns
