@@ -21,7 +21,7 @@ from bpfree.pde.known import known
 
 
 def hard_ansatz(problem):
-    """The :class:`HardAnsatz` of the problem's hard conditions, or None without any. Raises ValueError if it has none."""
+    """The :class:`HardAnsatz` of the problem's hard conditions, or None without any; ValueError if they have none."""
     hard = [one for one in problem.conditions if one.hard]
     if not hard:
         return None

@@ -137,9 +137,10 @@ class Solution:
             lines.append(f"{name} = {value:.6g}{truth}")
         if h.losses:
             lines.append(f"steps {h.steps:,}, loss {h.looks[0].loss:.4g} -> {h.looks[-1].loss:.4g}")
-        kind = f"{type(self.method).__name__}, {self.method.tier}, {type(self.rule).__name__}"
         each = f" ({h.forwards // h.steps:,} a step)" if h.steps else ""
-        lines.append(f"forwards {h.forwards:,}{each}, time {h.seconds:.1f} s; {kind}; {self.graph.n_theta:,} parameters")
+        lines.append(f"forwards {h.forwards:,}{each}, time {h.seconds:.1f} s; {self.graph.n_theta:,} parameters")
+        if self.method is not None:
+            lines.append(f"{type(self.method).__name__} ({self.method.tier}) with {type(self.rule).__name__}")
         return "\n".join([*lines, f"outcome: {h.outcome}"])
 
     def plot(self, path) -> None:
@@ -162,9 +163,8 @@ class Solution:
                 "cost": [h.forwards, h.seconds], "outcome": [h.outcome_code, h.outcome],
             },
         }  # fmt: skip
-        np.savez(
-            stream, solution=json.dumps(document), theta=self.theta, frozen=self.frozen, losses=np.array(h.losses, float)
-        )
+        losses = np.array(h.losses, float)
+        np.savez(stream, solution=json.dumps(document), theta=self.theta, frozen=self.frozen, losses=losses)
         write_atomically(path, stream.getvalue())
 
     @classmethod

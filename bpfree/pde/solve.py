@@ -22,6 +22,9 @@ from bpfree.pde.samplers import SAMPLERS
 from bpfree.pde.solution import Solution
 from bpfree.progress import live_bar
 
+FILLED = 3
+"""Dimensions up to which the same points do."""
+
 
 def solve(
     problem: Problem,
@@ -53,7 +56,8 @@ def solve(
             network, else Differences(). method: how parameters move; default LevenbergMarquardt() up to 5,000 of them.
             `explain` says what would be chosen, and why.
         points: inside the domain; terms on boundaries get their share of as many. Or {term: points}. sampler: one of
-            SAMPLERS. resample_every: steps after which all points are new; default: they stay.
+            SAMPLERS. resample_every: steps after which all points are new, 0: they stay; default: they stay in up to
+            three dimensions, which a few points fill, and are new every step beyond.
         engine: default the reference engine in float64. Another's precision has to do: rules whose errors of rounding
             exceed `precision` (in units of the derivatives) are refused.
 
@@ -80,9 +84,12 @@ def solve(
     for name, value in (("max_forwards", max_forwards), ("max_seconds", max_seconds), ("tolerance", tolerance)):
         if value is not None:
             check_positive(name, value)
-    for name, value in (("max_steps", max_steps), ("resample_every", resample_every), ("look_every", look_every)):
+    for name, value in (("max_steps", max_steps), ("look_every", look_every)):
         if value is not None:
             check_count(name, value)
+    if resample_every is None:
+        resample_every = int(problem.domain.dim > FILLED)
+    check_count("resample_every", resample_every, 0)
     callbacks = check_functions("callbacks", callbacks, "(step, history)")
     model = problem.network(seed) if network is None else network
     net = make_network(problem, model, engine)
@@ -90,7 +97,7 @@ def solve(
     method = choose_method(problem, net) if method is None else method
     check_kinds(rule, method)
     counts = point_counts(problem, points)
-    objective = Objective(problem, net, rule, counts, sampler, resample_every, check_seed(seed))
+    objective = Objective(problem, net, rule, counts, sampler, resample_every or None, check_seed(seed))
     residuals = objective.at(0)
     if net.dtype != np.float64:
         for part, plan in zip(residuals.parts, residuals.plans):
@@ -130,7 +137,8 @@ class _Run:
         self._look(0, r)
         broken = residuals.where_not_finite(r)
         if broken:
-            self.history.end("nonfinite_loss", f"before the first step {broken}: look at the formula and the domain there")
+            advice = "look at the formula and the domain there"
+            self.history.end("nonfinite_loss", f"before the first step {broken}: {advice}")
         return not broken
 
     def over(self, limits) -> bool:
@@ -139,7 +147,8 @@ class _Run:
         if h.outcome_code != "running":
             return True
         if limits["tolerance"] is not None and h.losses and h.losses[-1] <= limits["tolerance"]:
-            h.end("tolerance", f"tolerance: the loss is {h.losses[-1]:.3g}, at most {limits['tolerance']:g} was asked for")
+            asked = f"at most {limits['tolerance']:g} was asked for"
+            h.end("tolerance", f"tolerance: the loss is {h.losses[-1]:.3g}, {asked}")
         elif limits["done"] is not None and h.steps >= limits["done"]:
             h.end("done")
         elif limits["time"] is not None and time.perf_counter() - self.began >= limits["time"]:
@@ -200,13 +209,11 @@ def make_network(problem, model, engine) -> Network:
     """The network of a problem in an engine, checked."""
     if not isinstance(model, Model):
         raise TypeError(f"network: expected a Model, such as bpfree.Sequential makes, got {model!r}")
-    shape, expected = (model.graph.input.size, model.graph.output.size), (problem.domain.dim, len(problem.outputs))
-    if shape != expected:
-        names = ", ".join(problem.domain.names)
-        raise ValueError(
-            f"network: expected {expected[0]} inputs ({names}) and {expected[1]} outputs ({', '.join(problem.outputs)}), "
-            f"got {shape[0]} and {shape[1]}"
-        )
+    shape, fits = (model.graph.input.size, model.graph.output.size), (problem.domain.dim, len(problem.outputs))
+    if shape != fits:
+        inputs, outputs = ", ".join(problem.domain.names), ", ".join(problem.outputs)
+        expected = f"{fits[0]} inputs ({inputs}) and {fits[1]} outputs ({outputs})"
+        raise ValueError(f"network: expected {expected}, got {shape[0]} and {shape[1]}")
     engine = ReferenceEngine(dtype=np.float64) if engine is None else get_engine(engine)
     return Network(model.graph, model.frozen, engine)
 

@@ -35,6 +35,21 @@ def refusal(network) -> str | None:
     return f"node {odd[0].name!r} ({odd[0].op}) is neither elementwise nor affine" if odd else None
 
 
+class _Bends(dict):
+    """The Bend of every elementwise node that is asked for."""
+
+    def __init__(self, graph, arithmetic, trace, streams):
+        super().__init__()
+        self.nodes, self.arithmetic = {node.name: node for node in graph.nodes}, arithmetic
+        self.trace, self.streams = trace, streams
+
+    def __missing__(self, name):
+        node = self.nodes[name]
+        jet, result = self.trace[node.inputs[0]], self.trace[node.output]
+        self[name] = Bend(node, self.arithmetic, jet, result, self.streams)
+        return self[name]
+
+
 class Structured:
     """Blocks of the Jacobian of one part at some of its points. nodes: only these columns; default all, and unknowns.
 
@@ -107,7 +122,9 @@ class Structured:
 
     def _travelling(self, plan):
         """The streams that go through the network together."""
-        return plan.layout.streams if plan.offsets is None else Streams(np.zeros((0, self.residuals.problem.domain.dim)))
+        if plan.offsets is None:
+            return plan.layout.streams
+        return Streams(np.zeros((0, self.residuals.problem.domain.dim)))
 
     def _end(self, node) -> int:
         path = path_behind(self.network.graph, node.output)
@@ -115,12 +132,8 @@ class Structured:
 
     def _tensors(self, theta, trace, weights, plan, streams) -> dict:
         """D (rows, units, streams or shifts, n) of the output tensor of every trained node."""
-        graph, arithmetic, found, ends = self.network.graph, self.network.engine.arithmetic, {}, {}
-        bends = {
-            node.name: Bend(node, arithmetic, trace[node.inputs[0]], trace[node.output], streams)
-            for node in graph.nodes
-            if OPS[node.op].derivative is not None
-        }
+        graph, found, ends = self.network.graph, {}, {}
+        bends = _Bends(graph, self.network.engine.arithmetic, trace, streams)
         for node in self.nodes:
             path = path_behind(graph, node.output)
             end = path[-1].output if path else node.output
@@ -135,6 +148,9 @@ class Structured:
     def _pushed(self, theta, tensor, bends, weights, plan, streams):
         """D of a tensor, by going forward from its units, a few at a time."""
         suffix = Suffix(self.network.graph, tensor, streams.count)
+        if not suffix.leads_out:
+            shape = (len(weights), self.network.graph.tensors[tensor].size, *weights.shape[2:])
+            return np.zeros(shape)
         weights = self._split(weights, plan)[:, :, None]
         units, n = self.network.graph.tensors[tensor].size, weights.shape[-1]
         few, found = max(1, FLOATS // (suffix.widest * streams.count * n)), []
@@ -145,7 +161,7 @@ class Structured:
         return self._joined(np.concatenate(found, axis=1), plan)
 
     def _split(self, weights, plan):
-        """Shifts are points of their own to whatever goes through the network: (..., shifts, n) as (..., 1, shifts n)."""
+        """Shifts are points of their own to what goes through the network: (..., shifts, n) as (..., 1, shifts n)."""
         return weights if plan.offsets is None else weights.reshape(*weights.shape[:-2], 1, -1)
 
     def _joined(self, weights, plan):
@@ -156,8 +172,8 @@ class Structured:
         (value, rest), streams = trace[node.inputs[0]], moved.shape[-2]
         n = moved.shape[-1]
         x = value if plan.offsets is not None else np.concatenate([value[:, None], rest], axis=1)
-        parameters = self.network.parameters(node, theta)
-        _, moves = OPS[node.op].moves(self.network.engine.arithmetic, parameters, x.reshape(len(x), -1), node.attributes)
+        parameters, arithmetic = self.network.parameters(node, theta), self.network.engine.arithmetic
+        _, moves = OPS[node.op].moves(arithmetic, parameters, x.reshape(len(x), -1), node.attributes)
         slices = self.network.graph.slices[node.first_slice : node.first_slice + node.n_slices]
         for k, (own, v) in enumerate(zip(slices, moves, strict=True)):
             if own.frozen:

@@ -97,6 +97,7 @@ class Suffix:
 
     graph, tensor; bends: {node name: Bend}. parameters(node): arrays. macs: multiply-accumulates for each unit, at
     each point: all streams through every node that follows, and one for each stream that a bend multiplies.
+    leads_out: does the output depend on it?
     """
 
     def __init__(self, graph, tensor: int, streams_count: int):
@@ -114,6 +115,7 @@ class Suffix:
                 self.macs += macs * streams_count
             else:
                 self.macs += graph.tensors[node.output].size * streams_count
+        self.leads_out = graph.nodes[-1].output in reached
         self.widest = max(graph.tensors[number].size for number in reached)
 
     def push(self, units, bends, parameters, arithmetic) -> Tangent:

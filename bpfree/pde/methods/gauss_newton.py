@@ -14,6 +14,9 @@ from bpfree.pde.methods.table import Method, MethodRow, Moved, Walk, lost
 from bpfree.pde.objective import square
 from bpfree.registry import host_only
 
+ROUNDING = 1e-13
+"""A step that moves J theta by less than this share of it is lost in rounding."""
+
 
 class _Walk(Walk):
     def step(self, theta, step):
@@ -26,6 +29,9 @@ class _Walk(Walk):
             return lost(r, theta, step, "the residual or its Jacobian")
         delta, _, rank, _ = linalg.lstsq(whole, -r, cond=self.settings.cutoff, lapack_driver="gelsd")
         self.objective.spend(2 * whole.size * min(whole.shape))
+        if np.linalg.norm(whole @ delta) <= ROUNDING * np.linalg.norm(whole @ theta[jacobian.columns]):
+            advice = "the step is within rounding: this is the solution"
+            return Moved(theta, loss, r, code="stalled", advice=f"step {step}: {advice}")
         share = 1.0
         for _ in range(self.settings.halvings + 1):
             there = theta.copy()
