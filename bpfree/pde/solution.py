@@ -92,6 +92,7 @@ class Solution:
         jets = network.jets(self.theta[: self.graph.n_theta], part.points, plan)
         return np.stack([jet.value for jet in part.fields(problem, *jets, plan)], axis=1)
 
+    @np.errstate(over="ignore", invalid="ignore")  # what is not finite is an answer
     def error(self, metric: str = "relative_l2", points=None) -> float:
         """How far off: |u - v| / |v| in the 2-norm or 1-norm, or the largest |u - v|, v the reference; at test points.
 
