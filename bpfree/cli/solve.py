@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 from dataclasses import asdict
+from inspect import signature
 
 import click
 
@@ -98,12 +99,9 @@ def solve(problem, listing, explaining, dim, rule, method, save, plot, json_file
 def _problem(settings, dim):
     if dim is None:
         return settings()
-    try:
-        return settings(dim=dim)
-    except TypeError as error:
-        if "dim" not in str(error) or "unexpected" not in str(error):
-            raise
-        raise click.UsageError(f"--dim: {settings.__name__} has dimensions of its own: leave it out") from None
+    if "dim" not in signature(settings).parameters:
+        raise click.UsageError(f"--dim: {settings.__name__} has dimensions of its own: leave it out")
+    return settings(dim=dim)
 
 
 def _list(screen, problems) -> None:

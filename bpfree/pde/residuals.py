@@ -196,6 +196,7 @@ class Residuals:
         """r(theta)."""
         return self.vector(self.rows(self.split(theta)[1], self.jets(theta)))
 
+    @np.errstate(over="ignore", invalid="ignore")  # what is not finite is an answer
     def terms_of(self, r) -> dict[str, float]:
         """Mean square of each term, before its weight, from r."""
         return {part.term.name: float((own**2).sum() / part.term.weight) for part, own in self._split_rows(r)}

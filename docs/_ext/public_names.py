@@ -25,6 +25,7 @@ GROUPS = {
     "estimators": ("bpfree.estimators", "bpfree.ratios", "bpfree.diagnostics"),
     "updates": ("bpfree.updates",),
     "schedules": ("bpfree.schedules",),
+    "pde": ("bpfree.pde",),
     "blackbox": ("bpfree.minimization",),
     "sklearn": ("bpfree.sklearn",),
     "engines": ("bpfree.engines",),
