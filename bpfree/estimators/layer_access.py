@@ -52,6 +52,7 @@ class LayerAccess(Estimator):
     """
 
     head = "exact"
+    record_is_gradient = True
 
     def record_shape(self, graph) -> tuple[int, int]:
         """(1, n_theta)."""

@@ -32,6 +32,14 @@ const char *bpfree_registry_name(const char *table, uint32_t number);
  * was computed. n_queries = n_theta, grouping BPFREE_JOINT. */
 const bpfree_estimator *bpfree_given(void);
 
+/* bpfree_apply from another theta and state, which are left alone: context->theta
+ * and context->state are only written. state: a pointer for every vector of a link,
+ * one for its scalars where it has some, one for a window's records. With
+ * bpfree_given everything passes through the cache once. Returns as bpfree_apply;
+ * with BPFREE_ERR_NUMERIC what is in the context means nothing. */
+int bpfree_apply_from(const bpfree_trainer *trainer, bpfree_context *context, const float *theta,
+                      const float *const *state, const float *coefficients);
+
 /* y[p, m, c] += sum_k a[k * k_stride + m * m_stride] x[p, k, c]: the product
  * that kernels are made of (kernel.h), `parts` times. y (parts, rows, columns),
  * x (parts, inner, columns). */
