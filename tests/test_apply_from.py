@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""Updates where the record is the gradient, longer than what is updated at a time: the reference's bits, nothing else."""
+"""Updates whose record is a whole gradient, longer than what is updated at a time: the bits of the reference."""
 
 import numpy as np
 import pytest
