@@ -50,7 +50,7 @@ class NativeTrainer:
         self._settings = [ffi.new("float[]", list(settings)) for _, settings in links]
         self._links = ffi.new(
             "bpfree_link[]",
-            [(lib.bpfree_registry_update(n), own) for (n, _), own in zip(links, self._settings, strict=True)],
+            [(model.update(n), own) for (n, _), own in zip(links, self._settings, strict=True)],
         )
         self.c = ffi.new("bpfree_trainer *")
         given = estimator is None

@@ -24,7 +24,7 @@ bpfree_loss bpfree_registry_loss(uint32_t isa, uint32_t number);
 bpfree_slope bpfree_registry_slope(uint32_t op);             /* of one lane */
 const bpfree_closed *bpfree_registry_closed(uint32_t loss); /* of one lane */
 const bpfree_estimator *bpfree_registry_estimator(uint32_t number);
-const bpfree_update *bpfree_registry_update(uint32_t number);
+const bpfree_update *bpfree_registry_update(uint32_t isa, uint32_t number);
 bpfree_factor bpfree_registry_schedule(uint32_t number);
 const char *bpfree_registry_name(const char *table, uint32_t number);
 
