@@ -86,8 +86,10 @@ class LayerAccess(Estimator):
         for node in trained(trainer.graph):
             trace, x = look.trace, look.trace.values[node.inputs[0]]
             delta = self._delta(look, node.output, found)
-            parts = OPS[node.op].project(look.arithmetic, trace.parameters(node), x, delta, node.attributes)
-            for own, part in zip(trainer.graph.slices[node.first_slice :], parts):
+            slices = trainer.graph.slices[node.first_slice :]
+            room = None if slices[0].frozen else gradient[slices[0].range].reshape(slices[0].shape)
+            parts = OPS[node.op].project(look.arithmetic, trace.parameters(node), x, delta, node.attributes, room)
+            for own, part in zip(slices, parts):
                 if not own.frozen:
                     np.multiply(part.ravel(), share, out=gradient[own.range])
         return Estimate(gradient[None], look.losses[None], self.forwards(trainer.graph, len(batch)))

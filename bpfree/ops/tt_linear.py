@@ -204,7 +204,7 @@ def moves_plan(attributes, shape):
     return macs, sizes + [(1, 1, 1, 1)] * attributes["bias"]
 
 
-def project(arithmetic, parameters, x, delta, attributes):
+def project(arithmetic, parameters, x, delta, attributes, out=None):
     """The gradient of W, once for the batch, contracted with either half and so projected onto the other's cores.
 
     And the sum of delta.
