@@ -10,8 +10,8 @@ from bpfree.ops import OPS
 from bpfree.ops.taylor import through
 from bpfree.pde.rules.table import Plan
 
-COLUMNS = 1 << 15
-"""Columns (points times passes) that go through the network at once: bounds memory."""
+COLUMNS = 1 << 13
+"""Columns (points times passes) that go through the network at once, or those of one point: bounds memory."""
 
 
 class Network:
