@@ -6,9 +6,11 @@ import autograd.numpy as anp
 import graph_oracle
 import numpy as np
 import pytest
+from autograd.scipy.stats import norm
 from helpers import assert_same_bits, floats
 from jet_oracle import streams_of
 from random_graphs import random_graph
+from scipy.special import ndtr
 
 import bpfree as bf
 from bpfree.arithmetic import Exact, Fast
@@ -208,6 +210,7 @@ CALLED = ("square", "sqrt", "exp", "log", "sin", "cos", "tanh")
 UNARY = {
     "negative": lambda m, u: -u,
     "positive": lambda m, u: +u if m is np else u,  # autograd has no unary plus
+    "ndtr": lambda m, u: ndtr(u) if m is np else norm.cdf(u),
     **{name: (lambda m, u, name=name: getattr(m, name)(u)) for name in CALLED},
 }
 BINARY = {
@@ -279,6 +282,10 @@ def test_float32_stays_float32():
         np.float64(2) + u, u * np.pi, u / np.arange(1.0, 7), u ** np.float64(3), np.arange(6.0) - u, np.tanh(2.0**u)
     ):  # fmt: skip
         assert found.value.dtype == found.rest.dtype == np.float32
+    for name, formula in FORMULAS:
+        if name in UNARY:
+            found = formula(np, u, u)
+            assert found.value.dtype == found.rest.dtype == np.float32, name
 
 
 def test_what_jets_refuse():

@@ -140,7 +140,7 @@ def _tanh(x):
 
 
 def _ndtr(x):
-    slope = np.exp(-0.5 * x.value * x.value) * (1 / np.sqrt(2 * np.pi))
+    slope = np.exp(-0.5 * x.value * x.value) * (2 * np.pi) ** -0.5
     return x._function(ndtr(x.value), slope, -x.value * slope)
 
 
