@@ -26,6 +26,10 @@ GROUPS = {
     "updates": ("bpfree.updates",),
     "schedules": ("bpfree.schedules",),
     "blackbox": ("bpfree.minimization",),
+    "pde": (
+        "bpfree.pde", "bpfree.pde.rules.table", "bpfree.pde.wanted", "bpfree.pde.network", "bpfree.pde.sparse_grids",
+        "bpfree.pde.quadrature",
+    ),
     "sklearn": ("bpfree.sklearn",),
     "engines": ("bpfree.engines",),
     "executors": ("bpfree.executors",),
@@ -69,14 +73,16 @@ def _inside(module: str, package: str) -> bool:
 
 
 def _contents(module) -> list[str]:
-    """What a module says is public; else the functions and classes that it defines and documents."""
+    """What a module says is public; else the functions and classes that it, or what is in it, defines and documents."""
     if hasattr(module, "__all__"):
         return list(module.__all__)
-    return [
-        name
-        for name, value in vars(module).items()
-        if getattr(value, "__module__", None) == module.__name__ and not name.startswith("_") and value.__doc__
-    ]
+    inside = {name: value for name, value in vars(module).items() if _inside(_home(value), module.__name__)}
+    return [name for name, value in inside.items() if not name.startswith("_") and value.__doc__]
+
+
+def _home(value) -> str:
+    """The module where it was defined; "" for modules and numbers."""
+    return str(getattr(value, "__module__", ""))
 
 
 def _value(full_name: str):
