@@ -99,6 +99,9 @@ typedef struct bpfree_update {
   uint32_t n_scalars; /* of state; start at 1 */
   /* Of a first link only, whose gradient is not that of this step alone. NULL in all others. */
   const struct bpfree_window *window;
+  /* 1, of a first link only: the gradient goes into its first vector, where elements
+   * that are not probed stay as they are; `transform` makes g of it. */
+  uint32_t merges;
 } bpfree_update;
 
 /* A link that rebuilds gradients of earlier steps from their records. */
@@ -160,6 +163,10 @@ typedef struct bpfree_estimator {
   uint32_t (*work)(const struct bpfree_trainer *trainer);
   uint32_t weights_fill_work; /* 1: `weights` makes as many floats as `work` says, or words; 0: n_queries of them */
   uint32_t averages; /* 1: g is the mean over a group's n_queries directions, 0: their sum */
+  /* As `gradient`, but elements of g that are not probed stay as they are; NULL
+   * where directions are no coordinates. */
+  void (*merge)(const struct bpfree_trainer *trainer, uint32_t step, const float *coefficients, uint32_t slice,
+                uint32_t block, uint32_t n, float *g);
 } bpfree_estimator;
 
 /* What coordinate-wise estimation probes of one slice. */
@@ -192,6 +199,7 @@ typedef struct bpfree_trainer {
   const bpfree_layers *layers; /* NULL for estimators that look at losses only, and where only bpfree_apply is used */
   const bpfree_mask *masks; /* (n_slices) for CGE, counts add up to n_queries; NULL: it draws from all of theta */
   uint32_t mask_refresh;    /* steps that CGE probes the same elements for; 0 is as 1 */
+  uint32_t cyclic;          /* 1: CGE probes block after block of all elements, n_queries or one less, masks NULL */
 } bpfree_trainer;
 
 /* A run in RAM; every pointer is the caller's. */
