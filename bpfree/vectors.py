@@ -101,7 +101,7 @@ typedef struct golden_run {
   float mu, scale, lr;
   const bpfree_layers *layers;
   const bpfree_mask *masks;
-  uint32_t mask_refresh, cyclic;
+  uint32_t mask_refresh, cycle;
   uint32_t n_coefficients;   /* a step */
   const float *coefficients; /* (GOLDEN_STEPS, n_coefficients) */
   uint64_t hash[GOLDEN_HASHES];
@@ -182,7 +182,7 @@ def _run_text(name, how, trainer, theta, batch, order) -> tuple[str, str]:
     if run["layers"]:
         looked = [f"&{name}_{how}_layers"]
         text += main_source.layers_source(run["layers"], f"{name}_{how}_", "_scalar")
-    looked += [masks, run.get("mask_refresh", 1), int(run.get("cyclic", False))]
+    looked += [masks, run.get("mask_refresh", 1), run.get("cycle", 0)]
     row = (f'"{name}, {how}"', f"&{name}_network", *counts, *reals, *looked, records[0].size, table, braces(hashes))
     return text, f"  {braces(row)},"
 

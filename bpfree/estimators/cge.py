@@ -20,6 +20,9 @@ from bpfree.updates.stale import Stale
 
 ORDERS = ("random", "cyclic")
 
+_NEARLY_1 = 1 - 2.0**-20
+"""So that a third, rounded, is a third."""
+
 
 class Part(NamedTuple):
     """Elements [first, first + size) of theta, `count` of which are probed by the permutation of this number."""
@@ -40,13 +43,12 @@ class Coordinates(Estimator):
     def parts(self, graph) -> tuple[Part, ...]:
         """What is drawn from, in the record's order: all of theta."""
         d = graph.n_theta
-        n = max(1, round(float(self.fraction) * d))
-        return (Part(0, 0, d, n if self.order == "random" else ceil(d / ceil(d / n))),)
+        cycle = self.cycle(graph)
+        return (Part(0, 0, d, ceil(d / cycle) if cycle else max(1, round(float(self.fraction) * d))),)
 
     def cycle(self, graph) -> int:
-        """Draws until every coordinate was probed once, where the order is cyclic."""
-        ((*_, d, n),) = self.parts(graph)
-        return ceil(d / n)
+        """Draws in which every coordinate is probed once, ceil(1 / fraction), but d at most; 0 in random order."""
+        return min(graph.n_theta, ceil(_NEARLY_1 / float(self.fraction))) if self.order == "cyclic" else 0
 
     def record_shape(self, graph) -> tuple[int, int]:
         """(1, n)."""
@@ -55,13 +57,13 @@ class Coordinates(Estimator):
     def coordinates(self, graph, seed: int, step: int) -> np.ndarray:
         """Elements of theta (n,) probed at a step, part after part: its number i is the k with P(k) = i.
 
-        In cyclic order the k with P(k) = start + i, and one less in the last steps of a cycle that n does not divide.
+        In cyclic order the k with P(k) = start + i; the last blocks of a cycle have one less where d is no multiple.
         """
-        parts, draw = self.parts(graph), step // self.mask_refresh
-        if self.order == "random":
+        parts, draw, steps = self.parts(graph), step // self.mask_refresh, self.cycle(graph)
+        if not steps:
             return _coordinates(parts, seed, draw)
-        cycle, block = divmod(draw, self.cycle(graph))
-        least, larger = divmod(graph.n_theta, self.cycle(graph))
+        cycle, block = divmod(draw, steps)
+        least, larger = divmod(graph.n_theta, steps)
         own = parts[0]._replace(count=least + (block < larger))
         return _coordinates((own,), seed, cycle, block * least + min(block, larger))
 
@@ -93,9 +95,9 @@ class CGE(Coordinates):
     is random: g is the gradient up to O(mu^2) (two-sided).
 
     order: "random" as above, or "cyclic": the coordinates are shuffled, by (seed,
-    cycle), and probed block after block, so that in a cycle of C = ceil(d / n) draws each is
-    probed once. Blocks are of equal size, n = ceil(d / C), or one less where C does not divide d; `rescale`
-    multiplies by C. With :class:`bpfree.Stale` in front of the update, what the other blocks said is
+    cycle), and probed block after block, so that each is probed once in a cycle of
+    C = ceil(1 / fraction) draws (d at most). Blocks have n = ceil(d / C) coordinates, the last ones one less
+    where C does not divide d; `rescale` multiplies by C. With :class:`bpfree.Stale` in front of the update, what the other blocks said is
     used again. For ratios None, as otherwise tensors would need cycles of different lengths.
 
     ratios: where in the network the n lie. None: anywhere, drawn from all
@@ -165,21 +167,21 @@ class CGE(Coordinates):
         if not self.rescale or self.ratios is not None:
             return 1.0
         ((*_, d, n),) = self.parts(graph)
-        return d / n if self.order == "random" else float(self.cycle(graph))
+        return float(self.cycle(graph)) or d / n
 
     def native_settings(self, graph) -> dict:
-        """mask_refresh, cyclic and masks of `bpfree_trainer`: None, or (count, scale) of every slice of the graph."""
+        """mask_refresh, cycle and masks of `bpfree_trainer`: None, or (count, scale) of every slice of the graph."""
         rows = None
         if self.ratios is not None:
             rows = [(0, 1.0)] * len(graph.slices)
             for part in self.parts(graph):
                 rows[part.number] = (part.count, float(np.float32(self._scale(part))))
-        return {"mask_refresh": self.mask_refresh, "cyclic": self.order == "cyclic", "masks": rows}
+        return {"mask_refresh": self.mask_refresh, "cycle": self.cycle(graph), "masks": rows}
 
     def count_moves(self, flow) -> dict:
         """What is drawn in each tensor; without ratios on average, by its share in all coordinates."""
         parts, counts = self.parts(flow.graph), {}
-        share = 1 / self.cycle(flow.graph) if self.order == "cyclic" else parts[0].count / parts[0].size
+        share = 1 / (self.cycle(flow.graph) or parts[0].size / parts[0].count)
         drawn = {part.number: part.count for part in parts if self.ratios is not None}
         for number, part in enumerate(flow.graph.slices):
             n = 0 if part.frozen else drawn.get(number, share * part.size)

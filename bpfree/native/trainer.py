@@ -38,7 +38,7 @@ class NativeTrainer:
         lr_schedule=None,
         layers=None,
         mask_refresh=1,
-        cyclic=False,
+        cycle=0,
         masks=None,
         data=None,
     ):
@@ -68,7 +68,7 @@ class NativeTrainer:
         if layers is not None:
             self._layers = _layers(layers)
             self.c.layers = self._layers[0]
-        self.c.scale, self.c.mask_refresh, self.c.cyclic = scale, mask_refresh, cyclic
+        self.c.scale, self.c.mask_refresh, self.c.cycle = scale, mask_refresh, cycle
         if masks is not None:
             self._masks = self.c.masks = ffi.new("bpfree_mask[]", masks)
         if data is not None:

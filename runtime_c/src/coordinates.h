@@ -4,7 +4,7 @@
  * permutation that is drawn every mask_refresh steps; there is none where n = d.
  * With masks each slice has a P and an n of its own, and the record is slice
  * after slice. In cyclic order P lasts until all elements were probed, block
- * after block of n, or n - 1 where they do not come out even: number i is element
+ * after block of n, the last ones n - 1 where d is no multiple: number i is element
  * k with P(k) = start + i. No table of elements is kept. */
 #ifndef BPFREE_COORDINATES_H
 #define BPFREE_COORDINATES_H
@@ -26,9 +26,9 @@ static inline bpfree_part bpfree_part_of(const bpfree_trainer *t, uint32_t numbe
     const bpfree_slice *slice = &t->model->slices[number];
     return (bpfree_part){number, slice->offset, slice->size, draw, 0, t->masks[number].count, t->masks[number].scale};
   }
-  const uint32_t d = t->model->n_theta, n = t->n_queries;
-  if (!t->cyclic) return (bpfree_part){0, 0, d, draw, 0, n, 1.0f};
-  const uint32_t blocks = (d + n - 1) / n, cycle = draw / blocks, block = draw % blocks;
+  const uint32_t d = t->model->n_theta, blocks = t->cycle;
+  if (!blocks) return (bpfree_part){0, 0, d, draw, 0, t->n_queries, 1.0f};
+  const uint32_t cycle = draw / blocks, block = draw % blocks;
   const uint32_t least = d / blocks, larger = d % blocks; /* so many blocks have one more */
   const uint32_t start = block * least + (block < larger ? block : larger);
   return (bpfree_part){0, 0, d, cycle, start, least + (block < larger), 1.0f};

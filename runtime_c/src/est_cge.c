@@ -55,9 +55,17 @@ static int masks_valid(const bpfree_trainer *t)
   return left == 0;
 }
 
+/* As many blocks as there are, the larger ones of n_queries elements. */
+static int cycle_valid(const bpfree_trainer *t)
+{
+  const uint32_t d = t->model->n_theta;
+  return t->cycle <= d && t->n_queries == (d - 1) / t->cycle + 1;
+}
+
 static int check(const bpfree_trainer *t)
 {
-  if (bpfree_check_coordinates(t) || t->cyclic > 1 || (t->cyclic && t->masks)) return BPFREE_ERR_ARG;
+  if (bpfree_check_coordinates(t)) return BPFREE_ERR_ARG;
+  if (t->cycle) return !t->masks && cycle_valid(t) ? BPFREE_OK : BPFREE_ERR_ARG;
   return !t->masks || masks_valid(t) ? BPFREE_OK : BPFREE_ERR_ARG;
 }
 

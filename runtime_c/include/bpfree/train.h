@@ -199,7 +199,8 @@ typedef struct bpfree_trainer {
   const bpfree_layers *layers; /* NULL for estimators that look at losses only, and where only bpfree_apply is used */
   const bpfree_mask *masks; /* (n_slices) for CGE, counts add up to n_queries; NULL: it draws from all of theta */
   uint32_t mask_refresh;    /* steps that CGE probes the same elements for; 0 is as 1 */
-  uint32_t cyclic;          /* 1: CGE probes block after block of all elements, n_queries or one less, masks NULL */
+  uint32_t cycle;           /* not 0: steps (times mask_refresh) in which CGE probes all elements, block after block,
+                             * n_queries = ceil(n_theta / cycle) or one less; masks are NULL then */
 } bpfree_trainer;
 
 /* A run in RAM; every pointer is the caller's. */
