@@ -77,6 +77,12 @@ def test_which_are_probed_is_the_permutation_of_the_cycle(fraction):
     assert expected[0] != expected[1]
 
 
+def test_the_example_of_the_format():
+    """runtime_c/FORMAT.md, "The record of a step"."""
+    estimator = bf.CGE(0.34, order="cyclic")
+    assert [estimator.coordinates(vector(8), 0, step).tolist() for step in range(3)] == [[3, 6, 1], [5, 0, 7], [4, 2]]
+
+
 def test_a_block_may_last():
     """mask_refresh: the same block for so many steps, then the next; a mask is (seed, step) and nothing else."""
     once, lasting = bf.CGE(0.3, order="cyclic"), bf.CGE(0.3, order="cyclic", mask_refresh=3)
