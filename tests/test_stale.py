@@ -151,15 +151,16 @@ def test_the_same_bits_in_every_engine_and_in_the_device_loop(estimator, update)
 @pytest.mark.parametrize("update", BEHIND.values(), ids=BEHIND)
 @pytest.mark.parametrize("every", [1, 5])
 def test_a_run_is_gone_on_with_and_replayed(tmp_path, update, every):
+    model = bf.Model(GRAPH, THETA)
     settings = {"estimator": CYCLIC, "update": update, "batch_size": 4, "seed": 4}
-    whole = bf.train(bf.Model(GRAPH, THETA), (X, LABELS), max_steps=14, engine="exact", **settings)
+    whole = bf.train(model, (X, LABELS), max_steps=14, engine="exact", **settings)
     files = {"checkpoint": tmp_path / "run.ckpt", "journal": tmp_path / "run.journal", "journal_every": every}
-    bf.train(bf.Model(GRAPH, THETA), (X, LABELS), max_steps=6, engine="compiled", **settings, **files)
-    run = bf.train(bf.Model(GRAPH, THETA), (X, LABELS), max_steps=14, engine="exact", resume=True, **settings, **files)
+    bf.train(model, (X, LABELS), max_steps=6, engine="compiled", **settings, **files)
+    run = bf.train(model, (X, LABELS), max_steps=14, engine="exact", resume=True, **settings, **files)
     assert run.model.hash == whole.model.hash
     assert_same_bits(np.concatenate(run.state), np.concatenate(whole.state))
     for engine in ENGINES:
-        assert_same_bits(bf.replay(files["journal"], bf.Model(GRAPH, THETA), engine=make_engine(engine)), whole.model.theta)
+        assert_same_bits(bf.replay(files["journal"], model, engine=make_engine(engine)), whole.model.theta)
 
 
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
@@ -177,7 +178,8 @@ def test_ask_and_tell_is_saved_and_gone_on_with(tmp_path, dtype):
 @pytest.mark.parametrize("order", ["random", "cyclic"])
 def test_it_finds_the_minimum_of_a_quadratic(order):
     update = bf.chain(bf.Stale(), bf.SGD(0.1))
-    theta, history = bf.minimize(quadratic, np.zeros(3), estimator=bf.CGE(0.4, order=order), update=update, max_steps=400)
+    sparse = bf.CGE(0.4, order=order)
+    theta, _ = bf.minimize(quadratic, np.zeros(3), estimator=sparse, update=update, max_steps=400)
     best, _ = bf.minimize(quadratic, np.zeros(3), estimator=bf.CGE(), update=bf.SGD(0.1), max_steps=400)
     assert np.abs(theta - best).max() < 1e-6 and np.abs(best).max() > 0.1
 

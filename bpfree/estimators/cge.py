@@ -94,11 +94,12 @@ class CGE(Coordinates):
     multiplies by d / n, and then E[g] is the gradient. With fraction 1 nothing
     is random: g is the gradient up to O(mu^2) (two-sided).
 
-    order: "random" as above, or "cyclic": the coordinates are shuffled, by (seed,
-    cycle), and probed block after block, so that each is probed once in a cycle of
-    C = ceil(1 / fraction) draws (d at most). Blocks have n = ceil(d / C) coordinates, the last ones one less
-    where C does not divide d; `rescale` multiplies by C. With :class:`bpfree.Stale` in front of the update, what the other blocks said is
-    used again. For ratios None, as otherwise tensors would need cycles of different lengths.
+    order: "random", as above, or "cyclic": the coordinates are shuffled, by (seed,
+    cycle), and probed block after block, each once in a cycle of C = ceil(1 / fraction)
+    draws (d at most). Blocks have n = ceil(d / C) coordinates, the last ones one less
+    where d is no multiple; `rescale` multiplies by C. :class:`bpfree.Stale` as the first
+    link of the update uses what the other blocks said again. With ratios None only:
+    tensors of different densities would need cycles of different lengths.
 
     ratios: where in the network the n lie. None: anywhere, drawn from all
     coordinates together. Else n_s are drawn in each parameter tensor s of size

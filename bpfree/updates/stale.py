@@ -29,6 +29,7 @@ class Stale(Update):
     Distributed Computation, 1989, chapter 7; kept in a table and summed up, one fresh
     a step: Blatt, Hero and Gauchman, SIAM J. Optim. 2007 (of samples, there).
 
+    >>> import numpy as np
     >>> import bpfree as bf
     >>> def slope(theta):
     ...     return (np.array([1.0, 2.0]) * theta).sum()
