@@ -19,7 +19,8 @@ typedef struct bpfree_part {
   float scale;
 } bpfree_part;
 
-static inline bpfree_part bpfree_part_of(const bpfree_trainer *t, uint32_t number, uint32_t step)
+/* Not inlined: it would be in flash three times. */
+static __attribute__((noinline)) bpfree_part bpfree_part_of(const bpfree_trainer *t, uint32_t number, uint32_t step)
 {
   const uint32_t draw = t->mask_refresh > 1 ? step / t->mask_refresh : step;
   if (t->masks) {
@@ -40,11 +41,10 @@ static inline uint32_t bpfree_coordinate(const bpfree_trainer *t, bpfree_part p,
   return p.first + bpfree_unpermute(BPFREE_DOMAIN_MASK, p.number, t->seed, p.draw, p.size, p.start + i);
 }
 
-/* g[j] of those that are probed; others stay as they are. */
-static inline void bpfree_coordinate_merge(const bpfree_trainer *t, uint32_t step, const float *coefficients,
-                                           uint32_t slice, uint32_t block, uint32_t n, float *g)
+static inline void bpfree_coordinate_gradient(const bpfree_trainer *t, uint32_t step, const float *coefficients,
+                                              uint32_t slice, uint32_t block, uint32_t n, float *g)
 {
-  const uint32_t first = t->model->slices[slice].offset + block * BPFREE_BLOCK;
+  const uint32_t first = t->model->slices[slice].offset + block * BPFREE_BLOCK, merges = t->links->update->merges;
   const bpfree_part p = bpfree_part_of(t, slice, step);
   for (uint32_t before = 0; t->masks && before < slice; before++) coefficients += t->masks[before].count;
   for (uint32_t j = 0; j < n; j++) {
@@ -53,14 +53,8 @@ static inline void bpfree_coordinate_merge(const bpfree_trainer *t, uint32_t ste
                                              : bpfree_permute(BPFREE_DOMAIN_MASK, p.number, t->seed, p.draw, p.size, k);
     const uint32_t i = place - p.start; /* those before start come out huge */
     if (i < p.count) g[j] = bpfree_clipped(t, coefficients[i]);
+    else if (!merges) g[j] = 0.0f;
   }
-}
-
-static inline void bpfree_coordinate_gradient(const bpfree_trainer *t, uint32_t step, const float *coefficients,
-                                              uint32_t slice, uint32_t block, uint32_t n, float *g)
-{
-  for (uint32_t j = 0; j < n; j++) g[j] = 0.0f;
-  bpfree_coordinate_merge(t, step, coefficients, slice, block, n, g);
 }
 
 static inline int bpfree_check_coordinates(const bpfree_trainer *t)

@@ -73,5 +73,5 @@ const bpfree_estimator bpfree_est_cge = {
     .estimate = estimate,
     .gradient = bpfree_coordinate_gradient,
     .check = check,
-    .merge = bpfree_coordinate_merge,
+    .coordinates = 1,
 };

@@ -163,10 +163,8 @@ typedef struct bpfree_estimator {
   uint32_t (*work)(const struct bpfree_trainer *trainer);
   uint32_t weights_fill_work; /* 1: `weights` makes as many floats as `work` says, or words; 0: n_queries of them */
   uint32_t averages; /* 1: g is the mean over a group's n_queries directions, 0: their sum */
-  /* As `gradient`, but elements of g that are not probed stay as they are; NULL
-   * where directions are no coordinates. */
-  void (*merge)(const struct bpfree_trainer *trainer, uint32_t step, const float *coefficients, uint32_t slice,
-                uint32_t block, uint32_t n, float *g);
+  uint32_t coordinates; /* 1: directions are coordinates; where the first link merges, `gradient` leaves elements of g
+                         * that are not probed as they are */
 } bpfree_estimator;
 
 /* What coordinate-wise estimation probes of one slice. */
