@@ -71,7 +71,7 @@ _HOMES = {
     "Processes": "bpfree.executors.processes",
     "theta_hash": "bpfree.graph",
 }
-_MODULES = ("datasets", "errors", "emulate", "exporters", "native", "tt", "bench", "rng", "sklearn")
+_MODULES = ("datasets", "errors", "emulate", "exporters", "native", "tt", "bench", "rng", "sklearn", "pde")
 
 __all__ = ["__version__", *_HOMES, *_MODULES]
 

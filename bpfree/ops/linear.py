@@ -76,6 +76,7 @@ OP = Op(
     initialise=initialise,
     forward=forward,
     macs=lambda attributes, shape: prod(shape) * attributes["outputs"],
+    tangent=lambda arithmetic, parameters, x, attributes: forward(arithmetic, parameters[:1], x, attributes),
     matrix=lambda arithmetic, parameters, attributes: parameters[0],
     project=project,
     project_macs=lambda attributes, shape: (prod(shape) * attributes["outputs"], 0),

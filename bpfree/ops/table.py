@@ -23,6 +23,10 @@ class Op:
     macs: multiply-accumulates per sample.
     derivative(arithmetic, x, y, attributes): dy/dx of an elementwise op, from its
     input and output; None: not elementwise.
+    curvature(arithmetic, x, y, attributes): its second derivative; None: there is none, it is 0 where it exists.
+    tangent(arithmetic, parameters, x, attributes): the linear part of an affine op, y without what is constant.
+    taylor(arithmetic, parameters, value, rest, attributes, streams): value (features, n) and streams (features,
+    count - 1, n) through an op that is neither elementwise nor affine (:func:`bpfree.ops.taylor.through` knows those).
     slope, slope_reads: the C function that multiplies by dy/dx, None without a derivative, and which
     of "x" and "y" it reads ("": neither).
     matrix(arithmetic, parameters, attributes): W (outputs, inputs) of a linear op,
@@ -53,6 +57,9 @@ class Op:
     words: Callable = lambda attributes, shape: ()
     scratch: Callable = lambda attributes, shape: (0, 0)
     derivative: Callable | None = None
+    curvature: Callable | None = None
+    tangent: Callable | None = None
+    taylor: Callable | None = None
     slope: str | None = None
     slope_reads: str = ""
     matrix: Callable | None = None

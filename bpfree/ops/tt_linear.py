@@ -57,6 +57,11 @@ def forward(arithmetic, parameters, x, attributes):
     return sweep(arithmetic, cores, _padded(x, tt), start)
 
 
+def tangent(arithmetic, parameters, x, attributes):
+    """The cores without the bias."""
+    return forward(arithmetic, parameters[: len(attributes["inputs"])], x, attributes)
+
+
 def _padded(x, tt):
     """x with zeros up to prod(inputs)."""
     features, n = x.shape
@@ -372,6 +377,7 @@ OP = Op(
     forward=forward,
     macs=macs,
     words=words,
+    tangent=tangent,
     matrix=matrix,
     matrix_macs=matrix_macs,
     project=project,
