@@ -20,10 +20,11 @@ class Stale(Update):
     that was measured s steps ago counts decay^s. v starts at 0. decay: in (0, 1]; 1 never
     forgets. Coefficients are cut first, where the chain has a clip.
 
-    For CGE with a fraction less than 1 and without `rescale`, best with order="cyclic", where nothing is
-    older than a cycle; Trainer refuses other estimators. As what is remembered is used
-    once a step until it is measured anew, lr must be about `fraction` times that without Stale.
-    The first link of a chain, behind clip alone.
+    For CGE with a fraction less than 1 and without `rescale`; with order="cyclic"
+    nothing is older than two cycles. Trainer refuses other estimators. As what is
+    remembered is used once a step until it is measured anew, lr must be about
+    `fraction` times that without Stale. The first link of a chain, behind clip alone.
+    On the digits it was no better than going without: measure before you give it d floats.
 
     Delayed partial derivatives in general: Bertsekas and Tsitsiklis, Parallel and
     Distributed Computation, 1989, chapter 7; kept in a table and summed up, one fresh
