@@ -40,6 +40,7 @@ _HOMES = {
     "Adam": "bpfree.updates.adam",
     "WeightDecay": "bpfree.updates.weight_decay",
     "Normalize": "bpfree.updates.normalize",
+    "Stale": "bpfree.updates.stale",
     "chain": "bpfree.updates.chain",
     "clip": "bpfree.updates.chain",
     "cosine_decay": "bpfree.schedules.cosine_decay",
