@@ -6,7 +6,7 @@ import numpy as np
 
 from bpfree.layers import assemble
 
-KINDS = ["linear", "relu", "tanh", "tt_linear", "add", "softmax", "scale", "sin", "sigmoid", "flatten"]
+KINDS = ["linear", "relu", "tanh", "square", "tt_linear", "add", "softmax", "scale", "sin", "sigmoid", "flatten"]
 
 
 def random_graph(seed):
