@@ -19,6 +19,7 @@ _HOMES = {
     "Tanh": "bpfree.layers",
     "Sin": "bpfree.layers",
     "Sigmoid": "bpfree.layers",
+    "Square": "bpfree.layers",
     "Softmax": "bpfree.layers",
     "Flatten": "bpfree.layers",
     "Scale": "bpfree.layers",

@@ -73,16 +73,14 @@ def _inside(module: str, package: str) -> bool:
 
 
 def _contents(module) -> list[str]:
-    """What a module says is public; else the functions and classes that it, or what is in it, defines and documents."""
+    """What a module says is public; else the functions and classes that it defines and documents."""
     if hasattr(module, "__all__"):
         return list(module.__all__)
-    inside = {name: value for name, value in vars(module).items() if _inside(_home(value), module.__name__)}
-    return [name for name, value in inside.items() if not name.startswith("_") and value.__doc__]
-
-
-def _home(value) -> str:
-    """The module where it was defined; "" for modules and numbers."""
-    return str(getattr(value, "__module__", ""))
+    return [
+        name
+        for name, value in vars(module).items()
+        if getattr(value, "__module__", None) == module.__name__ and not name.startswith("_") and value.__doc__
+    ]
 
 
 def _value(full_name: str):
