@@ -6,6 +6,7 @@ from __future__ import annotations
 from bpfree.pde.conditions import Dirichlet, Initial, Neumann, Periodic, Robin, Terminal
 from bpfree.pde.domain import Box, Cube, Normal
 from bpfree.pde.explain import explain
+from bpfree.pde.fields import Coordinates, Field
 from bpfree.pde.observed import Observed
 from bpfree.pde.problem import Problem, Unknown
 from bpfree.pde.problems import PROBLEMS
@@ -29,38 +30,4 @@ from bpfree.pde.rules.taylor import Taylor
 from bpfree.pde.solution import Solution
 from bpfree.pde.solve import solve
 
-__all__ = [
-    "Acoustics",
-    "AllenCahn",
-    "BlackScholes",
-    "Box",
-    "Burgers",
-    "Cube",
-    "Darcy",
-    "Differences",
-    "Dirichlet",
-    "HJBLIN",
-    "HJBLQG",
-    "Heat",
-    "Helmholtz",
-    "Initial",
-    "InverseHeat",
-    "Neumann",
-    "Normal",
-    "Observed",
-    "PROBLEMS",
-    "Periodic",
-    "Poisson",
-    "Problem",
-    "RandomDirections",
-    "Robin",
-    "Solution",
-    "SparseGrid",
-    "Stein",
-    "Taylor",
-    "Terminal",
-    "Unknown",
-    "check_precision",
-    "explain",
-    "solve",
-]
+__all__ = [name for name, value in globals().items() if getattr(value, "__module__", "").startswith("bpfree.pde.")]

@@ -10,8 +10,8 @@ from bpfree.ops import OPS
 from bpfree.ops.taylor import through
 from bpfree.pde.rules.table import Plan
 
-COLUMNS = 1 << 15
-"""Columns (points times passes) that go through the network at once: bounds memory."""
+COLUMNS = 1 << 13
+"""Columns (points times passes) that go through the network at once, or those of one point: bounds memory."""
 
 
 class Network:
@@ -47,15 +47,22 @@ class Network:
 
     def _streams(self, theta, points, plan):
         """Streams from node to node."""
-        return self.trace(theta, points, plan.layout.streams)[self.graph.nodes[-1].output]
+        return self.trace(theta, points, plan.layout.streams, keep=False)[self.graph.nodes[-1].output]
 
-    def trace(self, theta, points, streams) -> dict:
-        """The jets of every tensor, by its number: (value (features, n), rest (features, count - 1, n))."""
-        known = {0: start(points.astype(self.dtype), streams)}
-        for node in self.graph.nodes:
+    def trace(self, theta, points, streams, keep: bool = True) -> dict:
+        """The jets of every tensor, by its number: (value (features, n), rest (features, count - 1, n)).
+
+        keep: else each is let go behind the last node that reads it.
+        """
+        known, nodes = {0: start(points.astype(self.dtype), streams)}, self.graph.nodes
+        last = {tensor: k for k, node in enumerate(nodes) for tensor in node.inputs}
+        for k, node in enumerate(nodes):
             inputs = [known[tensor] for tensor in node.inputs]
             parameters, arithmetic = self.parameters(node, theta), self.engine.arithmetic
             known[node.output] = through(OPS[node.op], arithmetic, parameters, inputs, node.attributes, streams)
+            del inputs
+            if not keep:
+                known = {tensor: jet for tensor, jet in known.items() if last.get(tensor, len(nodes)) > k}
         return known
 
     def parameters(self, node, theta) -> list:

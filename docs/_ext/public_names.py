@@ -25,8 +25,11 @@ GROUPS = {
     "estimators": ("bpfree.estimators", "bpfree.ratios", "bpfree.diagnostics"),
     "updates": ("bpfree.updates",),
     "schedules": ("bpfree.schedules",),
-    "pde": ("bpfree.pde",),
     "blackbox": ("bpfree.minimization",),
+    "pde": (
+        "bpfree.pde", "bpfree.pde.rules.table", "bpfree.pde.wanted", "bpfree.pde.network", "bpfree.pde.sparse_grids",
+        "bpfree.pde.quadrature",
+    ),
     "sklearn": ("bpfree.sklearn",),
     "engines": ("bpfree.engines",),
     "executors": ("bpfree.executors",),

@@ -9,12 +9,13 @@ import numpy as np
 from scipy.special import roots_genlaguerre
 
 from bpfree.errors import check_count, check_positive
-from bpfree.layers import Linear, Tanh
+from bpfree.layers import Linear, Residual, Square, Tanh
 from bpfree.model import Sequential
 from bpfree.pde.conditions import Terminal
 from bpfree.pde.domain import Box, Normal
 from bpfree.pde.problem import Problem
 from bpfree.pde.problems.table import ProblemRow, norm_square
+from bpfree.pde.samplers import interior
 from bpfree.registry import host_only
 
 NODES, FEW = (128, 32), 20
@@ -65,9 +66,26 @@ class HJBLQG(Problem):
             total = total + weight * np.exp(exponent)
         return np.log(scale) - (np.log(total) - lgamma(self.m)) * (1.0 / self.m) - log(2.0)
 
+    def _inside(self, n, sampler, seed):
+        """Where Brownian motion is at t that started among the domain's x at s, uniform in [0, t]: N(0, 1 + 2 (t - s)).
+
+        u at a point is a mean over such paths, so the equation has to hold along them: with x ~ N(0, 1) at every t
+        its residual becomes small there and u is wrong all the same, by 2e-2 at D = 100.
+        """
+        points = interior(Box(**self.domain.coordinates, share=(0, 1)), n, sampler, seed)
+        t, share = points[:, -2], points[:, -1]
+        points[:, : self.dim] *= np.sqrt(1.0 + 2.0 * t * share)[:, None]
+        return points[:, :-1]
+
     def network(self, seed: int = 0):
-        """Two layers of 24 tanh."""
-        return Sequential(self.dim + 1, [Linear(24), Tanh(), Linear(24), Tanh(), Linear(1)], seed=seed)
+        """x + P Q x^2, squares of each input, then two layers of 8 tanh: 364 parameters at D = 20, 1,404 at D = 100.
+
+        What u depends on besides t is one square, |x|^2, which a few tanh of linear combinations cannot form in many
+        dimensions: fitted to the solution itself at 2,000 points, 21-24-24-1 tanh (1,153 parameters) is 5e-2 off at
+        others, this 2e-3.
+        """
+        squares = Residual(Square(), Linear(2), Linear(self.dim + 1))
+        return Sequential(self.dim + 1, [squares, Linear(8), Tanh(), Linear(8), Tanh(), Linear(1)], seed=seed)
 
 
 ROW = ProblemRow(2, "hjb_lqg", host_only("to be written"), HJBLQG, "control with quadratic costs, any dimension")
