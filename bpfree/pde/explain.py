@@ -76,7 +76,8 @@ def explain(problem, network=None, *, rules=None, engine=None) -> Explanation:
 
     >>> import bpfree as bf
     >>> print(explain(bf.pde.Burgers()).why)
-    taylor: exact to rounding, in the fewest passes of those that are (4 a point inside)...
+    taylor: exact to rounding, in the fewest passes of those that are (4 a point inside)
+    LevenbergMarquardt: 921 parameters: J^T J is small enough to be solved with (up to 5,000)
     """
     from bpfree.pde.solve import make_network
 

@@ -163,7 +163,8 @@ class _Run:
     def step(self) -> None:
         """One step of the method, and a look when it is time."""
         h, number = self.history, self.history.steps
-        moved = self.walk.step(self.theta, number)
+        with np.errstate(over="ignore", invalid="ignore", divide="ignore"):  # refused, or a result
+            moved = self.walk.step(self.theta, number)
         self.note = moved.note
         h.forwards, h.seconds = self.objective.forwards, time.perf_counter() - self.began
         if moved.code is not None:

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from functools import partial
 from types import SimpleNamespace
 
 import numpy as np
@@ -43,24 +44,22 @@ class _Updated(Walk):
         super().__init__(settings, objective)
         self.graph, self.state, self.quiet = objective.parameters(), None, 0
 
-    def move(self, theta, step, record, averaged, of_record, loss, note="") -> Moved:
+    def move(self, theta, step, seen: Record, loss) -> Moved:
         """theta moved by the update."""
         update = self.settings.update
         if self.state is None:
-            self.state = update.init(theta, record.size)
+            self.state = update.init(theta, seen.coefficients.size)
         with np.errstate(over="ignore", invalid="ignore", under="ignore"):  # an overflow is a result
-            gradient = of_record(step, record)
-            there, state = update.update(
-                gradient, self.state, theta, step, Record(record, averaged, of_record)
-            )
+            gradient = seen.gradient(step, seen.coefficients)
+            there, state = update.update(gradient, self.state, theta, step, seen)
         if not np.isfinite(there).all():
             advice = f"step {step}: the update overflows; it was not made: try a smaller lr, or clip"
             return Moved(theta, loss, code="overflow", advice=advice)
-        self.state, self.quiet = state, 0 if record.any() else self.quiet + 1
+        self.state, self.quiet = state, 0 if seen.coefficients.any() else self.quiet + 1
         if self.quiet >= QUIET_STEPS:
             advice = f"no probe changed the loss for {self.quiet} steps: try a larger mu, unless this is a minimum"
             return Moved(there, loss, code="mu_too_small", advice=f"step {step}: {advice}")
-        return Moved(there, loss, note=note)
+        return Moved(there, loss)
 
 
 class _Estimated(_Updated):
@@ -72,7 +71,8 @@ class _Estimated(_Updated):
         if not estimate.finite:
             return lost(None, theta, step, "the loss at a probe")
         record = estimate.coefficients.astype(theta.dtype)
-        return self.move(theta, step, record, estimator.averaged, self._gradient, loss)
+        probed = partial(estimator.coordinates, self.graph, self.objective.seed)
+        return self.move(theta, step, Record(record, estimator.averaged, self._gradient, probed), loss)
 
     def _trainer(self, rows):
         return SimpleNamespace(
@@ -97,7 +97,8 @@ class _Exact(_Updated):
         if not np.isfinite(square(r)) or not np.isfinite(half).all():
             return lost(r, theta, step, "the residual or its gradient")
         self.objective.spend(r.size * half.size)
-        return self.move(theta, step, 2 * half[None], 1, lambda step, record: record[0], square(r))
+        seen = Record(2 * half[None], 1, lambda step, record: record[0], lambda step: None)
+        return self.move(theta, step, seen, square(r))
 
     def cost(self, step):
         """The blocks of J, and the product."""
