@@ -6,4 +6,4 @@ from __future__ import annotations
 from bpfree.pde.rules import taylor
 from bpfree.registry import Table
 
-RULES = Table("rule", [taylor.ROW])
+RULES = Table("rules", [taylor.ROW])

@@ -7,7 +7,6 @@ from dataclasses import dataclass
 
 from bpfree.pde.rules.table import Plan, Rule, RuleRow
 from bpfree.pde.wanted import Layout
-from bpfree.registry import host_only
 
 
 @dataclass(frozen=True)
@@ -31,4 +30,4 @@ class Taylor(Rule):
         return Plan(Layout(wanted, domain.dim))
 
 
-ROW = RuleRow(0, "taylor", host_only("to be written"), Taylor, "streams through the network, exact")
+ROW = RuleRow(0, "taylor", "bpfree_rule_taylor", Taylor, "streams through the network, exact")
