@@ -15,6 +15,7 @@ from bpfree.losses import LOSSES
 from bpfree.ops import OPS
 from bpfree.pde.kernels import RESIDUALS
 from bpfree.pde.rules import RULES
+from bpfree.pde_vectors import jets_header
 from bpfree.schedules import SCHEDULES
 from bpfree.updates import UPDATES
 from bpfree.vectors import vectors_header
@@ -43,6 +44,7 @@ def generated_files() -> dict[str, str]:
     files["include/bpfree/slopes.gen.def"] = "\n".join(lines) + "\n"
     files["tests/vectors.gen.h"] = vectors_header()
     files["tests/journal.gen.h"] = journal_header()
+    files["tests/pde.gen.h"] = jets_header()
     return files
 
 

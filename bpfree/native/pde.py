@@ -19,27 +19,17 @@ class NativeStreams:
     def __init__(self, streams, features: int):
         ffi = core().ffi
         directions = np.ascontiguousarray(streams.directions, np.float32)
-        unit = directions.shape[1] == features and np.array_equal(directions, np.eye(len(directions), features))
-        terms = [list(zip(*(part.tolist() for part in form), strict=True)) for form in streams.terms]
-        tables = [_terms(form) for form in terms]
-        rows = [
-            (ffi.NULL if table is None else table, form[0][0], len(form))
-            for form, table in zip(terms, tables, strict=True)
-        ]
-        forms = ffi.new("bpfree_form[]", rows or 1)
         held = pointer("directions", directions, np.float32, (streams.n_first, features))
-        self.c = ffi.new("bpfree_streams *", (ffi.NULL if unit else held, forms, streams.n_first, len(rows)))
+        tables, rows = [], []
+        for terms, first, count in streams.form_rows():
+            tables.append(ffi.NULL if terms is None else ffi.new("bpfree_term[]", terms))
+            rows.append((tables[-1], first, count))
+        forms = ffi.new("bpfree_form[]", rows or 1)
+        own = ffi.NULL if streams.by_coordinates else held
+        self.c = ffi.new("bpfree_streams *", (own, forms, streams.n_first, len(rows)))
         self.count = streams.count
-        self._alive = (directions, tables, forms)
+        self._alive = (directions, held, tables, forms)
         check_status(core().lib.bpfree_streams_check(self.c, features), "streams")
-
-
-def _terms(form):
-    """`bpfree_term` rows, or None for a sum of own second derivatives side by side, which needs none."""
-    first = form[0][0]
-    if form == [(first + k, first + k, 1.0) for k in range(len(form))]:
-        return None
-    return core().ffi.new("bpfree_term[]", form)
 
 
 class NativeJets:

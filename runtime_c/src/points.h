@@ -17,6 +17,12 @@ typedef struct bpfree_points {
   uint32_t width; /* outputs * n */
 } bpfree_points;
 
+/* A step whose square can be divided by. */
+static inline int bpfree_points_step(float h) { return h > 0x1p-60f && h < 0x1p+60f; }
+
+/* Is coordinate i in a form? */
+static inline int bpfree_points_holds(const bpfree_form *form, uint32_t i) { return i - form->first < form->count; }
+
 /* The streams of a rule that knows coordinates and sums of their own second derivatives only. */
 int bpfree_points_check(const bpfree_streams *streams);
 

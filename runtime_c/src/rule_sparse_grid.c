@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Stein's identities on a sparse grid of level 3 in D = n_first coordinates.
+/* Stein's identities on a sparse grid of level 3 in all D coordinates.
  * Settings: {family, sigma, smoothed}: family 0, Gauss-Hermite, 2 D^2 + 2 D + 1
  * passes; 1, Genz-Keister, 2 D^2 + 1. smoothed 0: the value is u(x); 1: that of
  * the grid, E u(x + sigma z). Derivatives are those of the latter in both cases.
@@ -26,8 +26,7 @@ static int check(const bpfree_pde *pde)
   const float *settings = pde->settings;
   if (!settings || (settings[0] != 0.0f && settings[0] != 1.0f)) return BPFREE_ERR_ARG;
   if (settings[2] != 0.0f && settings[2] != 1.0f) return BPFREE_ERR_ARG;
-  /* its square is divided by */
-  if (!(settings[1] > 0x1p-60f && settings[1] < 0x1p+60f)) return BPFREE_ERR_ARG;
+  if (!bpfree_points_step(settings[1])) return BPFREE_ERR_ARG;
   return bpfree_points_check(pde->streams);
 }
 
@@ -37,8 +36,6 @@ typedef struct grid {
   float *jet;
 } grid;
 
-static uint32_t holds(const bpfree_form *form, uint32_t i) { return i - form->first < form->count; }
-
 /* One node and its opposite: sigma rho (e_i + sign e_j), or sigma rho e_i where i = j. */
 static void node(grid *g, uint32_t i, uint32_t j, float sign, float square, float weight)
 {
@@ -47,12 +44,12 @@ static void node(grid *g, uint32_t i, uint32_t j, float sign, float square, floa
   const float rho = square == 3.0f ? SQRT_3 : 1.0f, step = g->pde->settings[1] * rho;
   bpfree_points_pair(&g->points, i, step, j, sign * step);
   float *row = g->jet + width;
-  bpfree_axpy(row + i * width, weight * rho, g->points.odd, width);
-  if (j != i) bpfree_axpy(row + j * width, sign * (weight * rho), g->points.odd, width);
+  if (i < streams->n_first) bpfree_axpy(row + i * width, weight * rho, g->points.odd, width);
+  if (j != i && j < streams->n_first) bpfree_axpy(row + j * width, sign * (weight * rho), g->points.odd, width);
   row += streams->n_first * width;
   for (uint32_t f = 0; f < streams->n_forms; f++, row += width) {
     const bpfree_form *form = &streams->forms[f];
-    const uint32_t inside = holds(form, i) + (j != i && holds(form, j));
+    const int inside = bpfree_points_holds(form, i) + (j != i && bpfree_points_holds(form, j));
     bpfree_axpy(row, weight * (square * (float)inside - (float)form->count), g->points.even, width);
   }
   if (g->pde->settings[2] != 0.0f) bpfree_axpy(g->jet, weight, g->points.even, width);
@@ -61,7 +58,7 @@ static void node(grid *g, uint32_t i, uint32_t j, float sign, float square, floa
 static void jet(const bpfree_pde *pde, const float *theta, const float *x, uint32_t n, float *work, float *to)
 {
   const bpfree_streams *streams = pde->streams;
-  const uint32_t d = streams->n_first;
+  const uint32_t d = pde->model->tensors[pde->model->input].size;
   const int hermite = pde->settings[0] == 0.0f;
   const float sigma = pde->settings[1];
   grid g;
@@ -77,8 +74,8 @@ static void jet(const bpfree_pde *pde, const float *theta, const float *x, uint3
       node(&g, i, j, 1.0f, hermite ? 1.0f : 3.0f, hermite ? 0.25f : 1.0f / 36.0f);
       node(&g, i, j, -1.0f, hermite ? 1.0f : 3.0f, hermite ? 0.25f : 1.0f / 36.0f);
     }
-  float *const first = to + g.points.width, *const forms = first + d * g.points.width;
-  bpfree_scale(first, 1.0f / sigma, first, d * g.points.width);
+  float *const first = to + g.points.width, *const forms = first + streams->n_first * g.points.width;
+  bpfree_scale(first, 1.0f / sigma, first, streams->n_first * g.points.width);
   bpfree_scale(forms, 1.0f / (sigma * sigma), forms, streams->n_forms * g.points.width);
 }
 
