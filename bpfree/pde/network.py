@@ -33,7 +33,7 @@ class Network:
 
     def jets(self, theta, points, plan: Plan):
         """Value (m, n) and streams (m, count - 1, n) at points (n, dim)."""
-        parts = np.array_split(points, max(1, -(-len(points) * plan.passes // COLUMNS)))
+        parts = np.array_split(points, min(len(points), -(-len(points) * plan.passes // COLUMNS)) or 1)
         jets = self._streams if plan.offsets is None else self._shifted
         values, rests = zip(*(jets(theta, part, plan) for part in parts))
         return np.concatenate(values, axis=-1), np.concatenate(rests, axis=-1)

@@ -88,13 +88,17 @@ class Layout:
         if quantity in self._forms:
             return rest[..., self.streams.n_first + self._forms[quantity], :]
         if isinstance(quantity, GradSquare):
+            found = (rest[..., self.rows(quantity), :] ** 2).sum(axis=-2)
             own = self._groups.get(quantity.columns)
-            rows = list(own) if own else [self._at[i] for i in quantity.columns]
-            found = (rest[..., rows, :] ** 2).sum(axis=-2)
             return found / len(own) if own else found
         if quantity not in self.wanted:
             raise KeyError(f"{quantity}: not among what was asked for, {self.wanted}")
         return rest[..., self._at[quantity.i], :]
+
+    def rows(self, quantity: GradSquare) -> list[int]:
+        """The first derivatives, by their number among the directions, whose squares it is the sum or mean of."""
+        own = self._groups.get(quantity.columns)
+        return list(own) if own else [self._at[i] for i in quantity.columns]
 
     def matrix(self, quantity):
         """For linear quantities: its weights (count,) by stream, the value first."""

@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from bpfree.pde.rules import taylor
+from bpfree.pde.rules import differences, random_directions, sparse_grid, stein, taylor
 from bpfree.registry import Table
 
-RULES = Table("rules", [taylor.ROW])
+RULES = Table("rules", [taylor.ROW, differences.ROW, stein.ROW, sparse_grid.ROW, random_directions.ROW])

@@ -18,11 +18,13 @@ class Plan:
     layout: the streams, and how to read the derivatives off.
     offsets (M, dim), weights (count, M): stream s is sum_m weights[s, m] u(x + offsets[m]); the value is stream 0.
     None: u and its streams go through the network together, exact to rounding (Taylor).
+    rule: what it is a plan of, for messages.
     """
 
     layout: Layout
     offsets: np.ndarray | None = None
     weights: np.ndarray | None = None
+    rule: Rule | None = None
 
     @property
     def passes(self) -> int:
@@ -40,7 +42,10 @@ class Plan:
 
 
 class Rule:
-    """Derivatives of u at points from forward passes. Subclasses are frozen dataclasses of their settings."""
+    """Derivatives of u at points from forward passes. Subclasses are frozen dataclasses of their settings.
+
+    They have `along`, or a `plan` of their own.
+    """
 
     bias_order: int | None = None
     """p of an error O(h^p) of the derivatives in the rule's step; None: exact to rounding."""
@@ -53,6 +58,10 @@ class Rule:
 
         All points share it, and so do all probes of a step: common random numbers.
         """
+        return self.along(Layout(wanted, domain.dim), np.dtype(dtype), seed, step)
+
+    def along(self, layout: Layout, dtype, seed: int = 0, step: int = 0) -> Plan:
+        """The passes for these streams."""
         raise NotImplementedError
 
 

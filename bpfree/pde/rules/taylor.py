@@ -6,7 +6,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from bpfree.pde.rules.table import Plan, Rule, RuleRow
-from bpfree.pde.wanted import Layout
 
 
 @dataclass(frozen=True)
@@ -25,9 +24,9 @@ class Taylor(Rule):
     4
     """
 
-    def plan(self, wanted, domain, dtype, seed: int = 0, step: int = 0) -> Plan:
-        """Streams along coordinates."""
-        return Plan(Layout(wanted, domain.dim))
+    def along(self, layout, dtype, seed: int = 0, step: int = 0) -> Plan:
+        """The streams themselves."""
+        return Plan(layout, rule=self)
 
 
 ROW = RuleRow(0, "taylor", "bpfree_rule_taylor", Taylor, "streams through the network, exact")
