@@ -3,6 +3,8 @@
 
 from __future__ import annotations
 
+import numpy as np
+
 
 def through(op, arithmetic, parameters, inputs, attributes, streams):
     """Value (features, n) and streams (features, count - 1, n) behind an op.
@@ -11,6 +13,9 @@ def through(op, arithmetic, parameters, inputs, attributes, streams):
     """
     values, rests = zip(*inputs)
     value, rest = (values, rests) if op.arity > 1 else (values[0], rests[0])
+    if streams.count == 1:
+        y = op.forward(arithmetic, parameters, value, attributes)
+        return y, np.zeros((len(y), 0, y.shape[-1]), y.dtype)
     if op.taylor:
         return op.taylor(arithmetic, parameters, value, rest, attributes, streams)
     y = op.forward(arithmetic, parameters, value, attributes)

@@ -7,6 +7,7 @@ import numpy as np
 from numpy.lib.mixins import NDArrayOperatorsMixin
 
 from bpfree.pde.jet import Jet
+from bpfree.pde.known import known
 from bpfree.pde.wanted import First, GradSquare, Laplacian, Second
 
 
@@ -101,18 +102,25 @@ class Recorder:
 class Coordinates:
     """The points by name: c.x (n,), or (k, n) for a coordinate of k dimensions, and what else is known by name.
 
-    jets: with derivatives, as an ansatz needs them. fields: {name: function of these coordinates}.
+    layout: with derivatives along its streams, as an ansatz needs them. fields: {name: number or function of
+    coordinates}, see :func:`bpfree.pde.known.known`. fixed: {name: value} of coordinates that are held there.
     """
 
-    def __init__(self, domain, points, layout=None, fields=None):
+    def __init__(self, domain, points, layout=None, fields=None, fixed=None):
         self._domain, self._points, self._layout = domain, points, layout
-        self._fields = fields or {}
+        self._fields, self._fixed = fields or {}, fixed or {}
+
+    def _at(self, **fixed):
+        """The same with coordinates of one dimension held at numbers, as on a face."""
+        return Coordinates(self._domain, self._points, self._layout, self._fields, {**self._fixed, **fixed})
 
     def __getattr__(self, name):
         if name.startswith("_"):
             raise AttributeError(name)
         if name in self._fields:
-            return self._fields[name](self)
+            return known(name, self._fields[name], self)
+        if name in self._fixed:
+            return np.full(len(self._points), self._fixed[name], self._points.dtype)
         columns = self._domain.columns(name)
         value = self._points[:, columns].T
         if self._layout is not None:

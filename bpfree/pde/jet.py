@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import numpy as np
 from numpy.lib.mixins import NDArrayOperatorsMixin
+from scipy.special import ndtr
 
 from bpfree.arithmetic import Fast
 
@@ -99,7 +100,7 @@ def _power(x, p):
         raise TypeError(f"power: expected a number as the exponent, got an array of shape {np.shape(p)}")
     if p == 2:
         return _multiply(x, x)
-    y = x.value ** p
+    y = x.value**p
     return x._function(y, p * x.value ** (p - 1), p * (p - 1) * x.value ** (p - 2))
 
 
@@ -133,6 +134,11 @@ def _tanh(x):
     return x._function(y, slope, -2 * y * slope)
 
 
+def _ndtr(x):
+    slope = np.exp(-0.5 * x.value * x.value) * (1 / np.sqrt(2 * np.pi))
+    return x._function(ndtr(x.value), slope, -x.value * slope)
+
+
 _RULES = {
     np.add: _add,
     np.subtract: lambda a, b: _add(a, _multiply(b, -1.0)) if _is(b) else _add(a, -np.asarray(b)),
@@ -148,7 +154,8 @@ _RULES = {
     np.sin: _sin,
     np.cos: _cos,
     np.tanh: _tanh,
+    ndtr: _ndtr,
 }
 
 FUNCTIONS = tuple(sorted(rule.__name__ for rule in _RULES))
-"""Names of the NumPy functions that take jets."""
+"""Names of the functions that take jets: NumPy's, and ndtr, the normal distribution, from scipy.special."""

@@ -4,13 +4,22 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import replace
 
 import numpy as np
 
-from bpfree.errors import check_finite
+from bpfree.errors import check_finite, check_seed
+from bpfree.layers import Linear, Tanh
+from bpfree.model import Sequential
+from bpfree.pde.checks import check_problem
+from bpfree.pde.fields import Coordinates
+from bpfree.pde.floors import floors
+from bpfree.pde.hard import hard_ansatz
 from bpfree.pde.samplers import interior
+from bpfree.pde.term import Term
+
+TEST = 0x7E570000
+"""Keeps seeds of test points apart from those of points of a step."""
 
 
 class Unknown:
@@ -35,45 +44,43 @@ class Unknown:
         return self if problem is None else problem._bound.get(self.name, self.start)
 
 
-@dataclass(frozen=True)
-class Term:
-    """Equations that hold at one kind of points; `problem.terms()` has them.
-
-    name: as it is reported. formula(problem, fields, coordinates): what is to be 0, (n,) or a tuple of them; fields
-    is one :class:`~bpfree.pde.fields.Field`, or a namespace of them by name where there are several outputs.
-    sample(n, sampler, seed): points (n, dim). share: of the points that go to this term, relative to the interior's 1.
-    weight: of its mean square in the loss. partner(points): for equations between two points each, such as periodic
-    ones, the second of each; the formula then gets pairs (fields, fields), (coordinates, coordinates).
-    """
-
-    name: str
-    formula: Callable
-    sample: Callable
-    weight: float = 1.0
-    share: float = 1.0
-    partner: Callable | None = None
-
-
 class Problem:
     """Base of all problems. A subclass has `domain`, `residual`, and what else it needs of the following.
 
     domain: :class:`bpfree.pde.Box`. outputs: names of what the network computes, default ("u",).
     residual(u, c): what is to be 0 inside, (n,), or a tuple for several equations. With one output u is its
     :class:`~bpfree.pde.fields.Field`; with more, u.name is the field of that name. c has the coordinates and `fields`.
-    conditions: such as Dirichlet("x", 0.0); soft ones are terms of the loss.
+    conditions: such as Dirichlet("x", 0.0); soft ones are terms of the loss, hard ones make the ansatz.
     ansatz(f, c): u from the network's f, of jets, such as c.x * (1 - c.x) * f: it is differentiated exactly, so
     conditions that it fulfils hold exactly.
-    fields: {name: function of c}, known coefficients and sources. Unknown(start): a coefficient to be found.
-    reference(points): the solution (n, outputs) at points (n, dim), where it is known.
+    fields: {name: number or function}, known coefficients and sources, c.name in formulas. A function names the
+    coordinates that it takes, lambda x, t: ..., or takes all as one argument c. Unknown(start): a coefficient to be
+    found.
+    exact(c): the solution as a formula, where there is one, (n,) or a tuple for several outputs.
+    reference(points): the solution (n, outputs) at points (n, dim), where it is known; default: from `exact`.
+    truth: {name: value} of unknowns where they are known. points: inside, of a step, if none are given.
+    guesses: {name: functions of c} for :meth:`floors`.
     """
 
     domain = None
     outputs: tuple[str, ...] = ("u",)
     conditions: tuple = ()
     fields: dict = {}
-    ansatz = None
-    reference = None
+    exact = None
+    truth: dict = {}
+    points: int = 1000
+    guesses: dict = {"zero network": (), "best constant": (lambda c: 1.0,)}
     _bound: dict = {}
+
+    @property
+    def ansatz(self):
+        """That of the hard conditions, or None."""
+        return hard_ansatz(self)
+
+    @property
+    def reference(self):
+        """`exact` as a function of points, or None."""
+        return None if self.exact is None else self._evaluate
 
     def residual(self, u, c):
         """What is to be 0 at every point."""
@@ -104,9 +111,41 @@ class Problem:
         return bound
 
     def terms(self) -> tuple[Term, ...]:
-        """The equation inside, then one term of each soft condition."""
+        """The equation inside, then one term of each soft condition; names are unique."""
+        check_problem(self)
         inside = Term("residual", lambda problem, u, c: problem.residual(u, c), self._inside)
-        return inside, *(condition.term(self) for condition in self.conditions)
+        terms = [inside]
+        for condition in self.conditions:
+            if not condition.hard:
+                term, names = condition.term(self), [one.name for one in terms]
+                again = sum(name == term.name or name.startswith(f"{term.name}#") for name in names)
+                terms.append(replace(term, name=f"{term.name}#{again + 1}") if again else term)
+        return tuple(terms)
 
     def _inside(self, n, sampler, seed):
         return interior(self.domain, n, sampler, seed)
+
+    def _evaluate(self, points):
+        c = Coordinates(self.domain, self.domain.check(points), fields=self.fields)
+        found = self.exact(c)
+        found = found if isinstance(found, tuple) else (found,)
+        return np.stack([np.broadcast_to(one, (len(points),)) for one in found], axis=1)
+
+    def test_points(self, n: int = 10_000, seed: int = 0) -> np.ndarray:
+        """Points (n, dim) at which errors are measured: uniform, or normal where a coordinate is.
+
+        A Sobol sequence of a seed of its own, which leaves less to luck than independent points.
+        """
+        return interior(self.domain, n, "sobol", check_seed(seed) ^ TEST)
+
+    def network(self, seed: int = 0):
+        """An untrained network of fitting width, where none is given: 2 layers of 32 tanh."""
+        layers = [Linear(32), Tanh(), Linear(32), Tanh(), Linear(len(self.outputs))]
+        return Sequential(self.domain.dim, layers, seed=seed)
+
+    def floors(self, points=None) -> dict[str, float]:
+        """Relative L2 errors of trivial answers, {name: error}, at points, default `test_points()`.
+
+        To be printed beside every result: a network that is not far below them has learned little.
+        """
+        return floors(self, self.test_points() if points is None else points)

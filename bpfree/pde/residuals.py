@@ -25,10 +25,8 @@ class Part:
 
     def __init__(self, problem, term, points, dtype):
         self.problem, self.term = problem, term
-        self.points = np.asarray(points, dtype)
-        self.partner = None if term.partner is None else np.asarray(term.partner(points), dtype)
-        if self.points.ndim != 2 or self.points.shape[1] != problem.domain.dim:
-            raise ValueError(f"points: expected (n, {problem.domain.dim}), got {self.points.shape}")
+        self.points = problem.domain.check(points, f"points of {term.name}").astype(dtype)
+        self.partner = None if term.partner is None else term.partner(self.points).astype(dtype)
         self.scale = float(np.sqrt(term.weight / len(points)))
         self.wanted, self.rows = self._record()
 
