@@ -13,7 +13,7 @@ from bpfree.estimators import ESTIMATORS
 from bpfree.journal_vectors import journal_header
 from bpfree.losses import LOSSES
 from bpfree.ops import OPS
-from bpfree.pde.kernels import RESIDUALS
+from bpfree.pde.problems import PROBLEMS
 from bpfree.pde.rules import RULES
 from bpfree.pde_vectors import jets_header
 from bpfree.schedules import SCHEDULES
@@ -27,7 +27,7 @@ _TABLES = (
     ("UPDATE", UPDATES, "updates"),
     ("SCHEDULE", SCHEDULES, "schedules"),
     ("RULE", RULES, "pde/rules"),
-    ("RESIDUAL", RESIDUALS, "pde/kernels.py"),
+    ("RESIDUAL", PROBLEMS, "pde/problems"),
 )
 """Macro, table and where its rows are, below bpfree."""
 
@@ -38,7 +38,7 @@ def generated_files() -> dict[str, str]:
     for macro, table, where in _TABLES:
         lines = [f"/* The rows of bpfree/{where}, written by `make generate`. Do not edit. */"]
         lines += [f"BPFREE_{macro}({row.number}, {row.name})" for row in table if isinstance(row.c, str)]
-        files[f"include/bpfree/{table.name}.gen.def"] = "\n".join(lines) + "\n"
+        files[f"include/bpfree/{Path(where).name}.gen.def"] = "\n".join(lines) + "\n"
     lines = ["/* The rows of bpfree/ops that have a derivative, written by `make generate`. Do not edit. */"]
     lines += [f"BPFREE_SLOPE({row.number}, {row.name})" for row in OPS if row.slope]
     files["include/bpfree/slopes.gen.def"] = "\n".join(lines) + "\n"

@@ -13,7 +13,7 @@ from bpfree.generate import generated_files
 from bpfree.losses import LOSSES
 from bpfree.native.arrays import _MEANINGS, check_status
 from bpfree.ops import OPS
-from bpfree.pde.kernels import RESIDUALS
+from bpfree.pde.problems import PROBLEMS
 from bpfree.pde.rules import RULES
 from bpfree.updates import UPDATES
 
@@ -40,7 +40,7 @@ TABLES = {
     "estimators": ESTIMATORS,
     "updates": UPDATES,
     "rules": RULES,
-    "residuals": RESIDUALS,
+    "problems": PROBLEMS,
 }
 
 

@@ -12,9 +12,11 @@ from bpfree.native.pde import NativePde
 from bpfree.ops import OPS
 from bpfree.pde.domain import Box
 from bpfree.pde.network import Network
+from bpfree.pde.problems import PROBLEMS
+from bpfree.pde.residuals import Part
 from bpfree.pde.rules import RULES
 from bpfree.pde.rules.table import Plan
-from bpfree.pde.wanted import First, Laplacian, Layout, Second
+from bpfree.pde.wanted import First, GradSquare, Laplacian, Layout, Second
 from bpfree.streams import Streams
 from bpfree.tables import model_tables
 
@@ -270,3 +272,55 @@ def test_rules_at_points_agree_with_the_plans_of_python(case, python):
 
 def test_rules_in_c_are_those_of_the_table_without_a_reason():
     assert [row.name for row in RULES if isinstance(row.c, str)] == ["taylor", "differences", "sparse_grid"]
+
+
+# ---- residuals ----
+
+PROBLEMS_IN_C = [bf.pde.BlackScholes(), bf.pde.BlackScholes(50.0, 0.1, 0.4), bf.pde.HJBLIN(4), bf.pde.HJBLQG(3, m=0.5)]
+RULES_IN_C = [
+    (bf.pde.Taylor(), ()),
+    (bf.pde.Differences(step=0.0625), (2, 0.0625, 0.0625)),
+    (bf.pde.Differences(order=4, step=0.125), (4, 0.125, 0.125)),
+    (bf.pde.SparseGrid(sigma=0.25), (0, 0.25, 0)),
+]
+
+
+@pytest.mark.parametrize(("rule", "settings"), RULES_IN_C, ids=str)
+@pytest.mark.parametrize("problem", PROBLEMS_IN_C, ids=lambda problem: problem.name)
+def test_residuals_agree_with_the_formulas_of_the_problems(compiled, problem, rule, settings):
+    dim, number = problem.domain.dim, PROBLEMS[problem_row(problem)].number
+    model = bf.Sequential(dim, [bf.Linear(16), bf.Tanh(), bf.Linear(1)], seed=5)
+    points = np.random.default_rng(6).random((37, dim)).astype(np.float32)
+    part = Part(problem, problem.terms()[0], points, np.float64)
+    plan = rule.along(Layout(part.wanted, dim), np.dtype(np.float64))
+    jets = Network(model.graph, model.frozen).jets(model.theta.astype(np.float64), part.all_points(), plan)
+    expected = part.values(problem, *jets, plan)[0]
+
+    coefficients = PROBLEMS[problem_row(problem)].coefficients(problem)
+    pde = NativePde(compiled.model(model.graph, model.frozen), space_time(dim).streams, RULES.of(rule).number, settings,
+                    number, coefficients)  # fmt: skip
+    r, loss = pde.residuals(model.theta, points)
+    gain = max((plan.noise_gain(q) for q in part.wanted if not isinstance(q, GradSquare)), default=1.0)
+    assert np.abs(expected).max() > 0.1  # so there is something to be wrong
+    assert np.abs(r - expected).max() <= 50 * EPS * max(1.0, np.abs(jets[0]).max()) * gain
+    assert loss == np.add.accumulate(r * r)[-1]
+    assert_same_bits(pde.residuals(model.theta, points, 1 if compiled.isa == "scalar" else 5)[0], r)
+
+
+def problem_row(problem):
+    return next(row.name for row in PROBLEMS if row.settings is type(problem))
+
+
+def test_a_residual_refuses_streams_that_it_does_not_read():
+    model = bf.Sequential(3, [bf.Linear(1)], seed=0)
+    pde = NativePde(CompiledEngine().model(model.graph, model.frozen), Streams(np.eye(3)), 0, (), 0, (0.05, 0.2))
+    with pytest.raises(ValueError, match="residuals: an argument is out of range"):
+        pde.residuals(model.theta, floats(0, 4, 3))
+
+
+def test_a_rule_refuses_streams_and_settings_that_it_cannot_work_with():
+    model = bf.Sequential(2, [bf.Linear(1)], seed=0)
+    own = CompiledEngine().model(model.graph, model.frozen)
+    for streams, settings in ((Streams(np.eye(2) * 2), (2, 0.1, 0.1)), (Streams(np.eye(2)), (3, 0.1, 0.1))):
+        with pytest.raises(ValueError, match="pde: an argument is out of range"):
+            NativePde(own, streams, RULES["differences"].number, settings, 0, (0.05, 0.2))

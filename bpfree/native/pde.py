@@ -85,20 +85,19 @@ class NativeJets:
 class NativePde:
     """`bpfree_pde`: points through a rule, a network and a residual, as a device computes them.
 
-    model: NativeModel. rule, residual: rows of the tables `rules` and `residuals` by number; settings, coefficients:
-    the rule's and the residual's, as their C files say. residual may also be a C function of one's own (cffi).
+    model: NativeModel. rule, residual: rows of the tables of rules and of problems by number. settings, coefficients:
+    the rule's and the residual's, as their C files say.
     """
 
-    def __init__(self, model, streams, rule: int, settings, residual, coefficients):
+    def __init__(self, model, streams, rule: int, settings, residual: int, coefficients):
         ffi, lib = core().ffi, core().lib
         self.jets = NativeJets(model, streams)
         self.model, self.streams = model, self.jets.streams
-        number = isinstance(residual, int)
         self._settings = ffi.new("float[]", list(settings) or 1)
         self._coefficients = ffi.new("float[]", list(coefficients) or 1)
-        parts = (self.jets.through, self.streams.c, lib.bpfree_registry_rule(rule), self._settings)
-        own = lib.bpfree_registry_residual(residual) if number else residual
-        self.c = ffi.new("bpfree_pde *", (model.c, *parts, own, self._coefficients))
+        how = (self.jets.through, self.streams.c, lib.bpfree_registry_rule(rule), self._settings)
+        what = (lib.bpfree_registry_residual(residual), self._coefficients)
+        self.c = ffi.new("bpfree_pde *", (model.c, *how, *what))
         check_status(lib.bpfree_pde_check(self.c), "pde")
 
     def residuals(self, theta, points, tile: int | None = None):

@@ -113,7 +113,7 @@ static const bpfree_rule *const rules[] = {
 };
 static const bpfree_residual residuals[] = {
 #define BPFREE_RESIDUAL(number, name) [number] = bpfree_residual_##name,
-#include "bpfree/residuals.gen.def"
+#include "bpfree/problems.gen.def"
 #undef BPFREE_RESIDUAL
 };
 
@@ -199,9 +199,9 @@ static const char *const rule_names[] = {
 #include "bpfree/rules.gen.def"
 #undef BPFREE_RULE
 };
-static const char *const residual_names[] = {
+static const char *const problem_names[] = {
 #define BPFREE_RESIDUAL NAMED
-#include "bpfree/residuals.gen.def"
+#include "bpfree/problems.gen.def"
 #undef BPFREE_RESIDUAL
 };
 
@@ -217,7 +217,7 @@ const char *bpfree_registry_name(const char *table, uint32_t number)
                 {"updates", update_names, COUNT(update_names)},
                 {"schedules", schedule_names, COUNT(schedule_names)},
                 {"rules", rule_names, COUNT(rule_names)},
-                {"residuals", residual_names, COUNT(residual_names)}};
+                {"problems", problem_names, COUNT(problem_names)}};
   for (uint32_t k = 0; k < COUNT(tables); k++)
     if (strcmp(tables[k].name, table) == 0) return number < tables[k].count ? tables[k].rows[number] : NULL;
   return NULL;

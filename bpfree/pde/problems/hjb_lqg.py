@@ -15,7 +15,6 @@ from bpfree.pde.conditions import Terminal
 from bpfree.pde.domain import Box, Normal
 from bpfree.pde.problem import Problem
 from bpfree.pde.problems.table import ProblemRow, norm_square
-from bpfree.registry import host_only
 
 NODES, FEW = (128, 32), 20
 """Of the quadrature, below and from this dimension on: to about 1e-11 at m = 1, 1e-10 at m = 2."""
@@ -70,4 +69,11 @@ class HJBLQG(Problem):
         return Sequential(self.dim + 1, [Linear(24), Tanh(), Linear(24), Tanh(), Linear(1)], seed=seed)
 
 
-ROW = ProblemRow(2, "hjb_lqg", host_only("to be written"), HJBLQG, "control with quadratic costs, any dimension")
+ROW = ProblemRow(
+    number=2,
+    name="hjb_lqg",
+    c="bpfree_residual_hjb_lqg",
+    settings=HJBLQG,
+    what="control with quadratic costs, any dimension",
+    coefficients=lambda problem: (problem.m, 0.0, 1.0),
+)

@@ -151,7 +151,7 @@ typedef struct bpfree_hjb {
 #include "bpfree/rules.gen.def"
 #undef BPFREE_RULE
 #define BPFREE_RESIDUAL(number, name) int bpfree_residual_##name(const void *, const bpfree_field *, float *);
-#include "bpfree/residuals.gen.def"
+#include "bpfree/problems.gen.def"
 #undef BPFREE_RESIDUAL
 #define BPFREE_OP(number, name) void bpfree_jet_##name(const bpfree_jets *, const bpfree_node *);
 #include "bpfree/ops.gen.def"
