@@ -2,6 +2,13 @@
 /* What the ops share in taking jets through: layers and the chain rule. */
 #include "jet.h"
 
+/* Elements of a chunk: a constant where there is one, so that a device compiles no loops over it. */
+#if BPFREE_LANES == 1
+#define FOR_EACH(k, count) for (uint32_t k = 0; (void)(count), k < 1; k++)
+#else
+#define FOR_EACH(k, count) for (uint32_t k = 0; k < (count); k++)
+#endif
+
 void BPFREE_KERNEL(jet_stream)(const bpfree_jets *jets, const bpfree_node *node, uint32_t stream)
 {
   /* kernels look for their room behind the arena: that of every stream is behind the last one */
@@ -29,9 +36,9 @@ void BPFREE_KERNEL(jet_squares)(const bpfree_jets *jets, uint32_t number, const 
     const float *b = bpfree_jet_in(jets, number, 1u + (form->terms ? form->terms[t].b : own)) + first;
     const float c = form->terms ? form->terms[t].c : 1.0f;
     if (t == 0)
-      for (uint32_t k = 0; k < count; k++) q[k] = a[k] * b[k] * c;
+      FOR_EACH(k, count) q[k] = a[k] * b[k] * c;
     else
-      for (uint32_t k = 0; k < count; k++) q[k] += a[k] * b[k] * c;
+      FOR_EACH(k, count) q[k] += a[k] * b[k] * c;
   }
 }
 
@@ -46,14 +53,14 @@ void BPFREE_KERNEL(jet_chain)(const bpfree_jets *jets, const bpfree_node *node, 
     float q[BPFREE_JET_CHUNK];
     if (curvature) {
       BPFREE_KERNEL(jet_squares)(jets, node->input[0], &streams->forms[f], first, count, q);
-      for (uint32_t k = 0; k < count; k++) out[k] = slope[k] * in[k] + curvature[k] * q[k];
+      FOR_EACH(k, count) out[k] = slope[k] * in[k] + curvature[k] * q[k];
     } else {
-      for (uint32_t k = 0; k < count; k++) out[k] = slope[k] * in[k];
+      FOR_EACH(k, count) out[k] = slope[k] * in[k];
     }
   }
   for (uint32_t a = 1; a <= streams->n_first; a++) {
     const float *in = bpfree_jet_in(jets, node->input[0], a) + first;
     float *out = bpfree_jet_out(jets, node->output, a) + first;
-    for (uint32_t k = 0; k < count; k++) out[k] = slope[k] * in[k];
+    FOR_EACH(k, count) out[k] = slope[k] * in[k];
   }
 }
