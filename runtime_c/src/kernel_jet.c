@@ -15,7 +15,8 @@ void BPFREE_KERNEL(jet_stream)(const bpfree_jets *jets, const bpfree_node *node,
   bpfree_model model = *jets->model;
   model.arena_sample = (bpfree_stream_count(jets->streams) - stream) * bpfree_stream_stride(jets->model);
   const float *x = bpfree_jet_in(jets, model.input, stream);
-  const bpfree_pass pass = {&model, jets->theta, NULL, x, bpfree_stream_arena(jets, stream), bpfree_jet_points(jets), 1};
+  float *const arena = bpfree_stream_arena(jets, stream);
+  const bpfree_pass pass = {&model, jets->theta, NULL, x, arena, bpfree_jet_points(jets), 1};
   node->kernel(&pass, node);
 }
 

@@ -41,7 +41,8 @@ static void jet(const bpfree_pde *pde, const float *theta, const float *x, uint3
       bpfree_points_pair(&points, i, ring ? h + h : h, i, 0.0f);
       bpfree_axpy(first, odd[row + ring], points.odd, width);
       for (uint32_t f = 0; f < streams->n_forms; f++)
-        if (bpfree_points_holds(&streams->forms[f], i)) bpfree_axpy(forms + f * width, even[row + ring], points.even, width);
+        if (bpfree_points_holds(&streams->forms[f], i))
+          bpfree_axpy(forms + f * width, even[row + ring], points.even, width);
     }
     bpfree_scale(first, 1.0f / ((order == 2 ? 2.0f : 12.0f) * h), first, width);
   }

@@ -45,7 +45,8 @@ typedef struct bpfree_streams {
   uint32_t n_forms;
 } bpfree_streams;
 
-/* BPFREE_OK, or BPFREE_ERR_ARG: a form of no terms or of derivatives that there are not, more of them than coordinates. */
+/* BPFREE_OK, or BPFREE_ERR_ARG: a form of no terms or of derivatives that there
+ * are not, or more first derivatives than coordinates. */
 int bpfree_streams_check(const bpfree_streams *streams, uint32_t features);
 
 struct bpfree_jets;
