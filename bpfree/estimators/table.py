@@ -94,6 +94,10 @@ class Estimator:
         """g (n_theta,) of a step from its coefficients, in their precision."""
         raise NotImplementedError
 
+    def coordinates(self, graph, seed: int, step: int):
+        """Elements of theta whose partial derivatives a step's coefficients are, in their order; else None."""
+        return None
+
     def factor(self, graph) -> float:
         """What every coefficient is multiplied by, the `scale` of `bpfree_trainer`."""
         return 1.0
@@ -210,7 +214,11 @@ class Estimator:
         count = np.asarray(values.shape[1] * self.averages(graph), real)
         share = real(1) / (width * count) * real(np.float32(self.factor(graph)))
         coefficients = running_sum(differences, axis=1) * share * self.scales(graph)
-        return Estimate(coefficients.reshape(self.record_shape(graph)), values, values.size)
+        return Estimate(self.laid_out(graph, coefficients), values, values.size)
+
+    def laid_out(self, graph, coefficients) -> np.ndarray:
+        """The record of a step from the coefficients of what was asked for."""
+        return coefficients.reshape(self.record_shape(graph))
 
 
 def _spent(engine, graph, batch_size, probes) -> int:

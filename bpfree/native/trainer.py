@@ -38,6 +38,7 @@ class NativeTrainer:
         lr_schedule=None,
         layers=None,
         mask_refresh=1,
+        cycle=0,
         masks=None,
         data=None,
     ):
@@ -67,7 +68,7 @@ class NativeTrainer:
         if layers is not None:
             self._layers = _layers(layers)
             self.c.layers = self._layers[0]
-        self.c.scale, self.c.mask_refresh = scale, mask_refresh
+        self.c.scale, self.c.mask_refresh, self.c.cycle = scale, mask_refresh, cycle
         if masks is not None:
             self._masks = self.c.masks = ffi.new("bpfree_mask[]", masks)
         if data is not None:

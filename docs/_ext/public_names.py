@@ -26,6 +26,7 @@ GROUPS = {
     "updates": ("bpfree.updates",),
     "schedules": ("bpfree.schedules",),
     "blackbox": ("bpfree.minimization",),
+    "pde": ("bpfree.pde",),
     "sklearn": ("bpfree.sklearn",),
     "engines": ("bpfree.engines",),
     "executors": ("bpfree.executors",),

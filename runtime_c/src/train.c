@@ -122,6 +122,7 @@ static int links_valid(const bpfree_trainer *t)
     const bpfree_link *link = &t->links[k];
     if (!link->update || !link->settings || link->update->n_vectors > MAX_VECTORS) return 0;
     if (link->update->window && (k || link->update->window->check(t))) return 0;
+    if (link->update->merges && (k || !t->estimator->coordinates)) return 0;
   }
   return 1;
 }
@@ -199,6 +200,8 @@ static void update_slice(const bpfree_trainer *t, bpfree_context *c, const float
     const uint32_t n = size - done < BPFREE_BLOCK ? size - done : BPFREE_BLOCK;
     const bpfree_window *window = t->links->update->window;
     if (window) window->gradient(t, c, weights, slice, done / BPFREE_BLOCK, n, c->arena);
+    else if (t->links->update->merges)
+      t->estimator->gradient(t, c->step, weights, slice, done / BPFREE_BLOCK, n, c->state + offset + done);
     else t->estimator->gradient(t, c->step, weights, slice, done / BPFREE_BLOCK, n, c->arena);
     update_chunk(t, c, factor, c->arena, offset + done, n);
   }

@@ -105,4 +105,4 @@ static void transform(float *g, const float *theta, float *const *state, const f
 
 static const bpfree_window last = {check, state, work, keep, weights, gradient};
 
-const bpfree_update bpfree_upd_window_momentum = {transform, 0, 0, 0, 0, &last};
+const bpfree_update bpfree_upd_window_momentum = {transform, 0, 0, 0, 0, &last, 0};
