@@ -46,6 +46,11 @@ class Fast:
         """Sum along an axis."""
         return np.sum(values, axis=axis)
 
+    @staticmethod
+    def dots(a, b):
+        """y[..., n] = sum_k a[..., k, n] b[..., k, n]."""
+        return np.einsum("...kn,...kn->...n", a, b)  # twice as fast as a sum of products, which are written first
+
 
 class Exact:
     """float32 in the C runtime's order, bit for bit."""
@@ -54,6 +59,11 @@ class Exact:
         staticmethod, (exp32, log32, tanh32, sin32, cos32, sigmoid32, expm1_32, log1p_32)
     )
     sum = staticmethod(running_sum)
+
+    @staticmethod
+    def dots(a, b):
+        """y[..., n] = sum_k a[..., k, n] b[..., k, n], k ascending."""
+        return running_sum(a * b, axis=-2)
 
     @staticmethod
     def contract(a, x, start=0.0):

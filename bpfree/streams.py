@@ -72,10 +72,8 @@ class Streams:
         other = rest if other is None else other
         found = []
         for a, b, c in self._runs:
-            products = rest[..., a, :] * other[..., b, :]
-            if np.ndim(c):
-                products *= c.astype(rest.dtype)[:, None]
-            found.append(arithmetic.sum(products, axis=-2))
+            one = rest[..., a, :] if np.ndim(c) == 0 else c.astype(rest.dtype)[:, None] * rest[..., a, :]
+            found.append(arithmetic.dots(one, other[..., b, :]))
         return np.stack(found, axis=-2) if found else rest[..., :0, :]
 
     def chain(self, arithmetic, rest, slope, curvature=None):

@@ -68,7 +68,7 @@ def _add(a, b):
     if not _is(b):
         a, b = b, a
     if not _is(a):
-        value = a + b.value
+        value = np.asarray(a, b.value.dtype) + b.value
         return Jet(value, _spread(b.rest, value), b.streams)
     value = a.value + b.value
     return Jet(value, _spread(a.rest, value) + b.rest, b.streams)
@@ -95,13 +95,18 @@ def _multiply(a, b):
 
 def _power(x, p):
     if _is(p):
-        return _exp(_multiply(p, _log(x)))
+        return _exp(_multiply(p, _log(x) if _is(x) else np.log(x)))
     if np.ndim(p):
         raise TypeError(f"power: expected a number as the exponent, got an array of shape {np.shape(p)}")
     if p == 2:
         return _multiply(x, x)
-    y = x.value**p
-    return x._function(y, p * x.value ** (p - 1), p * (p - 1) * x.value ** (p - 2))
+    p = float(p)  # a float64 number of NumPy would widen float32
+    return x._function(x.value**p, _times_power(p, x.value, p - 1), _times_power(p * (p - 1), x.value, p - 2))
+
+
+def _times_power(c, x, p):
+    """c x^p, and 0 where c is, also at x = 0."""
+    return c * x**p if c else np.zeros_like(x)
 
 
 def _divide(a, b):
@@ -135,7 +140,7 @@ def _tanh(x):
 
 
 def _ndtr(x):
-    slope = np.exp(-0.5 * x.value * x.value) * (1 / np.sqrt(2 * np.pi))
+    slope = np.exp(-0.5 * x.value * x.value) * (2 * np.pi) ** -0.5
     return x._function(ndtr(x.value), slope, -x.value * slope)
 
 

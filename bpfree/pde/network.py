@@ -10,8 +10,8 @@ from bpfree.ops import OPS
 from bpfree.ops.taylor import through
 from bpfree.pde.rules.table import Plan
 
-COLUMNS = 1 << 15
-"""Columns (points times passes) that go through the network at once: bounds memory."""
+COLUMNS = 1 << 13
+"""Columns (points times passes) that go through the network at once, or those of one point: bounds memory."""
 
 
 class Network:
@@ -46,17 +46,23 @@ class Network:
         return streams[:, 0], streams[:, 1:]
 
     def _streams(self, theta, points, plan):
-        """Streams from node to node, by the engine where it knows how."""
+        """Streams from node to node, by the engine where it knows how.
+
+        Each tensor is let go behind the last node that reads it.
+        """
         if hasattr(self.engine, "jets"):
             return self.engine.jets(self.graph, theta, self.frozen, points, plan.layout.streams)
-        known = {0: start(points.astype(self.dtype), plan.layout.streams)}
+        known, nodes = {0: start(points.astype(self.dtype), plan.layout.streams)}, self.graph.nodes
         theta, frozen = theta.astype(self.dtype, copy=False), self.frozen.astype(self.dtype, copy=False)
-        for node in self.graph.nodes:
+        last = {tensor: k for k, node in enumerate(nodes) for tensor in node.inputs}
+        for k, node in enumerate(nodes):
             inputs = [known[tensor] for tensor in node.inputs]
             parameters = self.graph.parameters(node, theta, frozen)
             arithmetic, streams = self.engine.arithmetic, plan.layout.streams
             known[node.output] = through(OPS[node.op], arithmetic, parameters, inputs, node.attributes, streams)
-        return known[self.graph.nodes[-1].output]
+            del inputs
+            known = {tensor: jet for tensor, jet in known.items() if last.get(tensor, len(nodes)) > k}
+        return known[nodes[-1].output]
 
 
 def start(points, streams):

@@ -37,9 +37,9 @@ void BPFREE_KERNEL(jet_squares)(const bpfree_jets *jets, uint32_t number, const 
     const float *b = bpfree_jet_in(jets, number, 1u + (form->terms ? form->terms[t].b : own)) + first;
     const float c = form->terms ? form->terms[t].c : 1.0f;
     if (t == 0)
-      FOR_EACH(k, count) q[k] = a[k] * b[k] * c;
+      FOR_EACH(k, count) q[k] = c * a[k] * b[k];
     else
-      FOR_EACH(k, count) q[k] += a[k] * b[k] * c;
+      FOR_EACH(k, count) q[k] += c * a[k] * b[k];
   }
 }
 

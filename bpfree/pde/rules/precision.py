@@ -6,7 +6,7 @@ from __future__ import annotations
 import numpy as np
 
 from bpfree.errors import check_positive
-from bpfree.pde.wanted import GradSquare
+from bpfree.pde.wanted import GradSquare, columns_of
 
 
 def check_step(name: str, value: float, layout, dtype) -> float:
@@ -36,7 +36,7 @@ def check_precision(plan, wanted, dtype, tolerance: float) -> None:
     >>> check_precision(plan, wanted, "f8", tolerance=1e-6)
     >>> check_precision(plan, wanted, "f4", tolerance=1e-3)  # doctest: +ELLIPSIS
     Traceback (most recent call last):
-    ValueError: rule: expected errors of 0.001 at most from rounding in float32, got 0.051 in Laplacian(columns=(0, ...
+    ValueError: rule: expected errors of 0.001 at most from rounding in float32, got 0.051 in Laplacian of ...
     """
     check_positive("tolerance", tolerance)
     eps = float(np.finfo(dtype).eps)
@@ -45,7 +45,7 @@ def check_precision(plan, wanted, dtype, tolerance: float) -> None:
         if not gain * eps <= tolerance:
             raise ValueError(
                 f"rule: expected errors of {tolerance:g} at most from rounding in {np.dtype(dtype)}, got "
-                f"{gain * eps:.2g} in {quantity}: {plan.rule} multiplies errors of u by {gain:.3g}; "
+                f"{gain * eps:.2g} in {_named(quantity)}: {plan.rule} multiplies errors of u by {gain:.3g}; "
                 "use Taylor(), a larger sigma or step, or float64"
             )
 
@@ -55,3 +55,11 @@ def noise_gain(plan, quantity) -> float:
     if not isinstance(quantity, GradSquare) or plan.offsets is None:
         return plan.noise_gain(quantity)
     return float(max(np.linalg.norm(plan.weights[1 + row]) for row in plan.layout.rows(quantity)))
+
+
+def _named(quantity) -> str:
+    """In a message; columns may be hundreds."""
+    columns = columns_of(quantity)
+    if len(columns) > 2:
+        return f"{type(quantity).__name__} of {len(columns)} columns"
+    return f"{type(quantity).__name__} of {' and '.join(f'column {i}' for i in columns)}"

@@ -57,7 +57,7 @@ typedef void (*bpfree_jet)(const struct bpfree_jets *jets, const bpfree_node *no
 /* One pass of a jet through a graph. Arithmetic: the value is that of a forward
  * pass; a layer applies to each stream without its bias; an elementwise phi
  *   d_a phi  = phi'(u) d_a u
- *   form phi = fl(phi'(u) form u) + fl(phi''(u) q),  q = sum_k fl(fl(d_a u d_b u) c), k ascending from the first. */
+ *   form phi = fl(phi'(u) form u) + fl(phi''(u) q),  q = sum_k fl(fl(c d_a u) d_b u), k ascending from the first. */
 typedef struct bpfree_jets {
   const bpfree_model *model;
   const bpfree_jet *through; /* (n_nodes), by node */
