@@ -69,6 +69,9 @@ class Estimator:
     may_lose = False
     """Can it do without some losses? Yes where no coefficient depends on another's."""
 
+    record_is_gradient = False
+    """Is `gradient` the record itself, (1, n_theta)?"""
+
     sides = 1
     """Copies of the activations a device keeps: 2 where a forward pass computes both sides at once."""
 

@@ -31,8 +31,9 @@ class Op:
     of "x" and "y" it reads ("": neither).
     matrix(arithmetic, parameters, attributes): W (outputs, inputs) of a linear op,
     y = W x + b; None: not linear in x. matrix_macs(attributes, shape): what making W costs.
-    project(arithmetic, parameters, x, delta, attributes): gradients of the
+    project(arithmetic, parameters, x, delta, attributes, out): gradients of the
     parameters, in slice order, summed over samples: of sum_n delta . y for delta (outputs, n).
+    out: room for the first of them, which an op may use; or None.
     project_macs(attributes, shape): what that costs, (a sample, once a batch).
     moves(arithmetic, parameters, x, attributes): y, and how it moves with each parameter,
     in slice order: v (before, after, s, t, n). Parameter as (s, outputs, t), y as (before,

@@ -2,7 +2,7 @@
 /* g <- v, where v_k is the last partial derivative that was measured of element
  * k, times decay for each step since: those of this step are merged into v
  * before. Settings {decay}, one vector. */
-#include "bpfree/train.h"
+#include "kernel.h"
 
 static void transform(float *g, const float *theta, float *const *state, const float *scalars, const float *settings,
                       uint32_t n)
@@ -17,4 +17,4 @@ static void transform(float *g, const float *theta, float *const *state, const f
   }
 }
 
-const bpfree_update bpfree_upd_stale = {transform, 0, 0, 1, 0, 0, 1};
+const bpfree_update BPFREE_KERNEL(upd_stale) = {transform, 0, 0, 1, 0, 0, 1};
