@@ -321,3 +321,12 @@ def test_the_inverse_problem_knows_no_truth():
 def test_what_problems_refuse(make, message):
     with pytest.raises(ValueError, match=message):
         make()
+
+
+def test_points_of_lqg_lie_where_brownian_motion_from_the_domain_is():
+    """Mean square of a coordinate at t: 1 + 2 (t - s) with s uniform in [0, t], 1 + t."""
+    points = bf.pde.HJBLQG(dim=5).terms()[0].sample(2**14, "sobol", 3)
+    squares, t = (points[:, :5] ** 2).mean(axis=1), points[:, 5]
+    for low in (0.0, 0.4, 0.8):
+        own = (t >= low) & (t < low + 0.2)
+        assert abs(squares[own].mean() - (1 + low + 0.1)) < 0.03
