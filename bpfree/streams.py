@@ -46,6 +46,22 @@ class Streams:
         """All streams, the value among them: 1 + G + H."""
         return 1 + self.n_first + len(self.terms)
 
+    @property
+    def by_coordinates(self) -> bool:
+        """Are the directions the first coordinates, in their order?"""
+        return np.array_equal(self.directions, np.eye(*self.directions.shape))
+
+    def form_rows(self):
+        """Forms as C has them, (terms, first, count): terms [(a, b, c), ...], or None for the sum of d_a d_a over
+        first <= a < first + count, which needs no table."""
+        rows = []
+        for parts in self.terms:
+            terms = list(zip(*(part.tolist() for part in parts), strict=True))
+            first = terms[0][0]
+            plain = terms == [(first + k, first + k, 1.0) for k in range(len(terms))]
+            rows.append((None if plain else terms, first, len(terms)))
+        return rows
+
     @cached_property
     def _runs(self):
         """Terms as (slice, slice, weights or 1) where they lie in a row, which is faster than picking them."""

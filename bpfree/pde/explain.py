@@ -22,7 +22,7 @@ MOST_PARAMETERS = 5000
 
 def choose_rule(network):
     """Taylor where the engine can be looked into, else differences."""
-    return Taylor() if hasattr(network.engine, "arithmetic") else Differences()
+    return Taylor() if hasattr(network.engine, "arithmetic") or hasattr(network.engine, "jets") else Differences()
 
 
 def choose_method(problem, network):

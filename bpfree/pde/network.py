@@ -29,7 +29,7 @@ class Network:
 
     def values(self, theta, points) -> np.ndarray:
         """u at points (n, dim), (m, n)."""
-        return self.engine.predict(self.graph, theta, self.frozen, points).T
+        return self.engine.predict(self.graph, theta.astype(self.dtype, copy=False), self.frozen, points).T
 
     def jets(self, theta, points, plan: Plan):
         """Value (m, n) and streams (m, count - 1, n) at points (n, dim)."""
@@ -46,7 +46,9 @@ class Network:
         return streams[:, 0], streams[:, 1:]
 
     def _streams(self, theta, points, plan):
-        """Streams from node to node."""
+        """Streams from node to node, by the engine where it knows how."""
+        if hasattr(self.engine, "jets"):
+            return self.engine.jets(self.graph, theta, self.frozen, points, plan.layout.streams)
         return self.trace(theta, points, plan.layout.streams, keep=False)[self.graph.nodes[-1].output]
 
     def trace(self, theta, points, streams, keep: bool = True) -> dict:
