@@ -136,9 +136,10 @@ def test_the_best_step_is_kept_where_points_stay():
 def test_precision_is_refused_and_explained():
     with pytest.raises(ValueError, match=r"rule: expected errors of 0.001 at most from rounding in float32"):
         solve(Decay(), engine="reference", rule=bf.pde.Differences(step=2e-5), max_steps=1)
-    solution = solve(Decay(), engine="reference", max_steps=20)
-    assert type(solution.method) is bf.FirstOrder and solution.history.losses[-1] < solution.history.looks[0].loss
-    assert solve(Decay(), engine="reference", method=bf.LevenbergMarquardt(), max_steps=8).error() < 1e-2
+    solution = solve(Decay(), engine="reference", max_steps=8)
+    assert type(solution.method) is bf.LevenbergMarquardt and solution.error() < 1e-2
+    wide = bf.Sequential(1, [bf.Linear(2000), bf.Tanh(), bf.Linear(1)])
+    assert type(bf.pde.explain(Decay(), wide, engine="reference").method) is bf.FirstOrder
 
 
 def test_a_black_box_engine_needs_values_only():

@@ -28,7 +28,7 @@ def choose_rule(network):
 def choose_method(problem, network):
     """Levenberg-Marquardt while its matrices are small; else the gradient; from losses alone where that is all."""
     d = network.graph.n_theta + len(problem.unknowns)
-    if d <= MOST_PARAMETERS and network.dtype == np.float64:
+    if d <= MOST_PARAMETERS:
         return LevenbergMarquardt()
     return FirstOrder() if refusal(network) else StructuredGradient()
 
@@ -97,7 +97,7 @@ def explain(problem, network=None, *, rules=None, engine=None) -> Explanation:
     reasons = {
         LevenbergMarquardt: f"{d:,} parameters: J^T J is small enough to be solved with (up to {MOST_PARAMETERS:,})",
         StructuredGradient: f"{d:,} parameters: too many for J^T J, so the gradient alone",
-        FirstOrder: "the engine gives losses alone, in float32",
+        FirstOrder: f"{d:,} parameters: too many for J^T J, and the layers cannot be looked into",
     }
     return Explanation(reports, rule, method, f"{why}\n{kind}: {reasons[type(method)]}")
 
