@@ -172,6 +172,9 @@ def test_rows_of_a_contest(digits):
     assert rows["digits/rge", "forwards"]["value"] == 16 * 20 * steps
     assert rows["digits/backprop", "forwards"]["value"] == 3 * 20 * steps
     assert rows["digits/floor", "test_accuracy"]["seeds"] == 3
+    floor, n = rows["digits/floor", "forwards"], len(digits.train.x)
+    assert floor["reference"] == "closed-form"
+    assert floor["value"] == round((n * (64 * 16 + 16 * 26) + 9 * 16**3 / 2) / (64 * 16 + 16 * 10))
 
 
 def test_both_sides_start_alike_and_see_the_same_minibatches(digits, monkeypatch):
