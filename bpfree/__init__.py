@@ -19,6 +19,7 @@ _HOMES = {
     "Tanh": "bpfree.layers",
     "Sin": "bpfree.layers",
     "Sigmoid": "bpfree.layers",
+    "Square": "bpfree.layers",
     "Softmax": "bpfree.layers",
     "Flatten": "bpfree.layers",
     "Scale": "bpfree.layers",
@@ -40,6 +41,7 @@ _HOMES = {
     "Adam": "bpfree.updates.adam",
     "WeightDecay": "bpfree.updates.weight_decay",
     "Normalize": "bpfree.updates.normalize",
+    "Stale": "bpfree.updates.stale",
     "chain": "bpfree.updates.chain",
     "clip": "bpfree.updates.chain",
     "cosine_decay": "bpfree.schedules.cosine_decay",
@@ -70,7 +72,7 @@ _HOMES = {
     "Processes": "bpfree.executors.processes",
     "theta_hash": "bpfree.graph",
 }
-_MODULES = ("datasets", "errors", "emulate", "exporters", "native", "tt", "bench", "rng", "sklearn")
+_MODULES = ("datasets", "errors", "emulate", "exporters", "native", "tt", "bench", "rng", "sklearn", "pde")
 
 __all__ = ["__version__", *_HOMES, *_MODULES]
 

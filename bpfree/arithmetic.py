@@ -36,15 +36,23 @@ class Fast:
         return expit(x)
 
     @staticmethod
-    def contract(a, x, start=0.0):
-        """y[p, m, n] = start + sum_k a[k, m] x[p, k, n]; a (K, M), x (P, K, N), start broadcasts."""
-        y = (a.T @ x[0])[None] if len(x) == 1 else np.matmul(a.T, x)  # a stack is slower where x is transposed
-        return y if np.ndim(start) == 0 and start == 0.0 else y + start
+    def contract(a, x, start=0.0, out=None):
+        """y[p, m, n] = start + sum_k a[k, m] x[p, k, n]; a (K, M), x (P, K, N), start broadcasts; out: room for y."""
+        if len(x) > 1:
+            y = np.matmul(a.T, x, out=out)
+        else:  # a stack is slower where x is transposed
+            y = np.matmul(a.T, x[0], out=None if out is None else out[0])[None]
+        return y if np.ndim(start) == 0 and start == 0.0 else np.add(y, start, out=y)
 
     @staticmethod
     def sum(values, axis: int = 0):
         """Sum along an axis."""
         return np.sum(values, axis=axis)
+
+    @staticmethod
+    def dots(a, b):
+        """y[..., n] = sum_k a[..., k, n] b[..., k, n]."""
+        return np.einsum("...kn,...kn->...n", a, b)  # twice as fast as a sum of products, which are written first
 
 
 class Exact:
@@ -56,10 +64,15 @@ class Exact:
     sum = staticmethod(running_sum)
 
     @staticmethod
-    def contract(a, x, start=0.0):
-        """y[p, m, n] = start + sum_k a[k, m] x[p, k, n], k ascending from start."""
+    def dots(a, b):
+        """y[..., n] = sum_k a[..., k, n] b[..., k, n], k ascending."""
+        return running_sum(a * b, axis=-2)
+
+    @staticmethod
+    def contract(a, x, start=0.0, out=None):
+        """y[p, m, n] = start + sum_k a[k, m] x[p, k, n], k ascending from start; out: room for y."""
         (inner, rows), (parts, _, columns) = a.shape, x.shape
-        y = np.empty((parts, rows, columns), np.float32)
+        y = np.empty((parts, rows, columns), np.float32) if out is None else out
         y[...] = start
         if parts * columns == 0:
             return y

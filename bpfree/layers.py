@@ -145,6 +145,20 @@ class Sigmoid:
 
 
 @dataclass(frozen=True)
+class Square:
+    """y = x^2, elementwise.
+
+    >>> import bpfree as bf
+    >>> bf.Sequential(2, [bf.Square()]).predict([[-3.0, 0.5]], "exact").tolist()
+    [[9.0, 0.25]]
+    """
+
+    def node(self, shape):
+        """Operation and attributes."""
+        return "square", {}
+
+
+@dataclass(frozen=True)
 class Softmax:
     """y_c = exp(x_c) / sum_c exp(x_c) over all features of a sample.
 

@@ -34,6 +34,7 @@ class Domain(IntEnum):
     MASK = 5
     POINTS = 6
     GAUSSIAN = 7
+    SPACE = 8
 
 
 def threefry(key, counter):

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from functools import partial
 
 import numpy as np
 
@@ -134,7 +135,8 @@ class Trainer:
     @np.errstate(over="ignore", invalid="ignore", under="ignore")  # an overflow is a result, looked for in theta
     def apply(self, theta, state, step: int, coefficients) -> tuple:
         """The next theta and state from the record of a step, in theta's precision."""
-        record = Record(coefficients, self.estimator.averaged, self.gradient)
+        probed = partial(self.estimator.coordinates, self.graph, self.seed)
+        record = Record(coefficients, self.estimator.averaged, self.gradient, probed)
         return self.update.update(self.gradient(step, coefficients), state, theta, step, record)
 
     def indices(self, step: int, n_samples: int) -> np.ndarray:

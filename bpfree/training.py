@@ -24,6 +24,9 @@ from bpfree.run import Best, Run, Validation
 from bpfree.trainer import Trainer
 from bpfree.updates.sgd import SGD
 
+_PART = 1 << 14
+"""Of a record, in coefficients, that is looked at before the next one is."""
+
 
 def train(
     model: Model,
@@ -175,7 +178,7 @@ def _walk(plan: Plan, run: Run, keeper: Keeper, show) -> End:
         run.model.theta, run.state = theta, state
         run.coefficients = record
         run.losses.append(estimate.loss)
-        run.quiet = 0 if record.any() else run.quiet + 1
+        run.quiet = 0 if _any(record) else run.quiet + 1
         run.seconds = time.perf_counter() - began
         keeper.step_done(run, record)
         if plan.held_out and run.steps % plan.validate_every == 0:
@@ -188,6 +191,12 @@ def _walk(plan: Plan, run: Run, keeper: Keeper, show) -> End:
         if any(answer is False for answer in answers):
             return End("callback", f"stopped by the callback after step {step}")
     return end
+
+
+def _any(record) -> bool:
+    """record.any(), which looks at all of it first, where it may be as long as theta."""
+    flat = record.ravel()
+    return any(flat[start : start + _PART].any() for start in range(0, flat.size, _PART))
 
 
 def _look(plan: Plan, run: Run) -> None:

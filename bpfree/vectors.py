@@ -45,6 +45,7 @@ _ESTIMATORS = (
     ("coordinates", CGE(fraction=0.06, mu=0.02, rescale=True)),
     ("coordinate_descent", CoordinateDescent(fraction=0.05, mu=0.02)),
     ("coordinates_one_sided", CGE(fraction=0.04, two_sided=False)),
+    ("coordinates_cyclic", CGE(fraction=0.07, mu=0.02, rescale=True, mask_refresh=2, order="cyclic")),
     ("coordinates_erk", CGE(fraction=0.1, two_sided=False, rescale=True, mask_refresh=3, ratios="erk")),
 )
 # Their records are as long as theta, so theirs is a small network; its probes start in all three ways.
@@ -100,7 +101,7 @@ typedef struct golden_run {
   float mu, scale, lr;
   const bpfree_layers *layers;
   const bpfree_mask *masks;
-  uint32_t mask_refresh;
+  uint32_t mask_refresh, cycle;
   uint32_t n_coefficients;   /* a step */
   const float *coefficients; /* (GOLDEN_STEPS, n_coefficients) */
   uint64_t hash[GOLDEN_HASHES];
@@ -181,7 +182,7 @@ def _run_text(name, how, trainer, theta, batch, order) -> tuple[str, str]:
     if run["layers"]:
         looked = [f"&{name}_{how}_layers"]
         text += main_source.layers_source(run["layers"], f"{name}_{how}_", "_scalar")
-    looked += [masks, run.get("mask_refresh", 1)]
+    looked += [masks, run.get("mask_refresh", 1), run.get("cycle", 0)]
     row = (f'"{name}, {how}"', f"&{name}_network", *counts, *reals, *looked, records[0].size, table, braces(hashes))
     return text, f"  {braces(row)},"
 

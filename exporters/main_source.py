@@ -37,7 +37,8 @@ const bpfree_trainer trainer = {{
   &model, &{estimator}, links, {loss}, sample, 0, {n_links},
   {seed}u /* seed */, {batch} /* batch */, {n_queries} /* n_queries */, {grouping}, {two_sided} /* two_sided */,
   {mu} /* mu */, {clip} /* clip */, {scale} /* scale */, {mu_schedule}, {lr_schedule},
-  {layers_pointer} /* layers */, {masks} /* masks */, {mask_refresh} /* mask_refresh */
+  {layers_pointer} /* layers */, {masks} /* masks */, {mask_refresh} /* mask_refresh */,
+  {cycle} /* cycle */
 }};
 """
 
@@ -118,7 +119,7 @@ def trainer(trainer) -> str:
             own = trainer.schedules[name].settings
             arrays.append(array(f"static const float {name}_settings", map(float_literal, own)))
             schedules[name] = braces((row.c, f"{name}_settings"))
-    own = {"mask_refresh": 1, "masks": None, **trainer.estimator.native_settings(trainer.graph)}
+    own = {"mask_refresh": 1, "cycle": 0, "masks": None, **trainer.estimator.native_settings(trainer.graph)}
     if own["masks"] is not None:
         masks = [braces((count, float_literal(scale))) for count, scale in own["masks"]]
         arrays.append(rows("static const bpfree_mask masks", masks, [part.name for part in trainer.graph.slices]))
@@ -127,6 +128,7 @@ def trainer(trainer) -> str:
         **schedules,
         masks="0" if own["masks"] is None else "masks",
         mask_refresh=own["mask_refresh"],
+        cycle=own["cycle"],
         layers=layers_source(layers) if layers else "",
         layers_pointer="&layers" if layers else "0",
         settings="".join(arrays),

@@ -9,6 +9,7 @@ ELEMENTWISE = {
     "tanh": lambda x, a: anp.tanh(x),
     "sin": lambda x, a: anp.sin(x),
     "sigmoid": lambda x, a: 1 / (1 + anp.exp(-x)),
+    "square": lambda x, a: x * x,
     "scale": lambda x, a: x * a["factor"] + a["offset"],
     "flatten": lambda x, a: x,
     "softmax": lambda x, a: anp.exp(x) / anp.sum(anp.exp(x), axis=1, keepdims=True),

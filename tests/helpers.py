@@ -34,6 +34,7 @@ from bpfree.updates.momentum import Momentum
 from bpfree.updates.normalize import Normalize
 from bpfree.updates.sgd import SGD
 from bpfree.updates.sign_sgd import SignSGD
+from bpfree.updates.stale import Stale
 from bpfree.updates.weight_decay import WeightDecay
 from bpfree.updates.window_momentum import WindowMomentum
 
@@ -73,6 +74,8 @@ ESTIMATOR_SETTINGS = {
         CGE(0.3, mu=linear_decay(0.1, steps=3, end=0.01), mask_refresh=2),
         CGE(0.4, mu=0.02, ratios="uniform", mask_refresh=3),
         CGE(0.7, mu=0.02, two_sided=False, ratios="erk", rescale=True),
+        CGE(0.1, mu=0.02, order="cyclic", two_sided=False, rescale=True),
+        CGE(0.4, mu=0.02, order="cyclic", mask_refresh=2),
     ],
     "unit_wise": [
         *(UnitWise(0.02, two_sided=two_sided, head=head) for two_sided in (True, False) for head in HEADS),
@@ -115,6 +118,7 @@ UPDATE_SETTINGS = {
     "window_momentum": [
         WindowMomentum(0.02), WindowMomentum(0.3, beta=0.5, window=3), WindowMomentum(0.1, beta=0.0, window=1),
     ],
+    "stale": [Stale(), Stale(0.7)],
 }  # fmt: skip
 """Settings to try, by row of the table of updates."""
 
@@ -135,6 +139,7 @@ CHAINS = [
     chain(Adam(0.01), Momentum(1.0, beta=0.5), WeightDecay(1e-4)),
     chain(clip(0.5), Normalize(), SGD(0.02)),
     chain(clip(0.5), WindowMomentum(power_decay(0.1), window=2), Normalize(0.3), WeightDecay(1e-3), Adam(0.1)),
+    chain(clip(0.5), Stale(0.9), Normalize(), WeightDecay(1e-3), Adam(linear_decay(0.1, steps=9))),
     chain(clip(0.02), Adam(cosine_decay(0.02, steps=4, end=0.001, warmup=2)), WeightDecay(1e-4)),
 ]
 """Updates of several links: every kind of state before and behind another."""
@@ -153,6 +158,11 @@ def fits(estimator, update):
 def fitting(estimator, update):
     """This update, or SGD(1.0) where the estimator cannot work with it."""
     return update if fits(estimator, update) else SGD(1.0)
+
+
+def probing(update, estimator):
+    """This estimator, or coordinates one after the other where the update cannot work with it."""
+    return estimator if fits(estimator, update) else CGE(0.3, order="cyclic")
 
 
 def make_engine(name):
@@ -215,6 +225,6 @@ class Counting(Fast):
     def __init__(self):
         self.macs = 0
 
-    def contract(self, a, x, start=0.0):
+    def contract(self, a, x, start=0.0, out=None):
         self.macs += x.shape[0] * a.shape[0] * a.shape[1] * x.shape[2]
-        return Fast.contract(a, x, start)
+        return Fast.contract(a, x, start, out)

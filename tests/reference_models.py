@@ -133,6 +133,16 @@ def reference_runs():
             7,
             seed=100,
         ),
+        "stale": ReferenceRun(
+            regression,
+            x3,
+            products,
+            "mse",
+            bf.CGE(fraction=0.3, two_sided=False, order="cyclic"),
+            bf.chain(bf.Stale(0.9), bf.Momentum(0.02, beta=0.5)),
+            7,
+            seed=101,
+        ),
     }
 
 

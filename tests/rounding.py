@@ -55,6 +55,8 @@ def forward_tolerance(graph, theta, frozen, x):
         elif node.op == "scale":
             product = node.attributes["factor"] * inputs[0]
             e = abs(node.attributes["factor"]) * es[0] + U * (np.abs(product) + np.abs(y))
+        elif node.op == "square":
+            e = 2 * np.abs(inputs[0]) * es[0] + U * np.abs(y)
         elif node.op in ("relu", "flatten"):
             e = es[0]
         else:

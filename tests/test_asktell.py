@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from helpers import BLACK_BOX, CHAINS, UPDATE_SETTINGS, floats, make_engine, show
+from helpers import BLACK_BOX, CHAINS, UPDATE_SETTINGS, floats, make_engine, probing, show
 from quadratic import BEST, A, measured, quadratic, run
 
 import bpfree as bf
@@ -84,7 +84,7 @@ def test_the_bits_of_train_for_every_estimator(estimator):
 
 @pytest.mark.parametrize("update", EVERY_UPDATE, ids=show)
 def test_the_bits_of_train_for_every_update(update):
-    trained, told = same_as_train(bf.RGE(n_queries=2), update)
+    trained, told = same_as_train(probing(update, bf.RGE(n_queries=2)), update)
     assert np.array_equal(trained.view(np.uint32), told.view(np.uint32))
 
 

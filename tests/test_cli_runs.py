@@ -89,7 +89,12 @@ def test_ctrl_c_twice_leaves_both_files_whole_and_says_how_to_go_on():
         (["--lr-schedule", "power_decay", "--lr-power", 2], "--lr-power: expected a number in (0, 1], got 2.0"),
         (["--lr-stability", 3], "--lr-stability: a setting of --lr-schedule power_decay, got"),
         (["--update", "window_momentum", "--window", 0], "--window: expected an integer in [1, 4096], got 0"),
-        (["--update", "window_momentum", "--normalize"], "--normalize, --weight-decay: links before the update"),
+        (["--update", "window_momentum", "--normalize"], "--stale, --normalize, --weight-decay: links before the"),
+        (["--update", "window_momentum", "--stale", 1], "--stale, --normalize, --weight-decay: links before the"),
+        (["--stale", 0], "--stale: expected a number in (0, 1], got 0.0"),
+        (["--stale", 1], "update: Stale is for CGE, whose coefficients are partial derivatives, got rge"),
+        (["--estimator", "cge", "--order", "cyclic"], "fraction: expected less than 1 with order='cyclic', got 1"),
+        (["--estimator", "cge", "--order", "up"], "--order: expected one of 'random', 'cyclic', got 'up'"),
         (["--update", "window_momentum", "--estimator", "cge"], "got cge: use Momentum there"),
         (["--lr-end", 0.1], "--lr-end: a setting of --lr-schedule cosine_decay or"),
         (["--lr-schedule", "linear_decay", "--lr-steps", 0], "--lr-steps: expected an integer in [1, 16777216], got 0"),
@@ -156,6 +161,11 @@ def test_updates_that_see_the_record_are_those_of_python():
     told = document(*SHORT, "--max-steps", 6, "--update", "sgd", "--lr", 0.02, "--normalize")
     normalised = bf.chain(bf.Normalize(), bf.SGD(0.02))
     assert told["hash"] == bf.train(mlp(), DIGITS.train, update=normalised, **settings).model.hash
+    told = document(*SHORT[:-2], "--max-steps", 6, "--estimator", "cge", "--fraction", 0.02, "--order", "cyclic",
+                    "--update", "sgd", "--lr", 0.02, "--clip", 2, "--stale", 0.9)  # fmt: skip
+    stale = bf.chain(bf.clip(2), bf.Stale(0.9), bf.SGD(0.02))
+    settings["estimator"] = bf.CGE(0.02, order="cyclic")
+    assert told["hash"] == bf.train(mlp(), DIGITS.train, update=stale, **settings).model.hash
 
 
 def test_a_schedule_of_a_recipe_is_for_its_own_update(monkeypatch):

@@ -124,6 +124,7 @@ ESTIMATORS = [
     bf.CGE(),
     bf.CGE(fraction=0.3, two_sided=False, rescale=True),
     bf.CGE(fraction=0.9),
+    bf.CGE(fraction=0.4, order="cyclic", rescale=True),
     bf.UnitWise(),
     bf.UnitWise(2.0**-9, two_sided=False, head="probe"),
     bf.UnitWise(bf.linear_decay(0.1, steps=3, end=0.01)),
@@ -177,6 +178,16 @@ def test_every_update_runs_on_the_device(tmp_path, update):
     assert f"{result.hash:016x}" == run.model.hash
     state = sum(part.size for part in run.trainer.initial_state(model.theta))
     assert f"#define TRAINER_STATE {state} " in (tmp_path / "model.h").read_text()
+
+
+@pytest.mark.parametrize("order", ["random", "cyclic"])
+def test_stale_partial_derivatives_are_kept_on_the_device(tmp_path, order):
+    """More than two cycles, with blocks that do not come out even."""
+    update = bf.chain(bf.clip(0.5), bf.Stale(0.9), bf.WeightDecay(1e-3), bf.Adam(0.01))
+    model, run = trained_by(bf.CGE(0.3, two_sided=False, order=order), "tt", 9, update=update)
+    _, result = on_device(tmp_path, model, run, 9)
+    assert f"{result.hash:016x}" == run.model.hash and model.theta.size % 4
+    assert f"#define TRAINER_STATE {3 * model.theta.size + 2} " in (tmp_path / "model.h").read_text()
 
 
 def test_a_window_of_drawn_directions_has_room_for_their_weights(tmp_path):

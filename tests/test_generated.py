@@ -62,13 +62,14 @@ def test_unknown_registry():
 def test_every_row_has_its_kernels(isa):
     lib, null = native.core().lib, native.core().ffi.NULL
     number = native.isa_names(supported=False).index(isa)
-    for table, get in ((OPS, lib.bpfree_registry_op), (LOSSES, lib.bpfree_registry_loss)):
+    kernels = ((OPS, lib.bpfree_registry_op), (LOSSES, lib.bpfree_registry_loss), (UPDATES, lib.bpfree_registry_update))
+    for table, get in kernels:
         found = [get(number, row.number) for row in table if isinstance(row.c, str)]
         assert null not in found and len(set(found)) == len(found)
         assert get(number, len(table.rows)) == null
         assert get(99, 0) == null
     assert lib.bpfree_isa_lanes(number) >= 1 and lib.bpfree_isa_lanes(99) == 0
-    assert lib.bpfree_registry_estimator(99) == lib.bpfree_registry_update(99) == null
+    assert lib.bpfree_registry_estimator(99) == null
 
 
 @pytest.mark.parametrize("name", STATUS)

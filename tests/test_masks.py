@@ -166,7 +166,7 @@ def test_firmware_carries_the_masks():
         count, factor = written[0].strip(" {").partition("}")[0].split(", ")
         assert len(written) == 1 and int(count) == n and float.fromhex(factor.removesuffix("f")) == scale
     assert "masks /* masks */, 9 /* mask_refresh */" in text
-    assert "0 /* masks */, 1 /* mask_refresh */" in main_source.trainer(trainer_of(bf.RGE()))
+    assert "0 /* masks */, 1 /* mask_refresh */,\n  0 /* cycle */" in main_source.trainer(trainer_of(bf.RGE()))
 
 
 @pytest.mark.parametrize(

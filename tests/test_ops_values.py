@@ -22,6 +22,7 @@ FORMULAS = {
     "tanh": lambda x, a: np.tanh(x),
     "sin": lambda x, a: np.sin(x),
     "sigmoid": lambda x, a: scipy.special.expit(x),
+    "square": lambda x, a: x**2,
     "add": lambda x, a: x + -1.5 * x,
     "flatten": lambda x, a: x,
     "scale": lambda x, a: a["factor"] * x + a["offset"],

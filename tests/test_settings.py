@@ -4,7 +4,7 @@ import json
 
 import numpy as np
 import pytest
-from helpers import CHAINS, ESTIMATOR_SETTINGS, SCHEDULE_SETTINGS, UPDATE_SETTINGS, fitting, show
+from helpers import CHAINS, ESTIMATOR_SETTINGS, SCHEDULE_SETTINGS, UPDATE_SETTINGS, fitting, probing, show
 
 import bpfree as bf
 from bpfree.errors import FormatError
@@ -34,7 +34,7 @@ def test_every_estimator_survives_the_round_trip(estimator):
 
 @pytest.mark.parametrize("update", ALL_UPDATES, ids=show)
 def test_every_update_survives_the_round_trip(update):
-    one = trainer(update=update)
+    one = trainer(probing(update, bf.RGE(2)), update)
     again = bf.Trainer.from_settings(MODEL, one.settings())
     assert again.update == update and again.fingerprint() == one.fingerprint()
     assert (again.loss, again.batch_size, again.seed) == (one.loss, 4, 9)

@@ -43,7 +43,7 @@ GRAPHS = {
                 ("tt_linear", "c", ["b"], tt((3, 4), (1, 3), 2, "right", bias=False)),
             ],
         )
-        for kind in ("relu", "tanh", "sin", "sigmoid", "scale", "flatten", "softmax")
+        for kind in ("relu", "tanh", "sin", "sigmoid", "square", "scale", "flatten", "softmax")
     },
     "long trains": (
         [29],

@@ -13,8 +13,9 @@ from bpfree.cli.schedule_options import schedule_options, schedule_values, with_
 from bpfree.estimators import ESTIMATORS, masks
 from bpfree.schedules.table import Schedule
 from bpfree.updates import UPDATES
-from bpfree.updates.chain import chain, clip
+from bpfree.updates.chain import Clip, chain, clip
 from bpfree.updates.normalize import Normalize
+from bpfree.updates.stale import Stale
 from bpfree.updates.weight_decay import WeightDecay
 
 ESTIMATOR_KINDS = {
@@ -36,6 +37,7 @@ HELP = {
     "mask_refresh": "Steps that the same parameters are probed for.",
     "ratios": "Where the probed share lies: uniform, erk, magnitude or grasp shares of each parameter tensor; "
     "none: drawn from all parameters together.",
+    "order": "Which parameters a step probes: random ones, or cyclic, block after block until each was probed once.",
     "mu": "Smoothing radius, or the step that is tried, in units of the parameters (unitwise, nodeperturbation: of "
     "activations).",
     "two_sided": "Losses at theta + mu u and theta - mu u, or at theta + mu u and theta.",
@@ -125,6 +127,9 @@ def training_options(command):
         *schedule_options("lr", _UPDATE_GROUP),
         option("--clip", type=float, metavar="X", group=_UPDATE_GROUP,
                help="Cut the estimator's coefficients to [-X, X]."),
+        option("--stale", type=float, metavar="X", group=_UPDATE_GROUP,
+               help="With cge: use the derivatives of parameters that a step does not probe again, times X for each "
+               "step since; 1 never forgets."),
         option("--normalize", is_flag=True, default=None, group=_UPDATE_GROUP,
                help="Divide the gradient by how much the losses of a step differ."),
         option("--weight-decay", type=float, group=_UPDATE_GROUP, metavar="X",
@@ -150,12 +155,13 @@ def build(given: dict, recipe: dict, plan_steps, layer_shares):
     if computed:
         estimator = replace(estimator, ratios=layer_shares(computed, estimator.fraction))
     update = _settings("update", UPDATE_KINDS, given, recipe)
-    with usage(limit="clip", rate="weight_decay"):
+    with usage(limit="clip", rate="weight_decay", decay="stale"):
         links = [clip(given["clip"])] if given["clip"] is not None else []
+        links += [Stale(given["stale"])] if given["stale"] is not None else []
         links += [Normalize()] if given["normalize"] else []
         links += [WeightDecay(given["weight_decay"])] if given["weight_decay"] is not None else []
-    if update.window and (given["normalize"] or given["weight_decay"] is not None):
-        what = "--normalize, --weight-decay: links before the update, and window_momentum is the first one"
+    if update.comes_first and links and not isinstance(links[-1], Clip):
+        what = "--stale, --normalize, --weight-decay: links before the update, and window_momentum is the first one"
         raise click.UsageError(f"{what}: leave them out, or use --update momentum")
     values = {what: schedule_values(what, given, recipe, owner)
               for what, owner in (("mu", "estimator"), ("lr", "update"))}  # fmt: skip

@@ -85,4 +85,7 @@ class CompiledEngine:
         return model
 
     def _native_trainer(self, trainer) -> NativeTrainer:
-        return NativeTrainer(self.model(trainer.graph, trainer.frozen), **trainer.native_settings())
+        settings = trainer.native_settings()
+        if trainer.estimator.record_is_gradient:  # in one pass over memory then
+            settings |= {"estimator": None, "layers": None}
+        return NativeTrainer(self.model(trainer.graph, trainer.frozen), **settings)

@@ -19,11 +19,11 @@ class Native(Exact):
         for name in ("exp", "log", "tanh", "sin", "cos", "sigmoid", "expm1", "log1p"):
             setattr(self, name, partial(math32, name, isa=isa))
 
-    def contract(self, a, x, start=0.0):
-        """y[p, m, n] = start + sum_k a[k, m] x[p, k, n], k ascending from start."""
+    def contract(self, a, x, start=0.0, out=None):
+        """y[p, m, n] = start + sum_k a[k, m] x[p, k, n], k ascending from start; out: room for y, contiguous."""
         x = np.ascontiguousarray(x)
         parts, _, columns = x.shape
-        y = np.empty((parts, a.shape[1], columns), np.float32)
+        y = np.empty((parts, a.shape[1], columns), np.float32) if out is None else out
         y[...] = start
         contract_parts(self._isa, y, a, x)
         return y

@@ -6,6 +6,7 @@ from __future__ import annotations
 import io
 import json
 from dataclasses import fields, is_dataclass, replace
+from functools import partial
 
 import numpy as np
 
@@ -127,7 +128,8 @@ class AskTell:
         estimate = replace(estimate, coefficients=combined)
         record = estimate.coefficients.astype(self._theta.dtype)
         with np.errstate(over="ignore", invalid="ignore", under="ignore"):  # an overflow is a result
-            seen = Record(record, self.estimator.averaged, self._gradient)
+            probed = partial(self.estimator.coordinates, self.graph, self.seed)
+            seen = Record(record, self.estimator.averaged, self._gradient, probed)
             gradient = self._gradient(self.step, record)
             theta, state = self.update.update(gradient, self._state, self._theta, self.step, seen)
         if not np.isfinite(theta).all():

@@ -1,10 +1,11 @@
 # SPDX-License-Identifier: MIT
-"""CGE: coordinate-wise gradient estimation, dense or of a fresh random share of the coordinates."""
+"""CGE: coordinate-wise gradient estimation, dense or of a share of the coordinates: random, or one after the other."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import lru_cache
+from math import ceil
 from typing import NamedTuple
 
 import numpy as np
@@ -15,6 +16,12 @@ from bpfree.estimators import masks
 from bpfree.estimators.table import Estimator, EstimatorRow
 from bpfree.probes import records
 from bpfree.schedules.table import Schedule, check_radius
+from bpfree.updates.stale import Stale
+
+ORDERS = ("random", "cyclic")
+
+_NEARLY_1 = 1 - 2.0**-20
+"""So that a third, rounded, is a third."""
 
 
 class Part(NamedTuple):
@@ -27,28 +34,50 @@ class Part(NamedTuple):
 
 
 class Coordinates(Estimator):
-    """A share of the coordinates of theta: `fraction` of them, drawn anew every `mask_refresh` steps."""
+    """A share of the coordinates of theta: `fraction` of them, others every `mask_refresh` steps."""
 
     direction = "coordinate"
     mask_refresh = 1
+    order = "random"
 
     def parts(self, graph) -> tuple[Part, ...]:
         """What is drawn from, in the record's order: all of theta."""
-        return (Part(0, 0, graph.n_theta, max(1, round(float(self.fraction) * graph.n_theta))),)
+        d = graph.n_theta
+        cycle = self.cycle(graph)
+        return (Part(0, 0, d, ceil(d / cycle) if cycle else max(1, round(float(self.fraction) * d))),)
+
+    def cycle(self, graph) -> int:
+        """Draws in which every coordinate is probed once, ceil(1 / fraction), but d at most; 0 in random order."""
+        return min(graph.n_theta, ceil(_NEARLY_1 / float(self.fraction))) if self.order == "cyclic" else 0
 
     def record_shape(self, graph) -> tuple[int, int]:
         """(1, n)."""
         return 1, sum(part.count for part in self.parts(graph))
 
     def coordinates(self, graph, seed: int, step: int) -> np.ndarray:
-        """Elements of theta (n,) probed at a step, part after part: its number i is the k with P(k) = i."""
-        return _coordinates(self.parts(graph), seed, step // self.mask_refresh)
+        """Elements of theta (n,) probed at a step, part after part: its number i is the k with P(k) = i.
+
+        In cyclic order the k with P(k) = start + i; the last blocks of a cycle have one less where d is no multiple.
+        """
+        parts, draw, steps = self.parts(graph), step // self.mask_refresh, self.cycle(graph)
+        if not steps:
+            return _coordinates(parts, seed, draw)
+        cycle, block = divmod(draw, steps)
+        least, larger = divmod(graph.n_theta, steps)
+        own = parts[0]._replace(count=least + (block < larger))
+        return _coordinates((own,), seed, cycle, block * least + min(block, larger))
 
     def gradient(self, graph, seed: int, step: int, coefficients) -> np.ndarray:
         """g (n_theta,): each coefficient at its coordinate, 0 elsewhere."""
-        gradient = np.zeros(graph.n_theta, coefficients.dtype)
-        gradient[self.coordinates(graph, seed, step)] = coefficients[0]
+        gradient, elements = np.zeros(graph.n_theta, coefficients.dtype), self.coordinates(graph, seed, step)
+        gradient[elements] = coefficients[0, : len(elements)]
         return gradient
+
+    def laid_out(self, graph, coefficients) -> np.ndarray:
+        """(1, n); a block of one less has 0 behind its own."""
+        record = np.zeros(self.record_shape(graph), coefficients.dtype)
+        record[0, : coefficients.size] = coefficients
+        return record
 
 
 @dataclass(frozen=True)
@@ -64,6 +93,13 @@ class CGE(Coordinates):
     // mask_refresh) and never stored - so E[g] = fraction * gradient; `rescale`
     multiplies by d / n, and then E[g] is the gradient. With fraction 1 nothing
     is random: g is the gradient up to O(mu^2) (two-sided).
+
+    order: "random", as above, or "cyclic": the coordinates are shuffled, by (seed,
+    cycle), and probed block after block, each once in a cycle of C = ceil(1 / fraction)
+    draws (d at most). Blocks have n = ceil(d / C) coordinates, the last ones one less
+    where d is no multiple; `rescale` multiplies by C. :class:`bpfree.Stale` as the first
+    link of the update uses what the other blocks said again. With ratios None only:
+    tensors of different densities would need cycles of different lengths.
 
     ratios: where in the network the n lie. None: anywhere, drawn from all
     coordinates together. Else n_s are drawn in each parameter tensor s of size
@@ -90,6 +126,7 @@ class CGE(Coordinates):
     rescale: bool = False
     mask_refresh: int = 1
     ratios: str | tuple[float, ...] | None = None
+    order: str = "random"
 
     may_lose = True
 
@@ -102,6 +139,17 @@ class CGE(Coordinates):
         object.__setattr__(self, "ratios", masks.check_ratios(self.ratios))
         if self.ratios is not None and self.fraction == 1:
             raise ValueError("fraction: expected less than 1 with ratios, which say where that share lies, got 1")
+        if check_choice("order", self.order, ORDERS) == "cyclic" and self.fraction == 1:
+            raise ValueError("fraction: expected less than 1 with order='cyclic', got 1, which is all in every step")
+        if self.order == "cyclic" and self.ratios is not None:
+            what = "where all coordinates are probed equally often"
+            raise ValueError(f"ratios: expected None with order='cyclic', {what}, got {self.ratios!r}")
+
+    def check_update(self, update) -> None:
+        """Stale remembers partial derivatives, which `rescale` has made longer."""
+        if self.rescale and any(isinstance(link, Stale) for link in update.links):
+            expected = "rescale=False with Stale, which takes coefficients for partial derivatives"
+            raise ValueError(f"rescale: expected {expected}, got rescale=True")
 
     def parts(self, graph) -> tuple[Part, ...]:
         """What is drawn from, in the record's order: all of theta, or with ratios each trainable tensor.
@@ -116,23 +164,25 @@ class CGE(Coordinates):
         return tuple(Part(k, part.offset, part.size, count) for (k, part), count in zip(own, probed, strict=True))
 
     def factor(self, graph) -> float:
-        """1, or d / n; with ratios that is a factor of each tensor, which `native_settings` has."""
-        parts = self.parts(graph)
-        return parts[0].size / parts[0].count if self.rescale and self.ratios is None else 1.0
+        """1, or d / n, or C; with ratios that is a factor of each tensor, which `native_settings` has."""
+        if not self.rescale or self.ratios is not None:
+            return 1.0
+        ((*_, d, n),) = self.parts(graph)
+        return float(self.cycle(graph)) or d / n
 
     def native_settings(self, graph) -> dict:
-        """mask_refresh and masks of `bpfree_trainer`: None, or (count, scale) of every slice of the graph."""
+        """mask_refresh, cycle and masks of `bpfree_trainer`: None, or (count, scale) of every slice of the graph."""
         rows = None
         if self.ratios is not None:
             rows = [(0, 1.0)] * len(graph.slices)
             for part in self.parts(graph):
                 rows[part.number] = (part.count, float(np.float32(self._scale(part))))
-        return {"mask_refresh": self.mask_refresh, "masks": rows}
+        return {"mask_refresh": self.mask_refresh, "cycle": self.cycle(graph), "masks": rows}
 
     def count_moves(self, flow) -> dict:
         """What is drawn in each tensor; without ratios on average, by its share in all coordinates."""
         parts, counts = self.parts(flow.graph), {}
-        share = parts[0].count / parts[0].size
+        share = 1 / (self.cycle(flow.graph) or parts[0].size / parts[0].count)
         drawn = {part.number: part.count for part in parts if self.ratios is not None}
         for number, part in enumerate(flow.graph.slices):
             n = 0 if part.frozen else drawn.get(number, share * part.size)
@@ -157,9 +207,9 @@ class CGE(Coordinates):
 
 
 @lru_cache(maxsize=2)
-def _coordinates(parts: tuple[Part, ...], seed: int, draw: int) -> np.ndarray:
+def _coordinates(parts: tuple[Part, ...], seed: int, draw: int, start: int = 0) -> np.ndarray:
     # Asked for twice a step, for the probes and for the gradient.
-    drawn = [part.first + _order(seed, draw, part)[: part.count] for part in parts]
+    drawn = [part.first + _order(seed, draw, part)[start : start + part.count] for part in parts]
     elements = drawn[0] if len(drawn) == 1 else np.concatenate(drawn)
     elements.flags.writeable = False
     return elements

@@ -3,6 +3,8 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
+
 import numpy as np
 
 from bpfree.engines.cost import graph_macs, node_macs
@@ -52,6 +54,7 @@ class LayerAccess(Estimator):
     """
 
     head = "exact"
+    record_is_gradient = True
 
     def record_shape(self, graph) -> tuple[int, int]:
         """(1, n_theta)."""
@@ -83,8 +86,10 @@ class LayerAccess(Estimator):
         for node in trained(trainer.graph):
             trace, x = look.trace, look.trace.values[node.inputs[0]]
             delta = self._delta(look, node.output, found)
-            parts = OPS[node.op].project(look.arithmetic, trace.parameters(node), x, delta, node.attributes)
-            for own, part in zip(trainer.graph.slices[node.first_slice :], parts):
+            slices = trainer.graph.slices[node.first_slice :]
+            room = None if slices[0].frozen else gradient[slices[0].range].reshape(slices[0].shape)
+            parts = OPS[node.op].project(look.arithmetic, trace.parameters(node), x, delta, node.attributes, room)
+            for own, part in zip(slices, parts):
                 if not own.frozen:
                     np.multiply(part.ravel(), share, out=gradient[own.range])
         return Estimate(gradient[None], look.losses[None], self.forwards(trainer.graph, len(batch)))
@@ -95,14 +100,7 @@ class LayerAccess(Estimator):
 
     def forwards(self, graph, batch_size: int) -> int:
         """The pass, the probes and the outer products, in passes of one sample."""
-        costs = [(sum(node_macs(graph)), 0)]
-        for node in trained(graph):
-            costs.append(OPS[node.op].project_macs(node.attributes, graph.tensors[node.inputs[0]].shape))
-        for tensor in {end_of(graph, node.output) for node in trained(graph)}:
-            if tensor != graph.nodes[-1].output or self.head == "probe":
-                costs.append(self.probe_macs(graph, tensor))
-        each, once = map(sum, zip(*costs))
-        return -(-(each * batch_size + once) // graph_macs(graph))
+        return _forwards(self, graph, batch_size)
 
     def cost(self, trainer, engine, step: int) -> int:
         """Every step costs the same."""
@@ -120,6 +118,18 @@ class LayerAccess(Estimator):
                 slope = OPS[node.op].derivative(look.arithmetic, values[tensor], values[node.output], node.attributes)
                 found[tensor] = slope * self._delta(look, node.output, found)
         return found[tensor]
+
+
+@lru_cache(maxsize=64)  # the same at every step
+def _forwards(estimator, graph, batch_size: int) -> int:
+    costs = [(sum(node_macs(graph)), 0)]
+    for node in trained(graph):
+        costs.append(OPS[node.op].project_macs(node.attributes, graph.tensors[node.inputs[0]].shape))
+    for tensor in {end_of(graph, node.output) for node in trained(graph)}:
+        if tensor != graph.nodes[-1].output or estimator.head == "probe":
+            costs.append(estimator.probe_macs(graph, tensor))
+    each, once = map(sum, zip(*costs))
+    return -(-(each * batch_size + once) // graph_macs(graph))
 
 
 def check_head(head) -> None:

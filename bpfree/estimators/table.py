@@ -69,6 +69,9 @@ class Estimator:
     may_lose = False
     """Can it do without some losses? Yes where no coefficient depends on another's."""
 
+    record_is_gradient = False
+    """Is `gradient` the record itself, (1, n_theta)?"""
+
     sides = 1
     """Copies of the activations a device keeps: 2 where a forward pass computes both sides at once."""
 
@@ -93,6 +96,10 @@ class Estimator:
     def gradient(self, graph, seed: int, step: int, coefficients) -> np.ndarray:
         """g (n_theta,) of a step from its coefficients, in their precision."""
         raise NotImplementedError
+
+    def coordinates(self, graph, seed: int, step: int):
+        """Elements of theta whose partial derivatives a step's coefficients are, in their order; else None."""
+        return None
 
     def factor(self, graph) -> float:
         """What every coefficient is multiplied by, the `scale` of `bpfree_trainer`."""
@@ -210,7 +217,11 @@ class Estimator:
         count = np.asarray(values.shape[1] * self.averages(graph), real)
         share = real(1) / (width * count) * real(np.float32(self.factor(graph)))
         coefficients = running_sum(differences, axis=1) * share * self.scales(graph)
-        return Estimate(coefficients.reshape(self.record_shape(graph)), values, values.size)
+        return Estimate(self.laid_out(graph, coefficients), values, values.size)
+
+    def laid_out(self, graph, coefficients) -> np.ndarray:
+        """The record of a step from the coefficients of what was asked for."""
+        return coefficients.reshape(self.record_shape(graph))
 
 
 def _spent(engine, graph, batch_size, probes) -> int:

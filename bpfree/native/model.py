@@ -70,6 +70,10 @@ class NativeModel:
         """The C function of a loss for this instruction set."""
         return core().lib.bpfree_registry_loss(self._number, number)
 
+    def update(self, number: int):
+        """The C row of a link of an update for this instruction set."""
+        return core().lib.bpfree_registry_update(self._number, number)
+
     @property
     def workspace_bytes(self) -> int:
         """Memory for activations, a perturbed copy of theta and a batch in columns."""

@@ -38,6 +38,7 @@ class NativeTrainer:
         lr_schedule=None,
         layers=None,
         mask_refresh=1,
+        cycle=0,
         masks=None,
         data=None,
     ):
@@ -50,7 +51,7 @@ class NativeTrainer:
         self._settings = [ffi.new("float[]", list(settings)) for _, settings in links]
         self._links = ffi.new(
             "bpfree_link[]",
-            [(lib.bpfree_registry_update(n), own) for (n, _), own in zip(links, self._settings, strict=True)],
+            [(model.update(n), own) for (n, _), own in zip(links, self._settings, strict=True)],
         )
         self.c = ffi.new("bpfree_trainer *")
         given = estimator is None
@@ -67,7 +68,7 @@ class NativeTrainer:
         if layers is not None:
             self._layers = _layers(layers)
             self.c.layers = self._layers[0]
-        self.c.scale, self.c.mask_refresh = scale, mask_refresh
+        self.c.scale, self.c.mask_refresh, self.c.cycle = scale, mask_refresh, cycle
         if masks is not None:
             self._masks = self.c.masks = ffi.new("bpfree_mask[]", masks)
         if data is not None:
@@ -86,19 +87,25 @@ class NativeTrainer:
 
     def step(self, theta, step: int) -> np.ndarray:
         """The next theta, by `bpfree_step`; `coefficients` then holds the record, `state` the update's state."""
-        self._enter(theta, step)
+        self._enter(step)
+        self.theta[:] = theta
         check_status(core().lib.bpfree_step(self.c, self.context), f"step {step}")
         return self.theta.copy()
 
     def apply(self, theta, state: list, step: int, coefficients: np.ndarray) -> tuple[np.ndarray, list]:
-        """The next theta and state from a record (groups, coefficients), by `bpfree_apply`."""
-        self._renew()  # what is given back is the caller's
-        self._enter(theta, step)
-        parts = np.split(self.state, np.cumsum([part.size for part in state])[:-1]) if state else []
-        for part, values in zip(parts, state, strict=True):
-            part[:] = values
+        """The next theta and state from a record (groups, coefficients), by `bpfree_apply_from`."""
+        lib, ffi = core().lib, core().ffi
+        theta = pointer("theta", np.ascontiguousarray(theta, np.float32), np.float32, self.theta.shape)
         record = pointer("coefficients", coefficients, np.float32, (self.n_groups, self.c.n_queries))
-        check_status(core().lib.bpfree_apply(self.c, self.context, record), f"step {step}")
+        self._renew()  # what is given back is the caller's
+        parts = np.split(self.state, np.cumsum([part.size for part in state])[:-1]) if state else []
+        before = [
+            pointer("state", np.ascontiguousarray(values, np.float32), np.float32, part.shape)
+            for part, values in zip(parts, state, strict=True)
+        ]
+        self._enter(step)
+        status = lib.bpfree_apply_from(self.c, self.context, theta, ffi.new("float *[]", before), record)
+        check_status(status, f"step {step}")
         return self.theta, parts
 
     def _renew(self) -> None:
@@ -106,9 +113,9 @@ class NativeTrainer:
         for name in ("theta", "state"):
             setattr(self.context, name, core().ffi.from_buffer("float *", getattr(self, name)))
 
-    def _enter(self, theta, step: int) -> None:
+    def _enter(self, step: int) -> None:
         check_status(core().lib.bpfree_check_arithmetic(), f"step {step}")
-        self.theta[:], self.context.step = theta, step
+        self.context.step = step
 
     def train_bytes(self) -> int:
         """RAM of a run by `bpfree_train_size`, with pointers of this machine's size."""

@@ -12,6 +12,7 @@ OP = Op(
     arity=2,
     infer=lambda attributes, shape: shape,
     forward=lambda arithmetic, parameters, inputs, attributes: inputs[0] + inputs[1],
+    tangent=lambda arithmetic, parameters, inputs, attributes: inputs[0] + inputs[1],
     macs=lambda attributes, shape: 0,
     to_onnx=lambda attributes, shape, parameters: [("Add", ("x0", "x1"), ("y",), {}, {})],
     in_place=True,

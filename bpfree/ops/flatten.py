@@ -17,6 +17,7 @@ OP = Op(
     infer=lambda attributes, shape: (prod(shape),),
     forward=lambda arithmetic, parameters, x, attributes: x,
     macs=lambda attributes, shape: 0,
+    tangent=lambda arithmetic, parameters, x, attributes: x,
     derivative=lambda arithmetic, x, y, attributes: np.ones_like(x),
     slope="bpfree_slope_flatten",
     to_onnx=lambda attributes, shape, parameters: chain(step("Flatten", axis=1)),

@@ -38,9 +38,9 @@ def forward(arithmetic, parameters, x, attributes):
     return arithmetic.contract(weight.T, x[None], bias[0][None, :, None] if bias else 0.0)[0]
 
 
-def project(arithmetic, parameters, x, delta, attributes):
+def project(arithmetic, parameters, x, delta, attributes, out=None):
     """delta x^T, and the sum of delta: over ascending samples."""
-    found = [arithmetic.contract(delta.T, x.T[None])[0]]
+    found = [arithmetic.contract(delta.T, x.T[None], out=None if out is None else out[None])[0]]
     if attributes["bias"]:
         ones = np.ones((1, delta.shape[1], 1), delta.dtype)
         found.append(arithmetic.contract(delta.T, ones)[0, :, 0])
@@ -76,6 +76,7 @@ OP = Op(
     initialise=initialise,
     forward=forward,
     macs=lambda attributes, shape: prod(shape) * attributes["outputs"],
+    tangent=lambda arithmetic, parameters, x, attributes: forward(arithmetic, parameters[:1], x, attributes),
     matrix=lambda arithmetic, parameters, attributes: parameters[0],
     project=project,
     project_macs=lambda attributes, shape: (prod(shape) * attributes["outputs"], 0),

@@ -8,12 +8,19 @@ import numpy as np
 from bpfree.ops.onnx_rows import elementwise
 from bpfree.ops.table import Op
 
+
+def forward(arithmetic, parameters, x, attributes):
+    """The larger of x and 0: fmax takes 0 for NaN, and adding 0 makes +0 of its -0. np.where is 8x slower."""
+    y = np.fmax(x, x.dtype.type(0))
+    return np.add(y, x.dtype.type(0), out=y)
+
+
 OP = Op(
     number=2,
     name="relu",
     c="bpfree_op_relu",
     infer=lambda attributes, shape: shape,
-    forward=lambda arithmetic, parameters, x, attributes: np.where(x > 0, x, x.dtype.type(0)),
+    forward=forward,
     macs=lambda attributes, shape: 0,
     derivative=lambda arithmetic, x, y, attributes: (x > 0).astype(x.dtype),
     slope="bpfree_slope_relu",

@@ -44,6 +44,7 @@ OP = Op(
     forward=forward,
     macs=lambda attributes, shape: prod(shape),
     words=words,
+    tangent=lambda arithmetic, parameters, x, attributes: x * x.dtype.type(attributes["factor"]),
     derivative=lambda arithmetic, x, y, attributes: np.full_like(x, attributes["factor"]),
     slope="bpfree_slope_scale",
     to_onnx=to_onnx,

@@ -14,6 +14,7 @@ OP = Op(
     forward=lambda arithmetic, parameters, x, attributes: arithmetic.sin(x),
     macs=lambda attributes, shape: 0,
     derivative=lambda arithmetic, x, y, attributes: arithmetic.cos(x),
+    curvature=lambda arithmetic, x, y, attributes: -y,
     slope="bpfree_slope_sin",
     slope_reads="x",
     to_onnx=elementwise("Sin"),

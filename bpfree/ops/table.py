@@ -23,12 +23,17 @@ class Op:
     macs: multiply-accumulates per sample.
     derivative(arithmetic, x, y, attributes): dy/dx of an elementwise op, from its
     input and output; None: not elementwise.
+    curvature(arithmetic, x, y, attributes): its second derivative; None: there is none, it is 0 where it exists.
+    tangent(arithmetic, parameters, x, attributes): the linear part of an affine op, y without what is constant.
+    taylor(arithmetic, parameters, value, rest, attributes, streams): value (features, n) and streams (features,
+    count - 1, n) through an op that is neither elementwise nor affine (:func:`bpfree.ops.taylor.through` knows those).
     slope, slope_reads: the C function that multiplies by dy/dx, None without a derivative, and which
     of "x" and "y" it reads ("": neither).
     matrix(arithmetic, parameters, attributes): W (outputs, inputs) of a linear op,
     y = W x + b; None: not linear in x. matrix_macs(attributes, shape): what making W costs.
-    project(arithmetic, parameters, x, delta, attributes): gradients of the
+    project(arithmetic, parameters, x, delta, attributes, out): gradients of the
     parameters, in slice order, summed over samples: of sum_n delta . y for delta (outputs, n).
+    out: room for the first of them, which an op may use; or None.
     project_macs(attributes, shape): what that costs, (a sample, once a batch).
     moves(arithmetic, parameters, x, attributes): y, and how it moves with each parameter,
     in slice order: v (before, after, s, t, n). Parameter as (s, outputs, t), y as (before,
@@ -53,6 +58,9 @@ class Op:
     words: Callable = lambda attributes, shape: ()
     scratch: Callable = lambda attributes, shape: (0, 0)
     derivative: Callable | None = None
+    curvature: Callable | None = None
+    tangent: Callable | None = None
+    taylor: Callable | None = None
     slope: str | None = None
     slope_reads: str = ""
     matrix: Callable | None = None

@@ -14,6 +14,7 @@ OP = Op(
     forward=lambda arithmetic, parameters, x, attributes: arithmetic.tanh(x),
     macs=lambda attributes, shape: 0,
     derivative=lambda arithmetic, x, y, attributes: y.dtype.type(1) - y * y,
+    curvature=lambda arithmetic, x, y, attributes: y.dtype.type(-2) * y * (y.dtype.type(1) - y * y),
     slope="bpfree_slope_tanh",
     slope_reads="y",
     to_onnx=elementwise("Tanh"),

@@ -17,15 +17,20 @@ from bpfree.ops.table import Op
 from bpfree.tt.cores import initialise_cores
 from bpfree.tt.shapes import TTShape
 
+_SIZES = ("inputs", "outputs", "ranks")
+"""Attributes that a TTShape is made of."""
+
 
 def tt_shape(attributes) -> TTShape:
-    """The layer's shape, validated."""
-    keys = ("inputs", "outputs", "ranks")
-    return TTShape(*(tuple(check_count(key, size) for size in attributes[key]) for key in keys))
+    """The layer's shape."""
+    return TTShape(*(tuple(attributes[key]) for key in _SIZES))
 
 
 def infer(attributes, shape):
     """(prod outputs,)."""
+    for key in _SIZES:
+        for size in attributes[key]:
+            check_count(key, size)
     tt = tt_shape(attributes)
     check_choice("start", attributes["start"], ("left", "right"))
     check_choice("bias", attributes["bias"], (True, False))
@@ -55,6 +60,11 @@ def forward(arithmetic, parameters, x, attributes):
     start = bias[0] if bias else np.zeros(prod(tt.outputs), x.dtype)
     sweep = _from_left if attributes["start"] == "left" else _from_right
     return sweep(arithmetic, cores, _padded(x, tt), start)
+
+
+def tangent(arithmetic, parameters, x, attributes):
+    """The cores without the bias."""
+    return forward(arithmetic, parameters[: len(attributes["inputs"])], x, attributes)
 
 
 def _padded(x, tt):
@@ -199,7 +209,7 @@ def moves_plan(attributes, shape):
     return macs, sizes + [(1, 1, 1, 1)] * attributes["bias"]
 
 
-def project(arithmetic, parameters, x, delta, attributes):
+def project(arithmetic, parameters, x, delta, attributes, out=None):
     """The gradient of W, once for the batch, contracted with either half and so projected onto the other's cores.
 
     And the sum of delta.
@@ -372,6 +382,7 @@ OP = Op(
     forward=forward,
     macs=macs,
     words=words,
+    tangent=tangent,
     matrix=matrix,
     matrix_macs=matrix_macs,
     project=project,

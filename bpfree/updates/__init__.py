@@ -4,8 +4,10 @@
 from __future__ import annotations
 
 from bpfree.registry import Table
-from bpfree.updates import adam, momentum, normalize, sgd, sign_sgd, weight_decay, window_momentum
+from bpfree.updates import adam, momentum, normalize, sgd, sign_sgd, stale, weight_decay, window_momentum
 
-ROWS = [sgd.ROW, momentum.ROW, sign_sgd.ROW, adam.ROW, weight_decay.ROW, normalize.ROW, window_momentum.ROW]
+ROWS = [
+    sgd.ROW, momentum.ROW, sign_sgd.ROW, adam.ROW, weight_decay.ROW, normalize.ROW, window_momentum.ROW, stale.ROW,
+]  # fmt: skip
 UPDATES = Table("updates", ROWS)
 """Joined with the C side by the generated updates.gen.def."""

@@ -72,8 +72,10 @@ def chain(*links) -> Chain:
     if any(link.clip for link in rest):
         raise ValueError("chain: clip of an inner chain would come too late; give it to the outer one")
     flat = tuple(inner for link in rest for inner in link.links)
-    if any(link.window for link in flat[1:]):
-        raise ValueError("chain: WindowMomentum adds up the estimator's gradients, so it is the first link, and once")
+    for link in flat[1:]:
+        if link.comes_first:
+            what = f"{type(link).__name__} takes the place of the estimator's gradient"
+            raise ValueError(f"chain: {what}, so it is the first link, and once")
     if sum(link.schedule is not None for link in rest) > 1:
         raise ValueError("chain: a schedule multiplies the whole step, so one link may have one")
     return Chain(flat, limit)

@@ -64,7 +64,7 @@ class Normalize(Update):
             what = f"estimators that take differences of losses, such as RGE, got {row.name}"
             raise ValueError(f"update: Normalize is for {what}: leave it out, or use Adam there")
 
-    def look(self, state, record):
+    def look(self, state, step, record):
         """s of these coefficients, in units of the largest, so that no square over- or underflows."""
         c = record.coefficients.reshape(-1)
         real, largest = c.dtype.type, np.abs(c).max()

@@ -22,11 +22,13 @@ class Record(NamedTuple):
     coefficients (groups, queries), as a journal has them. averaged: the mean of
     so many directions is the gradient. gradient(step, coefficients): g of any
     step, from its coefficients (which are cut, where the update says so).
+    coordinates(step): the elements of theta whose partial derivatives they are, or None.
     """
 
     coefficients: np.ndarray
     averaged: int
     gradient: Callable
+    coordinates: Callable
 
 
 class Update:
@@ -46,6 +48,9 @@ class Update:
 
     sees_record = False
     """Does `look`, or `gather`, want the record of the step?"""
+
+    comes_first = False
+    """Does it take the place of the estimator's gradient, so that no link can be before it?"""
 
     clip = 0.0
     """Coefficients are cut to [-clip, clip] before the gradient is made; 0: they are not."""
@@ -93,7 +98,7 @@ class Update:
             gradient, kept = self.links[0].gather(gradient, state[-1], step, record)
         for link in self.links:
             stop = first + link.n_vectors + (link.n_scalars > 0)
-            own.append(link.look(state[first:stop], record))
+            own.append(link.look(state[first:stop], step, record))
             first = stop
         factor = self.schedule and gradient.dtype.type(self.schedule.factor(step))
         moved, after = np.empty_like(theta), [[np.empty_like(part) for part in parts] for parts in own]
@@ -108,7 +113,7 @@ class Update:
             np.subtract(theta[block], factor * g if factor is not None else g, out=moved[block])
         return moved, [part for parts in after for part in parts] + kept
 
-    def look(self, state, record: Record):
+    def look(self, state, step, record: Record):
         """State of this link after a look at the step's record, whose coefficients are cut."""
         return state
 

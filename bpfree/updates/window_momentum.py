@@ -39,6 +39,7 @@ class WindowMomentum(Update):
     beta: float = 0.9
     window: int = 16
     sees_record = True
+    comes_first = True
 
     def __post_init__(self):
         check_rate("lr", self.lr)

@@ -26,6 +26,10 @@ GROUPS = {
     "updates": ("bpfree.updates",),
     "schedules": ("bpfree.schedules",),
     "blackbox": ("bpfree.minimization",),
+    "pde": (
+        "bpfree.pde", "bpfree.pde.rules.table", "bpfree.pde.wanted", "bpfree.pde.network", "bpfree.pde.sparse_grids",
+        "bpfree.pde.quadrature",
+    ),
     "sklearn": ("bpfree.sklearn",),
     "engines": ("bpfree.engines",),
     "executors": ("bpfree.executors",),

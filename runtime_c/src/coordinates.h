@@ -3,48 +3,57 @@
  * est_coordinate_descent.c share. Number i is element k with P(k) = i, P a
  * permutation that is drawn every mask_refresh steps; there is none where n = d.
  * With masks each slice has a P and an n of its own, and the record is slice
- * after slice. No table of elements is kept. */
+ * after slice. In cyclic order P lasts until all elements were probed, block
+ * after block of n, the last ones n - 1 where d is no multiple: number i is element
+ * k with P(k) = start + i. No table of elements is kept. */
 #ifndef BPFREE_COORDINATES_H
 #define BPFREE_COORDINATES_H
 
 #include "clip.h"
 #include "differences.h"
 
-/* Elements [first, first + size) of theta, `count` of them probed. */
+/* Elements [first, first + size) of theta; those at places [start, start + count)
+ * of their permutation `draw` are probed. */
 typedef struct bpfree_part {
-  uint32_t number, first, size, count;
+  uint32_t number, first, size, draw, start, count;
   float scale;
 } bpfree_part;
 
-static inline bpfree_part bpfree_part_of(const bpfree_trainer *t, uint32_t number)
+/* Not inlined: it would be in flash three times. */
+static __attribute__((noinline)) bpfree_part bpfree_part_of(const bpfree_trainer *t, uint32_t number, uint32_t step)
 {
-  if (!t->masks) return (bpfree_part){0, 0, t->model->n_theta, t->n_queries, 1.0f};
-  const bpfree_slice *slice = &t->model->slices[number];
-  return (bpfree_part){number, slice->offset, slice->size, t->masks[number].count, t->masks[number].scale};
+  const uint32_t draw = t->mask_refresh > 1 ? step / t->mask_refresh : step;
+  if (t->masks) {
+    const bpfree_slice *slice = &t->model->slices[number];
+    return (bpfree_part){number, slice->offset, slice->size, draw, 0, t->masks[number].count, t->masks[number].scale};
+  }
+  const uint32_t d = t->model->n_theta, blocks = t->cycle;
+  if (!blocks) return (bpfree_part){0, 0, d, draw, 0, t->n_queries, 1.0f};
+  const uint32_t cycle = draw / blocks, block = draw % blocks;
+  const uint32_t least = d / blocks, larger = d % blocks; /* so many blocks have one more */
+  const uint32_t start = block * least + (block < larger ? block : larger);
+  return (bpfree_part){0, 0, d, cycle, start, least + (block < larger), 1.0f};
 }
 
-/* The number of the draw that a step probes by. */
-static inline uint32_t bpfree_draw_of(const bpfree_trainer *t, uint32_t step)
+static inline uint32_t bpfree_coordinate(const bpfree_trainer *t, bpfree_part p, uint32_t i)
 {
-  return t->mask_refresh > 1 ? step / t->mask_refresh : step;
-}
-
-static inline uint32_t bpfree_coordinate(const bpfree_trainer *t, bpfree_part p, uint32_t draw, uint32_t i)
-{
-  return p.first + (p.count == p.size ? i : bpfree_unpermute(BPFREE_DOMAIN_MASK, p.number, t->seed, draw, p.size, i));
+  if (p.count == p.size) return p.first + i;
+  return p.first + bpfree_unpermute(BPFREE_DOMAIN_MASK, p.number, t->seed, p.draw, p.size, p.start + i);
 }
 
 static inline void bpfree_coordinate_gradient(const bpfree_trainer *t, uint32_t step, const float *coefficients,
                                               uint32_t slice, uint32_t block, uint32_t n, float *g)
 {
-  const uint32_t first = t->model->slices[slice].offset + block * BPFREE_BLOCK, draw = bpfree_draw_of(t, step);
-  const bpfree_part p = bpfree_part_of(t, slice);
+  const uint32_t first = t->model->slices[slice].offset + block * BPFREE_BLOCK, merges = t->links->update->merges;
+  const bpfree_part p = bpfree_part_of(t, slice, step);
   for (uint32_t before = 0; t->masks && before < slice; before++) coefficients += t->masks[before].count;
   for (uint32_t j = 0; j < n; j++) {
     const uint32_t k = first + j - p.first;
-    const uint32_t i = p.count == p.size ? k
-                                         : bpfree_permute(BPFREE_DOMAIN_MASK, p.number, t->seed, draw, p.size, k);
-    g[j] = i < p.count ? bpfree_clipped(t, coefficients[i]) : 0.0f;
+    const uint32_t place = p.count == p.size ? k
+                                             : bpfree_permute(BPFREE_DOMAIN_MASK, p.number, t->seed, p.draw, p.size, k);
+    const uint32_t i = place - p.start; /* those before start come out huge */
+    if (i < p.count) g[j] = bpfree_clipped(t, coefficients[i]);
+    else if (!merges) g[j] = 0.0f;
   }
 }
 

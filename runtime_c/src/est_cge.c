@@ -2,7 +2,8 @@
 /* Coordinate-wise gradient estimation:
  *   g_k = (L(theta + mu e_k) - L(theta - mu e_k)) / (2 mu)
  * or, one-sided, (L(theta + mu e_k) - L(theta)) / mu, for n_queries = n of the
- * d elements of theta, or with masks for some of each slice. */
+ * d elements of theta, or with masks for some of each slice. A block of one less
+ * than n has 0 behind its own coefficients. */
 #include <float.h>
 #include "coordinates.h"
 
@@ -14,7 +15,6 @@ static uint32_t n_parts(const bpfree_trainer *t)
 static int estimate(const bpfree_trainer *t, bpfree_context *c)
 {
   const float mu = bpfree_mu(t, c->step);
-  const uint32_t draw = bpfree_draw_of(t, c->step);
   for (uint32_t b = 0; b < t->batch; b++) {
     bpfree_target target;
     const int status = bpfree_read_sample(t, c, b, &target);
@@ -22,9 +22,9 @@ static int estimate(const bpfree_trainer *t, bpfree_context *c)
     const float base = t->two_sided ? 0.0f : bpfree_loss_at(t, c, c->theta, &target);
     float *sum = c->coefficients;
     for (uint32_t number = 0; number < n_parts(t); number++) {
-      const bpfree_part p = bpfree_part_of(t, number);
+      const bpfree_part p = bpfree_part_of(t, number, c->step);
       for (uint32_t i = 0; i < p.count; i++, sum++) {
-        const uint32_t k = bpfree_coordinate(t, p, draw, i);
+        const uint32_t k = bpfree_coordinate(t, p, i);
         const float difference = bpfree_difference_beside(t, c, k, mu, base, &target);
         *sum = b ? *sum + difference : difference;
       }
@@ -33,9 +33,10 @@ static int estimate(const bpfree_trainer *t, bpfree_context *c)
   const float share = bpfree_share(t, c->step, 1);
   float *coefficient = c->coefficients;
   for (uint32_t number = 0; number < n_parts(t); number++) {
-    const bpfree_part p = bpfree_part_of(t, number);
+    const bpfree_part p = bpfree_part_of(t, number, c->step);
     for (uint32_t i = 0; i < p.count; i++, coefficient++) *coefficient = *coefficient * share * p.scale;
   }
+  while (coefficient < c->coefficients + t->n_queries) *coefficient++ = 0.0f;
   return BPFREE_OK;
 }
 
@@ -54,9 +55,17 @@ static int masks_valid(const bpfree_trainer *t)
   return left == 0;
 }
 
+/* As many blocks as there are, the larger ones of n_queries elements. */
+static int cycle_valid(const bpfree_trainer *t)
+{
+  const uint32_t d = t->model->n_theta;
+  return t->cycle <= d && t->n_queries == (d - 1) / t->cycle + 1;
+}
+
 static int check(const bpfree_trainer *t)
 {
   if (bpfree_check_coordinates(t)) return BPFREE_ERR_ARG;
+  if (t->cycle) return !t->masks && cycle_valid(t) ? BPFREE_OK : BPFREE_ERR_ARG;
   return !t->masks || masks_valid(t) ? BPFREE_OK : BPFREE_ERR_ARG;
 }
 
@@ -64,4 +73,5 @@ const bpfree_estimator bpfree_est_cge = {
     .estimate = estimate,
     .gradient = bpfree_coordinate_gradient,
     .check = check,
+    .coordinates = 1,
 };

@@ -53,18 +53,17 @@ static int try_both(const bpfree_trainer *t, bpfree_context *c, uint32_t k, floa
 static int estimate(const bpfree_trainer *t, bpfree_context *c)
 {
   const float mu = bpfree_mu(t, c->step);
-  const uint32_t draw = bpfree_draw_of(t, c->step);
-  const bpfree_part all = bpfree_part_of(t, 0);
+  const bpfree_part all = bpfree_part_of(t, 0, c->step);
   float *now = c->work, *trial = c->work + t->batch;
   int status = losses(t, c, now);
   uint32_t n = 0;
   while (n < t->n_queries && status == BPFREE_OK) {
-    const uint32_t k = bpfree_coordinate(t, all, draw, n);
+    const uint32_t k = bpfree_coordinate(t, all, n);
     c->coefficients[n++] = c->theta[k];
     status = try_both(t, c, k, mu, &now, &trial);
   }
   for (uint32_t i = 0; i < n; i++) {
-    const uint32_t k = bpfree_coordinate(t, all, draw, i);
+    const uint32_t k = bpfree_coordinate(t, all, i);
     const float kept = c->coefficients[i], moved = c->theta[k];
     c->theta[k] = kept;
     c->coefficients[i] = moved > kept ? -mu : moved < kept ? mu : 0.0f;
@@ -74,7 +73,7 @@ static int estimate(const bpfree_trainer *t, bpfree_context *c)
 
 static int check(const bpfree_trainer *t)
 {
-  return t->masks ? BPFREE_ERR_ARG : bpfree_check_coordinates(t);
+  return t->masks || t->cycle ? BPFREE_ERR_ARG : bpfree_check_coordinates(t);
 }
 
 static uint32_t work(const bpfree_trainer *t)

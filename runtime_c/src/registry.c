@@ -22,13 +22,15 @@
 #endif
 
 #define COUNT(table) ((uint32_t)(sizeof(table) / sizeof((table)[0])))
-#define ROW(isa, lanes) {#isa, lanes, ops_##isa, losses_##isa, bpfree_contract_##isa, bpfree_math_##isa}
+#define ROW(isa, lanes) \
+  {#isa, lanes, ops_##isa, losses_##isa, updates_##isa, bpfree_contract_##isa, bpfree_math_##isa}
 
 static const struct isa {
   const char *name;
   uint32_t lanes;
   const bpfree_kernel *ops;
   const bpfree_loss *losses;
+  const bpfree_update *const *updates;
   void (*contract)(float *, const float *, uint32_t, uint32_t, const float *, uint32_t, uint32_t, uint32_t);
   int (*math)(uint32_t, uint32_t, const float *, float *);
 } isas[] = {
@@ -94,11 +96,6 @@ static const bpfree_estimator *const estimators[] = {
 #include "bpfree/estimators.gen.def"
 #undef BPFREE_ESTIMATOR
 };
-static const bpfree_update *const updates[] = {
-#define BPFREE_UPDATE(number, name) [number] = &bpfree_upd_##name,
-#include "bpfree/updates.gen.def"
-#undef BPFREE_UPDATE
-};
 static const bpfree_factor schedules[] = {
 #define BPFREE_SCHEDULE(number, name) [number] = bpfree_sched_##name,
 #include "bpfree/schedules.gen.def"
@@ -124,9 +121,9 @@ const bpfree_estimator *bpfree_registry_estimator(uint32_t number)
   return number < COUNT(estimators) ? estimators[number] : NULL;
 }
 
-const bpfree_update *bpfree_registry_update(uint32_t number)
+const bpfree_update *bpfree_registry_update(uint32_t isa, uint32_t number)
 {
-  return number < COUNT(updates) ? updates[number] : NULL;
+  return isa < COUNT(isas) && number < COUNT(updates_scalar) ? isas[isa].updates[number] : NULL;
 }
 
 bpfree_factor bpfree_registry_schedule(uint32_t number)

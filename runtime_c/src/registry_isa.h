@@ -12,6 +12,9 @@
                                             float *);
 #include "bpfree/losses.gen.def"
 #undef BPFREE_LOSS
+#define BPFREE_UPDATE(number, name) extern const bpfree_update NAME(bpfree_upd_, name, BPFREE_ISA);
+#include "bpfree/updates.gen.def"
+#undef BPFREE_UPDATE
 
 void NAME(bpfree_, contract, BPFREE_ISA)(float *, const float *, uint32_t, uint32_t, const float *, uint32_t,
                                          uint32_t, uint32_t);
@@ -27,6 +30,11 @@ static const bpfree_loss NAME(losses, , BPFREE_ISA)[] = {
 #define BPFREE_LOSS(number, name) [number] = NAME(bpfree_loss_, name, BPFREE_ISA),
 #include "bpfree/losses.gen.def"
 #undef BPFREE_LOSS
+};
+static const bpfree_update *const NAME(updates, , BPFREE_ISA)[] = {
+#define BPFREE_UPDATE(number, name) [number] = &NAME(bpfree_upd_, name, BPFREE_ISA),
+#include "bpfree/updates.gen.def"
+#undef BPFREE_UPDATE
 };
 
 #undef NAME

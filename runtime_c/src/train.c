@@ -3,17 +3,8 @@
 #include <stddef.h>
 #include "bpfree/train.h"
 #include "clip.h"
+#include "links.h"
 #include "vector.h"
-
-#define MAX_VECTORS 2 /* of state a link: Adam's two */
-
-/* Finite floats, and only they, give 0 when multiplied by it; once NaN, the sum stays so. */
-static int all_finite(const float *values, uint32_t n)
-{
-  float sum = 0.0f;
-  for (uint32_t k = 0; k < n; k++) sum += values[k] * 0.0f;
-  return sum == 0.0f;
-}
 
 static int normal(float x)
 {
@@ -65,14 +56,9 @@ int bpfree_group_slices(const bpfree_model *model, uint32_t grouping, uint32_t g
   return BPFREE_OK;
 }
 
-static float factor_at(const bpfree_schedule *schedule, uint32_t step)
-{
-  return schedule->factor ? schedule->factor(schedule->settings, step) : 1.0f;
-}
-
 float bpfree_mu(const bpfree_trainer *t, uint32_t step)
 {
-  return t->mu * factor_at(&t->mu_schedule, step);
+  return t->mu * bpfree_factor_at(&t->mu_schedule, step);
 }
 
 uint32_t bpfree_train_arena_size(const bpfree_model *model)
@@ -86,7 +72,7 @@ uint32_t bpfree_record_size(const bpfree_trainer *t)
   return bpfree_n_groups(t->model, t->grouping) * t->n_queries;
 }
 
-static uint32_t link_floats(const bpfree_trainer *t, uint32_t link)
+uint32_t bpfree_link_floats(const bpfree_trainer *t, uint32_t link)
 {
   const bpfree_update *update = t->links[link].update;
   return update->n_vectors * t->model->n_theta + update->n_scalars;
@@ -95,7 +81,7 @@ static uint32_t link_floats(const bpfree_trainer *t, uint32_t link)
 uint32_t bpfree_state_size(const bpfree_trainer *t)
 {
   uint32_t floats = 0;
-  for (uint32_t k = 0; k < t->n_links; k++) floats += link_floats(t, k);
+  for (uint32_t k = 0; k < t->n_links; k++) floats += bpfree_link_floats(t, k);
   const bpfree_window *window = t->links->update->window;
   return window ? floats + window->state(t) : floats;
 }
@@ -120,8 +106,9 @@ static int links_valid(const bpfree_trainer *t)
   if (!t->links || t->n_links == 0) return 0;
   for (uint32_t k = 0; k < t->n_links; k++) {
     const bpfree_link *link = &t->links[k];
-    if (!link->update || !link->settings || link->update->n_vectors > MAX_VECTORS) return 0;
+    if (!link->update || !link->settings || link->update->n_vectors > BPFREE_LINK_VECTORS) return 0;
     if (link->update->window && (k || link->update->window->check(t))) return 0;
+    if (link->update->merges && (k || !t->estimator->coordinates)) return 0;
   }
   return 1;
 }
@@ -131,7 +118,7 @@ static void clear_state(const bpfree_trainer *t, float *state, uint32_t size)
 {
   for (uint32_t i = 0; i < size; i++) state[i] = 0.0f;
   for (uint32_t k = 0; k < t->n_links; k++) {
-    state += link_floats(t, k);
+    state += bpfree_link_floats(t, k);
     for (uint32_t i = 1; i <= t->links[k].update->n_scalars; i++) *(state - i) = 1.0f;
   }
 }
@@ -170,18 +157,17 @@ static void update_by_signs(const bpfree_trainer *t, bpfree_context *c, float co
   }
 }
 
-/* The chunk g of the gradient, through all links, times factor, and off theta. */
-static void update_chunk(const bpfree_trainer *t, bpfree_context *c, float factor, float *g, uint32_t first,
+void bpfree_update_chunk(const bpfree_trainer *t, bpfree_context *c, float factor, float *g, uint32_t first,
                          uint32_t n)
 {
   float *base = c->state;
   for (uint32_t k = 0; k < t->n_links; k++) {
     const bpfree_update *update = t->links[k].update;
-    float *vectors[MAX_VECTORS] = {NULL, NULL};
+    float *vectors[BPFREE_LINK_VECTORS] = {NULL, NULL};
     for (uint32_t v = 0; v < update->n_vectors; v++) vectors[v] = base + v * t->model->n_theta + first;
     const float *scalars = update->n_scalars ? base + update->n_vectors * t->model->n_theta : NULL;
     update->transform(g, c->theta + first, vectors, scalars, t->links[k].settings, n);
-    base = base ? base + link_floats(t, k) : NULL;
+    base = base ? base + bpfree_link_floats(t, k) : NULL;
   }
   bpfree_axpy(c->theta + first, -factor, g, n); /* the bits of theta - factor g */
 }
@@ -199,30 +185,32 @@ static void update_slice(const bpfree_trainer *t, bpfree_context *c, const float
     const uint32_t n = size - done < BPFREE_BLOCK ? size - done : BPFREE_BLOCK;
     const bpfree_window *window = t->links->update->window;
     if (window) window->gradient(t, c, weights, slice, done / BPFREE_BLOCK, n, c->arena);
+    else if (t->links->update->merges)
+      t->estimator->gradient(t, c->step, weights, slice, done / BPFREE_BLOCK, n, c->state + offset + done);
     else t->estimator->gradient(t, c->step, weights, slice, done / BPFREE_BLOCK, n, c->arena);
-    update_chunk(t, c, factor, c->arena, offset + done, n);
+    bpfree_update_chunk(t, c, factor, c->arena, offset + done, n);
   }
 }
 
-static void begin_links(const bpfree_trainer *t, bpfree_context *c, const float *coefficients)
+void bpfree_begin_links(const bpfree_trainer *t, bpfree_context *c, const float *coefficients)
 {
   float *base = c->state;
   for (uint32_t k = 0; k < t->n_links && base; k++) {
     const bpfree_update *update = t->links[k].update;
     float *const scalars = base + update->n_vectors * t->model->n_theta;
     if (update->begin) update->begin(t, coefficients, scalars, t->links[k].settings);
-    base += link_floats(t, k);
+    base += bpfree_link_floats(t, k);
   }
 }
 
 int bpfree_apply(const bpfree_trainer *t, bpfree_context *c, const float *coefficients)
 {
   const uint32_t groups = bpfree_n_groups(t->model, t->grouping);
-  if (!all_finite(coefficients, groups * t->n_queries)) return BPFREE_ERR_NUMERIC;
-  begin_links(t, c, coefficients);
+  if (!bpfree_all_finite(coefficients, groups * t->n_queries)) return BPFREE_ERR_NUMERIC;
+  bpfree_begin_links(t, c, coefficients);
   const bpfree_window *window = t->links->update->window;
   if (window) window->keep(t, c, coefficients);
-  const float factor = factor_at(&t->lr_schedule, c->step);
+  const float factor = bpfree_factor_at(&t->lr_schedule, c->step);
   for (uint32_t g = 0; g < groups; g++) {
     uint32_t first, count;
     const int status = bpfree_group_slices(t->model, t->grouping, g, &first, &count);

@@ -3,7 +3,7 @@
  * g <- lr (m / (1 - p1)) / (sqrt(v / (1 - p2)) + epsilon), where the scalars
  * p1 = beta1^t and p2 = beta2^t are running products. Settings {lr, beta1,
  * 1 - beta1, beta2, 1 - beta2, epsilon}, two vectors, two scalars. */
-#include "bpfree/train.h"
+#include "kernel.h"
 #include "sqrt32.h"
 
 static void begin(const bpfree_trainer *t, const float *coefficients, float *scalars, const float *settings)
@@ -29,4 +29,4 @@ static void transform(float *g, const float *theta, float *const *state, const f
   }
 }
 
-const bpfree_update bpfree_upd_adam = {transform, begin, 0, 2, 2, 0};
+const bpfree_update BPFREE_KERNEL(upd_adam) = {transform, begin, 0, 2, 2, 0, 0};

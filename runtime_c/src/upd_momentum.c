@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* v <- fl(fl(beta v) + g), g <- fl(lr v). Settings {lr, beta}, one vector. */
-#include "bpfree/train.h"
+#include "kernel.h"
 
 static void transform(float *g, const float *theta, float *const *state, const float *scalars, const float *settings,
                       uint32_t n)
@@ -15,4 +15,4 @@ static void transform(float *g, const float *theta, float *const *state, const f
   }
 }
 
-const bpfree_update bpfree_upd_momentum = {transform, 0, 0, 1, 0, 0};
+const bpfree_update BPFREE_KERNEL(upd_momentum) = {transform, 0, 0, 1, 0, 0, 0};

@@ -3,7 +3,7 @@
  * quotients: its coefficients, cut, times n_queries where g is their mean. In
  * units of the largest, so that no square over- or underflows. Settings {floor},
  * one scalar. */
-#include "bpfree/train.h"
+#include "kernel.h"
 #include "clip.h"
 #include "sqrt32.h"
 
@@ -46,4 +46,4 @@ static void transform(float *g, const float *theta, float *const *state, const f
   for (uint32_t k = 0; k < n; k++) g[k] = g[k] / scalars[0];
 }
 
-const bpfree_update bpfree_upd_normalize = {transform, begin, 0, 0, 1, 0};
+const bpfree_update BPFREE_KERNEL(upd_normalize) = {transform, begin, 0, 0, 1, 0, 0};

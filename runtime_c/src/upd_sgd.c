@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* g <- fl(lr g). Settings {lr}, no state. */
-#include "bpfree/train.h"
+#include "kernel.h"
 #include "signs.h"
 
 static void transform(float *g, const float *theta, float *const *state, const float *scalars, const float *settings,
@@ -24,4 +24,4 @@ static void apply_signs(float *theta, float coefficient, uint32_t word, float fa
     for (uint32_t k = 0; k < n; k++, word <<= 1) theta[k] = theta[k] - bpfree_signed(step, word);
 }
 
-const bpfree_update bpfree_upd_sgd = {transform, 0, apply_signs, 0, 0, 0};
+const bpfree_update BPFREE_KERNEL(upd_sgd) = {transform, 0, apply_signs, 0, 0, 0, 0};

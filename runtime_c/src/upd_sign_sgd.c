@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* g <- lr sign(g), sign(0) = 0. Settings {lr}, no state. */
-#include "bpfree/train.h"
+#include "kernel.h"
 
 static void transform(float *g, const float *theta, float *const *state, const float *scalars, const float *settings,
                       uint32_t n)
@@ -12,4 +12,4 @@ static void transform(float *g, const float *theta, float *const *state, const f
   for (uint32_t k = 0; k < n; k++) g[k] = g[k] > 0.0f ? lr : g[k] < 0.0f ? -lr : 0.0f;
 }
 
-const bpfree_update bpfree_upd_sign_sgd = {transform, 0, 0, 0, 0, 0};
+const bpfree_update BPFREE_KERNEL(upd_sign_sgd) = {transform, 0, 0, 0, 0, 0, 0};

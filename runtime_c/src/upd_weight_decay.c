@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* g <- fl(g + fl(rate theta)). Settings {rate}, no state. Before the step rule
  * it is an L2 penalty, behind it decoupled decay. */
-#include "bpfree/train.h"
+#include "kernel.h"
 
 static void transform(float *g, const float *theta, float *const *state, const float *scalars, const float *settings,
                       uint32_t n)
@@ -12,4 +12,4 @@ static void transform(float *g, const float *theta, float *const *state, const f
   for (uint32_t k = 0; k < n; k++) g[k] = g[k] + rate * theta[k];
 }
 
-const bpfree_update bpfree_upd_weight_decay = {transform, 0, 0, 0, 0, 0};
+const bpfree_update BPFREE_KERNEL(upd_weight_decay) = {transform, 0, 0, 0, 0, 0, 0};

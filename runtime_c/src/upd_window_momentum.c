@@ -3,7 +3,7 @@
  * from the oldest step on, and g <- fl(lr v): no vector is kept, gradients of
  * earlier steps are rebuilt from their records. Settings {lr, beta, window}; the
  * state is `window` records, that of step t in row t mod window, coefficients cut. */
-#include "bpfree/train.h"
+#include "kernel.h"
 #include "bits.h"
 #include "clip.h"
 
@@ -105,4 +105,4 @@ static void transform(float *g, const float *theta, float *const *state, const f
 
 static const bpfree_window last = {check, state, work, keep, weights, gradient};
 
-const bpfree_update bpfree_upd_window_momentum = {transform, 0, 0, 0, 0, &last};
+const bpfree_update BPFREE_KERNEL(upd_window_momentum) = {transform, 0, 0, 0, 0, &last, 0};

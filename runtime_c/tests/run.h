@@ -62,7 +62,8 @@ static inline int run_start(run *r, const golden_run *g)
                                   {0, 0},
                                   g->layers,
                                   g->masks,
-                                  g->mask_refresh};
+                                  g->mask_refresh,
+                                  g->cycle};
   r->trainer = trainer;
   const uint32_t n = bpfree_n_groups(model, g->grouping) * g->n_queries;
   const bpfree_context context = {floats(model->n_theta), floats(features), floats(bpfree_train_arena_size(model)),

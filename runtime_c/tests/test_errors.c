@@ -68,6 +68,35 @@ static void windows(void)
   REFUSED(context.state = records; changed.trainer.links = &good; changed.trainer.estimator = &lost, BPFREE_ERR_ARG);
 }
 
+/* Partial derivatives are remembered by a first link, of coordinates only. */
+static void stale(void)
+{
+  float state[64 * BPFREE_ALIGN]; /* more than n_theta; aligned below */
+  float *const vector = state + (BPFREE_ALIGN - (uintptr_t)state % BPFREE_ALIGN) / sizeof(float);
+  const float one[] = {1.0f};
+  const bpfree_link own = {&bpfree_upd_stale, one};
+  const bpfree_link behind[] = {{&bpfree_upd_sgd, one}, own}, before[] = {own, {&bpfree_upd_sgd, one}};
+  ON(bpfree_est_cge, context.state = vector; changed.trainer.links = &own, BPFREE_OK);
+  ON(bpfree_est_cge, trainer.links = &own, BPFREE_ERR_ALIGN); /* no room for them */
+  ON(bpfree_est_cge, context.state = vector; changed.trainer.links = before; changed.trainer.n_links = 2, BPFREE_OK);
+  ON(bpfree_est_cge, context.state = vector; changed.trainer.links = behind; changed.trainer.n_links = 2,
+     BPFREE_ERR_ARG);
+  REFUSED(context.state = vector; changed.trainer.links = &own, BPFREE_ERR_ARG);
+  ON(bpfree_est_hybrid, context.state = vector; changed.trainer.links = &own, BPFREE_ERR_ARG);
+}
+
+/* As many blocks of n_queries elements as cover all of theta. */
+static void cycles(void)
+{
+  ON(bpfree_est_cge, trainer.cycle = 2, BPFREE_ERR_ARG);
+  ON(bpfree_est_cge, trainer.cycle = 2; changed.trainer.n_queries = (r.trainer.model->n_theta + 1) / 2, BPFREE_OK);
+  ON(bpfree_est_cge, trainer.cycle = 2; changed.trainer.n_queries = r.trainer.model->n_theta / 2 + 2, BPFREE_ERR_ARG);
+  ON(bpfree_est_cge, trainer.cycle = r.trainer.model->n_theta; changed.trainer.n_queries = 1, BPFREE_OK);
+  ON(bpfree_est_cge, trainer.cycle = r.trainer.model->n_theta + 1; changed.trainer.n_queries = 1, BPFREE_ERR_ARG);
+  ON(bpfree_est_coordinate_descent, trainer.cycle = r.trainer.model->n_theta; changed.trainer.n_queries = 1,
+     BPFREE_ERR_ARG);
+}
+
 /* Masks of the run that has some, one of them changed. */
 #define MASKS 8
 #define MASK_REFUSED(slice, change, status)                                     \
@@ -96,6 +125,7 @@ static void masks(void)
   MASK_REFUSED(trained, count -= 1, BPFREE_ERR_ARG);
   MASK_REFUSED(trained, count = model->slices[trained].size + 1, BPFREE_ERR_ARG);
   MASK_REFUSED(frozen, count = 1, BPFREE_ERR_ARG);
+  MASK_REFUSED(trained, count += 0; r.trainer.cycle = (model->n_theta - 1) / r.trainer.n_queries + 1, BPFREE_ERR_ARG);
   MASK_REFUSED(trained, scale = 0.0f, BPFREE_ERR_ARG);
   MASK_REFUSED(trained, scale = -1.0f, BPFREE_ERR_ARG);
   MASK_REFUSED(trained, scale = huge * 2.0f, BPFREE_ERR_ARG);
@@ -112,6 +142,8 @@ static void settings(void)
   REFUSED(trainer.links = &without_settings, BPFREE_ERR_ARG);
   REFUSED(trainer.n_links = 0, BPFREE_ERR_ARG);
   windows();
+  stale();
+  cycles();
   REFUSED(trainer.clip = -1.0f, BPFREE_ERR_ARG);
   REFUSED(trainer.clip = huge * 2.0f, BPFREE_ERR_ARG);
   REFUSED(trainer.scale = 0.0f, BPFREE_ERR_ARG);

@@ -268,7 +268,7 @@ static void tables_end(void)
   CHECK(isas >= 2 && bpfree_isa_supported(SCALAR) && bpfree_isa_lanes(SCALAR) == 1);
   CHECK(bpfree_isa_lanes(isas) == 0 && !bpfree_isa_supported(isas) && !bpfree_registry_op(isas, 0));
   CHECK(!bpfree_registry_op(SCALAR, 999) && !bpfree_registry_loss(SCALAR, 999));
-  CHECK(!bpfree_registry_estimator(999) && !bpfree_registry_update(999));
+  CHECK(!bpfree_registry_estimator(999) && !bpfree_registry_update(SCALAR, 999));
   CHECK(strcmp(bpfree_registry_name("ops", 0), "linear") == 0);
   CHECK(!bpfree_registry_name("ops", 999) && !bpfree_registry_name("nothing", 0));
 }

@@ -24,13 +24,21 @@ bpfree_loss bpfree_registry_loss(uint32_t isa, uint32_t number);
 bpfree_slope bpfree_registry_slope(uint32_t op);             /* of one lane */
 const bpfree_closed *bpfree_registry_closed(uint32_t loss); /* of one lane */
 const bpfree_estimator *bpfree_registry_estimator(uint32_t number);
-const bpfree_update *bpfree_registry_update(uint32_t number);
+const bpfree_update *bpfree_registry_update(uint32_t isa, uint32_t number);
 bpfree_factor bpfree_registry_schedule(uint32_t number);
 const char *bpfree_registry_name(const char *table, uint32_t number);
 
 /* For bpfree_apply alone: coefficient k is element k of the gradient, however it
  * was computed. n_queries = n_theta, grouping BPFREE_JOINT. */
 const bpfree_estimator *bpfree_given(void);
+
+/* bpfree_apply from another theta and state, which are left alone: context->theta
+ * and context->state are only written. state: a pointer for every vector of a link,
+ * one for its scalars where it has some, one for a window's records. With
+ * bpfree_given everything passes through the cache once. Returns as bpfree_apply;
+ * with BPFREE_ERR_NUMERIC what is in the context means nothing. */
+int bpfree_apply_from(const bpfree_trainer *trainer, bpfree_context *context, const float *theta,
+                      const float *const *state, const float *coefficients);
 
 /* y[p, m, c] += sum_k a[k * k_stride + m * m_stride] x[p, k, c]: the product
  * that kernels are made of (kernel.h), `parts` times. y (parts, rows, columns),

@@ -20,7 +20,8 @@ enum bpfree_domain {
   BPFREE_DOMAIN_SHUFFLE = 4,
   BPFREE_DOMAIN_MASK = 5,
   BPFREE_DOMAIN_POINTS = 6,
-  BPFREE_DOMAIN_GAUSSIAN = 7
+  BPFREE_DOMAIN_GAUSSIAN = 7,
+  BPFREE_DOMAIN_SPACE = 8
 };
 
 /* out[0..1] = Threefry2x32-20(key, counter). */

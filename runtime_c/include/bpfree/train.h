@@ -99,6 +99,9 @@ typedef struct bpfree_update {
   uint32_t n_scalars; /* of state; start at 1 */
   /* Of a first link only, whose gradient is not that of this step alone. NULL in all others. */
   const struct bpfree_window *window;
+  /* 1, of a first link only: the gradient goes into its first vector, where elements
+   * that are not probed stay as they are; `transform` makes g of it. */
+  uint32_t merges;
 } bpfree_update;
 
 /* A link that rebuilds gradients of earlier steps from their records. */
@@ -160,6 +163,8 @@ typedef struct bpfree_estimator {
   uint32_t (*work)(const struct bpfree_trainer *trainer);
   uint32_t weights_fill_work; /* 1: `weights` makes as many floats as `work` says, or words; 0: n_queries of them */
   uint32_t averages; /* 1: g is the mean over a group's n_queries directions, 0: their sum */
+  uint32_t coordinates; /* 1: directions are coordinates; where the first link merges, `gradient` leaves elements of g
+                         * that are not probed as they are */
 } bpfree_estimator;
 
 /* What coordinate-wise estimation probes of one slice. */
@@ -192,6 +197,8 @@ typedef struct bpfree_trainer {
   const bpfree_layers *layers; /* NULL for estimators that look at losses only, and where only bpfree_apply is used */
   const bpfree_mask *masks; /* (n_slices) for CGE, counts add up to n_queries; NULL: it draws from all of theta */
   uint32_t mask_refresh;    /* steps that CGE probes the same elements for; 0 is as 1 */
+  uint32_t cycle;           /* not 0: steps (times mask_refresh) in which CGE probes all elements, block after block,
+                             * n_queries = ceil(n_theta / cycle) or one less; masks are NULL then */
 } bpfree_trainer;
 
 /* A run in RAM; every pointer is the caller's. */

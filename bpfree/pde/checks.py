@@ -1,0 +1,110 @@
+# SPDX-License-Identifier: MIT
+"""Is a problem well posed, as far as a few points can tell? Asked before it is solved."""
+
+from __future__ import annotations
+
+import warnings
+from itertools import combinations
+
+import numpy as np
+
+from bpfree.pde.domain import RESERVED
+from bpfree.pde.fields import Coordinates
+from bpfree.pde.known import known
+from bpfree.pde.samplers import faces, interior
+
+N, TOLERANCE = 16, 1e-6
+"""Points of a check, and how far values may differ, relative to the larger of 1 and their size."""
+
+
+def check_problem(problem) -> None:
+    """Raise ValueError where names, fields or conditions cannot be meant; warn where conditions meet and disagree."""
+    _check_names(problem)
+    c = Coordinates(problem.domain, interior(problem.domain, N), fields=problem.fields)
+    for name, given in problem.fields.items():
+        _finite(f"field {name}", np.asarray(known(f"field {name}", given, c), float))
+    for one in problem.conditions:
+        one.check(problem)
+    if any(one.hard for one in problem.conditions) and "ansatz" in _own(problem):
+        raise ValueError("ansatz: expected either one of your own or hard conditions, got both")
+    valued = [one for one in problem.conditions if one.coefficients() is not None]
+    for one in valued:
+        for side in one.sides:
+            _values(problem, one, faces(problem.domain, one.coordinate, (side,), N))
+    for first, second in combinations(valued, 2):
+        if first.index(problem) == second.index(problem):
+            _compare(problem, first, second)
+    problem.ansatz  # noqa: B018 - raises where hard conditions have none
+
+
+def _own(problem):
+    """Names that the problem's classes define beside the base."""
+    found = set(vars(problem))
+    for owner in type(problem).__mro__:
+        if owner.__name__ == "Problem" and owner.__module__ == "bpfree.pde.problem":
+            return found
+        found |= set(vars(owner))
+    return found
+
+
+def _check_names(problem):
+    if problem.domain is None:
+        raise ValueError(f"{problem.name}.domain: expected a Box, such as Box(x=(0, 1)), got None")
+    for name in problem.fields:
+        if name in problem.domain.names or name in RESERVED or name.startswith("_"):
+            raise ValueError(f"fields: expected names that are no coordinate and not reserved, got {name!r}")
+    if len(set(problem.outputs)) != len(problem.outputs) or not problem.outputs:
+        raise ValueError(f"outputs: expected different names, at least one, got {problem.outputs!r}")
+
+
+def _finite(name, values):
+    if not np.isfinite(values).all():
+        raise ValueError(f"{name}: expected finite numbers, got {values[~np.isfinite(values)].flat[0]}")
+    return values
+
+
+def _values(problem, one, points):
+    """The value that a condition wants at points (n, dim), (n,)."""
+    c = Coordinates(problem.domain, points, fields=problem.fields)
+    values = np.asarray(known(one.name, one.coefficients()[2], c), float)
+    if values.shape not in ((), (len(points),)):
+        expected = f"one number a point, ({len(points)},) at {len(points)} points"
+        raise ValueError(f"{one.name}: expected {expected}, got shape {values.shape}")
+    return _finite(one.name, np.broadcast_to(values, (len(points),)))
+
+
+def _compare(problem, first, second):
+    """One face must not have two values; at an edge where two faces meet they should agree."""
+    parallel, same = _parallel(first, second), first.coordinate == second.coordinate
+    sides = [(a, b) for a in first.sides for b in second.sides if not same or a == b]
+    for a, b in sides if parallel else []:
+        points = faces(problem.domain, first.coordinate, (a,), N)
+        if not same:
+            end = getattr(problem.domain.coordinates[second.coordinate], b)
+            points[:, problem.domain.columns(second.coordinate)[0]] = end
+        left = _values(problem, first, points) / _size(first)
+        right = _values(problem, second, points) / _size(second)
+        wrong = np.abs(left - right) > TOLERANCE * np.maximum(1.0, np.maximum(np.abs(left), np.abs(right)))
+        if not wrong.any():
+            continue
+        at = wrong.argmax()
+        where = ", ".join(
+            f"{one.coordinate} = {points[at, problem.domain.columns(one.coordinate)[0]]:g}"
+            for one in ((first,) if same else (first, second))
+        )
+        text = f"{first.name}, {second.name}: expected one value where both hold, got {left[at]:g} and {right[at]:g}"
+        if same:
+            raise ValueError(f"{text} at {where}")
+        warnings.warn(f"{text} at {where}: no smooth solution has both", stacklevel=4)
+
+
+def _parallel(first, second):
+    """Do both say something of the same a u + b du/dn? Across an edge only values can be compared."""
+    (a, b, _), (c, d, _) = first.coefficients(), second.coefficients()
+    return b == d == 0 if first.coordinate != second.coordinate else a * d == b * c
+
+
+def _size(one):
+    """What divides the value, so that equations that are multiples of each other have one."""
+    a, b, _ = one.coefficients()
+    return a or b

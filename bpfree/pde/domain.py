@@ -1,0 +1,116 @@
+# SPDX-License-Identifier: MIT
+"""Where a PDE is to hold: named coordinates, each an interval, a cube or all of space."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from bpfree.errors import check_count, check_finite, check_positive
+
+RESERVED = ("d", "domain", "grad", "grad_square", "laplacian", "value")
+"""Names that mean something else in formulas: u.value is no coordinate."""
+
+SLACK = 1e-6
+"""Of a coordinate's length: points may lie outside by so much, which float32 rounds them to."""
+
+
+@dataclass(frozen=True)
+class Cube:
+    """A coordinate of `dim` dimensions, each in [low, high]."""
+
+    low: float
+    high: float
+    dim: int = 1
+
+    def __post_init__(self):
+        low, high = check_finite("low", self.low), check_finite("high", self.high)
+        if not low < high:
+            raise ValueError(f"coordinate: expected low < high, got {self.low!r} and {self.high!r}")
+        check_count("dimensions", self.dim)
+
+
+@dataclass(frozen=True)
+class Normal:
+    """A coordinate of `dim` dimensions that may be anywhere; points are drawn from N(0, scale^2)."""
+
+    dim: int = 1
+    scale: float = 1.0
+
+    def __post_init__(self):
+        check_count("dimensions", self.dim)
+        check_positive("scale", self.scale)
+
+
+class Box:
+    """Named coordinates: (low, high), (low, high, dimensions) or :class:`Normal`; in the order given they are columns.
+
+    t is time where a condition needs one, such as Initial. Names are those of formulas, u.x and u.xt: what would
+    have two meanings there is refused.
+
+    >>> box = Box(x=(0, 1, 20), t=(0, 0.5))
+    >>> box.dim, box.names, box.columns("t")
+    (21, ('x', 't'), (20,))
+    """
+
+    def __init__(self, **coordinates):
+        if not coordinates:
+            raise TypeError("Box: expected at least one coordinate, such as x=(0, 1), got none")
+        _check_names(coordinates)
+        self.coordinates = {name: _coordinate(name, given) for name, given in coordinates.items()}
+        self.names = tuple(self.coordinates)
+        ends = np.cumsum([one.dim for one in self.coordinates.values()]).tolist()
+        self._columns = {
+            name: tuple(range(end - one.dim, end)) for (name, one), end in zip(self.coordinates.items(), ends)
+        }
+        self.dim = ends[-1]
+
+    def columns(self, name: str) -> tuple[int, ...]:
+        """Columns of the points (n, dim) that are this coordinate."""
+        if name not in self._columns:
+            raise ValueError(f"coordinate: expected one of {', '.join(self.names)}, got {name!r}")
+        return self._columns[name]
+
+    def check(self, points, name: str = "points") -> np.ndarray:
+        """Points (n, dim) that are finite and in the domain, as an array; or raise naming the first that is not."""
+        points = np.asarray(points)
+        if points.ndim != 2 or points.shape[1] != self.dim or not len(points):
+            raise ValueError(f"{name}: expected (n, {self.dim}), got {points.shape}")
+        bad = ~np.isfinite(points).all(axis=1)
+        if bad.any():
+            raise ValueError(f"{name}: expected finite numbers, got {points[bad][0].tolist()} at {bad.argmax()}")
+        for coordinate, one in self.coordinates.items():
+            if isinstance(one, Cube):
+                own, slack = points[:, self._columns[coordinate]], SLACK * (one.high - one.low)
+                outside = ((own < one.low - slack) | (own > one.high + slack)).any(axis=1)
+                if outside.any():
+                    expected = f"{coordinate} in [{one.low:g}, {one.high:g}]"
+                    raise ValueError(f"{name}: expected {expected}, got {own[outside][0].tolist()}")
+        return points
+
+    def __repr__(self):
+        return f"Box({', '.join(f'{name}={one}' for name, one in self.coordinates.items())})"
+
+
+def _check_names(names):
+    """Formulas read each name, and two of them together, in one way only."""
+    for name in names:
+        if name in RESERVED or name.startswith("_"):
+            expected = f"a name other than {', '.join(RESERVED)}, without _ in front"
+            raise ValueError(f"coordinate: expected {expected}, got {name!r}")
+    meanings = [*names, *(first + second for first in names for second in names)]
+    twice = next((one for one in meanings if meanings.count(one) > 1), None)
+    if twice is not None:
+        raise ValueError(f"coordinates {', '.join(names)}: expected names of one meaning, got two for u.{twice}")
+
+
+def _coordinate(name, given):
+    if isinstance(given, Normal | Cube):
+        return given
+    if not isinstance(given, tuple | list) or len(given) not in (2, 3):
+        raise TypeError(f"{name}: expected (low, high), (low, high, dimensions) or Normal, got {given!r}")
+    low, high = check_finite(name, given[0]), check_finite(name, given[1])
+    if not low < high:
+        raise ValueError(f"{name}: expected low < high, got {given!r}")
+    return Cube(low, high, check_count(f"dimensions of {name}", given[2]) if len(given) == 3 else 1)

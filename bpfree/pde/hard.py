@@ -1,0 +1,117 @@
+# SPDX-License-Identifier: MIT
+"""Hard conditions: an ansatz u = A + B f that fulfils them whatever the network f is.
+
+B is 0 where they hold. A goes coordinate by coordinate: what is still wrong at
+the ends of the next one is added, carried inside in a straight line,
+
+    A <- A + (1 - s) (v_low - A at the low end) + s (v_high - A at the high end),  s = (x - low) / (high - low)
+
+which keeps what held before, as values agree where ends meet (transfinite
+interpolation: Gordon, SIAM J. Numer. Anal. 1971; as a PINN ansatz: Lagaris et
+al., IEEE Trans. Neural Networks 1998). A coordinate of several dimensions
+carries its values inside by their own formula.
+"""
+
+from __future__ import annotations
+
+from numbers import Real
+
+from bpfree.pde.conditions import Initial
+from bpfree.pde.known import known
+
+
+def hard_ansatz(problem):
+    """ansatz(f, c) of the problem's hard conditions, or None without any. Raises ValueError where it has none."""
+    hard = [one for one in problem.conditions if one.hard]
+    if not hard:
+        return None
+    per_output = [[one for one in hard if one.index(problem) == k] for k in range(len(problem.outputs))]
+    shapes = [_Shape(problem.domain, own) for own in per_output]
+
+    def ansatz(f, c):
+        if len(shapes) == 1:
+            return shapes[0](f, c)
+        return tuple(shape(getattr(f, name), c) for shape, name in zip(shapes, problem.outputs, strict=True))
+
+    return ansatz
+
+
+def _refuse(why):
+    raise ValueError(f"hard conditions: expected {why}; write `ansatz` by hand, or make one soft")
+
+
+class _Shape:
+    """A + B f of one output."""
+
+    def __init__(self, domain, conditions):
+        self.domain = domain
+        self.ends = {}  # {coordinate: {"low": condition, "high": condition}}
+        for one in conditions:
+            for side in one.sides:
+                self.ends.setdefault(one.coordinate, {})[side] = one
+        wide = [name for name in self.ends if self._is_wide(name)]
+        if len(wide) > 1:
+            _refuse(f"at most one coordinate of several dimensions, got {', '.join(wide)}")
+        for name in wide:
+            if len({id(one) for one in self.ends[name].values()}) > 1:
+                _refuse(f"one condition for all ends of {name}, got two")
+        self.order = [*wide, *(name for name in self.ends if name not in wide)]
+        self.start = self._start(conditions)
+
+    def _start(self, conditions):
+        """The initial condition that gives a velocity too, if there is one."""
+        for one in conditions:
+            if isinstance(one, Initial) and one.velocity is not None:
+                others = [other for other in conditions if other is not one]
+                if "high" in self.ends["t"] or not all(isinstance(other.value, Real) for other in others):
+                    _refuse("only numbers as other values beside a velocity, and no end of t")
+                return one
+        return None
+
+    def _is_wide(self, name):
+        return len(self.domain.columns(name)) > 1
+
+    def __call__(self, f, c):
+        return self._values(c, self.order) + self._distance(c) * f if self.order else f
+
+    def _values(self, c, names):
+        """A after these coordinates."""
+        if not names:
+            return 0.0
+        *before, name = names
+        a, ends = self._values(c, before), self.ends[name]
+        if self._is_wide(name):
+            (one,) = {id(one): one for one in ends.values()}.values()
+            return a + known(one.name, one.value, c)
+        for side, one in ends.items():
+            at = c._at(**{name: getattr(self.domain.coordinates[name], side)})
+            wrong = known(one.name, one.value, at) - self._values(at, before)
+            share = 1.0
+            if len(ends) == 2:
+                share = self._share(c, name) if side == "high" else 1.0 - self._share(c, name)
+            a = a + share * wrong
+        if name == "t" and self.start is not None:
+            start = self.domain.coordinates["t"].low
+            a = a + (c.t - start) * known("velocity", self.start.velocity, c._at(t=start))
+        return a
+
+    def _share(self, c, name):
+        """s, 0 at the low and 1 at the high end."""
+        one = self.domain.coordinates[name]
+        return (getattr(c, name) - one.low) * (1.0 / (one.high - one.low))
+
+    def _distance(self, c):
+        """B: the product of s at low ends, 1 - s at high ones, 4 s (1 - s) where both are held; s^2 with a velocity."""
+        b = 1.0
+        for name, ends in self.ends.items():
+            s = self._share(c, name)
+            for one in [s[k] for k in range(len(s))] if self._is_wide(name) else [s]:
+                if "low" in ends:
+                    b = b * one
+                if "high" in ends:
+                    b = b * (1.0 - one)
+                if len(ends) == 2:
+                    b = b * 4.0
+                if name == "t" and self.start is not None:
+                    b = b * one
+        return b

@@ -1,0 +1,68 @@
+# SPDX-License-Identifier: MIT
+"""A network as a PDE sees it: a function of points, whose jets a plan gets by forward passes."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from bpfree.engines import ReferenceEngine
+from bpfree.ops import OPS
+from bpfree.ops.taylor import through
+from bpfree.pde.rules.table import Plan
+
+COLUMNS = 1 << 13
+"""Columns (points times passes) that go through the network at once, or those of one point: bounds memory."""
+
+
+class Network:
+    """u(x; theta): points (n, dim) to outputs (m, n), in an engine's precision; default: the reference in float64."""
+
+    def __init__(self, graph, frozen, engine=None):
+        self.graph, self.frozen = graph, frozen
+        self.engine = ReferenceEngine(dtype=np.float64) if engine is None else engine
+        self.dtype = self.engine.dtype
+
+    @property
+    def outputs(self) -> int:
+        """m."""
+        return self.graph.output.size
+
+    def values(self, theta, points) -> np.ndarray:
+        """u at points (n, dim), (m, n)."""
+        return self.engine.predict(self.graph, theta, self.frozen, points).T
+
+    def jets(self, theta, points, plan: Plan):
+        """Value (m, n) and streams (m, count - 1, n) at points (n, dim)."""
+        parts = np.array_split(points, min(len(points), -(-len(points) * plan.passes // COLUMNS)) or 1)
+        jets = self._streams if plan.offsets is None else self._shifted
+        values, rests = zip(*(jets(theta, part, plan) for part in parts))
+        return np.concatenate(values, axis=-1), np.concatenate(rests, axis=-1)
+
+    def _shifted(self, theta, points, plan):
+        """Weighted sums over passes at shifted points."""
+        shifted = (points[None] + plan.offsets[:, None].astype(self.dtype)).reshape(-1, points.shape[1])
+        u = self.values(theta, shifted).reshape(self.outputs, len(plan.offsets), len(points))
+        streams = np.matmul(plan.weights.astype(self.dtype), u)
+        return streams[:, 0], streams[:, 1:]
+
+    def _streams(self, theta, points, plan):
+        """Streams from node to node; each tensor is let go behind the last node that reads it."""
+        known, nodes = {0: start(points.astype(self.dtype), plan.layout.streams)}, self.graph.nodes
+        theta, frozen = theta.astype(self.dtype, copy=False), self.frozen.astype(self.dtype, copy=False)
+        last = {tensor: k for k, node in enumerate(nodes) for tensor in node.inputs}
+        for k, node in enumerate(nodes):
+            inputs = [known[tensor] for tensor in node.inputs]
+            parameters = self.graph.parameters(node, theta, frozen)
+            arithmetic, streams = self.engine.arithmetic, plan.layout.streams
+            known[node.output] = through(OPS[node.op], arithmetic, parameters, inputs, node.attributes, streams)
+            del inputs
+            known = {tensor: jet for tensor, jet in known.items() if last.get(tensor, len(nodes)) > k}
+        return known[nodes[-1].output]
+
+
+def start(points, streams):
+    """The jet of the points themselves: x, d_a x = directions[a], no second derivatives."""
+    value = np.ascontiguousarray(points.T)
+    rest = np.zeros((len(value), streams.count - 1, len(points)), value.dtype)
+    rest[:, : streams.n_first] = streams.directions.T[:, :, None]
+    return value, rest

@@ -1,0 +1,58 @@
+# SPDX-License-Identifier: MIT
+"""Burgers: a wave that steepens until viscosity holds it."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from bpfree.layers import Linear, Tanh
+from bpfree.model import Sequential
+from bpfree.pde.conditions import Dirichlet, Initial
+from bpfree.pde.domain import Box
+from bpfree.pde.problem import Problem
+from bpfree.pde.problems.table import ProblemRow
+from bpfree.registry import host_only
+
+NU = 0.01 / np.pi
+"""Viscosity."""
+NODES = 80
+"""Of the quadrature: 3e-12."""
+
+
+class Burgers(Problem):
+    """u_t + u u_x = 0.01/pi u_xx on [-1, 1] x [0, 1], u(x, 0) = -sin(pi x), u(-1, t) = u(1, t) = 0.
+
+    Conditions are hard: u = -sin(pi x) + t (1 - x^2) f. By Cole and Hopf u is a ratio of Gaussian means,
+
+        u = -E[sin(pi y) F(y)] / E[F(y)],  y = x - sqrt(4 nu t) z,  F(y) = exp(-cos(pi y) / (2 pi nu))
+
+    taken by Gauss-Hermite. The steep part at x = 0, t > 0.4 is 0.01 wide.
+
+    >>> Burgers().reference([[0.5, 0.0], [0.0, 0.7]]).round(12).tolist()
+    [[-1.0], [0.0]]
+    """
+
+    domain = Box(x=(-1, 1), t=(0, 1))
+    conditions = (Dirichlet("x", 0.0, hard=True), Initial(lambda x: -np.sin(np.pi * x), hard=True))
+
+    def residual(self, u, c):
+        """What is to be 0."""
+        return u.t + u * u.x - NU * u.xx
+
+    def exact(self, c):
+        """The ratio; F over its greatest value, so that it does not overflow."""
+        z, weights = np.polynomial.hermite.hermgauss(NODES)
+        width, above, below = np.sqrt(4.0 * NU * c.t), 0.0, 0.0
+        for node, weight in zip(z.tolist(), weights.tolist()):
+            y = np.pi * (c.x - node * width)
+            share = weight * np.exp((np.cos(y) + 1.0) * (-0.5 / (np.pi * NU)))
+            above, below = above + np.sin(y) * share, below + share
+        return -above / below
+
+    def network(self, seed: int = 0):
+        """Three layers of 20 tanh."""
+        hidden = [Linear(20), Tanh()] * 3
+        return Sequential(2, [*hidden, Linear(1)], seed=seed)
+
+
+ROW = ProblemRow(3, "burgers", host_only("residual of a formula in Python"), Burgers, "a steepening wave")

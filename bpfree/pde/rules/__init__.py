@@ -1,0 +1,9 @@
+# SPDX-License-Identifier: MIT
+"""Derivative rules: one file each, joined in one table."""
+
+from __future__ import annotations
+
+from bpfree.pde.rules import differences, random_directions, sparse_grid, stein, taylor
+from bpfree.registry import Table
+
+RULES = Table("rule", [taylor.ROW, differences.ROW, stein.ROW, sparse_grid.ROW, random_directions.ROW])

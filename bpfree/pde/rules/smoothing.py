@@ -1,0 +1,53 @@
+# SPDX-License-Identifier: MIT
+"""Stein's identities: derivatives of a smoothed u from its values, as weights of passes in pairs +-."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from bpfree.pde.rules.table import Plan
+
+SEMANTICS = ("u", "smoothed")
+"""What the value is: u itself, or u smoothed like its derivatives."""
+
+
+def antithetic(layout, z, w, centre: float, sigma: float, of: str):
+    """Offsets (2 M + 1, dim) and weights (count, 2 M + 1) for the pairs +- sigma z[m] of weight w[m], the centre first.
+
+    d_a u      = sum_m w_m (d_a . z_m) [u(x + sigma z_m) - u(x - sigma z_m)] / sigma
+    d_a d_b u  = sum_m w_m ((d_a . z_m) (d_b . z_m) - d_a . d_b) [u(+) + u(-) - 2 u(x)] / sigma^2
+    value      = u(x), or of the smoothed u centre u(x) + sum_m w_m [u(+) + u(-)]
+
+    Values that all are off by the same change no derivative: weights of the centre are minus the sum of the others.
+    """
+    streams, n = layout.streams, layout.streams.n_first
+    along = streams.directions @ z.T  # (G, M)
+    odd, even = np.zeros((2, streams.count, len(z)))
+    if of == "smoothed":
+        even[0] = w
+    odd[1 : 1 + n] = w * along / sigma
+    dots = streams.directions @ streams.directions.T
+    for row, (a, b, c) in enumerate(streams.terms, 1 + n):
+        even[row] = w * (c @ (along[a] * along[b] - dots[a, b][:, None])) / sigma ** 2
+    middle = -2 * even.sum(axis=1)
+    middle[0] = centre if of == "smoothed" else 1.0
+    pairs = np.stack([even + odd, even - odd], axis=-1).reshape(streams.count, -1)
+    offsets = sigma * np.stack([z, -z], axis=1).reshape(-1, layout.dim)
+    return np.concatenate([np.zeros((1, layout.dim)), offsets]), np.concatenate([middle[:, None], pairs], axis=1)
+
+
+def extrapolated(coarse, fine):
+    """(4 fine - coarse) / 3 of offsets and weights, whose error of order 2 is twice as large in coarse: order 4.
+
+    They share the centre.
+    """
+    offsets = np.concatenate([coarse[0], fine[0][1:]])
+    first, second = -coarse[1] / 3, 4 * fine[1] / 3
+    centre = first[:, :1] + second[:, :1]
+    return offsets, np.concatenate([centre, first[:, 1:], second[:, 1:]], axis=1)
+
+
+def plan_of(layout, offsets, weights, rule) -> Plan:
+    """Without the passes that nothing asked for has a weight of."""
+    used = np.any(weights != 0, axis=0)
+    return Plan(layout, offsets[used], weights[:, used], rule)

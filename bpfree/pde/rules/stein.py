@@ -1,0 +1,59 @@
+# SPDX-License-Identifier: MIT
+"""Stein's identities with random shifts."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from bpfree import rng
+from bpfree.directions.gaussian import normal
+from bpfree.errors import check_count, check_positive
+from bpfree.pde.rules.precision import check_step
+from bpfree.pde.rules.smoothing import antithetic, plan_of
+from bpfree.pde.rules.table import Plan, Rule, RuleRow
+from bpfree.registry import host_only
+
+
+@dataclass(frozen=True)
+class Stein(Rule):
+    """Derivatives of u_s(x) = E u(x + sigma z), z ~ N(0, I), by n random pairs: antithetic, centred, 2 n + 1 passes.
+
+    u_k  = 1/n sum_m z_mk [u(x + sigma z_m) - u(x - sigma z_m)] / (2 sigma)
+    u_kk = 1/n sum_m (z_mk^2 - 1) [u(x + sigma z_m) + u(x - sigma z_m) - 2 u(x)] / (2 sigma^2)
+    u_ij = 1/n sum_m z_mi z_mj [u(x + sigma z_m) + u(x - sigma z_m) - 2 u(x)] / (2 sigma^2)
+
+    The value is u(x). The bias is O(sigma^2), but even of a quadratic u the estimates spread: in many dimensions by
+    about |grad u| / sqrt(n), |Lap u| / sqrt(2 n), if mixed |Lap u| / sqrt(4 n), and a Laplacian of D coordinates by
+    sqrt(D / (2 n)) |Lap u|: other rules need fewer passes, this one takes any number. Noise of u is multiplied by
+    about 1 / (sigma sqrt(2 n)) and sqrt(3 / n) / sigma^2, in a Laplacian by sqrt(3 D / n) / sigma^2.
+
+    All points of a step share the shifts: random numbers of (seed, step), in float32 with the same bits everywhere.
+
+    >>> from bpfree.pde import Box
+    >>> from bpfree.pde.wanted import First
+    >>> Stein(n=8).plan([First(0)], Box(x=(0, 1)), "f8", seed=1).passes
+    17
+    """
+
+    n: int = 256
+    sigma: float = 0.1
+
+    bias_order = 2
+    random = True
+
+    def __post_init__(self):
+        check_count("n", self.n)
+        check_positive("sigma", self.sigma)
+
+    def along(self, layout, dtype, seed: int = 0, step: int = 0) -> Plan:
+        """Weights 1 / (2 n) of normal shifts."""
+        if layout.streams.count > 1:
+            check_step("sigma", self.sigma, layout, dtype)
+        z = normal(seed, step, rng.stream(rng.Domain.SPACE), 0, self.n * layout.dim).reshape(self.n, layout.dim)
+        w = np.full(self.n, 0.5 / self.n)
+        return plan_of(layout, *antithetic(layout, z.astype(np.float64), w, 0.0, self.sigma, "u"), self)
+
+
+ROW = RuleRow(2, "stein", host_only("a device has no room for random shifts"), Stein, "random shifts, any number")

@@ -1,0 +1,33 @@
+# SPDX-License-Identifier: MIT
+"""Taylor: u and its derivatives go through the network together, exact to rounding."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from bpfree.pde.rules.table import Plan, Rule, RuleRow
+from bpfree.registry import host_only
+
+
+@dataclass(frozen=True)
+class Taylor(Rule):
+    """Forward Taylor mode, with one stream for a whole Laplacian (Li et al., forward Laplacian, 2024).
+
+    One pass of 1 + G + H streams: the value, G first derivatives, H second ones or sums of them; u, its gradient
+    and its Laplacian in D coordinates are D + 2. A linear layer applies to every stream; an activation phi turns
+    first derivatives d into phi' d and a Laplacian l into phi' l + phi'' sum d^2.
+
+    It looks into the network, so it is no rule for a black box.
+
+    >>> from bpfree.pde.domain import Box
+    >>> from bpfree.pde.wanted import Laplacian
+    >>> Taylor().plan([Laplacian((0, 1))], Box(x=(0, 1), y=(0, 1)), "f8").passes
+    4
+    """
+
+    def along(self, layout, dtype, seed: int = 0, step: int = 0) -> Plan:
+        """The streams themselves."""
+        return Plan(layout, rule=self)
+
+
+ROW = RuleRow(0, "taylor", host_only("to be written"), Taylor, "streams through the network, exact")

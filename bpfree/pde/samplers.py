@@ -1,0 +1,68 @@
+# SPDX-License-Identifier: MIT
+"""Where collocation points lie: pure functions of a seed; another seed resamples."""
+
+from __future__ import annotations
+
+import numpy as np
+from scipy.stats import norm, qmc
+
+from bpfree.errors import check_choice, check_count, check_seed
+from bpfree.pde.domain import Normal
+
+SAMPLERS = ("sobol", "latin_hypercube", "uniform")
+"""How points are spread over the unit cube before they are mapped to the coordinates."""
+
+_CELL = 2.0**-30
+"""Scrambled Sobol numbers are multiples of it."""
+
+
+def unit(n: int, dim: int, sampler: str, seed: int):
+    """n points in (0, 1)^dim; "sobol" and "latin_hypercube" spread them more evenly than "uniform".
+
+    Sobol: the first n of a scrambled sequence, up to 21,201 dimensions.
+    """
+    check_choice("sampler", sampler, SAMPLERS)
+    random = np.random.default_rng(check_seed(seed))
+    if sampler == "uniform":
+        return random.random((check_count("n", n), dim))
+    if sampler == "latin_hypercube":
+        return qmc.LatinHypercube(dim, rng=random).random(check_count("n", n))
+    check_count("n", n, 1, 2**30)
+    check_count("dimensions of sobol", dim, 1, qmc.Sobol.MAXDIM)
+    points = qmc.Sobol(dim, rng=random).random_base2((n - 1).bit_length())
+    return points[:n] + _CELL / 2  # the middle of a cell: never 0, where a normal coordinate would be infinite
+
+
+def interior(domain, n: int, sampler: str = "sobol", seed: int = 0):
+    """n points (n, dim) inside a domain: uniform in cubes, normal where a coordinate is.
+
+    >>> from bpfree.pde.domain import Box
+    >>> interior(Box(x=(0, 2), t=(0, 1)), 4).shape
+    (4, 2)
+    """
+    points = unit(n, domain.dim, sampler, seed)
+    for name, one in domain.coordinates.items():
+        columns = list(domain.columns(name))
+        if isinstance(one, Normal):
+            inside = np.clip(points[:, columns], 2.0**-53, 1 - 2.0**-53)
+            points[:, columns] = one.scale * norm.ppf(inside)
+        else:
+            points[:, columns] = one.low + (one.high - one.low) * points[:, columns]
+    return points
+
+
+def faces(domain, name: str, sides: tuple[str, ...], n: int, sampler: str = "sobol", seed: int = 0):
+    """n points (n, dim) on the faces where a coordinate, one of its dimensions, is at its "low" or "high" end.
+
+    Every face gets as many, in blocks.
+
+    >>> from bpfree.pde.domain import Box
+    >>> faces(Box(x=(0, 2), t=(0, 1)), "x", ("low", "high"), 4)[:, 0].tolist()
+    [0.0, 0.0, 2.0, 2.0]
+    """
+    points, one = interior(domain, n, sampler, seed), domain.coordinates[name]
+    ends = [(column, getattr(one, side)) for column in domain.columns(name) for side in sides]
+    for k, (column, end) in enumerate(ends):
+        block = slice(-(-k * n // len(ends)), -(-(k + 1) * n // len(ends)))
+        points[block, column] = end
+    return points

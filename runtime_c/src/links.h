@@ -1,0 +1,34 @@
+/* SPDX-License-Identifier: MIT */
+/* The links of an update at work, for whoever has a gradient in chunks. */
+#ifndef BPFREE_LINKS_H
+#define BPFREE_LINKS_H
+
+#include "bits.h"
+#include "bpfree/train.h"
+
+#define BPFREE_LINK_VECTORS 2 /* of state a link, at most: Adam's two */
+
+static inline float bpfree_factor_at(const bpfree_schedule *schedule, uint32_t step)
+{
+  return schedule->factor ? schedule->factor(schedule->settings, step) : 1.0f;
+}
+
+/* By their exponents, and without a branch: the compiler makes vectors of it. */
+static inline int bpfree_all_finite(const float *values, uint32_t n)
+{
+  uint32_t others = 0;
+  for (uint32_t k = 0; k < n; k++) others |= (bpfree_bits32(values[k]) & 0x7f800000u) == 0x7f800000u;
+  return others == 0;
+}
+
+/* Floats of state of one link. */
+uint32_t bpfree_link_floats(const bpfree_trainer *t, uint32_t link);
+
+/* Moves the scalars of every link on, once a step. */
+void bpfree_begin_links(const bpfree_trainer *t, bpfree_context *c, const float *coefficients);
+
+/* The chunk g of the gradient, elements [first, first + n) of it, through all links, times factor, and off theta. */
+void bpfree_update_chunk(const bpfree_trainer *t, bpfree_context *c, float factor, float *g, uint32_t first,
+                         uint32_t n);
+
+#endif
