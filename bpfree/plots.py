@@ -6,13 +6,19 @@ from __future__ import annotations
 import numpy as np
 
 
-def _figure(columns: int = 1):
+def make_figure(columns: int = 1, rows: int = 1):
+    """A figure and its axes (rows, columns)."""
     try:
         from matplotlib.figure import Figure
     except ImportError as error:
         raise ImportError('plots need matplotlib: pip install "bpfree[plot]"') from error
-    figure = Figure(figsize=(6.4 * columns, 4.0), layout="constrained")
-    return figure, figure.subplots(1, columns, squeeze=False)[0]
+    figure = Figure(figsize=(6.4 * columns, 4.0 * rows), layout="constrained")
+    return figure, figure.subplots(rows, columns, squeeze=False)
+
+
+def _figure(columns: int = 1):
+    figure, axes = make_figure(columns)
+    return figure, axes[0]
 
 
 def smooth(values, width: int) -> np.ndarray:

@@ -46,6 +46,22 @@ class Streams:
         """All streams, the value among them: 1 + G + H."""
         return 1 + self.n_first + len(self.terms)
 
+    @property
+    def by_coordinates(self) -> bool:
+        """Are the directions the first coordinates, in their order?"""
+        return np.array_equal(self.directions, np.eye(*self.directions.shape))
+
+    def form_rows(self):
+        """Forms as C has them, (terms, first, count): terms [(a, b, c), ...], or None for the sum of d_a d_a over
+        first <= a < first + count, which needs no table."""
+        rows = []
+        for parts in self.terms:
+            terms = list(zip(*(part.tolist() for part in parts), strict=True))
+            first = terms[0][0]
+            plain = terms == [(first + k, first + k, 1.0) for k in range(len(terms))]
+            rows.append((None if plain else terms, first, len(terms)))
+        return rows
+
     @cached_property
     def _runs(self):
         """Terms as (slice, slice, weights or 1) where they lie in a row, which is faster than picking them."""
@@ -59,6 +75,24 @@ class Streams:
             one = rest[..., a, :] if np.ndim(c) == 0 else c.astype(rest.dtype)[:, None] * rest[..., a, :]
             found.append(arithmetic.dots(one, other[..., b, :]))
         return np.stack(found, axis=-2) if found else rest[..., :0, :]
+
+    def crossed(self, arithmetic, rest, moved):
+        """How `squares` of u move where its first derivatives do by `moved` (..., G, n): (..., H, n)."""
+        return self.squares(arithmetic, rest, moved) + self.squares(arithmetic, moved, rest)
+
+    def crossed_back(self, weights, rest):
+        """(..., G, n), whose product with `moved` is that of weights (..., H, n) with `crossed`, for every `moved`."""
+        shape = np.broadcast_shapes((*weights.shape[:-2], 1, weights.shape[-1]), rest[..., :1, :].shape)
+        found = np.zeros((*shape[:-2], self.n_first, shape[-1]), rest.dtype)
+        for f, (a, b, c) in enumerate(self._runs):
+            weight = weights[..., f : f + 1, :] * (c[:, None] if np.ndim(c) else c)
+            for one, another in ((a, b), (b, a)):
+                if isinstance(one, slice) or len(set(one.tolist())) == len(one):
+                    found[..., one, :] += weight * rest[..., another, :]
+                else:  # an index twice: += would count it once
+                    for k, (i, j) in enumerate(zip(one, np.arange(self.n_first)[another])):
+                        found[..., i, :] += weight[..., min(k, weight.shape[-2] - 1), :] * rest[..., j, :]
+        return found
 
     def chain(self, arithmetic, rest, slope, curvature=None):
         """The streams (..., G + H, n) of phi(u) from those of u, phi'(u) and phi''(u) (..., n); None: phi'' = 0."""

@@ -121,7 +121,7 @@ def vectors_header() -> str:
             trainers[how] = Trainer(graph, frozen, loss, estimator, update, _BATCH, _SEED)
         first = next(iter(trainers.values()))
         loss = first.loss
-        x = rng.uniform(_SEED, 1000, _SAMPLES * inputs).reshape(_SAMPLES, inputs) - np.float32(0.5)
+        x = golden_inputs(inputs)
         y = rng.uniform(_SEED, 1001, _SAMPLES * graph.output.size).reshape(_SAMPLES, -1)
         batch = make_batch(graph, loss, x, y.argmax(axis=1) if loss.labels else y)
         networks.append(_network_text(name, first, theta, batch))
@@ -211,3 +211,8 @@ def golden_network(name: str):
     """graph, theta and frozen of one of the networks, for other headers of vectors."""
     inputs, layers, frozen_names = next(row[2:5] for row in _NETWORKS if row[0] == name)
     return _network(inputs, layers, frozen_names)
+
+
+def golden_inputs(features: int):
+    """Samples of a network of so many features."""
+    return rng.uniform(_SEED, 1000, _SAMPLES * features).reshape(_SAMPLES, features) - np.float32(0.5)

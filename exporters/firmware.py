@@ -32,7 +32,8 @@ TARGETS = {
 _ON_READ = "#define BPFREE_PROBE_ON_READ {}\n"
 _ROWS = "#define BPFREE_HADAMARD_ROWS {}\n"
 
-_CORE = ("rng.c", "forward.c", "hash.c", "train.c", "vector.c", "kernel_bias.c", "kernel_contract.c")
+_KERNELS = ("kernel_bias.c", "kernel_contract.c", "kernel_jet.c")
+_CORE = ("rng.c", "forward.c", "hash.c", "train.c", "vector.c", *_KERNELS)
 """Runtime sources every model needs; the linker drops what is not called."""
 
 

@@ -13,6 +13,8 @@ from bpfree.generate import generated_files
 from bpfree.losses import LOSSES
 from bpfree.native.arrays import _MEANINGS, check_status
 from bpfree.ops import OPS
+from bpfree.pde.problems import PROBLEMS
+from bpfree.pde.rules import RULES
 from bpfree.updates import UPDATES
 
 RUNTIME = Path(__file__).resolve().parents[1] / "runtime_c"
@@ -32,7 +34,14 @@ STATUS = {
     "ERR_CALLBACK": -11,
 }
 FILES = generated_files()
-TABLES = {"ops": OPS, "losses": LOSSES, "estimators": ESTIMATORS, "updates": UPDATES}
+TABLES = {
+    "ops": OPS,
+    "losses": LOSSES,
+    "estimators": ESTIMATORS,
+    "updates": UPDATES,
+    "rules": RULES,
+    "problems": PROBLEMS,
+}
 
 
 @pytest.mark.parametrize("name", sorted(FILES))
@@ -62,7 +71,12 @@ def test_unknown_registry():
 def test_every_row_has_its_kernels(isa):
     lib, null = native.core().lib, native.core().ffi.NULL
     number = native.isa_names(supported=False).index(isa)
-    kernels = ((OPS, lib.bpfree_registry_op), (LOSSES, lib.bpfree_registry_loss), (UPDATES, lib.bpfree_registry_update))
+    kernels = (
+        (OPS, lib.bpfree_registry_op),
+        (OPS, lib.bpfree_registry_jet),
+        (LOSSES, lib.bpfree_registry_loss),
+        (UPDATES, lib.bpfree_registry_update),
+    )
     for table, get in kernels:
         found = [get(number, row.number) for row in table if isinstance(row.c, str)]
         assert null not in found and len(set(found)) == len(found)
@@ -70,6 +84,7 @@ def test_every_row_has_its_kernels(isa):
         assert get(99, 0) == null
     assert lib.bpfree_isa_lanes(number) >= 1 and lib.bpfree_isa_lanes(99) == 0
     assert lib.bpfree_registry_estimator(99) == null
+    assert lib.bpfree_registry_rule(99) == lib.bpfree_registry_residual(99) == null
 
 
 @pytest.mark.parametrize("name", STATUS)

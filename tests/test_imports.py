@@ -53,7 +53,7 @@ FLOORS = [
     ["datasets"],
     ["exporters"],
     ["vectors"],
-    ["journal_vectors"],
+    ["journal_vectors", "pde_vectors"],
     ["generate"],
     ["emulate"],
     ["bench"],

@@ -17,6 +17,7 @@ from bpfree.errors import NumericError
 from bpfree.estimators.rge import RGE
 from bpfree.losses import LOSSES
 from bpfree.probes import Probe
+from bpfree.streams import Streams
 from bpfree.trainer import Trainer
 from bpfree.updates.sgd import SGD
 
@@ -88,6 +89,7 @@ def test_flush_to_zero_is_refused(control_register, isa, flag):
             graph, theta, NO_CONSTANTS, batch, LOSSES["mse"], [Probe(0, 0, 0, 0.1, 0, 2)]
         ),
         lambda: engine.apply(trainer, theta, [], 0, np.array([[0.5]], np.float32))[0],
+        lambda: engine.jets(graph, theta, NO_CONSTANTS, x, Streams(np.eye(3)))[1],
     )
     expected = [call() for call in calls]
     before = control_register.get()

@@ -12,6 +12,7 @@ _COMMANDS = {
     "demo": "Train digits without back-propagation, then go on on an emulated Cortex-M4F.",
     "train": "Train a network on a data set, and save the model.",
     "evaluate": "Accuracy, loss and confusion of a saved model on a data set.",
+    "solve": "Solve a partial differential equation, print its error beside trivial answers.",
     "info": "What is in a file: layers, parameters, MACs, and the RAM it takes on a device.",
     "replay": "Make a model again from the journal of its run, without data.",
     "export": "Write a model as firmware sources.",

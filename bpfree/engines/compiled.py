@@ -13,6 +13,7 @@ from bpfree.engines.reuse import members
 from bpfree.errors import check_choice
 from bpfree.native import isa_names
 from bpfree.native.model import NativeModel, tile_bytes
+from bpfree.native.pde import NativeJets
 from bpfree.native.trainer import NativeTrainer
 from bpfree.probes import pack
 from bpfree.tables import model_tables
@@ -44,7 +45,7 @@ class CompiledEngine:
         self.blas = check_choice("blas", blas, (True, False))
         self.name = "compiled, blas" if blas else "compiled"
         self.arithmetic = Fast if blas else Native(isa_names(supported=False).index(self.isa))
-        self._models, self._trainers = Recent(), Recent()
+        self._models, self._trainers, self._jets = Recent(), Recent(), Recent()
         self._planner = Planner(cache_bytes)
 
     def __reduce__(self):
@@ -77,6 +78,12 @@ class CompiledEngine:
                 return np.full_like(theta, np.nan), state  # an overflow, which the caller looks for in theta
         native = self._trainers.get(trainer, lambda: self._native_trainer(trainer))
         return native.apply(theta, state, step, coefficients)
+
+    def jets(self, graph, theta, frozen, points, streams):
+        """Value (outputs, n) and streams (outputs, count - 1, n) at points (n, features), in C: Taylor."""
+        model = self.model(graph, frozen)
+        own = self._jets.get(streams, lambda: Recent()).get(model, lambda: NativeJets(model, streams))
+        return own(np.ascontiguousarray(theta, np.float32), np.asarray(points, np.float32))
 
     def model(self, graph, frozen) -> NativeModel:
         """The C tables of a graph, built once, with these constants."""

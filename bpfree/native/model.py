@@ -37,14 +37,14 @@ class NativeModel:
         ffi, lib = core().ffi, core().lib
         names = isa_names()
         self.isa = check_choice("isa", isa if isa is not None else names[-1], names)
-        self.tables, self._number = tables, isa_names(supported=False).index(self.isa)
-        self.lanes = lib.bpfree_isa_lanes(self._number)
+        self.tables, self.isa_number = tables, isa_names(supported=False).index(self.isa)
+        self.lanes = lib.bpfree_isa_lanes(self.isa_number)
         constants = aligned(max(1, tables.n_frozen))
         self.frozen = constants[: tables.n_frozen]
         nodes = ffi.new("bpfree_node[]", len(tables.nodes))
         attributes = [ffi.new("uint32_t[]", list(row.attributes) or [0]) for row in tables.nodes]
         for node, row, words in zip(nodes, tables.nodes, attributes, strict=True):
-            node.kernel, node.attributes = lib.bpfree_registry_op(self._number, row.op), words
+            node.kernel, node.attributes = lib.bpfree_registry_op(self.isa_number, row.op), words
             for slot, tensor in enumerate(row.inputs):
                 node.input[slot] = tensor
             node.output, node.scratch = row.output, row.scratch
@@ -68,11 +68,11 @@ class NativeModel:
 
     def loss(self, number: int):
         """The C function of a loss for this instruction set."""
-        return core().lib.bpfree_registry_loss(self._number, number)
+        return core().lib.bpfree_registry_loss(self.isa_number, number)
 
     def update(self, number: int):
         """The C row of a link of an update for this instruction set."""
-        return core().lib.bpfree_registry_update(self._number, number)
+        return core().lib.bpfree_registry_update(self.isa_number, number)
 
     @property
     def workspace_bytes(self) -> int:

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 from bpfree.pde.conditions import Dirichlet, Initial, Neumann, Periodic, Robin, Terminal
 from bpfree.pde.domain import Box, Cube, Normal
+from bpfree.pde.explain import explain
 from bpfree.pde.fields import Coordinates, Field
 from bpfree.pde.observed import Observed
 from bpfree.pde.problem import Problem, Unknown
@@ -26,5 +27,7 @@ from bpfree.pde.rules.random_directions import RandomDirections
 from bpfree.pde.rules.sparse_grid import SparseGrid
 from bpfree.pde.rules.stein import Stein
 from bpfree.pde.rules.taylor import Taylor
+from bpfree.pde.solution import Solution
+from bpfree.pde.solve import solve
 
 __all__ = [name for name, value in globals().items() if getattr(value, "__module__", "").startswith("bpfree.pde.")]

@@ -78,9 +78,15 @@ class Field(NDArrayOperatorsMixin):
         return columns[0]
 
 
-def field_of(jet: Jet, layout, domain) -> Field:
-    """A field that reads its derivatives off a jet."""
-    return Field(jet.value, domain, lambda quantity: layout.read(quantity, jet.rest))
+def field_of(jet: Jet, layout, domain, moved=None) -> Field:
+    """A field that reads its derivatives off a jet. moved: {quantity: by how much it is moved; None: the value}."""
+    moved = moved or {}
+
+    def look(quantity):
+        found = layout.read(quantity, jet.rest)
+        return found + moved[quantity] if quantity in moved else found
+
+    return Field(jet.value + moved[None] if None in moved else jet.value, domain, look)
 
 
 class Recorder:

@@ -21,19 +21,28 @@ from bpfree.pde.known import known
 
 
 def hard_ansatz(problem):
-    """ansatz(f, c) of the problem's hard conditions, or None without any. Raises ValueError where it has none."""
+    """The :class:`HardAnsatz` of the problem's hard conditions, or None without any; ValueError if they have none."""
     hard = [one for one in problem.conditions if one.hard]
     if not hard:
         return None
     per_output = [[one for one in hard if one.index(problem) == k] for k in range(len(problem.outputs))]
-    shapes = [_Shape(problem.domain, own) for own in per_output]
+    return HardAnsatz([_Shape(problem.domain, own) for own in per_output], problem.outputs)
 
-    def ansatz(f, c):
-        if len(shapes) == 1:
-            return shapes[0](f, c)
-        return tuple(shape(getattr(f, name), c) for shape, name in zip(shapes, problem.outputs, strict=True))
 
-    return ansatz
+class HardAnsatz:
+    """ansatz(f, c), f the network's one output or a namespace of several; A + B f for each."""
+
+    def __init__(self, shapes, outputs):
+        self.shapes, self.outputs = shapes, outputs
+
+    def __call__(self, f, c):
+        if len(self.shapes) == 1:
+            return self.shapes[0](f, c)
+        return tuple(shape(getattr(f, name), c) for shape, name in zip(self.shapes, self.outputs, strict=True))
+
+    def affine(self, c):
+        """(A, B) of each output, which do not depend on the network; (0, 1) without conditions."""
+        return [shape.affine(c) for shape in self.shapes]
 
 
 def _refuse(why):
@@ -72,7 +81,12 @@ class _Shape:
         return len(self.domain.columns(name)) > 1
 
     def __call__(self, f, c):
-        return self._values(c, self.order) + self._distance(c) * f if self.order else f
+        a, b = self.affine(c)
+        return a + b * f if self.order else f
+
+    def affine(self, c):
+        """A and B."""
+        return (self._values(c, self.order), self._distance(c)) if self.order else (0.0, 1.0)
 
     def _values(self, c, names):
         """A after these coordinates."""

@@ -29,7 +29,7 @@ class Network:
 
     def values(self, theta, points) -> np.ndarray:
         """u at points (n, dim), (m, n)."""
-        return self.engine.predict(self.graph, theta, self.frozen, points).T
+        return self.engine.predict(self.graph, theta.astype(self.dtype, copy=False), self.frozen, points).T
 
     def jets(self, theta, points, plan: Plan):
         """Value (m, n) and streams (m, count - 1, n) at points (n, dim)."""
@@ -46,18 +46,31 @@ class Network:
         return streams[:, 0], streams[:, 1:]
 
     def _streams(self, theta, points, plan):
-        """Streams from node to node; each tensor is let go behind the last node that reads it."""
-        known, nodes = {0: start(points.astype(self.dtype), plan.layout.streams)}, self.graph.nodes
-        theta, frozen = theta.astype(self.dtype, copy=False), self.frozen.astype(self.dtype, copy=False)
+        """Streams from node to node, by the engine where it knows how."""
+        if hasattr(self.engine, "jets"):
+            return self.engine.jets(self.graph, theta, self.frozen, points, plan.layout.streams)
+        return self.trace(theta, points, plan.layout.streams, keep=False)[self.graph.nodes[-1].output]
+
+    def trace(self, theta, points, streams, keep: bool = True) -> dict:
+        """The jets of every tensor, by its number: (value (features, n), rest (features, count - 1, n)).
+
+        keep: else each is let go behind the last node that reads it.
+        """
+        known, nodes = {0: start(points.astype(self.dtype), streams)}, self.graph.nodes
         last = {tensor: k for k, node in enumerate(nodes) for tensor in node.inputs}
         for k, node in enumerate(nodes):
             inputs = [known[tensor] for tensor in node.inputs]
-            parameters = self.graph.parameters(node, theta, frozen)
-            arithmetic, streams = self.engine.arithmetic, plan.layout.streams
+            parameters, arithmetic = self.parameters(node, theta), self.engine.arithmetic
             known[node.output] = through(OPS[node.op], arithmetic, parameters, inputs, node.attributes, streams)
             del inputs
-            known = {tensor: jet for tensor, jet in known.items() if last.get(tensor, len(nodes)) > k}
-        return known[nodes[-1].output]
+            if not keep:
+                known = {tensor: jet for tensor, jet in known.items() if last.get(tensor, len(nodes)) > k}
+        return known
+
+    def parameters(self, node, theta) -> list:
+        """The node's parameters, in the network's precision."""
+        theta, frozen = theta.astype(self.dtype, copy=False), self.frozen.astype(self.dtype, copy=False)
+        return self.graph.parameters(node, theta, frozen)
 
 
 def start(points, streams):

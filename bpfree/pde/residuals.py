@@ -3,6 +3,8 @@
 
 from __future__ import annotations
 
+import copy
+from contextlib import contextmanager
 from types import SimpleNamespace
 
 import numpy as np
@@ -14,6 +16,10 @@ from bpfree.pde.rules.table import Plan
 
 PROBED = 3
 """Points at which a formula is tried to see which derivatives it asks for."""
+
+
+KNOWN_FLOATS = 1 << 20
+"""Of the coordinates' jets, where the known parts of an ansatz are made of them."""
 
 
 class Part:
@@ -29,6 +35,7 @@ class Part:
         self.partner = None if term.partner is None else term.partner(self.points).astype(dtype)
         self.scale = float(np.sqrt(term.weight / len(points)))
         self.wanted, self.rows = self._record()
+        self._known, self._whole = None, None
 
     @property
     def n(self) -> int:
@@ -59,24 +66,88 @@ class Part:
 
     def values(self, problem, value, rest, plan: Plan):
         """Rows (rows, n) from the network's jets at all points: value (m, n'), rest (m, count - 1, n')."""
-        points, fields = self.all_points(), []
-        jets = [Jet(*pair, plan.layout.streams) for pair in zip(value, rest)]
-        if problem.ansatz is not None:
-            c = Coordinates(problem.domain, points, plan.layout, problem.fields)
-            jets = problem.ansatz(self._bundle(jets), c)
-            jets = jets if isinstance(jets, tuple) else (jets,)
-        sides, cs = [], []
-        for k in range(1 if self.partner is None else 2):
-            own = slice(k * self.n, (k + 1) * self.n)
+        return self.formula_rows(problem, self.fields(problem, value, rest, plan), plan)
+
+    def fields(self, problem, value, rest, plan: Plan) -> list[Jet]:
+        """The jet of every field at all points: of the network's outputs, or of what the ansatz makes of them."""
+        jets, ansatz = [Jet(*pair, plan.layout.streams) for pair in zip(value, rest)], problem.ansatz
+        if ansatz is None:
+            return jets
+        if hasattr(ansatz, "affine"):
+            return [a + b * jet for (a, b), jet in zip(self._affine(ansatz, plan.layout), jets)]
+        c = Coordinates(problem.domain, self.all_points(), plan.layout, problem.fields)
+        jets = ansatz(self._bundle(jets), c)
+        return list(jets) if isinstance(jets, tuple) else [jets]
+
+    def _affine(self, ansatz, layout):
+        """A and B of an ansatz A + B f, jets at all points: made once, a few points at a time, as c.x alone takes
+
+        dimensions times streams floats a point.
+        """
+        if self._known is None or self._known[0] is not layout:
+            if self._whole is not None:
+                part, own = self._whole
+                sides = 1 if self.partner is None else 2
+                index = np.concatenate([np.arange(part.n)[own] + side * part.n for side in range(sides)])
+                pairs = [[_taken(one, index) for one in pair] for pair in part._affine(ansatz, layout)]
+            else:
+                pairs = self._made(ansatz, layout)
+            self._known = layout, pairs
+        return self._known[1]
+
+    def _made(self, ansatz, layout):
+        points, domain = self.all_points(), self.problem.domain
+        pieces = -(-len(points) * domain.dim * layout.streams.count // KNOWN_FLOATS)
+        found = [
+            ansatz.affine(Coordinates(domain, piece, layout, self.problem.fields))
+            for piece in np.array_split(points, min(len(points), pieces))
+        ]
+        return [[_joined([one[k][side] for one in found]) for side in (0, 1)] for k in range(len(found[0]))]
+
+    def formula_rows(self, problem, jets, plan: Plan, moved=None):
+        """Rows (rows, n) from the jet of every field.
+
+        moved: {(field, side, quantity): shift}: as if the field's quantity (None: its value) were greater by this
+        much; side 1 is the partner.
+        """
+        sides, cs, moved = [], [], moved or {}
+        for side in range(1 if self.partner is None else 2):
+            own = slice(side * self.n, (side + 1) * self.n)
             fields = [
-                field_of(Jet(jet.value[own], jet.rest[..., own], jet.streams), plan.layout, problem.domain)
-                for jet in jets
+                field_of(
+                    Jet(jet.value[own], jet.rest[..., own], jet.streams),
+                    plan.layout,
+                    problem.domain,
+                    {key[2]: shift for key, shift in moved.items() if key[:2] == (number, side)},
+                )
+                for number, jet in enumerate(jets)
             ]
             sides.append(self._bundle(fields))
-            cs.append(Coordinates(problem.domain, points[own], fields=problem.fields))
+            cs.append(Coordinates(problem.domain, self.all_points()[own], fields=problem.fields))
         found = self.term.formula(problem, *((sides, cs) if self.term.partner else (sides[0], cs[0])))
         found = found if isinstance(found, tuple) else (found,)
         return np.stack([np.broadcast_to(np.asarray(one), (self.n,)) for one in found])
+
+    def take(self, own: slice) -> Part:
+        """The part at some of its points, weighted as before."""
+        part = copy.copy(self)
+        part.points, part._known, part._whole = self.points[own], None, (self, own)
+        part.partner = None if self.partner is None else self.partner[own]
+        return part
+
+
+def _taken(one, index):
+    """A jet at some of its points; a number is a number."""
+    return Jet(one.value[index], one.rest[..., index], one.streams) if isinstance(one, Jet) else one
+
+
+def _joined(pieces):
+    """Jets of points after points as one."""
+    first = pieces[0]
+    if not isinstance(first, Jet):
+        return first
+    value, rest = (np.concatenate([getattr(one, name) for one in pieces], axis=-1) for name in ("value", "rest"))
+    return Jet(value, rest, first.streams)
 
 
 class Residuals:
@@ -125,7 +196,38 @@ class Residuals:
         """r(theta)."""
         return self.vector(self.rows(self.split(theta)[1], self.jets(theta)))
 
+    @np.errstate(over="ignore", invalid="ignore")  # what is not finite is an answer
+    def terms_of(self, r) -> dict[str, float]:
+        """Mean square of each term, before its weight, from r."""
+        return {part.term.name: float((own**2).sum() / part.term.weight) for part, own in self._split_rows(r)}
+
     def terms(self, theta) -> dict[str, float]:
         """Mean square of each term, before its weight."""
-        rows = self.rows(self.split(theta)[1], self.jets(theta))
-        return {part.term.name: float((one**2).mean()) for part, one in zip(self.parts, rows)}
+        return self.terms_of(self(theta))
+
+    def where_not_finite(self, r) -> str:
+        """The first term with rows that are not finite, how many and where, in words; "" if there is none."""
+        for part, own in self._split_rows(r):
+            bad = np.flatnonzero(~np.isfinite(own).all(axis=0))
+            if bad.size:
+                names = ", ".join(
+                    f"{name}={part.points[bad[0], list(part.problem.domain.columns(name))].round(6).tolist()}"
+                    for name in part.problem.domain.names
+                )
+                return f"term {part.term.name!r} is not finite at {bad.size} of {part.n} points, first {names}"
+        return ""
+
+    def _split_rows(self, r):
+        """(part, its rows (rows, n) of r)."""
+        stops = np.cumsum([part.rows * part.n for part in self.parts])
+        for part, own in zip(self.parts, np.split(r, stops[:-1])):
+            yield part, own.reshape(part.rows, part.n)
+
+    @contextmanager
+    def uncounted(self):
+        """Within it passes are not counted: looks that choose nothing."""
+        before = self.forwards
+        try:
+            yield
+        finally:
+            self.forwards = before

@@ -100,6 +100,14 @@ class Layout:
         own = self._groups.get(quantity.columns)
         return list(own) if own else [self._at[i] for i in quantity.columns]
 
+    def slopes(self, quantity, rest):
+        """How the quantity moves with each stream of rest (count - 1, n): (count - 1, n or 1)."""
+        if not isinstance(quantity, GradSquare):
+            return self.matrix(quantity)[1:, None]
+        rows, found, own = self.rows(quantity), np.zeros_like(rest), self._groups.get(quantity.columns)
+        found[rows] = rest[rows] * (2.0 / len(own) if own else 2.0)
+        return found
+
     def matrix(self, quantity):
         """For linear quantities: its weights (count,) by stream, the value first."""
         if isinstance(quantity, GradSquare):

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* y = a + b, two inputs of one shape; may run in place of the first. No
  * attributes, no parameters. */
-#include "kernel.h"
+#include "jet.h"
 
 void BPFREE_KERNEL(op_add)(const bpfree_pass *pass, const bpfree_node *node)
 {
@@ -11,4 +11,9 @@ void BPFREE_KERNEL(op_add)(const bpfree_pass *pass, const bpfree_node *node)
     float *y = bpfree_result(pass, node, side);
     for (uint32_t i = 0; i < count; i++) y[i] = a[i] + b[i];
   }
+}
+
+void BPFREE_KERNEL(jet_add)(const bpfree_jets *jets, const bpfree_node *node)
+{
+  BPFREE_KERNEL(jet_layer)(jets, node, 0);
 }

@@ -2,6 +2,7 @@
 /* y = x under another shape: nothing to do where the plan put both in one
  * place. No attributes, no parameters. */
 #include "elementwise.h"
+#include "jet.h"
 
 void BPFREE_KERNEL(op_flatten)(const bpfree_pass *pass, const bpfree_node *node)
 {
@@ -14,3 +15,8 @@ void BPFREE_KERNEL(op_flatten)(const bpfree_pass *pass, const bpfree_node *node)
 }
 
 BPFREE_SLOPE(flatten, 1.0f)
+
+void BPFREE_KERNEL(jet_flatten)(const bpfree_jets *jets, const bpfree_node *node)
+{
+  BPFREE_KERNEL(jet_layer)(jets, node, 0);
+}

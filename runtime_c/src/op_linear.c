@@ -5,7 +5,7 @@
  * A probed weight is perturbed as it is read: w + mu u and w - mu u come from
  * one load and one random bit, so a paired evaluation keeps no second copy of
  * theta and touches each weight once. */
-#include "kernel.h"
+#include "jet.h"
 #include "signs.h"
 
 /* One vector of samples on both sides of theta. */
@@ -97,4 +97,9 @@ void BPFREE_KERNEL(op_linear)(const bpfree_pass *pass, const bpfree_node *node)
   for (uint32_t side = 0; side < sides; side++)
     BPFREE_KERNEL(contract)(bpfree_result(pass, node, side), w, 1, inputs, bpfree_input(pass, node, 0, side),
                             outputs, inputs, bpfree_samples(pass));
+}
+
+void BPFREE_KERNEL(jet_linear)(const bpfree_jets *jets, const bpfree_node *node)
+{
+  BPFREE_KERNEL(jet_layer)(jets, node, 1);
 }

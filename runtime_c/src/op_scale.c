@@ -3,6 +3,7 @@
  * bits of offset}. No parameters; may run in place. */
 #include "bits.h"
 #include "elementwise.h"
+#include "jet.h"
 
 void BPFREE_KERNEL(op_scale)(const bpfree_pass *pass, const bpfree_node *node)
 {
@@ -16,3 +17,5 @@ void BPFREE_KERNEL(op_scale)(const bpfree_pass *pass, const bpfree_node *node)
 }
 
 BPFREE_SLOPE(scale, bpfree_float32(node->attributes[0]))
+BPFREE_JET_STRAIGHT(scale, x * bpfree_float32(node->attributes[0]) + bpfree_float32(node->attributes[1]),
+                    bpfree_float32(node->attributes[0]))

@@ -11,7 +11,7 @@
  * smaller and the sums the same. Scratch per sample: two buffers in turn, the
  * padded input, one slice of the result; besides, room for one core, loaded
  * again for every slice, or for all (keep), where that would cost too much. */
-#include "kernel.h"
+#include "jet.h"
 #include "signs.h"
 
 typedef struct train {
@@ -155,4 +155,9 @@ void BPFREE_KERNEL(op_tt_linear)(const bpfree_pass *pass, const bpfree_node *nod
       }
     }
   }
+}
+
+void BPFREE_KERNEL(jet_tt_linear)(const bpfree_jets *jets, const bpfree_node *node)
+{
+  BPFREE_KERNEL(jet_layer)(jets, node, node->attributes[0]);
 }

@@ -23,12 +23,13 @@
 
 #define COUNT(table) ((uint32_t)(sizeof(table) / sizeof((table)[0])))
 #define ROW(isa, lanes) \
-  {#isa, lanes, ops_##isa, losses_##isa, updates_##isa, bpfree_contract_##isa, bpfree_math_##isa}
+  {#isa, lanes, ops_##isa, jets_##isa, losses_##isa, updates_##isa, bpfree_contract_##isa, bpfree_math_##isa}
 
 static const struct isa {
   const char *name;
   uint32_t lanes;
   const bpfree_kernel *ops;
+  const bpfree_jet *jets;
   const bpfree_loss *losses;
   const bpfree_update *const *updates;
   void (*contract)(float *, const float *, uint32_t, uint32_t, const float *, uint32_t, uint32_t, uint32_t);
@@ -102,9 +103,25 @@ static const bpfree_factor schedules[] = {
 #undef BPFREE_SCHEDULE
 };
 
+static const bpfree_rule *const rules[] = {
+#define BPFREE_RULE(number, name) [number] = &bpfree_rule_##name,
+#include "bpfree/rules.gen.def"
+#undef BPFREE_RULE
+};
+static const bpfree_residual residuals[] = {
+#define BPFREE_RESIDUAL(number, name) [number] = bpfree_residual_##name,
+#include "bpfree/problems.gen.def"
+#undef BPFREE_RESIDUAL
+};
+
 bpfree_kernel bpfree_registry_op(uint32_t isa, uint32_t number)
 {
   return isa < COUNT(isas) && number < COUNT(ops_scalar) ? isas[isa].ops[number] : NULL;
+}
+
+bpfree_jet bpfree_registry_jet(uint32_t isa, uint32_t op)
+{
+  return isa < COUNT(isas) && op < COUNT(jets_scalar) ? isas[isa].jets[op] : NULL;
 }
 
 bpfree_loss bpfree_registry_loss(uint32_t isa, uint32_t number)
@@ -129,6 +146,13 @@ const bpfree_update *bpfree_registry_update(uint32_t isa, uint32_t number)
 bpfree_factor bpfree_registry_schedule(uint32_t number)
 {
   return number < COUNT(schedules) ? schedules[number] : NULL;
+}
+
+const bpfree_rule *bpfree_registry_rule(uint32_t number) { return number < COUNT(rules) ? rules[number] : NULL; }
+
+bpfree_residual bpfree_registry_residual(uint32_t number)
+{
+  return number < COUNT(residuals) ? residuals[number] : NULL;
 }
 
 void bpfree_contract_parts(uint32_t isa, float *y, const float *a, uint32_t k_stride, uint32_t m_stride,
@@ -167,6 +191,16 @@ static const char *const schedule_names[] = {
 #include "bpfree/schedules.gen.def"
 #undef BPFREE_SCHEDULE
 };
+static const char *const rule_names[] = {
+#define BPFREE_RULE NAMED
+#include "bpfree/rules.gen.def"
+#undef BPFREE_RULE
+};
+static const char *const problem_names[] = {
+#define BPFREE_RESIDUAL NAMED
+#include "bpfree/problems.gen.def"
+#undef BPFREE_RESIDUAL
+};
 
 const char *bpfree_registry_name(const char *table, uint32_t number)
 {
@@ -178,7 +212,9 @@ const char *bpfree_registry_name(const char *table, uint32_t number)
                 {"losses", loss_names, COUNT(loss_names)},
                 {"estimators", estimator_names, COUNT(estimator_names)},
                 {"updates", update_names, COUNT(update_names)},
-                {"schedules", schedule_names, COUNT(schedule_names)}};
+                {"schedules", schedule_names, COUNT(schedule_names)},
+                {"rules", rule_names, COUNT(rule_names)},
+                {"problems", problem_names, COUNT(problem_names)}};
   for (uint32_t k = 0; k < COUNT(tables); k++)
     if (strcmp(tables[k].name, table) == 0) return number < tables[k].count ? tables[k].rows[number] : NULL;
   return NULL;

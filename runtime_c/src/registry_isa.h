@@ -7,6 +7,9 @@
 #define BPFREE_OP(number, name) void NAME(bpfree_op_, name, BPFREE_ISA)(const bpfree_pass *, const bpfree_node *);
 #include "bpfree/ops.gen.def"
 #undef BPFREE_OP
+#define BPFREE_OP(number, name) void NAME(bpfree_jet_, name, BPFREE_ISA)(const bpfree_jets *, const bpfree_node *);
+#include "bpfree/ops.gen.def"
+#undef BPFREE_OP
 #define BPFREE_LOSS(number, name)                                                                            \
   void NAME(bpfree_loss_, name, BPFREE_ISA)(const float *, uint32_t, const uint32_t *, const float *, uint32_t, \
                                             float *);
@@ -23,6 +26,11 @@ int NAME(bpfree_, math, BPFREE_ISA)(uint32_t, uint32_t, const float *, float *);
 
 static const bpfree_kernel NAME(ops, , BPFREE_ISA)[] = {
 #define BPFREE_OP(number, name) [number] = NAME(bpfree_op_, name, BPFREE_ISA),
+#include "bpfree/ops.gen.def"
+#undef BPFREE_OP
+};
+static const bpfree_jet NAME(jets, , BPFREE_ISA)[] = {
+#define BPFREE_OP(number, name) [number] = NAME(bpfree_jet_, name, BPFREE_ISA),
 #include "bpfree/ops.gen.def"
 #undef BPFREE_OP
 };

@@ -13,7 +13,6 @@ from bpfree.pde.conditions import Dirichlet, Terminal
 from bpfree.pde.domain import Box
 from bpfree.pde.problem import Problem
 from bpfree.pde.problems.table import ProblemRow
-from bpfree.registry import host_only
 
 HIGHEST = 200.0
 """Price of the stock at x = 1; u is the option's price over it."""
@@ -68,4 +67,11 @@ class BlackScholes(Problem):
         return Sequential(2, [Linear(128), Tanh(), middle, Tanh(), Linear(1)], seed=seed)
 
 
-ROW = ProblemRow(0, "black_scholes", host_only("to be written"), BlackScholes, "price of a call option")
+ROW = ProblemRow(
+    number=0,
+    name="black_scholes",
+    c="bpfree_residual_black_scholes",
+    settings=BlackScholes,
+    what="price of a call option",
+    coefficients=lambda problem: (problem.rate, problem.volatility),
+)

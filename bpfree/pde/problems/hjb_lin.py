@@ -10,7 +10,6 @@ from bpfree.pde.conditions import Terminal
 from bpfree.pde.domain import Box
 from bpfree.pde.problem import Problem
 from bpfree.pde.problems.table import ProblemRow, components
-from bpfree.registry import host_only
 
 
 class HJBLIN(Problem):
@@ -47,4 +46,11 @@ class HJBLIN(Problem):
         return Sequential(self.dim + 1, [first, Sin(), second, Sin(), Linear(1)], seed=seed)
 
 
-ROW = ProblemRow(1, "hjb_lin", host_only("to be written"), HJBLIN, "control with a linear value function")
+ROW = ProblemRow(
+    number=1,
+    name="hjb_lin",
+    c="bpfree_residual_hjb_lin",
+    settings=HJBLIN,
+    what="control with a linear value function",
+    coefficients=lambda problem: (1 / problem.dim, -2.0, 1.0),
+)

@@ -16,7 +16,6 @@ from bpfree.pde.domain import Box, Normal
 from bpfree.pde.problem import Problem
 from bpfree.pde.problems.table import ProblemRow, norm_square
 from bpfree.pde.samplers import interior
-from bpfree.registry import host_only
 
 NODES, FEW = (128, 32), 20
 """Of the quadrature, below and from this dimension on: to about 1e-11 at m = 1, 1e-10 at m = 2."""
@@ -88,4 +87,11 @@ class HJBLQG(Problem):
         return Sequential(self.dim + 1, [squares, Linear(8), Tanh(), Linear(8), Tanh(), Linear(1)], seed=seed)
 
 
-ROW = ProblemRow(2, "hjb_lqg", host_only("to be written"), HJBLQG, "control with quadratic costs, any dimension")
+ROW = ProblemRow(
+    number=2,
+    name="hjb_lqg",
+    c="bpfree_residual_hjb_lqg",
+    settings=HJBLQG,
+    what="control with quadratic costs, any dimension",
+    coefficients=lambda problem: (problem.m, 0.0, 1.0),
+)

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -14,6 +15,7 @@ from bpfree.registry import HostOnly
 class ProblemRow:
     """One row: class, C symbol of its residual, and what it is in half a sentence.
 
+    coefficients(problem): those of the C residual, in the order of its struct in bpfree/pde.h; where there is one.
     Arguments of the class have defaults and are attributes of the same name, so settings(**values) makes it again.
     """
 
@@ -22,6 +24,7 @@ class ProblemRow:
     c: str | HostOnly
     settings: type
     what: str
+    coefficients: Callable | None = None
 
 
 def components(x):

@@ -10,7 +10,6 @@ import numpy as np
 from bpfree.errors import check_choice, check_positive
 from bpfree.pde.rules.precision import check_step
 from bpfree.pde.rules.table import Plan, Rule, RuleRow
-from bpfree.registry import host_only
 
 
 @dataclass(frozen=True)
@@ -107,4 +106,4 @@ class _Stencil:
         return Plan(layout, offsets, np.stack(list(self.places.values()), axis=1), rule)
 
 
-ROW = RuleRow(1, "differences", host_only("to be written"), Differences, "central differences of order 2 or 4")
+ROW = RuleRow(1, "differences", "bpfree_rule_differences", Differences, "central differences of order 2 or 4")

@@ -11,7 +11,6 @@ from bpfree.pde.rules.precision import check_step
 from bpfree.pde.rules.smoothing import SEMANTICS, antithetic, extrapolated, plan_of
 from bpfree.pde.rules.table import Plan, Rule, RuleRow
 from bpfree.pde.sparse_grids import count, half_grid
-from bpfree.registry import host_only
 
 MOST = 1 << 17
 """Nodes of a grid, at most: its weights are held for every stream."""
@@ -89,4 +88,4 @@ class SparseGrid(Rule):
             )
 
 
-ROW = RuleRow(3, "sparse_grid", host_only("to be written"), SparseGrid, "shifts and weights of a sparse grid")
+ROW = RuleRow(3, "sparse_grid", "bpfree_rule_sparse_grid", SparseGrid, "shifts and weights of a sparse grid")

@@ -6,7 +6,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from bpfree.pde.rules.table import Plan, Rule, RuleRow
-from bpfree.registry import host_only
 
 
 @dataclass(frozen=True)
@@ -30,4 +29,4 @@ class Taylor(Rule):
         return Plan(layout, rule=self)
 
 
-ROW = RuleRow(0, "taylor", host_only("to be written"), Taylor, "streams through the network, exact")
+ROW = RuleRow(0, "taylor", "bpfree_rule_taylor", Taylor, "streams through the network, exact")

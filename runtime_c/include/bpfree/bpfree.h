@@ -8,5 +8,6 @@
 #include "bpfree/model.h"
 #include "bpfree/train.h"
 #include "bpfree/journal.h"
+#include "bpfree/pde.h"
 
 #endif

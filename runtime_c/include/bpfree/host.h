@@ -4,6 +4,7 @@
 #ifndef BPFREE_HOST_H
 #define BPFREE_HOST_H
 
+#include "bpfree/pde.h"
 #include "bpfree/train.h"
 
 #ifdef __cplusplus
@@ -20,12 +21,15 @@ int bpfree_isa_supported(uint32_t isa);
 
 /* Rows of the tables by number; NULL where there is no such row. */
 bpfree_kernel bpfree_registry_op(uint32_t isa, uint32_t number);
+bpfree_jet bpfree_registry_jet(uint32_t isa, uint32_t op);
 bpfree_loss bpfree_registry_loss(uint32_t isa, uint32_t number);
 bpfree_slope bpfree_registry_slope(uint32_t op);             /* of one lane */
 const bpfree_closed *bpfree_registry_closed(uint32_t loss); /* of one lane */
 const bpfree_estimator *bpfree_registry_estimator(uint32_t number);
 const bpfree_update *bpfree_registry_update(uint32_t isa, uint32_t number);
 bpfree_factor bpfree_registry_schedule(uint32_t number);
+const bpfree_rule *bpfree_registry_rule(uint32_t number);
+bpfree_residual bpfree_registry_residual(uint32_t number);
 const char *bpfree_registry_name(const char *table, uint32_t number);
 
 /* For bpfree_apply alone: coefficient k is element k of the gradient, however it

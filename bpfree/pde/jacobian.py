@@ -1,0 +1,163 @@
+# SPDX-License-Identifier: MIT
+"""The Jacobian of a residual vector by theta, from forward passes only: by probes of theta, or of units."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from bpfree.engines.cost import graph_macs
+from bpfree.errors import check_choice
+from bpfree.pde.structured import Structured, refusal
+
+ROUTES = ("structured", "black_box", "black_box_two_sided")
+"""Where columns come from: units of layers moved; theta moved, d + 1 vectors; or on both sides, 2 d."""
+
+ROWS_FLOATS = 1 << 19
+"""Floats of the Jacobian held at once where only its products are wanted."""
+
+
+class BlackBox:
+    """Blocks from differences of r along coordinates of theta; looks at values of u and at nothing else.
+
+    One-sided J_k = [r(theta + mu e_k) - r(theta)] / mu with mu = sqrt(eps) (1 + |theta_k|), eps of the engine's
+    precision; two-sided [r(theta + mu e_k) - r(theta - mu e_k)] / (2 mu) with mu = eps^(1/3) (1 + |theta_k|).
+    """
+
+    def __init__(self, residuals, two_sided: bool = False):
+        self.residuals, self.two_sided, self.macs = residuals, two_sided, 0
+        self.unit = graph_macs(residuals.network.graph)
+
+    def columns(self):
+        """All of theta, the unknowns last."""
+        return np.arange(self.residuals.n_network + self.residuals.n_unknown)
+
+    def macs_of(self, plan) -> int:
+        """Multiply-accumulates at one point."""
+        d = self.residuals.n_network
+        return self.unit * plan.passes * (2 * d if self.two_sided else d + 1)
+
+    def block(self, theta, part, plan, own: slice):
+        """(r (rows, n), J (rows, n, columns)) at the part's points `own`, weighted."""
+        part, network = part.take(own), self.residuals.network
+        points, n_network = part.all_points(), self.residuals.n_network
+        eps = float(np.finfo(network.dtype).eps)
+
+        def rows(theta, jets=None):
+            parameters, problem = self.residuals.split(theta)
+            value, rest = network.jets(parameters, points, plan) if jets is None else jets
+            return part.values(problem, value, rest, plan) * part.scale
+
+        jets = network.jets(theta[:n_network], points, plan)  # the unknowns' columns take no pass
+        base = rows(theta, jets)
+        found = np.empty((*base.shape, theta.size))
+        for k in range(theta.size):
+            mu, there, back = (eps ** (1 / 3) if self.two_sided else eps**0.5), theta.copy(), theta.copy()
+            there[k] += mu * (1 + abs(theta[k]))
+            back[k] -= (theta[k] + mu * (1 + abs(theta[k])) - theta[k]) * self.two_sided
+            if k < n_network:  # as far as the precision of the network lets them move
+                there[k], back[k] = network.dtype.type(there[k]), network.dtype.type(back[k])
+            own_jets = None if k < n_network else jets
+            other = rows(back, own_jets) if self.two_sided else base
+            found[..., k] = (rows(there, own_jets) - other) / (there[k] - back[k])
+        self.macs += (self.macs_of(plan) + self.unit * plan.passes * self.two_sided) * len(points)
+        return base, found
+
+
+class Jacobian:
+    """r and J = dr / dtheta at one theta after the other: whole, or as products, a few points at a time.
+
+    route: one of ROUTES; default: "structured" where the network allows it and it takes fewer multiply-accumulates,
+    else "black_box". head_only: only columns of the last trained layer. `forwards` of residuals counts what is spent.
+
+    >>> import bpfree as bf, numpy as np
+    >>> from bpfree.pde.network import Network
+    >>> from bpfree.pde.residuals import Residuals
+    >>> class Growth(bf.pde.Problem):
+    ...     domain = bf.pde.Box(t=(0, 1))
+    ...     def residual(self, u, c):
+    ...         return u.t - u
+    >>> model = bf.Sequential(1, [bf.Linear(3), bf.Tanh(), bf.Linear(1)])
+    >>> r = Residuals(Growth(), Network(model.graph, model.frozen), bf.pde.Taylor(), {"residual": np.ones((5, 1))})
+    >>> jacobian = Jacobian(r)
+    >>> jacobian.route, [a.shape for a in jacobian.dense(model.theta.astype(float))]
+    ('structured', [(5,), (5, 10)])
+    """
+
+    def __init__(self, residuals, route: str | None = None, head_only: bool = False):
+        self.residuals = residuals
+        reason = refusal(residuals.network)
+        if head_only and reason:
+            raise ValueError(f"engine: expected one that lets columns of the last layer alone be found: {reason}")
+        if route is None:
+            route = "black_box" if reason else self._cheaper(residuals)
+        check_choice("route", route, ROUTES)
+        if route == "structured" and reason:
+            raise ValueError(f"route: expected black_box, as {reason}")
+        self.route = "structured" if head_only else route
+        self.source = _source(residuals, self.route, head_only)
+        self.columns = self.source.columns()
+
+    @staticmethod
+    def _cheaper(residuals) -> str:
+        costs = {route: _cost(residuals, _source(residuals, route)) for route in ROUTES[:2]}
+        return min(costs, key=costs.get)
+
+    @property
+    def passes(self) -> int:
+        """Passes of one sample that one Jacobian takes, rounded up: all multiply-accumulates, in passes."""
+        return -(-_cost(self.residuals, self.source) // graph_macs(self.residuals.network.graph))
+
+    def blocks(self, theta, floats: int = ROWS_FLOATS):
+        """(rows of r, r there, J there (rows, columns)), one after the other, so many floats at a time."""
+        residuals, start = self.residuals, 0
+        unit, before = graph_macs(residuals.network.graph), self.source.macs
+        for part, plan in zip(residuals.parts, residuals.plans):
+            few = max(1, floats // (part.rows * max(self.columns.size, self._widest(plan))))
+            for first in range(0, part.n, few):
+                own = slice(first, min(first + few, part.n))
+                r, block = self.source.block(theta, part, plan, own)
+                for e in range(part.rows):
+                    rows = slice(start + e * part.n + own.start, start + e * part.n + own.stop)
+                    yield rows, r[e], block[e]
+            start += part.rows * part.n
+        residuals.forwards += -(-(self.source.macs - before) // unit)
+
+    def _widest(self, plan) -> int:
+        """Floats a point that the layers' activations take."""
+        return plan.passes * max(tensor.size for tensor in self.residuals.network.graph.tensors)
+
+    def dense(self, theta):
+        """r (N,) and J (N, columns)."""
+        r, whole = np.empty(self.residuals.size), np.empty((self.residuals.size, self.columns.size))
+        for rows, values, block in self.blocks(theta):
+            r[rows], whole[rows] = values, block
+        return r, whole
+
+    def normal(self, theta):
+        """r (N,), J^T r and J^T J, without ever holding J."""
+        d = self.columns.size
+        r, gradient, gram = np.empty(self.residuals.size), np.zeros(d), np.zeros((d, d))
+        for rows, values, block in self.blocks(theta):
+            r[rows] = values
+            gradient += block.T @ values
+            gram += block.T @ block
+        return r, gradient, gram
+
+    def gradient(self, theta):
+        """r (N,) and J^T r, half the gradient of r . r, without ever holding J."""
+        r, gradient = np.empty(self.residuals.size), np.zeros(self.columns.size)
+        for rows, values, block in self.blocks(theta):
+            r[rows] = values
+            gradient += block.T @ values
+        return r, gradient
+
+
+def _source(residuals, route: str, head_only: bool = False):
+    if route == "structured":
+        return Structured(residuals, head_only)
+    return BlackBox(residuals, route == "black_box_two_sided")
+
+
+def _cost(residuals, source) -> int:
+    """Multiply-accumulates of one Jacobian."""
+    return sum(source.macs_of(plan) * len(part.all_points()) for part, plan in zip(residuals.parts, residuals.plans))

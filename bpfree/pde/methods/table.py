@@ -1,0 +1,77 @@
+# SPDX-License-Identifier: MIT
+"""What a method is: settings, the walk that they make from a first theta, and a row of the table."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from bpfree.registry import HostOnly
+
+
+@dataclass
+class Moved:
+    """One step done: theta after it, the loss there (or, for estimators of it, near there), and r if it is known.
+
+    note: a few words on how, for the progress bar. code, advice: why the run ends here, None where it goes on.
+    """
+
+    theta: np.ndarray
+    loss: float
+    r: np.ndarray | None = None
+    note: str = ""
+    code: str | None = None
+    advice: str = ""
+
+
+class Walk:
+    """The state of a method between steps. objective: :class:`bpfree.pde.objective.Objective`."""
+
+    def __init__(self, settings, objective):
+        self.settings, self.objective = settings, objective
+
+    def step(self, theta, step: int) -> Moved:
+        """One step from theta."""
+        raise NotImplementedError
+
+    def cost(self, step: int) -> int:
+        """Forwards that the step is likely to take."""
+        raise NotImplementedError
+
+
+class Method:
+    """How theta moves. Subclasses are frozen dataclasses of their settings; they have `walk`, a Walk's class.
+
+    steps: of a run that no other budget is given for. look_every: steps between looks at the error.
+    """
+
+    walk: type
+    steps = 200
+    look_every = 5
+    tier = "layer-access"
+
+    def start(self, objective) -> Walk:
+        """A walk on this objective."""
+        return self.walk(self, objective)
+
+
+@dataclass(frozen=True)
+class MethodRow:
+    """One row: settings class, C symbol, tier, and what it is in half a sentence.
+
+    tier: of its Jacobian where the network can be looked into; "black-box" works with values of u alone.
+    """
+
+    number: int
+    name: str
+    c: str | HostOnly
+    settings: type
+    tier: str
+    what: str
+
+
+def lost(r, theta, step: int, what: str) -> Moved:
+    """A step that meets numbers that are not finite: nothing has moved."""
+    advice = f"step {step}: {what} is not finite; nothing was moved: try more damping, a smaller lr, or other points"
+    return Moved(theta, float("nan"), r, code="nonfinite_loss", advice=advice)

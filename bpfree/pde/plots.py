@@ -1,0 +1,92 @@
+# SPDX-License-Identifier: MIT
+"""Pictures of a solution, through matplotlib (extra `plot`)."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from bpfree.pde.domain import Normal
+from bpfree.plots import make_figure
+
+FINE = 81
+"""Points along an axis."""
+
+
+def plot_solution(solution, path) -> None:
+    """Save one row of pictures an output - solution, reference, error - and the history.
+
+    Of one dimension curves, of two colours; of more the last two columns vary and the others stay at their middle.
+    """
+    problem, known = solution.asked, solution.asked.reference is not None
+    slices = _slices(problem.domain)
+    panels = 3 if known and len(slices) == 2 else 1
+    figure, axes = make_figure(panels + 1, len(problem.outputs))
+    points, grid = _points(problem.domain, slices)
+    found = solution.predict(points)
+    wanted = problem.reference(points) if known else None
+    for k, (name, row) in enumerate(zip(problem.outputs, axes)):
+        mine, theirs = found[:, k], wanted[:, k] if known else None
+        if len(slices) == 1:
+            _curves(row[0], grid[0], mine, theirs, name, slices[0][0])
+        else:
+            _colours(figure, row, grid, mine, theirs, name, [label for label, _ in slices])
+        row[-1].set_visible(k == 0)
+    _history(axes[0][-1], solution.history)
+    held = "" if problem.domain.dim == len(slices) else ", the other coordinates at their middle"
+    figure.suptitle(f"{problem.name}{held}")
+    figure.savefig(path, dpi=120)
+
+
+def _slices(domain):
+    """(label, column) of the coordinates that vary: the last two, and the first of several components."""
+    found = []
+    for name in domain.names[-2:]:
+        columns = domain.columns(name)
+        found.append((name if len(columns) == 1 else f"{name}[0]", columns[0]))
+    if len(found) == 1 and domain.dim > 1:
+        columns = domain.columns(domain.names[-1])
+        found.append((f"{domain.names[-1]}[1]", columns[1]))
+    return found
+
+
+def _points(domain, slices):
+    """Points (FINE^k, dim) and the grid of each varying coordinate."""
+    middle, grids = np.empty(domain.dim), []
+    for name, one in domain.coordinates.items():
+        low, high = (-2 * one.scale, 2 * one.scale) if isinstance(one, Normal) else (one.low, one.high)
+        columns = list(domain.columns(name))
+        middle[columns] = (low + high) / 2
+        grids += [np.linspace(low, high, FINE) for _, column in slices if column in columns]
+    grid = np.meshgrid(*grids, indexing="ij")
+    points = np.tile(middle, (grid[0].size, 1))
+    for (_, column), values in zip(slices, grid):
+        points[:, column] = values.ravel()
+    return points, grid
+
+
+def _curves(axis, grid, mine, theirs, name, label):
+    if theirs is not None:
+        axis.plot(grid, theirs, color="black", linestyle=":", label="reference")
+    axis.plot(grid, mine, color="tab:blue", label="solution")
+    axis.set(xlabel=label, ylabel=name)
+    axis.legend()
+
+
+def _colours(figure, row, grid, mine, theirs, name, labels):
+    pictures = [(mine, name, "viridis")]
+    if theirs is not None:
+        pictures += [(theirs, f"{name}, reference", "viridis"), (mine - theirs, f"{name}, error", "coolwarm")]
+    for axis, (values, title, colours) in zip(row, pictures):
+        shade = axis.pcolormesh(*grid, values.reshape(grid[0].shape), cmap=colours, shading="auto")
+        figure.colorbar(shade, ax=axis)
+        axis.set(title=title, xlabel=labels[0], ylabel=labels[1])
+
+
+def _history(axis, history):
+    looks = history.looks
+    forwards = [max(1, look.forwards) for look in looks]
+    axis.loglog(forwards, [look.loss for look in looks], color="tab:blue", label="loss")
+    if not all(np.isnan(look.error) for look in looks):
+        axis.loglog(forwards, [look.error for look in looks], color="tab:red", label="relative L2 error")
+    axis.set(xlabel="forwards (passes of one sample)", title="history")
+    axis.legend()

@@ -1,0 +1,87 @@
+# SPDX-License-Identifier: MIT
+"""How the rows of a formula move with the jets of the network's outputs: differences of closed formulas, no passes."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from bpfree.pde.jet import Jet
+from bpfree.pde.tangents import Tangent
+
+STEP = 2.0**-9
+"""Of a difference of fourth order, times 1 + |value|: a cubic's is exact, rounding is 1e-13."""
+
+
+def difference(function, step):
+    """df / dx at 0 of a function of a shift, by four values; step broadcasts against what it gives."""
+    near, far = (function(k * step) - function(-k * step) for k in (1, 2))
+    return (8 * near - far) / (12 * step)
+
+
+def output_weights(part, problem, value, rest, plan):
+    """dr/d stream of the network's outputs: (rows, outputs, count, n'), not weighted.
+
+    value (m, n'), rest (m, count - 1, n'): the network's jets at the part's points, partners included.
+    """
+    fields = part.fields(problem, value, rest, plan)
+    weights = [_field_weights(part, problem, fields, k, plan) for k in range(len(fields))]
+    if problem.ansatz is None:
+        return np.stack(weights, axis=1)
+    streams, found = plan.layout.streams, 0.0
+    steps = STEP * (1 + np.abs(value))
+    tangents = []
+    for own in range(len(value)):
+
+        def moved(shift, own=own):
+            there = value.copy()
+            there[own] += shift
+            jets = part.fields(problem, there, rest, plan)
+            return np.stack([np.concatenate([jet.value[None], jet.rest]) for jet in jets])
+
+        tangents.append(difference(moved, steps[own]))
+    for k, weight in enumerate(weights):  # of field k, by the outputs it is made of
+        whole = np.stack([tangent[k] for tangent in tangents])
+        split = 1 + streams.n_first
+        tangent = Tangent(whole[:, 0], whole[:, 1:split], whole[:, split:])
+        found = found + tangent.back(weight[:, None], streams)
+    return found
+
+
+def _field_weights(part, problem, fields, own, plan):
+    """dr/d stream of one field, (rows, count, n'), by what the formula reads of it."""
+    streams, jet = plan.layout.streams, fields[own]
+    found = np.zeros((part.rows, streams.count, jet.value.shape[-1]))
+    for side in range(1 if part.partner is None else 2):
+        columns = slice(side * part.n, (side + 1) * part.n)
+        rest = jet.rest[:, columns]
+        for quantity in (None, *part.wanted):
+            read = jet.value[columns] if quantity is None else plan.layout.read(quantity, rest)
+
+            def moved(shift, quantity=quantity, side=side):
+                return part.formula_rows(problem, fields, plan, {(own, side, quantity): shift})
+
+            slope = difference(moved, STEP * (1 + np.abs(read)))
+            if quantity is None:
+                found[:, 0, columns] += slope
+            else:
+                found[:, 1:, columns] += slope[:, None] * plan.layout.slopes(quantity, rest)
+    return found
+
+
+def unknown_columns(residuals, part, theta, value, rest, plan):
+    """dr/d unknown coefficient: (unknowns, rows, n)."""
+    unknowns, found = theta[residuals.n_network :], []
+    for k in range(len(unknowns)):
+
+        def moved(shift, k=k):
+            there = unknowns.copy()
+            there[k] += shift
+            return part.values(residuals.problem.bind(there), value, rest, plan)
+
+        found.append(difference(moved, STEP * (1 + abs(unknowns[k]))))
+    return np.stack(found) if found else np.zeros((0, part.rows, part.n))
+
+
+def jets_of(value, rest, streams):
+    """One jet an output."""
+    return [Jet(*pair, streams) for pair in zip(value, rest)]

@@ -1,0 +1,228 @@
+# SPDX-License-Identifier: MIT
+"""What solving gives: the network with its ansatz as a function, how good it is, what it cost; kept in one file."""
+
+from __future__ import annotations
+
+import io
+import json
+from inspect import signature
+
+import numpy as np
+
+from bpfree.errors import FormatError, check_choice
+from bpfree.files import write_atomically
+from bpfree.graph import Graph
+from bpfree.layers import assemble
+from bpfree.model import Model
+from bpfree.npz import read_arrays
+from bpfree.pde.history import History, Look
+from bpfree.pde.network import Network
+from bpfree.pde.problems import PROBLEMS
+from bpfree.pde.residuals import Part
+from bpfree.pde.rules.table import Plan
+from bpfree.pde.rules.taylor import Taylor
+from bpfree.pde.term import Term
+from bpfree.pde.wanted import Layout
+
+METRICS = ("relative_l2", "relative_l1", "max", "residual_rms")
+"""What `Solution.error` measures."""
+
+_VERSION = 1
+"""Of the file that `save` writes."""
+
+
+class Solution:
+    """A solved problem: theta (float64; unknown coefficients last), the graph it belongs to, and the way there.
+
+    problem: with the unknowns as found. graph, theta, frozen: the network. history: losses, looks, cost, outcome.
+    test_points: where errors are measured, default `problem.test_points()`.
+
+    >>> import bpfree as bf
+    >>> solution = bf.pde.solve(bf.pde.Heat(), points=64, max_steps=5)
+    >>> solution.predict([[0.5, 0.0]]).round(6).tolist(), solution.steps
+    ([[1.0]], 5)
+    """
+
+    def __init__(self, problem, graph: Graph, theta, frozen, rule=None, method=None, seed=0, points=None, test=None):
+        self.asked, self.graph, self.theta, self.frozen = problem, graph, theta, frozen
+        self.rule, self.method, self.seed, self.points, self.history = rule, method, seed, points or {}, History()
+        self._test, self._wanted = test, None
+
+    @property
+    def problem(self):
+        """With the unknowns' values as they were found."""
+        return self.asked.bind(self.theta[self.graph.n_theta :])
+
+    @property
+    def unknowns(self) -> dict[str, float]:
+        """Coefficients found, by name."""
+        return dict(zip(self.asked.unknowns, self.theta[self.graph.n_theta :].tolist(), strict=True))
+
+    @property
+    def model(self) -> Model:
+        """The network in float32, without the ansatz: to be exported, or solved on from."""
+        return Model(self.graph, self.theta[: self.graph.n_theta].astype(np.float32), self.frozen)
+
+    @property
+    def steps(self) -> int:
+        """Steps done."""
+        return self.history.steps
+
+    @property
+    def outcome_code(self) -> str:
+        """Why it ended, one of OUTCOMES."""
+        return self.history.outcome_code
+
+    @property
+    def outcome(self) -> str:
+        """The same for people, with advice."""
+        return self.history.outcome
+
+    @property
+    def test_points(self) -> np.ndarray:
+        """Where errors are measured, (n, dim)."""
+        if self._test is None:
+            self._test = self.asked.test_points()
+        return self._test
+
+    def predict(self, points) -> np.ndarray:
+        """u (n, outputs) at points (n, dim): the network within its ansatz, in float64."""
+        problem, network = self.problem, Network(self.graph, self.frozen)
+        part, plan = Part(problem, _silent(problem), points, np.float64), _values_only(problem)
+        jets = network.jets(self.theta[: self.graph.n_theta], part.points, plan)
+        return np.stack([jet.value for jet in part.fields(problem, *jets, plan)], axis=1)
+
+    @np.errstate(over="ignore", invalid="ignore")  # what is not finite is an answer
+    def error(self, metric: str = "relative_l2", points=None) -> float:
+        """How far off: |u - v| / |v| in the 2-norm or 1-norm, or the largest |u - v|, v the reference; at test points.
+
+        "residual_rms": of the equation inside, by Taylor; needs no reference.
+        """
+        check_choice("metric", metric, METRICS)
+        default, points = points is None, self.test_points if points is None else np.asarray(points, float)
+        if metric == "residual_rms":
+            return self._residual_rms(points)
+        if self.asked.reference is None:
+            expected = f"residual_rms, as {self.asked.name} has no reference"
+            raise ValueError(f"metric: expected {expected}, got {metric!r}")
+        if not default or self._wanted is None:
+            wanted = self.asked.reference(points)
+            self._wanted = wanted if default else self._wanted
+        wanted = self._wanted if default else wanted
+        off = np.abs(self.predict(points) - wanted)
+        if metric == "max":
+            return float(off.max())
+        order = 2 if metric == "relative_l2" else 1
+        return float(np.linalg.norm(off.ravel(), order) / np.linalg.norm(wanted.ravel(), order))
+
+    def _residual_rms(self, points) -> float:
+        problem, network = self.problem, Network(self.graph, self.frozen)
+        term, theta = problem.terms()[0], self.theta[: self.graph.n_theta]
+        part = Part(problem, term, points, np.float64)
+        plan = Taylor().plan(part.wanted, problem.domain, np.float64)
+        rows = part.values(problem, *network.jets(theta, part.points, plan), plan)
+        return float(np.sqrt((rows**2).mean()))
+
+    def summary(self) -> str:
+        """A few lines for people: error beside the floors, unknowns, cost, why it ended."""
+        h, lines = self.history, []
+        if self.asked.reference is not None:
+            measured = ", ".join(f"{name.replace('_', ' ')} {self.error(name):.3e}" for name in METRICS)
+            lines.append(f"{self.asked.name}: {measured}")
+            floors = sorted(self.asked.floors(self.test_points).items(), key=lambda row: -row[1])
+            lines.append("floors: " + ", ".join(f"{name} {value:.3e}" for name, value in floors))
+        else:
+            lines.append(f"{self.asked.name}: residual rms {self.error('residual_rms'):.3e}")
+        for name, value in self.unknowns.items():
+            truth = f" (truth {self.asked.truth[name]:g})" if name in self.asked.truth else ""
+            lines.append(f"{name} = {value:.6g}{truth}")
+        if h.losses:
+            lines.append(f"steps {h.steps:,}, loss {h.looks[0].loss:.4g} -> {h.looks[-1].loss:.4g}")
+        each = f" ({h.forwards // h.steps:,} a step)" if h.steps else ""
+        lines.append(f"forwards {h.forwards:,}{each}, time {h.seconds:.1f} s; {self.graph.n_theta:,} parameters")
+        if self.method is not None:
+            lines.append(f"{type(self.method).__name__} ({self.method.tier}) with {type(self.rule).__name__}")
+        return "\n".join([*lines, f"outcome: {h.outcome}"])
+
+    def plot(self, path) -> None:
+        """Save a picture: solution, reference, error, history; a slice of more than two dimensions (extra `plot`)."""
+        from bpfree.pde.plots import plot_solution
+
+        plot_solution(self, path)
+
+    def save(self, path) -> None:
+        """Write one .npz, whole or not at all, no pickle: graph, theta in float64, unknowns, problem, history."""
+        h, stream = self.history, io.BytesIO()
+        document = {
+            "version": _VERSION,
+            "graph": json.loads(self.graph.to_json()),
+            "problem": {"name": self.asked.name, "settings": _settings(self.asked)},
+            "unknowns": list(self.unknowns),
+            "how": {"rule": repr(self.rule), "method": repr(self.method), "seed": self.seed, "points": self.points},
+            "history": {
+                "looks": [[None if value != value else value for value in look] for look in h.looks],
+                "cost": [h.forwards, h.seconds], "outcome": [h.outcome_code, h.outcome],
+            },
+        }  # fmt: skip
+        losses = np.array(h.losses, float)
+        np.savez(stream, solution=json.dumps(document), theta=self.theta, frozen=self.frozen, losses=losses)
+        write_atomically(path, stream.getvalue())
+
+    @classmethod
+    def load(cls, path, problem=None) -> Solution:
+        """Read what `save` wrote. problem: needed where it is one of your own, which a file cannot hold.
+
+        Raises FormatError on anything else; nothing is loaded half. The rule and the method are not loaded: their
+        settings are text in the file.
+        """
+        fields = read_arrays(path, ("solution", "theta", "frozen", "losses"), what="saved bpfree solution")
+        try:
+            document = json.loads(str(fields["solution"]))
+            if document["version"] != _VERSION:
+                raise FormatError(f"{path}: expected version {_VERSION}, got {document['version']}: update bpfree")
+            rows = [(n["op"], n["name"], n["inputs"], n["attributes"]) for n in document["graph"]["nodes"]]
+            graph = assemble(document["graph"]["input"], rows, frozen=document["graph"]["frozen"])
+            name, values = document["problem"]["name"], document["problem"]["settings"]
+            known = {row.settings.__name__: row.settings for row in PROBLEMS}
+            if problem is None and (name not in known or values is None):
+                raise ValueError(f"problem: expected {name}(...), which is not one of the library's, got None")
+            problem = known[name](**values) if problem is None else problem
+            if problem.name != name or list(problem.unknowns) != document["unknowns"]:
+                raise ValueError(f"problem: expected {name} with unknowns {document['unknowns']}, got {problem.name}")
+            theta, frozen = fields["theta"], fields["frozen"]
+            for what, array, size in (
+                ("theta", theta, graph.n_theta + len(document["unknowns"])), ("frozen", frozen, graph.n_frozen),
+            ):  # fmt: skip
+                if array.shape != (size,) or array.dtype.kind != "f":
+                    raise FormatError(f"{path}: {what}: expected {size} floats, got {array.dtype} {array.shape}")
+            solution = cls(problem, graph, theta.astype(np.float64), frozen, seed=document["how"]["seed"])
+            solution.points = document["how"]["points"]
+            solution._read_history(document["history"], fields["losses"])
+            return solution
+        except (ValueError, LookupError, TypeError, AttributeError, RecursionError, OverflowError) as error:
+            if isinstance(error, FormatError) or str(error).startswith("problem: "):
+                raise
+            raise FormatError(f"{path}: not a saved bpfree solution: {error}") from None
+
+    def _read_history(self, document, losses) -> None:
+        h = self.history
+        h.losses = losses.tolist()
+        h.looks = [Look(*(float("nan") if value is None else value for value in row)) for row in document["looks"]]
+        (h.forwards, h.seconds), (h.outcome_code, h.outcome) = document["cost"], document["outcome"]
+
+
+def _values_only(problem):
+    """A plan for u alone."""
+    return Plan(Layout([], problem.domain.dim))
+
+
+def _silent(problem):
+    """A term that asks for nothing."""
+    return Term("points", lambda problem, u, c: 0.0, None)
+
+
+def _settings(problem):
+    """Of a problem of the library, the arguments that make it again; None of others."""
+    if all(type(problem) is not row.settings for row in PROBLEMS):
+        return None
+    return {name: getattr(problem, name) for name in signature(type(problem).__init__).parameters if name != "self"}

@@ -1,0 +1,243 @@
+# SPDX-License-Identifier: MIT
+"""Solve a problem: points, a rule, a method, budgets; step after step until one of them ends it."""
+
+from __future__ import annotations
+
+import time
+
+import numpy as np
+
+from bpfree.engines import ReferenceEngine, get_engine
+from bpfree.errors import check_choice, check_count, check_functions, check_positive, check_seed
+from bpfree.model import Model
+from bpfree.pde.explain import choose_method, choose_rule
+from bpfree.pde.history import Look
+from bpfree.pde.methods.table import Method
+from bpfree.pde.network import Network
+from bpfree.pde.objective import Objective, square
+from bpfree.pde.problem import Problem
+from bpfree.pde.rules.precision import check_precision
+from bpfree.pde.rules.table import Rule
+from bpfree.pde.samplers import SAMPLERS
+from bpfree.pde.solution import Solution
+from bpfree.progress import live_bar
+
+FILLED = 3
+"""Dimensions up to which the same points do."""
+
+
+def solve(
+    problem: Problem,
+    network: Model | None = None,
+    *,
+    rule: Rule | None = None,
+    method: Method | None = None,
+    points: int | dict | None = None,
+    sampler: str = "sobol",
+    resample_every: int | None = None,
+    engine=None,
+    max_steps: int | None = None,
+    max_forwards: float | None = None,
+    max_seconds: float | None = None,
+    tolerance: float | None = None,
+    precision: float = 1e-3,
+    test_points=None,
+    look_every: int | None = None,
+    callbacks=(),
+    progress: bool | None = None,
+    seed: int = 0,
+) -> Solution:
+    """Solve a PDE with forward passes only: lower the residuals of a network at collocation points.
+
+    What, and how:
+        problem: one of the library's, such as Burgers(), or a class of one's own. network: an untrained Model, default
+            the problem's own.
+        rule: where derivatives in space come from; default Taylor(), exact, where the engine lets it look into the
+            network, else Differences(). method: how parameters move; default LevenbergMarquardt() up to 5,000 of them.
+            `explain` says what would be chosen, and why.
+        points: inside the domain; terms on boundaries get their share of as many. Or {term: points}. sampler: one of
+            SAMPLERS. resample_every: steps after which all points are new, 0: they stay; default: they stay in up to
+            three dimensions, which a few points fill, and are new every step beyond.
+        engine: default the reference engine in float64. Another's precision has to do: rules whose errors of rounding
+            exceed `precision` (in units of the derivatives) are refused.
+
+    How long - the first that is reached ends it; a step that would go over max_forwards is not begun:
+        max_steps, default the method's where no other is given; max_forwards: all multiply-accumulates, in passes of
+        one sample; max_seconds; tolerance: of the loss.
+
+    What to watch:
+        progress: a live bar with every term and the error; default: when stderr is a terminal. callbacks: a function
+        of (step, history), or several; returning False stops. look_every: steps between looks at the error at
+        test_points, default `problem.test_points()`. They choose nothing, and looks are not counted as forwards.
+
+    Where the points stay the same the best step by loss is what is returned. Numeric failure is a result:
+    `solution.outcome_code`, and `solution.outcome` with advice.
+
+    >>> import bpfree as bf
+    >>> solution = solve(bf.pde.Poisson(dim=1), points=64, max_steps=20)
+    >>> solution.outcome_code, solution.error("relative_l2") < 1e-3
+    ('done', True)
+    """
+    if not isinstance(problem, Problem):
+        raise TypeError(f"problem: expected one such as bpfree.pde.Poisson(), got {problem!r}")
+    check_choice("sampler", sampler, SAMPLERS)
+    for name, value in (("max_forwards", max_forwards), ("max_seconds", max_seconds), ("tolerance", tolerance)):
+        if value is not None:
+            check_positive(name, value)
+    for name, value in (("max_steps", max_steps), ("look_every", look_every)):
+        if value is not None:
+            check_count(name, value)
+    if resample_every is None:
+        resample_every = int(problem.domain.dim > FILLED)
+    check_count("resample_every", resample_every, 0)
+    callbacks = check_functions("callbacks", callbacks, "(step, history)")
+    model = problem.network(seed) if network is None else network
+    net = make_network(problem, model, engine)
+    rule = choose_rule(net) if rule is None else rule
+    method = choose_method(problem, net) if method is None else method
+    check_kinds(rule, method)
+    counts = point_counts(problem, points)
+    objective = Objective(problem, net, rule, counts, sampler, resample_every or None, check_seed(seed))
+    residuals = objective.at(0)
+    if net.dtype != np.float64:
+        for part, plan in zip(residuals.parts, residuals.plans):
+            check_precision(plan, part.wanted, net.dtype, precision)
+    if max_steps is None and max_forwards is None and max_seconds is None:
+        max_steps = method.steps
+    theta = np.concatenate([model.theta.astype(np.float64), list(problem.unknowns.values())])
+    solution = Solution(problem, model.graph, theta, model.frozen, rule, method, seed, counts, test_points)
+    run = _Run(solution, objective, method, look_every or method.look_every)
+    if not run.begin():
+        return solution
+    limits = {"done": max_steps, "budget": max_forwards, "time": max_seconds, "tolerance": tolerance}
+    total = max_steps or int((max_forwards or 0) // max(1, run.walk.cost(0)))
+    with live_bar(total, f"solving {problem.name}", progress) as show:
+        while not run.over(limits):
+            run.step()
+            show(run.history.steps, run.text())
+            answers = [callback(run.history.steps - 1, run.history) for callback in callbacks]
+            if run.history.outcome_code == "running" and any(answer is False for answer in answers):
+                run.history.end("callback", f"stopped by the callback after step {run.history.steps - 1}")
+    run.end()
+    return solution
+
+
+class _Run:
+    """The loop's state: the walk, the clock, the best so far."""
+
+    def __init__(self, solution, objective, method, look_every):
+        self.solution, self.objective, self.history = solution, objective, solution.history
+        self.walk, self.look_every, self.note = method.start(objective), look_every, ""
+        self.theta, self.best, self.began = solution.theta, (np.inf, solution.theta), time.perf_counter()
+
+    def begin(self) -> bool:
+        """The first look; no, where the residual is not finite before anything has moved."""
+        residuals = self.objective.at(0)
+        r = residuals(self.theta)
+        self._look(0, r)
+        broken = residuals.where_not_finite(r)
+        if broken:
+            advice = "look at the formula and the domain there"
+            self.history.end("nonfinite_loss", f"before the first step {broken}: {advice}")
+        return not broken
+
+    def over(self, limits) -> bool:
+        """Has something ended it? Then the history says what."""
+        h, cost = self.history, None
+        if h.outcome_code != "running":
+            return True
+        if limits["tolerance"] is not None and h.losses and h.losses[-1] <= limits["tolerance"]:
+            asked = f"at most {limits['tolerance']:g} was asked for"
+            h.end("tolerance", f"tolerance: the loss is {h.losses[-1]:.3g}, {asked}")
+        elif limits["done"] is not None and h.steps >= limits["done"]:
+            h.end("done")
+        elif limits["time"] is not None and time.perf_counter() - self.began >= limits["time"]:
+            h.end("time", f"time: max_seconds={limits['time']:g} are over")
+        elif limits["budget"] is not None:
+            cost = self.walk.cost(h.steps)
+            if self.objective.forwards + cost > limits["budget"]:
+                spent = f"{self.objective.forwards:,} are spent, and a step needs {cost:,}"
+                h.end("budget", f"budget: max_forwards={limits['budget']:,.0f}, {spent}")
+        return h.outcome_code != "running"
+
+    def step(self) -> None:
+        """One step of the method, and a look when it is time."""
+        h, number = self.history, self.history.steps
+        with np.errstate(over="ignore", invalid="ignore", divide="ignore"):  # refused, or a result
+            moved = self.walk.step(self.theta, number)
+        self.note = moved.note
+        h.forwards, h.seconds = self.objective.forwards, time.perf_counter() - self.began
+        if moved.code is not None:
+            h.end(moved.code, moved.advice)
+        if moved.code not in (None, "mu_too_small"):  # nothing has moved
+            return
+        self.theta = moved.theta
+        h.losses.append(moved.loss)
+        if h.steps % self.look_every == 0:
+            self._look(h.steps, moved.r)
+
+    def end(self) -> None:
+        """The last look, and what is returned: the best by loss where losses are of one function."""
+        if self.history.looks[-1].step != self.history.steps:
+            self._look(self.history.steps, None)
+        if self.objective.fixed and self.best[0] < np.inf:
+            self.theta = self.best[1]
+        self.solution.theta = self.theta
+
+    def _look(self, step, r) -> None:
+        h, residuals = self.history, self.objective.at(max(0, step - 1))
+        if r is None:
+            with residuals.uncounted():
+                r = residuals(self.theta)
+        loss = square(r)
+        if loss < self.best[0]:
+            self.best = loss, self.theta
+        self.solution.theta = self.theta
+        h.forwards, h.seconds = self.objective.forwards, time.perf_counter() - self.began
+        error = self.solution.error() if self.solution.problem.reference is not None else float("nan")
+        h.looks.append(Look(step, loss, residuals.terms_of(r), error, h.forwards, h.seconds))
+
+    def text(self) -> str:
+        """Beside the bar."""
+        look, h = self.history.looks[-1], self.history
+        terms = "  ".join(f"{name} {value:.2e}" for name, value in look.terms.items())
+        error = "" if np.isnan(look.error) else f"  rel. L2 {look.error:.2e}"
+        loss = f"loss {h.losses[-1]:.3e}" if h.losses else ""
+        return f"{loss}  {terms}{error}  {h.forwards:,} forwards  {self.note}"
+
+
+def make_network(problem, model, engine) -> Network:
+    """The network of a problem in an engine, checked."""
+    if not isinstance(model, Model):
+        raise TypeError(f"network: expected a Model, such as bpfree.Sequential makes, got {model!r}")
+    shape, fits = (model.graph.input.size, model.graph.output.size), (problem.domain.dim, len(problem.outputs))
+    if shape != fits:
+        inputs, outputs = ", ".join(problem.domain.names), ", ".join(problem.outputs)
+        expected = f"{fits[0]} inputs ({inputs}) and {fits[1]} outputs ({outputs})"
+        raise ValueError(f"network: expected {expected}, got {shape[0]} and {shape[1]}")
+    engine = ReferenceEngine(dtype=np.float64) if engine is None else get_engine(engine)
+    return Network(model.graph, model.frozen, engine)
+
+
+def check_kinds(rule, method) -> None:
+    """Raise unless they are what they should be."""
+    if not isinstance(rule, Rule):
+        raise TypeError(f"rule: expected one such as bpfree.pde.Taylor(), got {rule!r}")
+    if not isinstance(method, Method):
+        raise TypeError(f"method: expected one such as bpfree.LevenbergMarquardt(), got {method!r}")
+
+
+def point_counts(problem, points) -> dict[str, int]:
+    """Points of each term: its share of those inside, or as it is said."""
+    terms = {term.name: term for term in problem.terms()}
+    if isinstance(points, dict):
+        unknown = [name for name in points if name not in terms]
+        if unknown:
+            raise ValueError(f"points: expected terms among {', '.join(terms)}, got {unknown[0]!r}")
+        inside = points.get("residual", problem.points)
+        given = points
+    else:
+        inside, given = check_count("points", problem.points if points is None else points), {}
+    return {
+        name: check_count("points", given.get(name, max(1, round(inside * term.share)))) for name, term in terms.items()
+    }
