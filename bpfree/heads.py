@@ -7,6 +7,7 @@ import numpy as np
 from scipy import linalg
 
 from bpfree.engines.batch import make_inputs
+from bpfree.engines.cost import node_macs
 from bpfree.errors import check_positive
 from bpfree.graph import Graph
 from bpfree.model import Model
@@ -111,6 +112,21 @@ def ridge_heads(chunks, classes, strengths) -> list[tuple[np.ndarray, np.ndarray
         weight = vectors @ (right / (np.maximum(values, 0) + strength * unit)[:, None])
         heads.append((weight, middle - (first + shift) @ weight))
     return heads
+
+
+def solving_macs(graph, n: int) -> int:
+    """Multiply-accumulates of a head from n samples: their pass up to it, the sums, an eigendecomposition.
+
+    The last with 9/2 w^3 for w features (Golub and Van Loan, Matrix Computations,
+    8.3: 9 w^3 operations). What choosing between strengths costs is left out.
+
+    >>> from bpfree import Linear, ReLU, Sequential
+    >>> solving_macs(Sequential(4, [Linear(6), ReLU(), Linear(2)]).graph, 100) == 100 * (4 * 6 + 6 * (6 + 2)) + 972
+    True
+    """
+    head, outputs = graph.nodes[-1], graph.output.size
+    width = graph.tensors[head.inputs[0]].size
+    return n * (sum(node_macs(graph)[:-1]) + width * (width + outputs)) + 9 * width**3 // 2
 
 
 def _targets(y, outputs: int) -> np.ndarray:

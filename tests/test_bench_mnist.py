@@ -172,6 +172,10 @@ def test_rows_of_a_contest(digits):
     assert rows["digits/rge", "forwards"]["value"] == 16 * 20 * steps
     assert rows["digits/backprop", "forwards"]["value"] == 3 * 20 * steps
     assert rows["digits/floor", "test_accuracy"]["seeds"] == 3
+    assert {case for case, metric in rows if metric == "forwards"} == {case for case, _ in rows}
+    floor, n = rows["digits/floor", "forwards"], len(digits.train.x)
+    assert floor["reference"] == "closed-form"
+    assert floor["value"] == round((n * (64 * 16 + 16 * 26) + 9 * 16**3 / 2) / (64 * 16 + 16 * 10))
 
 
 def test_both_sides_start_alike_and_see_the_same_minibatches(digits, monkeypatch):
@@ -228,7 +232,7 @@ def test_tables_of_methods(name):
     table = CONTESTS[name].CONTEST
     names = [method.name for method in table.methods]
     assert name in BENCHES and len(set(names)) == len(names) and not set(names) & {"backprop", "floor"}
-    assert table.best in names
+    assert table.best in names and table.black_box in (None, *names)
     for method in table.methods:
         assert method.tier == ESTIMATORS.of(method.estimator).tier
         if method.name == table.black_box:
