@@ -10,6 +10,10 @@ from bpfree.pde.jacobian import Jacobian
 from bpfree.pde.residuals import Residuals
 
 
+LASTING = 5
+"""Steps from which points are worth fitting closely."""
+
+
 class Objective:
     """Residual vectors step by step. counts: {term: points}; resample_every: steps after which all points are new.
 
@@ -40,6 +44,11 @@ class Objective:
     def fixed(self) -> bool:
         """Are losses of different steps those of the same function?"""
         return self.resample_every is None and not self.rule.random
+
+    @property
+    def lasting(self) -> bool:
+        """Do points and directions stay the same for some steps?"""
+        return self.fixed or (not self.rule.random and self.resample_every >= LASTING)
 
     def at(self, step: int) -> Residuals:
         """The residuals of a step."""

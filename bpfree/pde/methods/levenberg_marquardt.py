@@ -59,7 +59,7 @@ class _Walk(Walk):
             return None
         delta = damped.solve()
         expected = self.lam * (delta @ delta) - damped.gradient @ delta
-        if self._where_fixed("accelerated") and damped.jacobian is not None:
+        if self._where_lasting("accelerated") and damped.jacobian is not None:
             second = self._second(residuals, damped, scale, theta, delta)
             if not np.linalg.norm(second) <= MOST_BENT * np.linalg.norm(delta):
                 return None
@@ -82,10 +82,10 @@ class _Walk(Walk):
             self.objective.spend(5 * damped.jacobian.size)
             return damped.solve(bend)
 
-    def _where_fixed(self, name) -> bool:
-        """A setting that is None is on where all steps have the same points."""
+    def _where_lasting(self, name) -> bool:
+        """A setting that is None is on where points stay for some steps."""
         value = getattr(self.settings, name)
-        return self.objective.fixed if value is None else value
+        return self.objective.lasting if value is None else value
 
     def _jacobian(self, step):
         return self.objective.jacobian(step, self.settings.route)
@@ -104,7 +104,7 @@ class _Walk(Walk):
 
     def _scale(self, norms):
         """1 over the norm of each column, remembered and bounded from below; or ones."""
-        if not self._where_fixed("scaled"):
+        if not self._where_lasting("scaled"):
             return np.ones_like(norms)
         norms = np.maximum(norms, max(FLAT * norms.max(), np.finfo(float).tiny))
         self.norms = norms if self.norms is None else np.maximum(FORGET * self.norms, norms)
@@ -113,7 +113,7 @@ class _Walk(Walk):
     def cost(self, step):
         """The Jacobian, the products, and a try."""
         residuals, d = self.objective.at(step), self._jacobian(step).columns.size
-        n, looks = min(d, residuals.size), 1 + self._where_fixed("accelerated")
+        n, looks = min(d, residuals.size), 1 + self._where_lasting("accelerated")
         macs = n * n * max(d, residuals.size) // 2 + n**3 // 6 + 9 * d * residuals.size
         return self._jacobian(step).passes + looks * residuals.passes + macs // residuals.unit
 
@@ -132,8 +132,8 @@ class LevenbergMarquardt(Method):
     1999; delta2, geodesic acceleration, by Transtrum and Sethna 2012.)
 
     damping: first lam, in units of the largest diagonal element of J^T J. tries: of dampings, for one J. accelerated:
-    with delta2? scaled: in units of the columns? Both default to yes where the points stay the same: to points that
-    are new every step they would fit too closely. route: how J is found: "structured", by moving units of layers and
+    with delta2? scaled: in units of the columns? Both default to yes where points stay for five steps or more: to
+    points that are new every step they would fit too closely. route: how J is found: "structured", by moving units of layers and
     going forward from there (layer-access tier), "black_box", d + 1 vectors r, "black_box_two_sided", 2 d; default:
     the cheaper one of the first two.
 
