@@ -9,7 +9,6 @@ from bpfree.graph import Graph, layout
 from bpfree.pde.jacobian import Jacobian
 from bpfree.pde.residuals import Residuals
 
-
 LASTING = 5
 """Steps from which points are worth fitting closely."""
 

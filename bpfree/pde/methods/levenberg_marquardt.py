@@ -133,9 +133,9 @@ class LevenbergMarquardt(Method):
 
     damping: first lam, in units of the largest diagonal element of J^T J. tries: of dampings, for one J. accelerated:
     with delta2? scaled: in units of the columns? Both default to yes where points stay for five steps or more: to
-    points that are new every step they would fit too closely. route: how J is found: "structured", by moving units of layers and
-    going forward from there (layer-access tier), "black_box", d + 1 vectors r, "black_box_two_sided", 2 d; default:
-    the cheaper one of the first two.
+    points that are new every step they would fit too closely. route: how J is found: "structured", by moving units of
+    layers and going forward from there (layer-access tier), "black_box", d + 1 vectors r, "black_box_two_sided", 2 d;
+    default: the cheaper one of the first two.
 
     The strongest method for up to some 5,000 parameters. J is solved with in float64.
 
