@@ -255,20 +255,3 @@ def test_pictures(problem, tmp_path):
     solution = solve(problem, points=16, max_steps=1, test_points=problem.test_points(64))
     solution.plot(tmp_path / "s.png")
     assert (tmp_path / "s.png").read_bytes()[:4] == b"\x89PNG"
-
-
-def test_points_are_new_as_often_as_the_problem_says():
-    """Where nothing else is asked for: the losses of a run, and theta, are those of the same number given to solve."""
-
-    class Often(Decay):
-        resample_every = 2
-
-    stay, own, given, none = (
-        solve(problem, max_steps=5, **asked)
-        for problem, asked in (
-            (Decay(), {}), (Often(), {}), (Decay(), {"resample_every": 2}), (Often(), {"resample_every": 0}),
-        )
-    )  # fmt: skip
-    np.testing.assert_array_equal(own.theta, given.theta)
-    np.testing.assert_array_equal(none.theta, stay.theta)
-    assert not np.array_equal(own.theta, stay.theta)

@@ -120,7 +120,7 @@ CASES = (
         ({"points": 2000, "rule": RandomDirections(16), "max_steps": 100},), (1,), Adversary(3e-2, 1, 1.0, 20, 1.0),
         squares,
     ),
-    Case("burgers", _problem("burgers"), 2e-3, ({"max_steps": 200},), (1, 2), Adversary(3e-3, 20, times=1.0)),
+    Case("burgers", _problem("burgers"), 2e-3, ({"max_steps": 100},)),
     Case("poisson-2d", _problem("poisson", dim=2), 1e-4, ({"max_steps": 60},)),
     Case("heat-1d", _problem("heat", dim=1), 1e-4, ({"max_steps": 60},)),
     Case("inverse-heat", _problem("inverse_heat"), 1e-4, ({"max_steps": 60},)),

@@ -44,8 +44,7 @@ _FAILED = ("nonfinite_loss", "overflow")
         "only.")
 @option("--points", type=int, metavar="N", group="How", help="Collocation points inside; default: the problem's.")
 @option("--resample-every", type=int, metavar="N", group="How",
-        help="Steps after which all points are new, 0: never; default: the problem's, mostly 0 up to three dimensions, 1 "
-        "beyond.")
+        help="Steps after which all points are new, 0: never; default: 0 up to three dimensions, 1 beyond.")
 @option("--seed", type=int, default=0, show_default=True, metavar="N", group="How",
         help="Of the network, the points and random directions.")
 @option("--max-steps", type=int, metavar="N", group="How long", help="Steps; default: the method's.")

@@ -58,8 +58,7 @@ class Problem:
     found.
     exact(c): the solution as a formula, where there is one, (n,) or a tuple for several outputs.
     reference(points): the solution (n, outputs) at points (n, dim), where it is known; default: from `exact`.
-    truth: {name: value} of unknowns where they are known. points: inside, of a step, if none are given; resample_every:
-    steps after which they are new, likewise, None where `solve` is to decide by the number of dimensions.
+    truth: {name: value} of unknowns where they are known. points: inside, of a step, if none are given.
     guesses: {name: functions of c} for :meth:`floors`.
     """
 
@@ -70,7 +69,6 @@ class Problem:
     exact = None
     truth: dict = {}
     points: int = 1000
-    resample_every: int | None = None
     guesses: dict = {"zero network": (), "best constant": (lambda c: 1.0,)}
     _bound: dict = {}
 

@@ -56,8 +56,8 @@ def solve(
             network, else Differences(). method: how parameters move; default LevenbergMarquardt() up to 5,000 of them.
             `explain` says what would be chosen, and why.
         points: inside the domain; terms on boundaries get their share of as many. Or {term: points}. sampler: one of
-            SAMPLERS. resample_every: steps after which all points are new, 0: they stay; default: the problem's, or
-            else they stay in up to three dimensions, which a few points fill, and are new every step beyond.
+            SAMPLERS. resample_every: steps after which all points are new, 0: they stay; default: they stay in up to
+            three dimensions, which a few points fill, and are new every step beyond.
         engine: default the reference engine in float64. Another's precision has to do: rules whose errors of rounding
             exceed `precision` (in units of the derivatives) are refused.
 
@@ -87,8 +87,6 @@ def solve(
     for name, value in (("max_steps", max_steps), ("look_every", look_every)):
         if value is not None:
             check_count(name, value)
-    if resample_every is None:
-        resample_every = problem.resample_every
     if resample_every is None:
         resample_every = int(problem.domain.dim > FILLED)
     check_count("resample_every", resample_every, 0)
