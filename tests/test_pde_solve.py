@@ -29,6 +29,16 @@ class Decay(bf.pde.Problem):
         return bf.Sequential(1, [bf.Linear(6), bf.Tanh(), bf.Linear(1)], seed=seed)
 
 
+class Ring(bf.pde.Problem):
+    """u'' = 1, u = 0 at both ends, softly."""
+
+    domain = bf.pde.Box(x=(0, 1))
+    conditions = (bf.pde.Dirichlet("x", 0.0),)
+
+    def residual(self, u, c):
+        return u.xx - 1.0
+
+
 class Searched(Decay):
     """The same with an unknown rate and what was measured."""
 
@@ -183,6 +193,9 @@ def test_explain_tells_costs_and_reasons():
         ({"rule": "taylor"}, TypeError, "rule: expected one such as"),
         ({"method": bf.RGE()}, TypeError, "method: expected one such as"),
         ({"points": 0}, ValueError, "points: expected an integer >= 1"),
+        ({"points": [[0.5], [1.5]]}, ValueError, r"points of residual: expected t in \[0, 1\], got \[1.5\]"),
+        ({"points": [1, 2]}, ValueError, r"points of residual: expected \(n, 1\), got \(2,\)"),
+        ({"test_points": [[2.0]]}, ValueError, r"test_points: expected t in \[0, 1\], got \[2.0\]"),
         ({"points": {"edge": 3}}, ValueError, "points: expected terms among residual, got 'edge'"),
         ({"sampler": "grid"}, ValueError, "sampler: expected one of"),
         ({"resample_every": -1}, ValueError, "resample_every: expected"),
@@ -198,9 +211,40 @@ def test_arguments_are_checked(settings, error, message):
 
 
 def test_points_of_terms_by_share_and_by_name():
-    terms = {"residual": 16, "observed": max(1, round(16 * Searched().terms()[1].share))}
-    assert solve(Searched(), max_steps=1).points == terms
+    assert solve(Searched(), max_steps=1).points == {"residual": 16, "observed": 3}, "all that was observed"
     assert solve(Searched(), max_steps=1, points={"residual": 5}).points["residual"] == 5
+    assert solve(Ring(), max_steps=1, points=40).points == {"residual": 40, "dirichlet_x": 4}
+
+
+def test_points_of_ones_own():
+    """Those of the sampler, given by hand, are the same run; with others another one; and they stay."""
+    own = Decay().terms()[0].sample(16, "sobol", 0)
+    there = solve(Decay(), max_steps=3)
+    for points in (own, own.tolist(), {"residual": own}):
+        mine = solve(Decay(), max_steps=3, points=points)
+        np.testing.assert_array_equal(mine.theta, there.theta)
+        assert mine.points == {"residual": 16} and mine.history.losses == there.history.losses
+    assert solve(Decay(), max_steps=3, points=own[:15]).history.losses != there.history.losses
+    edge = np.array([[0.0], [1.0]])
+    assert solve(Ring(), max_steps=1, points={"dirichlet_x": edge}).points == {"residual": 1000, "dirichlet_x": 2}
+    high = bf.pde.HJBLQG(dim=4)
+    losses = solve(high, max_steps=6, points=high.test_points(60), max_seconds=20).history.losses
+    assert losses == sorted(losses, reverse=True), "given points are not drawn again"
+
+
+def test_too_few_points_are_said():
+    few = solve(Decay(), max_steps=40, points=np.array([[0.0], [0.3], [0.5]]))
+    assert "they are too few; take more points" in few.summary()
+    assert few.error("residual_rms") > 30 * np.sqrt(few.history.looks[-1].terms["residual"])
+    assert "too few" not in solve(Decay(), max_steps=10, points=64).summary()
+
+
+def test_a_network_without_second_derivatives_is_a_warning():
+    flat = bf.Sequential(1, [bf.Linear(4), bf.ReLU(), bf.Linear(1)])
+    with pytest.warns(UserWarning, match="network: expected a smooth activation.*got linear, relu, whose") as seen:
+        solve(Ring(), flat, points=8, max_steps=1)
+    assert [one.filename for one in seen] == [__file__]
+    solve(Decay(), flat, max_steps=1)  # of first derivatives it has some
 
 
 def test_a_saved_solution_is_the_same_function(tmp_path):

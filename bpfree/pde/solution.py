@@ -27,6 +27,9 @@ from bpfree.pde.wanted import Layout
 METRICS = ("relative_l2", "relative_l1", "max", "residual_rms")
 """What `Solution.error` measures."""
 
+FITTED = 30
+"""Times that the residual at test points may be that at the points of the last step."""
+
 _VERSION = 1
 """Of the file that `save` writes."""
 
@@ -125,14 +128,15 @@ class Solution:
 
     def summary(self) -> str:
         """A few lines for people: error beside the floors, unknowns, cost, why it ended."""
-        h, lines = self.history, []
+        h, lines, rms = self.history, [], self.error("residual_rms")
         if self.asked.reference is not None:
-            measured = ", ".join(f"{name.replace('_', ' ')} {self.error(name):.3e}" for name in METRICS)
-            lines.append(f"{self.asked.name}: {measured}")
+            measured = [*((name, self.error(name)) for name in METRICS[:-1]), (METRICS[-1], rms)]
+            told = ", ".join(f"{name.replace('_', ' ')} {value:.3e}" for name, value in measured)
+            lines.append(f"{self.asked.name}: {told}")
             floors = sorted(self.asked.floors(self.test_points).items(), key=lambda row: -row[1])
             lines.append("floors: " + ", ".join(f"{name} {value:.3e}" for name, value in floors))
         else:
-            lines.append(f"{self.asked.name}: residual rms {self.error('residual_rms'):.3e}")
+            lines.append(f"{self.asked.name}: residual rms {rms:.3e}")
         for name, value in self.unknowns.items():
             truth = f" (truth {self.asked.truth[name]:g})" if name in self.asked.truth else ""
             lines.append(f"{name} = {value:.6g}{truth}")
@@ -142,7 +146,16 @@ class Solution:
         lines.append(f"forwards {h.forwards:,}{each}, time {h.seconds:.1f} s; {self.graph.n_theta:,} parameters")
         if self.method is not None:
             lines.append(f"{type(self.method).__name__} ({self.method.tier}) with {type(self.rule).__name__}")
-        return "\n".join([*lines, f"outcome: {h.outcome}"])
+        return "\n".join([*lines, *self._too_few(rms), f"outcome: {h.outcome}"])
+
+    def _too_few(self, rms) -> list[str]:
+        """Advice where the equation holds at the points it was solved at, and not between them."""
+        looks = self.history.looks
+        there = np.sqrt(looks[-1].terms.get("residual", np.nan)) if looks else np.nan
+        if not rms > FITTED * there:
+            return []
+        advice = "take more points, or new ones from time to time (resample_every)"
+        return [f"between its points the residual is {rms:.1e}, at them {there:.1e}: they are too few; {advice}"]
 
     def plot(self, path) -> None:
         """Save a picture: solution, reference, error, history; a slice of more than two dimensions (extra `plot`)."""
@@ -218,7 +231,7 @@ def _values_only(problem):
 
 def _silent(problem):
     """A term that asks for nothing."""
-    return Term("points", lambda problem, u, c: 0.0, None)
+    return Term("points", lambda problem, u, c: np.zeros(len(c._points)), None)
 
 
 def _settings(problem):
