@@ -69,6 +69,18 @@ def test_a_solution_is_a_function_with_errors():
         solution.error("l2")
 
 
+def test_derivatives_of_a_solution_are_those_of_what_it_predicts():
+    solution, h = solve(bf.pde.Acoustics(), points=32, max_steps=4), 1e-4
+    points = np.random.default_rng(0).random((9, 2)) * 0.9 + 0.05
+    found = solution.evaluate(lambda u, c: (u.p, u.v.t, u.p.xx, c.x * u.p.x), points)
+    low, middle, high = (solution.predict(points + shift * np.array([h, 0])) for shift in (-1, 0, 1))
+    later, sooner = (solution.predict(points + shift * np.array([0, h])) for shift in (1, -1))
+    slope, bend = (high - low)[:, 0] / (2 * h), (high - 2 * middle + low)[:, 0] / h**2
+    wanted = [middle[:, 0], (later - sooner)[:, 1] / (2 * h), bend, points[:, 0] * slope]
+    np.testing.assert_allclose(found, np.stack(wanted, axis=1), rtol=1e-5, atol=1e-6)
+    assert solution.evaluate(lambda u, c: u.p.t, points).shape == (9,)
+
+
 def test_an_unknown_is_found():
     solution = solve(Searched(), max_steps=40)
     assert solution.unknowns["rate"] == pytest.approx(1.0, abs=1e-3)

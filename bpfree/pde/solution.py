@@ -95,6 +95,19 @@ class Solution:
         jets = network.jets(self.theta[: self.graph.n_theta], part.points, plan)
         return np.stack([jet.value for jet in part.fields(problem, *jets, plan)], axis=1)
 
+    def evaluate(self, formula, points) -> np.ndarray:
+        """A formula of u and its derivatives at points (n, dim): (n,), or (n, k) where it gives a tuple of k.
+
+        formula(u, c): as `residual` of a problem has it. Derivatives are Taylor's, exact to rounding.
+
+        >>> import bpfree as bf
+        >>> solution = bf.pde.solve(bf.pde.Poisson(dim=1), points=64, max_steps=20)
+        >>> solution.evaluate(lambda u, c: (u.x, u.xx), [[0.5]]).round(2).tolist()  # of sin pi x
+        [[0.0, -9.87]]
+        """
+        rows = self._rows(Term("formula", lambda problem, u, c: formula(u, c), None), points)
+        return rows[0] if len(rows) == 1 else rows.T
+
     @np.errstate(over="ignore", invalid="ignore")  # what is not finite is an answer
     def error(self, metric: str = "relative_l2", points=None) -> float:
         """How far off: |u - v| / |v| in the 2-norm or 1-norm, or the largest |u - v|, v the reference; at test points.
@@ -119,12 +132,15 @@ class Solution:
         return float(np.linalg.norm(off.ravel(), order) / np.linalg.norm(wanted.ravel(), order))
 
     def _residual_rms(self, points) -> float:
+        return float(np.sqrt((self._rows(self.problem.terms()[0], points) ** 2).mean()))
+
+    def _rows(self, term, points):
+        """A term's rows (rows, n), by Taylor."""
         problem, network = self.problem, Network(self.graph, self.frozen)
-        term, theta = problem.terms()[0], self.theta[: self.graph.n_theta]
         part = Part(problem, term, points, np.float64)
         plan = Taylor().plan(part.wanted, problem.domain, np.float64)
-        rows = part.values(problem, *network.jets(theta, part.points, plan), plan)
-        return float(np.sqrt((rows**2).mean()))
+        jets = network.jets(self.theta[: self.graph.n_theta], part.points, plan)
+        return part.values(problem, *jets, plan)
 
     def summary(self) -> str:
         """A few lines for people: error beside the floors, unknowns, cost, why it ended."""
