@@ -13,7 +13,7 @@ Beside them is the floor: the untrained answer "network = 0" is 5.5 % off, and t
 best constant is exact. An equation with such floors is no evidence for a method;
 hjb_lqg.py has one that is.
 
-Run it with `python examples/hjb20.py [STEPS]`; three steps take about half a minute.
+Run it with `python examples/hjb20.py [STEPS]`; two steps take about half a minute.
 """
 
 from __future__ import annotations
@@ -64,7 +64,7 @@ def draw(runs, floor, path):
     figure.savefig(path, dpi=120)
 
 
-def main(steps=3, points=100, picture="hjb20.png"):
+def main(steps=2, points=100, picture="hjb20.png"):
     """Solve four times; returns the errors and forwards that it prints."""
     runs = {"sparse grid, random directions": as_published(steps, points)}
     spent = runs["sparse grid, random directions"].history

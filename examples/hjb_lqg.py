@@ -5,6 +5,10 @@ Its solution is known by one integral, and it is not a formula that a network
 guesses: beside the error are floors, the errors of answers that need no network.
 Only an error far below the last of them says that something was learned.
 
+The error is a mean over x ~ N(0, 1) in every component. In many dimensions that is
+a shell of radius sqrt(DIM), shaded in the picture; the middle, x = 0, is farther from
+all points than any of them from another, and what the network says there is a guess.
+
 Run it with `python examples/hjb_lqg.py [DIM] [SECONDS]`: 20 dimensions, 20 seconds.
 """
 
@@ -14,23 +18,25 @@ import sys
 from importlib.util import find_spec
 
 import numpy as np
+from scipy.stats import chi2
 
 import bpfree as bf
 
 
 def draw(solution, path):
-    """u along one line through all of space, beside its reference, and the history."""
+    """u along a line through all of space, where 99 % of the points are shaded, and the history."""
     from bpfree.plots import make_figure
 
     problem = solution.asked
     figure, axes = make_figure(2, 1)
     line, history = axes[0]
-    s = np.linspace(-3, 3, 101)
+    s = np.linspace(0, 2, 101)
+    line.axvspan(*np.sqrt(chi2.ppf([0.005, 0.995], problem.dim) / problem.dim), color="gray", alpha=0.2)
     for t, colour in ((0.0, "tab:blue"), (0.5, "tab:orange"), (1.0, "tab:green")):
         points = np.concatenate([np.tile(s[:, None], problem.dim), np.full((len(s), 1), t)], axis=1)
         line.plot(s, solution.predict(points)[:, 0], color=colour, label=f"t = {t:g}")
         line.plot(s, problem.reference(points)[:, 0], color="black", linestyle=":")
-    line.set(xlabel="every component of x", ylabel="u", title=f"{problem.dim} dimensions; dotted: reference")
+    line.set(xlabel="|x| / sqrt(dimensions)", ylabel="u", title=f"{problem.dim} dimensions; dotted: reference")
     line.legend()
     looks = solution.history.looks[1:]
     history.loglog([look.forwards for look in looks], [look.error for look in looks], color="tab:red")
@@ -49,6 +55,9 @@ def main(dim=20, seconds=20, picture="hjb_lqg.png", **budget):
     print(f"{h.forwards:,} forwards, {h.seconds:.1f} s\n\nrelative L2 error")
     for name, value in {**floors, "this network": error}.items():
         print(f"  {name:26} {value:8.1e}")
+    middle = np.zeros((1, dim + 1))
+    print(f"\nu(0, 0), where no points are: {solution.predict(middle).item():.3f}, reference "
+          f"{solution.asked.reference(middle).item():.3f}")  # fmt: skip
     if find_spec("matplotlib"):
         draw(solution, picture)
         print(f"\nwrote {picture}")

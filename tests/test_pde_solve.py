@@ -81,6 +81,14 @@ def test_derivatives_of_a_solution_are_those_of_what_it_predicts():
     assert solution.evaluate(lambda u, c: u.p.t, points).shape == (9,)
 
 
+def test_derivatives_of_a_solution_by_another_rule():
+    solution, h, points = solve(Ring(), points=16, max_steps=3), 0.1, np.array([[0.2], [0.5], [0.7]])
+    low, middle, high = (solution.predict(points + shift)[:, 0] for shift in (-h, 0, h))
+    found = solution.evaluate(lambda u, c: u.xx, points, bf.pde.Differences(step=h))
+    np.testing.assert_allclose(found, (high - 2 * middle + low) / h**2, rtol=1e-10)
+    assert np.abs(found - solution.evaluate(lambda u, c: u.xx, points)).max() > 1e-6
+
+
 def test_an_unknown_is_found():
     solution = solve(Searched(), max_steps=40)
     assert solution.unknowns["rate"] == pytest.approx(1.0, abs=1e-3)
@@ -188,7 +196,10 @@ def test_explain_tells_costs_and_reasons():
     found = bf.pde.explain(bf.pde.HJBLQG(dim=20))
     rows = {row.name: row for row in found.rules}
     assert rows["taylor"].passes == 23 and rows["sparse_grid"].passes == 925
-    assert rows["differences"].floor32 > rows["sparse_grid"].floor32 > rows["taylor"].floor32 == np.finfo("f4").eps
+    assert rows["sparse_grid"].floor32 > rows["differences"].floor32 > rows["taylor"].floor32 == np.finfo("f4").eps
+    assert rows["differences"].floor64 > rows["sparse_grid"].floor64, "each with the default step of its precision"
+    tiny = bf.pde.explain(Ring(), rules={"tiny": bf.pde.Differences(step=1e-6)}).rules[0]
+    assert tiny.floor32 == np.inf and 0 < tiny.floor64 < 1e-3 and not tiny.error
     assert type(found.method) is bf.LevenbergMarquardt and "taylor" in str(found)
     wide = bf.Sequential(1, [bf.Linear(2000), bf.Tanh(), bf.Linear(1)])
     assert type(bf.pde.explain(Decay(), wide).method) is bf.StructuredGradient

@@ -95,17 +95,17 @@ class Solution:
         jets = network.jets(self.theta[: self.graph.n_theta], part.points, plan)
         return np.stack([jet.value for jet in part.fields(problem, *jets, plan)], axis=1)
 
-    def evaluate(self, formula, points) -> np.ndarray:
+    def evaluate(self, formula, points, rule=None) -> np.ndarray:
         """A formula of u and its derivatives at points (n, dim): (n,), or (n, k) where it gives a tuple of k.
 
-        formula(u, c): as `residual` of a problem has it. Derivatives are Taylor's, exact to rounding.
+        formula(u, c): as `residual` of a problem has it. rule: of the derivatives; default Taylor(), exact to rounding.
 
         >>> import bpfree as bf
         >>> solution = bf.pde.solve(bf.pde.Poisson(dim=1), points=64, max_steps=20)
         >>> solution.evaluate(lambda u, c: (u.x, u.xx), [[0.5]]).round(2).tolist()  # of sin pi x
         [[0.0, -9.87]]
         """
-        rows = self._rows(Term("formula", lambda problem, u, c: formula(u, c), None), points)
+        rows = self._rows(Term("formula", lambda problem, u, c: formula(u, c), None), points, rule)
         return rows[0] if len(rows) == 1 else rows.T
 
     @np.errstate(over="ignore", invalid="ignore")  # what is not finite is an answer
@@ -134,11 +134,11 @@ class Solution:
     def _residual_rms(self, points) -> float:
         return float(np.sqrt((self._rows(self.problem.terms()[0], points) ** 2).mean()))
 
-    def _rows(self, term, points):
-        """A term's rows (rows, n), by Taylor."""
+    def _rows(self, term, points, rule=None):
+        """A term's rows (rows, n), by a rule, default Taylor."""
         problem, network = self.problem, Network(self.graph, self.frozen)
         part = Part(problem, term, points, np.float64)
-        plan = Taylor().plan(part.wanted, problem.domain, np.float64)
+        plan = (rule or Taylor()).plan(part.wanted, problem.domain, np.float64, self.seed)
         jets = network.jets(self.theta[: self.graph.n_theta], part.points, plan)
         return part.values(problem, *jets, plan)
 
