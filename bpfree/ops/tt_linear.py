@@ -15,6 +15,7 @@ from bpfree.errors import check_choice, check_count
 from bpfree.ops.onnx_rows import BEFORE, chain, reshape, step, widened
 from bpfree.ops.table import Op
 from bpfree.tt.cores import initialise_cores
+from bpfree.tt.halves import middle_of, onto_cores, onto_cores_macs, product_macs, products, split, swapped
 from bpfree.tt.shapes import TTShape
 
 _SIZES = ("inputs", "outputs", "ranks")
@@ -112,46 +113,24 @@ def _from_right(arithmetic, cores, x, bias):
 def matrix(arithmetic, parameters, attributes):
     """W (outputs, inputs) from the products of either half of the cores; inputs without those that are padded."""
     tt = tt_shape(attributes)
-    left, right = _halves(arithmetic, parameters[: len(tt.inputs)])
+    left, right = products(arithmetic, parameters[: len(tt.inputs)])
     (o1, i1, rank), (_, o2, i2) = left.shape, right.shape
     whole = arithmetic.contract(left.reshape(-1, rank).T, right.reshape(1, rank, -1))[0]
-    return _swapped(whole, o1, i1, o2, i2).reshape(o1 * o2, i1 * i2)
+    return swapped(whole, o1, i1, o2, i2).reshape(o1 * o2, i1 * i2)
 
 
 def matrix_macs(attributes, shape):
     """Of the products of either half, and of both."""
-    (left, wide), (right, wider) = map(_product_macs, _split(tt_shape(attributes).cores))
+    (left, wide), (right, wider) = map(product_macs, split(tt_shape(attributes).cores))
     return left + right + wide * wider
 
 
 def project_macs(attributes, shape):
     """A sample's share in the gradient of W; and once, of the halves, of contracting with each, of the cores."""
     tt = tt_shape(attributes)
-    halves = _split(tt.cores)
-    (left, wide), (right, wider) = map(_product_macs, halves)
-    return prod(shape) * prod(tt.outputs), left + right + 2 * wide * wider + sum(map(_onto_cores_macs, halves))
-
-
-def _split(cores):
-    """The left half and the right."""
-    return cores[: _middle(cores)], cores[_middle(cores) :]
-
-
-def _product_macs(cores):
-    """Of `_partial_products`, from shapes (r, I, O, r'); and the elements (r, I1, O1, .., Ik, Ok) of the product."""
-    macs, rows = 0, cores[0][0] if cores else 1
-    for r0, i, o, r1 in cores:
-        macs, rows = macs + rows * r0 * i * o * r1, rows * i * o
-    return macs, rows
-
-
-def _onto_cores_macs(cores):
-    """Of `_onto_cores`: the products before each core, its gradient, and, but for the first, what goes on from it."""
-    macs, rows = _product_macs(cores[:-1] or cores[:1])[0], cores[0][0] if cores else 1
-    for k, (r0, i, o, r1) in enumerate(cores):
-        macs += (2 if k else 1) * rows * r0 * i * o * r1
-        rows *= i * o
-    return macs
+    halves = split(tt.cores)
+    (left, wide), (right, wider) = map(product_macs, halves)
+    return prod(shape) * prod(tt.outputs), left + right + 2 * wide * wider + sum(map(onto_cores_macs, halves))
 
 
 def moves(arithmetic, parameters, x, attributes):
@@ -217,77 +196,21 @@ def project(arithmetic, parameters, x, delta, attributes, out=None):
     tt = tt_shape(attributes)
     d, n = len(tt.inputs), delta.shape[1]
     cores = parameters[:d]
-    left, right = _halves(arithmetic, cores)
+    left, right = products(arithmetic, cores)
     (o1, i1, rank), (_, o2, i2) = left.shape, right.shape
     of_w = arithmetic.contract(delta.T, x.T[None])[0]
     if x.shape[0] < i1 * i2:
         of_w = np.pad(of_w, ((0, 0), (0, i1 * i2 - x.shape[0])))
-    of_w = _swapped(of_w, o1, o2, i1, i2).reshape(o1 * i1, o2 * i2)
+    of_w = swapped(of_w, o1, o2, i1, i2).reshape(o1 * i1, o2 * i2)
     of_right = arithmetic.contract(left.reshape(-1, rank), of_w[None])[0]  # (r, o2 i2)
     of_left = arithmetic.contract(right.reshape(rank, -1).T, of_w.T[None])[0].T  # (o1 i1, r)
-    middle = _middle(cores)
-    gradients = _onto_cores(arithmetic, cores[:middle], of_left.reshape(1, o1, i1, rank))
+    middle = middle_of(cores)
+    gradients = onto_cores(arithmetic, cores[:middle], of_left.reshape(1, o1, i1, rank))
     if middle < d:
-        gradients += _onto_cores(arithmetic, cores[middle:], of_right.reshape(rank, o2, i2, 1))
+        gradients += onto_cores(arithmetic, cores[middle:], of_right.reshape(rank, o2, i2, 1))
     if attributes["bias"]:
         gradients.append(arithmetic.contract(delta.T, np.ones((1, n, 1), delta.dtype))[0, :, 0])
     return gradients
-
-
-def _middle(cores) -> int:
-    """Cores of the left half."""
-    return (len(cores) + 1) // 2
-
-
-def _halves(arithmetic, cores):
-    """The products of either half: (O1.., I1.., r) and (r, ..Od, ..Id); of one core, itself and a one."""
-    middle = _middle(cores)
-    left = _product(arithmetic, cores[:middle])[0]
-    if middle == len(cores):
-        return left, np.ones((1, 1, 1), left.dtype)
-    return left, _product(arithmetic, cores[middle:])[..., 0]
-
-
-def _product(arithmetic, cores):
-    """Neighbouring cores as one, (r0, O1..Ok, I1..Ik, rk)."""
-    rank, modes = cores[0].shape[0], [size for core in cores for size in core.shape[1:3]]
-    order = [0, *range(2, len(modes) + 1, 2), *range(1, len(modes) + 1, 2), len(modes) + 1]
-    whole = _partial_products(arithmetic, cores)[-1].reshape(rank, *modes, -1)
-    outputs, inputs = prod(modes[1::2]), prod(modes[::2])
-    return np.ascontiguousarray(whole.transpose(order)).reshape(rank, outputs, inputs, -1)
-
-
-def _partial_products(arithmetic, cores):
-    """Cores 1..k multiplied out, for k = 0..d: (r0 I1 O1 .. Ik Ok, rk), modes in that order."""
-    products = [np.eye(cores[0].shape[0], dtype=cores[0].dtype)]
-    for core in cores:
-        wide = arithmetic.contract(products[-1].T, core.reshape(1, core.shape[0], -1))[0]
-        products.append(wide.reshape(-1, core.shape[3]))
-    return products
-
-
-def _onto_cores(arithmetic, cores, gradient):
-    """Gradients of neighbouring cores from that of their product, (r0, O1..Ok, I1..Ik, rk).
-
-    dL/dG_k = P_(k-1)^T T_k with P the cores before it multiplied out, and T_k the
-    gradient contracted with the cores behind it.
-    """
-    d, outputs, inputs = len(cores), [core.shape[2] for core in cores], [core.shape[1] for core in cores]
-    order = [0, *(axis for k in range(d) for axis in (1 + d + k, 1 + k)), 2 * d + 1]
-    rest = np.ascontiguousarray(gradient.reshape(gradient.shape[0], *outputs, *inputs, -1).transpose(order))
-    before, gradients = _partial_products(arithmetic, cores[:-1] or cores[:1]), []
-    for k in reversed(range(d)):
-        r0, i, o, r1 = cores[k].shape
-        rest = rest.reshape(-1, i * o * r1)
-        gradients.append(arithmetic.contract(before[k], rest[None])[0].reshape(cores[k].shape))
-        if k:
-            rest = arithmetic.contract(cores[k].reshape(r0, -1).T, rest.T[None])[0].T
-    return gradients[::-1]
-
-
-def _swapped(values, a, b, c, d):
-    """(a, b, c, d) as (a, c, b, d), contiguous."""
-    return np.ascontiguousarray(values.reshape(a, b, c, d).transpose(0, 2, 1, 3))
 
 
 def _buffers(attributes, shape):
