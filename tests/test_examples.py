@@ -99,8 +99,8 @@ def test_what_the_noise_allows_is_the_spread_of_the_best_fit():
 
 
 def test_hjb_lqg(tmp_path, capsys):
-    result = run("hjb_lqg")["main"](5, 30, tmp_path / "h.png", max_steps=50, points=300)
-    assert result["error"] < 0.2 * min(result["floors"].values())
+    result = run("hjb_lqg")["main"](20, 60, tmp_path / "h.png", max_steps=20, points=400)
+    assert result["error"] < 0.5 * min(result["floors"].values())
     assert "best a + b t + c |x|^2" in capsys.readouterr().out and drawn(tmp_path / "h.png")
 
 
