@@ -81,6 +81,19 @@ def test_derivatives_of_a_solution_are_those_of_what_it_predicts():
     assert solution.evaluate(lambda u, c: u.p.t, points).shape == (9,)
 
 
+@pytest.mark.parametrize(
+    ("points", "message"),
+    [([0.5], r"points: expected \(n, 1\), got \(1,\)"), ([[1.5]], r"points: expected t in \[0, 1\], got \[1.5\]")],
+)
+def test_points_to_predict_at_are_checked(points, message):
+    solution = solve(Decay(), max_steps=1)
+    for ask in (solution.predict, lambda points: solution.evaluate(lambda u, c: u.t, points)):
+        with pytest.raises(ValueError, match=f"^{message}"):
+            ask(points)
+    with pytest.raises(ValueError, match="formula: expected one number a point"):
+        solution.evaluate(lambda u, c: 1.0, [[0.5]])
+
+
 def test_derivatives_of_a_solution_by_another_rule():
     solution, h, points = solve(Ring(), points=16, max_steps=3), 0.1, np.array([[0.2], [0.5], [0.7]])
     low, middle, high = (solution.predict(points + shift)[:, 0] for shift in (-h, 0, h))

@@ -10,7 +10,7 @@ import click
 from bpfree.bench import BENCHES
 from bpfree.bench import run as run_bench
 from bpfree.cli.commands import Command, option
-from bpfree.cli.screen import NewFile
+from bpfree.cli.screen import NewFile, NewPicture
 
 DRAWN = "estimators"
 """The bench that has curves."""
@@ -37,7 +37,7 @@ DRAWN = "estimators"
     help="Also write one JSON object a row; - is stdout, and the table then goes to stderr.",
 )
 @option("--csv", type=NewFile(), group="Output", metavar="FILE", help="The curves, for `estimators`.")
-@option("--plot", type=NewFile(), group="Output", metavar="FILE", help="A picture of them, for `estimators`.")
+@option("--plot", type=NewPicture(), group="Output", metavar="FILE", help="A picture of them, for `estimators`.")
 def bench(name, quick, json_file, csv, plot):
     """Run the bench NAME and print a table.
 

@@ -91,6 +91,7 @@ class Solution:
     def predict(self, points) -> np.ndarray:
         """u (n, outputs) at points (n, dim): the network within its ansatz, in float64."""
         problem, network = self.problem, Network(self.graph, self.frozen)
+        points = problem.domain.check(points)
         part, plan = Part(problem, _silent(problem), points, np.float64), _values_only(problem)
         jets = network.jets(self.theta[: self.graph.n_theta], part.points, plan)
         return np.stack([jet.value for jet in part.fields(problem, *jets, plan)], axis=1)
@@ -105,6 +106,7 @@ class Solution:
         >>> solution.evaluate(lambda u, c: (u.x, u.xx), [[0.5]]).round(2).tolist()  # of sin pi x
         [[0.0, -9.87]]
         """
+        points = self.asked.domain.check(points)
         rows = self._rows(Term("formula", lambda problem, u, c: formula(u, c), None), points, rule)
         return rows[0] if len(rows) == 1 else rows.T
 
