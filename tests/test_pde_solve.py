@@ -268,6 +268,18 @@ def test_points_of_ones_own():
     assert losses == sorted(losses, reverse=True), "given points are not drawn again"
 
 
+@pytest.mark.parametrize(
+    ("more", "message"),
+    [
+        ({"exact": lambda self, c: np.exp(-c.t)[:, None]}, r"exact: expected one number a point.* got shape \(9, 1\)"),
+        ({"reference": lambda self, points: points[:, 0]}, r"reference: expected \(9, 1\) at 9 points, got \(9,\)"),
+    ],
+)
+def test_a_reference_of_another_shape_is_refused(more, message):
+    with pytest.raises(ValueError, match=message):
+        solve(type("Wrong", (Decay,), more)(), max_steps=1, test_points=np.linspace(0, 1, 9)[:, None])
+
+
 def test_too_few_points_are_said():
     few = solve(Decay(), max_steps=40, points=np.array([[0.0], [0.3], [0.5]]))
     assert "they are too few; take more points" in few.summary()
