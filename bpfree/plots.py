@@ -77,6 +77,19 @@ def plot_methods(curves, path) -> None:
     figure.savefig(path, dpi=120)
 
 
+def plot_errors(curves, path) -> None:
+    """Save relative L2 error against forwards; curves: {name: [(forwards, seconds, error), ...]}."""
+    figure, (axis,) = _figure()
+    for name, looks in curves.items():
+        looks = [look for look in looks if look[0] > 0 and look[2] > 0]
+        axis.plot([look[0] for look in looks], [look[2] for look in looks], marker=".", label=name)
+    axis.set(xscale="log", yscale="log", ylabel="relative L2 error")
+    axis.set_xlabel("forwards (passes of one sample through the network)")
+    axis.grid(alpha=0.3)
+    axis.legend(fontsize=8)
+    figure.savefig(path, dpi=120)
+
+
 def plot_demo(runs, device_run, floor: float, path) -> None:
     """Save loss and accuracy of training on the computer, then on the device, with the floor."""
     figure, (loss, accuracy) = _figure(2)

@@ -78,7 +78,8 @@ def test_restore(estimator):
         assert estimate.finite
         assert_same_bits(theta, THETA)
     loop = device_loop(trainer_of(estimator), X, LABELS)
-    loop._enter(THETA, 0)
+    loop._enter(0)
+    loop.theta[:] = THETA
     assert loop.c.estimator.estimate(loop.c, loop.context) == 0  # on the device CGE moves one element of theta itself
     assert_same_bits(loop.theta, THETA)
 

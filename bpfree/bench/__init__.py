@@ -17,13 +17,17 @@ BENCHES = {
     "mnist-dense": "784-1024-10, 814,090 parameters, trained forward-only, against back-propagation in PyTorch",
     "mnist-tt": "784-1024-10 as tensor trains, 3,962 parameters, against back-propagation in PyTorch",
     "parallel": "a step of coordinate probes shared out to two workers, against one",
+    "pde": "PDEs with forward passes only: rules, errors, floors, against back-propagation; --csv, --plot",
     "probes": "a gradient from structured coordinate probes against the loop of forward passes: cost, time, numbers",
 }
 """What each bench asks, by name; the module of that name here, with _ for -, answers."""
 
+DRAWN = ("estimators", "pde")
+"""Those that have curves."""
+
 
 def run(name: str, quick: bool = False, **files) -> list[dict]:
-    """Rows of one bench. quick: seconds instead of minutes, numbers less steady. files: csv, plot of `estimators`."""
+    """Rows of one bench. quick: seconds, numbers less steady. files: csv, plot of benches with curves."""
     if name not in BENCHES:
         raise ValueError(f"bench: expected one of {', '.join(BENCHES)}; got {name!r}")
     return import_module(f"bpfree.bench.{name.replace('-', '_')}").run(quick, **files)

@@ -7,13 +7,10 @@ import json
 
 import click
 
-from bpfree.bench import BENCHES
+from bpfree.bench import BENCHES, DRAWN
 from bpfree.bench import run as run_bench
 from bpfree.cli.commands import Command, option
 from bpfree.cli.screen import NewFile, NewPicture
-
-DRAWN = "estimators"
-"""The bench that has curves."""
 
 
 @click.command(
@@ -36,8 +33,8 @@ DRAWN = "estimators"
     metavar="FILE|-",
     help="Also write one JSON object a row; - is stdout, and the table then goes to stderr.",
 )
-@option("--csv", type=NewFile(), group="Output", metavar="FILE", help="The curves, for `estimators`.")
-@option("--plot", type=NewPicture(), group="Output", metavar="FILE", help="A picture of them, for `estimators`.")
+@option("--csv", type=NewFile(), group="Output", metavar="FILE", help="The curves, for `estimators` and `pde`.")
+@option("--plot", type=NewPicture(), group="Output", metavar="FILE", help="A picture of them, for the same.")
 def bench(name, quick, json_file, csv, plot):
     """Run the bench NAME and print a table.
 
@@ -48,8 +45,9 @@ def bench(name, quick, json_file, csv, plot):
     from bpfree.bench.report import show
 
     files = {flag: path for flag, path in (("csv", csv), ("plot", plot)) if path is not None}
-    if files and name != DRAWN:
-        raise click.UsageError(f"--{', --'.join(files)}: expected bench {DRAWN}, which draws curves, got {name}")
+    if files and name not in DRAWN:
+        expected = f"bench {' or '.join(DRAWN)}, which draws curves"
+        raise click.UsageError(f"--{', --'.join(files)}: expected {expected}, got {name}")
     try:
         rows = run_bench(name, quick, **files)
         show(rows, Console(stderr=json_file is not None and json_file.name in ("-", "<stdout>")))
