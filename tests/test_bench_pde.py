@@ -13,7 +13,7 @@ from bpfree.bench.rows import FIELDS
 from bpfree.cli.bench import bench
 from bpfree.pde import Taylor
 from bpfree.pde.objective import Objective, square
-from bpfree.pde.solve import make_network, point_counts
+from bpfree.pde.solve import make_network, points_of_terms
 
 pytest.importorskip("threadpoolctl")
 BY_NAME = {case.name: case for case in CASES}
@@ -105,7 +105,7 @@ def test_the_rival_has_our_loss(name):
     from bpfree.bench.pde_torch import Rival
 
     problem = BY_NAME[name].problem()
-    model, counts = problem.network(5), point_counts(problem, 6)
+    model, counts = problem.network(5), points_of_terms(problem, 6)
     model.theta += np.float32(0.01)
     rival = Rival(problem, model, counts, seed=7)
     rival.points(0)

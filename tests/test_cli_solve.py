@@ -1,6 +1,7 @@
 """`bpfree solve`: the options, what is printed, what is written."""
 
 import json
+import sys
 
 import pytest
 from test_cli import run
@@ -67,8 +68,21 @@ def test_explain_has_every_rule():
         (("poisson", "--points", 0), "--points: expected an integer >= 1"),
         (("poisson", "--max-forwards", -1), "--max-forwards: expected"),
         (("poisson", "--rule", "magic"), "'magic' is not one of"),
+        (("poisson", "--plot", "nowhere/u.png"), "the folder nowhere does not exist"),
     ],
 )
 def test_what_is_wrong_is_one_line(arguments, message):
     result = run("solve", *arguments)
     assert result.exit_code == 2 and message.lower() in result.stderr.lower()
+
+
+def test_a_picture_of_no_kind_is_refused_before_solving():
+    pytest.importorskip("matplotlib")
+    result = run("solve", "poisson", "--plot", "u.txt")
+    assert result.exit_code == 2 and "expected a name that ends in .png, .pdf, .svg or the like" in result.stderr
+
+
+def test_pictures_need_matplotlib(monkeypatch):
+    monkeypatch.setitem(sys.modules, "matplotlib.backend_bases", None)
+    result = run("solve", "poisson", "--plot", "u.png")
+    assert result.exit_code == 2 and 'pip install "bpfree[plot]"' in result.stderr

@@ -158,6 +158,13 @@ def test_import_is_light():
     assert not loaded_by("import bpfree") & HEAVY
 
 
+def test_pdes_are_loaded_when_asked_for_and_without_statistics():
+    """scipy.stats takes longer to load than everything else together."""
+    assert not any(name.startswith("bpfree.pde") for name in loaded_by("import bpfree"))
+    loaded = loaded_by("import bpfree as bf; bf.pde.solve")
+    assert "bpfree.pde.solve" in loaded and not loaded & {"scipy.stats", "matplotlib", "bpfree._core", "rich"}
+
+
 def test_training_in_numpy_loads_no_core_and_no_extras():
     code = (
         "import numpy as np, bpfree as bf\n"
@@ -179,7 +186,7 @@ def test_help_is_fast():
     assert not loaded_by_command("--help") & {*HEAVY - {"click"}, "numpy"}
 
 
-@pytest.mark.parametrize("command", ["train", "evaluate", "info", "doctor"])
+@pytest.mark.parametrize("command", ["train", "evaluate", "solve", "info", "doctor"])
 def test_help_of_a_command_loads_little(command):
     assert not loaded_by_command(command, "--help") & (HEAVY - {"click"})
 

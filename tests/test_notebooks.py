@@ -13,6 +13,7 @@ every_notebook = pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: pat
 NEEDS = {
     "digits_to_microcontroller": ("matplotlib", "ziglang", "unicorn", "elftools"),
     "hardware_in_the_loop": ("matplotlib",),
+    "hjb_in_five_minutes": ("matplotlib",),
     "mnist_in_forward_passes": ("matplotlib",),
 }
 DATA = {"mnist_in_forward_passes": pytest.mark.data("mnist")}
@@ -20,7 +21,7 @@ SHORT = {"BPFREE_FORWARDS": "400000"}
 """A budget for notebooks that would train for minutes."""
 
 
-def test_the_three_are_there():
+def test_the_four_are_there():
     assert {path.stem for path in NOTEBOOKS} == set(NEEDS)
 
 

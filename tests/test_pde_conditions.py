@@ -23,7 +23,7 @@ def problem(domain, *conditions, outputs=("u",), **more):
     """A problem whose equation is 0 = 0."""
 
     def residual(self, u, c):
-        return np.zeros(3)[:0].sum()
+        return np.zeros(c.x.shape[-1])
 
     kind = type("Own", (bf.pde.Problem,), {"domain": domain, "outputs": outputs, "residual": residual, **more})
     found = kind()
@@ -266,6 +266,14 @@ def test_values_that_disagree_at_a_corner_are_a_warning():
     problem(XT, Dirichlet("x", 0.0), Initial(lambda x: np.sin(np.pi * x))).terms()  # warnings are errors
 
 
+def test_a_warning_comes_once_and_points_at_the_users_line():
+    torn = own(conditions=[Dirichlet("x", 0.0), Initial(1.0)])
+    with pytest.warns(UserWarning, match="no smooth solution") as seen:
+        bf.pde.solve(torn, points=8, max_steps=1)
+        torn.terms()
+    assert [one.filename for one in seen] == [__file__] * 2, "one of each corner"
+
+
 def test_the_same_value_twice_is_no_contradiction():
     problem(XT, Dirichlet("x", lambda t: t), Dirichlet("x", lambda c: 1.0 * c.t, side="low")).terms()
     problem(XT, Dirichlet("x", 0.0), Neumann("x", 1.0)).terms()  # of different quantities
@@ -315,7 +323,24 @@ ILL_POSED = [
     ({"fields": {"source": lambda y: y}}, ValueError, "field source: expected a function of .* got the argument 'y'"),
     ({"fields": {"x": 1.0}}, ValueError, "fields: expected names that are no coordinate and not reserved, got 'x'"),
     ({"fields": {}}, ValueError, "coordinate: expected one of x, t, got 'source'"),
-    ({"domain": None}, ValueError, r"Own.domain: expected a Box, such as Box\(x=\(0, 1\)\), got None"),
+    ({"residual": lambda self, u, c: (u.t - u.xx).mean()}, ValueError, r"residual: expected one number a point.* \(\)"),
+    (
+        {"residual": lambda self, u, c: (u.t, 0.0)},
+        ValueError,
+        r"residual: expected one number a point, .* got shape \(\)",
+    ),
+    ({"residual": lambda self, u, c: None}, ValueError, "residual: expected one number a point, .* got None"),
+    ({"residual": lambda self, u, c: [u.t, u.x]}, ValueError, r"from each equation of a tuple, got shape \(2, 3\)"),
+    ({"conditions": Dirichlet("x", 0.0)}, TypeError, "conditions: expected a list or a tuple of them, got Dirichlet"),
+    ({"conditions": [("x", 0.0)]}, TypeError, r"conditions: expected such as Dirichlet.*, got \('x', 0.0\)"),
+    ({"outputs": "uv"}, ValueError, "outputs: expected different names, at least one, got 'uv'"),
+    (
+        {"outputs": ("a", "b"), "conditions": (), "residual": lambda self, u, c: u.x},
+        AttributeError,
+        "u.x: expected one of the outputs a, b, such as u.a",
+    ),
+    ({"domain": ((0, 1),)}, TypeError, r"Own.domain: expected a Box, such as Box\(x=\(0, 1\)\), got \(\(0, 1\),\)"),
+    ({"domain": None}, TypeError, r"Own.domain: expected a Box, such as Box\(x=\(0, 1\)\), got None"),
     ({"outputs": ()}, ValueError, r"outputs: expected different names, at least one, got \(\)"),
     (
         {"ansatz": lambda self, f, c: c.x * f, "conditions": [Dirichlet("x", 0.0, "low", hard=True)]},

@@ -6,6 +6,7 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 README = Path(__file__).resolve().parent.parent / "README.md"
@@ -15,6 +16,14 @@ def blocks(language: str) -> list[str]:
     return re.findall(rf"^```{language}\n(.*?)^```", README.read_text(), re.DOTALL | re.MULTILINE)
 
 
+def test_the_coefficient_of_the_heat_equation_is_found(capsys):
+    names: dict = {}
+    exec(compile("import numpy as np\nimport bpfree as bf\n" + blocks("python")[2], "README.md", "exec"), names)
+    assert names["solution"].unknowns["alpha"] == pytest.approx(0.3, abs=1e-3)
+    assert names["solution"].predict([[0.5, 0.1]]).item() == pytest.approx(np.exp(-0.03 * np.pi**2), abs=1e-3)
+    assert "'alpha': 0." in capsys.readouterr().out
+
+
 def test_python_example_then_c_example_on_its_firmware(tmp_path, monkeypatch, capsys):
     for package in ("ziglang", "unicorn", "elftools", "capstone"):
         pytest.importorskip(package, reason=f'{package} missing: pip install "bpfree[emulate]"')
@@ -22,7 +31,7 @@ def test_python_example_then_c_example_on_its_firmware(tmp_path, monkeypatch, ca
 
     monkeypatch.chdir(tmp_path)
     names: dict = {}
-    training, elsewhere = blocks("python")
+    training, elsewhere, _ = blocks("python")
     exec(compile(training, "README.md", "exec"), names)
     printed = capsys.readouterr().out
     assert "outcome: done" in printed

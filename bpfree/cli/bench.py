@@ -10,7 +10,7 @@ import click
 from bpfree.bench import BENCHES, DRAWN
 from bpfree.bench import run as run_bench
 from bpfree.cli.commands import Command, option
-from bpfree.cli.screen import NewFile
+from bpfree.cli.screen import NewFile, NewPicture
 
 
 @click.command(
@@ -34,7 +34,7 @@ from bpfree.cli.screen import NewFile
     help="Also write one JSON object a row; - is stdout, and the table then goes to stderr.",
 )
 @option("--csv", type=NewFile(), group="Output", metavar="FILE", help="The curves, for `estimators` and `pde`.")
-@option("--plot", type=NewFile(), group="Output", metavar="FILE", help="A picture of them, for the same.")
+@option("--plot", type=NewPicture(), group="Output", metavar="FILE", help="A picture of them, for the same.")
 def bench(name, quick, json_file, csv, plot):
     """Run the bench NAME and print a table.
 

@@ -32,6 +32,22 @@ class NewFile(click.Path):
         return path
 
 
+class NewPicture(NewFile):
+    """A picture to be written, of a kind that matplotlib knows; asked before minutes are spent on what it shows."""
+
+    def convert(self, value, param, ctx):
+        """The path, checked."""
+        path = super().convert(value, param, ctx)
+        try:
+            from matplotlib.backend_bases import FigureCanvasBase
+        except ImportError:
+            self.fail('pictures need matplotlib: pip install "bpfree[plot]"', param, ctx)
+        kinds = FigureCanvasBase.get_supported_filetypes()
+        if path.suffix.removeprefix(".").lower() not in kinds:
+            self.fail(f"expected a name that ends in .png, .pdf, .svg or the like, got {path.name}", param, ctx)
+        return path
+
+
 json_option = option(
     "--json",
     "json_file",

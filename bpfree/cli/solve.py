@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import asdict
 from inspect import signature
 
@@ -10,7 +11,7 @@ import click
 
 from bpfree.cli.commands import Command, Failure, option, usage
 from bpfree.cli.interrupt import asked_to_stop
-from bpfree.cli.screen import Grid, NewFile, Screen, json_option, replace_file
+from bpfree.cli.screen import Grid, NewFile, NewPicture, Screen, json_option, replace_file
 
 RULES = ("taylor", "differences", "stein", "sparse_grid", "random_directions")
 """Names of bpfree.pde.rules.RULES, which is not loaded for --help; tests/test_cli_solve.py compares them."""
@@ -53,7 +54,7 @@ _FAILED = ("nonfinite_loss", "overflow")
 @option("--max-seconds", type=float, metavar="X", group="How long", help="Seconds.")
 @option("--tolerance", type=float, metavar="X", group="How long", help="End when the loss is this small.")
 @option("--save", type=NewFile(), metavar="FILE", group="Output", help="The solution, as .npz.")
-@option("--plot", type=NewFile(), metavar="FILE", group="Output",
+@option("--plot", type=NewPicture(), metavar="FILE", group="Output",
         help="A picture of solution, reference, error and history (needs matplotlib).")
 @json_option
 def solve(problem, listing, explaining, dim, rule, method, save, plot, json_file, **settings):  # fmt: skip
@@ -122,9 +123,15 @@ def _explain(screen, found, name) -> None:
         floors = (f"{row.floor64:.1e}", f"{row.floor32:.1e}")
         table.row(row.name, f"{row.passes:,}", bias, f"{row.noise_gain:.3g}", *floors)
     screen.show(table)
+    screen.say("floor: what rounding of u alone leaves in a derivative, by precision; bias comes on top")
     screen.say(found.why)
-    rules = [{key: None if value != value else value for key, value in asdict(row).items()} for row in found.rules]
+    rules = [{key: _number(value) for key, value in asdict(row).items()} for row in found.rules]
     screen.result("solve", {"problem": name, "rules": rules, "why": found.why})
+
+
+def _number(value):
+    """JSON has no NaN and no infinity."""
+    return None if isinstance(value, float) and not math.isfinite(value) else value
 
 
 def _document(solution, name) -> dict:

@@ -11,10 +11,10 @@ from pathlib import Path
 import click
 
 from bpfree.cli import calibration
-from bpfree.cli.commands import INTERRUPTED, Command, Failure, option, usage
+from bpfree.cli.commands import INTERRUPTED, Command, option, usage
 from bpfree.cli.networks import NETWORKS
 from bpfree.cli.recipes import help_rows, recipe
-from bpfree.cli.screen import NewFile, Screen, facts, json_option, replace_file
+from bpfree.cli.screen import NewFile, NewPicture, Screen, facts, json_option, replace_file
 from bpfree.cli.training_options import build, training_options
 from bpfree.errors import check_seed
 
@@ -83,7 +83,7 @@ _FAILURES = ("nonfinite_loss", "overflow", "mu_too_small")
 @option("--journal-every", type=int, metavar="N", group=_DISK,
         help=f"Steps between snapshots of the parameters in the journal; default: none, for cge {SNAPSHOTS}.")
 @option("--out", type=NewFile(), group="Output", metavar="FILE", help="The trained model; default: bpfree-DATA.npz.")
-@option("--plot", type=NewFile(), group="Output", metavar="FILE", help="A picture of loss and validation.")
+@option("--plot", type=NewPicture(), group="Output", metavar="FILE", help="A picture of loss and validation.")
 @option("--floor/--no-floor", default=True, show_default=True, group="Output",
         help="What the same network reaches untrained: random features and a ridge regression on top.")
 @json_option
@@ -169,11 +169,6 @@ class _Plan:
 
     def check_output(self) -> None:
         """Nothing that would be lost, and nothing that would fail after minutes."""
-        if self.given["plot"] is not None:
-            from importlib.util import find_spec
-
-            if find_spec("matplotlib") is None:
-                raise Failure('--plot needs matplotlib: pip install "bpfree[plot]"')
         check_model_place(self.out)
         resumable = self.given["checkpoint"] is not None
         if resumable and self.given["model"] and self.out.resolve() == Path(self.given["model"]).resolve():

@@ -3,12 +3,14 @@
 
 from __future__ import annotations
 
+import sys
 import warnings
 from itertools import combinations
 
 import numpy as np
 
-from bpfree.pde.domain import RESERVED
+from bpfree.pde.conditions import Condition
+from bpfree.pde.domain import RESERVED, Box
 from bpfree.pde.fields import Coordinates
 from bpfree.pde.known import known
 from bpfree.pde.samplers import faces, interior
@@ -23,6 +25,7 @@ def check_problem(problem) -> None:
     c = Coordinates(problem.domain, interior(problem.domain, N), fields=problem.fields)
     for name, given in problem.fields.items():
         _finite(f"field {name}", np.asarray(known(f"field {name}", given, c), float))
+    _check_conditions(problem.conditions)
     for one in problem.conditions:
         one.check(problem)
     if any(one.hard for one in problem.conditions) and "ansatz" in _own(problem):
@@ -48,13 +51,22 @@ def _own(problem):
 
 
 def _check_names(problem):
-    if problem.domain is None:
-        raise ValueError(f"{problem.name}.domain: expected a Box, such as Box(x=(0, 1)), got None")
+    if not isinstance(problem.domain, Box):
+        raise TypeError(f"{problem.name}.domain: expected a Box, such as Box(x=(0, 1)), got {problem.domain!r}")
     for name in problem.fields:
         if name in problem.domain.names or name in RESERVED or name.startswith("_"):
             raise ValueError(f"fields: expected names that are no coordinate and not reserved, got {name!r}")
-    if len(set(problem.outputs)) != len(problem.outputs) or not problem.outputs:
+    names = problem.outputs
+    if isinstance(names, str) or len(set(names)) != len(names) or not names:
         raise ValueError(f"outputs: expected different names, at least one, got {problem.outputs!r}")
+
+
+def _check_conditions(conditions):
+    if not isinstance(conditions, list | tuple):
+        raise TypeError(f"conditions: expected a list or a tuple of them, got {conditions!r}")
+    for one in conditions:
+        if not isinstance(one, Condition):
+            raise TypeError(f'conditions: expected such as Dirichlet("x", 0.0), got {one!r}')
 
 
 def _finite(name, values):
@@ -95,7 +107,19 @@ def _compare(problem, first, second):
         text = f"{first.name}, {second.name}: expected one value where both hold, got {left[at]:g} and {right[at]:g}"
         if same:
             raise ValueError(f"{text} at {where}")
-        warnings.warn(f"{text} at {where}: no smooth solution has both", stacklevel=4)
+        warn_once(problem, f"{text} at {where}: no smooth solution has both")
+
+
+def warn_once(problem, text: str) -> None:
+    """Warn, once a problem, at the line outside of bpfree that has led here."""
+    said = vars(problem).setdefault("_said", set())
+    if text in said:
+        return
+    said.add(text)
+    level, frame = 1, sys._getframe()
+    while frame.f_back and frame.f_globals.get("__name__", "").startswith("bpfree."):
+        level, frame = level + 1, frame.f_back
+    warnings.warn(text, stacklevel=level)
 
 
 def _parallel(first, second):

@@ -38,7 +38,8 @@ class RuleReport:
     """What a rule promises for one problem: passes a point inside, order of its bias (None: exact), the largest
 
     noise gain of the derivatives that are asked for, and what rounding alone makes of them in float64 and float32,
-    noise gain times eps. error: why it cannot be used here, or "".
+    noise gain times eps, each with the default steps of its precision; inf: refused there. error: why it cannot be used
+    here, or "".
     """
 
     name: str
@@ -107,6 +108,14 @@ def _report(name, rule, part, problem) -> RuleReport:
         plan = rule.plan(part.wanted, problem.domain, np.dtype(np.float64))
     except (ValueError, TypeError, MemoryError) as error:
         return RuleReport(name, error=str(error))
-    gain = max((noise_gain(plan, quantity) for quantity in part.wanted), default=1.0)
-    floors = (gain * float(np.finfo(dtype).eps) for dtype in (np.float64, np.float32))
+    gain = _gain(plan, part)
+    try:
+        single = _gain(rule.plan(part.wanted, problem.domain, np.dtype(np.float32)), part)
+    except ValueError:  # a step that float32 cannot resolve
+        single = float("inf")
+    floors = (gain * float(np.finfo(np.float64).eps), single * float(np.finfo(np.float32).eps))
     return RuleReport(name, plan.passes, rule.bias_order, gain, *floors)
+
+
+def _gain(plan, part) -> float:
+    return max((noise_gain(plan, quantity) for quantity in part.wanted), default=1.0)

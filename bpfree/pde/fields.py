@@ -89,6 +89,19 @@ def field_of(jet: Jet, layout, domain, moved=None) -> Field:
     return Field(jet.value + moved[None] if None in moved else jet.value, domain, look)
 
 
+class Outputs:
+    """Several outputs by name: u.p, u.v are fields, and p and v the problem's `outputs`."""
+
+    def __init__(self, names, fields):
+        vars(self).update(zip(names, fields, strict=True))
+
+    def __getattr__(self, name):
+        if name.startswith("_"):
+            raise AttributeError(name)
+        names = tuple(vars(self))
+        raise AttributeError(f"u.{name}: expected one of the outputs {', '.join(names)}, such as u.{names[0]}")
+
+
 class Recorder:
     """Fields that write down what is asked of them: `wanted` in the order of asking, each once."""
 

@@ -10,6 +10,14 @@ import numpy as np
 from bpfree.pde.fields import Coordinates
 
 
+def reference_at(problem, points) -> np.ndarray:
+    """The problem's reference (n, outputs), checked: (n,) would be compared with every prediction there is."""
+    found, shape = np.asarray(problem.reference(points), float), (len(points), len(problem.outputs))
+    if found.shape != shape:
+        raise ValueError(f"reference: expected {shape} at {len(points)} points, got {found.shape}")
+    return found
+
+
 def floors(problem, points) -> dict[str, float]:
     """Relative L2 error of the best combination of each of the problem's guesses, in the place of the network.
 
@@ -18,7 +26,7 @@ def floors(problem, points) -> dict[str, float]:
     """
     if problem.reference is None:
         raise ValueError(f"floors: expected a problem with a reference, got {problem.name}")
-    wanted, c = problem.reference(points), Coordinates(problem.domain, points, fields=problem.fields)
+    wanted, c = reference_at(problem, points), Coordinates(problem.domain, points, fields=problem.fields)
     size = np.linalg.norm(wanted)
 
     def ansatz(f):

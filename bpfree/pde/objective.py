@@ -14,8 +14,9 @@ LASTING = 5
 
 
 class Objective:
-    """Residual vectors step by step. counts: {term: points}; resample_every: steps after which all points are new.
+    """Residual vectors step by step.
 
+    counts: {term: how many points, or (n, dim) of one's own}. resample_every: steps after which points are new.
     A rule with random directions draws new ones every step. forwards: all multiply-accumulates spent, in passes of
     one sample.
     """
@@ -55,12 +56,16 @@ class Objective:
         key = (draw, step if self.rule.random else 0)
         if key != self._draw:
             points = {
-                term.name: term.sample(self.counts[term.name], self.sampler, self.seed + 1_000_003 * draw + k)
+                term.name: self._points(term, self.seed + 1_000_003 * draw + k)
                 for k, term in enumerate(self.problem.terms())
             }
             self._before, self._draw, self._jacobians = self.forwards, key, {}
             self._residuals = Residuals(self.problem, self.network, self.rule, points, self.seed, step)
         return self._residuals
+
+    def _points(self, term, seed):
+        given = self.counts[term.name]
+        return given if isinstance(given, np.ndarray) else term.sample(given, self.sampler, seed)
 
     def jacobian(self, step: int, route=None, head_only: bool = False) -> Jacobian:
         """The Jacobian of a step's residuals, ready to be asked."""

@@ -6,6 +6,7 @@ from __future__ import annotations
 import numpy as np
 
 from bpfree.pde.domain import Normal
+from bpfree.pde.floors import reference_at
 from bpfree.plots import make_figure
 
 FINE = 81
@@ -23,7 +24,7 @@ def plot_solution(solution, path) -> None:
     figure, axes = make_figure(panels + 1, len(problem.outputs))
     points, grid = _points(problem.domain, slices)
     found = solution.predict(points)
-    wanted = problem.reference(points) if known else None
+    wanted = reference_at(problem, points) if known else None
     for k, (name, row) in enumerate(zip(problem.outputs, axes)):
         mine, theirs = found[:, k], wanted[:, k] if known else None
         if len(slices) == 1:

@@ -129,6 +129,10 @@ class Problem:
         c = Coordinates(self.domain, self.domain.check(points), fields=self.fields)
         found = self.exact(c)
         found = found if isinstance(found, tuple) else (found,)
+        for one in found:
+            if np.shape(one) not in ((), (len(points),)):
+                expected = f"one number a point, ({len(points)},) at {len(points)} points, of each output of a tuple"
+                raise ValueError(f"exact: expected {expected}, got shape {np.shape(one)}")
         return np.stack([np.broadcast_to(one, (len(points),)) for one in found], axis=1)
 
     def test_points(self, n: int = 10_000, seed: int = 0) -> np.ndarray:

@@ -5,12 +5,11 @@ from __future__ import annotations
 
 import copy
 from contextlib import contextmanager
-from types import SimpleNamespace
 
 import numpy as np
 
 from bpfree.engines.cost import graph_macs
-from bpfree.pde.fields import Coordinates, Recorder, field_of
+from bpfree.pde.fields import Coordinates, Outputs, Recorder, field_of
 from bpfree.pde.jet import Jet
 from bpfree.pde.rules.table import Plan
 
@@ -55,14 +54,16 @@ class Part:
             found = self.term.formula(problem, *(((side, side), (c, c)) if self.term.partner else (side, c)))
         equations = found if isinstance(found, tuple) else (found,)
         for equation in equations:
-            if np.shape(equation) not in ((PROBED,), ()):
-                expected = f"one number a point, ({PROBED},) at {PROBED} points, from each equation"
-                raise ValueError(f"{self.term.name}: expected {expected}, got shape {np.shape(equation)}")
+            values = np.asarray(equation)
+            if values.shape != (PROBED,) or values.dtype.kind not in "fiub":
+                expected = f"one number a point, ({PROBED},) at {PROBED} points, from each equation of a tuple"
+                got = f"shape {values.shape}" if values.dtype.kind in "fiub" else repr(equation)
+                raise ValueError(f"{self.term.name}: expected {expected}, got {got}")
         return tuple(recorder.wanted), len(equations)
 
     def _bundle(self, fields):
         names = self.problem.outputs
-        return fields[0] if len(names) == 1 else SimpleNamespace(**dict(zip(names, fields, strict=True)))
+        return fields[0] if len(names) == 1 else Outputs(names, fields)
 
     def values(self, problem, value, rest, plan: Plan):
         """Rows (rows, n) from the network's jets at all points: value (m, n'), rest (m, count - 1, n')."""
@@ -168,6 +169,11 @@ class Residuals:
     def size(self) -> int:
         """N."""
         return sum(part.rows * part.n for part in self.parts)
+
+    @property
+    def counts(self) -> dict[str, int]:
+        """Points of each term."""
+        return {part.term.name: part.n for part in self.parts}
 
     @property
     def passes(self) -> int:

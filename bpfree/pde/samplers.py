@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 import numpy as np
-from scipy.stats import norm, qmc
+from scipy.special import ndtri
 
 from bpfree.errors import check_choice, check_count, check_seed
 from bpfree.pde.domain import Normal
@@ -25,6 +25,8 @@ def unit(n: int, dim: int, sampler: str, seed: int):
     random = np.random.default_rng(check_seed(seed))
     if sampler == "uniform":
         return random.random((check_count("n", n), dim))
+    from scipy.stats import qmc  # a second to load, which help, lists and own points do without
+
     if sampler == "latin_hypercube":
         return qmc.LatinHypercube(dim, rng=random).random(check_count("n", n))
     check_count("n", n, 1, 2**30)
@@ -45,7 +47,7 @@ def interior(domain, n: int, sampler: str = "sobol", seed: int = 0):
         columns = list(domain.columns(name))
         if isinstance(one, Normal):
             inside = np.clip(points[:, columns], 2.0**-53, 1 - 2.0**-53)
-            points[:, columns] = one.scale * norm.ppf(inside)
+            points[:, columns] = one.scale * ndtri(inside)
         else:
             points[:, columns] = one.low + (one.high - one.low) * points[:, columns]
     return points

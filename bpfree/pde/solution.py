@@ -15,6 +15,7 @@ from bpfree.graph import Graph
 from bpfree.layers import assemble
 from bpfree.model import Model
 from bpfree.npz import read_arrays
+from bpfree.pde.floors import reference_at
 from bpfree.pde.history import History, Look
 from bpfree.pde.network import Network
 from bpfree.pde.problems import PROBLEMS
@@ -26,6 +27,9 @@ from bpfree.pde.wanted import Layout
 
 METRICS = ("relative_l2", "relative_l1", "max", "residual_rms")
 """What `Solution.error` measures."""
+
+FITTED = 30
+"""Times that the residual at test points may be that at the points of the last step."""
 
 _VERSION = 1
 """Of the file that `save` writes."""
@@ -88,9 +92,24 @@ class Solution:
     def predict(self, points) -> np.ndarray:
         """u (n, outputs) at points (n, dim): the network within its ansatz, in float64."""
         problem, network = self.problem, Network(self.graph, self.frozen)
+        points = problem.domain.check(points)
         part, plan = Part(problem, _silent(problem), points, np.float64), _values_only(problem)
         jets = network.jets(self.theta[: self.graph.n_theta], part.points, plan)
         return np.stack([jet.value for jet in part.fields(problem, *jets, plan)], axis=1)
+
+    def evaluate(self, formula, points, rule=None) -> np.ndarray:
+        """A formula of u and its derivatives at points (n, dim): (n,), or (n, k) where it gives a tuple of k.
+
+        formula(u, c): as `residual` of a problem has it. rule: of the derivatives; default Taylor(), exact to rounding.
+
+        >>> import bpfree as bf
+        >>> solution = bf.pde.solve(bf.pde.Poisson(dim=1), points=64, max_steps=20)
+        >>> solution.evaluate(lambda u, c: (u, u.xx), [[0.5]]).round(1).tolist()  # of sin pi x
+        [[1.0, -9.9]]
+        """
+        points = self.asked.domain.check(points)
+        rows = self._rows(Term("formula", lambda problem, u, c: formula(u, c), None), points, rule)
+        return rows[0] if len(rows) == 1 else rows.T
 
     @np.errstate(over="ignore", invalid="ignore")  # what is not finite is an answer
     def error(self, metric: str = "relative_l2", points=None) -> float:
@@ -106,7 +125,7 @@ class Solution:
             expected = f"residual_rms, as {self.asked.name} has no reference"
             raise ValueError(f"metric: expected {expected}, got {metric!r}")
         if not default or self._wanted is None:
-            wanted = self.asked.reference(points)
+            wanted = reference_at(self.asked, points)
             self._wanted = wanted if default else self._wanted
         wanted = self._wanted if default else wanted
         off = np.abs(self.predict(points) - wanted)
@@ -116,23 +135,27 @@ class Solution:
         return float(np.linalg.norm(off.ravel(), order) / np.linalg.norm(wanted.ravel(), order))
 
     def _residual_rms(self, points) -> float:
+        return float(np.sqrt((self._rows(self.problem.terms()[0], points) ** 2).mean()))
+
+    def _rows(self, term, points, rule=None):
+        """A term's rows (rows, n), by a rule, default Taylor."""
         problem, network = self.problem, Network(self.graph, self.frozen)
-        term, theta = problem.terms()[0], self.theta[: self.graph.n_theta]
         part = Part(problem, term, points, np.float64)
-        plan = Taylor().plan(part.wanted, problem.domain, np.float64)
-        rows = part.values(problem, *network.jets(theta, part.points, plan), plan)
-        return float(np.sqrt((rows**2).mean()))
+        plan = (rule or Taylor()).plan(part.wanted, problem.domain, np.float64, self.seed)
+        jets = network.jets(self.theta[: self.graph.n_theta], part.points, plan)
+        return part.values(problem, *jets, plan)
 
     def summary(self) -> str:
         """A few lines for people: error beside the floors, unknowns, cost, why it ended."""
-        h, lines = self.history, []
+        h, lines, rms = self.history, [], self.error("residual_rms")
         if self.asked.reference is not None:
-            measured = ", ".join(f"{name.replace('_', ' ')} {self.error(name):.3e}" for name in METRICS)
-            lines.append(f"{self.asked.name}: {measured}")
+            measured = [*((name, self.error(name)) for name in METRICS[:-1]), (METRICS[-1], rms)]
+            told = ", ".join(f"{name.replace('_', ' ')} {value:.3e}" for name, value in measured)
+            lines.append(f"{self.asked.name}: {told}")
             floors = sorted(self.asked.floors(self.test_points).items(), key=lambda row: -row[1])
             lines.append("floors: " + ", ".join(f"{name} {value:.3e}" for name, value in floors))
         else:
-            lines.append(f"{self.asked.name}: residual rms {self.error('residual_rms'):.3e}")
+            lines.append(f"{self.asked.name}: residual rms {rms:.3e}")
         for name, value in self.unknowns.items():
             truth = f" (truth {self.asked.truth[name]:g})" if name in self.asked.truth else ""
             lines.append(f"{name} = {value:.6g}{truth}")
@@ -142,7 +165,16 @@ class Solution:
         lines.append(f"forwards {h.forwards:,}{each}, time {h.seconds:.1f} s; {self.graph.n_theta:,} parameters")
         if self.method is not None:
             lines.append(f"{type(self.method).__name__} ({self.method.tier}) with {type(self.rule).__name__}")
-        return "\n".join([*lines, f"outcome: {h.outcome}"])
+        return "\n".join([*lines, *self._too_few(rms), f"outcome: {h.outcome}"])
+
+    def _too_few(self, rms) -> list[str]:
+        """Advice where the equation holds at the points it was solved at, and not between them."""
+        looks = self.history.looks
+        there = np.sqrt(looks[-1].terms.get("residual", np.nan)) if looks else np.nan
+        if not rms > FITTED * there:
+            return []
+        advice = "take more points, or new ones from time to time (resample_every)"
+        return [f"between its points the residual is {rms:.1e}, at them {there:.1e}: they are too few; {advice}"]
 
     def plot(self, path) -> None:
         """Save a picture: solution, reference, error, history; a slice of more than two dimensions (extra `plot`)."""
@@ -218,7 +250,7 @@ def _values_only(problem):
 
 def _silent(problem):
     """A term that asks for nothing."""
-    return Term("points", lambda problem, u, c: 0.0, None)
+    return Term("points", lambda problem, u, c: np.zeros(len(c._points)), None)
 
 
 def _settings(problem):

@@ -10,6 +10,8 @@ import numpy as np
 from bpfree.engines import ReferenceEngine, get_engine
 from bpfree.errors import check_choice, check_count, check_functions, check_positive, check_seed
 from bpfree.model import Model
+from bpfree.ops import OPS
+from bpfree.pde.checks import warn_once
 from bpfree.pde.explain import choose_method, choose_rule
 from bpfree.pde.history import Look
 from bpfree.pde.methods.table import Method
@@ -20,6 +22,7 @@ from bpfree.pde.rules.precision import check_precision
 from bpfree.pde.rules.table import Rule
 from bpfree.pde.samplers import SAMPLERS
 from bpfree.pde.solution import Solution
+from bpfree.pde.wanted import Laplacian, Second
 from bpfree.progress import live_bar
 
 FILLED = 3
@@ -32,7 +35,7 @@ def solve(
     *,
     rule: Rule | None = None,
     method: Method | None = None,
-    points: int | dict | None = None,
+    points=None,
     sampler: str = "sobol",
     resample_every: int | None = None,
     engine=None,
@@ -55,9 +58,10 @@ def solve(
         rule: where derivatives in space come from; default Taylor(), exact, where the engine lets it look into the
             network, else Differences(). method: how parameters move; default LevenbergMarquardt() up to 5,000 of them.
             `explain` says what would be chosen, and why.
-        points: inside the domain; terms on boundaries get their share of as many. Or {term: points}. sampler: one of
-            SAMPLERS. resample_every: steps after which all points are new, 0: they stay; default: they stay in up to
-            three dimensions, which a few points fill, and are new every step beyond.
+        points: how many inside the domain, or these, (n, dim); terms on boundaries get their share of as many. Or
+            {term: how many, or these}. sampler: one of SAMPLERS. resample_every: steps after which points are new, 0:
+            they stay; default: they stay in up to three dimensions, which a few points fill, and where they are
+            given; and are new every step beyond.
         engine: default the reference engine in float64. Another's precision has to do: rules whose errors of rounding
             exceed `precision` (in units of the derivatives) are refused.
 
@@ -80,6 +84,7 @@ def solve(
     """
     if not isinstance(problem, Problem):
         raise TypeError(f"problem: expected one such as bpfree.pde.Poisson(), got {problem!r}")
+    points = points_of_terms(problem, points)
     check_choice("sampler", sampler, SAMPLERS)
     for name, value in (("max_forwards", max_forwards), ("max_seconds", max_seconds), ("tolerance", tolerance)):
         if value is not None:
@@ -88,7 +93,7 @@ def solve(
         if value is not None:
             check_count(name, value)
     if resample_every is None:
-        resample_every = int(problem.domain.dim > FILLED)
+        resample_every = int(problem.domain.dim > FILLED and not isinstance(points["residual"], np.ndarray))
     check_count("resample_every", resample_every, 0)
     callbacks = check_functions("callbacks", callbacks, "(step, history)")
     model = problem.network(seed) if network is None else network
@@ -96,16 +101,18 @@ def solve(
     rule = choose_rule(net) if rule is None else rule
     method = choose_method(problem, net) if method is None else method
     check_kinds(rule, method)
-    counts = point_counts(problem, points)
-    objective = Objective(problem, net, rule, counts, sampler, resample_every or None, check_seed(seed))
+    if test_points is not None:
+        test_points = problem.domain.check(np.asarray(test_points, float), "test_points")
+    objective = Objective(problem, net, rule, points, sampler, resample_every or None, check_seed(seed))
     residuals = objective.at(0)
+    check_curved(problem, model.graph, residuals)
     if net.dtype != np.float64:
         for part, plan in zip(residuals.parts, residuals.plans):
             check_precision(plan, part.wanted, net.dtype, precision)
     if max_steps is None and max_forwards is None and max_seconds is None:
         max_steps = method.steps
     theta = np.concatenate([model.theta.astype(np.float64), list(problem.unknowns.values())])
-    solution = Solution(problem, model.graph, theta, model.frozen, rule, method, seed, counts, test_points)
+    solution = Solution(problem, model.graph, theta, model.frozen, rule, method, seed, residuals.counts, test_points)
     run = _Run(solution, objective, method, look_every or method.look_every)
     if not run.begin():
         return solution
@@ -227,17 +234,30 @@ def check_kinds(rule, method) -> None:
         raise TypeError(f"method: expected one such as bpfree.LevenbergMarquardt(), got {method!r}")
 
 
-def point_counts(problem, points) -> dict[str, int]:
-    """Points of each term: its share of those inside, or as it is said."""
+def check_curved(problem, graph, residuals) -> None:
+    """Warn where second derivatives are asked of a network that has none, such as one of ReLU."""
+    ops = [OPS[node.op] for node in graph.nodes]
+    second = any(isinstance(one, Second | Laplacian) for part in residuals.parts for one in part.wanted)
+    if second and all(op.curvature is None and op.taylor is None for op in ops):
+        names = ", ".join(dict.fromkeys(op.name for op in ops))
+        expected = "a smooth activation, such as Tanh or Sin, as second derivatives are asked for"
+        warn_once(problem, f"network: expected {expected}, got {names}, whose are 0 everywhere")
+
+
+def points_of_terms(problem, points) -> dict:
+    """Points of each term: its share of those inside, or as it is said; how many, or an array (n, dim) of them."""
     terms = {term.name: term for term in problem.terms()}
-    if isinstance(points, dict):
-        unknown = [name for name in points if name not in terms]
-        if unknown:
-            raise ValueError(f"points: expected terms among {', '.join(terms)}, got {unknown[0]!r}")
-        inside = points.get("residual", problem.points)
-        given = points
-    else:
-        inside, given = check_count("points", problem.points if points is None else points), {}
-    return {
-        name: check_count("points", given.get(name, max(1, round(inside * term.share)))) for name, term in terms.items()
-    }
+    given = points if isinstance(points, dict) else {} if points is None else {"residual": points}
+    unknown = [name for name in given if name not in terms]
+    if unknown:
+        raise ValueError(f"points: expected terms among {', '.join(terms)}, got {unknown[0]!r}")
+    given = {name: _checked(problem, name, one) for name, one in given.items()}
+    inside = given.get("residual", problem.points)
+    inside = len(inside) if isinstance(inside, np.ndarray) else inside
+    return {name: given.get(name, max(1, round(inside * term.share))) for name, term in terms.items()}
+
+
+def _checked(problem, name, points):
+    if isinstance(points, np.ndarray | list | tuple):
+        return problem.domain.check(np.asarray(points, float), f"points of {name}")
+    return check_count("points", points)
