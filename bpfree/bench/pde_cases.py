@@ -97,8 +97,8 @@ def published(rule, steps: int) -> dict:
 
 
 LOSSES_ONLY = (
-    _losses_only(chain(Adam(3e-3), WeightDecay(3e-3)), 700),
-    _losses_only(Adam(cosine_decay(3e-3, steps=500)), 500),
+    _losses_only(chain(Adam(3e-3), WeightDecay(3e-3)), 1000),
+    _losses_only(Adam(cosine_decay(3e-3, steps=1000)), 1000),
 )
 """The decay does most of it, as all but the last bias may be 0: a smoke test is what this problem is."""
 
@@ -112,7 +112,7 @@ CASES = (
         adversary=Adversary(1e-2),
     ),
     Case("hjb-lin-20", _problem("hjb_lin"), 1e-6, ({"points": 1000, "method": LeastSquaresHead()},), adversary=None),
-    Case("hjb-lin-20-zo", _problem("hjb_lin"), 2e-4, LOSSES_ONLY, adversary=Adversary(3e-3, 1, 1.0, points=10)),
+    Case("hjb-lin-20-zo", _problem("hjb_lin"), 2e-4, LOSSES_ONLY, adversary=Adversary(3e-3, 1, 1.0, 10, 1.0)),
     Case("hjb-lqg-20", _problem("hjb_lqg"), 1e-2, ({"max_steps": 150},), adversary=Adversary(3e-2, 1, 1.0, 100)),
     Case("hjb-lqg-100", _problem("hjb_lqg", dim=100), 1e-2, ({"max_steps": 40},), (1,), Adversary(3e-2, 1, 1.0, 50)),
     Case(
