@@ -347,3 +347,10 @@ def test_pictures(problem, tmp_path):
     solution = solve(problem, points=16, max_steps=1, test_points=problem.test_points(64))
     solution.plot(tmp_path / "s.png")
     assert (tmp_path / "s.png").read_bytes()[:4] == b"\x89PNG"
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("problem", "most"), [(bf.pde.Burgers(), 2e-3), (bf.pde.BlackScholes(), 3e-3)])
+def test_the_points_of_the_problem_suffice(problem, most):
+    """Fewer, or even ones, are fitted closely by networks that are wrong between them: 0.13, and 6e-3 with 100."""
+    assert solve(problem, max_steps=100, look_every=100).error() < most

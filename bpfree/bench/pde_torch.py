@@ -3,7 +3,8 @@
 
 float64, from the same parameters as ours. For one share of the time Adam with a falling rate, on new points every
 `every` steps; then, where the points of a problem can stay, L-BFGS with a strong Wolfe search, as is usual with PINNs.
-A Laplacian is a batch of vector-Jacobian products. Equations are written down again, not read from ours.
+A Laplacian is a batch of vector-Jacobian products; tensor trains are contracted in the way that is fastest here.
+Equations are written down again, not read from ours.
 """
 
 from __future__ import annotations
@@ -14,14 +15,14 @@ import numpy as np
 import torch
 from torch.nn import functional
 
-from bpfree.bench.backprop import sweep
+from bpfree.bench.backprop import WAYS
 from bpfree.model import Model
 
 ELEMENTWISE = {"tanh": torch.tanh, "sin": torch.sin, "square": torch.square}
 
 
-def outputs(graph, parameters, x):
-    """(n, outputs) of a tensor x (n, features); parameters: a tensor of each slice."""
+def outputs(graph, parameters, x, way: str = "dense"):
+    """(n, outputs) of a tensor x (n, features). parameters: a tensor of each slice; way: of tensor-train layers."""
     values = {0: x}
     for node in graph.nodes:
         own = parameters[node.first_slice : node.first_slice + node.n_slices]
@@ -29,7 +30,7 @@ def outputs(graph, parameters, x):
         if node.op == "linear":
             y = functional.linear(first, *own)
         elif node.op == "tt_linear":
-            y = sweep(first, own[:-1], own[-1])
+            y = WAYS[way](first, own[:-1], own[-1])
         elif node.op == "add":
             y = first + others[0]
         else:
@@ -115,7 +116,19 @@ class Rival:
         alpha = torch.tensor(getattr(problem, "alpha", 0.0), dtype=torch.float64)
         self.alpha = alpha.requires_grad_() if problem.unknowns else alpha
         self.trained = [*self.parameters, self.alpha] if problem.unknowns else self.parameters
-        self.draw, self.passes, self.steps = None, 0, 0
+        self.draw, self.passes, self.way = None, 0, "dense"
+        if any(node.op == "tt_linear" for node in self.graph.nodes):
+            self.points(0)
+            self.way = min(WAYS, key=self._seconds)
+        self.passes, self.steps = 0, 0
+
+    def _seconds(self, way: str) -> float:
+        """Of a loss and its gradient, the second time."""
+        self.way = way
+        for _ in range(2):
+            self.passes, began = 0, time.process_time()
+            self.loss().backward()
+        return time.process_time() - began
 
     def points(self, draw: int) -> None:
         """New points, by the samplers of the problem's own terms."""
@@ -128,7 +141,7 @@ class Rival:
     def f(self, x):
         """The network, (n,)."""
         self.passes += len(x)
-        return outputs(self.graph, self.parameters, x)[:, 0]
+        return outputs(self.graph, self.parameters, x, self.way)[:, 0]
 
     def loss(self):
         """Mean squares of all terms, as ours."""

@@ -29,7 +29,7 @@ class BlackScholes(Problem):
     """
 
     domain = Box(x=(0, 1), t=(0, 1))
-    points = 100
+    points = 500
 
     def __init__(self, strike: float = 100.0, rate: float = 0.05, volatility: float = 0.2):
         self.strike, self.rate = check_positive("strike", strike), check_positive("rate", rate)
