@@ -12,8 +12,8 @@ from bpfree.bench.pde_cases import CASES, quickly, run_case
 from bpfree.bench.rows import FIELDS
 from bpfree.cli.bench import bench
 from bpfree.pde import Taylor
+from bpfree.pde.choices import make_network, points_of_terms
 from bpfree.pde.objective import Objective, square
-from bpfree.pde.solve import make_network, points_of_terms
 
 pytest.importorskip("threadpoolctl")
 BY_NAME = {case.name: case for case in CASES}

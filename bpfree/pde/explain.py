@@ -7,30 +7,13 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from bpfree.pde.choices import MOST_PARAMETERS, choose_method, choose_rule, make_network
 from bpfree.pde.methods.first_order import FirstOrder, StructuredGradient
 from bpfree.pde.methods.levenberg_marquardt import LevenbergMarquardt
 from bpfree.pde.residuals import Part
 from bpfree.pde.rules import RULES
-from bpfree.pde.rules.differences import Differences
 from bpfree.pde.rules.precision import noise_gain
 from bpfree.pde.rules.taylor import Taylor
-from bpfree.pde.structured import refusal
-
-MOST_PARAMETERS = 5000
-"""Up to which Levenberg-Marquardt is chosen: J^T J and its factor are d^2 floats and d^3 / 6 operations a step."""
-
-
-def choose_rule(network):
-    """Taylor where the engine can be looked into, else differences."""
-    return Taylor() if hasattr(network.engine, "arithmetic") or hasattr(network.engine, "jets") else Differences()
-
-
-def choose_method(problem, network):
-    """Levenberg-Marquardt while its matrices are small; else the gradient; from losses alone where that is all."""
-    d = network.graph.n_theta + len(problem.unknowns)
-    if d <= MOST_PARAMETERS:
-        return LevenbergMarquardt()
-    return FirstOrder() if refusal(network) else StructuredGradient()
 
 
 @dataclass(frozen=True)
@@ -80,8 +63,6 @@ def explain(problem, network=None, *, rules=None, engine=None) -> Explanation:
     taylor: exact to rounding, in the fewest passes of those that are (4 a point inside)
     LevenbergMarquardt: 921 parameters: J^T J is small enough to be solved with (up to 5,000)
     """
-    from bpfree.pde.solve import make_network
-
     net = make_network(problem, problem.network() if network is None else network, engine)
     term = problem.terms()[0]
     part = Part(problem, term, term.sample(1, "uniform", 0), np.dtype(np.float64))

@@ -7,22 +7,17 @@ import time
 
 import numpy as np
 
-from bpfree.engines import ReferenceEngine, get_engine
 from bpfree.errors import check_choice, check_count, check_functions, check_positive, check_seed
 from bpfree.model import Model
-from bpfree.ops import OPS
-from bpfree.pde.checks import warn_once
-from bpfree.pde.explain import choose_method, choose_rule
+from bpfree.pde.choices import check_curved, check_kinds, choose_method, choose_rule, make_network, points_of_terms
 from bpfree.pde.history import Look
 from bpfree.pde.methods.table import Method
-from bpfree.pde.network import Network
 from bpfree.pde.objective import Objective, square
 from bpfree.pde.problem import Problem
 from bpfree.pde.rules.precision import check_precision
 from bpfree.pde.rules.table import Rule
 from bpfree.pde.samplers import SAMPLERS
 from bpfree.pde.solution import Solution
-from bpfree.pde.wanted import Laplacian, Second
 from bpfree.progress import live_bar
 
 FILLED = 3
@@ -211,53 +206,3 @@ class _Run:
         error = "" if np.isnan(look.error) else f"  rel. L2 {look.error:.2e}"
         loss = f"loss {h.losses[-1]:.3e}" if h.losses else ""
         return f"{loss}  {terms}{error}  {h.forwards:,} forwards  {self.note}"
-
-
-def make_network(problem, model, engine) -> Network:
-    """The network of a problem in an engine, checked."""
-    if not isinstance(model, Model):
-        raise TypeError(f"network: expected a Model, such as bpfree.Sequential makes, got {model!r}")
-    shape, fits = (model.graph.input.size, model.graph.output.size), (problem.domain.dim, len(problem.outputs))
-    if shape != fits:
-        inputs, outputs = ", ".join(problem.domain.names), ", ".join(problem.outputs)
-        expected = f"{fits[0]} inputs ({inputs}) and {fits[1]} outputs ({outputs})"
-        raise ValueError(f"network: expected {expected}, got {shape[0]} and {shape[1]}")
-    engine = ReferenceEngine(dtype=np.float64) if engine is None else get_engine(engine)
-    return Network(model.graph, model.frozen, engine)
-
-
-def check_kinds(rule, method) -> None:
-    """Raise unless they are what they should be."""
-    if not isinstance(rule, Rule):
-        raise TypeError(f"rule: expected one such as bpfree.pde.Taylor(), got {rule!r}")
-    if not isinstance(method, Method):
-        raise TypeError(f"method: expected one such as bpfree.LevenbergMarquardt(), got {method!r}")
-
-
-def check_curved(problem, graph, residuals) -> None:
-    """Warn where second derivatives are asked of a network that has none, such as one of ReLU."""
-    ops = [OPS[node.op] for node in graph.nodes]
-    second = any(isinstance(one, Second | Laplacian) for part in residuals.parts for one in part.wanted)
-    if second and all(op.curvature is None and op.taylor is None for op in ops):
-        names = ", ".join(dict.fromkeys(op.name for op in ops))
-        expected = "a smooth activation, such as Tanh or Sin, as second derivatives are asked for"
-        warn_once(problem, f"network: expected {expected}, got {names}, whose are 0 everywhere")
-
-
-def points_of_terms(problem, points) -> dict:
-    """Points of each term: its share of those inside, or as it is said; how many, or an array (n, dim) of them."""
-    terms = {term.name: term for term in problem.terms()}
-    given = points if isinstance(points, dict) else {} if points is None else {"residual": points}
-    unknown = [name for name in given if name not in terms]
-    if unknown:
-        raise ValueError(f"points: expected terms among {', '.join(terms)}, got {unknown[0]!r}")
-    given = {name: _checked(problem, name, one) for name, one in given.items()}
-    inside = given.get("residual", problem.points)
-    inside = len(inside) if isinstance(inside, np.ndarray) else inside
-    return {name: given.get(name, max(1, round(inside * term.share))) for name, term in terms.items()}
-
-
-def _checked(problem, name, points):
-    if isinstance(points, np.ndarray | list | tuple):
-        return problem.domain.check(np.asarray(points, float), f"points of {name}")
-    return check_count("points", points)
