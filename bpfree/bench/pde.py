@@ -32,7 +32,7 @@ DEEPXDE = {"burgers": ((20, 20, 20), "burgers"), "heat-1d": ((32, 32), "heat")}
 """{case: (widths, name there)}."""
 
 SEED_STEPS, STEPS = 10, 200
-"""Of the published setting with its own rule, eight seconds a step, and with exact derivatives."""
+"""Of the published setting with its own rule, half a minute a step, and with exact derivatives."""
 
 SEED_NOTE = "float64, black-box: RGE of 10 directions, two-sided, Adam 1e-3, 100 points a step"
 
