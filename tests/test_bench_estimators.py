@@ -88,5 +88,5 @@ def test_files(curves, tmp_path, monkeypatch):
 
 @pytest.mark.parametrize("flag", ["--csv", "--plot"])
 def test_other_benches_have_no_curves(flag, tmp_path):
-    result = CliRunner().invoke(bench, ["engine", flag, str(tmp_path / "file")])
+    result = CliRunner().invoke(bench, ["engine", flag, str(tmp_path / "file.png")])
     assert result.exit_code == 2 and "expected bench estimators" in result.output

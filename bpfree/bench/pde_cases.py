@@ -114,11 +114,14 @@ CASES = (
     Case("hjb-lin-20", _problem("hjb_lin"), 1e-6, ({"points": 1000, "method": LeastSquaresHead()},), adversary=None),
     Case("hjb-lin-20-zo", _problem("hjb_lin"), 2e-4, LOSSES_ONLY, adversary=Adversary(3e-3, 1, 1.0, 10, 1.0)),
     Case("hjb-lqg-20", _problem("hjb_lqg"), 1e-2, ({"max_steps": 150},), adversary=Adversary(3e-2, 1, 1.0, 100)),
-    Case("hjb-lqg-100", _problem("hjb_lqg", dim=100), 1e-2, ({"max_steps": 40},), (1,), Adversary(3e-2, 1, 1.0, 50)),
+    Case(
+        "hjb-lqg-100", _problem("hjb_lqg", dim=100), 1e-2, ({"max_steps": 40},),
+        adversary=Adversary(3e-2, 1, 1.0, 50),
+    ),
     Case(
         "hjb-lqg-250", _problem("hjb_lqg", dim=250), 6e-3,
-        ({"points": 2000, "rule": RandomDirections(16), "max_steps": 100},), (1,), Adversary(3e-2, 1, 1.0, 20, 1.0),
-        squares,
+        ({"points": 2000, "rule": RandomDirections(16), "max_steps": 100},),
+        adversary=Adversary(3e-2, 1, 1.0, 20, 1.0), network=squares,
     ),
     Case("burgers", _problem("burgers"), 2e-3, ({"max_steps": 100},)),
     Case("poisson-2d", _problem("poisson", dim=2), 1e-4, ({"max_steps": 60},)),
