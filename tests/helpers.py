@@ -9,6 +9,7 @@ import numpy as np
 from bpfree import native, rng
 from bpfree.arithmetic import Fast
 from bpfree.engines import CompiledEngine, ReferenceEngine
+from bpfree.engines.batch import Batch
 from bpfree.estimators import ESTIMATORS
 from bpfree.estimators.cge import CGE
 from bpfree.estimators.coordinate_descent import CoordinateDescent
@@ -176,6 +177,21 @@ def device_loop(trainer, x, labels=None, targets=None):
     model = NativeModel(model_tables(trainer.graph, sides=2, keep=keep), "scalar")
     model.frozen[:] = trainer.frozen
     return NativeTrainer(model, data=(x, labels, targets), **trainer.native_settings())
+
+
+def assert_loops_agree(trainer, theta, x, labels, steps):
+    """The same records and the same theta, bit for bit, in every engine and in the loop of a device."""
+    loop = device_loop(trainer, x, labels)
+    for step in range(steps):
+        batch, results = Batch(x, labels=labels).take(trainer.indices(step, len(x))), []
+        for engine in map(make_engine, ENGINES):
+            record = trainer.estimate(engine, theta, batch, step).coefficients
+            results.append((record, engine.apply(trainer, theta, [], step, record)[0]))
+        own = loop.step(theta, step)
+        for record, moved in results:
+            assert_same_bits(record, loop.coefficients[None])
+            assert_same_bits(moved, own)
+        theta = own
 
 
 class Recorder(list):

@@ -5,7 +5,7 @@ from math import ceil
 
 import numpy as np
 import pytest
-from helpers import ENGINES, FRACTIONS, assert_same_bits, device_loop, floats, make_engine
+from helpers import ENGINES, FRACTIONS, assert_loops_agree, assert_same_bits, floats, make_engine
 
 import bpfree as bf
 from bpfree import native, rng
@@ -125,18 +125,7 @@ def test_a_short_block_has_a_zero_behind_its_own(two_sided):
 @pytest.mark.parametrize("two_sided", [True, False])
 def test_the_same_bits_in_every_engine_and_in_the_device_loop(fraction, two_sided):
     estimator = bf.CGE(fraction, two_sided=two_sided, rescale=two_sided, order="cyclic", mask_refresh=1 + two_sided)
-    trainer, theta = trainer_of(estimator, seed=7), THETA
-    loop = device_loop(trainer, X, LABELS)
-    for step in range(8):
-        batch, results = Batch(X, labels=LABELS).take(trainer.indices(step, N)), []
-        for engine in map(make_engine, ENGINES):
-            record = trainer.estimate(engine, theta, batch, step).coefficients
-            results.append((record, engine.apply(trainer, theta, [], step, record)[0]))
-        own = loop.step(theta, step)
-        for record, moved in results:
-            assert_same_bits(record, loop.coefficients[None])
-            assert_same_bits(moved, own)
-        theta = own
+    assert_loops_agree(trainer_of(estimator, seed=7), THETA, X, LABELS, steps=8)
 
 
 def test_a_run_spends_what_it_says_and_comes_back():

@@ -3,7 +3,7 @@
 
 import numpy as np
 import pytest
-from helpers import ENGINES, assert_same_bits, device_loop, floats, make_engine
+from helpers import assert_loops_agree, assert_same_bits, device_loop, floats
 
 import bpfree as bf
 from bpfree import native, rng
@@ -111,18 +111,7 @@ def test_the_mean_is_the_share_of_each_tensor_times_the_gradient(ratios, rescale
 @pytest.mark.parametrize("two_sided", [True, False])
 def test_the_same_bits_in_every_engine_and_in_the_device_loop(ratios, two_sided):
     estimator = bf.CGE(0.4, ratios=ratios, two_sided=two_sided, rescale=two_sided, mask_refresh=2)
-    trainer, theta = trainer_of(estimator, seed=7), THETA
-    loop = device_loop(trainer, X, LABELS)
-    for step in range(5):
-        batch, results = Batch(X, labels=LABELS).take(trainer.indices(step, N)), []
-        for engine in map(make_engine, ENGINES):
-            record = trainer.estimate(engine, theta, batch, step).coefficients
-            results.append((record, engine.apply(trainer, theta, [], step, record)[0]))
-        own = loop.step(theta, step)
-        for record, moved in results:
-            assert_same_bits(record, loop.coefficients[None])
-            assert_same_bits(moved, own)
-        theta = own
+    assert_loops_agree(trainer_of(estimator, seed=7), THETA, X, LABELS, steps=5)
 
 
 def test_frozen_slices_have_no_share():

@@ -5,7 +5,6 @@ from __future__ import annotations
 
 import numpy as np
 
-from bpfree.pde.jet import Jet
 from bpfree.pde.tangents import Tangent
 
 STEP = 2.0**-9
@@ -80,8 +79,3 @@ def unknown_columns(residuals, part, theta, value, rest, plan):
 
         found.append(difference(moved, STEP * (1 + abs(unknowns[k]))))
     return np.stack(found) if found else np.zeros((0, part.rows, part.n))
-
-
-def jets_of(value, rest, streams):
-    """One jet an output."""
-    return [Jet(*pair, streams) for pair in zip(value, rest)]
