@@ -82,7 +82,8 @@ help:
 
 setup: $(STAMP)
 
-$(STAMP): pyproject.toml runtime_c/CMakeLists.txt $(wildcard runtime_c/cmake/*)
+# A new package has to be found by the editable install, so that is made anew for one.
+$(STAMP): pyproject.toml runtime_c/CMakeLists.txt $(wildcard runtime_c/cmake/* bpfree/*/__init__.py bpfree/*/*/__init__.py)
 	@command -v "$(PYTHON)" >/dev/null || \
 	  { echo "make setup: $(PYTHON) is missing: sudo apt install python3 python3-venv python3-dev" >&2; exit 1; }
 	@"$(PYTHON)" -c "$$CHECK_PYTHON" "$(PYTHON)"
@@ -104,12 +105,15 @@ endif
 demo: setup
 	@$(VENV)/bin/bpfree demo
 
+# One worker a core, each with one BLAS thread.
+PYTEST := OPENBLAS_NUM_THREADS=1 $(PY) -m pytest -n auto --dist worksteal
+
 test: setup test-c
-	$(PY) -m pytest -m "not slow" $(PYTEST_ARGS)
+	$(PYTEST) -m "not slow" $(PYTEST_ARGS)
 
 # Python tests last: their closing line is the last word.
 test-all: setup lint test-c test-wheel
-	$(PY) -m pytest $(PYTEST_ARGS)
+	$(PYTEST) $(PYTEST_ARGS)
 
 test-c: setup
 	$(VENV)/bin/cmake -S runtime_c -B $(BUILD)/c -G Ninja -DBPFREE_WERROR=ON -DBPFREE_SANITIZE=address,undefined

@@ -12,10 +12,9 @@ from bpfree.engines import get_engine
 from bpfree.engines.batch import make_inputs
 from bpfree.engines.cost import node_macs
 from bpfree.errors import FormatError
-from bpfree.files import write_atomically
+from bpfree.files import read_arrays, write_atomically
 from bpfree.graph import SCHEMA, Graph, theta_hash
-from bpfree.layers import assemble, initial_parameters, stack
-from bpfree.npz import read_arrays
+from bpfree.graph.layers import assemble, initial_parameters, stack
 
 
 class Model:
@@ -95,7 +94,7 @@ def Sequential(features, layers, seed: int = 0) -> Model:
 
     features: inputs of a sample, a number or a shape.
 
-    >>> from bpfree.layers import Linear, ReLU
+    >>> from bpfree.graph.layers import Linear, ReLU
     >>> Sequential(64, [Linear(32), ReLU(), Linear(10)], seed=0).graph.n_theta
     2410
     """

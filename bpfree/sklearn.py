@@ -20,10 +20,10 @@ from bpfree.engines import get_engine
 from bpfree.engines.batch import make_batch
 from bpfree.errors import check_choice, check_count, check_finite
 from bpfree.estimators.rge import RGE
-from bpfree.layers import Linear, ReLU, Sigmoid, Sin, Tanh
+from bpfree.graph.layers import Linear, ReLU, Sigmoid, Sin, Tanh
 from bpfree.model import Model, Sequential
 from bpfree.trainer import Trainer
-from bpfree.training import train
+from bpfree.training.loop import train
 from bpfree.updates.adam import Adam
 from bpfree.updates.chain import chain
 from bpfree.updates.weight_decay import WeightDecay

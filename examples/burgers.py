@@ -22,7 +22,7 @@ TIMES = (0.0, 0.25, 0.5, 0.75, 1.0)
 
 def draw(solution, path):
     """Profiles at five times, the error everywhere."""
-    from bpfree.plots import make_figure
+    from bpfree.screen.plots import make_figure
 
     figure, axes = make_figure(2, 1)
     profiles, off = axes[0]

@@ -51,7 +51,7 @@ def show(name, solution):
 
 def draw(runs, floor, path):
     """Error against forwards."""
-    from bpfree.plots import make_figure
+    from bpfree.screen.plots import make_figure
 
     figure, axes = make_figure(1, 1)
     axis = axes[0][0]

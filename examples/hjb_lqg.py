@@ -25,7 +25,7 @@ import bpfree as bf
 
 def draw(solution, path):
     """u along a line through all of space, where 99 % of the points are shaded, and the history."""
-    from bpfree.plots import make_figure
+    from bpfree.screen.plots import make_figure
 
     problem = solution.asked
     figure, axes = make_figure(2, 1)

@@ -29,7 +29,7 @@ def allowed(problem):
 
 def draw(rows, path):
     """What was found, and one standard deviation of what the noise allows."""
-    from bpfree.plots import make_figure
+    from bpfree.screen.plots import make_figure
 
     figure, axes = make_figure(1, 1)
     axis = axes[0][0]

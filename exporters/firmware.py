@@ -17,8 +17,8 @@ from bpfree.errors import check_count
 from bpfree.estimators.rge import SIGNS
 from bpfree.exporters import main_source, makefile_source, model_source
 from bpfree.exporters.c_text import array, float_literal
+from bpfree.graph.c_tables import device_tables
 from bpfree.model import Model
-from bpfree.tables import device_tables
 from bpfree.trainer import Trainer
 
 MARK_STEP, MARK_STEP_DONE = 1, 2

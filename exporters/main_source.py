@@ -4,9 +4,9 @@
 from __future__ import annotations
 
 from bpfree.exporters.c_text import array, braces, float_literal, rows
+from bpfree.graph.c_tables import ModelTables
 from bpfree.rng import BLOCK
 from bpfree.schedules.table import start_of
-from bpfree.tables import ModelTables
 
 SAMPLES = """\
 /* Written by bpfree. Samples in flash, walked in shuffled minibatches. */

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from bpfree.exporters.c_text import array, braces, float_literal, macros, rows
 from bpfree.graph import Graph
-from bpfree.tables import ModelTables
+from bpfree.graph.c_tables import ModelTables
 
 _HEADER = """\
 /* Written by bpfree. The model's tables, sizes and initial parameters. */

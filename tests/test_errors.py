@@ -5,7 +5,7 @@ import pytest
 
 import bpfree as bf
 from bpfree.errors import check_choice, check_count, check_normal, check_positive
-from bpfree.layers import assemble
+from bpfree.graph.layers import assemble
 
 X, Y = np.zeros((20, 4), np.float32), np.arange(20) % 2
 MODEL = bf.Sequential(4, [bf.Linear(2)])

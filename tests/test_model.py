@@ -10,7 +10,7 @@ from helpers import assert_same_bits, floats
 
 import bpfree as bf
 from bpfree.errors import FormatError
-from bpfree.layers import assemble, initial_parameters
+from bpfree.graph.layers import assemble, initial_parameters
 
 
 def small_model():

@@ -31,12 +31,12 @@ from bpfree.datasets.samples import Splits
 from bpfree.engines import CompiledEngine
 from bpfree.engines.cost import graph_macs
 from bpfree.estimators import ESTIMATORS
-from bpfree.floors import random_features_floor
-from bpfree.heads import solving_macs
 from bpfree.model import Model
-from bpfree.progress import live_bar
 from bpfree.schedules.cosine_decay import cosine_decay
-from bpfree.training import train
+from bpfree.screen.progress import live_bar
+from bpfree.study.floors import random_features_floor
+from bpfree.study.heads import solving_macs
+from bpfree.training.loop import train
 from bpfree.updates.adam import Adam
 
 SEEDS = (1, 2, 3)

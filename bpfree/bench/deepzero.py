@@ -37,12 +37,12 @@ from bpfree.bench.rows import row
 from bpfree.datasets import load_digits
 from bpfree.estimators.cge import CGE
 from bpfree.estimators.rge import RGE
-from bpfree.layers import Linear, ReLU
+from bpfree.graph.layers import Linear, ReLU
 from bpfree.model import Model, Sequential
-from bpfree.progress import live_bar
-from bpfree.ratios import GRADIENTS, layer_ratios
 from bpfree.schedules.cosine_decay import cosine_decay
-from bpfree.training import train
+from bpfree.screen.progress import live_bar
+from bpfree.study.layer_ratios import GRADIENTS, layer_ratios
+from bpfree.training.loop import train
 from bpfree.updates.adam import Adam
 
 WIDTHS = {"digits-mlp": (32,), "digits-deep": (32, 16, 24, 16)}

@@ -14,7 +14,7 @@ import numpy as np
 
 from bpfree.bench.rows import call_seconds, missing, rate, row
 from bpfree.engines import CompiledEngine, ReferenceEngine
-from bpfree.layers import Linear, TTLinear
+from bpfree.graph.layers import Linear, TTLinear
 from bpfree.model import Sequential
 from bpfree.tt.cores import to_dense
 

@@ -23,7 +23,6 @@ from statistics import mean, stdev
 import numpy as np
 
 from bpfree.bench.rows import row
-from bpfree.calibration import calibrate, with_lr
 from bpfree.datasets import load_digits
 from bpfree.estimators import ESTIMATORS
 from bpfree.estimators.cge import CGE
@@ -33,12 +32,13 @@ from bpfree.estimators.node_perturbation import NodePerturbation
 from bpfree.estimators.rge import RGE
 from bpfree.estimators.structured import StructuredCGE
 from bpfree.estimators.unit_wise import UnitWise
-from bpfree.heads import fit_head
-from bpfree.layers import Linear, ReLU
+from bpfree.graph.layers import Linear, ReLU
 from bpfree.model import Model, Sequential
-from bpfree.plots import plot_methods
-from bpfree.progress import live_bar
-from bpfree.training import train
+from bpfree.screen.plots import plot_methods
+from bpfree.screen.progress import live_bar
+from bpfree.study.calibration import calibrate, with_lr
+from bpfree.study.heads import fit_head
+from bpfree.training.loop import train
 from bpfree.updates.adam import Adam
 from bpfree.updates.sgd import SGD
 

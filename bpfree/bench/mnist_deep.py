@@ -11,7 +11,7 @@ from bpfree.estimators.cge import CGE
 from bpfree.estimators.node_perturbation import NodePerturbation
 from bpfree.estimators.rge import RGE
 from bpfree.estimators.unit_wise import UnitWise
-from bpfree.layers import Linear, ReLU
+from bpfree.graph.layers import Linear, ReLU
 from bpfree.model import Model, Sequential
 
 

@@ -10,7 +10,7 @@ from bpfree.bench.contest import Contest, Method, Recipe, run_contest, with_blas
 from bpfree.estimators.node_perturbation import NodePerturbation
 from bpfree.estimators.rge import RGE
 from bpfree.estimators.unit_wise import UnitWise
-from bpfree.layers import Linear, ReLU
+from bpfree.graph.layers import Linear, ReLU
 from bpfree.model import Model, Sequential
 
 

@@ -23,9 +23,9 @@ from bpfree import rng
 from bpfree.bench.rows import row
 from bpfree.estimators.cge import CGE
 from bpfree.executors import Processes, Threads
-from bpfree.layers import ReLU, TTLinear
+from bpfree.graph.layers import ReLU, TTLinear
 from bpfree.model import Sequential
-from bpfree.training import train
+from bpfree.training.loop import train
 from bpfree.updates.sgd import SGD
 
 BATCH = 32

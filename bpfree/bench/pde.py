@@ -25,8 +25,8 @@ from bpfree.bench.pde_cases import CASES, SEEDS, Case, Result, published, quickl
 from bpfree.bench.pde_rules import measure as measure_rules
 from bpfree.bench.rows import missing, row
 from bpfree.pde import SparseGrid, Taylor
-from bpfree.plots import plot_errors
-from bpfree.progress import live_bar
+from bpfree.screen.plots import plot_errors
+from bpfree.screen.progress import live_bar
 
 DEEPXDE = {"burgers": ((20, 20, 20), "burgers"), "heat-1d": ((32, 32), "heat")}
 """{case: (widths, name there)}."""

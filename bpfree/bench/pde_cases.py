@@ -12,7 +12,7 @@ from dataclasses import dataclass, field, replace
 
 from bpfree.engines import ReferenceEngine
 from bpfree.estimators.rge import RGE
-from bpfree.layers import Linear, Square, Tanh
+from bpfree.graph.layers import Linear, Square, Tanh
 from bpfree.model import Sequential
 from bpfree.pde import Problem, RandomDirections, Solution, solve
 from bpfree.pde.methods.first_order import FirstOrder

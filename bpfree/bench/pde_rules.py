@@ -17,7 +17,7 @@ import numpy as np
 
 from bpfree.bench.rows import missing, row
 from bpfree.engines import ReferenceEngine
-from bpfree.layers import Linear, Sin
+from bpfree.graph.layers import Linear, Sin
 from bpfree.model import Sequential
 from bpfree.pde import Box, Differences, RandomDirections, SparseGrid, Stein, Taylor
 from bpfree.pde.network import Network

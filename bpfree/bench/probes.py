@@ -21,7 +21,7 @@ from bpfree.engines import ReferenceEngine
 from bpfree.engines.batch import Batch
 from bpfree.estimators.cge import CGE
 from bpfree.estimators.structured import StructuredCGE
-from bpfree.layers import ReLU, TTLinear
+from bpfree.graph.layers import ReLU, TTLinear
 from bpfree.model import Sequential
 from bpfree.trainer import Trainer
 from bpfree.updates.sgd import SGD

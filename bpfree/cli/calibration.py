@@ -10,8 +10,8 @@ from bpfree.cli.commands import Failure, usage
 
 def calibrated(given: dict, data, plan):
     """The Calibration of a run that is planned; when it is resumed, the same is found again."""
-    from bpfree.calibration import calibrate
     from bpfree.errors import NumericError
+    from bpfree.study.calibration import calibrate
 
     for name in ("mu", "lr"):
         if given[name] is not None:

@@ -14,7 +14,7 @@ from importlib import import_module, metadata
 from importlib.util import find_spec
 from pathlib import Path
 
-from bpfree.cache import cache_folder
+from bpfree.files import cache_folder
 
 OK, MISSING, BROKEN = "ok", "missing", "broken"
 

@@ -10,7 +10,7 @@ import click
 import numpy as np
 
 from bpfree import rng
-from bpfree.npz import read_arrays
+from bpfree.files import read_arrays
 
 SPLITS = {"train": ("x", "y"), "validation": ("x_validation", "y_validation"), "test": ("x_test", "y_test")}
 """Names of the arrays in an .npz file."""

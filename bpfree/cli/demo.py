@@ -20,10 +20,10 @@ from bpfree.datasets import load_digits
 from bpfree.engines import ReferenceEngine
 from bpfree.errors import CoreMissingError
 from bpfree.exporters import firmware
-from bpfree.floors import random_features_floor
 from bpfree.journal import Journal, replay
-from bpfree.plots import plot_demo
-from bpfree.progress import live_bar
+from bpfree.screen.plots import plot_demo
+from bpfree.screen.progress import live_bar
+from bpfree.study.floors import random_features_floor
 
 # Chosen on the validation split; the test split is only looked at in the last table.
 PHASES = ((1000, 0.1), (500, 0.03))

@@ -59,7 +59,7 @@ def export_firmware(model: Path, folder: Path, json_file, **given) -> None:
     from bpfree.cli.footprint import training_bytes
     from bpfree.exporters import firmware
     from bpfree.model import Model
-    from bpfree.ratios import layer_ratios
+    from bpfree.study.layer_ratios import layer_ratios
     from bpfree.trainer import Trainer
 
     if given["count"] is not None and given["data"] is None:

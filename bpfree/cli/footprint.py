@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from dataclasses import fields, replace
 
-from bpfree.tables import device_tables, model_tables
+from bpfree.graph.c_tables import device_tables, model_tables
 
 _FLOAT = 4
 _CONTEXT = 28

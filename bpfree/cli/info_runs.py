@@ -13,7 +13,7 @@ from bpfree.errors import FormatError
 
 def kind_of(path: Path) -> str:
     """ "journal", "checkpoint" or "model", by the first bytes and the names in an archive; no more is trusted."""
-    from bpfree.journal_format import MAGIC
+    from bpfree.journal.format import MAGIC
 
     with open(path, "rb") as file:
         if file.read(4) == MAGIC[:4]:
@@ -27,7 +27,7 @@ def kind_of(path: Path) -> str:
 
 def journal(path: Path) -> dict:
     """A journal, every byte verified: what it is of, its steps, and where it breaks if it does."""
-    from bpfree.journal_format import Type, read_header, read_records
+    from bpfree.journal.format import Type, read_header, read_records
     from bpfree.settings import load
 
     data = memoryview(path.read_bytes())
@@ -90,8 +90,8 @@ def checkpoint(path: Path) -> dict:
     """A checkpoint: which run it is of, and how far that is."""
     import numpy as np
 
+    from bpfree.files import read_arrays
     from bpfree.graph import theta_hash
-    from bpfree.npz import read_arrays
 
     names = ("theta", "checkpoint", "losses", "history", "records")
     arrays = read_arrays(path, names, what="bpfree checkpoint")

@@ -9,9 +9,9 @@ import numpy as np
 
 from bpfree.cli.commands import usage
 from bpfree.engines.batch import make_batch
+from bpfree.engines.probes import Probe
 from bpfree.losses import get_loss
-from bpfree.probes import Probe
-from bpfree.progress import live_bar
+from bpfree.screen.progress import live_bar
 
 _CHUNK = 4096
 """Samples at a time: activations of all of MNIST would take gigabytes in NumPy."""

@@ -22,7 +22,7 @@ _KINDS = {
     "end": (float, "X", "Where it stops falling.  [default: 0]"),
     "warmup": (int, "N", "First steps, over which it grows in equal parts.  [default: 0]"),
 }
-"""Type, metavar and help by field of the schedules; tests/test_cli_train.py wants one for every field."""
+"""Type, metavar and help by field of the schedules; tests/cli/test_train.py wants one for every field."""
 
 
 def schedule_options(what: str, group: str) -> list:

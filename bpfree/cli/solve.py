@@ -14,7 +14,7 @@ from bpfree.cli.interrupt import asked_to_stop
 from bpfree.cli.screen import Grid, NewFile, NewPicture, Screen, json_option, replace_file
 
 RULES = ("taylor", "differences", "stein", "sparse_grid", "random_directions")
-"""Names of bpfree.pde.rules.RULES, which is not loaded for --help; tests/test_cli_solve.py compares them."""
+"""Names of bpfree.pde.rules.RULES, which is not loaded for --help; tests/cli/test_solve.py compares them."""
 
 METHODS = ("levenberg_marquardt", "gauss_newton", "least_squares_head", "first_order", "structured_gradient")
 """Those of bpfree.pde.methods.METHODS that need no other one."""

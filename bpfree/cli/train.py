@@ -147,8 +147,8 @@ class _Plan:
 
     def plan_steps(self, estimator, update) -> int:
         """How many steps the budget allows."""
-        from bpfree.plan import count_steps
         from bpfree.trainer import Trainer
+        from bpfree.training.plan import count_steps
 
         n = len(self.data.splits["train"][0])
         budget = {**dict.fromkeys(_BUDGETS), **self.budget}
@@ -159,7 +159,7 @@ class _Plan:
 
     def layer_shares(self, method: str, fraction: float) -> tuple[float, ...]:
         """Ratios that are computed of the model and the training samples."""
-        from bpfree.ratios import layer_ratios
+        from bpfree.study.layer_ratios import layer_ratios
 
         with usage(x="data", y="data"):
             return layer_ratios(
@@ -214,7 +214,7 @@ class _Plan:
         """(Run, was it interrupted?)"""
         from bpfree.cli.interrupt import asked_to_stop
         from bpfree.cli.workers import engine_with_workers
-        from bpfree.training import train as train_model
+        from bpfree.training.loop import train as train_model
 
         network = "layers" if self.given["layers"] else "model"
         self.save_start()
@@ -325,9 +325,9 @@ class _Plan:
 
     def floor(self) -> dict:
         """{accuracy, split}, or the reason why there is none."""
-        from bpfree.floors import random_features_floor
-        from bpfree.layers import initial_parameters
+        from bpfree.graph.layers import initial_parameters
         from bpfree.model import Model
+        from bpfree.study.floors import random_features_floor
 
         splits = self.data.splits
         if not self.data.labels:

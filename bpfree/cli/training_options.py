@@ -49,7 +49,7 @@ HELP = {
     "beta2": "Share of the mean square that stays.",
     "epsilon": "Added to the root of the mean square.",
 }
-"""What a field means; tests/test_cli_train.py wants one for every field."""
+"""What a field means; tests/cli/test_train.py wants one for every field."""
 
 _ESTIMATOR_GROUP = "Estimator: how losses become a direction"
 _UPDATE_GROUP = "Update: how the parameters move"

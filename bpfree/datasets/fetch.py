@@ -17,9 +17,9 @@ from http.client import HTTPException
 from pathlib import Path
 from urllib.request import Request, urlopen
 
-from bpfree.cache import cache_folder
 from bpfree.errors import DataMissingError, FormatError
-from bpfree.progress import live_bar
+from bpfree.files import cache_folder
+from bpfree.screen.progress import live_bar
 
 TIMEOUT_S = 30.0
 """Seconds without a byte after which a source counts as not there."""

@@ -19,7 +19,7 @@ from bpfree.datasets.log_mel import log_mel
 from bpfree.datasets.samples import Samples, Splits, check_split, choose
 from bpfree.datasets.wav import pack_archive
 from bpfree.errors import FormatError, check_choice
-from bpfree.progress import live_bar
+from bpfree.screen.progress import live_bar
 
 _COMMIT = "26eb9aaf76e81b692f806f9140c2d2777410d7a1"
 PACKED = File("fsdd.npz", 15425889, "0610b24143da0c4a64b181e63bccbe12d3c31c23e271bb4393f2f1dfb64bee25", ())

@@ -6,8 +6,8 @@ from __future__ import annotations
 import numpy as np
 
 from bpfree import rng
+from bpfree.arithmetic.math32 import cos32, log32, sin32
 from bpfree.directions.table import Direction
-from bpfree.math32 import cos32, log32, sin32
 
 _PAIRS = rng.BLOCK // 2
 """Random blocks, of one pair each, to BLOCK elements."""

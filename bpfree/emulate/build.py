@@ -13,7 +13,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from bpfree.cache import cache_folder
+from bpfree.files import cache_folder
 
 from ._extras import need
 from .targets import Target, find_target

@@ -8,15 +8,15 @@ import numpy as np
 from bpfree.arithmetic import Fast
 from bpfree.engines.native_arithmetic import Native
 from bpfree.engines.planner import CACHE_BYTES, Planner
+from bpfree.engines.probes import pack
 from bpfree.engines.recent import Recent
 from bpfree.engines.reuse import members
 from bpfree.errors import check_choice
+from bpfree.graph.c_tables import model_tables
 from bpfree.native import isa_names
 from bpfree.native.model import NativeModel, tile_bytes
 from bpfree.native.pde import NativeJets
 from bpfree.native.trainer import NativeTrainer
-from bpfree.probes import pack
-from bpfree.tables import model_tables
 
 
 class CompiledEngine:

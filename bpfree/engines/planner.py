@@ -5,10 +5,10 @@ from __future__ import annotations
 
 import weakref
 
+from bpfree.engines.probes import Probes, pack
 from bpfree.engines.recent import Recent
 from bpfree.engines.reuse import Flow, Plan
 from bpfree.errors import check_count
-from bpfree.probes import Probes, pack
 
 CACHE_BYTES = 64 * 2**20
 """Most memory for kept activations, unless an engine is told otherwise."""

@@ -7,9 +7,9 @@ import numpy as np
 
 from bpfree.arithmetic import Exact, Fast
 from bpfree.engines.planner import CACHE_BYTES, Planner
+from bpfree.engines.probes import perturb
 from bpfree.engines.reuse import members
 from bpfree.engines.trace import Trace, run_node
-from bpfree.probes import perturb
 
 _DIVERGENCE_IS_A_RESULT = np.errstate(over="ignore", invalid="ignore", under="ignore")
 """An overflow becomes an infinite loss, which the trainer reports with advice; NumPy need not warn too."""

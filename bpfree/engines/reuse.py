@@ -19,7 +19,7 @@ import numpy as np
 
 from bpfree.directions import DIRECTIONS
 from bpfree.engines.cost import graph_macs, node_macs
-from bpfree.probes import pack
+from bpfree.engines.probes import pack
 
 _COORDINATE = DIRECTIONS["coordinate"].number
 

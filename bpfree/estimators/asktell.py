@@ -10,13 +10,12 @@ from functools import partial
 
 import numpy as np
 
+from bpfree.engines.probes import perturb
 from bpfree.errors import FormatError, check_count, check_positive, check_seed
 from bpfree.estimators import ESTIMATORS
 from bpfree.estimators.table import QUIET_STEPS, Estimate
-from bpfree.files import write_atomically
+from bpfree.files import read_arrays, write_atomically
 from bpfree.graph import Graph, layout
-from bpfree.npz import read_arrays
-from bpfree.probes import perturb
 from bpfree.updates import UPDATES
 from bpfree.updates.sgd import SGD
 from bpfree.updates.table import Record, Update

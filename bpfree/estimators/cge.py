@@ -11,10 +11,10 @@ from typing import NamedTuple
 import numpy as np
 
 from bpfree import rng
+from bpfree.engines.probes import records
 from bpfree.errors import check_choice, check_count, check_share_of_all
 from bpfree.estimators import masks
 from bpfree.estimators.table import Estimator, EstimatorRow
-from bpfree.probes import records
 from bpfree.schedules.table import Schedule, check_radius
 from bpfree.updates.stale import Stale
 

@@ -8,10 +8,10 @@ from dataclasses import dataclass
 import numpy as np
 
 from bpfree.arithmetic import running_sum
+from bpfree.engines.probes import Probes, records
 from bpfree.errors import check_share_of_all
 from bpfree.estimators.cge import Coordinates
 from bpfree.estimators.table import Estimate, EstimatorRow
-from bpfree.probes import Probes, records
 from bpfree.schedules.table import Schedule, check_radius
 from bpfree.updates.sgd import SGD
 

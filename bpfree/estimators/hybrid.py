@@ -11,10 +11,10 @@ from functools import lru_cache
 import numpy as np
 
 from bpfree.directions import hadamard
+from bpfree.engines.probes import records
 from bpfree.errors import check_choice, check_count
 from bpfree.estimators.rge import combine
 from bpfree.estimators.table import Estimator, EstimatorRow
-from bpfree.probes import records
 from bpfree.schedules.table import Schedule, check_radius
 from bpfree.updates.normalize import Normalize
 

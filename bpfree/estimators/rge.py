@@ -9,10 +9,10 @@ import numpy as np
 
 from bpfree.directions import DIRECTIONS, RANDOM, hadamard
 from bpfree.engines.cost import graph_macs
+from bpfree.engines.probes import records
 from bpfree.errors import check_choice, check_count
 from bpfree.estimators import least_squares
 from bpfree.estimators.table import GROUPINGS, Estimator, EstimatorRow
-from bpfree.probes import records
 from bpfree.schedules.table import Schedule, check_radius
 
 

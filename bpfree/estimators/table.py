@@ -9,9 +9,9 @@ from math import inf
 import numpy as np
 
 from bpfree.arithmetic import running_sum
+from bpfree.engines.probes import Probes, records
 from bpfree.engines.reuse import Flow
 from bpfree.estimators.lost import has_a_difference, tell_arrived
-from bpfree.probes import Probes, records
 from bpfree.registry import HostOnly
 from bpfree.schedules.table import Schedule
 

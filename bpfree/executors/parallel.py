@@ -10,8 +10,8 @@ from os import cpu_count
 import numpy as np
 
 from bpfree.engines import get_engine
+from bpfree.engines.probes import Probes, pack
 from bpfree.errors import check_count, check_positive
-from bpfree.probes import Probes, pack
 
 RANGES_PER_WORKER = 4
 """Ranges are handed out as workers come free, so that a slow one does not hold up the step."""

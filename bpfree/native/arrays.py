@@ -6,7 +6,7 @@ from __future__ import annotations
 import numpy as np
 
 from bpfree.errors import BpfreeError, FormatError, NumericError
-from bpfree.native import core
+from bpfree.native.loading import core
 
 _C_TYPES = {np.dtype(np.float32): "float *", np.dtype(np.uint32): "uint32_t *"}
 

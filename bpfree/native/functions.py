@@ -6,8 +6,8 @@ from __future__ import annotations
 import numpy as np
 
 from bpfree.errors import check_count
-from bpfree.native import core
 from bpfree.native.arrays import check_status, pointer
+from bpfree.native.loading import core
 
 _MATH = ("exp", "log", "tanh", "sigmoid", "sin", "cos", "expm1", "log1p")
 

@@ -6,8 +6,9 @@ from __future__ import annotations
 import numpy as np
 
 from bpfree.errors import check_choice
-from bpfree.native import core, isa_names
 from bpfree.native.arrays import aligned, check_status, pointer
+from bpfree.native.functions import isa_names
+from bpfree.native.loading import core
 
 TILE = 64
 """Samples computed at a time: four AVX-512 registers, and activations stay in cache."""

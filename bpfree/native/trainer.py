@@ -5,8 +5,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from bpfree.native import core
 from bpfree.native.arrays import aligned, check_status, pointer
+from bpfree.native.loading import core
 
 
 class NativeTrainer:

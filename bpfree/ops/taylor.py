@@ -9,7 +9,7 @@ import numpy as np
 def through(op, arithmetic, parameters, inputs, attributes, streams):
     """Value (features, n) and streams (features, count - 1, n) behind an op.
 
-    inputs: those of each tensor that it reads, [(value, rest), ...]. streams: :class:`bpfree.streams.Streams`.
+    inputs: those of each tensor that it reads, [(value, rest), ...]. streams: :class:`bpfree.pde.streams.Streams`.
     """
     values, rests = zip(*inputs)
     value, rest = (values, rests) if op.arity > 1 else (values[0], rests[0])

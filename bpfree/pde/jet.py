@@ -11,13 +11,13 @@ from bpfree.arithmetic import Fast
 
 
 class Jet(NDArrayOperatorsMixin):
-    """A value at n points with its streams (:class:`bpfree.streams.Streams`), exact for sums, products, functions.
+    """A value at n points with its streams (:class:`bpfree.pde.streams.Streams`), exact for sums, products, functions.
 
     value (n,), or (k, n) for k components at a time, such as a coordinate of k dimensions; rest the same with
     the streams before the points, (count - 1, n) or (k, count - 1, n). NumPy's functions take jets: see FUNCTIONS.
 
     >>> import numpy as np
-    >>> from bpfree.streams import Streams
+    >>> from bpfree.pde.streams import Streams
     >>> line = Streams([[1.0]], [[(0, 0, 1.0)]])  # d/dx and d2/dx2
     >>> x = Jet(np.array([2.0]), np.array([[1.0], [0.0]]), line)
     >>> cube = x * x * x

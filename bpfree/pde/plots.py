@@ -7,7 +7,7 @@ import numpy as np
 
 from bpfree.pde.domain import Normal
 from bpfree.pde.floors import reference_at
-from bpfree.plots import make_figure
+from bpfree.screen.plots import make_figure
 
 FINE = 81
 """Points along an axis."""

@@ -9,7 +9,7 @@ from dataclasses import replace
 import numpy as np
 
 from bpfree.errors import check_finite, check_seed
-from bpfree.layers import Linear, Tanh
+from bpfree.graph.layers import Linear, Tanh
 from bpfree.model import Sequential
 from bpfree.pde.checks import check_problem
 from bpfree.pde.fields import Coordinates

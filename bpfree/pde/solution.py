@@ -10,11 +10,10 @@ from inspect import signature
 import numpy as np
 
 from bpfree.errors import FormatError, check_choice
-from bpfree.files import write_atomically
+from bpfree.files import read_arrays, write_atomically
 from bpfree.graph import Graph
-from bpfree.layers import assemble
+from bpfree.graph.layers import assemble
 from bpfree.model import Model
-from bpfree.npz import read_arrays
 from bpfree.pde.floors import reference_at
 from bpfree.pde.history import History, Look
 from bpfree.pde.network import Network

@@ -18,7 +18,7 @@ from bpfree.pde.rules.precision import check_precision
 from bpfree.pde.rules.table import Rule
 from bpfree.pde.samplers import SAMPLERS
 from bpfree.pde.solution import Solution
-from bpfree.progress import live_bar
+from bpfree.screen.progress import live_bar
 
 FILLED = 3
 """Dimensions up to which the same points do."""

@@ -20,8 +20,8 @@ from bpfree.engines.cost import graph_macs
 from bpfree.estimators.routes import path_behind, trained
 from bpfree.ops import OPS
 from bpfree.pde.sensitivities import output_weights, unknown_columns
+from bpfree.pde.streams import Streams
 from bpfree.pde.tangents import Bend, Suffix
-from bpfree.streams import Streams
 
 FLOATS = 1 << 19
 """Of the largest array that units pushed together take: what a processor's cache has room for."""

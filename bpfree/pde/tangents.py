@@ -2,7 +2,7 @@
 """How jets behind some units move with the value of each of them, found by going forward, unit by unit.
 
 Let f be what lies between a unit and some tensor, with streams d_a and forms as in
-:mod:`bpfree.streams`. Moving the unit's *value* h gives three things,
+:mod:`bpfree.pde.streams`. Moving the unit's *value* h gives three things,
 
     L = d f / d h,    V_a = d (d_a f) / d h,    W = d (form f) / d h,
 

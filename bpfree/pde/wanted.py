@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from bpfree.streams import Streams
+from bpfree.pde.streams import Streams
 
 
 @dataclass(frozen=True)

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from bpfree.arithmetic.math32 import cos32
 from bpfree.errors import check_count
-from bpfree.math32 import cos32
 from bpfree.schedules.table import LONGEST, Schedule, ScheduleRow
 
 _PI = np.float32(np.pi)

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from bpfree.arithmetic.math32 import exp32, log32
 from bpfree.errors import check_count, check_finite, check_normal
-from bpfree.math32 import exp32, log32
 from bpfree.schedules.table import LONGEST, Schedule, ScheduleRow
 
 

@@ -17,15 +17,14 @@ from sphinx.util.docutils import SphinxDirective
 import bpfree
 
 GROUPS = {
-    "model": ("bpfree.layers", "bpfree.model", "bpfree.graph"),
+    "model": ("bpfree.graph", "bpfree.model"),
     "training": (
-        "bpfree.training", "bpfree.phases", "bpfree.calibration", "bpfree.heads", "bpfree.run", "bpfree.trainer",
-        "bpfree.journal",
+        "bpfree.training", "bpfree.study.calibration", "bpfree.study.heads", "bpfree.trainer", "bpfree.journal",
     ),
-    "estimators": ("bpfree.estimators", "bpfree.ratios", "bpfree.diagnostics"),
+    "estimators": ("bpfree.estimators", "bpfree.study.layer_ratios", "bpfree.study.diagnostics"),
     "updates": ("bpfree.updates",),
     "schedules": ("bpfree.schedules",),
-    "blackbox": ("bpfree.minimization",),
+    "blackbox": ("bpfree.estimators.minimization", "bpfree.estimators.asktell"),
     "pde": (
         "bpfree.pde", "bpfree.pde.rules.table", "bpfree.pde.wanted", "bpfree.pde.network", "bpfree.pde.sparse_grids",
         "bpfree.pde.quadrature",
@@ -55,7 +54,8 @@ def names_of(group: str) -> list[str]:
         raise ExtensionError(f"public: expected one of {', '.join(GROUPS)}, got {group!r}")
     names = []
     for module in GROUPS[group]:
-        names += [f"bpfree.{name}" for name, home in bpfree._HOMES.items() if _inside(home, module)]
+        homes = {name: home for name, home in bpfree._HOMES.items() if _group_of(home) == group}
+        names += [f"bpfree.{name}" for name, home in homes.items() if _inside(home, module)]
         if any(_inside(module, f"bpfree.{top}") for top in bpfree._MODULES):
             names += [f"{module}.{name}" for name in _contents(import_module(module))]
     return names
@@ -66,6 +66,12 @@ def left_out() -> list[str]:
     modules = [module for group in GROUPS.values() for module in group]
     lost = [name for name, home in bpfree._HOMES.items() if not any(_inside(home, module) for module in modules)]
     return lost + [top for top in bpfree._MODULES if not any(_inside(module, f"bpfree.{top}") for module in modules)]
+
+
+def _group_of(home: str) -> str | None:
+    """The group that names this module, or the nearest package round it."""
+    named = [(len(module), group) for group, modules in GROUPS.items() for module in modules if _inside(home, module)]
+    return max(named)[1] if named else None
 
 
 def _inside(module: str, package: str) -> bool:

@@ -7,7 +7,7 @@ from sphinx.util.docutils import SphinxDirective
 
 import bpfree as bf
 from bpfree.exporters.main_source import trainer_sizes
-from bpfree.tables import device_tables
+from bpfree.graph.c_tables import device_tables
 
 MODELS = {
     "MLP 64-32-10, 2,410 parameters": [bf.Linear(32), bf.ReLU(), bf.Linear(10)],

@@ -15,8 +15,8 @@ import numpy as np
 import bpfree as bf
 from bpfree.datasets import load_digits
 from bpfree.engines.batch import make_batch
+from bpfree.engines.probes import Probe
 from bpfree.losses import get_loss
-from bpfree.probes import Probe
 
 HERE = Path(__file__).parent
 NUMBERS = HERE / "estimators.json"

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* FORMAT.md has every byte; bpfree/journal_format.py does the same. */
+/* FORMAT.md has every byte; bpfree/journal/format.py does the same. */
 #include <limits.h>
 #include <stddef.h>
 #include "bits.h"

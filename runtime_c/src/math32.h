@@ -5,7 +5,7 @@
  * A C library's expf/logf/sinf differ in the last bit from one platform to the next.  These
  * use only + - * / and compares on float, in one fixed order, plus unsigned arithmetic on the
  * bit pattern, so any IEEE-754 machine in round-to-nearest with subnormals on gives the same
- * result.  bpfree/math32.py is the NumPy twin, operation for operation.
+ * result.  bpfree/arithmetic/math32.py is the NumPy twin, operation for operation.
  *
  * Build with -ffp-contract=off: a fused multiply-add rounds once where these count on twice,
  * and no macro tells whether the compiler fuses, so only the flag (and the tests) can guard it.

@@ -54,7 +54,7 @@ static void special_values(void)
   CHECK_EQUAL(bpfree_math(0, FUNCTIONS, 1, &inf, &y), BPFREE_ERR_ARG);
 }
 
-/* The arguments of bpfree/vectors.py, math_patterns(). */
+/* The arguments of bpfree/generate/vectors.py, math_patterns(). */
 static float pattern(uint32_t k)
 {
   const uint32_t word = k % GOLDEN_MATH_PATTERNS * 0x9E3779B1u;

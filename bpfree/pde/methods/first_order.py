@@ -9,13 +9,13 @@ from types import SimpleNamespace
 
 import numpy as np
 
+from bpfree.engines.probes import perturb
 from bpfree.estimators import ESTIMATORS
 from bpfree.estimators.coordinate_descent import CoordinateDescent
 from bpfree.estimators.rge import RGE
 from bpfree.estimators.table import QUIET_STEPS
 from bpfree.pde.methods.table import Method, MethodRow, Moved, Walk, lost
 from bpfree.pde.objective import square
-from bpfree.probes import perturb
 from bpfree.registry import host_only
 from bpfree.updates.adam import Adam
 from bpfree.updates.table import Record, Update

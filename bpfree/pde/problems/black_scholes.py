@@ -7,7 +7,7 @@ import numpy as np
 from scipy.special import ndtr
 
 from bpfree.errors import check_positive
-from bpfree.layers import Linear, Tanh, TTLinear
+from bpfree.graph.layers import Linear, Tanh, TTLinear
 from bpfree.model import Sequential
 from bpfree.pde.conditions import Dirichlet, Terminal
 from bpfree.pde.domain import Box

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from bpfree.layers import Linear, Tanh
+from bpfree.graph.layers import Linear, Tanh
 from bpfree.model import Sequential
 from bpfree.pde.conditions import Dirichlet, Initial
 from bpfree.pde.domain import Box

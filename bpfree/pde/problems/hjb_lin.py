@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 from bpfree.errors import check_count
-from bpfree.layers import Linear, Sin, TTLinear
+from bpfree.graph.layers import Linear, Sin, TTLinear
 from bpfree.model import Sequential
 from bpfree.pde.conditions import Terminal
 from bpfree.pde.domain import Box

@@ -9,7 +9,7 @@ import numpy as np
 from scipy.special import roots_genlaguerre
 
 from bpfree.errors import check_count, check_positive
-from bpfree.layers import Linear, Residual, Square, Tanh
+from bpfree.graph.layers import Linear, Residual, Square, Tanh
 from bpfree.model import Sequential
 from bpfree.pde.conditions import Terminal
 from bpfree.pde.domain import Box, Normal

@@ -1,0 +1,7 @@
+# SPDX-License-Identifier: MIT
+"""Two ways to do the reference's arithmetic: fast with BLAS, or exact with the bits of C."""
+
+from __future__ import annotations
+
+from bpfree.arithmetic.exact import Exact, running_sum
+from bpfree.arithmetic.fast import Fast

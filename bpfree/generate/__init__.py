@@ -1,0 +1,47 @@
+# SPDX-License-Identifier: MIT
+"""What C reads of the tables, and its test vectors: `make generate` writes them.
+
+The results are committed; tests/generate/ fails when one is stale.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from bpfree.estimators import ESTIMATORS
+from bpfree.generate.journal_vectors import journal_header
+from bpfree.generate.pde_vectors import jets_header
+from bpfree.generate.vectors import vectors_header
+from bpfree.losses import LOSSES
+from bpfree.ops import OPS
+from bpfree.pde.problems import PROBLEMS
+from bpfree.pde.rules import RULES
+from bpfree.schedules import SCHEDULES
+from bpfree.updates import UPDATES
+
+_TABLES = (
+    ("OP", OPS, "ops"),
+    ("LOSS", LOSSES, "losses"),
+    ("ESTIMATOR", ESTIMATORS, "estimators"),
+    ("UPDATE", UPDATES, "updates"),
+    ("SCHEDULE", SCHEDULES, "schedules"),
+    ("RULE", RULES, "pde/rules"),
+    ("RESIDUAL", PROBLEMS, "pde/problems"),
+)
+"""Macro, table and where its rows are, below bpfree."""
+
+
+def generated_files() -> dict[str, str]:
+    """Text of every generated file, by path below runtime_c."""
+    files = {}
+    for macro, table, where in _TABLES:
+        lines = [f"/* The rows of bpfree/{where}, written by `make generate`. Do not edit. */"]
+        lines += [f"BPFREE_{macro}({row.number}, {row.name})" for row in table if isinstance(row.c, str)]
+        files[f"include/bpfree/{Path(where).name}.gen.def"] = "\n".join(lines) + "\n"
+    lines = ["/* The rows of bpfree/ops that have a derivative, written by `make generate`. Do not edit. */"]
+    lines += [f"BPFREE_SLOPE({row.number}, {row.name})" for row in OPS if row.slope]
+    files["include/bpfree/slopes.gen.def"] = "\n".join(lines) + "\n"
+    files["tests/vectors.gen.h"] = vectors_header()
+    files["tests/journal.gen.h"] = journal_header()
+    files["tests/pde.gen.h"] = jets_header()
+    return files

@@ -1,0 +1,250 @@
+# SPDX-License-Identifier: MIT
+"""The journal: what a run can be rebuilt from, bit for bit, without data.
+
+A step of an estimator made of few probes is its coefficients: a few bytes.
+Replaying them from the base parameters gives the same theta on every engine.
+Other estimators leave snapshots of theta and of the update's state.
+"""
+
+from __future__ import annotations
+
+import mmap
+from dataclasses import dataclass, field
+from os import PathLike
+from typing import NamedTuple
+
+import numpy as np
+
+from bpfree.engines import get_engine
+from bpfree.errors import FormatError, check_count, check_path
+from bpfree.graph import theta_hash
+from bpfree.journal.file import JournalFile
+from bpfree.journal.format import Code, Header, Type, make_header, read_header, read_records
+from bpfree.model import Model
+from bpfree.settings import differences, load
+from bpfree.trainer import Trainer
+
+
+class Snapshot(NamedTuple):
+    """theta (n_theta,) and the update's state (n_state,), link after link, before a step."""
+
+    step: int
+    theta: np.ndarray
+    state: np.ndarray
+
+
+class Event(NamedTuple):
+    """Something that happened before a step: Code.VALIDATION or Code.END, and text for people."""
+
+    step: int
+    code: int
+    text: str
+
+
+@dataclass
+class Journal:
+    """What happened from first_step on, in memory or, with `read` and `write`, in a file.
+
+    base_hash: theta hash before the first step. settings: those of the run's
+    Trainer, `Trainer.settings()`. records: one (groups, queries) float32 array
+    a step, coefficients before clip and learning rate; none where the
+    estimator's row of the table says SNAPSHOT. snapshots: of a file all, in the
+    memory of a run no more than the last. torn: bytes at the end of the file
+    that were left out, the remains of a write that was cut off.
+
+    >>> import bpfree as bf
+    >>> x, y = np.eye(4, dtype="f4"), np.arange(4) % 2
+    >>> run = bf.train(bf.Sequential(4, [bf.Linear(2)]), (x, y), max_steps=3, batch_size=2, engine="reference")
+    >>> len(run.journal), run.journal.records[0].shape
+    (3, (1, 8))
+    """
+
+    base_hash: str
+    settings: str
+    first_step: int = 0
+    records: list[np.ndarray] = field(default_factory=list)
+    snapshots: list[Snapshot] = field(default_factory=list)
+    events: list[Event] = field(default_factory=list)
+    torn: int = 0
+    header: Header = field(init=False, repr=False, compare=False)
+    file: JournalFile | None = field(default=None, init=False, repr=False, compare=False)
+
+    def __post_init__(self):
+        self.header = make_header(self.settings, self.base_hash, self.first_step)
+
+    @property
+    def kind(self) -> str:
+        """ "SCALARS" or "SNAPSHOT": what it is replayed from."""
+        return self.header.kind.name
+
+    def append(self, coefficients) -> None:
+        """Add the record of the next step."""
+        self.records.append(np.array(coefficients, np.float32))
+        if self.file:
+            self.file.scalars(self.first_step + len(self.records) - 1, self.records[-1])
+
+    def snapshot(self, step: int, theta, state) -> None:
+        """Add a snapshot of theta and state (a list of arrays) before a step; memory keeps the last one only."""
+        if self.kind == "SNAPSHOT":
+            self.snapshots[:] = [Snapshot(step, theta, np.concatenate([np.zeros(0, np.float32), *state]))]
+        if self.file:
+            self.file.snapshot(step, theta, state)
+
+    def event(self, step: int, code: Code, text: str) -> None:
+        """Add an event before a step."""
+        self.events.append(Event(step, code, text))
+        if self.file:
+            self.file.event(step, code, text)
+
+    def write(self, path) -> None:
+        """Write all of it to a new file. Raises FileExistsError rather than overwrite one.
+
+        >>> import tempfile, bpfree as bf
+        >>> x, y = np.eye(4, dtype="f4"), np.arange(4) % 2
+        >>> run = bf.train(bf.Sequential(4, [bf.Linear(2)]), (x, y), max_steps=3, batch_size=2, engine="exact")
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     run.journal.write(f"{folder}/run.journal")
+        ...     bf.Journal.read(f"{folder}/run.journal").events
+        [Event(step=3, code=1, text='done')]
+        """
+        file = JournalFile.create(path, self.header)
+        try:
+            for entry in sorted(self._entries(), key=lambda entry: entry[:2]):
+                entry[2](file)
+        finally:
+            file.close()
+
+    def _entries(self):
+        """(step, rank, how to append it): a step's snapshot, its events, then its scalars."""
+        for s in self.snapshots:
+            yield s.step, 0, lambda file, s=s: file.snapshot(s.step, s.theta, [s.state])
+        for e in self.events:
+            yield e.step, 1, lambda file, e=e: file.event(*e)
+        for step, record in enumerate(self.records, self.first_step):
+            yield step, 2, lambda file, step=step, record=record: file.scalars(step, record)
+
+    @classmethod
+    def read(cls, path) -> Journal:
+        """The journal in a file, every byte of it verified; the file is only read.
+
+        A torn tail is left out and counted in `torn`. Raises FormatError where
+        the file is damaged, foreign, of another version, or contradicts itself.
+        """
+        data = _mapped(path)
+        try:
+            header = read_header(data)
+            journal, stop = cls(header.base_hash, header.settings, header.first_step), len(header.data)
+            for record in read_records(data, header):
+                journal._take(record)
+                stop = record.stop
+        except FormatError as error:
+            raise FormatError(f"{path}: {error}") from None
+        journal.torn = len(data) - stop
+        return journal
+
+    def _take(self, record) -> None:
+        if record.kind is Type.EVENT:
+            self.events.append(Event(record.step, *record.event()))
+            return
+        values, n_theta = record.floats(), self.header.n_theta
+        if record.kind is Type.SNAPSHOT:
+            self.snapshots.append(Snapshot(record.step, values[:n_theta], values[n_theta:]))
+        else:
+            self.records.append(values.reshape(self.header.record_shape))
+
+    def __len__(self) -> int:
+        return len(self.records)
+
+
+def _mapped(path) -> memoryview:
+    """The bytes of a file, read as they are looked at."""
+    check_path("path", path)
+    with open(path, "rb") as file:
+        try:
+            return memoryview(mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ))
+        except ValueError:  # an empty file cannot be mapped
+            return memoryview(b"")
+
+
+def replay(journal, start, theta=None, engine=None, *, to_step: int | None = None) -> np.ndarray:
+    """theta (n_theta,) after all steps of a journal, or after to_step of them, without data.
+
+    journal: a Journal, or the path of a journal's file. start: the Model the
+    run began with; or its Trainer, and then theta. engine: a name or an object;
+    all give the same bits. Where the journal has snapshots of theta besides its
+    scalars, they must agree with what is replayed.
+
+    Raises ValueError when theta or the settings are not those the journal was
+    written with, or to_step cannot be reached; FormatError for a bad file.
+
+    >>> import bpfree as bf
+    >>> x, y = np.eye(4, dtype="f4"), np.arange(4) % 2
+    >>> model = bf.Sequential(4, [bf.Linear(2)])
+    >>> run = bf.train(model, (x, y), max_steps=3, batch_size=2, engine="reference")
+    >>> bool((bf.replay(run.journal, model) == run.model.theta).all())
+    True
+    >>> bool((bf.replay(run.journal, run.trainer, model.theta, "exact", to_step=0) == model.theta).all())
+    True
+    """
+    if isinstance(journal, str | PathLike):
+        journal = Journal.read(journal)
+    if not isinstance(journal, Journal):
+        raise TypeError(f"journal: expected a Journal or the path of one, got {type(journal).__name__}")
+    trainer, theta = _start(journal, start, theta)
+    if journal.kind == "SNAPSHOT":
+        return _at_snapshot(journal, theta, to_step)
+    return _through_scalars(journal, trainer, theta, get_engine(engine), to_step)
+
+
+def _start(journal, start, theta):
+    """Trainer and theta, checked against the journal."""
+    if isinstance(start, Model):
+        if theta is not None:
+            raise TypeError("theta: a Model brings its own; give a Trainer and theta, or a Model alone")
+        trainer, theta = Trainer.from_settings(start, journal.settings), start.theta
+    elif isinstance(start, Trainer) and theta is not None:
+        trainer, theta = start, np.asarray(theta, np.float32)
+    else:
+        raise TypeError(f"start: expected a Model, or a Trainer and then theta, got {type(start).__name__}")
+    if trainer.settings() != journal.settings:
+        differ = differences(load(journal.settings), load(trainer.settings()), "the journal")
+        raise ValueError(f"trainer: expected the one the journal was written with; {differ}")
+    if (got := theta_hash(theta)) != journal.base_hash:
+        raise ValueError(f"theta: expected the one the journal was written with ({journal.base_hash}), got {got}")
+    return trainer, theta
+
+
+def _at_snapshot(journal, theta, to_step):
+    """theta of a snapshot: the last, or the one at to_step; the base counts as one."""
+    thetas = {journal.first_step: theta, **{s.step: s.theta for s in journal.snapshots}}
+    wanted = max(thetas) if to_step is None else to_step
+    if wanted not in thetas:
+        steps = ", ".join(map(str, sorted(thetas)[:12])) + (", ..." if len(thetas) > 12 else "")
+        raise ValueError(f"to_step: this journal has snapshots only, at {steps}; got {to_step}")
+    return np.array(thetas[wanted], np.float32)
+
+
+def _through_scalars(journal, trainer, theta, engine, to_step):
+    """Step by step, meeting every snapshot on the way."""
+    first, last = journal.first_step, journal.first_step + len(journal.records)
+    stop = last if to_step is None else check_count("to_step", to_step, first, last)
+    snapshots = {s.step: s for s in journal.snapshots}
+    state = trainer.initial_state(theta)
+    if first and state and first not in snapshots:
+        raise ValueError("journal: expected the run's first step, as the update has state; got a later one")
+    for step in range(first, stop + 1):
+        if step in snapshots:
+            theta, state = _meet(snapshots[step], theta, state, step == first)
+        if step < stop:
+            theta, state = engine.apply(trainer, theta, state, step, journal.records[step - first])
+    return np.array(theta, np.float32)
+
+
+def _meet(snapshot, theta, state, at_start):
+    """The snapshot's theta and state, which must be those replayed; at the start, state is what it says."""
+    ends = np.cumsum([part.size for part in state])
+    parts = [np.array(part, np.float32) for part in np.split(snapshot.state, ends[:-1])] if state else []
+    pairs = [(snapshot.theta, theta), *([] if at_start else zip(parts, state, strict=True))]
+    if any(a.tobytes() != b.tobytes() for a, b in pairs):
+        raise FormatError(f"journal: the snapshot at step {snapshot.step} is not what its scalars lead to")
+    return theta, parts

@@ -1,0 +1,2 @@
+# SPDX-License-Identifier: MIT
+"""What people look at: progress on stderr, pictures in files."""

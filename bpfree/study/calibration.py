@@ -1,0 +1,335 @@
+# SPDX-License-Identifier: MIT
+"""Calibration: mu from the float resolution of the loss, and a first lr, from a few forward passes."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, fields, replace
+from math import prod
+from typing import NamedTuple
+
+import numpy as np
+
+from bpfree import rng
+from bpfree.engines import get_engine
+from bpfree.engines.probes import Probe
+from bpfree.errors import NumericError
+from bpfree.estimators import ESTIMATORS
+from bpfree.estimators.coordinate_descent import CoordinateDescent
+from bpfree.estimators.rge import RGE
+from bpfree.schedules.table import Schedule, start_of
+from bpfree.trainer import Trainer
+from bpfree.training import plan
+from bpfree.updates.adam import Adam
+from bpfree.updates.sgd import SGD
+from bpfree.updates.sign_sgd import SignSGD
+
+RADII = tuple(2.0**-k for k in range(1, 15))
+"""mu that are tried, from large to small; each is compared with the next."""
+
+RATES = tuple(2.0**-k for k in range(-6, 21))
+"""lr that are tried, from large to small."""
+
+PROBES, ESTIMATES, EVALUATIONS, MANY = 16, (4, 16), 128, 1024
+"""Directions looked at for mu; least and most estimates made for lr, and what decides: about so many
+evaluations in all. One estimate, where it needs MANY."""
+
+HELD = 256
+"""Samples, at most, whose loss says whether a step was too long."""
+
+SAFETY, SAFETY_SIGNS, HARM = 16, 4, 0.01
+"""A step so many times as long may raise the loss by this share at most: losses bend more later on than at first,
+which the lengths of Adam's and SignSGD's steps do not follow."""
+
+NOISY = 0.1
+"""Relative difference of estimates at mu and mu / 2 from which there is advice."""
+
+_HELD_EPOCH = 2**32 - 2
+"""The shuffled order that the held samples are the beginning of: no run walks as many epochs."""
+
+
+class Radius(NamedTuple):
+    """What a mu does.
+
+    change: |g(mu) - g(mu / 2)| / |g(mu / 2)| of the same directions and samples, which
+    is bias where mu is large, rounding where it is small. difference: median of
+    |L+ - L-|, mean losses of the minibatch; ulps: the same in units in the last
+    place of the loss. Both None where an estimator looks at more than losses.
+    """
+
+    mu: float
+    change: float
+    difference: float | None
+    ulps: float | None
+
+
+class Rate(NamedTuple):
+    """change: relative change of the loss of held samples by one step with this lr, mean over the estimates.
+
+    For Adam and SignSGD the step and the lr are those of SGD in their place.
+    """
+
+    lr: float
+    change: float
+
+
+@dataclass(frozen=True)
+class Calibration:
+    """What `calibrate` found; str() of it is a table for people.
+
+    mu, lr: powers of two. estimator, update: those given, with mu and lr in
+    their places, ready for `train`. radii, rates: what was measured. loss: of the held
+    samples. forwards: what it cost. advice: what to mind, "" where there is nothing.
+
+    >>> import bpfree as bf
+    >>> from bpfree.datasets import load_digits
+    >>> found = bf.calibrate(bf.Sequential(64, [bf.Linear(10)]), load_digits("train"), estimator=bf.UnitWise(0.25))
+    >>> found.update == bf.SGD(found.lr), found.radii[0].mu, found.forwards > 1000
+    (True, 0.5, True)
+    """
+
+    mu: float
+    lr: float
+    estimator: object
+    update: object
+    radii: tuple[Radius, ...]
+    rates: tuple[Rate, ...]
+    loss: float
+    forwards: int
+    advice: str
+
+    def __str__(self) -> str:
+        lines = [f"mu {_power(self.mu)}, lr {_power(self.lr)}, from {self.forwards:,} forwards", ""]
+        lines.append("    mu   change of g   |L+ - L-|        ulp")
+        for row in self.radii:
+            seen = "" if row.ulps is None else f"{row.difference:12.3g}{row.ulps:11,.0f}"
+            lines.append(f"{_mark(row.mu == self.mu)} {_power(row.mu):>6}  {row.change:10.2%} {seen}".rstrip())
+        lines += ["", "    lr   change of the loss"]
+        lines += [f"{_mark(row.lr == self.lr)} {_power(row.lr):>6}  {row.change:10.2%}" for row in self.rates]
+        return "\n".join(lines + (["", f"advice: {self.advice}"] if self.advice else []))
+
+
+def _power(value: float) -> str:
+    mantissa, exponent = np.frexp(value)
+    return f"2^{exponent - 1}" if mantissa == 0.5 else f"{value:g}"
+
+
+def _mark(chosen: bool) -> str:
+    return ">" if chosen else " "
+
+
+def calibrate(
+    model,
+    data,
+    *,
+    loss="cross_entropy",
+    estimator=None,
+    update=None,
+    batch_size: int = 32,
+    engine=None,
+    seed: int = 0,
+) -> Calibration:
+    """Find mu and a first lr for a run from a few forward passes; the model is left as it is.
+
+    mu: g is estimated on one minibatch along the same 16 directions with
+    mu = 2^-1 ... 2^-15. Halving mu changes g by O(mu^2), the bias, and by O(eps |L| / mu),
+    the float rounding of the two losses. Where g changes least they balance; that mu is
+    taken. Whatever the estimator moves, parameters or activations, mu is in its units.
+
+    lr: 4 to 16 estimates (one, where it takes 1,024 evaluations) of as many
+    minibatches each give one step from theta with lr = 2^6, 2^5, ... until the mean
+    loss of up to 256 held samples falls. The largest lr that raised it by less than
+    1 % is divided by 16, for the loss bends more as training goes on, and by the
+    steps a momentum adds up, 1 / (1 - beta). A noisy
+    estimate makes for a short step, so the lr fits the number of queries. Adam and SignSGD divide each element of g by
+    its own size, and are as SGD with lr / rms(g) on the mean: their lr is SGD's times
+    rms(g), over the elements of theta, and divided by 4 in place of 16. (One step of theirs alone
+    would not tell, as half of the signs of a noisy estimate are wrong.)
+
+    Args:
+        data, loss, batch_size, engine, seed: as for `train`.
+        estimator: default RGE(n_queries=8). update: default SGD; of a chain the last
+            link that has an lr is set. Schedules of mu and lr keep their shape and get
+            a new start.
+
+    Raises NumericError where the loss is not finite to begin with. All else is a
+    result: `advice` says when |L+ - L-| drowns in rounding, and what to do.
+
+    >>> import bpfree as bf
+    >>> from bpfree.datasets import load_digits
+    >>> digits = load_digits()
+    >>> model = bf.Sequential(64, [bf.Linear(32), bf.ReLU(), bf.Linear(10)])
+    >>> found = bf.calibrate(model, digits.train, estimator=bf.UnitWise())
+    >>> run = bf.train(model, digits.train, estimator=found.estimator, update=found.update, epochs=3)
+    >>> found.advice, run.model.accuracy(*digits.validation) > 0.8
+    ('', True)
+    """
+    plan.check_start(model, data, None)
+    estimator, update = RGE(n_queries=8) if estimator is None else estimator, SGD() if update is None else update
+    if isinstance(estimator, CoordinateDescent):
+        raise TypeError("estimator: expected one that makes a gradient, got CoordinateDescent, whose mu is its step")
+    trainer = Trainer(model.graph, model.frozen, loss, estimator, update, batch_size, seed)
+    place = rate_place(trainer.update)
+    batch, _ = plan.split(trainer, data, None)
+    bench = _Bench(trainer, get_engine(engine), model.theta, batch)
+    if not np.isfinite(bench.loss):
+        raise NumericError("calibrate: the loss is not finite: try other initial parameters, or smaller inputs")
+    radii = bench.radii()
+    mu = _least_change(radii)
+    estimator = replace(estimator, mu=_restarted(estimator.mu, mu))
+    rates, lr = bench.rates(mu)
+    advice = _advice(bench, radii, mu, rates, lr)
+    lr = start_of(place.lr) if lr is None else lr
+    return Calibration(
+        mu, lr, estimator, with_lr(update, _restarted(place.lr, lr)), radii, rates, bench.loss, bench.forwards, advice
+    )
+
+
+def rate_place(update):
+    """The last link of an update that has a learning rate."""
+    links = [link for link in update.links if any(field.name == "lr" for field in fields(link))]
+    if not links:
+        raise ValueError(f"update: expected one with a learning rate, such as SGD(), got {update!r}")
+    return links[-1]
+
+
+def with_lr(update, lr):
+    """An update with this lr, or schedule, in its last link that has one."""
+    return _put(update, replace(rate_place(update), lr=lr))
+
+
+def _put(update, link):
+    """An update with another link in place of the last that has an lr."""
+    if update.links == (update,):
+        return link
+    parts, place = list(update.links), rate_place(update)
+    parts[max(k for k, part in enumerate(parts) if part is place)] = link
+    return replace(update, parts=tuple(parts))
+
+
+def _restarted(old, start: float):
+    """A number, or the old schedule from another start to an end as far below it."""
+    return replace(old, start=start, end=start * old.ratio) if isinstance(old, Schedule) else start
+
+
+class _Bench:
+    """The samples, and what was spent on them."""
+
+    def __init__(self, trainer: Trainer, engine, theta, batch):
+        self.trainer, self.engine, self.theta, self.batch, self.forwards = trainer, engine, theta, batch, 0
+        order = rng.shuffle(trainer.seed, _HELD_EPOCH, len(batch), np.arange(min(HELD, len(batch))))
+        self.held, self.at = batch.take(np.sort(order)), [Probe(trainer.seed, 0, 0, 0.0, 0, 0)]
+        self.start = self.losses(theta)
+        self.loss = float(self.start.mean())
+
+    def losses(self, theta):
+        """Of the held samples."""
+        self.forwards += len(self.held)
+        graph, frozen, loss = self.trainer.graph, self.trainer.frozen, self.trainer.loss
+        return self.engine.evaluate(graph, theta, frozen, self.held, loss, self.at)[0]
+
+    def estimate(self, trainer: Trainer, step: int):
+        """The Estimate of a step at theta."""
+        samples = self.batch.take(trainer.indices(step, len(self.batch)))
+        estimate = trainer.estimate(self.engine, self.theta, samples, step)
+        self.forwards += estimate.forwards
+        return estimate
+
+    def radii(self) -> tuple[Radius, ...]:
+        """Every mu beside the next smaller one, where both give finite numbers."""
+        estimator = _fewer(self.trainer.estimator, self.trainer.graph)
+        black_box = ESTIMATORS.of(estimator).tier == "black-box"
+        found, rows = [], []
+        for mu in (*RADII, RADII[-1] / 2):
+            found.append(self.estimate(replace(self.trainer, estimator=replace(estimator, mu=mu)), 0))
+        for mu, estimate, below in zip(RADII, found, found[1:]):
+            g, finer = (part.coefficients.astype(np.float64) for part in (estimate, below))
+            length = np.linalg.norm(finer)
+            change = float(np.linalg.norm(g - finer) / length) if length else np.inf
+            difference = ulps = None
+            if black_box:
+                difference = _difference(estimate.losses, estimator.two_sided)
+                ulps = difference / float(np.spacing(np.float32(abs(estimate.loss))))
+            rows.append(Radius(mu, change, difference, ulps))
+        return tuple(row for row in rows if not np.isnan(row.change))
+
+    def rates(self, mu: float) -> tuple[tuple[Rate, ...], float | None]:
+        """What was tried, and the lr to start with, None where no step lowers the loss."""
+        update = self.trainer.update
+        signs = isinstance(rate_place(update), Adam | SignSGD)
+        update = _put(update, SGD()) if signs else update
+        trainer = replace(self.trainer, estimator=replace(self.trainer.estimator, mu=mu), update=update)
+        each = trainer.evaluations
+        n = 1 if each >= MANY else int(np.clip(EVALUATIONS // each, *ESTIMATES))
+        records = [self.estimate(trainer, step).coefficients.astype(np.float32) for step in range(n)]
+        rows = []
+        for lr in RATES:
+            moves = [self._move(replace(trainer, update=with_lr(update, lr)), *move) for move in enumerate(records)]
+            rows.append(Rate(lr, float(np.mean([change for change, _ in moves]))))
+            if len(rows) > 1 and max(rows[-1].change, rows[-2].change) < 0:
+                harmless = next(row.lr for row in rows if row.change < HARM)
+                if signs:
+                    rms = np.mean([length for _, length in moves]) / lr / np.sqrt(self.theta.size)
+                    return tuple(rows), _floor(harmless / SAFETY_SIGNS / _steps_added(update) * rms)
+                return tuple(rows), _floor(harmless / SAFETY / _steps_added(update))
+        return tuple(rows), None
+
+    def _move(self, trainer: Trainer, step: int, record) -> tuple[float, float]:
+        """Relative change of the loss by an update, and how long its step is."""
+        theta, _ = self.engine.apply(trainer, self.theta, trainer.initial_state(self.theta), step, record)
+        if not np.isfinite(theta).all():
+            return np.inf, np.inf
+        with np.errstate(over="ignore", invalid="ignore"):
+            change = float((self.losses(theta) - self.start).mean(dtype=np.float64)) / abs(self.loss or 1.0)
+        return change if np.isfinite(change) else np.inf, float(np.linalg.norm(theta - self.theta))
+
+
+def _floor(lr: float) -> float:
+    """The power of two below."""
+    return float(2.0 ** np.floor(np.log2(lr)))
+
+
+def _fewer(estimator, graph):
+    """The same estimator with no more than PROBES directions or coordinates."""
+    n = max(PROBES, len(graph.slices))  # some estimators want one for each parameter tensor
+    least = {"n_queries": lambda own: min(own, n), "fraction": lambda own: min(own, n / graph.n_theta)}
+    own = {field.name for field in fields(estimator)}
+    return replace(estimator, **{name: rule(getattr(estimator, name)) for name, rule in least.items() if name in own})
+
+
+def _difference(losses, two_sided: bool) -> float:
+    """Median over the directions that change the loss."""
+    means = losses.mean(axis=1, dtype=np.float64)
+    sizes = np.abs(means[0::2] - means[1::2] if two_sided else means[1:] - means[0])
+    return float(np.median(sizes[sizes > 0])) if sizes.any() else 0.0
+
+
+def _least_change(radii) -> float:
+    """The mu at which halving it changes g least; the larger of equals."""
+    return min(radii, key=lambda row: row.change).mu if radii else RADII[0]
+
+
+def _steps_added(update) -> float:
+    """How many steps of a constant gradient a velocity adds up."""
+    return prod(1 / (1 - link.beta) for link in update.links if hasattr(link, "beta"))
+
+
+def _advice(bench: _Bench, radii, mu: float, rates, lr) -> str:
+    """What to mind, one sentence each."""
+    row = next((row for row in radii if row.mu == mu), None)
+    if row is None:
+        return "no mu gives finite losses: scale the inputs down, or start from smaller parameters"
+    if row.change == np.inf:
+        where = "is the model flat where it starts, by its inputs or saturated layers?"
+        return f"no mu below {_power(RADII[0])} changed the loss: {where}"
+    parts = []
+    if row.change > NOISY:
+        seen = ""
+        if row.ulps is not None:
+            seen = f"|L+ - L-| is {row.ulps:,.{int(row.ulps < 10)}f} ulp of a loss of {bench.loss:.3g}: "
+        parts.append(
+            f"{seen}halving the best mu changes the estimate by {row.change:.0%}, as the difference drowns in rounding "
+            "or the loss is rough; scale the targets, subtract their mean, or take larger batches"
+        )
+    if lr is None:
+        parts.append("no lr lowered the loss of held samples: take more queries or a larger batch, or train no further")
+    return "; ".join(parts)

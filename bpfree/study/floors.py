@@ -1,0 +1,77 @@
+# SPDX-License-Identifier: MIT
+"""Floors: what a network reaches without training, to stand beside every trained number."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+
+from bpfree.model import Model
+from bpfree.study.heads import RIDGES, feature_chunks, ridge_heads, ridge_strengths
+
+
+class Floor(NamedTuple):
+    """accuracy: mean over the models; accuracies and ridges: of each of them."""
+
+    accuracy: float
+    accuracies: list[float]
+    ridges: list[float]
+
+
+def random_features_floor(models, train, test, *, validation=None, ridge=RIDGES) -> Floor:
+    """Test accuracy of a network whose layers stay random but for the last, which is solved for.
+
+    models: an untrained Model ending in a linear or TT layer, or several, one
+    a seed. All layers but the last stay as they are; the last becomes a dense
+    layer with bias, fitted to one-hot labels by ridge regression in closed
+    form, on `train`. Of several ridge strengths, each model takes the one of
+    best accuracy on `validation` (the first of equals). train, test,
+    validation: (x, labels).
+
+    >>> from bpfree import Linear, ReLU, Sequential
+    >>> from bpfree.datasets import load_digits
+    >>> train, validation, test = load_digits()
+    >>> models = [Sequential(64, [Linear(16), ReLU(), Linear(10)], seed=seed) for seed in range(3)]
+    >>> 0.6 < random_features_floor(models, train, test, validation=validation).accuracy < 0.9
+    True
+    """
+    strengths = ridge_strengths(ridge, validation)
+    models = [models] if isinstance(models, Model) else list(models)
+    if not models or not all(isinstance(model, Model) for model in models):
+        raise TypeError(f"models: expected a Model or several, got {models!r}")
+    rows = [_floor(model, train, test, validation or train, strengths) for model in models]
+    accuracies, ridges = map(list, zip(*rows))
+    return Floor(float(np.mean(accuracies)), accuracies, ridges)
+
+
+def _floor(model, train, test, validation, strengths) -> tuple[float, float]:
+    """Test accuracy and the ridge strength chosen."""
+    train, validation, test = (
+        _checked(model, data, name) for data, name in ((train, "train"), (validation, "validation"), (test, "test"))
+    )
+    heads = ridge_heads(feature_chunks(model, train), model.graph.output.size, strengths)
+    best = int(np.argmax(_accuracies(feature_chunks(model, validation), heads)))
+    return _accuracies(feature_chunks(model, test), heads[best : best + 1])[0], strengths[best]
+
+
+def _checked(model, data, name):
+    """x and labels of a split."""
+    (x, labels), classes = data, model.graph.output.size
+    labels = np.asarray(labels)
+    if labels.shape != (len(x),) or not np.issubdtype(labels.dtype, np.integer):
+        wanted = f"integer labels of shape ({len(x)},)"
+        raise TypeError(f"{name}: expected {wanted}, got {labels.dtype} {labels.shape}")
+    low, high = labels.min(), labels.max()
+    if low < 0 or high >= classes:
+        raise ValueError(f"{name}: expected labels in [0, {classes - 1}], got {low} to {high}")
+    return x, labels
+
+
+def _accuracies(chunks, heads) -> list[float]:
+    """Share of right answers of each head."""
+    right, n = np.zeros(len(heads)), 0
+    for features, labels in chunks:
+        right += [((features @ weight + bias).argmax(axis=1) == labels).sum() for weight, bias in heads]
+        n += len(labels)
+    return (right / n).tolist()

@@ -1,0 +1,140 @@
+# SPDX-License-Identifier: MIT
+"""Shares of each layer for sparse coordinate-wise estimation, by size, by weights or by what losses say."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from bpfree import rng
+from bpfree.engines import get_engine
+from bpfree.errors import NumericError, check_choice, check_count, check_finite, check_seed
+from bpfree.estimators import masks
+from bpfree.estimators.rge import RGE
+from bpfree.losses import get_loss
+from bpfree.model import Model
+from bpfree.trainer import Trainer
+from bpfree.training import plan
+from bpfree.updates.sgd import SGD
+
+METHODS = (*masks.DENSITIES, *masks.COMPUTED)
+"""What `layer_ratios` can go by."""
+
+GRADIENTS = 3
+"""Estimates of a gradient that "grasp" makes; its cost is that of so many steps of its estimator."""
+
+
+def layer_ratios(
+    method: str,
+    model: Model,
+    data=None,
+    *,
+    fraction: float,
+    loss="cross_entropy",
+    estimator=None,
+    n_samples: int = 256,
+    seed: int = 0,
+    engine=None,
+) -> tuple[float, ...]:
+    """The share of each trainable parameter tensor to probe, `fraction` of all elements together: CGE's `ratios`.
+
+    "uniform", "erk": what CGE makes of these names, by sizes alone.
+    "magnitude", "grasp": the round(fraction d) elements of theta with the highest
+    score are counted by layer; the parameter tensors of a layer, its bias among
+    them, all get that layer's share, and every tensor at least one element.
+
+        magnitude:  |theta_k|
+        grasp:      theta_k (H g)_k,   g gradient and H Hessian of the loss at theta
+
+    GraSP (Wang, Zhang and Grosse, ICLR 2020): without weight k the gradient flow
+    |g|^2 changes by 2 S_k in first order, S = -theta (H g). The weights of lowest
+    S are kept, those whose removal would cost gradient flow; none is removed
+    here. ZO-GraSP (Chen et al., DeepZero, ICLR 2024) takes g and H g from losses:
+
+        H g = [g'(theta + h g) - g'(theta - h g)] / (2 h),   rms of h g = mu
+
+    g is estimated with directions of its own; both g' with the same directions
+    and samples, and all with each layer on its own, so that what a layer gets is
+    not the loss difference of another. One RGE estimate of q queries in d_l
+    dimensions is sqrt((q + d_l - 1) / q) too long, which would favour large
+    layers: it is divided by that. The cost is 3 steps of `estimator`.
+
+    Args:
+        data: (x, y), for "grasp". loss: "cross_entropy" or "mse".
+        estimator: of the three gradients. Default RGE(n_queries=64, grouping="layer");
+            CGE() makes them exact, for 6 d evaluations.
+        n_samples: of the data, drawn by the seed.
+
+    Raises NumericError when the loss is not finite or no probe changes it.
+
+    >>> import bpfree as bf
+    >>> model = bf.Sequential(64, [bf.Linear(32), bf.ReLU(), bf.Linear(10)])
+    >>> ["%.3f" % share for share in layer_ratios("erk", model, fraction=0.1)]
+    ['0.067', '1.000', '0.191', '1.000']
+    >>> bf.CGE(fraction=0.1, ratios=layer_ratios("magnitude", model, fraction=0.1)).record_shape(model.graph)
+    (1, 241)
+    """
+    check_choice("method", method, METHODS)
+    if not 0.0 < check_finite("fraction", fraction) < 1.0:
+        raise ValueError(f"fraction: expected a number in (0, 1), got {fraction!r}")
+    if not isinstance(model, Model):
+        raise TypeError(f"model: expected a Model, got {model!r}")
+    graph = model.graph
+    n, own = max(1, round(fraction * graph.n_theta)), [part for part in graph.slices if not part.frozen]
+    if method in masks.DENSITIES:
+        weights = method
+    elif method == "magnitude":
+        weights = _kept(graph, np.abs(model.theta), n)
+    else:
+        estimator = RGE(n_queries=64, grouping="layer") if estimator is None else estimator
+        weights = _kept(graph, _grasp_scores(model, data, loss, estimator, n_samples, seed, engine), n)
+    probed = masks.counts(weights, own, n)
+    return tuple(count / part.size for count, part in zip(probed, own, strict=True))
+
+
+def _kept(graph, scores, n: int) -> tuple[float, ...]:
+    """Of the n elements with the highest scores the share of each slice's layer; the first are taken among equals."""
+    kept = np.zeros(scores.size, bool)
+    kept[np.argsort(-scores, kind="stable")[:n]] = True
+    shares = []
+    for group in graph.groups("layer"):
+        layer = [graph.slices[number] for number in group if not graph.slices[number].frozen]
+        count, size = sum(int(kept[part.range].sum()) for part in layer), sum(part.size for part in layer)
+        shares += [max(count, 1) / size] * len(layer)
+    return tuple(shares)
+
+
+def _grasp_scores(model, data, loss, estimator, n_samples, seed, engine) -> np.ndarray:
+    """theta (H g), (n_theta,)."""
+    plan.check_start(model, data, None)
+    check_seed(seed)
+    x, y = data
+    n = min(check_count("n_samples", n_samples), max(len(x), 1))
+    trainer = Trainer(model.graph, model.frozen, get_loss(loss), estimator, SGD(), n, seed)
+    batch, _ = plan.split(trainer, data, None)
+    batch, engine = batch.take(np.sort(rng.shuffle(seed, 0, len(batch), np.arange(n)))), get_engine(engine)
+
+    def gradient(theta, step):
+        estimate = trainer.estimate(engine, theta.astype(np.float32), batch, step)
+        if not estimate.finite:
+            raise NumericError("grasp: the loss is not finite: try a smaller mu, or other initial parameters")
+        return _shortened(model.graph, estimator, trainer.gradient(step, estimate.coefficients).astype(np.float64))
+
+    theta = model.theta.astype(np.float64)
+    g = gradient(theta, 0)
+    length = np.linalg.norm(g)
+    if not length:
+        raise NumericError("grasp: no probe changed the loss: try a larger mu")
+    h = float(estimator.mu_at(0)) * np.sqrt(g.size) / length
+    return theta * (gradient(theta + h * g, 1) - gradient(theta - h * g, 1)) / (2 * h)
+
+
+def _shortened(graph, estimator, g) -> np.ndarray:
+    """An RGE estimate as long, group by group, as the gradient is; of other estimators as it is."""
+    if isinstance(estimator, RGE):
+        q = estimator.n_queries
+        for group in graph.groups(estimator.grouping):
+            parts = [graph.slices[number] for number in group if not graph.slices[number].frozen]
+            d = sum(part.size for part in parts)
+            for part in parts:
+                g[part.range] *= np.sqrt(q / (q + d - 1))
+    return g

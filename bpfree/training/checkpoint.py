@@ -1,0 +1,164 @@
+# SPDX-License-Identifier: MIT
+"""Checkpoints: everything a run needs to go on as if it had never stopped, in one .npz without pickle."""
+
+from __future__ import annotations
+
+import io
+import json
+import zlib
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from bpfree.errors import FormatError
+from bpfree.files import read_arrays, write_atomically
+from bpfree.graph import SCHEMA, theta_hash
+from bpfree.journal.file import Mark
+from bpfree.settings import differences, load
+from bpfree.training.run import Best, Run, Validation
+
+VERSION = 1
+"""Of the checkpoint's own fields; graph, theta and frozen are those of a saved model."""
+
+_NAMES = ("schema", "graph", "theta", "frozen", "checkpoint", "state", "losses", "history", "best", "records")
+
+
+@dataclass(frozen=True)
+class Checkpoint:
+    """A run after a step, by reference: the lists are the run's own, of which the first so many count.
+
+    Made anew after every step, so that one which is cut short by an interrupt leaves the last one whole.
+    """
+
+    run: Run
+    theta: np.ndarray
+    state: list
+    best: Best | None
+    steps: int
+    looks: int
+    counts: tuple
+    mark: Mark | None
+
+    @classmethod
+    def of(cls, run: Run) -> Checkpoint:
+        """The run as it is now."""
+        counts = (run.quiet, run.evaluations, run.forwards, run.seconds)
+        mark = run.journal.file and run.journal.file.mark
+        return cls(run, run.model.theta, run.state, run.best, run.steps, len(run.history), counts, mark)
+
+    def save(self, path, identity: dict) -> None:
+        """Write it whole or not at all; `identity` says which run it belongs to."""
+        run, journal = self.run, self.run.journal
+        document = {
+            "version": VERSION,
+            "identity": identity,
+            "counts": self.counts,
+            "best": self.best and (self.best.step, self.best.value),
+            "mark": self.mark,
+        }
+        # A journal's file has the records already.
+        records = [] if self.mark else journal.records[: self.steps]
+        stream = io.BytesIO()
+        np.savez(
+            stream,
+            schema=np.uint32(SCHEMA),
+            graph=run.model.graph.to_json(),
+            theta=self.theta,
+            frozen=run.model.frozen,
+            checkpoint=json.dumps(document),
+            state=flat(self.state),
+            losses=np.array(run.losses[: self.steps], np.float64),
+            history=np.array(run.history[: self.looks], np.float64).reshape(-1, len(Validation._fields)),
+            best=self.best.model.theta if self.best else np.zeros(0, np.float32),
+            records=np.array(records, np.float32).reshape(len(records), *journal.header.record_shape),
+        )
+        write_atomically(path, stream.getvalue())
+
+
+def restore(path, identity: dict, run: Run) -> Mark | None:
+    """Bring a run that has not begun to where a checkpoint left it; returns the place in its journal's file.
+
+    Raises ValueError naming what differs when it is the checkpoint of another
+    run, FormatError when it is none.
+    """
+    fields = read_arrays(path, _NAMES, what="bpfree checkpoint")
+    try:
+        document = json.loads(str(fields["checkpoint"]))
+        if document["version"] != VERSION:
+            raise ValueError(f"expected version {VERSION}, got {document['version']}: update bpfree")
+        differ = differences(document["identity"], identity, "the checkpoint")
+    except (ValueError, LookupError, TypeError, AttributeError, RecursionError) as error:
+        raise FormatError(f"{path}: not a bpfree checkpoint: {error}") from None
+    if differ:
+        ways = "resume with the settings and data it was made with, or give another path"
+        raise ValueError(f"checkpoint: {path} is of another run; {differ}: {ways}")
+    try:
+        return _fill(run, fields, document)
+    except (ValueError, LookupError, TypeError, AttributeError, OverflowError) as error:
+        raise FormatError(f"{path}: not a bpfree checkpoint: {error}") from None
+
+
+def _fill(run, fields, document) -> Mark | None:
+    graph, state = run.model.graph, run.trainer.initial_state(run.model.theta)
+    theta, values = (_floats(fields, name, size) for name, size in (("theta", graph.n_theta), ("state", _size(state))))
+    ends = np.cumsum([part.size for part in state])[:-1]
+    history = fields["history"].reshape(-1, len(Validation._fields))
+    mark = document["mark"] and Mark(*map(int, document["mark"]))
+    run.model.theta = theta
+    run.state = [part.copy() for part in np.split(values, ends)] if state else []
+    run.losses = fields["losses"].astype(np.float64).tolist()
+    run.history = [Validation(int(s), v, int(f), int(e), t) for s, v, f, e, t in history.tolist()]
+    run.quiet, run.evaluations, run.forwards = map(int, document["counts"][:3])
+    run.seconds = float(document["counts"][3])
+    if document["best"]:
+        step, value = document["best"]
+        best = _floats(fields, "best", graph.n_theta)
+        run.best = Best(int(step), float(value), type(run.model)(graph, best, run.model.frozen))
+    if mark is None:
+        shape = run.journal.header.record_shape
+        run.journal.records = [record.copy() for record in fields["records"].reshape(-1, *shape)]
+    return mark
+
+
+def _floats(fields, name, size) -> np.ndarray:
+    """A copy of a vector of float32 of this length."""
+    values = fields[name]
+    if values.dtype != np.float32 or values.shape != (size,):
+        raise ValueError(f"{name}: expected {size} float32 numbers, got {values.dtype} of shape {values.shape}")
+    return values.copy()
+
+
+def _size(state) -> int:
+    return sum(part.size for part in state)
+
+
+def flat(state) -> np.ndarray:
+    """A state's arrays one after the other, (n_state,) float32."""
+    return np.concatenate([np.zeros(0, np.float32), *state])
+
+
+def identify(run: Run, data, validation, **settings) -> dict:
+    """What must be the same for a run to go on exactly, in numbers and words that a message can show.
+
+    data, validation: batches; validation may also be None or a share. Data count
+    by shape and CRC-32.
+    """
+    return {
+        **load(run.journal.settings),
+        "theta": run.journal.base_hash,
+        "frozen": theta_hash(run.model.frozen),
+        "data": _fingerprint(data),
+        "validation": validation if validation is None or isinstance(validation, float) else _fingerprint(validation),
+        **settings,
+    }
+
+
+def _fingerprint(batch) -> str:
+    parts = [part for part in (batch.x, batch.labels, batch.targets) if part is not None]
+    return ", ".join(f"{part.dtype}{list(part.shape)} CRC {zlib.crc32(part):08x}" for part in parts)
+
+
+def exists(path) -> bool:
+    """Is there something at this path?"""
+    return path is not None and Path(path).exists()

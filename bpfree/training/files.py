@@ -1,0 +1,164 @@
+# SPDX-License-Identifier: MIT
+"""What of a run is on the disk: its checkpoint and its journal, begun, kept up, gone on with."""
+
+from __future__ import annotations
+
+import os
+import re
+from pathlib import Path
+
+from bpfree.errors import check_count, check_path
+from bpfree.journal import Event, Journal
+from bpfree.journal.file import JournalFile, holds_nothing
+from bpfree.journal.format import Code
+from bpfree.training.checkpoint import Checkpoint, exists, restore
+from bpfree.training.plan import End
+from bpfree.training.run import Run
+
+
+class Keeper:
+    """Both files of a run; either may be None, then there is nothing to it.
+
+    The order of writing is what makes a cut at any moment harmless: the
+    journal's records first, then the checkpoint that points behind them.
+    """
+
+    def __init__(self, checkpoint, checkpoint_every, journal, journal_every, resume):
+        for name, path in (("checkpoint", checkpoint), ("journal", journal)):
+            if path is not None:
+                check_path(name, path)
+        if checkpoint is not None and journal is not None and os.path.realpath(checkpoint) == os.path.realpath(journal):
+            raise ValueError(f"journal: expected another path than the checkpoint's, got {journal}")
+        if not isinstance(resume, bool):
+            raise TypeError(f"resume: expected True or False, got {resume!r}")
+        if resume and checkpoint is None:
+            raise ValueError("resume: expected checkpoint=path as well, which is what a run goes on from")
+        self.checkpoint, self.journal, self.resume = checkpoint, journal, resume
+        self.checkpoint_every = check_count("checkpoint_every", checkpoint_every)
+        self.journal_every = None if journal_every is None else check_count("journal_every", journal_every)
+        self.identity, self._latest = {}, None
+
+    def check_recoverable(self, trainer) -> None:
+        """A journal from which the run could not be rebuilt is refused."""
+        if self.journal_every is not None:
+            if self.journal is None:
+                raise ValueError("journal_every: expected journal=path as well, which is where snapshots go")
+        elif self.journal is not None and trainer.rows["estimator"].journal == "SNAPSHOT":
+            name = trainer.rows["estimator"].name
+            what = "a number of steps between snapshots"
+            raise ValueError(f"journal_every: expected {what}, as {name} leaves no short record of a step; got None")
+
+    def begin(self, run: Run, identity: dict) -> None:
+        """Make the files, or go on with those of a run that was cut off."""
+        self.identity = identity
+        if exists(self.checkpoint) and not self.resume:
+            ways = "resume=True goes on from it; or give another path, or delete it"
+            raise ValueError(f"checkpoint: expected a path where nothing is yet, got {self.checkpoint}: {ways}")
+        if self.resume:
+            _remove_drafts(self.checkpoint)
+        if exists(self.checkpoint):
+            self._go_on(run)
+        elif self.journal is not None:
+            self._start_journal(run)
+        if not exists(self.checkpoint):
+            self._start_checkpoint(run)
+        self.note(run)
+
+    def _start_checkpoint(self, run) -> None:
+        """One before the first step, so that a run can always be gone on with; or neither file."""
+        try:
+            self.note(run)
+            self.save()
+        except Exception:
+            self._latest = None
+            if run.journal.file:
+                self.close(run)
+                os.remove(self.journal)
+            raise
+
+    def _go_on(self, run) -> None:
+        mark = restore(self.checkpoint, self.identity, run)
+        if self.journal is None:
+            run.journal.events = [Event(row.step, Code.VALIDATION, look_text(run, row.value)) for row in run.history]
+            return
+        if not exists(self.journal):
+            raise ValueError(f"journal: the checkpoint {self.checkpoint} goes on in {self.journal}, which is not there")
+        run.journal.file = JournalFile.reopen(self.journal, run.journal.header, mark)
+        written = Journal.read(self.journal)
+        run.journal.records, run.journal.events = written.records, written.events
+
+    def _start_journal(self, run) -> None:
+        if exists(self.journal):
+            # A run that is cut off while it makes its files leaves the beginning of a header.
+            if not (self.resume and holds_nothing(self.journal, run.journal.header)):
+                ways = "resume=True and its checkpoint go on with it; or give another path, or delete it"
+                raise ValueError(f"journal: expected a path where nothing is yet, got {self.journal}: {ways}")
+            os.remove(self.journal)
+        run.journal.file = JournalFile.create(self.journal, run.journal.header)
+
+    def step_done(self, run: Run, record) -> None:
+        """Write down a step that has been made."""
+        if run.journal.kind == "SCALARS":
+            run.journal.append(record)
+        if self.journal_every and run.steps % self.journal_every == 0:
+            run.journal.snapshot(run.steps, run.model.theta, run.state)
+
+    def note(self, run: Run) -> None:
+        """Everything about the steps so far is written down and counted."""
+        self._latest = Checkpoint.of(run)
+
+    def save(self) -> None:
+        """The checkpoint, of the run when it was last noted."""
+        if self.checkpoint is not None:
+            if self._latest.run.journal.file:
+                self._latest.run.journal.file.sync()
+            self._latest.save(self.checkpoint, self.identity)
+
+    def due(self, run: Run) -> bool:
+        """Is it time for a checkpoint?"""
+        return run.steps % self.checkpoint_every == 0
+
+    def last_snapshot(self, run: Run) -> None:
+        """A journal of snapshots ends with one of the last step."""
+        made = self.journal_every and run.steps % self.journal_every == 0
+        if run.journal.kind == "SNAPSHOT" and not (made and run.journal.file):
+            run.journal.snapshot(run.steps, run.model.theta, run.state)
+
+    def end(self, run: Run, end: End) -> None:
+        """The journal's last words."""
+        run.journal.event(run.steps, Code.END, end.text if end.text.startswith(end.code) else f"{end.code}: {end.text}")
+        self.close(run)
+
+    def interrupted(self, run: Run, error: BaseException) -> None:
+        """Leave behind the last whole step, for `resume=True`."""
+        try:
+            if self._latest and run.journal.file:
+                run.journal.file.cut(self._latest.mark)
+                run.journal.file.event(self._latest.steps, Code.END, f"interrupted: {type(error).__name__}")
+            if self._latest:
+                self.save()
+        except OSError:
+            if not isinstance(error, OSError):  # a full disk has been told already
+                raise
+        finally:
+            self.close(run)
+
+    def close(self, run: Run) -> None:
+        """Close the journal's file; the checkpoint is closed already."""
+        if run.journal.file:
+            file, run.journal.file = run.journal.file, None
+            file.close()
+
+
+def _remove_drafts(path) -> None:
+    """Checkpoints that were cut off while they were written: .NAME.PROCESS.tmp, of write_atomically."""
+    place = Path(os.path.realpath(path))
+    draft = re.compile(rf"\.{re.escape(place.name)}\.\d+\.tmp")
+    for other in place.parent.iterdir() if place.parent.is_dir() else ():
+        if draft.fullmatch(other.name):
+            other.unlink(missing_ok=True)
+
+
+def look_text(run: Run, value: float) -> str:
+    """The text of a VALIDATION event."""
+    return f"{run.metric} {value!r}"

@@ -1,0 +1,229 @@
+# SPDX-License-Identifier: MIT
+"""The training loop: probe, evaluate, estimate, update, and write the scalars down."""
+
+from __future__ import annotations
+
+import time
+
+import numpy as np
+
+from bpfree.engines import get_engine
+from bpfree.engines.batch import make_batch
+from bpfree.engines.probes import Probe
+from bpfree.errors import check_count, check_functions
+from bpfree.estimators.rge import RGE
+from bpfree.journal import Journal
+from bpfree.journal.format import Code
+from bpfree.model import Model
+from bpfree.screen.progress import training_bar
+from bpfree.trainer import Trainer
+from bpfree.training import plan as planning
+from bpfree.training.checkpoint import identify
+from bpfree.training.files import Keeper, look_text
+from bpfree.training.plan import End, Plan
+from bpfree.training.run import Best, Run, Validation
+from bpfree.updates.sgd import SGD
+
+_PART = 1 << 14
+"""Of a record, in coefficients, that is looked at before the next one is."""
+
+
+def train(
+    model: Model,
+    data,
+    *,
+    loss="cross_entropy",
+    estimator=None,
+    update=None,
+    batch_size: int = 32,
+    epochs: int | None = None,
+    max_steps: int | None = None,
+    max_forwards: float | None = None,
+    max_evaluations: float | None = None,
+    validation=None,
+    validate_every: int = 500,
+    patience: int | None = None,
+    callbacks=(),
+    checkpoint=None,
+    checkpoint_every: int = 500,
+    resume: bool = False,
+    journal=None,
+    journal_every: int | None = None,
+    engine=None,
+    seed: int = 0,
+    progress: bool | None = None,
+) -> Run:
+    """Train with forward passes only; the model given is left as it is, the trained one is `run.model`.
+
+    One step: the estimator asks for the losses of a minibatch at a few points
+    around theta, makes a gradient of them, the update moves theta.
+
+    What to learn, and how:
+        data: (x, y), x (n, features...), y integer labels (n,) or targets (n, outputs).
+        loss: "cross_entropy" for labels, "mse" for targets.
+        estimator, update: such as RGE(n_queries=8) and SGD(lr=0.05), the defaults
+            but for the lr; or chain(clip(1.0), Adam(5e-3)).
+        batch_size: samples a step. seed: of everything random; nothing else is.
+        engine: "compiled", "reference", "exact"; default: compiled where it is there.
+
+    How long - at least one, and the first that is reached ends the run; a step
+    that would go over it is not begun:
+        epochs, max_steps: passes over the data, steps.
+        max_forwards: samples passed through the network; a pass of some layers counts
+            by its share of the multiply-accumulates. max_evaluations: losses
+            of a minibatch; RGE needs 2 n_queries a step, or n_queries + 1 one-sided.
+
+    What to watch:
+        validation: (x, y), or a share of the data in (0, 1), drawn by the seed
+            and not trained on; looked at every `validate_every` steps and at the end.
+        patience: stop after so many validations without a better one. `run.best`
+            is the best one's (step, value, model), with or without it.
+        callbacks: a function of (step, run) or a sequence of them, called after
+            every step, counted from 0; returning False stops the run.
+        progress: a live bar on stderr with rate, time left, loss, validation and
+            forwards; default: when that is a terminal.
+
+    What to keep on the disk:
+        checkpoint: a file that is replaced every `checkpoint_every` steps and at
+            the end, whole or not at all. After a crash, a power cut or Ctrl-C the
+            same call with resume=True goes on as if nothing had happened: same
+            theta, losses, counts, same bytes of journal. It starts anew where there
+            is no checkpoint yet, and goes further where a budget has grown.
+        journal: a file of a few bytes a step, from which `bf.replay` rebuilds theta
+            without data, here or in C. journal_every: steps between snapshots of
+            theta in it; estimators without a short record of a step need them.
+        A file that is there already is never overwritten: it is gone on with
+        (resume=True) or refused.
+
+    Numeric failure is a result: the run ends, `run.model` keeps the last finite
+    theta, `run.outcome` says what to try and `run.outcome_code` which it was:
+    "nonfinite_loss", "overflow", "mu_too_small"; else "done" (epochs or
+    max_steps), "budget", "early_stop" or "callback". An exception, Ctrl-C among
+    them, is raised on, after checkpoint and journal have been brought to the last
+    whole step. Wrong arguments raise TypeError or ValueError before the first step.
+
+    To go on from `run.model` in a new run give another seed: with the same one
+    it would walk the same minibatches and directions again.
+
+    >>> import bpfree as bf
+    >>> import numpy as np
+    >>> x = np.random.default_rng(0).normal(size=(64, 2)).astype("f4")
+    >>> y = (x[:, 0] > 0).astype(int)
+    >>> run = bf.train(
+    ...     bf.Sequential(2, [bf.Linear(2)]), (x, y), update=bf.SGD(0.5), max_evaluations=800, batch_size=16,
+    ...     validation=0.25, validate_every=10, engine="reference",
+    ... )
+    >>> run.outcome_code, run.steps, run.evaluations, run.best.value > 0.9
+    ('budget', 50, 800, True)
+    """
+    planning.check_start(model, data, validation)
+    patience = planning.check_patience(patience, validation)
+    callbacks = check_functions("callbacks", callbacks, "(step, run)")
+    validate_every = check_count("validate_every", validate_every)
+    keeper = Keeper(checkpoint, checkpoint_every, journal, journal_every, resume)
+    estimator, update = RGE(n_queries=8) if estimator is None else estimator, SGD() if update is None else update
+    trainer = Trainer(model.graph, model.frozen, loss, estimator, update, batch_size, seed)
+    keeper.check_recoverable(trainer)
+    engine = get_engine(engine)
+    batch, held_out = planning.split(trainer, data, validation)
+    budget = planning.count_steps(
+        trainer, len(batch),
+        epochs=epochs, max_steps=max_steps, max_forwards=max_forwards, max_evaluations=max_evaluations,
+    )  # fmt: skip
+    plan = Plan(trainer, engine, batch, held_out, budget, validate_every, patience, callbacks)
+
+    run = Run(Model(model.graph, model.theta, model.frozen), trainer, Journal(model.hash, trainer.settings()))
+    run.state = trainer.initial_state(model.theta)
+    run.data_bytes = sum(part.nbytes for b in (batch, held_out) if b for part in vars(b).values() if part is not None)
+    try:
+        keeper.begin(run, _identity(run, plan, data, validation, keeper) if keeper.checkpoint else {})
+        with training_bar(progress, run, budget.total) as show:
+            end = _walk(plan, run, keeper, show)
+        return _finish(plan, run, keeper, end)
+    except BaseException as error:
+        keeper.interrupted(run, error)
+        raise
+
+
+def _identity(run, plan, data, validation, keeper) -> dict:
+    """What a checkpoint is for: anything else and its run would not be gone on with exactly."""
+    engine = getattr(plan.engine, "name", type(plan.engine).__name__)
+    return identify(
+        run,
+        make_batch(plan.trainer.graph, plan.trainer.loss, *data),
+        plan.held_out if isinstance(validation, tuple | list) else validation and float(validation),
+        validate_every=plan.validate_every if plan.held_out else None,
+        journal_file=keeper.journal is not None,
+        journal_every=keeper.journal_every,
+        engine="same bits" if engine in ("exact", "compiled") else f"{engine} {getattr(plan.engine, 'dtype', '')}",
+    )
+
+
+def _walk(plan: Plan, run: Run, keeper: Keeper, show) -> End:
+    """Step by step until something ends the run."""
+    trainer, engine, began = plan.trainer, plan.engine, time.perf_counter() - run.seconds
+    while not (end := plan.ended(run)):
+        step = run.steps
+        samples = plan.batch.take(trainer.indices(step, len(plan.batch)))
+        estimate = trainer.estimate(engine, run.model.theta, samples, step)
+        run.evaluations += estimate.n_evaluations
+        run.forwards += estimate.forwards
+        if not estimate.finite:
+            what = "a loss is not finite; nothing was updated: try a smaller lr or mu"
+            return End("nonfinite_loss", f"step {step}: {what}")
+        record = estimate.coefficients.astype(np.float32, copy=False)
+        theta, state = engine.apply(trainer, run.model.theta, run.state, step, record)
+        if not np.isfinite(theta).all():
+            return End("overflow", f"step {step}: the update overflows; it was not made: try a smaller lr, or clip")
+        run.model.theta, run.state = theta, state
+        run.coefficients = record
+        run.losses.append(estimate.loss)
+        run.quiet = 0 if _any(record) else run.quiet + 1
+        run.seconds = time.perf_counter() - began
+        keeper.step_done(run, record)
+        if plan.held_out and run.steps % plan.validate_every == 0:
+            _look(plan, run)
+        keeper.note(run)
+        if keeper.due(run):
+            keeper.save()
+        show(run)
+        answers = [callback(step, run) for callback in plan.callbacks]
+        if any(answer is False for answer in answers):
+            return End("callback", f"stopped by the callback after step {step}")
+    return end
+
+
+def _any(record) -> bool:
+    """record.any(), which looks at all of it first, where it may be as long as theta."""
+    flat = record.ravel()
+    return any(flat[start : start + _PART].any() for start in range(0, flat.size, _PART))
+
+
+def _look(plan: Plan, run: Run) -> None:
+    """Validate, and remember the model when it is the best so far."""
+    value = validate(run, plan.engine, plan.held_out)
+    run.history.append(Validation(run.steps, value, run.forwards, run.evaluations, run.seconds))
+    run.journal.event(run.steps, Code.VALIDATION, look_text(run, value))
+    if run.improves(value):
+        run.best = Best(run.steps, value, Model(run.model.graph, run.model.theta, run.model.frozen))
+
+
+def _finish(plan: Plan, run: Run, keeper: Keeper, end: End) -> Run:
+    """The last look and the last words. The checkpoint comes first: a longer run would not have stopped here."""
+    run.outcome_code, run.outcome = end
+    if end.code not in ("nonfinite_loss", "overflow"):  # else resuming would fail again, and count the step twice
+        keeper.save()
+    keeper.last_snapshot(run)
+    if plan.held_out and run.steps and (not run.history or run.history[-1].step < run.steps):
+        _look(plan, run)
+    keeper.end(run, end)
+    return run
+
+
+def validate(run: Run, engine, batch) -> float:
+    """The run's metric on a batch: accuracy, or the mean loss where there are no labels."""
+    graph, theta, frozen = run.model.graph, run.model.theta, run.model.frozen
+    if run.metric == "accuracy":
+        return float((engine.predict(graph, theta, frozen, batch.x).argmax(axis=1) == batch.labels).mean())
+    at_theta = Probe(run.trainer.seed, 0, 0, 0.0, 0, 0)
+    return float(engine.evaluate(graph, theta, frozen, batch, run.trainer.loss, [at_theta]).mean())

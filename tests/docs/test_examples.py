@@ -1,0 +1,114 @@
+"""The examples run, and do what they say."""
+
+import runpy
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+EXAMPLES = Path(__file__).resolve().parents[2] / "examples"
+
+
+def test_noisy_board(tmp_path, capsys):
+    example = runpy.run_path(str(EXAMPLES / "noisy_board.py"))
+    result = example["main"](120, tmp_path / "run.npz")
+    assert result["accuracy"][0] < 0.3 and result["accuracy"][-1] > 0.75
+    assert result["evaluations"] == 120 * 32
+    assert result["answers lost"] > 50 and result["answers late"] > 50
+    told_again = result["measurements"] - result["evaluations"]
+    assert 0 < told_again <= result["answers lost"] + result["answers late"], "only what did not come is asked again"
+    assert "accuracy of the self-test" in capsys.readouterr().out
+
+
+def test_the_boards_loss_is_that_of_its_network():
+    """Softmax cross-entropy of the 64-12-10 network, by SciPy; noise aside."""
+    from scipy.special import log_softmax
+
+    board = runpy.run_path(str(EXAMPLES / "noisy_board.py"))["Board"](noise=0.0, lost=0.0, late=0.0)
+    theta = np.random.default_rng(0).normal(size=board.n_parameters)
+    board.send(4, 0, theta)
+    board.send(4, 1, theta)
+    (_, _, loss), (_, _, same) = board.receive()
+    rows = np.random.default_rng(4).choice(len(board.train.x), 128, replace=False)
+    hidden = np.tanh(board.train.x[rows] @ theta[:768].reshape(64, 12) + theta[768:780])
+    scores = log_softmax(hidden @ theta[780:900].reshape(12, 10) + theta[900:], axis=1)
+    assert np.isclose(loss, -scores[np.arange(128), board.train.labels[rows]].mean(), rtol=1e-12) and loss == same
+
+
+def run(name):
+    """The names of an example."""
+    return runpy.run_path(str(EXAMPLES / f"{name}.py"))
+
+
+def drawn(path):
+    """A picture is there, where matplotlib is."""
+    pytest.importorskip("matplotlib")
+    return path.read_bytes()[:4] == b"\x89PNG"
+
+
+def test_own_pde(tmp_path, capsys):
+    result = run("own_pde")["main"](20, tmp_path)
+    assert result["alpha"] == pytest.approx(0.3, rel=1e-2) and result["Heat"] < 1e-2 and result["Pendulum"] < 1e-2
+    assert capsys.readouterr().out.count("floors: ") == 2 and drawn(tmp_path / "own_heat.png")
+
+
+def test_black_scholes(tmp_path, capsys):
+    result = run("black_scholes")["main"](12, 300, tmp_path / "b.png")
+    assert result["error"] < 2e-2 and result["price"] < 0.5 and result["delta"] < 0.05 and result["gamma"] < 5e-3
+    assert "discounted intrinsic value" in capsys.readouterr().out and drawn(tmp_path / "b.png")
+
+
+def test_the_greeks_are_derivatives_of_the_price():
+    """Those of the closed form, by differences of the library's own reference."""
+    example = run("black_scholes")
+    problem, stock, h = example["bf"].pde.BlackScholes(), np.array([70.0, 100.0, 130.0]), 0.01
+    low, middle, high = (
+        200 * problem.reference(np.stack([(stock + s) / 200, 0 * stock + 0.5], 1))[:, 0] for s in (-h, 0, h)
+    )
+    found = example["closed_form"](problem, stock, 0.5)
+    np.testing.assert_allclose(found[:, 0], middle, rtol=1e-12)
+    np.testing.assert_allclose(found[:, 1], (high - low) / (2 * h), rtol=1e-6)
+    np.testing.assert_allclose(found[:, 2], (high - 2 * middle + low) / h**2, rtol=1e-4)
+
+
+def test_burgers(tmp_path, capsys):
+    result = run("burgers")["main"](20, tmp_path / "b.png")
+    assert result["error"] < 0.5 * result["floor"]
+    assert "best constant" in capsys.readouterr().out and drawn(tmp_path / "b.png")
+
+
+def test_inverse_heat(tmp_path, capsys):
+    rows = run("inverse_heat")["main"](15, tmp_path / "i.png")
+    assert all(abs(found - 0.1) < 3 * allowed + 1e-4 for found, allowed in rows.values())
+    assert "floors of u" in capsys.readouterr().out and drawn(tmp_path / "i.png")
+
+
+def test_what_the_noise_allows_is_the_spread_of_the_best_fit():
+    """Cramer-Rao against least squares of alpha alone, in the formula of the solution, for 200 draws of noise."""
+    from scipy.optimize import least_squares
+
+    example = run("inverse_heat")
+    problem = example["bf"].pde.InverseHeat(noise=0.01)
+    x, t = problem.conditions[-1].points.T
+    chance, found = np.random.default_rng(0), []
+    for _ in range(200):
+        measured = np.exp(-0.1 * np.pi**2 * t) * np.sin(np.pi * x) + 0.01 * chance.normal(size=len(x))
+        fit = least_squares(lambda a, y: np.exp(-a[0] * np.pi**2 * t) * np.sin(np.pi * x) - y, [0.2], args=(measured,))
+        found.append(fit.x[0])
+    assert np.std(found) == pytest.approx(example["allowed"](problem), rel=0.2)
+
+
+def test_hjb_lqg(tmp_path, capsys):
+    result = run("hjb_lqg")["main"](20, 60, tmp_path / "h.png", max_steps=20, points=400)
+    assert result["error"] < 0.5 * min(result["floors"].values())
+    assert "best a + b t + c |x|^2" in capsys.readouterr().out and drawn(tmp_path / "h.png")
+
+
+@pytest.mark.slow
+def test_hjb20(tmp_path, capsys):
+    pytest.importorskip("bpfree._core")
+    result = run("hjb20")["main"](1, 10, tmp_path / "h.png")
+    (grid, there), (taylor, cost), (_, spent), _ = result.values()
+    assert grid == pytest.approx(taylor, rel=1e-2), "the same directions at the same points"
+    assert there > 20 * cost and 0.9 * there < spent <= there
+    assert "network = 0" in capsys.readouterr().out and drawn(tmp_path / "h.png")

@@ -1,0 +1,303 @@
+"""Feature reuse: the bits of the plain evaluation whatever is kept, and a cost that is what was really spent."""
+
+import pickle
+from collections import Counter
+
+import numpy as np
+import pytest
+from helpers import ENGINES, ESTIMATOR_SETTINGS, ISAS, assert_same_bits, floats, show
+from random_graphs import random_graph
+
+import bpfree as bf
+from bpfree.directions import RANDOM
+from bpfree.engines import Batch, CompiledEngine, ReferenceEngine, reference
+from bpfree.engines.cost import graph_macs, node_macs
+from bpfree.engines.probes import Probe, Probes, pack, records
+from bpfree.engines.reuse import Flow, members
+from bpfree.graph.layers import assemble, initial_parameters
+from bpfree.losses import get_loss
+from bpfree.ops import OPS
+
+TRAINABLE = [seed for seed in range(150) if random_graph(seed).n_theta]
+CAPS = (0, 300, 3000, 20_000, 64 * 2**20)
+"""Bytes: of nothing, of a few tensors of a few samples, of everything."""
+
+
+def make(name, cache_bytes):
+    if name in ("exact", "reference"):
+        return ReferenceEngine(exact=name == "exact", cache_bytes=cache_bytes)
+    return CompiledEngine(name.removeprefix("compiled-"), cache_bytes=cache_bytes)
+
+
+def probes_of(graph, seed=3):
+    """theta itself, coordinates up and down in a mixed order, and directions over every range of slices."""
+    r = np.random.default_rng(seed)
+    elements = r.integers(0, graph.n_theta, 12)
+    coordinates = records(12, "coordinate", seed, 1, element=elements, mu=r.choice([0.25, -0.25], 12))
+    ranges = [(a, b - a) for a in range(len(graph.slices)) for b in range(a + 1, len(graph.slices) + 1)]
+    ranges = [ranges[k] for k in r.permutation(len(ranges))[:12]]
+    columns = {"first_slice": [a for a, _ in ranges], "n_slices": [n for _, n in ranges], "mu": 0.125}
+    directions = [records(len(ranges), d, seed, 2, np.arange(len(ranges)), **columns) for d in RANDOM]
+    table = np.concatenate([records(2, "rademacher", seed, 0), coordinates, *directions])
+    return Probes(table[r.permutation(len(table))])
+
+
+def linear(name, source, outputs):
+    return ("linear", name, [source], {"outputs": outputs, "bias": True})
+
+
+BY_HAND = {
+    "second input changes": [
+        linear("a", "input", 6), linear("b", "a", 6), ("add", "c", ["a", "b"], {}), linear("d", "c", 2),
+    ],
+    "diamond": [
+        linear("a", "input", 5), ("tanh", "t", ["a"], {}), linear("b", "t", 4), linear("c", "t", 4),
+        ("add", "d", ["b", "c"], {}), ("add", "e", ["d", "b"], {}), linear("f", "e", 3),
+    ],
+    "dead end": [linear("a", "input", 5), linear("b", "a", 4), linear("unread", "a", 3), linear("c", "a", 2)],
+}  # fmt: skip
+GRAPHS = {f"random{seed}": random_graph(seed) for seed in TRAINABLE}
+GRAPHS |= {name: assemble([6], rows) for name, rows in BY_HAND.items()}
+NAMES = list(GRAPHS)
+
+
+def case(name, n):
+    graph, seed = GRAPHS[name], NAMES.index(name)
+    theta, frozen = initial_parameters(graph, seed)
+    theta = theta + floats(seed, graph.n_theta, scale=0.1)  # biases that are not zero
+    batch = Batch(floats(seed + 1, n, graph.input.size), targets=floats(seed + 2, n, graph.output.size))
+    return graph, theta, frozen, batch
+
+
+def plain(engine, graph, theta, frozen, batch, probes):
+    """Losses of every probe from a call of its own."""
+    loss = get_loss("mse")
+    return np.concatenate([engine.evaluate(graph, theta, frozen, batch, loss, [probe]) for probe in probes])
+
+
+@pytest.mark.parametrize("k", [*range(0, len(TRAINABLE), 3), *range(len(TRAINABLE), len(NAMES))], ids=NAMES.__getitem__)
+@pytest.mark.parametrize("name", ENGINES)
+def test_bits_of_the_plain_evaluation_on_any_graph(name, k):
+    graph, theta, frozen, batch = case(NAMES[k], n := (1, 5, 40, 130)[k % 4])
+    probes = probes_of(graph, k)
+    expected = plain(make("exact" if n == 1 else "compiled-scalar", 0), graph, theta, frozen, batch, probes)
+    before = theta.copy()
+    for cap in CAPS:
+        assert_same_bits(make(name, cap).evaluate(graph, theta, frozen, batch, get_loss("mse"), probes), expected)
+    assert_same_bits(theta, before)
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize("name", [*NAMES[1::10], *BY_HAND])
+def test_bits_of_the_fast_reference(dtype, name):
+    graph, theta, frozen, batch = case(name, 33)
+    probes, loss = probes_of(graph), get_loss("mse")
+    expected = plain(ReferenceEngine(dtype=dtype, cache_bytes=0), graph, theta, frozen, batch, probes)
+    for cap in CAPS:
+        values = ReferenceEngine(dtype=dtype, cache_bytes=cap).evaluate(graph, theta, frozen, batch, loss, probes)
+        assert values.dtype == dtype and np.array_equal(values, expected)
+
+
+# ---- What it costs ----
+
+
+@pytest.fixture
+def spent(monkeypatch):
+    """Counts the multiply-accumulates that the reference engine really makes, for all samples."""
+    made = Counter()
+    run = reference.run_node
+
+    def counting(arithmetic, node, parameters, look_up):
+        y = run(arithmetic, node, parameters, look_up)
+        shape = spent_on.tensors[node.inputs[0]].shape
+        made["macs"] += OPS[node.op].macs(node.attributes, shape) * y.shape[1]
+        made["nodes"] += 1
+        return y
+
+    spent_on = None
+
+    def of(graph, call):
+        nonlocal spent_on
+        spent_on = graph
+        made.clear()
+        call()
+        return made["macs"]
+
+    monkeypatch.setattr(reference, "run_node", counting)
+    return of
+
+
+@pytest.mark.parametrize("cap", CAPS)
+@pytest.mark.parametrize("name", [*NAMES[::4], *BY_HAND])
+def test_forwards_are_the_macs_that_were_made(spent, name, cap):
+    graph, theta, frozen, batch = case(name, 7)
+    probes, engine = probes_of(graph), make("reference", cap)
+    macs = spent(graph, lambda: engine.evaluate(graph, theta, frozen, batch, get_loss("mse"), probes))
+    told = engine.forwards(graph, 7, probes)
+    assert told == (round(macs / graph_macs(graph)) if any(node_macs(graph)) else 7 * len(probes))
+    assert told <= 7 * len(probes)
+    listed = make("reference", cap).forwards(graph, 7, list(probes))
+    assert listed == told, "Probes and a list of Probe are the same to an engine"
+
+
+@pytest.mark.parametrize("graph", GRAPHS.values(), ids=NAMES)
+def test_what_a_probe_changes_is_what_it_moves_and_what_that_feeds(graph):
+    flow = Flow(graph)
+    for probe in probes_of(graph):
+        own = range(probe.first_slice, probe.first_slice + probe.n_slices)
+        if probe.direction == "coordinate":
+            own = [k for k, s in enumerate(graph.slices) if probe.element in range(graph.n_theta)[s.range]]
+        own = [k for k in own if not graph.slices[k].frozen]
+        reached, changed = set(), set()
+        for k, node in enumerate(graph.nodes):
+            parameters = range(node.first_slice, node.first_slice + node.n_slices)
+            if probe.mu and (reached & set(node.inputs) or set(own) & set(parameters)):
+                reached.add(node.output)
+                changed.add(k)
+        assert members(flow.changed_by(probe)) == sorted(changed)
+        assert flow.count(Probes(pack([probe])).records) == {flow.changed_by(probe): 1}
+
+
+def cheapest(flow, counts, room):
+    """The least cost over every set of tensors that fits."""
+    return min(flow.cost(counts, kept) for kept in range(1 << len(flow.sizes)) if flow.floats(kept) <= room)
+
+
+def test_cut_points_cost_the_least_that_fits():
+    """Against every choice: always the best where all fits, nearly always with less room, never far off."""
+    worse = []
+    for graph in GRAPHS.values():
+        flow, counts = Flow(graph), Flow(graph).count(probes_of(graph).records)
+        everything = sum(flow.sizes)
+        assert flow.plan(counts, everything).macs == cheapest(flow, counts, everything)
+        for share in (0.1, 0.3, 0.6):
+            room = int(share * everything)
+            plan = flow.plan(counts, room)
+            assert flow.floats(plan.kept) <= room and plan.macs == flow.cost(counts, plan.kept)
+            best = cheapest(flow, counts, room)
+            assert best <= plan.macs <= flow.cost(counts, 0) and plan.macs <= 1.1 * best
+            worse.append(plan.macs > best)
+    assert np.mean(worse) < 0.02
+
+
+def test_cut_points_of_a_chain_by_hand():
+    """Four equal layers, probes in the last three: one tensor is best kept in the middle, weighed by the probes."""
+    model = bf.Sequential(8, [bf.Linear(8, bias=False) for _ in range(4)])
+    flow = Flow(model.graph)
+    for probes, kept, macs in (
+        ({2: 10, 3: 10, 4: 10}, 0b010, 2 + 10 * (4 + 2 + 2)),
+        ({2: 1, 3: 1, 4: 10}, 0b100, 3 + 4 + 4 + 10 * 1),
+        ({2: 10, 3: 1, 4: 1}, 0b001, 1 + 10 * 3 + 3 + 3),
+    ):
+        counts = {flow.changed(layer - 1, 1): n for layer, n in probes.items()}
+        plan = flow.plan(counts, 8)
+        assert (plan.kept, plan.macs) == (kept, 64 * macs)
+    assert flow.plan(counts, 7).kept == 0 and flow.plan(counts, 24).kept == 0b111
+    assert flow.plan({flow.changed(3, 1): 1}, 24).kept == 0, "one probe alone has nothing to share"
+
+
+# ---- Training with it ----
+
+MODELS = {
+    "chain": bf.Sequential(9, [bf.Linear(7), bf.Tanh(), bf.TTLinear((2, 4), (3, 2), rank=2), bf.ReLU(), bf.Linear(3)]),
+    "skips": bf.Sequential(9, [bf.Linear(6), bf.Residual(bf.Linear(6), bf.Sin(), bf.Linear(6)), bf.Linear(3)]),
+}
+ROWS = ("rge", "rge_gaussian", "rge_sphere", "rge_hadamard", "cge", "hybrid")
+SETTINGS = [s for row in ROWS for s in ESTIMATOR_SETTINGS[row]]
+
+
+@pytest.mark.parametrize("settings", SETTINGS, ids=show)
+@pytest.mark.parametrize("name", MODELS)
+def test_every_estimator_steps_to_the_same_bits(name, settings):
+    model, x, y = MODELS[name], floats(1, 40, 9), np.arange(40) % 3
+    widest, runs = f"compiled-{ISAS[-1]}", {}
+    for engine, cap in ((widest, 0), (widest, 2000), (widest, 2**26), ("exact", 2**26)):
+        given = {"estimator": settings, "update": bf.SGD(0.05), "batch_size": 20, "max_steps": 3}
+        runs[engine, cap] = bf.train(model, (x, y), **given, engine=make(engine, cap))
+    assert len({run.model.hash for run in runs.values()}) == 1
+    plain, some, kept, exact = (run.forwards for run in runs.values())
+    assert plain == runs["exact", 2**26].evaluations * 20 and plain >= some >= kept == exact
+    if name == "chain" and (isinstance(settings, bf.CGE) or settings.grouping != "joint"):
+        assert kept < 0.95 * plain
+
+
+@pytest.mark.parametrize("settings", SETTINGS, ids=show)
+@pytest.mark.parametrize("name", MODELS)
+def test_the_plan_is_what_is_spent_on_average(name, settings):
+    graph = MODELS[name].graph
+    trainer = bf.Trainer(graph, np.zeros(0, np.float32), "cross_entropy", settings, bf.SGD(), batch_size=20)
+    engine = ReferenceEngine()
+    costs = [trainer.cost(engine, step) for step in range(60)]
+    if isinstance(settings, bf.CGE) and settings.fraction < 1:
+        assert abs(np.mean(costs) - trainer.forwards) < 0.02 * trainer.forwards + 1
+    else:
+        assert set(costs) == {trainer.forwards}
+    assert max(costs) <= trainer.evaluations * 20
+
+
+def test_two_layers_by_hand():
+    """64-32-10: probes of the second layer cost 320 of 2,368 MACs."""
+    graph = bf.Sequential(64, [bf.Linear(32), bf.ReLU(), bf.Linear(10)]).graph
+    first, second = 64 * 32 + 32, 32 * 10 + 10
+    macs = 2048 + 2 * (first * 2368 + second * 320)
+    assert bf.CGE().forwards(graph, 32) == round(macs * 32 / 2368)
+    assert bf.CGE(two_sided=False).forwards(graph, 32) == round((2368 + first * 2368 + second * 320) * 32 / 2368)
+    assert bf.RGE(4, grouping="layer").forwards(graph, 1) == round((2048 + 8 * 2368 + 8 * 320) / 2368)
+    assert bf.RGE(4).forwards(graph, 32) == 8 * 32
+
+
+@pytest.mark.parametrize("most", [700, 5000.5, 20_000])
+def test_a_budget_of_forwards_holds_where_steps_differ(most, tmp_path):
+    """Never gone over, and not left before the next step would; resuming ends at the same step."""
+    data, settings = (floats(1, 40, 9), np.arange(40) % 3), {"estimator": bf.CGE(0.07), "batch_size": 10, "seed": 4}
+    run = bf.train(MODELS["chain"], data, **settings, max_forwards=most)
+    costs = [run.trainer.cost(ReferenceEngine(), step) for step in range(run.steps + 1)]
+    assert run.outcome_code == "budget" and len(set(costs)) > 1 or run.steps < 3
+    assert run.forwards == sum(costs[:-1]) <= most < sum(costs)
+    if run.steps > 1:
+        again = {**settings, "checkpoint": tmp_path / "run.npz"}
+        bf.train(MODELS["chain"], data, **again, max_steps=run.steps // 2)
+        resumed = bf.train(MODELS["chain"], data, **again, max_forwards=most, resume=True)
+        assert (resumed.model.hash, resumed.forwards, resumed.steps) == (run.model.hash, run.forwards, run.steps)
+
+
+@pytest.mark.parametrize("n", [1, 20, 64, 300])
+@pytest.mark.parametrize("isa", ISAS)
+def test_the_cap_holds(isa, n):
+    """The workspace grows by no more than the cap, and by something where a tile of something fits."""
+    graph, theta, frozen, batch = case("diamond", n)
+    sizes = []
+    for cap in (0, 100, 1000, 5000, 30_000, 2**26):
+        engine = CompiledEngine(isa, cache_bytes=cap)
+        engine.evaluate(graph, theta, frozen, batch, get_loss("mse"), probes_of(graph))
+        sizes.append(engine.model(graph, frozen).workspace_bytes)
+        assert sizes[-1] - sizes[0] <= cap + 64  # to the end of a cache line
+    assert sizes == sorted(sizes) and sizes[-1] > sizes[0]
+    tensors = sum(t.size for t in graph.tensors[1:])
+    assert sizes[-1] - sizes[0] <= 4 * tensors * (n + 63)
+
+
+@pytest.mark.parametrize("engine", [ReferenceEngine, CompiledEngine])
+def test_the_cap_is_checked(engine):
+    with pytest.raises(ValueError, match=r"cache_bytes: expected an integer >= 0, got -1"):
+        engine(cache_bytes=-1)
+    with pytest.raises(TypeError, match=r"cache_bytes: expected an integer >= 0, got 1.5"):
+        engine(cache_bytes=1.5)
+
+
+def test_a_probe_out_of_range_is_refused():
+    graph, theta, frozen, batch = case("diamond", 5)
+    bad = [Probe(0, 0, 0, 0.5, 0, 0, "coordinate", graph.n_theta)] * 2
+    with pytest.raises(ValueError, match="out of range"):
+        CompiledEngine().evaluate(graph, theta, frozen, batch, get_loss("mse"), bad)
+
+
+@pytest.mark.parametrize("engine", ["exact", f"compiled-{ISAS[0]}"])
+def test_a_used_engine_is_copied_with_its_cap(engine):
+    graph, theta, frozen, batch = case("diamond", 20)
+    used, probes = make(engine, 1000), probes_of(graph)
+    values = used.evaluate(graph, theta, frozen, batch, get_loss("mse"), probes)
+    other = pickle.loads(pickle.dumps(used))
+    costs = [e.forwards(graph, 20, probes) for e in (other, used, make(engine, 0))]
+    assert costs[0] == costs[1] < costs[2]
+    assert_same_bits(other.evaluate(graph, theta, frozen, batch, get_loss("mse"), probes), values)

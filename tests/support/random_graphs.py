@@ -1,0 +1,44 @@
+"""Graphs nobody would write by hand, for tests that must hold for all."""
+
+from math import prod
+
+import numpy as np
+
+from bpfree.graph.layers import assemble
+
+KINDS = ["linear", "relu", "tanh", "tt_linear", "add", "softmax", "scale", "sin", "sigmoid", "flatten"]
+BOUNDED = {"tanh", "sigmoid", "softmax"}
+
+
+def random_graph(seed):
+    """A chain or a tree of layers, some of them frozen: later nodes may read any earlier tensor."""
+    r = np.random.default_rng(seed)
+    first = [int(r.integers(1, 40))] if r.random() < 0.7 else [int(v) for v in r.integers(1, 7, 2)]
+    rows, names, shapes, kinds = [], ["input"], [first], [""]
+    for k in range(int(r.integers(1, 9))):
+        source = len(names) - 1 if r.random() < 0.7 else int(r.integers(0, len(names)))
+        kind = str(r.choice(KINDS))
+        if kind == "sin" and kinds[source] in BOUNDED:  # squares of more could not be compared closely
+            kind = "square"
+        attributes, shape, inputs = {}, shapes[source], [names[source]]
+        if kind == "linear":
+            shape = [int(r.integers(1, 60))]
+            attributes = {"outputs": shape[0], "bias": bool(r.integers(2))}
+        elif kind == "scale":
+            attributes = {"factor": 0.5, "offset": 0.25}
+        elif kind == "flatten":
+            shape = [prod(shape)]
+        elif kind == "add":  # with any tensor of this shape, itself and the input among them
+            inputs.append(str(r.choice([name for name, s in zip(names, shapes) if s == shape])))
+        elif kind == "tt_linear":
+            outputs, rank = [int(v) for v in r.integers(1, 5, 2)], int(r.integers(1, 4))
+            attributes = {"inputs": [4, -(-prod(shape) // 4)], "outputs": outputs, "ranks": [1, rank, 1]}
+            attributes |= {"start": str(r.choice(["left", "right"])), "bias": True}
+            shape = [prod(outputs)]
+        rows.append((kind, f"n{k}", inputs, attributes))
+        names.append(f"n{k}")
+        shapes.append(shape)
+        kinds.append(kind)
+    graph = assemble(first, rows)
+    frozen = [s.name for s in graph.slices if r.random() < 0.3]
+    return assemble(first, rows, frozen=frozen)
