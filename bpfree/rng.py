@@ -24,7 +24,7 @@ _PARITY = np.uint32(0x1BD11BDA)
 
 
 class Domain(IntEnum):
-    """What a random number is for; keeps streams apart."""
+    """What a random number is for; keeps numbers apart."""
 
     INIT = 0
     PROBE = 1
@@ -60,7 +60,7 @@ def threefry(key, counter):
     return x0, x1
 
 
-def stream(domain: int, query: int = 0, sample: int = 0) -> int:
+def address(domain: int, query: int = 0, sample: int = 0) -> int:
     """The second counter word: domain:4 | query:12 | sample:16."""
     check_count("domain", domain, 0, 15)
     check_count("query", query, 0, 4095)
@@ -68,41 +68,41 @@ def stream(domain: int, query: int = 0, sample: int = 0) -> int:
     return int(domain) << 28 | query << 16 | sample
 
 
-def words(seed: int, step: int, stream_word: int, first_block: int, n_words: int) -> np.ndarray:
+def words(seed: int, step: int, address: int, first_block: int, n_words: int) -> np.ndarray:
     """n_words consecutive uint32 words from first_block on, two to a block."""
     blocks = np.arange(first_block, first_block + (n_words + 1) // 2, dtype=np.uint32)
-    return np.stack(threefry((seed, step), (blocks, np.uint32(stream_word))), axis=-1).reshape(-1)[:n_words]
+    return np.stack(threefry((seed, step), (blocks, np.uint32(address))), axis=-1).reshape(-1)[:n_words]
 
 
-def signs(seed: int, step: int, stream_word: int, first_block: int, size: int) -> np.ndarray:
+def signs(seed: int, step: int, address: int, first_block: int, size: int) -> np.ndarray:
     """Rademacher signs (size,) float32: element j is bit j, most significant first, 1 = minus.
 
-    >>> signs(seed=0, step=0, stream_word=stream(Domain.PROBE), first_block=0, size=4).dtype
+    >>> signs(seed=0, step=0, address=address(Domain.PROBE), first_block=0, size=4).dtype
     dtype('float32')
     """
-    packed = words(seed, step, stream_word, first_block, (size + 31) // 32)
+    packed = words(seed, step, address, first_block, (size + 31) // 32)
     bits = np.unpackbits(packed.astype(">u4").view(np.uint8), count=size)
     return np.float32(1) - np.float32(2) * bits.astype(np.float32)
 
 
 def sample_signs(seed: int, step: int, domain: int, query: int, first_block: int, size: int, n: int) -> np.ndarray:
-    """Signs (size, n) float32 of n samples, each from the stream of its own number: column s is `signs` of it.
+    """Signs (size, n) float32 of n samples, each from the address of its own number: column s is `signs` of it.
 
-    >>> one = signs(3, 0, stream(Domain.NODE, query=1, sample=2), first_block=4, size=70)
+    >>> one = signs(3, 0, address(Domain.NODE, query=1, sample=2), first_block=4, size=70)
     >>> bool((sample_signs(3, 0, Domain.NODE, 1, 4, 70, n=5)[:, 2] == one).all())
     True
     """
     check_count("n", n, 1, 65536)
     blocks = np.arange(first_block, first_block + -(-size // BLOCK), dtype=np.uint32)[None, :, None]
-    streams = np.uint32(stream(domain, query)) + np.arange(n, dtype=np.uint32)[:, None, None]
-    packed = np.concatenate(threefry((seed, step), (blocks, streams)), axis=-1).reshape(n, -1)
+    addresses = np.uint32(address(domain, query)) + np.arange(n, dtype=np.uint32)[:, None, None]
+    packed = np.concatenate(threefry((seed, step), (blocks, addresses)), axis=-1).reshape(n, -1)
     bits = np.unpackbits(packed.astype(">u4").view(np.uint8), axis=1, count=size)
     return np.ascontiguousarray((np.float32(1) - np.float32(2) * bits.astype(np.float32)).T)
 
 
 def uniform(seed: int, number: int, size: int) -> np.ndarray:
     """Initialisation draws in [0, 1): (size,) float32, multiples of 2^-24; number is the slice's."""
-    high_bits = words(seed, number, stream(Domain.INIT), 0, size) >> np.uint32(8)
+    high_bits = words(seed, number, address(Domain.INIT), 0, size) >> np.uint32(8)
     return high_bits.astype(np.float32) * np.float32(2.0**-24)
 
 
@@ -120,7 +120,7 @@ def shuffle(seed: int, epoch: int, n: int, i, domain: Domain = Domain.SHUFFLE, p
     value, size = np.array(i, np.uint32), 1 << 2 * half
 
     def walk(value):
-        return _feistel((seed, epoch), stream(domain, sample=part), half, value)
+        return _feistel((seed, epoch), address(domain, sample=part), half, value)
 
     if 4 * value.size >= size:  # nearly everything is asked for: a table of one walk spares all later ones
         walk = walk(np.arange(size, dtype=np.uint32)).__getitem__
@@ -131,12 +131,12 @@ def shuffle(seed: int, epoch: int, n: int, i, domain: Domain = Domain.SHUFFLE, p
     return value
 
 
-def _feistel(key, stream_word: int, half: int, value):
+def _feistel(key, address: int, half: int, value):
     """Four rounds over [0, 4^half), which they permute."""
     mask = np.uint32((1 << half) - 1)
     left, right = value >> np.uint32(half), value & mask
     for round_ in range(4):
-        word, _ = threefry(key, (np.uint32(round_ << 16) | right, np.uint32(stream_word)))
+        word, _ = threefry(key, (np.uint32(round_ << 16) | right, np.uint32(address)))
         left, right = right, left ^ (word & mask)
     return left << np.uint32(half) | right
 

@@ -78,7 +78,7 @@ int main(void)
         float value;
         uint32_t bits;
       }} word = {{record[k]}};
-      port_emit(PORT_RECORD, word.bits);
+      port_emit(PORT_WORD, word.bits);
     }}
   }}
   const uint64_t hash = bpfree_hash(theta, MODEL_THETA);
@@ -98,7 +98,7 @@ def trainer_sizes(tables: ModelTables, trainer) -> list[tuple]:
     """Macros (name, value, comment) of model.h for a training program."""
     groups, each = trainer.estimator.record_shape(trainer.graph)
     return [
-        ("TRAINER_ARENA", max(BLOCK, tables.plan.floats(1)), "floats: activations, or a chunk of gradient"),
+        ("TRAINER_ARENA", max(BLOCK, tables.arena.floats(1)), "floats: activations, or a chunk of gradient"),
         ("TRAINER_RECORD", groups * each, "floats of a step's record"),
         ("TRAINER_STATE", trainer.n_state, "floats of the update's state"),
         ("TRAINER_WORK", trainer.n_work, "floats the estimator works in"),
@@ -154,12 +154,12 @@ def layers_source(layers, prefix: str = "", kernel_suffix: str = "") -> str:
     """
     parts, routes = [], []
     for route in layers.routes:
-        bends = f"{prefix}bends{route.node}" if route.bends else 0
-        if route.bends:
-            slopes = [braces((f"{layers.slopes[k][1]}{kernel_suffix}", k)) for k in route.bends]
-            parts.append(rows(f"static const bpfree_bend {bends}", slopes))
+        elementwise = f"{prefix}elementwise{route.node}" if route.elementwise else 0
+        if route.elementwise:
+            slopes = [braces((f"{layers.slopes[k][1]}{kernel_suffix}", k)) for k in route.elementwise]
+            parts.append(rows(f"static const bpfree_elementwise {elementwise}", slopes))
         column = layers.none if route.column is None else route.column
-        routes.append(braces((bends, len(route.bends), route.node, route.tensor, column)))
+        routes.append(braces((elementwise, len(route.elementwise), route.node, route.tensor, column)))
     parts.append(rows(f"static const bpfree_route {prefix}routes", routes))
     head = braces((f"&{layers.closed}{kernel_suffix}", f"{prefix}routes", len(routes), int(layers.exact_head)))
     return "".join(parts) + f"static const bpfree_layers {prefix}layers = {head};\n"

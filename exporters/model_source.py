@@ -39,7 +39,7 @@ const bpfree_model model = {model};
 
 def header(tables: ModelTables, trainer_sizes) -> str:
     """model.h: every size as a macro."""
-    plan = tables.plan
+    plan = tables.arena
     bound = f"floats of activations; no plan needs fewer than {plan.lower_bound}"
     sizes = [
         ("MODEL_FEATURES", tables.features, "floats of a sample"),
@@ -89,7 +89,7 @@ def initialiser(tables: ModelTables, prefix: str) -> str:
     pointers = [f"{prefix}{table}" for table in ("nodes", "tensors", "slices", "frozen")]
     counts = (len(tables.nodes), len(tables.tensors), len(tables.slices), tables.n_theta, tables.n_frozen)
     digest = braces((f"0x{tables.hash & 0xFFFFFFFF:08x}u", f"0x{tables.hash >> 32:08x}u"))
-    return braces((*pointers, *counts, 0, tables.output, tables.plan.per_sample, tables.plan.fixed, digest))
+    return braces((*pointers, *counts, 0, tables.output, tables.arena.per_sample, tables.arena.fixed, digest))
 
 
 def _names(tensors) -> list[str]:

@@ -46,12 +46,12 @@ def test_signs_take_bits_from_the_top_and_one_is_minus():
 @pytest.mark.parametrize("n", [1, 31, 32, 33, 64, 65, 200])
 @pytest.mark.parametrize(("seed", "step"), [(0, 0), (5, 1000), (2**32 - 1, 2**32 - 1)])
 def test_signs_by_hand(seed, step, n):
-    stream = rng.stream(Domain.PROBE, query=3)
+    stream = rng.address(Domain.PROBE, query=3)
     assert rng.signs(seed, step, stream, 9, n).tolist() == hand_signs(seed, step, stream, 9, n)
 
 
 def test_blocks_are_addressed_independently():
-    stream = rng.stream(Domain.PROBE)
+    stream = rng.address(Domain.PROBE)
     whole = rng.signs(3, 1, stream, 0, 5 * rng.BLOCK)
     for block in range(5):
         part = rng.signs(3, 1, stream, block, rng.BLOCK)
@@ -59,14 +59,14 @@ def test_blocks_are_addressed_independently():
 
 
 def test_each_part_of_the_address_matters():
-    base = {"seed": 1, "step": 2, "stream_word": rng.stream(Domain.PROBE), "first_block": 0, "size": 256}
+    base = {"seed": 1, "step": 2, "address": rng.address(Domain.PROBE), "first_block": 0, "size": 256}
     changed = [
         base,
         base | {"seed": 0},
         base | {"step": 3},
-        base | {"stream_word": rng.stream(Domain.PROBE, query=1)},
-        base | {"stream_word": rng.stream(Domain.PROBE, sample=1)},
-        base | {"stream_word": rng.stream(Domain.MASK)},
+        base | {"address": rng.address(Domain.PROBE, query=1)},
+        base | {"address": rng.address(Domain.PROBE, sample=1)},
+        base | {"address": rng.address(Domain.MASK)},
         base | {"first_block": 4},
     ]
     streams = {rng.signs(**address).tobytes() for address in changed}
@@ -74,10 +74,10 @@ def test_each_part_of_the_address_matters():
 
 
 def test_stream_fields():
-    assert rng.stream(Domain.PROBE, 0, 0) == 0x10000000
-    assert rng.stream(Domain.GAUSSIAN, 4095, 65535) == 0x7FFFFFFF
+    assert rng.address(Domain.PROBE, 0, 0) == 0x10000000
+    assert rng.address(Domain.GAUSSIAN, 4095, 65535) == 0x7FFFFFFF
     for domain, query, sample in [(0, 0, 0), (1, 5, 7), (7, 4095, 65535)]:
-        assert rng.stream(domain, query, sample) == native.core().lib.bpfree_stream(domain, query, sample)
+        assert rng.address(domain, query, sample) == native.core().lib.bpfree_address(domain, query, sample)
 
 
 @pytest.mark.parametrize(
@@ -92,13 +92,13 @@ def test_stream_fields():
 )
 def test_stream_limits(arguments, message):
     with pytest.raises(ValueError, match=message):
-        rng.stream(*arguments)
+        rng.address(*arguments)
 
 
 def test_signs_are_balanced_and_uncorrelated():
     n = 2**18
     for seed in (0, 1):  # seed 0 is a seed like any other
-        signs = rng.signs(seed, 0, rng.stream(Domain.PROBE), 0, n)
+        signs = rng.signs(seed, 0, rng.address(Domain.PROBE), 0, n)
         assert set(np.unique(signs)) == {-1.0, 1.0}
         for lag in (1, 2, 31, 32, 33, 64):  # 5 sigma
             assert abs((signs[lag:] * signs[:-lag]).mean()) < 5 / np.sqrt(n)

@@ -77,19 +77,19 @@ def _dimension(bench, dim, n, repetitions):
     exact, plain = exact_derivatives(model, points.astype(np.float64)), {}
     for kind, network in _networks(model).items():
         own = points.astype(network.dtype)
-        plans = {name: rule.plan(wanted, domain, network.dtype, seed=1) for name, rule in rules(dim).items()}
-        calls = {name: partial(network.jets, model.theta, own, plan) for name, plan in plans.items()}
+        stencils = {name: rule.stencil(wanted, domain, network.dtype, seed=1) for name, rule in rules(dim).items()}
+        calls = {name: partial(network.jets, model.theta, own, stencil) for name, stencil in stencils.items()}
         seconds = {} if kind == "noisy" else _seconds(calls, repetitions)
-        for name, plan in plans.items():
+        for name, stencil in stencils.items():
             case = f"rules-d{dim}/{name}-{kind}"
-            if kind == "noisy" and plan.offsets is None:
+            if kind == "noisy" and stencil.offsets is None:
                 rows.append(missing(bench, case, "laplacian_error", "1", INSIDE))
                 continue
-            found = [plan.layout.read(quantity, calls[name]()[1])[0] for quantity in wanted]
+            found = [stencil.layout.read(quantity, calls[name]()[1])[0] for quantity in wanted]
             plain.setdefault(name, found[0])
-            rows += _rows(bench, case, plan, wanted, found, exact)
+            rows += _rows(bench, case, stencil, wanted, found, exact)
             if kind == "noisy":
-                spread, gain = float(np.std(found[0] - plain[name])) / NOISE, plan.noise_gain(wanted[0])
+                spread, gain = float(np.std(found[0] - plain[name])) / NOISE, stencil.noise_gain(wanted[0])
                 rows.append(row(bench, case, "noise_gain_measured", spread, "1", "declared", spread / gain))
             else:
                 rows.append(_time_row(bench, case, seconds[name], f"taylor-{kind}", seconds["taylor"]))
@@ -103,13 +103,13 @@ def _networks(model):
     return plain | {"noisy": Noisy(model.graph, model.frozen, NOISE)}
 
 
-def _rows(bench, case, plan, wanted, found, exact):
+def _rows(bench, case, stencil, wanted, found, exact):
     errors = [float(np.linalg.norm(a - b) / np.linalg.norm(b)) for a, b in zip(found, exact)]
     return [
         row(bench, case, "laplacian_error", errors[0], "1", "exact"),
         row(bench, case, "gradient_error", errors[1], "1", "exact"),
-        row(bench, case, "passes", plan.passes, "passes"),
-        row(bench, case, "noise_gain", plan.noise_gain(wanted[0]), "1"),
+        row(bench, case, "passes", stencil.passes, "passes"),
+        row(bench, case, "noise_gain", stencil.noise_gain(wanted[0]), "1"),
     ]
 
 

@@ -10,7 +10,7 @@ import click
 from bpfree.bench import BENCHES, DRAWN
 from bpfree.bench import run as run_bench
 from bpfree.cli.commands import Command, option
-from bpfree.cli.screen import NewFile, NewPicture
+from bpfree.cli.output import NewFile, NewPicture
 
 
 @click.command(

@@ -8,7 +8,7 @@ import click
 from bpfree.cli.commands import Failure, usage
 
 
-def calibrated(given: dict, data, plan):
+def calibrated(given: dict, data, prepared):
     """The Calibration of a run that is planned; when it is resumed, the same is found again."""
     from bpfree.errors import NumericError
     from bpfree.study.calibration import calibrate
@@ -19,8 +19,9 @@ def calibrated(given: dict, data, plan):
     try:
         with usage(x="data", y="data"):
             return calibrate(
-                plan.model, data.splits["train"], loss=plan.loss, estimator=plan.estimator, update=plan.update,
-                batch_size=plan.batch_size, engine=given["engine"], seed=given["seed"],
+                prepared.model, data.splits["train"], loss=prepared.loss,
+                estimator=prepared.estimator, update=prepared.update, batch_size=prepared.batch_size,
+                engine=given["engine"], seed=given["seed"],
             )  # fmt: skip
     except NumericError as error:
         raise Failure(str(error)) from None

@@ -58,7 +58,7 @@ class OnDevice:
 
     def journal(self, base_hash: str) -> Journal:
         """The records it sent, one row of coefficients a step."""
-        words = self.result.records.view(np.float32)
+        words = self.result.words.view(np.float32)
         records = list(words.reshape(DEVICE_STEPS, *self.trainer.record_shape))
         return Journal(base_hash, self.trainer.settings(), records=records)
 

@@ -8,9 +8,9 @@ from dataclasses import asdict
 
 import click
 
-from bpfree.cli.checks import BROKEN, OK, all_checks
 from bpfree.cli.commands import Command
-from bpfree.cli.screen import Screen, json_option
+from bpfree.cli.output import Screen, json_option
+from bpfree.cli.self_checks import BROKEN, OK, all_checks
 
 _MARKS = {OK: "ok", BROKEN: "BROKEN"}
 

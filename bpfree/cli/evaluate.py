@@ -8,7 +8,7 @@ from pathlib import Path
 import click
 
 from bpfree.cli.commands import Command, option
-from bpfree.cli.screen import Grid, Screen, json_option
+from bpfree.cli.output import Grid, Screen, json_option
 
 _SPLITS = ("train", "validation", "test")
 _WIDEST = 20

@@ -9,7 +9,7 @@ from pathlib import Path
 import click
 
 from bpfree.cli.commands import Command, option, usage
-from bpfree.cli.screen import Screen, facts, json_option
+from bpfree.cli.output import Screen, facts, json_option
 from bpfree.cli.training_options import build, training_options
 
 ON_DEVICE = {"estimator": "rge", "n_queries": 8, "update": "sgd", "lr": 5e-3, "batch_size": 32}

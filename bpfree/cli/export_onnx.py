@@ -8,7 +8,7 @@ from pathlib import Path
 import click
 
 from bpfree.cli.commands import Command, Failure, option, usage
-from bpfree.cli.screen import NewFile, Screen, facts, json_option
+from bpfree.cli.output import NewFile, Screen, facts, json_option
 
 
 @click.command(

@@ -15,7 +15,7 @@ _CONTEXT = 28
 def inference_bytes(model) -> dict[str, int]:
     """RAM to infer with the weights in flash: one sample, and the arena of its activations."""
     tables = model_tables(model.graph)
-    return _with_total({"sample": _FLOAT * tables.features, "arena": _FLOAT * tables.plan.floats(1)})
+    return _with_total({"sample": _FLOAT * tables.features, "arena": _FLOAT * tables.arena.floats(1)})
 
 
 def _with_total(parts: dict) -> dict:

@@ -10,7 +10,7 @@ from pathlib import Path
 import click
 
 from bpfree.cli.commands import Command
-from bpfree.cli.screen import Grid, Screen, facts, json_option
+from bpfree.cli.output import Grid, Screen, facts, json_option
 
 _COLUMNS = ("theta", "sample", "arena", "state")
 """Parts of the RAM that have a column of their own."""

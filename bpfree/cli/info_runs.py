@@ -7,7 +7,7 @@ import json
 import zipfile
 from pathlib import Path
 
-from bpfree.cli.screen import Screen, facts
+from bpfree.cli.output import Screen, facts
 from bpfree.errors import FormatError
 
 
@@ -99,7 +99,7 @@ def checkpoint(path: Path) -> dict:
         about = json.loads(str(arrays["checkpoint"]))
         identity, counts = about["identity"], [float(value) for value in about["counts"]]
         losses, history = (np.asarray(arrays[name], np.float64) for name in ("losses", "history"))
-        best, mark = about["best"] and [float(value) for value in about["best"]], about["mark"]
+        best, position = about["best"] and [float(value) for value in about["best"]], about["position"]
         return {
             "version": about["version"],
             "settings": identity if isinstance(identity, dict) else dict(identity),
@@ -110,7 +110,7 @@ def checkpoint(path: Path) -> dict:
             "evaluations": int(counts[1]),
             "forwards": int(counts[2]),
             "seconds": counts[3],
-            "journal_bytes": mark and int(mark[0]),
+            "journal_bytes": position and int(position[0]),
             "hash": theta_hash(arrays["theta"]),
         }
     except (ValueError, LookupError, TypeError, AttributeError, OverflowError, RecursionError) as error:
@@ -120,7 +120,7 @@ def checkpoint(path: Path) -> dict:
 def show_checkpoint(screen: Screen, document: dict) -> None:
     """For people."""
     look = document["validations"][-1] if document["validations"] else None
-    best, mark = document["best"], document["journal_bytes"]
+    best, position = document["best"], document["journal_bytes"]
     screen.say(f"{document['file']}: a checkpoint after step {document['steps']:,}, theta {document['hash']}")
     screen.show(
         facts(
@@ -131,7 +131,7 @@ def show_checkpoint(screen: Screen, document: dict) -> None:
                 ("forwards (passes of one sample)", f"{document['forwards']:,}"),
                 ("loss evaluations", f"{document['evaluations']:,}"),
                 ("seconds", f"{document['seconds']:.1f}"),
-                ("journal", mark and f"goes on at byte {mark:,}"),
+                ("journal", position and f"goes on at byte {position:,}"),
                 *_settings(document["settings"]),
             ]
         )

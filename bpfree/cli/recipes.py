@@ -17,7 +17,7 @@ GENERAL = {
 # Chosen on MNIST's validation split, with back-propagation, which has the same gradient (bpfree/bench/contest.py).
 _MNIST = {
     "model": "mnist-tt",
-    "estimator": "unitwise",
+    "estimator": "unit_wise",
     "lr": 2e-2,
     "lr_schedule": "cosine_decay",
     "batch_size": 100,

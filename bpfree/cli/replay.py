@@ -8,7 +8,7 @@ from pathlib import Path
 import click
 
 from bpfree.cli.commands import Command, option, usage
-from bpfree.cli.screen import NewFile, Screen, facts, json_option, replace_file
+from bpfree.cli.output import NewFile, Screen, facts, json_option, replace_file
 from bpfree.cli.train import check_model_place
 
 

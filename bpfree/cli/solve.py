@@ -11,7 +11,7 @@ import click
 
 from bpfree.cli.commands import Command, Failure, option, usage
 from bpfree.cli.interrupt import asked_to_stop
-from bpfree.cli.screen import Grid, NewFile, NewPicture, Screen, json_option, replace_file
+from bpfree.cli.output import Grid, NewFile, NewPicture, Screen, json_option, replace_file
 
 RULES = ("taylor", "differences", "stein", "sparse_grid", "random_directions")
 """Names of bpfree.pde.rules.RULES, which is not loaded for --help; tests/cli/test_solve.py compares them."""

@@ -13,8 +13,8 @@ import click
 from bpfree.cli import calibration
 from bpfree.cli.commands import INTERRUPTED, Command, option, usage
 from bpfree.cli.networks import NETWORKS
+from bpfree.cli.output import NewFile, NewPicture, Screen, facts, json_option, replace_file
 from bpfree.cli.recipes import help_rows, recipe
-from bpfree.cli.screen import NewFile, NewPicture, Screen, facts, json_option, replace_file
 from bpfree.cli.training_options import build, training_options
 from bpfree.errors import check_seed
 
@@ -103,11 +103,11 @@ def train(**given) -> None:  # fmt: skip
 
     screen = Screen(given["json_file"])
     data = data_sets.load(given["data"]).with_validation(given["validation"])
-    plan = _Plan(given, data)
-    plan.check_output()
-    screen.say(plan.describe())
-    run, interrupted = plan.run()
-    document = plan.report(screen, run, interrupted)
+    prepared = _Prepared(given, data)
+    prepared.check_output()
+    screen.say(prepared.describe())
+    run, interrupted = prepared.run()
+    document = prepared.report(screen, run, interrupted)
     screen.result("train", document)
     if interrupted:
         sys.exit(INTERRUPTED)
@@ -115,7 +115,7 @@ def train(**given) -> None:  # fmt: skip
         sys.exit(1)
 
 
-class _Plan:
+class _Prepared:
     """A run that has been checked and can start."""
 
     start: Path | None = None

@@ -18,11 +18,15 @@ from bpfree.updates.normalize import Normalize
 from bpfree.updates.stale import Stale
 from bpfree.updates.weight_decay import WeightDecay
 
-ESTIMATOR_KINDS = {
-    row.name if row.name == "coordinate_descent" else row.settings.__name__.lower(): row.settings for row in ESTIMATORS
-}
+ESTIMATOR_KINDS: dict[str, type] = {}
+for _row in ESTIMATORS:
+    if _row.settings not in ESTIMATOR_KINDS.values():
+        ESTIMATOR_KINDS[_row.name] = _row.settings
 UPDATE_KINDS = {row.name: row.settings for row in UPDATES if "lr" in {f.name for f in fields(row.settings)}}
-"""Settings classes by the name that the command line has for them; links without a rate have options of their own."""
+"""Settings classes by the name of their first row; links without a rate have options of their own."""
+
+OLD_NAMES = {"unitwise": "unit_wise", "nodeperturbation": "node_perturbation", "structuredcge": "structured_cge"}
+"""What earlier versions called some estimators: still understood."""
 
 HELP = {
     "n_queries": "Directions a step and group; of hybrid directions and parameters a step in all.",
@@ -38,8 +42,8 @@ HELP = {
     "ratios": "Where the probed share lies: uniform, erk, magnitude or grasp shares of each parameter tensor; "
     "none: drawn from all parameters together.",
     "order": "Which parameters a step probes: random ones, or cyclic, block after block until each was probed once.",
-    "mu": "Smoothing radius, or the step that is tried, in units of the parameters (unitwise, nodeperturbation: of "
-    "activations).",
+    "mu": "Smoothing radius, or the step that is tried, in units of the parameters (unit_wise, node_perturbation: "
+    "of activations).",
     "two_sided": "Losses at theta + mu u and theta - mu u, or at theta + mu u and theta.",
     "grouping": "Parameters that move at once: joint (all), layer or tensor.",
     "lr": "Learning rate.",
@@ -53,6 +57,13 @@ HELP = {
 
 _ESTIMATOR_GROUP = "Estimator: how losses become a direction"
 _UPDATE_GROUP = "Update: how the parameters move"
+
+
+class _EstimatorName(click.Choice):
+    """A row of the table, by its name or an old one."""
+
+    def convert(self, value, param, ctx):
+        return super().convert(OLD_NAMES.get(value, value), param, ctx)
 
 
 class _NumberOrName(click.ParamType):
@@ -115,11 +126,11 @@ def _shown(value) -> str:
 def training_options(command):
     """Adds the options of estimator and update to a command; `build` reads them."""
     made = [
-        option("--estimator", type=click.Choice(list(ESTIMATOR_KINDS)), group=_ESTIMATOR_GROUP,
+        option("--estimator", type=_EstimatorName(list(ESTIMATOR_KINDS)), group=_ESTIMATOR_GROUP,
                help="The method: rge random directions, cge one parameter at a time, hybrid each where it is better, "
                "coordinate_descent steps along one parameter that lower the loss, with --update sgd --lr 1 (all "
-               "look at losses only); unitwise and nodeperturbation move activations, layer by layer; structuredcge "
-               "has cge's numbers for a fraction of the cost."),
+               "look at losses only); unit_wise and node_perturbation move activations, layer by layer; "
+               "structured_cge has cge's numbers for a fraction of the cost."),
         *(_field_option(name, ESTIMATOR_KINDS, _ESTIMATOR_GROUP) for name in _fields(ESTIMATOR_KINDS)),
         *schedule_options("mu", _ESTIMATOR_GROUP),
         option("--update", type=click.Choice(list(UPDATE_KINDS)), group=_UPDATE_GROUP, help="The rule."),

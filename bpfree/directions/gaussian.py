@@ -18,17 +18,17 @@ _TURN = np.float32(float.fromhex("0x1.921fb6p-22"))
 
 def draw(part, seed: int, step: int, query: int) -> np.ndarray:
     """Normal draws (size,) float32 of one slice."""
-    return normal(seed, step, rng.stream(rng.Domain.GAUSSIAN, query), part.first_block * _PAIRS, part.size)
+    return normal(seed, step, rng.address(rng.Domain.GAUSSIAN, query), part.first_block * _PAIRS, part.size)
 
 
-def normal(seed: int, step: int, stream_word: int, first_block: int, size: int) -> np.ndarray:
+def normal(seed: int, step: int, address: int, first_block: int, size: int) -> np.ndarray:
     """Normal numbers (size,) float32 from the blocks of a stream, with the same bits as in C.
 
     From the words (a, b) of a block: r = sqrt(-2 log(((a >> 8) + 1) 2^-24)) and
     the angle (b >> 8) 2 pi 2^-24 give the elements r cos, r sin. The largest is 5.77.
     """
     pairs = (size + 1) // 2
-    words = rng.words(seed, step, stream_word, first_block, 2 * pairs).reshape(pairs, 2) >> np.uint32(8)
+    words = rng.words(seed, step, address, first_block, 2 * pairs).reshape(pairs, 2) >> np.uint32(8)
     r = np.sqrt(np.float32(-2) * log32((words[:, 0] + np.uint32(1)).astype(np.float32) * np.float32(2.0**-24)))
     angle = words[:, 1].astype(np.float32) * _TURN
     return np.stack([r * cos32(angle), r * sin32(angle)], axis=1).reshape(-1)[:size]

@@ -11,7 +11,7 @@ from bpfree.directions.table import Direction
 
 def draw(part, seed: int, step: int, query: int) -> np.ndarray:
     """Signs (size,) float32 of one slice."""
-    return rng.signs(seed, step, rng.stream(rng.Domain.PROBE, query), part.first_block, part.size)
+    return rng.signs(seed, step, rng.address(rng.Domain.PROBE, query), part.first_block, part.size)
 
 
 ROW = Direction(0, "rademacher", "BPFREE_RADEMACHER", rng.Domain.PROBE, draw)

@@ -15,7 +15,7 @@ from .elf import Image
 from .results import EmulationError, EmulationResult, Mark
 
 # These repeat runtime_c/ports/cortex_m/port.h; a test compares the two.
-PORT_EXIT, PORT_MARK, PORT_RECORD, PORT_HASH, PORT_PUTC = range(5)
+PORT_EXIT, PORT_MARK, PORT_WORD, PORT_HASH, PORT_PUTC = range(5)
 EXIT_FAULT = 99
 
 
@@ -27,7 +27,7 @@ def run_firmware(
     count_between: tuple[int, int] | None = None,
     timeout_s: float = 120.0,
     on_mark: Callable[[Mark], None] | None = None,
-    on_record: Callable[[int], None] | None = None,
+    on_word: Callable[[int], None] | None = None,
 ) -> EmulationResult:
     """Runs `firmware` from reset until it sends its exit code.
 
@@ -44,7 +44,7 @@ def run_firmware(
         timeout_s: wall-clock limit, seconds. An interrupt from the keyboard takes effect at the next mark or
             record.
         on_mark: called with each `Mark` as it happens.
-        on_record: called with each word sent on PORT_RECORD.
+        on_word: called with each word sent on PORT_WORD.
             An exception in a callback ends the run and reaches the caller.
 
     Returns:
@@ -60,14 +60,14 @@ def run_firmware(
         raise ValueError("give count or count_between, not both")
     if timeout_s <= 0 or (max_instructions is not None and max_instructions <= 0):
         raise ValueError("timeout_s and max_instructions must be positive")
-    run = Run(firmware, max_instructions, count_between, on_mark, on_record)
+    run = Emulation(firmware, max_instructions, count_between, on_mark, on_word)
     if count:
         run.counter.start()
     run.until_exit(timeout_s)
     return run.result(count or count_between is not None)
 
 
-class Run:
+class Emulation:
     """One run: a board, a counter, and what has arrived so far."""
 
     def __init__(
@@ -76,17 +76,17 @@ class Run:
         limit: int | None = None,
         between: tuple[int, int] | None = None,
         on_mark: Callable[[Mark], None] | None = None,
-        on_record: Callable[[int], None] | None = None,
+        on_word: Callable[[int], None] | None = None,
     ) -> None:
         self.image = Image(firmware.elf)
         self.board = Board(firmware.target, self.image, self._on_mail)
         self.counter = BlockCounter(self.board.uc, self.board.unicorn.UC_HOOK_BLOCK, limit)
-        self.limit, self.on_mark, self.on_record = limit, on_mark, on_record
+        self.limit, self.on_mark, self.on_word = limit, on_mark, on_word
         self.between, self.waiting = between, between is not None  # waiting: the interval has not begun
         self.held_mark: int | None = None  # a mark that stopped the machine, noted once it stands still
         self.exit_code: int | None = None
         self.marks: list[Mark] = []
-        self.records: list[int] = []
+        self.words: list[int] = []
         self.hashes: list[int] = []
         self.text = bytearray()
 
@@ -97,10 +97,10 @@ class Run:
         if size != 4 or offset % 4 or channel > PORT_PUTC:
             what = f"a {size}-byte store to mailbox offset {offset}"
             raise self._error(what, "Use port_emit with one of enum port_channel.")
-        if channel == PORT_RECORD:
-            self.records.append(value)
-            if self.on_record is not None:
-                self.on_record(value)
+        if channel == PORT_WORD:
+            self.words.append(value)
+            if self.on_word is not None:
+                self.on_word(value)
         elif channel == PORT_MARK:
             if self.counter.active or (self.waiting and value == self.between[0]):
                 self.held_mark = value  # the count is exact only once the machine stands still
@@ -198,7 +198,7 @@ class Run:
         memory = self.board.memory()
         return EmulationResult(
             exit_code=self.exit_code,
-            records=np.array(self.records, dtype=np.uint32),
+            words=np.array(self.words, dtype=np.uint32),
             hash=self.hashes[-2] | self.hashes[-1] << 32 if len(self.hashes) > 1 else None,
             marks=self.marks,
             text=self.text.decode("utf-8", "replace"),

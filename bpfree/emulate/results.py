@@ -37,7 +37,7 @@ class EmulationResult:
     """The end of a run and all that the firmware sent."""
 
     exit_code: int  #: what main returned
-    records: np.ndarray  #: (n,) uint32, the words sent on PORT_RECORD; .view(np.float32) for coefficients
+    words: np.ndarray  #: (n,) uint32, the words sent on PORT_WORD; .view(np.float32) for coefficients
     hash: int | None  #: 64 bits, the last pair sent on PORT_HASH
     marks: list[Mark]
     text: str

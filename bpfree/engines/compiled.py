@@ -6,8 +6,8 @@ from __future__ import annotations
 import numpy as np
 
 from bpfree.arithmetic import Fast
+from bpfree.engines.cache import CACHE_BYTES, Cache
 from bpfree.engines.native_arithmetic import Native
-from bpfree.engines.planner import CACHE_BYTES, Planner
 from bpfree.engines.probes import pack
 from bpfree.engines.recent import Recent
 from bpfree.engines.reuse import members
@@ -46,11 +46,11 @@ class CompiledEngine:
         self.name = "compiled, blas" if blas else "compiled"
         self.arithmetic = Fast if blas else Native(isa_names(supported=False).index(self.isa))
         self._models, self._trainers, self._jets = Recent(), Recent(), Recent()
-        self._planner = Planner(cache_bytes)
+        self._cache = Cache(cache_bytes)
 
     def __reduce__(self):
         """Copied or sent elsewhere: one of the same kind, with a workspace of its own."""
-        return CompiledEngine, (self.isa, self._planner.cache_bytes, self.blas)
+        return CompiledEngine, (self.isa, self._cache.cache_bytes, self.blas)
 
     def predict(self, graph, theta, frozen, x) -> np.ndarray:
         """Outputs (n, outputs) of x (n, features)."""
@@ -58,15 +58,15 @@ class CompiledEngine:
 
     def evaluate(self, graph, theta, frozen, batch, loss, probes) -> np.ndarray:
         """Losses (probes, n) of every sample at every probe."""
-        kept = self._planner.plan(graph, probes, tile_bytes(len(batch))).kept
+        kept = self._cache.choose(graph, probes, tile_bytes(len(batch))).tensors
         tensors = [graph.nodes[k].output for k in members(kept)]
         model = self.model(graph, frozen)
-        model.keep(tensors, self._planner.cache_bytes)
+        model.keep(tensors, self._cache.cache_bytes)
         return model.evaluate(theta, batch.x, batch.labels, batch.targets, loss.number, pack(probes))
 
     def forwards(self, graph, batch_size: int, probes) -> int:
         """What `evaluate` spends on these probes: all multiply-accumulates, in passes of one sample, rounded."""
-        return self._planner.forwards(graph, batch_size, probes, tile_bytes(batch_size))
+        return self._cache.forwards(graph, batch_size, probes, tile_bytes(batch_size))
 
     def apply(self, trainer, theta, state, step, coefficients):
         """One step from its record, by `bpfree_apply`."""

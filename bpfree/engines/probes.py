@@ -16,7 +16,7 @@ from bpfree.directions import DIRECTIONS
 class Probe:
     """One point theta + mu u to evaluate the loss at; mu = 0 is theta itself.
 
-    u is addressed, not stored: key (seed, step), this query's stream, the
+    u is addressed, not stored: key (seed, step), this query's numbers, the
     blocks of the slices [first_slice, first_slice + n_slices); of the direction
     "coordinate" it is the unit vector of `element` of theta, of "hadamard" `element`
     is the row of the matrix.
@@ -42,47 +42,47 @@ def perturb(graph, theta, probe: Probe) -> np.ndarray:
     return out
 
 
-RECORD = np.dtype(
+PROBE = np.dtype(
     [
-        *(("seed", "u4"), ("step", "u4"), ("stream", "u4"), ("mu", "f4"), ("first_slice", "u4"), ("n_slices", "u4")),
+        *(("seed", "u4"), ("step", "u4"), ("address", "u4"), ("mu", "f4"), ("first_slice", "u4"), ("n_slices", "u4")),
         *(("direction", "u4"), ("element", "u4")),
     ]
 )
 """`bpfree_probe` of the C runtime."""
 
 
-def records(n: int, direction: str, seed: int, step: int, query=0, **columns) -> np.ndarray:
-    """n records of one direction; query and the other columns are numbers or arrays (n,)."""
-    row, table = DIRECTIONS[direction], np.zeros(n, RECORD)
+def probe_rows(n: int, direction: str, seed: int, step: int, query=0, **columns) -> np.ndarray:
+    """n rows of PROBE, of one direction; query and the other columns are numbers or arrays (n,)."""
+    row, table = DIRECTIONS[direction], np.zeros(n, PROBE)
     table["seed"], table["step"], table["direction"] = seed, step, row.number
-    table["stream"] = np.uint32(rng.stream(row.domain)) | np.asarray(query, np.uint32) << np.uint32(16)
+    table["address"] = np.uint32(rng.address(row.domain)) | np.asarray(query, np.uint32) << np.uint32(16)
     for name, values in columns.items():
         table[name] = values
     return table
 
 
 class Probes(Sequence):
-    """Probes in one array of RECORD, which is what the compiled engine reads; each is made when it is looked at."""
+    """Probes in one array of PROBE, which is what the compiled engine reads; each is made when it is looked at."""
 
     def __init__(self, table: np.ndarray):
-        self.records = table
+        self.table = table
 
     def __len__(self) -> int:
-        return len(self.records)
+        return len(self.table)
 
     def __getitem__(self, k):
         if isinstance(k, slice):
-            return Probes(self.records[k])
-        seed, step, stream, mu, first, n, direction, element = self.records[k].item()
-        return Probe(seed, step, stream >> 16 & 0xFFF, mu, first, n, DIRECTIONS.rows[direction].name, element)
+            return Probes(self.table[k])
+        seed, step, address, mu, first, n, direction, element = self.table[k].item()
+        return Probe(seed, step, address >> 16 & 0xFFF, mu, first, n, DIRECTIONS.rows[direction].name, element)
 
 
 def pack(probes) -> np.ndarray:
-    """Probes, or Probe objects, as an array of RECORD."""
+    """Probes, or Probe objects, as an array of PROBE."""
     if isinstance(probes, Probes):
-        return np.ascontiguousarray(probes.records)
-    table = np.zeros(len(probes), RECORD)
+        return np.ascontiguousarray(probes.table)
+    table = np.zeros(len(probes), PROBE)
     for k, p in enumerate(probes):
         moved = {"mu": p.mu, "first_slice": p.first_slice, "n_slices": p.n_slices, "element": p.element}
-        table[k] = records(1, p.direction, p.seed, p.step, p.query, **moved)[0]
+        table[k] = probe_rows(1, p.direction, p.seed, p.step, p.query, **moved)[0]
     return table

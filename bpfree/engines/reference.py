@@ -6,7 +6,7 @@ from __future__ import annotations
 import numpy as np
 
 from bpfree.arithmetic import Exact, Fast
-from bpfree.engines.planner import CACHE_BYTES, Planner
+from bpfree.engines.cache import CACHE_BYTES, Cache
 from bpfree.engines.probes import perturb
 from bpfree.engines.reuse import members
 from bpfree.engines.trace import Trace, run_node
@@ -33,7 +33,7 @@ class ReferenceEngine:
             raise ValueError(f"dtype: expected float32, or float64 when not exact, got {self.dtype}")
         self.name = "exact" if exact else "reference"
         self.arithmetic = Exact if exact else Fast
-        self._planner = Planner(cache_bytes)
+        self._cache = Cache(cache_bytes)
 
     @_DIVERGENCE_IS_A_RESULT
     def predict(self, graph, theta, frozen, x) -> np.ndarray:
@@ -45,7 +45,7 @@ class ReferenceEngine:
         """Losses (probes, n) of every sample at every probe."""
         theta, frozen = theta.astype(self.dtype), frozen.astype(self.dtype, copy=False)
         target = batch.labels if loss.labels else batch.targets.T.astype(self.dtype)
-        flow, kept = self._planner.flow(graph), self._planner.plan(graph, probes, self._float_bytes(len(batch))).kept
+        flow, kept = self._cache.flow(graph), self._cache.choose(graph, probes, self._float_bytes(len(batch))).tensors
         known = {0: np.ascontiguousarray(batch.x.T, self.dtype)}
         at_theta = self._run(graph, theta, frozen, flow.base(kept), known)
         known |= {tensor: at_theta[tensor] for tensor in (graph.nodes[k].output for k in members(kept))}
@@ -59,7 +59,7 @@ class ReferenceEngine:
 
     def forwards(self, graph, batch_size: int, probes) -> int:
         """What `evaluate` spends on these probes: all multiply-accumulates, in passes of one sample, rounded."""
-        return self._planner.forwards(graph, batch_size, probes, self._float_bytes(batch_size))
+        return self._cache.forwards(graph, batch_size, probes, self._float_bytes(batch_size))
 
     @_DIVERGENCE_IS_A_RESULT
     def apply(self, trainer, theta, state, step, coefficients):

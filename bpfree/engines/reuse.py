@@ -24,10 +24,10 @@ from bpfree.engines.probes import pack
 _COORDINATE = DIRECTIONS["coordinate"].number
 
 
-class Plan(NamedTuple):
-    """kept: tensors, as a set of nodes; macs: what all probes then cost for one sample, with the pass at theta."""
+class Kept(NamedTuple):
+    """tensors: those that are kept, as a set of nodes. macs: all probes' for one sample, with the pass at theta."""
 
-    kept: int
+    tensors: int
     macs: int
 
 
@@ -51,8 +51,8 @@ class Flow:
         self._ends = np.cumsum([graph.slices[k].size for k in trained], dtype=np.int64)
         self._codes = np.array([(k << 16) + 1 for k in trained], np.uint32)  # of a probe of that slice
         self._unit = graph_macs(graph) if any(self.macs) else 0
-        self.run, self.base, self._decoded, self._planned = map(
-            lru_cache(maxsize=4096), (self._run, self._base, self._decode, self._plan)
+        self.run, self.base, self._decoded, self._chosen = map(
+            lru_cache(maxsize=4096), (self._run, self._base, self._decode, self._choose)
         )
 
     def changed(self, first_slice: int, n_slices: int) -> int:
@@ -121,25 +121,25 @@ class Flow:
             total += n * sum(weights[k] for k in members(self.run(changed, kept)))
         return total
 
-    def plan(self, counts, room: float) -> Plan:
+    def choose(self, counts, room: float) -> Kept:
         """What to keep in `room` floats a sample so that so many probes of each changed set cost the least."""
-        return self._planned(tuple(counts.items()), room)
+        return self._chosen(tuple(counts.items()), room)
 
-    def _plan(self, items, room):
+    def _choose(self, items, room):
         counts, kept = dict(items), 0
         if sum(counts.values()) > 1 and room:
             for changed in counts:
                 kept |= self.read(changed)
             if self.floats(kept) > room:
-                kept = self._choose(counts, kept, room)
-        return Plan(kept, self.cost(counts, kept))
+                kept = self._cut(counts, kept, room)
+        return Kept(kept, self.cost(counts, kept))
 
-    def forwards(self, counts, plan: Plan, batch_size: int) -> int:
+    def forwards(self, counts, kept: Kept, batch_size: int) -> int:
         """What that costs for a batch, in plain passes of one sample, rounded; a probe each where no node has MACs."""
-        passes = plan.macs / self._unit if self._unit else sum(counts.values())
+        passes = kept.macs / self._unit if self._unit else sum(counts.values())
         return round(passes * batch_size)
 
-    def _choose(self, counts, wanted, room):
+    def _cut(self, counts, wanted, room):
         """Cut points, added by gain or by gain a float while they pay, and exchanged one for one: the better of both.
 
         The price is multiply-accumulates, and between equals elements: what has no MACs is not free either.

@@ -11,7 +11,7 @@ from typing import NamedTuple
 import numpy as np
 
 from bpfree import rng
-from bpfree.engines.probes import records
+from bpfree.engines.probes import probe_rows
 from bpfree.errors import check_choice, check_count, check_share_of_all
 from bpfree.estimators import masks
 from bpfree.estimators.table import Estimator, EstimatorRow
@@ -24,7 +24,7 @@ _NEARLY_1 = 1 - 2.0**-20
 """So that a third, rounded, is a third."""
 
 
-class Part(NamedTuple):
+class Stratum(NamedTuple):
     """Elements [first, first + size) of theta, `count` of which are probed by the permutation of this number."""
 
     number: int
@@ -40,11 +40,11 @@ class Coordinates(Estimator):
     mask_refresh = 1
     order = "random"
 
-    def parts(self, graph) -> tuple[Part, ...]:
+    def parts(self, graph) -> tuple[Stratum, ...]:
         """What is drawn from, in the record's order: all of theta."""
         d = graph.n_theta
         cycle = self.cycle(graph)
-        return (Part(0, 0, d, ceil(d / cycle) if cycle else max(1, round(float(self.fraction) * d))),)
+        return (Stratum(0, 0, d, ceil(d / cycle) if cycle else max(1, round(float(self.fraction) * d))),)
 
     def cycle(self, graph) -> int:
         """Draws in which every coordinate is probed once, ceil(1 / fraction), but d at most; 0 in random order."""
@@ -73,7 +73,7 @@ class Coordinates(Estimator):
         gradient[elements] = coefficients[0, : len(elements)]
         return gradient
 
-    def laid_out(self, graph, coefficients) -> np.ndarray:
+    def as_record(self, graph, coefficients) -> np.ndarray:
         """(1, n); a block of one less has 0 behind its own."""
         record = np.zeros(self.record_shape(graph), coefficients.dtype)
         record[0, : coefficients.size] = coefficients
@@ -151,7 +151,7 @@ class CGE(Coordinates):
             expected = "rescale=False with Stale, which takes coefficients for partial derivatives"
             raise ValueError(f"rescale: expected {expected}, got rescale=True")
 
-    def parts(self, graph) -> tuple[Part, ...]:
+    def parts(self, graph) -> tuple[Stratum, ...]:
         """What is drawn from, in the record's order: all of theta, or with ratios each trainable tensor.
 
         Raises ValueError where ratios are not those of this graph.
@@ -161,7 +161,7 @@ class CGE(Coordinates):
         ((*_, n),) = super().parts(graph)
         own = [(number, part) for number, part in enumerate(graph.slices) if not part.frozen]
         probed = masks.counts(self.ratios, [part for _, part in own], n)
-        return tuple(Part(k, part.offset, part.size, count) for (k, part), count in zip(own, probed, strict=True))
+        return tuple(Stratum(k, part.offset, part.size, count) for (k, part), count in zip(own, probed, strict=True))
 
     def factor(self, graph) -> float:
         """1, or d / n, or C; with ratios that is a factor of each tensor, which `native_settings` has."""
@@ -197,17 +197,17 @@ class CGE(Coordinates):
         parts = self.parts(graph)
         return np.repeat([self._scale(part) for part in parts], [part.count for part in parts]).astype(np.float32)
 
-    def _scale(self, part: Part) -> float:
+    def _scale(self, part: Stratum) -> float:
         return part.size / part.count if self.rescale and part.count else 1.0
 
     def points(self, graph, seed: int, step: int) -> np.ndarray:
         """One element of theta each."""
         elements = self.coordinates(graph, seed, step)
-        return records(len(elements), self.direction, seed, step, element=elements)
+        return probe_rows(len(elements), self.direction, seed, step, element=elements)
 
 
 @lru_cache(maxsize=2)
-def _coordinates(parts: tuple[Part, ...], seed: int, draw: int, start: int = 0) -> np.ndarray:
+def _coordinates(parts: tuple[Stratum, ...], seed: int, draw: int, start: int = 0) -> np.ndarray:
     # Asked for twice a step, for the probes and for the gradient.
     drawn = [part.first + _order(seed, draw, part)[start : start + part.count] for part in parts]
     elements = drawn[0] if len(drawn) == 1 else np.concatenate(drawn)
@@ -215,7 +215,7 @@ def _coordinates(parts: tuple[Part, ...], seed: int, draw: int, start: int = 0) 
     return elements
 
 
-def _order(seed: int, draw: int, part: Part) -> np.ndarray:
+def _order(seed: int, draw: int, part: Stratum) -> np.ndarray:
     """Elements of a part in the order of a draw; as they are where all are probed."""
     everything = np.arange(part.size, dtype=np.uint32)
     if part.count == part.size:

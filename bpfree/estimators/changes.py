@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from bpfree.engines.cost import macs_after
-from bpfree.estimators.layer_access import Look
+from bpfree.estimators.layer_access import LayerView
 from bpfree.estimators.routes import only_linear, path_behind
 from bpfree.graph import Node
 from bpfree.ops import OPS
@@ -52,30 +52,30 @@ class Changes:
     matrices: those made before, by node; they are of the parameters alone.
     """
 
-    def __init__(self, look: Look, tensor: int, matrices: dict):
-        self.suffix, self.look = Suffix.of(look.graph, tensor), look
-        trace, linear = look.trace, self.suffix.linear
+    def __init__(self, view: LayerView, tensor: int, matrices: dict):
+        self.suffix, self.view = Suffix.of(view.graph, tensor), view
+        trace, linear = view.trace, self.suffix.linear
         self.before, self.after = trace.values[tensor], trace.values[self.suffix.end]
-        self.rows = look.graph.tensors[self.suffix.start].size
+        self.rows = view.graph.tensors[self.suffix.start].size
         self.matrix = None
         if linear is not None:
             if linear.name not in matrices:
                 matrix = OPS[linear.op].matrix
-                matrices[linear.name] = matrix(look.arithmetic, trace.parameters(linear), linear.attributes)
+                matrices[linear.name] = matrix(view.arithmetic, trace.parameters(linear), linear.attributes)
             self.matrix = matrices[linear.name]
-        self.differences = look.loss.differences(look.arithmetic, trace.output, look.target)
+        self.differences = view.loss.differences(view.arithmetic, trace.output, view.target)
 
     def width(self, units: int) -> int:
         """Floats a sample that one change takes where many are held: not of units that a matrix product takes in."""
         own = 0 if self.matrix is not None and units > 1 else units
-        return max(own, self.rows, self.look.trace.widest(self.suffix.start))
+        return max(own, self.rows, self.view.trace.widest(self.suffix.start))
 
     def of(self, units, steps):
         """L_b with units (p, u) moved by steps (u, t, n), minus L_b: (p, t, n)."""
-        moves, trace, start = self._at_start(units, steps), self.look.trace, self.suffix.start
+        moves, trace, start = self._at_start(units, steps), self.view.trace, self.suffix.start
         shape = moves.shape[1:]
         moves = moves.reshape(len(moves), -1, trace.n)
-        if start != self.look.output:
+        if start != self.view.output:
             moved = trace.values[start][:, None] + moves
             y = trace.rerun(start, moved.reshape(len(moved), -1), moves.shape[1])
             moves = y.reshape(len(y), -1, trace.n) - trace.output[:, None]
@@ -87,8 +87,8 @@ class Changes:
             return np.broadcast_to(steps, (len(units), *steps.shape))
         moved = self.before[units][:, :, None] + steps
         for node in self.suffix.chain:
-            parameters = self.look.trace.parameters(node)
-            moved = OPS[node.op].forward(self.look.arithmetic, parameters, moved, node.attributes)
+            parameters = self.view.trace.parameters(node)
+            moved = OPS[node.op].forward(self.view.arithmetic, parameters, moved, node.attributes)
         moved -= self.after[units][:, :, None]  # it is ours: nothing else holds it
         return moved
 
@@ -112,6 +112,6 @@ class Changes:
             columns = np.take(self.matrix, units[k], axis=1).T
             for first in range(0, t, few):
                 own = self._behind_chain(units[k : k + 1], steps[:, first : first + few])
-                through = self.look.arithmetic.contract(columns, own.reshape(1, u, -1))
+                through = self.view.arithmetic.contract(columns, own.reshape(1, u, -1))
                 moves[:, k, first : first + few] = through.reshape(self.rows, -1, n)
         return moves

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from bpfree.arithmetic import running_sum
-from bpfree.engines.probes import Probes, records
+from bpfree.engines.probes import Probes, probe_rows
 from bpfree.errors import check_share_of_all
 from bpfree.estimators.cge import Coordinates
 from bpfree.estimators.table import Estimate, EstimatorRow
@@ -83,7 +83,7 @@ class CoordinateDescent(Coordinates):
         graph, mu, at = trainer.graph, self.mu_at(step), theta.copy()
 
         def losses(move, k):
-            probe = records(1, self.direction, trainer.seed, step, element=k, mu=move)
+            probe = probe_rows(1, self.direction, trainer.seed, step, element=k, mu=move)
             return engine.evaluate(graph, at, trainer.frozen, batch, trainer.loss, Probes(probe))[0]
 
         elements = self.coordinates(graph, trainer.seed, step)

@@ -11,7 +11,7 @@ from functools import lru_cache
 import numpy as np
 
 from bpfree.directions import hadamard
-from bpfree.engines.probes import records
+from bpfree.engines.probes import probe_rows
 from bpfree.errors import check_choice, check_count
 from bpfree.estimators.rge import combine
 from bpfree.estimators.table import Estimator, EstimatorRow
@@ -104,11 +104,11 @@ class Hybrid(Estimator):
         for part, q in self._shares(graph):
             if q == part.size:
                 elements = np.arange(part.offset, part.offset + q, dtype=np.uint32)
-                made.append(records(q, "coordinate", seed, step, element=elements))
+                made.append(probe_rows(q, "coordinate", seed, step, element=elements))
             else:
                 rows = hadamard.rows(part.size, seed, step, np.arange(q))
                 where = {"first_slice": numbers[part.name], "n_slices": 1}
-                made.append(records(q, "hadamard", seed, step, element=rows, **where))
+                made.append(probe_rows(q, "hadamard", seed, step, element=rows, **where))
         return np.concatenate(made)
 
     def gradient(self, graph, seed: int, step: int, coefficients) -> np.ndarray:

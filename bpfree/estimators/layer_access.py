@@ -18,7 +18,7 @@ HEADS = ("exact", "probe")
 """Where the derivatives by the scores come from: the loss in closed form, or differences of it."""
 
 
-class Look:
+class LayerView:
     """A minibatch as it lies in the layers: every activation, what each one feeds, the loss of every sample."""
 
     def __init__(self, trainer, engine, theta, batch, step: int, trace=Trace):
@@ -69,7 +69,7 @@ class LayerAccess(Estimator):
         name = type(self).__name__
         raise TypeError(f"estimator: expected a black-box one such as RGE, as {name} moves activations and not theta")
 
-    def derivative(self, look: Look, tensor: int):
+    def derivative(self, view: LayerView, tensor: int):
         """dL/d tensor of every sample, (features, n)."""
         raise NotImplementedError
 
@@ -80,19 +80,19 @@ class LayerAccess(Estimator):
     @np.errstate(over="ignore", invalid="ignore", under="ignore")  # what is not finite is a result: Estimate.finite
     def estimate(self, trainer, engine, theta, batch, step: int) -> Estimate:
         """One step's Estimate: a pass that keeps its activations, probes of them, outer products."""
-        look = Look(trainer, engine, theta, batch, step)
-        found, share = {}, look.dtype.type(1) / look.dtype.type(len(batch))
-        gradient = np.empty(trainer.graph.n_theta, look.dtype)
+        view = LayerView(trainer, engine, theta, batch, step)
+        found, share = {}, view.dtype.type(1) / view.dtype.type(len(batch))
+        gradient = np.empty(trainer.graph.n_theta, view.dtype)
         for node in trained(trainer.graph):
-            trace, x = look.trace, look.trace.values[node.inputs[0]]
-            delta = self._delta(look, node.output, found)
+            trace, x = view.trace, view.trace.values[node.inputs[0]]
+            delta = self._delta(view, node.output, found)
             slices = trainer.graph.slices[node.first_slice :]
             room = None if slices[0].frozen else gradient[slices[0].range].reshape(slices[0].shape)
-            parts = OPS[node.op].project(look.arithmetic, trace.parameters(node), x, delta, node.attributes, room)
+            parts = OPS[node.op].project(view.arithmetic, trace.parameters(node), x, delta, node.attributes, room)
             for own, part in zip(slices, parts):
                 if not own.frozen:
                     np.multiply(part.ravel(), share, out=gradient[own.range])
-        return Estimate(gradient[None], look.losses[None], self.forwards(trainer.graph, len(batch)))
+        return Estimate(gradient[None], view.losses[None], self.forwards(trainer.graph, len(batch)))
 
     def evaluations(self, graph) -> int:
         """One: the pass at theta. What probes cost is counted in forwards."""
@@ -106,17 +106,17 @@ class LayerAccess(Estimator):
         """Every step costs the same."""
         return self.forwards(trainer.graph, trainer.batch_size)
 
-    def _delta(self, look: Look, tensor: int, found: dict):
+    def _delta(self, view: LayerView, tensor: int, found: dict):
         """dL/d tensor, from where it can be found back through elementwise operations."""
         if tensor not in found:
-            if tensor == look.output and self.head == "exact":
-                found[tensor] = look.loss.gradient(look.arithmetic, look.trace.output, look.target)
-            elif tensor == end_of(look.graph, tensor):
-                found[tensor] = self.derivative(look, tensor)
+            if tensor == view.output and self.head == "exact":
+                found[tensor] = view.loss.gradient(view.arithmetic, view.trace.output, view.target)
+            elif tensor == end_of(view.graph, tensor):
+                found[tensor] = self.derivative(view, tensor)
             else:
-                (node,), values = readers(look.graph, tensor), look.trace.values
-                slope = OPS[node.op].derivative(look.arithmetic, values[tensor], values[node.output], node.attributes)
-                found[tensor] = slope * self._delta(look, node.output, found)
+                (node,), values = readers(view.graph, tensor), view.trace.values
+                slope = OPS[node.op].derivative(view.arithmetic, values[tensor], values[node.output], node.attributes)
+                found[tensor] = slope * self._delta(view, node.output, found)
         return found[tensor]
 
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from bpfree import rng
 from bpfree.engines.cost import macs_after
 from bpfree.errors import check_choice, check_count
-from bpfree.estimators.layer_access import LayerAccess, Look, check_head
+from bpfree.estimators.layer_access import LayerAccess, LayerView, check_head
 from bpfree.estimators.table import EstimatorRow
 from bpfree.registry import host_only
 from bpfree.schedules.table import Schedule, check_radius
@@ -56,17 +56,17 @@ class NodePerturbation(LayerAccess):
         check_choice("two_sided", self.two_sided, (True, False))
         check_head(self.head)
 
-    def derivative(self, look: Look, tensor: int):
+    def derivative(self, view: LayerView, tensor: int):
         """The estimate of dL/d tensor, (units, n)."""
-        mu, value = look.dtype.type(self.mu_at(look.step)), look.trace.values[tensor]
-        width = look.dtype.type(1 + self.two_sided) * mu
-        share = look.dtype.type(1) / (width * look.dtype.type(self.n_queries))
-        block, total = first_block(look.graph, tensor), 0
+        mu, value = view.dtype.type(self.mu_at(view.step)), view.trace.values[tensor]
+        width = view.dtype.type(1 + self.two_sided) * mu
+        share = view.dtype.type(1) / (width * view.dtype.type(self.n_queries))
+        block, total = first_block(view.graph, tensor), 0
         for query in range(self.n_queries):
-            u = rng.sample_signs(look.seed, look.step, rng.Domain.NODE, query, block, *value.shape)
-            moved = mu * u.astype(look.dtype)
-            below = look.losses_with(tensor, value - moved) if self.two_sided else look.losses
-            total = total + (look.losses_with(tensor, value + moved) - below) * u.astype(look.dtype)
+            u = rng.sample_signs(view.seed, view.step, rng.Domain.NODE, query, block, *value.shape)
+            moved = mu * u.astype(view.dtype)
+            below = view.losses_with(tensor, value - moved) if self.two_sided else view.losses
+            total = total + (view.losses_with(tensor, value + moved) - below) * u.astype(view.dtype)
         return total * share
 
     def probe_macs(self, graph, tensor: int) -> tuple[int, int]:

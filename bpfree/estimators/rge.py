@@ -9,7 +9,7 @@ import numpy as np
 
 from bpfree.directions import DIRECTIONS, RANDOM, hadamard
 from bpfree.engines.cost import graph_macs
-from bpfree.engines.probes import records
+from bpfree.engines.probes import probe_rows
 from bpfree.errors import check_choice, check_count
 from bpfree.estimators import least_squares
 from bpfree.estimators.table import GROUPINGS, Estimator, EstimatorRow
@@ -171,7 +171,7 @@ class RGE(Estimator):
         columns = {"first_slice": [group.start for group in groups], "n_slices": [len(group) for group in groups]}
         columns = {name: np.repeat(values, q) for name, values in columns.items()}
         queries, elements = (np.concatenate(part) for part in zip(*self._addresses(graph, seed, step), strict=True))
-        return records(len(groups) * q, self.direction, seed, step, queries, element=elements, **columns)
+        return probe_rows(len(groups) * q, self.direction, seed, step, queries, element=elements, **columns)
 
     def _addresses(self, graph, seed: int, step: int):
         """(queries, elements) of the directions of each group."""

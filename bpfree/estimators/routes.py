@@ -12,12 +12,12 @@ from bpfree.ops import OPS
 class Route:
     """From a trained node y = W x + b to where the derivative of the loss is found; numbers of nodes and tensors.
 
-    bends: the elementwise nodes behind it, the last first. tensor: what the last of
+    elementwise: the elementwise nodes behind it, the last first. tensor: what the last of
     them makes. column: the node that alone reads it, where that is linear too; else None.
     """
 
     node: int
-    bends: tuple[int, ...]
+    elementwise: tuple[int, ...]
     tensor: int
     column: int | None
 
@@ -30,7 +30,7 @@ class Route:
 class Layers:
     """`bpfree_layers` in plain numbers and symbols.
 
-    loss, closed: number and symbol. slopes: those of the bends' ops, by node. none:
+    loss, closed: number and symbol. slopes: those of the elementwise nodes' ops, by node. none:
     stands for "no column". kept: tensors that outlive a pass.
     """
 
@@ -74,10 +74,10 @@ def routes_of(graph) -> tuple[Route, ...]:
     number = {node.output: k for k, node in enumerate(graph.nodes)}
     routes = []
     for node in reversed(trained(graph)):
-        bends = [number[step.output] for step in reversed(path_behind(graph, node.output))]
+        elementwise = [number[step.output] for step in reversed(path_behind(graph, node.output))]
         tensor = end_of(graph, node.output)
         column = only_linear(graph, tensor)
-        routes.append(Route(number[node.output], tuple(bends), tensor, column and number[column.output]))
+        routes.append(Route(number[node.output], tuple(elementwise), tensor, column and number[column.output]))
     return tuple(routes)
 
 
@@ -97,7 +97,7 @@ def kept(graph) -> frozenset[int]:
     keep = set()
     for route in routes_of(graph):
         keep.add(graph.nodes[route.node].inputs[0])
-        for node in (graph.nodes[k] for k in route.bends):
+        for node in (graph.nodes[k] for k in route.elementwise):
             keep.update({"x": node.inputs, "y": (node.output,), "": ()}[OPS[node.op].slope_reads])
         start = route.start(graph)
         if start != graph.nodes[-1].output:

@@ -13,7 +13,7 @@ from bpfree.engines.cost import graph_macs, node_macs
 from bpfree.engines.trace import Trace
 from bpfree.errors import check_choice
 from bpfree.estimators.changes import Changes, Suffix
-from bpfree.estimators.layer_access import LayerAccess, Look
+from bpfree.estimators.layer_access import LayerAccess, LayerView
 from bpfree.estimators.routes import trained
 from bpfree.estimators.table import Estimate, EstimatorRow
 from bpfree.ops import OPS
@@ -70,11 +70,11 @@ class StructuredCGE(LayerAccess):
         matrices, losses, at_once = {}, [], _samples_at_once(graph)
         for first in range(0, len(batch), at_once):
             part_of_batch = batch.take(slice(first, first + at_once))
-            look = Look(trainer, engine, theta, part_of_batch, step, trace=_Sweeps)
-            losses.append(look.losses)
+            view = LayerView(trainer, engine, theta, part_of_batch, step, trace=_Sweeps)
+            losses.append(view.losses)
             for node in trained(graph):
-                changes = Changes(look, node.output, matrices)
-                for part, moves in zip(graph.slices[node.first_slice :], look.trace.moves[node.name]):
+                changes = Changes(view, node.output, matrices)
+                for part, moves in zip(graph.slices[node.first_slice :], view.trace.moves[node.name]):
                     if not part.frozen:
                         self._add_differences(sums[part.name], changes, moves, mu)
         real = engine.dtype.type
@@ -87,7 +87,7 @@ class StructuredCGE(LayerAccess):
         each, once, sides = 0, 0, 1 + self.two_sided
         of_nodes, probed, linear = dict(zip(graph.nodes, node_macs(graph), strict=True)), trained(graph), set()
         for node in probed:
-            of_nodes[node], shapes = OPS[node.op].moves_plan(node.attributes, graph.tensors[node.inputs[0]].shape)
+            of_nodes[node], shapes = OPS[node.op].moves_cost(node.attributes, graph.tensors[node.inputs[0]].shape)
             suffix = Suffix.of(graph, node.output)
             for part, (before, after, s, t) in zip(graph.slices[node.first_slice :], shapes):
                 if not part.frozen:
@@ -141,7 +141,7 @@ def _samples_at_once(graph) -> int:
     """Samples whose partial contractions are held together."""
     floats = 1
     for node in trained(graph):
-        _, shapes = OPS[node.op].moves_plan(node.attributes, graph.tensors[node.inputs[0]].shape)
+        _, shapes = OPS[node.op].moves_cost(node.attributes, graph.tensors[node.inputs[0]].shape)
         floats = max(floats, *map(prod, shapes))
     return max(1, MOST_KEPT // floats)
 

@@ -9,7 +9,7 @@ from math import inf
 import numpy as np
 
 from bpfree.arithmetic import running_sum
-from bpfree.engines.probes import Probes, records
+from bpfree.engines.probes import Probes, probe_rows
 from bpfree.engines.reuse import Flow
 from bpfree.estimators.lost import has_a_difference, tell_arrived
 from bpfree.registry import HostOnly
@@ -90,7 +90,7 @@ class Estimator:
         raise NotImplementedError
 
     def points(self, graph, seed: int, step: int) -> np.ndarray:
-        """RECORD of each coefficient's direction, in the record's order; mu is filled in by `ask`."""
+        """PROBE of each coefficient's direction, in the record's order; mu is filled in by `ask`."""
         raise NotImplementedError
 
     def gradient(self, graph, seed: int, step: int, coefficients) -> np.ndarray:
@@ -159,7 +159,7 @@ class Estimator:
         counts = {changed: sides * n for changed, n in self.count_moves(flow).items()}
         if not self.two_sided:
             counts[0] = counts.get(0, 0) + 1
-        return flow.forwards(counts, flow.plan(counts, inf), batch_size) + self.combining(graph)
+        return flow.forwards(counts, flow.choose(counts, inf), batch_size) + self.combining(graph)
 
     def count_moves(self, flow: Flow) -> dict:
         """How many directions of a step, on average, change which nodes."""
@@ -202,7 +202,7 @@ class Estimator:
             points["mu"] = np.tile([mu, -mu], len(points) // 2)
             return Probes(points)
         points["mu"] = mu
-        return Probes(np.concatenate([records(1, self.direction, seed, step), points]))
+        return Probes(np.concatenate([probe_rows(1, self.direction, seed, step), points]))
 
     @np.errstate(over="ignore", invalid="ignore")  # a loss that is not finite is a result: Estimate.finite
     def tell(self, graph, step: int, values) -> Estimate:
@@ -217,9 +217,9 @@ class Estimator:
         count = np.asarray(values.shape[1] * self.averages(graph), real)
         share = real(1) / (width * count) * real(np.float32(self.factor(graph)))
         coefficients = running_sum(differences, axis=1) * share * self.scales(graph)
-        return Estimate(self.laid_out(graph, coefficients), values, values.size)
+        return Estimate(self.as_record(graph, coefficients), values, values.size)
 
-    def laid_out(self, graph, coefficients) -> np.ndarray:
+    def as_record(self, graph, coefficients) -> np.ndarray:
         """The record of a step from the coefficients of what was asked for."""
         return coefficients.reshape(self.record_shape(graph))
 

@@ -9,7 +9,7 @@ import numpy as np
 
 from bpfree.engines.cost import macs_after
 from bpfree.errors import check_choice
-from bpfree.estimators.layer_access import LayerAccess, Look, check_head
+from bpfree.estimators.layer_access import LayerAccess, LayerView, check_head
 from bpfree.estimators.routes import Layers, dense_only, kept, only_linear, routes_of
 from bpfree.estimators.table import EstimatorRow
 from bpfree.ops import OPS
@@ -60,13 +60,13 @@ class UnitWise(LayerAccess):
         check_choice("two_sided", self.two_sided, (True, False))
         check_head(self.head)
 
-    def derivative(self, look: Look, tensor: int):
+    def derivative(self, view: LayerView, tensor: int):
         """Differences of the loss over every unit of a tensor, (units, n)."""
-        mu = look.dtype.type(self.mu_at(look.step))
-        changes = _changes(look, tensor)
+        mu = view.dtype.type(self.mu_at(view.step))
+        changes = _changes(view, tensor)
         if self.two_sided:
-            return (changes(mu) - changes(-mu)) * (look.dtype.type(1) / (mu + mu))
-        return changes(mu) * (look.dtype.type(1) / mu)
+            return (changes(mu) - changes(-mu)) * (view.dtype.type(1) / (mu + mu))
+        return changes(mu) * (view.dtype.type(1) / mu)
 
     def probe_macs(self, graph, tensor: int) -> tuple[int, int]:
         """A column of the layer behind and what follows it, for each unit and side; and that layer's W."""
@@ -92,7 +92,7 @@ class UnitWise(LayerAccess):
         if self.refusal(graph):
             return None
         routes = routes_of(graph)
-        ops = {k: OPS[graph.nodes[k].op] for route in routes for k in route.bends}
+        ops = {k: OPS[graph.nodes[k].op] for route in routes for k in route.elementwise}
         slopes = {k: (op.number, op.slope) for k, op in ops.items()}
         return Layers(loss.number, loss.closed, self.head == "exact", routes, slopes, len(graph.nodes), kept(graph))
 
@@ -110,28 +110,28 @@ class UnitWise(LayerAccess):
         return graph.tensors[output].size + widest + max(aside)
 
 
-def _changes(look: Look, tensor: int):
+def _changes(view: LayerView, tensor: int):
     """The function s -> L_b(h + s e_j) - L_b(h), (units, n), of every unit j."""
-    linear, dtype = only_linear(look.graph, tensor), look.dtype
-    if tensor == look.output:
-        start, columns = tensor, np.eye(look.trace.output.shape[0], dtype=dtype)
+    linear, dtype = only_linear(view.graph, tensor), view.dtype
+    if tensor == view.output:
+        start, columns = tensor, np.eye(view.trace.output.shape[0], dtype=dtype)
     elif linear is None:
-        start, columns = tensor, np.eye(look.graph.tensors[tensor].size, dtype=dtype)
+        start, columns = tensor, np.eye(view.graph.tensors[tensor].size, dtype=dtype)
     else:
         start = linear.output
-        columns = OPS[linear.op].matrix(look.arithmetic, look.trace.parameters(linear), linear.attributes)
-    columns = columns[:, : look.graph.tensors[tensor].size]
-    if start == look.output:
-        return lambda s: look.loss.change(look.arithmetic, look.trace.output, look.target, columns, s)
-    z = look.trace.values[start]
-    block = max(1, MOST_FLOATS // (look.trace.widest(start) * look.trace.n))
+        columns = OPS[linear.op].matrix(view.arithmetic, view.trace.parameters(linear), linear.attributes)
+    columns = columns[:, : view.graph.tensors[tensor].size]
+    if start == view.output:
+        return lambda s: view.loss.change(view.arithmetic, view.trace.output, view.target, columns, s)
+    z = view.trace.values[start]
+    block = max(1, MOST_FLOATS // (view.trace.widest(start) * view.trace.n))
 
     def changes(s):
         parts = []
         for first in range(0, columns.shape[1], block):
             own = columns[:, first : first + block]
             moved = (z[:, None, :] + s * own[:, :, None]).reshape(len(z), -1)
-            parts.append(look.losses_with(start, moved, own.shape[1]) - look.losses)
+            parts.append(view.losses_with(start, moved, own.shape[1]) - view.losses)
         return np.concatenate(parts)
 
     return changes

@@ -101,7 +101,7 @@ class Futures(Submitted):
 
     def submit(self, job: Job, start: int, stop: int):
         """The future of one range."""
-        part = replace(job, records=job.records[start:stop])
+        part = replace(job, probes=job.probes[start:stop])
         try:
             return self.pool.submit(evaluate_all, self._packed, part)
         except (BrokenExecutor, RuntimeError) as error:
@@ -154,7 +154,7 @@ class Threads(Submitted):
 def evaluate_all(packed: bytes, part: Job) -> np.ndarray:
     """What a worker does: the losses of all probes of a part of a job, with an engine of its own thread."""
     job = replace(part, graph=_first_equal(part.graph))
-    return job.evaluate(_unpacked(packed, threading.get_ident()), 0, len(job.records))
+    return job.evaluate(_unpacked(packed, threading.get_ident()), 0, len(job.probes))
 
 
 @lru_cache(maxsize=64)

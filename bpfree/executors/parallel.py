@@ -26,11 +26,11 @@ class Job:
     frozen: np.ndarray
     batch: object
     loss: object
-    records: np.ndarray
+    probes: np.ndarray
 
     def evaluate(self, engine, start: int, stop: int) -> np.ndarray:
         """Losses (stop - start, B) of these probes."""
-        probes = Probes(self.records[start:stop])
+        probes = Probes(self.probes[start:stop])
         return engine.evaluate(self.graph, self.theta, self.frozen, self.batch, self.loss, probes)
 
 
@@ -74,12 +74,12 @@ class Parallel:
             values, arrived = self._gather(job)
             if arrived.any():
                 return values, arrived
-        return self.evaluate(graph, theta, frozen, batch, loss, probes), np.ones(len(job.records), bool)
+        return self.evaluate(graph, theta, frozen, batch, loss, probes), np.ones(len(job.probes), bool)
 
     def _gather(self, job: Job):
         """Replies, each filed under its range."""
-        values, arrived = None, np.zeros(len(job.records), bool)
-        ranges = cut(len(job.records), self.n_ranges)
+        values, arrived = None, np.zeros(len(job.probes), bool)
+        ranges = cut(len(job.probes), self.n_ranges)
         if len(ranges) < 2:  # not worth the way
             return values, arrived
         for start, rows in self.replies(job, ranges):
@@ -144,4 +144,4 @@ def _gaps(arrived):
 
 
 def _room(values, rows, job):
-    return np.empty((len(job.records), *rows.shape[1:]), rows.dtype) if values is None else values
+    return np.empty((len(job.probes), *rows.shape[1:]), rows.dtype) if values is None else values

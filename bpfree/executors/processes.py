@@ -9,8 +9,8 @@ import time
 import weakref
 from collections import deque
 
-from bpfree.executors.crew import Crew
 from bpfree.executors.parallel import RANGES_PER_WORKER, Job, Parallel, pickled, worker_count
+from bpfree.executors.pool import WorkerPool
 
 
 class Processes(Parallel):
@@ -48,7 +48,7 @@ class Processes(Parallel):
         self.n_workers = worker_count(n_workers)
         super().__init__(engine, timeout, RANGES_PER_WORKER * self.n_workers)
         pickled(self.engine)  # what cannot be sent is refused here, not in the middle of a run
-        self._crew = self._end = self._context = self._packed = None
+        self._pool = self._end = self._context = self._packed = None
 
     def __reduce__(self):
         """A copy has workers of its own."""
@@ -56,32 +56,32 @@ class Processes(Parallel):
 
     def replies(self, job: Job, ranges: list):
         """Ranges are handed out as workers come free."""
-        crew, context = self._ready(), self._pack(job)
+        pool, context = self._ready(), self._pack(job)
         deadline = None if self.timeout is None else time.monotonic() + self.timeout
         b = job.batch
-        places = crew.memory.write([job.theta, job.frozen, b.x, b.labels, b.targets, job.records])
+        places = pool.memory.write([job.theta, job.frozen, b.x, b.labels, b.targets, job.probes])
         todo = deque(ranges)
-        while crew.members:
-            for member in [m for m in crew.members if m.range is None][: len(todo)]:
+        while pool.workers:
+            for worker in [m for m in pool.workers if m.range is None][: len(todo)]:
                 try:
-                    member.give(context, places, *todo.popleft())
+                    worker.give(context, places, *todo.popleft())
                 except OSError:
-                    crew.bury(member)
-            if all(member.range is None for member in crew.members):
+                    pool.discard(worker)
+            if all(worker.range is None for worker in pool.workers):
                 return
-            answering = crew.answers(deadline and max(0.0, deadline - time.monotonic()))
+            answering = pool.answers(deadline and max(0.0, deadline - time.monotonic()))
             if not answering:
                 return
-            for member in answering:
-                yield from _answer(crew, member)
+            for worker in answering:
+                yield from _answer(pool, worker)
 
-    def _ready(self) -> Crew:
+    def _ready(self) -> WorkerPool:
         """This process's workers; a forked process has none of its parent's."""
-        if self._crew is None or self._crew.owner != os.getpid():
-            self._crew = Crew()
-            self._end = weakref.finalize(self, self._crew.end)
-        self._crew.ready(self.n_workers)
-        return self._crew
+        if self._pool is None or self._pool.owner != os.getpid():
+            self._pool = WorkerPool()
+            self._end = weakref.finalize(self, self._pool.end)
+        self._pool.ready(self.n_workers)
+        return self._pool
 
     def _pack(self, job: Job) -> bytes:
         """What workers keep from one job to the next."""
@@ -92,18 +92,18 @@ class Processes(Parallel):
 
     def close(self) -> None:
         """End the workers; a later call starts new ones."""
-        if self._crew is not None:
+        if self._pool is not None:
             self._end()
-            self._crew = None
+            self._pool = None
 
 
-def _answer(crew: Crew, member):
+def _answer(pool: WorkerPool, worker):
     """The reply of a worker: (start, losses), or nothing if it has died; its exception is raised."""
-    start, _ = member.range
+    start, _ = worker.range
     try:
-        rows, error = member.take()
+        rows, error = worker.take()
     except (EOFError, OSError):
-        crew.bury(member)
+        pool.discard(worker)
         return
     if error is not None:
         raise pickle.loads(error)

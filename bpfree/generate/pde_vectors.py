@@ -11,7 +11,7 @@ from bpfree.exporters.c_text import array, braces, float_literal, rows
 from bpfree.generate.vectors import golden_inputs, golden_network
 from bpfree.ops import OPS
 from bpfree.pde.network import Network
-from bpfree.pde.rules.table import Plan
+from bpfree.pde.rules.table import Stencil
 from bpfree.pde.wanted import First, Laplacian, Layout, Second
 
 _NETWORKS = ("dense", "tt", "deep")
@@ -51,7 +51,7 @@ def jets_header() -> str:
         texts.append(array(f"static const bpfree_jet {name}_through", through))
         for how, layout in _layouts(graph.input.size).items():
             prefix = f"{name}_{how}_"
-            value, rest = network.jets(theta, golden_inputs(graph.input.size)[:_POINTS], Plan(layout))
+            value, rest = network.jets(theta, golden_inputs(graph.input.size)[:_POINTS], Stencil(layout))
             jets = np.concatenate([value[:, None], rest], axis=1).transpose(2, 1, 0)
             text, streams = _streams_text(layout.streams, prefix)
             texts += [text, array(f"static const float {prefix}jet", map(float_literal, jets.ravel()))]

@@ -14,7 +14,7 @@ from bpfree.ops import OPS
 
 
 @dataclass(frozen=True)
-class ArenaPlan:
+class Arena:
     """Offsets of tensors and scratch in one arena.
 
     offsets[tensor] and sides[tensor]: place of side 0, and the distance to
@@ -44,7 +44,7 @@ class _Block:
     offset: int = 0
 
 
-def plan_arena(graph: Graph, sides: int = 1, keep: frozenset[int] = frozenset()) -> ArenaPlan:
+def plan_arena(graph: Graph, sides: int = 1, keep: frozenset[int] = frozenset()) -> Arena:
     """Plan for plain (sides=1) or paired (sides=2: theta + mu u and theta - mu u) evaluation.
 
     keep: tensors that are still there when the pass is over.
@@ -80,7 +80,7 @@ def plan_arena(graph: Graph, sides: int = 1, keep: frozenset[int] = frozenset())
     _first_fit(blocks)
     live = [sum(b.size for b in blocks if b.first <= k <= b.last) for k in range(len(graph.nodes))]
     numbers = range(len(graph.tensors))
-    return ArenaPlan(
+    return Arena(
         offsets=tuple(home[t].offset if t in home else 0 for t in numbers),
         sides=tuple(graph.tensors[t].size if sides == 2 and t in moved else 0 for t in numbers),
         scratch=tuple(block.offset for block in scratch),

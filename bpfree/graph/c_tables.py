@@ -10,7 +10,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from bpfree.graph import Graph
-from bpfree.graph.arena import ArenaPlan, plan_arena
+from bpfree.graph.arena import Arena, plan_arena
 from bpfree.native.model import TILE
 from bpfree.ops import OPS
 
@@ -40,7 +40,7 @@ class ModelTables:
     n_frozen: int
     output: int
     hash: int
-    plan: ArenaPlan
+    arena: Arena
 
     @property
     def features(self) -> int:
@@ -67,12 +67,12 @@ def model_tables(graph: Graph, sides: int = 1, keep: frozenset[int] = frozenset(
 
     keep: tensors that a pass leaves in the arena.
     """
-    plan = plan_arena(graph, sides, keep)
-    for what, floats in (("arena", plan.floats(TILE)), ("theta", graph.n_theta), ("frozen", graph.n_frozen)):
+    arena = plan_arena(graph, sides, keep)
+    for what, floats in (("arena", arena.floats(TILE)), ("theta", graph.n_theta), ("frozen", graph.n_frozen)):
         if floats >= 2**32:
             raise ValueError(f"model: the C runtime counts in 32 bits, got {floats} floats of {what}")
     rows = []
-    for node, scratch in zip(graph.nodes, plan.scratch, strict=True):
+    for node, scratch in zip(graph.nodes, arena.scratch, strict=True):
         op = OPS[node.op]
         if not isinstance(op.c, str):
             raise ValueError(f"node {node.name!r}: {op.name} has no C kernel: {op.c.reason}")
@@ -82,11 +82,11 @@ def model_tables(graph: Graph, sides: int = 1, keep: frozenset[int] = frozenset(
         )
     return ModelTables(
         nodes=tuple(rows),
-        tensors=tuple(zip((t.size for t in graph.tensors), plan.offsets, plan.sides, strict=True)),
+        tensors=tuple(zip((t.size for t in graph.tensors), arena.offsets, arena.sides, strict=True)),
         slices=tuple((s.offset, s.size, s.first_block, s.layer, int(s.frozen)) for s in graph.slices),
         n_theta=graph.n_theta,
         n_frozen=graph.n_frozen,
         output=graph.nodes[-1].output,
         hash=graph.hash(),
-        plan=plan,
+        arena=arena,
     )

@@ -82,7 +82,7 @@ class TTLinear:
             "inputs": list(tt.inputs),
             "outputs": list(tt.outputs),
             "ranks": list(tt.ranks),
-            "start": tt.plan().start,
+            "start": tt.cheaper_sweep().start,
             "bias": self.bias,
         }
         return "tt_linear", attributes

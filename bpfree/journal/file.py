@@ -15,7 +15,7 @@ from bpfree.journal.format import Code, Header, Type, event_payload, make_record
 _PIECE = 1 << 20
 
 
-class Mark(NamedTuple):
+class Position(NamedTuple):
     """A place between two records: bytes before it, and their CRC-32."""
 
     at: int
@@ -30,15 +30,15 @@ class JournalFile:
     recognise.
     """
 
-    def __init__(self, path, header: Header, file, mark: Mark):
-        self._header, self._file, self.path, self.mark = header, file, path, mark
+    def __init__(self, path, header: Header, file, position: Position):
+        self._header, self._file, self.path, self.position = header, file, path, position
 
     @classmethod
     def create(cls, path, header: Header) -> JournalFile:
         """A new file with nothing but the header. Raises FileExistsError rather than overwrite one."""
         file = open(path, "xb", buffering=0)
         try:
-            self = cls(path, header, file, Mark(0, 0))
+            self = cls(path, header, file, Position(0, 0))
             self._write(header.data)
             self.sync()
             return self
@@ -48,8 +48,8 @@ class JournalFile:
             raise
 
     @classmethod
-    def reopen(cls, path, header: Header, mark: Mark) -> JournalFile:
-        """Go on at a mark; what the file holds after it is cut off.
+    def reopen(cls, path, header: Header, position: Position) -> JournalFile:
+        """Go on at a position; what the file holds after it is cut off.
 
         Raises FormatError, leaving the file alone, when it is not the one that was marked.
         """
@@ -57,20 +57,20 @@ class JournalFile:
         try:
             if file.read(len(header.data)) != header.data:
                 raise FormatError(f"{path}: not the journal of this run")
-            if _mark(file, header, mark.at) != mark:
-                raise FormatError(f"{path}: not as the checkpoint left it: its first {mark.at} bytes differ")
-            self = cls(path, header, file, mark)
-            self.cut(mark)
+            if _position(file, header, position.at) != position:
+                raise FormatError(f"{path}: not as the checkpoint left it: its first {position.at} bytes differ")
+            self = cls(path, header, file, position)
+            self.cut(position)
             return self
         except BaseException:
             file.close()
             raise
 
-    def cut(self, mark: Mark) -> None:
-        """Drop everything after a mark."""
-        self._file.seek(mark.at)
+    def cut(self, position: Position) -> None:
+        """Drop everything after a position."""
+        self._file.seek(position.at)
         self._file.truncate()
-        self.mark = mark
+        self.position = position
 
     def scalars(self, step: int, coefficients) -> None:
         """The coefficients of a step."""
@@ -97,21 +97,21 @@ class JournalFile:
             self._file.close()
 
     def _append(self, kind, step, payload) -> None:
-        self._write(make_record(self._header, self.mark.at, kind, step, payload))
+        self._write(make_record(self._header, self.position.at, kind, step, payload))
 
     def _write(self, data: bytes) -> None:
         left = memoryview(data)
         while left:
             left = left[self._file.write(left) :]
-        self.mark = Mark(self.mark.at + len(data), zlib.crc32(data, self.mark.crc))
+        self.position = Position(self.position.at + len(data), zlib.crc32(data, self.position.crc))
 
 
-def _mark(file, header, at) -> Mark:
-    """The mark at a byte of a file that has been read up to the end of the header."""
+def _position(file, header, at) -> Position:
+    """The position at a byte of a file that has been read up to the end of the header."""
     done, crc = len(header.data), zlib.crc32(header.data)
     while piece := file.read(max(0, min(_PIECE, at - done))):
         done, crc = done + len(piece), zlib.crc32(piece, crc)
-    return Mark(done, crc)
+    return Position(done, crc)
 
 
 def _bytes(values) -> bytes:

@@ -135,7 +135,7 @@ def event_payload(code: Code, text: str) -> bytes:
     return _CRC.pack(code) + text.encode()[:MAX_TEXT]
 
 
-class Record(NamedTuple):
+class Entry(NamedTuple):
     """One record: `at` is its first byte, `stop` that of the next."""
 
     kind: Type
@@ -154,7 +154,7 @@ class Record(NamedTuple):
         return code, bytes(self.payload[_CRC.size :]).decode(errors="replace")
 
 
-def read_records(data: memoryview, header: Header) -> Iterator[Record]:
+def read_records(data: memoryview, header: Header) -> Iterator[Entry]:
     """The records of a journal in order, up to its end or its torn tail.
 
     A bad record with no good one anywhere after it is the torn tail of a write
@@ -173,7 +173,7 @@ def read_records(data: memoryview, header: Header) -> Iterator[Record]:
         at = record.stop
 
 
-def _read(data, header, at) -> Record | None:
+def _read(data, header, at) -> Entry | None:
     """The good record at a byte, or None."""
     start = at + _RECORD.size + _CRC.size
     if start > len(data):
@@ -184,7 +184,7 @@ def _read(data, header, at) -> Record | None:
     payload = data[start : start + size]
     if _check(header, at, data[at : at + _RECORD.size], payload) != _CRC.unpack(data[start - _CRC.size : start])[0]:
         return None
-    return Record(Type(kind), step, payload, at, start + size)
+    return Entry(Type(kind), step, payload, at, start + size)
 
 
 def _fits(header, kind, size) -> bool:

@@ -59,7 +59,7 @@ class NativeModel:
             len, (tables.nodes, tables.tensors, tables.slices)
         )
         self.c.n_theta, self.c.n_frozen, self.c.output = tables.n_theta, tables.n_frozen, tables.output
-        self.c.arena_sample, self.c.arena_fixed = tables.plan.per_sample, tables.plan.fixed
+        self.c.arena_sample, self.c.arena_fixed = tables.arena.per_sample, tables.arena.fixed
         self.c.hash = [tables.hash & 0xFFFFFFFF, tables.hash >> 32]
         self._places = ffi.new("uint32_t[]", [_NOT_KEPT] * len(tables.tensors))
         self._reuse = ffi.new("bpfree_reuse *", {"places": self._places, "floats": 0, "tiles": 1})

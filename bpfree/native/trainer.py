@@ -45,7 +45,7 @@ class NativeTrainer:
         ffi, lib = core().ffi, core().lib
         if data is not None and model.lanes != 1:
             raise ValueError(f'model: expected the "scalar" instruction set to stream samples, got "{model.isa}"')
-        if data is not None and layers is not None and not layers.kept <= model.tables.plan.keep:
+        if data is not None and layers is not None and not layers.kept <= model.tables.arena.keep:
             raise ValueError("model: expected tables that keep what the estimator reads, such as device_tables makes")
         self.model = model
         self._settings = [ffi.new("float[]", list(settings)) for _, settings in links]
@@ -139,14 +139,15 @@ class NativeTrainer:
 def _layers(layers):
     """`bpfree_layers`, and the arrays it points to."""
     ffi, lib = core().ffi, core().lib
-    bends = [
-        ffi.new("bpfree_bend[]", [(lib.bpfree_registry_slope(layers.slopes[k][0]), k) for k in route.bends])
+    elementwise = [
+        [(lib.bpfree_registry_slope(layers.slopes[k][0]), k) for k in route.elementwise]
         for route in layers.routes
     ]
+    elementwise = [ffi.new("bpfree_elementwise[]", nodes) for nodes in elementwise]
     rows = [
-        (own, len(route.bends), route.node, route.tensor, layers.none if route.column is None else route.column)
-        for own, route in zip(bends, layers.routes, strict=True)
+        (own, len(route.elementwise), route.node, route.tensor, layers.none if route.column is None else route.column)
+        for own, route in zip(elementwise, layers.routes, strict=True)
     ]
     routes = ffi.new("bpfree_route[]", rows)
     head = (lib.bpfree_registry_closed(layers.loss), routes, len(rows), layers.exact_head)
-    return ffi.new("bpfree_layers *", head), routes, bends
+    return ffi.new("bpfree_layers *", head), routes, elementwise

@@ -54,7 +54,7 @@ def moves(arithmetic, parameters, x, attributes):
     return forward(arithmetic, parameters, x, attributes), [x.reshape(1, 1, 1, features, n), *ones]
 
 
-def moves_plan(attributes, shape):
+def moves_cost(attributes, shape):
     """Of the forward pass; W is (1, outputs, inputs)."""
     return prod(shape) * attributes["outputs"], [(1, 1, 1, prod(shape))] + [(1, 1, 1, 1)] * attributes["bias"]
 
@@ -81,7 +81,7 @@ OP = Op(
     project=project,
     project_macs=lambda attributes, shape: (prod(shape) * attributes["outputs"], 0),
     moves=moves,
-    moves_plan=moves_plan,
+    moves_cost=moves_cost,
     dense=True,
     to_onnx=to_onnx,
     words=lambda attributes, shape: (prod(shape), attributes["outputs"]),

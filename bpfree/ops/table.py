@@ -38,7 +38,7 @@ class Op:
     moves(arithmetic, parameters, x, attributes): y, and how it moves with each parameter,
     in slice order: v (before, after, s, t, n). Parameter as (s, outputs, t), y as (before,
     outputs, after): as element (s, o, t) grows by one, y[b, o, a] does by v[b, a, s, t].
-    moves_plan(attributes, shape): its multiply-accumulates per sample, and [(before, after, s, t), ...].
+    moves_cost(attributes, shape): its multiply-accumulates per sample, and [(before, after, s, t), ...].
     dense: are the parameters W itself, and b? Then a device adds its gradient up sample by sample.
     to_onnx(attributes, shape, parameters): its nodes in ONNX, rows as bpfree.ops.onnx_rows has them.
     words: the C kernel's attributes; scratch: floats (per sample, fixed) it needs.
@@ -68,7 +68,7 @@ class Op:
     project: Callable | None = None
     project_macs: Callable | None = None
     moves: Callable | None = None
-    moves_plan: Callable | None = None
+    moves_cost: Callable | None = None
     dense: bool = False
     attributes: tuple[str, ...] = ()
     arity: int = 1

@@ -141,7 +141,7 @@ def moves(arithmetic, parameters, x, attributes):
     """
     tt = tt_shape(attributes)
     d, n = len(tt.inputs), x.shape[1]
-    cores, cut = parameters[:d], tt.plan_moves()[0]
+    cores, cut = parameters[:d], tt.cheapest_cut()[0]
     bias = parameters[d] if attributes["bias"] else np.zeros(prod(tt.outputs), x.dtype)
     wide = x = _padded(x, tt)
     found = [None] * d
@@ -163,7 +163,7 @@ def moves(arithmetic, parameters, x, attributes):
             found[k] = own
         if k:
             wide = _from_right_through(arithmetic, cores[k], wide, prod(tt.inputs[:k]))
-    sizes = moves_plan(attributes, x.shape[:1])[1]
+    sizes = moves_cost(attributes, x.shape[:1])[1]
     turned = [
         np.ascontiguousarray(own.reshape(before, s, t, after, n).transpose(0, 3, 1, 2, 4))
         for own, (before, after, s, t) in zip(found, sizes)
@@ -177,14 +177,14 @@ def moves(arithmetic, parameters, x, attributes):
     return y.reshape(-1, n), turned + [np.ones((1, 1, 1, 1, n), x.dtype)] * attributes["bias"]
 
 
-def moves_plan(attributes, shape):
+def moves_cost(attributes, shape):
     """Core k as (r ik, ok, r'), outputs as (o1..o(k-1), ok, o(k+1)..od)."""
     tt = tt_shape(attributes)
     sizes = [
         (prod(tt.outputs[:k]), prod(tt.outputs[k + 1 :]), r0 * i, r1) for k, (r0, i, _, r1) in enumerate(tt.cores)
     ]
     last = tt.cores[-1] if attributes["start"] == "left" else tt.cores[0]
-    macs = tt.plan_moves()[1] + prod(last) * prod(tt.outputs) // last[2]
+    macs = tt.cheapest_cut()[1] + prod(last) * prod(tt.outputs) // last[2]
     return macs, sizes + [(1, 1, 1, 1)] * attributes["bias"]
 
 
@@ -311,7 +311,7 @@ OP = Op(
     project=project,
     project_macs=project_macs,
     moves=moves,
-    moves_plan=moves_plan,
+    moves_cost=moves_cost,
     to_onnx=to_onnx,
     scratch=scratch,
     examples=(

@@ -9,7 +9,6 @@ from bpfree.engines import ReferenceEngine, get_engine
 from bpfree.errors import check_count
 from bpfree.model import Model
 from bpfree.ops import OPS
-from bpfree.pde.checks import warn_once
 from bpfree.pde.methods.first_order import FirstOrder, StructuredGradient
 from bpfree.pde.methods.levenberg_marquardt import LevenbergMarquardt
 from bpfree.pde.methods.table import Method
@@ -17,8 +16,9 @@ from bpfree.pde.network import Network
 from bpfree.pde.rules.differences import Differences
 from bpfree.pde.rules.table import Rule
 from bpfree.pde.rules.taylor import Taylor
-from bpfree.pde.structured import refusal
+from bpfree.pde.unit_jacobian import refusal
 from bpfree.pde.wanted import Laplacian, Second
+from bpfree.pde.well_posed import warn_once
 
 MOST_PARAMETERS = 5000
 """Up to which Levenberg-Marquardt is chosen: J^T J and its factor are d^2 floats and d^3 / 6 operations a step."""

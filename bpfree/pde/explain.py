@@ -10,7 +10,7 @@ import numpy as np
 from bpfree.pde.choices import MOST_PARAMETERS, choose_method, choose_rule, make_network
 from bpfree.pde.methods.first_order import FirstOrder, StructuredGradient
 from bpfree.pde.methods.levenberg_marquardt import LevenbergMarquardt
-from bpfree.pde.residuals import Part
+from bpfree.pde.residuals import TermRows
 from bpfree.pde.rules import RULES
 from bpfree.pde.rules.precision import noise_gain
 from bpfree.pde.rules.taylor import Taylor
@@ -65,11 +65,11 @@ def explain(problem, network=None, *, rules=None, engine=None) -> Explanation:
     """
     net = make_network(problem, problem.network() if network is None else network, engine)
     term = problem.terms()[0]
-    part = Part(problem, term, term.sample(1, "uniform", 0), np.dtype(np.float64))
+    part = TermRows(problem, term, term.sample(1, "uniform", 0), np.dtype(np.float64))
     rules = {row.name: row.settings() for row in RULES} if rules is None else rules
     reports = [_report(name, rule, part, problem) for name, rule in rules.items()]
     rule, method = choose_rule(net), choose_method(problem, net)
-    passes = rule.plan(part.wanted, problem.domain, net.dtype).passes
+    passes = rule.stencil(part.wanted, problem.domain, net.dtype).passes
     d = net.graph.n_theta + len(problem.unknowns)
     if isinstance(rule, Taylor):
         why = f"taylor: exact to rounding, in the fewest passes of those that are ({passes} a point inside)"
@@ -86,17 +86,17 @@ def explain(problem, network=None, *, rules=None, engine=None) -> Explanation:
 
 def _report(name, rule, part, problem) -> RuleReport:
     try:
-        plan = rule.plan(part.wanted, problem.domain, np.dtype(np.float64))
+        stencil = rule.stencil(part.wanted, problem.domain, np.dtype(np.float64))
     except (ValueError, TypeError, MemoryError) as error:
         return RuleReport(name, error=str(error))
-    gain = _gain(plan, part)
+    gain = _gain(stencil, part)
     try:
-        single = _gain(rule.plan(part.wanted, problem.domain, np.dtype(np.float32)), part)
+        single = _gain(rule.stencil(part.wanted, problem.domain, np.dtype(np.float32)), part)
     except ValueError:  # a step that float32 cannot resolve
         single = float("inf")
     floors = (gain * float(np.finfo(np.float64).eps), single * float(np.finfo(np.float32).eps))
-    return RuleReport(name, plan.passes, rule.bias_order, gain, *floors)
+    return RuleReport(name, stencil.passes, rule.bias_order, gain, *floors)
 
 
-def _gain(plan, part) -> float:
-    return max((noise_gain(plan, quantity) for quantity in part.wanted), default=1.0)
+def _gain(stencil, part) -> float:
+    return max((noise_gain(stencil, quantity) for quantity in part.wanted), default=1.0)

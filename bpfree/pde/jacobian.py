@@ -7,7 +7,7 @@ import numpy as np
 
 from bpfree.engines.cost import graph_macs
 from bpfree.errors import check_choice
-from bpfree.pde.structured import Structured, refusal
+from bpfree.pde.unit_jacobian import Structured, refusal
 
 ROUTES = ("structured", "black_box", "black_box_two_sided")
 """Where columns come from: units of layers moved; theta moved, d + 1 vectors; or on both sides, 2 d."""
@@ -31,12 +31,12 @@ class BlackBox:
         """All of theta, the unknowns last."""
         return np.arange(self.residuals.n_network + self.residuals.n_unknown)
 
-    def macs_of(self, plan) -> int:
+    def macs_of(self, stencil) -> int:
         """Multiply-accumulates at one point."""
         d = self.residuals.n_network
-        return self.unit * plan.passes * (2 * d if self.two_sided else d + 1)
+        return self.unit * stencil.passes * (2 * d if self.two_sided else d + 1)
 
-    def block(self, theta, part, plan, own: slice):
+    def block(self, theta, part, stencil, own: slice):
         """(r (rows, n), J (rows, n, columns)) at the part's points `own`, weighted."""
         part, network = part.take(own), self.residuals.network
         points, n_network = part.all_points(), self.residuals.n_network
@@ -44,10 +44,10 @@ class BlackBox:
 
         def rows(theta, jets=None):
             parameters, problem = self.residuals.split(theta)
-            value, rest = network.jets(parameters, points, plan) if jets is None else jets
-            return part.values(problem, value, rest, plan) * part.scale
+            value, rest = network.jets(parameters, points, stencil) if jets is None else jets
+            return part.values(problem, value, rest, stencil) * part.scale
 
-        jets = network.jets(theta[:n_network], points, plan)  # the unknowns' columns take no pass
+        jets = network.jets(theta[:n_network], points, stencil)  # the unknowns' columns take no pass
         base = rows(theta, jets)
         found = np.empty((*base.shape, theta.size))
         for k in range(theta.size):
@@ -59,7 +59,7 @@ class BlackBox:
             own_jets = None if k < n_network else jets
             other = rows(back, own_jets) if self.two_sided else base
             found[..., k] = (rows(there, own_jets) - other) / (there[k] - back[k])
-        self.macs += (self.macs_of(plan) + self.unit * plan.passes * self.two_sided) * len(points)
+        self.macs += (self.macs_of(stencil) + self.unit * stencil.passes * self.two_sided) * len(points)
         return base, found
 
 
@@ -111,20 +111,20 @@ class Jacobian:
         """(rows of r, r there, J there (rows, columns)), one after the other, so many floats at a time."""
         residuals, start = self.residuals, 0
         unit, before = graph_macs(residuals.network.graph), self.source.macs
-        for part, plan in zip(residuals.parts, residuals.plans):
-            few = max(1, floats // (part.rows * max(self.columns.size, self._widest(plan))))
+        for part, stencil in zip(residuals.parts, residuals.stencils):
+            few = max(1, floats // (part.rows * max(self.columns.size, self._widest(stencil))))
             for first in range(0, part.n, few):
                 own = slice(first, min(first + few, part.n))
-                r, block = self.source.block(theta, part, plan, own)
+                r, block = self.source.block(theta, part, stencil, own)
                 for e in range(part.rows):
                     rows = slice(start + e * part.n + own.start, start + e * part.n + own.stop)
                     yield rows, r[e], block[e]
             start += part.rows * part.n
         residuals.forwards += -(-(self.source.macs - before) // unit)
 
-    def _widest(self, plan) -> int:
+    def _widest(self, stencil) -> int:
         """Floats a point that the layers' activations take."""
-        return plan.passes * max(tensor.size for tensor in self.residuals.network.graph.tensors)
+        return stencil.passes * max(tensor.size for tensor in self.residuals.network.graph.tensors)
 
     def dense(self, theta):
         """r (N,) and J (N, columns)."""
@@ -160,4 +160,5 @@ def _source(residuals, route: str, head_only: bool = False):
 
 def _cost(residuals, source) -> int:
     """Multiply-accumulates of one Jacobian."""
-    return sum(source.macs_of(plan) * len(part.all_points()) for part, plan in zip(residuals.parts, residuals.plans))
+    pairs = zip(residuals.parts, residuals.stencils)
+    return sum(source.macs_of(stencil) * len(part.all_points()) for part, stencil in pairs)

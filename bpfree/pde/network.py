@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""A network as a PDE sees it: a function of points, whose jets a plan gets by forward passes."""
+"""A network as a PDE sees it: a function of points, whose jets a stencil gets by forward passes."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import numpy as np
 from bpfree.engines import ReferenceEngine
 from bpfree.ops import OPS
 from bpfree.ops.taylor import through
-from bpfree.pde.rules.table import Plan
+from bpfree.pde.rules.table import Stencil
 
 COLUMNS = 1 << 13
 """Columns (points times passes) that go through the network at once, or those of one point: bounds memory."""
@@ -31,25 +31,25 @@ class Network:
         """u at points (n, dim), (m, n)."""
         return self.engine.predict(self.graph, theta.astype(self.dtype, copy=False), self.frozen, points).T
 
-    def jets(self, theta, points, plan: Plan):
+    def jets(self, theta, points, stencil: Stencil):
         """Value (m, n) and streams (m, count - 1, n) at points (n, dim)."""
-        parts = np.array_split(points, min(len(points), -(-len(points) * plan.passes // COLUMNS)) or 1)
-        jets = self._streams if plan.offsets is None else self._shifted
-        values, rests = zip(*(jets(theta, part, plan) for part in parts))
+        parts = np.array_split(points, min(len(points), -(-len(points) * stencil.passes // COLUMNS)) or 1)
+        jets = self._streams if stencil.offsets is None else self._shifted
+        values, rests = zip(*(jets(theta, part, stencil) for part in parts))
         return np.concatenate(values, axis=-1), np.concatenate(rests, axis=-1)
 
-    def _shifted(self, theta, points, plan):
+    def _shifted(self, theta, points, stencil):
         """Weighted sums over passes at shifted points."""
-        shifted = (points[None] + plan.offsets[:, None].astype(self.dtype)).reshape(-1, points.shape[1])
-        u = self.values(theta, shifted).reshape(self.outputs, len(plan.offsets), len(points))
-        streams = np.matmul(plan.weights.astype(self.dtype), u)
+        shifted = (points[None] + stencil.offsets[:, None].astype(self.dtype)).reshape(-1, points.shape[1])
+        u = self.values(theta, shifted).reshape(self.outputs, len(stencil.offsets), len(points))
+        streams = np.matmul(stencil.weights.astype(self.dtype), u)
         return streams[:, 0], streams[:, 1:]
 
-    def _streams(self, theta, points, plan):
+    def _streams(self, theta, points, stencil):
         """Streams from node to node, by the engine where it knows how."""
         if hasattr(self.engine, "jets"):
-            return self.engine.jets(self.graph, theta, self.frozen, points, plan.layout.streams)
-        return self.trace(theta, points, plan.layout.streams, keep=False)[self.graph.nodes[-1].output]
+            return self.engine.jets(self.graph, theta, self.frozen, points, stencil.layout.streams)
+        return self.trace(theta, points, stencil.layout.streams, keep=False)[self.graph.nodes[-1].output]
 
     def trace(self, theta, points, streams, keep: bool = True) -> dict:
         """The jets of every tensor, by its number: (value (features, n), rest (features, count - 1, n)).

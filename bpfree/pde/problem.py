@@ -11,12 +11,12 @@ import numpy as np
 from bpfree.errors import check_finite, check_seed
 from bpfree.graph.layers import Linear, Tanh
 from bpfree.model import Sequential
-from bpfree.pde.checks import check_problem
 from bpfree.pde.fields import Coordinates
-from bpfree.pde.floors import floors
+from bpfree.pde.guesses import floors
 from bpfree.pde.hard import hard_ansatz
 from bpfree.pde.samplers import interior
 from bpfree.pde.term import Term
+from bpfree.pde.well_posed import check_problem
 
 TEST = 0x7E570000
 """Keeps seeds of test points apart from those of points of a step."""

@@ -11,7 +11,7 @@ import numpy as np
 from bpfree.engines.cost import graph_macs
 from bpfree.pde.fields import Coordinates, Outputs, Recorder, field_of
 from bpfree.pde.jet import Jet
-from bpfree.pde.rules.table import Plan
+from bpfree.pde.rules.table import Stencil
 
 PROBED = 3
 """Points at which a formula is tried to see which derivatives it asks for."""
@@ -21,8 +21,8 @@ KNOWN_FLOATS = 1 << 20
 """Of the coordinates' jets, where the known parts of an ansatz are made of them."""
 
 
-class Part:
-    """One term of a problem at its points: what it asks for, the plan for that, and its rows of the residual vector.
+class TermRows:
+    """One term of a problem at its points: what it asks for, the stencil for that, and its rows of the residual vector.
 
     points (n, dim), partner (n, dim) or None. wanted: quantities. rows: how many numbers the formula gives a point.
     scale: sqrt(weight / n): the squares of all rows add up to weight times the mean square.
@@ -65,18 +65,18 @@ class Part:
         names = self.problem.outputs
         return fields[0] if len(names) == 1 else Outputs(names, fields)
 
-    def values(self, problem, value, rest, plan: Plan):
+    def values(self, problem, value, rest, stencil: Stencil):
         """Rows (rows, n) from the network's jets at all points: value (m, n'), rest (m, count - 1, n')."""
-        return self.formula_rows(problem, self.fields(problem, value, rest, plan), plan)
+        return self.formula_rows(problem, self.fields(problem, value, rest, stencil), stencil)
 
-    def fields(self, problem, value, rest, plan: Plan) -> list[Jet]:
+    def fields(self, problem, value, rest, stencil: Stencil) -> list[Jet]:
         """The jet of every field at all points: of the network's outputs, or of what the ansatz makes of them."""
-        jets, ansatz = [Jet(*pair, plan.layout.streams) for pair in zip(value, rest)], problem.ansatz
+        jets, ansatz = [Jet(*pair, stencil.layout.streams) for pair in zip(value, rest)], problem.ansatz
         if ansatz is None:
             return jets
         if hasattr(ansatz, "affine"):
-            return [a + b * jet for (a, b), jet in zip(self._affine(ansatz, plan.layout), jets)]
-        c = Coordinates(problem.domain, self.all_points(), plan.layout, problem.fields)
+            return [a + b * jet for (a, b), jet in zip(self._affine(ansatz, stencil.layout), jets)]
+        c = Coordinates(problem.domain, self.all_points(), stencil.layout, problem.fields)
         jets = ansatz(self._bundle(jets), c)
         return list(jets) if isinstance(jets, tuple) else [jets]
 
@@ -105,7 +105,7 @@ class Part:
         ]
         return [[_joined([one[k][side] for one in found]) for side in (0, 1)] for k in range(len(found[0]))]
 
-    def formula_rows(self, problem, jets, plan: Plan, moved=None):
+    def formula_rows(self, problem, jets, stencil: Stencil, moved=None):
         """Rows (rows, n) from the jet of every field.
 
         moved: {(field, side, quantity): shift}: as if the field's quantity (None: its value) were greater by this
@@ -117,7 +117,7 @@ class Part:
             fields = [
                 field_of(
                     Jet(jet.value[own], jet.rest[..., own], jet.streams),
-                    plan.layout,
+                    stencil.layout,
                     problem.domain,
                     {key[2]: shift for key, shift in moved.items() if key[:2] == (number, side)},
                 )
@@ -129,7 +129,7 @@ class Part:
         found = found if isinstance(found, tuple) else (found,)
         return np.stack([np.broadcast_to(np.asarray(one), (self.n,)) for one in found])
 
-    def take(self, own: slice) -> Part:
+    def take(self, own: slice) -> TermRows:
         """The part at some of its points, weighted as before."""
         part = copy.copy(self)
         part.points, part._known, part._whole = self.points[own], None, (self, own)
@@ -160,8 +160,8 @@ class Residuals:
 
     def __init__(self, problem, network, rule, points: dict, seed: int = 0, step: int = 0):
         self.problem, self.network, self.rule = problem, network, rule
-        self.parts = [Part(problem, term, points[term.name], network.dtype) for term in problem.terms()]
-        self.plans = [rule.plan(part.wanted, problem.domain, network.dtype, seed, step) for part in self.parts]
+        self.parts = [TermRows(problem, term, points[term.name], network.dtype) for term in problem.terms()]
+        self.stencils = [rule.stencil(part.wanted, problem.domain, network.dtype, seed, step) for part in self.parts]
         self.n_network, self.n_unknown = network.graph.n_theta, len(problem.unknowns)
         self.unit, self.forwards = graph_macs(network.graph), 0
 
@@ -178,7 +178,7 @@ class Residuals:
     @property
     def passes(self) -> int:
         """Forward passes of one evaluation of r."""
-        return sum(len(part.all_points()) * plan.passes for part, plan in zip(self.parts, self.plans))
+        return sum(len(part.all_points()) * stencil.passes for part, stencil in zip(self.parts, self.stencils))
 
     def split(self, theta):
         """The network's parameters, and the problem with the unknowns' values."""
@@ -188,11 +188,11 @@ class Residuals:
         """The network's jets at the points of every part; counted."""
         self.forwards += self.passes
         own = theta[: self.n_network]
-        return [self.network.jets(own, part.all_points(), plan) for part, plan in zip(self.parts, self.plans)]
+        return [self.network.jets(own, part.all_points(), stencil) for part, stencil in zip(self.parts, self.stencils)]
 
     def rows(self, problem, jets):
         """Rows of every part, (rows, n) each, not weighted."""
-        return [part.values(problem, *jet, plan) for part, jet, plan in zip(self.parts, jets, self.plans)]
+        return [part.values(problem, *jet, stencil) for part, jet, stencil in zip(self.parts, jets, self.stencils)]
 
     def vector(self, rows):
         """r (N,) from the rows of every part."""

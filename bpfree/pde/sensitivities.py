@@ -17,16 +17,16 @@ def difference(function, step):
     return (8 * near - far) / (12 * step)
 
 
-def output_weights(part, problem, value, rest, plan):
+def output_weights(part, problem, value, rest, stencil):
     """dr/d stream of the network's outputs: (rows, outputs, count, n'), not weighted.
 
     value (m, n'), rest (m, count - 1, n'): the network's jets at the part's points, partners included.
     """
-    fields = part.fields(problem, value, rest, plan)
-    weights = [_field_weights(part, problem, fields, k, plan) for k in range(len(fields))]
+    fields = part.fields(problem, value, rest, stencil)
+    weights = [_field_weights(part, problem, fields, k, stencil) for k in range(len(fields))]
     if problem.ansatz is None:
         return np.stack(weights, axis=1)
-    streams, found = plan.layout.streams, 0.0
+    streams, found = stencil.layout.streams, 0.0
     steps = STEP * (1 + np.abs(value))
     tangents = []
     for own in range(len(value)):
@@ -34,7 +34,7 @@ def output_weights(part, problem, value, rest, plan):
         def moved(shift, own=own):
             there = value.copy()
             there[own] += shift
-            jets = part.fields(problem, there, rest, plan)
+            jets = part.fields(problem, there, rest, stencil)
             return np.stack([np.concatenate([jet.value[None], jet.rest]) for jet in jets])
 
         tangents.append(difference(moved, steps[own]))
@@ -46,28 +46,28 @@ def output_weights(part, problem, value, rest, plan):
     return found
 
 
-def _field_weights(part, problem, fields, own, plan):
+def _field_weights(part, problem, fields, own, stencil):
     """dr/d stream of one field, (rows, count, n'), by what the formula reads of it."""
-    streams, jet = plan.layout.streams, fields[own]
+    streams, jet = stencil.layout.streams, fields[own]
     found = np.zeros((part.rows, streams.count, jet.value.shape[-1]))
     for side in range(1 if part.partner is None else 2):
         columns = slice(side * part.n, (side + 1) * part.n)
         rest = jet.rest[:, columns]
         for quantity in (None, *part.wanted):
-            read = jet.value[columns] if quantity is None else plan.layout.read(quantity, rest)
+            read = jet.value[columns] if quantity is None else stencil.layout.read(quantity, rest)
 
             def moved(shift, quantity=quantity, side=side):
-                return part.formula_rows(problem, fields, plan, {(own, side, quantity): shift})
+                return part.formula_rows(problem, fields, stencil, {(own, side, quantity): shift})
 
             slope = difference(moved, STEP * (1 + np.abs(read)))
             if quantity is None:
                 found[:, 0, columns] += slope
             else:
-                found[:, 1:, columns] += slope[:, None] * plan.layout.slopes(quantity, rest)
+                found[:, 1:, columns] += slope[:, None] * stencil.layout.slopes(quantity, rest)
     return found
 
 
-def unknown_columns(residuals, part, theta, value, rest, plan):
+def unknown_columns(residuals, part, theta, value, rest, stencil):
     """dr/d unknown coefficient: (unknowns, rows, n)."""
     unknowns, found = theta[residuals.n_network :], []
     for k in range(len(unknowns)):
@@ -75,7 +75,7 @@ def unknown_columns(residuals, part, theta, value, rest, plan):
         def moved(shift, k=k):
             there = unknowns.copy()
             there[k] += shift
-            return part.values(residuals.problem.bind(there), value, rest, plan)
+            return part.values(residuals.problem.bind(there), value, rest, stencil)
 
         found.append(difference(moved, STEP * (1 + abs(unknowns[k]))))
     return np.stack(found) if found else np.zeros((0, part.rows, part.n))

@@ -14,12 +14,12 @@ from bpfree.files import read_arrays, write_atomically
 from bpfree.graph import Graph
 from bpfree.graph.layers import assemble
 from bpfree.model import Model
-from bpfree.pde.floors import reference_at
+from bpfree.pde.guesses import reference_at
 from bpfree.pde.history import History, Look
 from bpfree.pde.network import Network
 from bpfree.pde.problems import PROBLEMS
-from bpfree.pde.residuals import Part
-from bpfree.pde.rules.table import Plan
+from bpfree.pde.residuals import TermRows
+from bpfree.pde.rules.table import Stencil
 from bpfree.pde.rules.taylor import Taylor
 from bpfree.pde.term import Term
 from bpfree.pde.wanted import Layout
@@ -92,9 +92,9 @@ class Solution:
         """u (n, outputs) at points (n, dim): the network within its ansatz, in float64."""
         problem, network = self.problem, Network(self.graph, self.frozen)
         points = problem.domain.check(points)
-        part, plan = Part(problem, _silent(problem), points, np.float64), _values_only(problem)
-        jets = network.jets(self.theta[: self.graph.n_theta], part.points, plan)
-        return np.stack([jet.value for jet in part.fields(problem, *jets, plan)], axis=1)
+        part, stencil = TermRows(problem, _silent(problem), points, np.float64), _values_only(problem)
+        jets = network.jets(self.theta[: self.graph.n_theta], part.points, stencil)
+        return np.stack([jet.value for jet in part.fields(problem, *jets, stencil)], axis=1)
 
     def evaluate(self, formula, points, rule=None) -> np.ndarray:
         """A formula of u and its derivatives at points (n, dim): (n,), or (n, k) where it gives a tuple of k.
@@ -139,10 +139,10 @@ class Solution:
     def _rows(self, term, points, rule=None):
         """A term's rows (rows, n), by a rule, default Taylor."""
         problem, network = self.problem, Network(self.graph, self.frozen)
-        part = Part(problem, term, points, np.float64)
-        plan = (rule or Taylor()).plan(part.wanted, problem.domain, np.float64, self.seed)
-        jets = network.jets(self.theta[: self.graph.n_theta], part.points, plan)
-        return part.values(problem, *jets, plan)
+        part = TermRows(problem, term, points, np.float64)
+        stencil = (rule or Taylor()).stencil(part.wanted, problem.domain, np.float64, self.seed)
+        jets = network.jets(self.theta[: self.graph.n_theta], part.points, stencil)
+        return part.values(problem, *jets, stencil)
 
     def summary(self) -> str:
         """A few lines for people: error beside the floors, unknowns, cost, why it ended."""
@@ -177,7 +177,7 @@ class Solution:
 
     def plot(self, path) -> None:
         """Save a picture: solution, reference, error, history; a slice of more than two dimensions (extra `plot`)."""
-        from bpfree.pde.plots import plot_solution
+        from bpfree.pde.pictures import plot_solution
 
         plot_solution(self, path)
 
@@ -243,8 +243,8 @@ class Solution:
 
 
 def _values_only(problem):
-    """A plan for u alone."""
-    return Plan(Layout([], problem.domain.dim))
+    """A stencil for u alone."""
+    return Stencil(Layout([], problem.domain.dim))
 
 
 def _silent(problem):

@@ -102,17 +102,17 @@ def solve(
     residuals = objective.at(0)
     check_curved(problem, model.graph, residuals)
     if net.dtype != np.float64:
-        for part, plan in zip(residuals.parts, residuals.plans):
-            check_precision(plan, part.wanted, net.dtype, precision)
+        for part, stencil in zip(residuals.parts, residuals.stencils):
+            check_precision(stencil, part.wanted, net.dtype, precision)
     if max_steps is None and max_forwards is None and max_seconds is None:
         max_steps = method.steps
     theta = np.concatenate([model.theta.astype(np.float64), list(problem.unknowns.values())])
     solution = Solution(problem, model.graph, theta, model.frozen, rule, method, seed, residuals.counts, test_points)
-    run = _Run(solution, objective, method, look_every or method.look_every)
+    run = _Solving(solution, objective, method, look_every or method.look_every)
     if not run.begin():
         return solution
     limits = {"done": max_steps, "budget": max_forwards, "time": max_seconds, "tolerance": tolerance}
-    total = max_steps or int((max_forwards or 0) // max(1, run.walk.cost(0)))
+    total = max_steps or int((max_forwards or 0) // max(1, run.iteration.cost(0)))
     with live_bar(total, f"solving {problem.name}", progress) as show:
         while not run.over(limits):
             run.step()
@@ -124,12 +124,12 @@ def solve(
     return solution
 
 
-class _Run:
-    """The loop's state: the walk, the clock, the best so far."""
+class _Solving:
+    """The loop's state: the iteration, the clock, the best so far."""
 
     def __init__(self, solution, objective, method, look_every):
         self.solution, self.objective, self.history = solution, objective, solution.history
-        self.walk, self.look_every, self.note = method.start(objective), look_every, ""
+        self.iteration, self.look_every, self.note = method.start(objective), look_every, ""
         self.theta, self.best, self.began = solution.theta, (np.inf, solution.theta), time.perf_counter()
 
     def begin(self) -> bool:
@@ -156,7 +156,7 @@ class _Run:
         elif limits["time"] is not None and time.perf_counter() - self.began >= limits["time"]:
             h.end("time", f"time: max_seconds={limits['time']:g} are over")
         elif limits["budget"] is not None:
-            cost = self.walk.cost(h.steps)
+            cost = self.iteration.cost(h.steps)
             if self.objective.forwards + cost > limits["budget"]:
                 spent = f"{self.objective.forwards:,} are spent, and a step needs {cost:,}"
                 h.end("budget", f"budget: max_forwards={limits['budget']:,.0f}, {spent}")
@@ -166,7 +166,7 @@ class _Run:
         """One step of the method, and a look when it is time."""
         h, number = self.history, self.history.steps
         with np.errstate(over="ignore", invalid="ignore", divide="ignore"):  # refused, or a result
-            moved = self.walk.step(self.theta, number)
+            moved = self.iteration.step(self.theta, number)
         self.note = moved.note
         h.forwards, h.seconds = self.objective.forwards, time.perf_counter() - self.began
         if moved.code is not None:

@@ -48,7 +48,7 @@ class Tangent:
         return found
 
 
-class Bend:
+class ElementwiseJet:
     """An elementwise node at its jets: how its output's jet moves with the value of each unit, all at once."""
 
     def __init__(self, node, arithmetic, jet, result, streams):
@@ -92,12 +92,12 @@ def _plus(a, b):
     return b if a is None else a + b
 
 
-class Suffix:
+class Pushforward:
     """What lies behind a tensor: how the output's jet moves with the values of the tensor's units.
 
-    graph, tensor; bends: {node name: Bend}. parameters(node): arrays. macs: multiply-accumulates for each unit, at
-    each point: all streams through every node that follows, and one for each stream that a bend multiplies.
-    leads_out: does the output depend on it?
+    graph, tensor; elementwise: {node name: ElementwiseJet}. parameters(node): arrays. macs: multiply-accumulates for
+    each unit, at each point: all streams through every node that follows, and one for each stream that an elementwise
+    node multiplies. leads_out: does the output depend on it?
     """
 
     def __init__(self, graph, tensor: int, streams_count: int):
@@ -118,14 +118,14 @@ class Suffix:
         self.leads_out = graph.nodes[-1].output in reached
         self.widest = max(graph.tensors[number].size for number in reached)
 
-    def push(self, units, bends, parameters, arithmetic) -> Tangent:
+    def push(self, units, elementwise, parameters, arithmetic) -> Tangent:
         """Tangents (outputs, units, ...) of the output."""
         size = self.graph.tensors[self.tensor].size
         known = {self.tensor: Tangent(np.eye(size)[:, units][:, :, None])}
         for node in self.nodes:
             parts = [known.get(number) for number in node.inputs]
             if OPS[node.op].tangent is None:
-                known[node.output] = bends[node.name].through(parts[0])
+                known[node.output] = elementwise[node.name].through(parts[0])
             else:
                 known[node.output] = _affine(node, parameters(node), arithmetic, parts)
         return known[self.graph.nodes[-1].output]

@@ -14,7 +14,7 @@ import numpy as np
 from bpfree.errors import FormatError
 from bpfree.files import read_arrays, write_atomically
 from bpfree.graph import SCHEMA, theta_hash
-from bpfree.journal.file import Mark
+from bpfree.journal.file import Position
 from bpfree.settings import differences, load
 from bpfree.training.run import Best, Run, Validation
 
@@ -38,14 +38,14 @@ class Checkpoint:
     steps: int
     looks: int
     counts: tuple
-    mark: Mark | None
+    position: Position | None
 
     @classmethod
     def of(cls, run: Run) -> Checkpoint:
         """The run as it is now."""
         counts = (run.quiet, run.evaluations, run.forwards, run.seconds)
-        mark = run.journal.file and run.journal.file.mark
-        return cls(run, run.model.theta, run.state, run.best, run.steps, len(run.history), counts, mark)
+        position = run.journal.file and run.journal.file.position
+        return cls(run, run.model.theta, run.state, run.best, run.steps, len(run.history), counts, position)
 
     def save(self, path, identity: dict) -> None:
         """Write it whole or not at all; `identity` says which run it belongs to."""
@@ -55,10 +55,10 @@ class Checkpoint:
             "identity": identity,
             "counts": self.counts,
             "best": self.best and (self.best.step, self.best.value),
-            "mark": self.mark,
+            "position": self.position,
         }
         # A journal's file has the records already.
-        records = [] if self.mark else journal.records[: self.steps]
+        records = [] if self.position else journal.records[: self.steps]
         stream = io.BytesIO()
         np.savez(
             stream,
@@ -76,7 +76,7 @@ class Checkpoint:
         write_atomically(path, stream.getvalue())
 
 
-def restore(path, identity: dict, run: Run) -> Mark | None:
+def restore(path, identity: dict, run: Run) -> Position | None:
     """Bring a run that has not begun to where a checkpoint left it; returns the place in its journal's file.
 
     Raises ValueError naming what differs when it is the checkpoint of another
@@ -99,12 +99,12 @@ def restore(path, identity: dict, run: Run) -> Mark | None:
         raise FormatError(f"{path}: not a bpfree checkpoint: {error}") from None
 
 
-def _fill(run, fields, document) -> Mark | None:
+def _fill(run, fields, document) -> Position | None:
     graph, state = run.model.graph, run.trainer.initial_state(run.model.theta)
     theta, values = (_floats(fields, name, size) for name, size in (("theta", graph.n_theta), ("state", _size(state))))
     ends = np.cumsum([part.size for part in state])[:-1]
     history = fields["history"].reshape(-1, len(Validation._fields))
-    mark = document["mark"] and Mark(*map(int, document["mark"]))
+    position = document["position"] and Position(*map(int, document["position"]))
     run.model.theta = theta
     run.state = [part.copy() for part in np.split(values, ends)] if state else []
     run.losses = fields["losses"].astype(np.float64).tolist()
@@ -115,10 +115,10 @@ def _fill(run, fields, document) -> Mark | None:
         step, value = document["best"]
         best = _floats(fields, "best", graph.n_theta)
         run.best = Best(int(step), float(value), type(run.model)(graph, best, run.model.frozen))
-    if mark is None:
+    if position is None:
         shape = run.journal.header.record_shape
         run.journal.records = [record.copy() for record in fields["records"].reshape(-1, *shape)]
-    return mark
+    return position
 
 
 def _floats(fields, name, size) -> np.ndarray:

@@ -16,7 +16,7 @@ from bpfree.training.plan import End
 from bpfree.training.run import Run
 
 
-class Keeper:
+class RunFiles:
     """Both files of a run; either may be None, then there is nothing to it.
 
     The order of writing is what makes a cut at any moment harmless: the
@@ -77,13 +77,13 @@ class Keeper:
             raise
 
     def _go_on(self, run) -> None:
-        mark = restore(self.checkpoint, self.identity, run)
+        position = restore(self.checkpoint, self.identity, run)
         if self.journal is None:
             run.journal.events = [Event(row.step, Code.VALIDATION, look_text(run, row.value)) for row in run.history]
             return
         if not exists(self.journal):
             raise ValueError(f"journal: the checkpoint {self.checkpoint} goes on in {self.journal}, which is not there")
-        run.journal.file = JournalFile.reopen(self.journal, run.journal.header, mark)
+        run.journal.file = JournalFile.reopen(self.journal, run.journal.header, position)
         written = Journal.read(self.journal)
         run.journal.records, run.journal.events = written.records, written.events
 
@@ -133,7 +133,7 @@ class Keeper:
         """Leave behind the last whole step, for `resume=True`."""
         try:
             if self._latest and run.journal.file:
-                run.journal.file.cut(self._latest.mark)
+                run.journal.file.cut(self._latest.position)
                 run.journal.file.event(self._latest.steps, Code.END, f"interrupted: {type(error).__name__}")
             if self._latest:
                 self.save()

@@ -19,7 +19,7 @@ from bpfree.screen.progress import training_bar
 from bpfree.trainer import Trainer
 from bpfree.training import plan as planning
 from bpfree.training.checkpoint import identify
-from bpfree.training.files import Keeper, look_text
+from bpfree.training.files import RunFiles, look_text
 from bpfree.training.plan import End, Plan
 from bpfree.training.run import Best, Run, Validation
 from bpfree.updates.sgd import SGD
@@ -120,10 +120,10 @@ def train(
     patience = planning.check_patience(patience, validation)
     callbacks = check_functions("callbacks", callbacks, "(step, run)")
     validate_every = check_count("validate_every", validate_every)
-    keeper = Keeper(checkpoint, checkpoint_every, journal, journal_every, resume)
+    files = RunFiles(checkpoint, checkpoint_every, journal, journal_every, resume)
     estimator, update = RGE(n_queries=8) if estimator is None else estimator, SGD() if update is None else update
     trainer = Trainer(model.graph, model.frozen, loss, estimator, update, batch_size, seed)
-    keeper.check_recoverable(trainer)
+    files.check_recoverable(trainer)
     engine = get_engine(engine)
     batch, held_out = planning.split(trainer, data, validation)
     budget = planning.count_steps(
@@ -136,16 +136,16 @@ def train(
     run.state = trainer.initial_state(model.theta)
     run.data_bytes = sum(part.nbytes for b in (batch, held_out) if b for part in vars(b).values() if part is not None)
     try:
-        keeper.begin(run, _identity(run, plan, data, validation, keeper) if keeper.checkpoint else {})
+        files.begin(run, _identity(run, plan, data, validation, files) if files.checkpoint else {})
         with training_bar(progress, run, budget.total) as show:
-            end = _walk(plan, run, keeper, show)
-        return _finish(plan, run, keeper, end)
+            end = _take_steps(plan, run, files, show)
+        return _finish(plan, run, files, end)
     except BaseException as error:
-        keeper.interrupted(run, error)
+        files.interrupted(run, error)
         raise
 
 
-def _identity(run, plan, data, validation, keeper) -> dict:
+def _identity(run, plan, data, validation, files) -> dict:
     """What a checkpoint is for: anything else and its run would not be gone on with exactly."""
     engine = getattr(plan.engine, "name", type(plan.engine).__name__)
     return identify(
@@ -153,13 +153,13 @@ def _identity(run, plan, data, validation, keeper) -> dict:
         make_batch(plan.trainer.graph, plan.trainer.loss, *data),
         plan.held_out if isinstance(validation, tuple | list) else validation and float(validation),
         validate_every=plan.validate_every if plan.held_out else None,
-        journal_file=keeper.journal is not None,
-        journal_every=keeper.journal_every,
+        journal_file=files.journal is not None,
+        journal_every=files.journal_every,
         engine="same bits" if engine in ("exact", "compiled") else f"{engine} {getattr(plan.engine, 'dtype', '')}",
     )
 
 
-def _walk(plan: Plan, run: Run, keeper: Keeper, show) -> End:
+def _take_steps(plan: Plan, run: Run, files: RunFiles, show) -> End:
     """Step by step until something ends the run."""
     trainer, engine, began = plan.trainer, plan.engine, time.perf_counter() - run.seconds
     while not (end := plan.ended(run)):
@@ -180,12 +180,12 @@ def _walk(plan: Plan, run: Run, keeper: Keeper, show) -> End:
         run.losses.append(estimate.loss)
         run.quiet = 0 if _any(record) else run.quiet + 1
         run.seconds = time.perf_counter() - began
-        keeper.step_done(run, record)
+        files.step_done(run, record)
         if plan.held_out and run.steps % plan.validate_every == 0:
             _look(plan, run)
-        keeper.note(run)
-        if keeper.due(run):
-            keeper.save()
+        files.note(run)
+        if files.due(run):
+            files.save()
         show(run)
         answers = [callback(step, run) for callback in plan.callbacks]
         if any(answer is False for answer in answers):
@@ -208,15 +208,15 @@ def _look(plan: Plan, run: Run) -> None:
         run.best = Best(run.steps, value, Model(run.model.graph, run.model.theta, run.model.frozen))
 
 
-def _finish(plan: Plan, run: Run, keeper: Keeper, end: End) -> Run:
+def _finish(plan: Plan, run: Run, files: RunFiles, end: End) -> Run:
     """The last look and the last words. The checkpoint comes first: a longer run would not have stopped here."""
     run.outcome_code, run.outcome = end
     if end.code not in ("nonfinite_loss", "overflow"):  # else resuming would fail again, and count the step twice
-        keeper.save()
-    keeper.last_snapshot(run)
+        files.save()
+    files.last_snapshot(run)
     if plan.held_out and run.steps and (not run.history or run.history[-1].step < run.steps):
         _look(plan, run)
-    keeper.end(run, end)
+    files.end(run, end)
     return run
 
 

@@ -96,12 +96,12 @@ class TTShape:
             macs += prod(self.inputs[:k]) * prod(cores[k]) * after if k else 0
         return macs
 
-    def plan_moves(self) -> tuple[int, int]:
+    def cheapest_cut(self) -> tuple[int, int]:
         """The cheapest cut of `moves_macs`, and what it costs."""
         macs, cut = min((self.moves_macs(cut), cut) for cut in range(len(self.cores) + 1))
         return cut, macs
 
-    def plan(self) -> Sweep:
+    def cheaper_sweep(self) -> Sweep:
         """The cheaper of the two sweeps; they differ by up to 23x."""
         left, right = self.sweep_macs(), self.reversed().sweep_macs()
         return Sweep("left", left) if left <= right else Sweep("right", right)
@@ -169,4 +169,4 @@ def plan_shape(inputs: int, outputs: int, rank: int, max_parameters: int | None 
             f"max_parameters: {inputs} x {outputs} at rank {rank} needs at least {fewest}, got {max_parameters}"
         )
     within = [shape for shape in candidates if shape.n_parameters <= budget]
-    return min(within, key=lambda s: (s.plan().macs, s.n_parameters, s.inputs, s.outputs))
+    return min(within, key=lambda s: (s.cheaper_sweep().macs, s.n_parameters, s.inputs, s.outputs))

@@ -14,28 +14,28 @@
 
 /* Elements [first, first + size) of theta; those at places [start, start + count)
  * of their permutation `draw` are probed. */
-typedef struct bpfree_part {
+typedef struct bpfree_stratum {
   uint32_t number, first, size, draw, start, count;
   float scale;
-} bpfree_part;
+} bpfree_stratum;
 
 /* Not inlined: it would be in flash three times. */
-static __attribute__((noinline)) bpfree_part bpfree_part_of(const bpfree_trainer *t, uint32_t number, uint32_t step)
+static __attribute__((noinline)) bpfree_stratum bpfree_stratum_of(const bpfree_trainer *t, uint32_t number, uint32_t step)
 {
   const uint32_t draw = t->mask_refresh > 1 ? step / t->mask_refresh : step;
   if (t->masks) {
     const bpfree_slice *slice = &t->model->slices[number];
-    return (bpfree_part){number, slice->offset, slice->size, draw, 0, t->masks[number].count, t->masks[number].scale};
+    return (bpfree_stratum){number, slice->offset, slice->size, draw, 0, t->masks[number].count, t->masks[number].scale};
   }
   const uint32_t d = t->model->n_theta, blocks = t->cycle;
-  if (!blocks) return (bpfree_part){0, 0, d, draw, 0, t->n_queries, 1.0f};
+  if (!blocks) return (bpfree_stratum){0, 0, d, draw, 0, t->n_queries, 1.0f};
   const uint32_t cycle = draw / blocks, block = draw % blocks;
   const uint32_t least = d / blocks, larger = d % blocks; /* so many blocks have one more */
   const uint32_t start = block * least + (block < larger ? block : larger);
-  return (bpfree_part){0, 0, d, cycle, start, least + (block < larger), 1.0f};
+  return (bpfree_stratum){0, 0, d, cycle, start, least + (block < larger), 1.0f};
 }
 
-static inline uint32_t bpfree_coordinate(const bpfree_trainer *t, bpfree_part p, uint32_t i)
+static inline uint32_t bpfree_coordinate(const bpfree_trainer *t, bpfree_stratum p, uint32_t i)
 {
   if (p.count == p.size) return p.first + i;
   return p.first + bpfree_unpermute(BPFREE_DOMAIN_MASK, p.number, t->seed, p.draw, p.size, p.start + i);
@@ -45,7 +45,7 @@ static inline void bpfree_coordinate_gradient(const bpfree_trainer *t, uint32_t 
                                               uint32_t slice, uint32_t block, uint32_t n, float *g)
 {
   const uint32_t first = t->model->slices[slice].offset + block * BPFREE_BLOCK, merges = t->links->update->merges;
-  const bpfree_part p = bpfree_part_of(t, slice, step);
+  const bpfree_stratum p = bpfree_stratum_of(t, slice, step);
   for (uint32_t before = 0; t->masks && before < slice; before++) coefficients += t->masks[before].count;
   for (uint32_t j = 0; j < n; j++) {
     const uint32_t k = first + j - p.first;

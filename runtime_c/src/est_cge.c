@@ -7,7 +7,7 @@
 #include <float.h>
 #include "coordinates.h"
 
-static uint32_t n_parts(const bpfree_trainer *t)
+static uint32_t n_strata(const bpfree_trainer *t)
 {
   return t->masks ? t->model->n_slices : 1;
 }
@@ -21,8 +21,8 @@ static int estimate(const bpfree_trainer *t, bpfree_context *c)
     if (status) return status;
     const float base = t->two_sided ? 0.0f : bpfree_loss_at(t, c, c->theta, &target);
     float *sum = c->coefficients;
-    for (uint32_t number = 0; number < n_parts(t); number++) {
-      const bpfree_part p = bpfree_part_of(t, number, c->step);
+    for (uint32_t number = 0; number < n_strata(t); number++) {
+      const bpfree_stratum p = bpfree_stratum_of(t, number, c->step);
       for (uint32_t i = 0; i < p.count; i++, sum++) {
         const uint32_t k = bpfree_coordinate(t, p, i);
         const float difference = bpfree_difference_beside(t, c, k, mu, base, &target);
@@ -32,8 +32,8 @@ static int estimate(const bpfree_trainer *t, bpfree_context *c)
   }
   const float share = bpfree_share(t, c->step, 1);
   float *coefficient = c->coefficients;
-  for (uint32_t number = 0; number < n_parts(t); number++) {
-    const bpfree_part p = bpfree_part_of(t, number, c->step);
+  for (uint32_t number = 0; number < n_strata(t); number++) {
+    const bpfree_stratum p = bpfree_stratum_of(t, number, c->step);
     for (uint32_t i = 0; i < p.count; i++, coefficient++) *coefficient = *coefficient * share * p.scale;
   }
   while (coefficient < c->coefficients + t->n_queries) *coefficient++ = 0.0f;

@@ -53,7 +53,7 @@ static int try_both(const bpfree_trainer *t, bpfree_context *c, uint32_t k, floa
 static int estimate(const bpfree_trainer *t, bpfree_context *c)
 {
   const float mu = bpfree_mu(t, c->step);
-  const bpfree_part all = bpfree_part_of(t, 0, c->step);
+  const bpfree_stratum all = bpfree_stratum_of(t, 0, c->step);
   float *now = c->work, *trial = c->work + t->batch;
   int status = losses(t, c, now);
   uint32_t n = 0;

@@ -29,7 +29,7 @@ static void signs(const bpfree_trainer *t, uint32_t step, uint32_t slice, uint32
 {
   const uint32_t key[2] = {t->seed, step};
   const uint32_t counter[2] = {t->model->slices[slice].first_block + block,
-                               bpfree_stream(BPFREE_DOMAIN_PROBE, 0, 0)};
+                               bpfree_address(BPFREE_DOMAIN_PROBE, 0, 0)};
   bpfree_threefry(key, counter, words);
 }
 

@@ -1,23 +1,23 @@
 /* SPDX-License-Identifier: MIT */
 /* Random gradient estimation as in est_rge.c, with standard normal directions. */
-#include "drawn.h"
+#include "copies.h"
 
 static int estimate(const bpfree_trainer *t, bpfree_context *c)
 {
-  return bpfree_drawn_estimate(t, c, BPFREE_GAUSSIAN);
+  return bpfree_copies_estimate(t, c, BPFREE_GAUSSIAN);
 }
 
 static const float *weights(const bpfree_trainer *t, const bpfree_context *c, uint32_t first, uint32_t count,
                             const float *coefficients)
 {
-  return bpfree_drawn_weights(t, c, first, count, coefficients, BPFREE_GAUSSIAN);
+  return bpfree_copies_weights(t, c, first, count, coefficients, BPFREE_GAUSSIAN);
 }
 
 const bpfree_estimator bpfree_est_rge_gaussian = {
     .estimate = estimate,
-    .gradient = bpfree_drawn_gradient,
+    .gradient = bpfree_copies_gradient,
     .check = bpfree_check_queries,
     .weights = weights,
-    .work = bpfree_drawn_work,
+    .work = bpfree_copies_work,
     .averages = 1,
 };

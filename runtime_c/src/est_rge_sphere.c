@@ -2,24 +2,24 @@
 /* Random gradient estimation as in est_rge.c, with directions of length sqrt(d),
  * d the elements of the group: u = s g, g normal and s = sqrt(d) / |g|. Only
  * scalars carry s: the radius is fl(mu s), the weight of g fl(c s). */
-#include "drawn.h"
+#include "copies.h"
 
 static int estimate(const bpfree_trainer *t, bpfree_context *c)
 {
-  return bpfree_drawn_estimate(t, c, BPFREE_SPHERE);
+  return bpfree_copies_estimate(t, c, BPFREE_SPHERE);
 }
 
 static const float *weights(const bpfree_trainer *t, const bpfree_context *c, uint32_t first, uint32_t count,
                             const float *coefficients)
 {
-  return bpfree_drawn_weights(t, c, first, count, coefficients, BPFREE_SPHERE);
+  return bpfree_copies_weights(t, c, first, count, coefficients, BPFREE_SPHERE);
 }
 
 const bpfree_estimator bpfree_est_rge_sphere = {
     .estimate = estimate,
-    .gradient = bpfree_drawn_gradient,
+    .gradient = bpfree_copies_gradient,
     .check = bpfree_check_queries,
     .weights = weights,
-    .work = bpfree_drawn_work,
+    .work = bpfree_copies_work,
     .averages = 1,
 };

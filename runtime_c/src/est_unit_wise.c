@@ -12,7 +12,7 @@
 #include "vector.h"
 
 /* One sample as it lies in the layers. */
-typedef struct look {
+typedef struct view {
   const bpfree_trainer *t;
   bpfree_pass pass;
   bpfree_target target;
@@ -21,9 +21,9 @@ typedef struct look {
   float *delta; /* derivatives by the units of one layer */
   float *room;  /* the scores of the layer behind, or a unit vector */
   float mu;
-} look;
+} view;
 
-static float *values(const look *l, uint32_t tensor)
+static float *values(const view *l, uint32_t tensor)
 {
   return l->pass.arena + l->pass.model->tensors[tensor].offset;
 }
@@ -40,28 +40,28 @@ static int is_exact(const bpfree_trainer *t, const bpfree_route *route)
 }
 
 /* Runs the nodes behind the start of a route again. */
-static void rerun(const look *l, const bpfree_route *route)
+static void rerun(const view *l, const bpfree_route *route)
 {
   const bpfree_model *model = l->pass.model;
-  const uint32_t own = route->n_bends ? route->bends[0].node : route->node;
+  const uint32_t own = route->n_elementwise ? route->elementwise[0].node : route->node;
   for (uint32_t k = (route->column < model->n_nodes ? route->column : own) + 1; k < model->n_nodes; k++)
     model->nodes[k].kernel(&l->pass, &model->nodes[k]);
 }
 
-static float loss_again(const look *l, const bpfree_route *route)
+static float loss_again(const view *l, const bpfree_route *route)
 {
   rerun(l, route);
   return bpfree_loss_of(l->t, &l->pass, 0, &l->target);
 }
 
 /* f(mu) - f(-mu) over 2 mu, or f(mu) over mu, f the change of the loss where one unit moves that far. */
-static float slope_of_loss(const look *l, float plus, float minus)
+static float slope_of_loss(const view *l, float plus, float minus)
 {
   return l->t->two_sided ? (plus - minus) * (1.0f / (l->mu + l->mu)) : plus * (1.0f / l->mu);
 }
 
 /* Where a unit moves the scores along a column w, the change of the loss has a closed form. */
-static void probe_scores(const look *l, const bpfree_route *route)
+static void probe_scores(const view *l, const bpfree_route *route)
 {
   const bpfree_model *model = l->pass.model;
   const bpfree_closed *loss = l->t->layers->loss;
@@ -85,7 +85,7 @@ static void probe_scores(const look *l, const bpfree_route *route)
 }
 
 /* The loss where unit j has moved by s: one column of the next layer, then what follows it; or what follows h. */
-static float loss_beside(const look *l, const bpfree_route *route, uint32_t j, float s)
+static float loss_beside(const view *l, const bpfree_route *route, uint32_t j, float s)
 {
   const bpfree_model *model = l->pass.model;
   float *start = values(l, start_of(model, route));
@@ -103,7 +103,7 @@ static float loss_beside(const look *l, const bpfree_route *route, uint32_t j, f
   return loss;
 }
 
-static void probe_units(const look *l, const bpfree_route *route)
+static void probe_units(const view *l, const bpfree_route *route)
 {
   const bpfree_model *model = l->pass.model;
   const uint32_t units = model->tensors[route->tensor].size, tensor = start_of(model, route);
@@ -121,25 +121,25 @@ static void probe_units(const look *l, const bpfree_route *route)
   rerun(l, route); /* every activation is again what the pass left */
 }
 
-static void bend(const look *l, const bpfree_bend *b)
+static void apply_slope(const view *l, const bpfree_elementwise *b)
 {
   b->slope(&l->pass, &l->pass.model->nodes[b->node], l->delta);
 }
 
 /* delta is 1 where a change of the unit is a change of the layer, 0 where a slope
  * is 0: such a unit need not be probed. */
-static void mark_units(const look *l, const bpfree_route *route)
+static void mark_units(const view *l, const bpfree_route *route)
 {
   const uint32_t units = l->pass.model->tensors[route->tensor].size;
   for (uint32_t j = 0; j < units; j++) l->delta[j] = 1.0f;
-  for (uint32_t k = 0; k < route->n_bends; k++) {
-    bend(l, &route->bends[k]);
+  for (uint32_t k = 0; k < route->n_elementwise; k++) {
+    apply_slope(l, &route->elementwise[k]);
     for (uint32_t j = 0; j < units; j++) l->delta[j] = l->delta[j] == 0.0f ? 0.0f : 1.0f;
   }
 }
 
 /* coefficients += delta x^T at the weight, delta at the bias. Adding 0 x is left out: it changes no bit. */
-static void add_outer(const look *l, const bpfree_node *node, float *gradient)
+static void add_outer(const view *l, const bpfree_node *node, float *gradient)
 {
   const uint32_t inputs = node->attributes[0], rows = node->attributes[1];
   const bpfree_slice *weight = bpfree_node_slice(&l->pass, node, 0);
@@ -152,7 +152,7 @@ static void add_outer(const look *l, const bpfree_node *node, float *gradient)
   for (uint32_t o = 0; o < rows; o++) g[o] += l->delta[o];
 }
 
-static void add_sample(const look *l, float *gradient)
+static void add_sample(const view *l, float *gradient)
 {
   const bpfree_layers *layers = l->t->layers;
   const bpfree_model *model = l->pass.model;
@@ -169,7 +169,7 @@ static void add_sample(const look *l, float *gradient)
       else
         probe_units(l, route);
     }
-    for (uint32_t k = 0; k < route->n_bends; k++) bend(l, &route->bends[k]);
+    for (uint32_t k = 0; k < route->n_elementwise; k++) apply_slope(l, &route->elementwise[k]);
     add_outer(l, &model->nodes[route->node], gradient);
   }
 }
@@ -203,7 +203,7 @@ static int estimate(const bpfree_trainer *t, bpfree_context *c)
   uint32_t width, room;
   widths(t, &width, &room);
   float *delta = c->work + outputs;
-  look l = {t,       {t->model, c->theta, 0, c->x, c->arena, 1, 1}, {0, 0}, outputs, c->work, delta, delta + width,
+  view l = {t,       {t->model, c->theta, 0, c->x, c->arena, 1, 1}, {0, 0}, outputs, c->work, delta, delta + width,
             bpfree_mu(t, c->step)};
   BPFREE_UNROLL_8 for (uint32_t k = 0; k < d; k++) c->coefficients[k] = 0.0f;
   for (uint32_t i = 0; i < t->batch; i++) {

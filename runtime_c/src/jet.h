@@ -49,7 +49,7 @@ void BPFREE_KERNEL(jet_squares)(const bpfree_jets *jets, uint32_t number, const 
 /* The same where the curvature is 0. */
 #define BPFREE_JET_STRAIGHT(name, f, slope) BPFREE_JET_OF(name, f, slope, 0.0f, 0)
 
-#define BPFREE_JET_OF(name, f, slope, curvature, bends)                                           \
+#define BPFREE_JET_OF(name, f, slope, curvature, bends)                                          \
   void BPFREE_KERNEL(jet_##name)(const bpfree_jets *jets, const bpfree_node *node)                \
   {                                                                                               \
     const uint32_t count = jets->model->tensors[node->output].size * bpfree_jet_points(jets);     \

@@ -19,7 +19,7 @@ static inline void bpfree_normals(const bpfree_probe *probe, uint32_t block, uin
   uint32_t first[BPFREE_PAIRS], second[BPFREE_PAIRS];
   const uint32_t pairs = (n + 1) / 2;
   for (uint32_t j = 0; j < pairs; j++)
-    bpfree_threefry_words(probe->seed, probe->step, block * BPFREE_PAIRS + j, probe->stream, &first[j], &second[j]);
+    bpfree_threefry_words(probe->seed, probe->step, block * BPFREE_PAIRS + j, probe->address, &first[j], &second[j]);
   for (uint32_t j = 0; j < pairs; j++) { /* as signed: there is no vector instruction for the others */
     const float share = (float)(int32_t)((first[j] >> 8) + 1u) * 0x1p-24f;   /* (0, 1] */
     const float angle = (float)(int32_t)(second[j] >> 8) * 0x1.921fb6p-22f; /* 2 pi 2^-24 */

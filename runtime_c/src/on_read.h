@@ -41,8 +41,8 @@ static inline bpfree_probe bpfree_sign_probe(const bpfree_trainer *t, uint32_t s
                                              uint32_t first, uint32_t count, uint32_t direction)
 {
   const int rows = direction == BPFREE_HADAMARD; /* all have the signs of query 0 */
-  const uint32_t stream = bpfree_stream(BPFREE_DOMAIN_PROBE, rows ? 0 : query, 0);
-  bpfree_probe probe = {t->seed, step, stream, mu, first, count, direction, 0};
+  const uint32_t address = bpfree_address(BPFREE_DOMAIN_PROBE, rows ? 0 : query, 0);
+  bpfree_probe probe = {t->seed, step, address, mu, first, count, direction, 0};
   if (rows) {
     const uint32_t n = bpfree_hadamard_order(bpfree_group_elements(t->model, first, count));
     probe.element = bpfree_hadamard_row(t, step, n, query);
@@ -118,8 +118,8 @@ static inline void bpfree_hadamard_gradient(const bpfree_trainer *t, uint32_t st
                                             const float *weights, const bpfree_word *rows, uint32_t slice,
                                             uint32_t block, uint32_t n, float *g)
 {
-  const uint32_t stream = bpfree_stream(BPFREE_DOMAIN_PROBE, 0, 0);
-  const bpfree_probe probe = {t->seed, step, stream, 0.0f, 0, 0, BPFREE_RADEMACHER, 0};
+  const uint32_t address = bpfree_address(BPFREE_DOMAIN_PROBE, 0, 0);
+  const bpfree_probe probe = {t->seed, step, address, 0.0f, 0, 0, BPFREE_RADEMACHER, 0};
   const uint32_t k = t->model->slices[slice].offset + block * BPFREE_BLOCK;
   bpfree_signs signs;
   bpfree_signs_start(&signs, &probe, &t->model->slices[slice], block);

@@ -8,7 +8,7 @@ void bpfree_threefry(const uint32_t key[2], const uint32_t counter[2], uint32_t 
   bpfree_threefry_words(key[0], key[1], counter[0], counter[1], &out[0], &out[1]);
 }
 
-uint32_t bpfree_stream(uint32_t domain, uint32_t query, uint32_t sample)
+uint32_t bpfree_address(uint32_t domain, uint32_t query, uint32_t sample)
 {
   return domain << 28 | query << 16 | sample;
 }
@@ -21,9 +21,9 @@ static uint32_t half_bits(uint32_t n)
   return half;
 }
 
-static uint32_t round_word(const uint32_t key[2], uint32_t stream, uint32_t round, uint32_t value)
+static uint32_t round_word(const uint32_t key[2], uint32_t address, uint32_t round, uint32_t value)
 {
-  const uint32_t counter[2] = {round << 16 | value, stream};
+  const uint32_t counter[2] = {round << 16 | value, address};
   uint32_t word[2];
   bpfree_threefry(key, counter, word);
   return word[0];
@@ -31,12 +31,12 @@ static uint32_t round_word(const uint32_t key[2], uint32_t stream, uint32_t roun
 
 uint32_t bpfree_permute(uint32_t domain, uint32_t part, uint32_t seed, uint32_t step, uint32_t n, uint32_t i)
 {
-  const uint32_t key[2] = {seed, step}, stream = bpfree_stream(domain, 0, part);
+  const uint32_t key[2] = {seed, step}, address = bpfree_address(domain, 0, part);
   const uint32_t half = half_bits(n), mask = (1u << half) - 1u;
   do { /* walk the cycle back into [0, n) */
     uint32_t left = i >> half, right = i & mask;
     for (uint32_t round = 0; round < 4; round++) {
-      const uint32_t next = left ^ (round_word(key, stream, round, right) & mask);
+      const uint32_t next = left ^ (round_word(key, address, round, right) & mask);
       left = right;
       right = next;
     }
@@ -47,12 +47,12 @@ uint32_t bpfree_permute(uint32_t domain, uint32_t part, uint32_t seed, uint32_t 
 
 uint32_t bpfree_unpermute(uint32_t domain, uint32_t part, uint32_t seed, uint32_t step, uint32_t n, uint32_t i)
 {
-  const uint32_t key[2] = {seed, step}, stream = bpfree_stream(domain, 0, part);
+  const uint32_t key[2] = {seed, step}, address = bpfree_address(domain, 0, part);
   const uint32_t half = half_bits(n), mask = (1u << half) - 1u;
   do { /* the rounds backwards, the cycle the other way round */
     uint32_t left = i >> half, right = i & mask;
     for (uint32_t round = 4; round-- > 0;) {
-      const uint32_t before = right ^ (round_word(key, stream, round, left) & mask);
+      const uint32_t before = right ^ (round_word(key, address, round, left) & mask);
       right = left;
       left = before;
     }

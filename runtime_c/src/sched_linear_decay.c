@@ -4,6 +4,6 @@
 
 float bpfree_sched_linear_decay(const float *settings, uint32_t step)
 {
-  const float share = bpfree_part_of(step, settings[2]);
+  const float share = bpfree_stratum_of(step, settings[2]);
   return bpfree_warmed((1.0f - share) + settings[1] * share, settings, step);
 }

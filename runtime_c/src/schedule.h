@@ -6,7 +6,7 @@
 #include "bpfree/train.h"
 
 /* Steps of a run may be many more than a schedule's: they are compared as integers. */
-static inline float bpfree_part_of(uint32_t step, float steps)
+static inline float bpfree_stratum_of(uint32_t step, float steps)
 {
   return step < (uint32_t)steps ? (float)step / steps : 1.0f;
 }

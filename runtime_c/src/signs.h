@@ -11,7 +11,7 @@
 typedef struct bpfree_signs {
   uint32_t seed;
   uint32_t step;
-  uint32_t stream;
+  uint32_t address;
   uint32_t block; /* the next */
   uint32_t word;  /* the next sign is its top bit */
   uint32_t left;  /* signs left in word */
@@ -26,7 +26,7 @@ static inline void bpfree_signs_start(bpfree_signs *signs, const bpfree_probe *p
 {
   signs->seed = probe->seed;
   signs->step = probe->step;
-  signs->stream = probe->stream;
+  signs->address = probe->address;
   signs->block = slice->first_block + block;
   signs->word = 0;
   signs->other = 0;
@@ -48,7 +48,7 @@ static inline void bpfree_signs_refill(bpfree_signs *signs)
     signs->fresh = 0;
   } else {
     /* copies, so that the reader itself can live in registers */
-    const uint32_t key[2] = {signs->seed, signs->step}, counter[2] = {signs->block, signs->stream};
+    const uint32_t key[2] = {signs->seed, signs->step}, counter[2] = {signs->block, signs->address};
     uint32_t out[2];
     bpfree_threefry(key, counter, out);
     if (BPFREE_HADAMARD_ROWS && signs->row) {

@@ -23,7 +23,7 @@ static bpfree_model model_for(const golden_network *network, uint32_t isa, bpfre
 /* Every direction, and coordinates in all kinds of neighbourhood. */
 static void make_probes(const bpfree_model *model, bpfree_probe *probes)
 {
-  const uint32_t signs = bpfree_stream(BPFREE_DOMAIN_PROBE, 3, 0), normal = bpfree_stream(BPFREE_DOMAIN_GAUSSIAN, 3, 0);
+  const uint32_t signs = bpfree_address(BPFREE_DOMAIN_PROBE, 3, 0), normal = bpfree_address(BPFREE_DOMAIN_GAUSSIAN, 3, 0);
   const uint32_t n = model->n_slices, last = model->n_theta - 1;
   const bpfree_probe all[N_PROBES] = {{1, 2, signs, 0.0f, 0, 0, BPFREE_RADEMACHER, 0},
                                       {1, 2, signs, 0.01f, 0, n, BPFREE_RADEMACHER, 0},
@@ -187,7 +187,7 @@ static void pairs(const golden_network *network)
 {
   const bpfree_model *model = &network->model;
   const uint32_t features = model->tensors[model->input].size, outputs = model->tensors[model->output].size;
-  const bpfree_probe probe = {4, 5, bpfree_stream(BPFREE_DOMAIN_PROBE, 0, 0), 0.01f, 0, model->n_slices, 0, 0};
+  const bpfree_probe probe = {4, 5, bpfree_address(BPFREE_DOMAIN_PROBE, 0, 0), 0.01f, 0, model->n_slices, 0, 0};
   bpfree_probe minus = probe;
   minus.mu = -probe.mu;
   float *x = floats(features), *theta = floats(model->n_theta), *y = floats(2 * outputs);
@@ -215,7 +215,7 @@ static void refuses(const golden_network *network)
   const bpfree_model *model = &network->model;
   const bpfree_loss loss = bpfree_registry_loss(SCALAR, network->loss);
   const bpfree_batch *all = &network->batch;
-  const uint32_t outputs = model->tensors[model->output].size, stream = bpfree_stream(BPFREE_DOMAIN_PROBE, 0, 0);
+  const uint32_t outputs = model->tensors[model->output].size, stream = bpfree_address(BPFREE_DOMAIN_PROBE, 0, 0);
   const uint64_t bytes = bpfree_workspace_size(model, NULL, all->n, 1);
   float *workspace = room(bytes + 64), *values = floats(all->n), *y = floats(all->n * outputs);
   float *pair = floats(2 * all->n);

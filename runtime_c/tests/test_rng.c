@@ -21,9 +21,9 @@ static void known_answers(void)
 
 static void streams(void)
 {
-  CHECK_EQUAL(bpfree_stream(0, 0, 0), 0);
-  CHECK_EQUAL(bpfree_stream(BPFREE_DOMAIN_PROBE, 2, 3), 0x10020003);
-  CHECK_EQUAL(bpfree_stream(15, 4095, 65535), 0xffffffff);
+  CHECK_EQUAL(bpfree_address(0, 0, 0), 0);
+  CHECK_EQUAL(bpfree_address(BPFREE_DOMAIN_PROBE, 2, 3), 0x10020003);
+  CHECK_EQUAL(bpfree_address(15, 4095, 65535), 0xffffffff);
 }
 
 #define MOST 1500

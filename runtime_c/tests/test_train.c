@@ -83,7 +83,7 @@ static void evaluates(const golden_run *g)
   float *workspace = room(bytes);
   const float scale = 1.0f / (2.0f * g->mu * (float)(g->batch * (coordinates ? 1 : g->n_queries))) * g->scale;
   for (uint32_t query = 0; query < g->n_queries; query++) {
-    const uint32_t stream = bpfree_stream(domain, coordinates || rows ? 0 : query, 0);
+    const uint32_t stream = bpfree_address(domain, coordinates || rows ? 0 : query, 0);
     uint32_t element =
         coordinates ? bpfree_unpermute(BPFREE_DOMAIN_MASK, 0, g->seed, 0, model->n_theta, query) : 0;
     uint32_t order = 1;

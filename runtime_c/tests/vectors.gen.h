@@ -3999,20 +3999,20 @@ static const float deep_units_coefficients[3200] = {
   -0x1.75b656p-8f, -0x1.f0af62p-7f, -0x1.bba222p-6f, -0x1.5437fep-8f, 0x1.4fb5b4p-5f, 0x1.4b35e4p-3f,
   -0x1.a5995cp-8f, -0x1.e5e98cp-11f, 0x1.a5995ep-8f, 0x1.e5e98cp-11f, -0x1.b4582cp-2f, 0x1.b4582cp-2f
 };
-static const bpfree_bend deep_units_bends5[1] = {
+static const bpfree_elementwise deep_units_elementwise5[1] = {
   {bpfree_slope_relu_scalar, 6},
 };
-static const bpfree_bend deep_units_bends2[1] = {
+static const bpfree_elementwise deep_units_elementwise2[1] = {
   {bpfree_slope_tanh_scalar, 3},
 };
-static const bpfree_bend deep_units_bends0[1] = {
+static const bpfree_elementwise deep_units_elementwise0[1] = {
   {bpfree_slope_sin_scalar, 1},
 };
 static const bpfree_route deep_units_routes[4] = {
   {0, 0, 7, 8, 8},
-  {deep_units_bends5, 1, 5, 7, 7},
-  {deep_units_bends2, 1, 2, 4, 8},
-  {deep_units_bends0, 1, 0, 2, 8},
+  {deep_units_elementwise5, 1, 5, 7, 7},
+  {deep_units_elementwise2, 1, 2, 4, 8},
+  {deep_units_elementwise0, 1, 0, 2, 8},
 };
 static const bpfree_layers deep_units_layers = {&bpfree_closed_softmax_cross_entropy_scalar, deep_units_routes, 4, 1};
 
@@ -4522,20 +4522,20 @@ static const float deep_units_one_sided_coefficients[3200] = {
   -0x1.f08a88p-7f, -0x1.bb8a14p-6f, -0x1.564faap-8f, 0x1.4fdd7p-5f, 0x1.4b4cp-3f, -0x1.a3ff44p-8f,
   -0x1.cc4138p-11f, 0x1.a4f3cp-8f, 0x1.cc8ac2p-11f, -0x1.b41d6p-2f, 0x1.b48d78p-2f
 };
-static const bpfree_bend deep_units_one_sided_bends5[1] = {
+static const bpfree_elementwise deep_units_one_sided_elementwise5[1] = {
   {bpfree_slope_relu_scalar, 6},
 };
-static const bpfree_bend deep_units_one_sided_bends2[1] = {
+static const bpfree_elementwise deep_units_one_sided_elementwise2[1] = {
   {bpfree_slope_tanh_scalar, 3},
 };
-static const bpfree_bend deep_units_one_sided_bends0[1] = {
+static const bpfree_elementwise deep_units_one_sided_elementwise0[1] = {
   {bpfree_slope_sin_scalar, 1},
 };
 static const bpfree_route deep_units_one_sided_routes[4] = {
   {0, 0, 7, 8, 8},
-  {deep_units_one_sided_bends5, 1, 5, 7, 7},
-  {deep_units_one_sided_bends2, 1, 2, 4, 8},
-  {deep_units_one_sided_bends0, 1, 0, 2, 8},
+  {deep_units_one_sided_elementwise5, 1, 5, 7, 7},
+  {deep_units_one_sided_elementwise2, 1, 2, 4, 8},
+  {deep_units_one_sided_elementwise0, 1, 0, 2, 8},
 };
 static const bpfree_layers deep_units_one_sided_layers = {&bpfree_closed_softmax_cross_entropy_scalar, deep_units_one_sided_routes, 4, 0};
 

@@ -14,7 +14,8 @@ import pytest
 from click.testing import CliRunner
 from command_line import run
 
-from bpfree.cli import _COMMANDS, commands, main, recipes, screen
+from bpfree.cli import _COMMANDS, commands, main, recipes
+from bpfree.cli import output as screen
 from bpfree.errors import FormatError
 
 

@@ -12,8 +12,8 @@ import pytest
 from command_line import run
 
 from bpfree import native
-from bpfree.cli import checks
-from bpfree.cli.checks import BROKEN, MISSING, OK
+from bpfree.cli import self_checks as checks
+from bpfree.cli.self_checks import BROKEN, MISSING, OK
 from bpfree.errors import CoreMissingError
 
 needs_core = pytest.mark.skipif(not native.available(), reason="the compiled core is not built")

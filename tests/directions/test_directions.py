@@ -10,7 +10,7 @@ from bpfree import rng
 from bpfree.directions import DIRECTIONS, RANDOM, gaussian, sphere
 from bpfree.engines import ReferenceEngine
 from bpfree.engines.batch import Batch
-from bpfree.engines.probes import Probe, Probes, pack, perturb, records
+from bpfree.engines.probes import Probe, Probes, pack, perturb, probe_rows
 from bpfree.estimators.table import GROUPINGS
 from bpfree.graph import layout
 from bpfree.graph.c_tables import model_tables
@@ -36,7 +36,7 @@ def scaled(name, parts, seed, step, query):
 
 def test_normal_numbers_are_those_of_the_format():
     """FORMAT.md states them; the words are Threefry's, the rest is written here again in float64."""
-    words = rng.words(0, 0, rng.stream(rng.Domain.GAUSSIAN), 0, 2)
+    words = rng.words(0, 0, rng.address(rng.Domain.GAUSSIAN), 0, 2)
     assert [f"{w:08x}" for w in words] == ["ef923472", "470316b4"]
     u = gaussian.draw(part(2), 0, 0, 0)
     assert [f"{w:08x}" for w in u.view(np.uint32)] == ["bd7f7b53", "3eb7b971"]
@@ -47,7 +47,7 @@ def test_normal_numbers_are_those_of_the_format():
 )
 def test_normal_numbers_are_box_and_mullers(seed, step, query, first_block):
     size = 1001
-    words = rng.words(seed, step, rng.stream(rng.Domain.GAUSSIAN, query), first_block * 32, size + 1).astype(float)
+    words = rng.words(seed, step, rng.address(rng.Domain.GAUSSIAN, query), first_block * 32, size + 1).astype(float)
     share, angle = (words[::2] // 256 + 1) / 2**24, words[1::2] // 256 * (2 * np.pi / 2**24)
     radius = np.sqrt(-2 * np.log(share))
     expected = np.stack([radius * np.cos(angle), radius * np.sin(angle)], axis=1).ravel()[:size]
@@ -189,7 +189,7 @@ def test_probes_of_all_kinds_in_one_call(isa):
     ("direction", "element"), [(5, 0), (2**32 - 1, 0), (3, D), (3, 2**32 - 1)], ids=["five", "all", "end", "far"]
 )
 def test_what_is_out_of_range_is_refused(direction, element):
-    native, table = NativeModel(model_tables(GRAPH)), records(1, "coordinate", 0, 0, mu=0.1)
+    native, table = NativeModel(model_tables(GRAPH)), probe_rows(1, "coordinate", 0, 0, mu=0.1)
     table["direction"], table["element"] = direction, element
     with pytest.raises(ValueError, match="perturb: an argument is out of range"):
         native.perturb(NET.theta, table)

@@ -62,7 +62,7 @@ def test_port_header_and_emulator_agree():
     numbers = {name: int(value, 0) for name, value in pairs}
     assert numbers["BPFREE_MAILBOX"] == board.MAILBOX
     assert numbers["PORT_EXIT_FAULT"] == machine.EXIT_FAULT
-    for name in ("PORT_EXIT", "PORT_MARK", "PORT_RECORD", "PORT_HASH", "PORT_PUTC"):
+    for name in ("PORT_EXIT", "PORT_MARK", "PORT_WORD", "PORT_HASH", "PORT_PUTC"):
         assert numbers[name] == getattr(machine, name)
 
 
@@ -86,16 +86,16 @@ def test_everything_sent_arrives_in_order(build):
         build("""int main(void) {
           for (const char *s = "hi\\n"; *s != 0; s++) port_emit(PORT_PUTC, (uint32_t)*s);
           port_emit(PORT_MARK, 7u);
-          for (uint32_t i = 0u; i < 3u; i++) port_emit(PORT_RECORD, i * 0x80000001u);
+          for (uint32_t i = 0u; i < 3u; i++) port_emit(PORT_WORD, i * 0x80000001u);
           port_emit(PORT_HASH, 1u); port_emit(PORT_HASH, 2u);
           port_emit(PORT_HASH, 0x89abcdefu); port_emit(PORT_HASH, 0xfedcba98u);
           return 0; }"""),
         on_mark=seen_marks.append,
-        on_record=seen_records.append,
+        on_word=seen_records.append,
     )
     assert result.text == "hi\n"
-    assert result.records.dtype == np.uint32
-    assert result.records.tolist() == seen_records == [0, 0x80000001, 2]
+    assert result.words.dtype == np.uint32
+    assert result.words.tolist() == seen_records == [0, 0x80000001, 2]
     assert result.hash == 0xFEDCBA9889ABCDEF
     assert [(m.number, m.instructions) for m in result.marks] == [(7, None)]
     assert seen_marks == result.marks
@@ -117,10 +117,10 @@ def test_data_is_copied_and_bss_is_zeroed(build):
     source = """static volatile uint32_t set[3] = {11u, 22u, 0xdeadbeefu}, zero[500];
         volatile uint32_t seen = 1u;
         int main(void) { uint32_t bits = 0u; for (int i = 0; i < 500; i++) bits |= zero[i];
-          for (int i = 0; i < 3; i++) port_emit(PORT_RECORD, set[i]);
-          port_emit(PORT_RECORD, bits); seen = 0x01020304u; return 0; }"""
+          for (int i = 0; i < 3; i++) port_emit(PORT_WORD, set[i]);
+          port_emit(PORT_WORD, bits); seen = 0x01020304u; return 0; }"""
     result = emulate.run_firmware(build(source))
-    assert result.records.tolist() == [11, 22, 0xDEADBEEF, 0]
+    assert result.words.tolist() == [11, 22, 0xDEADBEEF, 0]
     assert result.read_symbol("seen", 4) == bytes([4, 3, 2, 1])
     with pytest.raises(KeyError, match="absent"):
         result.read_symbol("absent", 4)
@@ -134,7 +134,7 @@ def test_memory_functions(build):
         void *memset(void *a, int v, size_t n);
         void *memmove(void *a, const void *b, size_t n);
         static unsigned char a[64], b[64]; volatile size_t n = 13u;
-        static void show(void) { for (int i = 0; i < 20; i++) port_emit(PORT_RECORD, a[i]); }
+        static void show(void) { for (int i = 0; i < 20; i++) port_emit(PORT_WORD, a[i]); }
         int main(void) { for (int i = 0; i < 64; i++) b[i] = (unsigned char)(i + 1);
           memcpy(a, b, n); show(); memcpy(a + 1, b, n); show(); memset(a, 0x1ff, n); show();
           memset(a + 2, 5, n); show(); memcpy(a, b, 40u); memmove(a + 3, a, n); show();
@@ -148,7 +148,7 @@ def test_memory_functions(build):
     for to, start in ((3, 0), (0, 3)):
         a[to : to + 13] = bytes(a[start : start + 13])
         want += a[:20]
-    assert result.records.tolist() == want
+    assert result.words.tolist() == want
 
 
 # The same chain in C and NumPy: each operation rounds to float32 once, so any fused or double step shows.
@@ -163,7 +163,7 @@ def test_float_bits_equal_numpy(build, optimize):
     for i in range(300):
         a = (a * f(0.97) + x[i] * x[299 - i]) / (x[i] + f(0.25))
         want.append(a)
-    got = emulate.run_firmware(build(FLOAT_CHAIN, optimize=optimize)).records
+    got = emulate.run_firmware(build(FLOAT_CHAIN, optimize=optimize)).words
     np.testing.assert_array_equal(got, np.array(want, np.float32).view(np.uint32))
 
 
@@ -214,7 +214,7 @@ def count_one_by_one(firmware):
     """
     from unicorn import UC_HOOK_CODE
 
-    run = machine.Run(firmware)
+    run = machine.Emulation(firmware)
     count, covered, marks = 0, set(), []
 
     def on_code(uc, address, size, _user):

@@ -12,7 +12,7 @@ import bpfree as bf
 from bpfree.directions import RANDOM
 from bpfree.engines import Batch, CompiledEngine, ReferenceEngine, reference
 from bpfree.engines.cost import graph_macs, node_macs
-from bpfree.engines.probes import Probe, Probes, pack, records
+from bpfree.engines.probes import Probe, Probes, pack, probe_rows
 from bpfree.engines.reuse import Flow, members
 from bpfree.graph.layers import assemble, initial_parameters
 from bpfree.losses import get_loss
@@ -33,12 +33,12 @@ def probes_of(graph, seed=3):
     """theta itself, coordinates up and down in a mixed order, and directions over every range of slices."""
     r = np.random.default_rng(seed)
     elements = r.integers(0, graph.n_theta, 12)
-    coordinates = records(12, "coordinate", seed, 1, element=elements, mu=r.choice([0.25, -0.25], 12))
+    coordinates = probe_rows(12, "coordinate", seed, 1, element=elements, mu=r.choice([0.25, -0.25], 12))
     ranges = [(a, b - a) for a in range(len(graph.slices)) for b in range(a + 1, len(graph.slices) + 1)]
     ranges = [ranges[k] for k in r.permutation(len(ranges))[:12]]
     columns = {"first_slice": [a for a, _ in ranges], "n_slices": [n for _, n in ranges], "mu": 0.125}
-    directions = [records(len(ranges), d, seed, 2, np.arange(len(ranges)), **columns) for d in RANDOM]
-    table = np.concatenate([records(2, "rademacher", seed, 0), coordinates, *directions])
+    directions = [probe_rows(len(ranges), d, seed, 2, np.arange(len(ranges)), **columns) for d in RANDOM]
+    table = np.concatenate([probe_rows(2, "rademacher", seed, 0), coordinates, *directions])
     return Probes(table[r.permutation(len(table))])
 
 
@@ -155,7 +155,7 @@ def test_what_a_probe_changes_is_what_it_moves_and_what_that_feeds(graph):
                 reached.add(node.output)
                 changed.add(k)
         assert members(flow.changed_by(probe)) == sorted(changed)
-        assert flow.count(Probes(pack([probe])).records) == {flow.changed_by(probe): 1}
+        assert flow.count(Probes(pack([probe])).table) == {flow.changed_by(probe): 1}
 
 
 def cheapest(flow, counts, room):
@@ -167,16 +167,16 @@ def test_cut_points_cost_the_least_that_fits():
     """Against every choice: always the best where all fits, nearly always with less room, never far off."""
     worse = []
     for graph in GRAPHS.values():
-        flow, counts = Flow(graph), Flow(graph).count(probes_of(graph).records)
+        flow, counts = Flow(graph), Flow(graph).count(probes_of(graph).table)
         everything = sum(flow.sizes)
-        assert flow.plan(counts, everything).macs == cheapest(flow, counts, everything)
+        assert flow.choose(counts, everything).macs == cheapest(flow, counts, everything)
         for share in (0.1, 0.3, 0.6):
             room = int(share * everything)
-            plan = flow.plan(counts, room)
-            assert flow.floats(plan.kept) <= room and plan.macs == flow.cost(counts, plan.kept)
+            kept = flow.choose(counts, room)
+            assert flow.floats(kept.tensors) <= room and kept.macs == flow.cost(counts, kept.tensors)
             best = cheapest(flow, counts, room)
-            assert best <= plan.macs <= flow.cost(counts, 0) and plan.macs <= 1.1 * best
-            worse.append(plan.macs > best)
+            assert best <= kept.macs <= flow.cost(counts, 0) and kept.macs <= 1.1 * best
+            worse.append(kept.macs > best)
     assert np.mean(worse) < 0.02
 
 
@@ -184,16 +184,16 @@ def test_cut_points_of_a_chain_by_hand():
     """Four equal layers, probes in the last three: one tensor is best kept in the middle, weighed by the probes."""
     model = bf.Sequential(8, [bf.Linear(8, bias=False) for _ in range(4)])
     flow = Flow(model.graph)
-    for probes, kept, macs in (
+    for probes, tensors, macs in (
         ({2: 10, 3: 10, 4: 10}, 0b010, 2 + 10 * (4 + 2 + 2)),
         ({2: 1, 3: 1, 4: 10}, 0b100, 3 + 4 + 4 + 10 * 1),
         ({2: 10, 3: 1, 4: 1}, 0b001, 1 + 10 * 3 + 3 + 3),
     ):
         counts = {flow.changed(layer - 1, 1): n for layer, n in probes.items()}
-        plan = flow.plan(counts, 8)
-        assert (plan.kept, plan.macs) == (kept, 64 * macs)
-    assert flow.plan(counts, 7).kept == 0 and flow.plan(counts, 24).kept == 0b111
-    assert flow.plan({flow.changed(3, 1): 1}, 24).kept == 0, "one probe alone has nothing to share"
+        kept = flow.choose(counts, 8)
+        assert (kept.tensors, kept.macs) == (tensors, 64 * macs)
+    assert flow.choose(counts, 7).tensors == 0 and flow.choose(counts, 24).tensors == 0b111
+    assert flow.choose({flow.changed(3, 1): 1}, 24).tensors == 0, "one probe alone has nothing to share"
 
 
 # ---- Training with it ----

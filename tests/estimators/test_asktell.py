@@ -20,7 +20,7 @@ def test_one_step_of_rge_is_the_closed_form(two_sided, q):
     ask = run(estimator, theta0, update=bf.SGD(lr), seed=9, max_steps=1)
     gradient, g = np.zeros(3), A @ (theta0 - BEST)
     for query in range(q):
-        u = rng.signs(9, 0, rng.stream(rng.Domain.PROBE, query), 0, 3).astype(float)
+        u = rng.signs(9, 0, rng.address(rng.Domain.PROBE, query), 0, 3).astype(float)
         gradient += (u @ g + (0.0 if two_sided else mu / 2 * u @ A @ u)) * u / q
     assert np.allclose(ask.theta, theta0 - lr * gradient, rtol=0, atol=1e-12)
 

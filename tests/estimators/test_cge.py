@@ -197,7 +197,7 @@ def test_only_signs_need_tables_of_two_sides(estimator, two_sided):
     trainer = trainer_of(replace(estimator, two_sided=two_sided))
     assert trainer.estimator.sides == 1 and bf.RGE(two_sided=two_sided).sides == 1 + two_sided
     tables = model_tables(GRAPH, sides=1)
-    assert tables.plan.floats(1) < model_tables(GRAPH, sides=2).plan.floats(1)
+    assert tables.arena.floats(1) < model_tables(GRAPH, sides=2).arena.floats(1)
     small = NativeTrainer(NativeModel(tables, "scalar"), data=(X, LABELS["labels"], None), **trainer.native_settings())
     assert_same_bits(small.step(THETA, 0), device_loop(trainer, X, LABELS["labels"]).step(THETA, 0))
 

@@ -169,7 +169,7 @@ def test_slices_of_equal_size_get_different_signs():
     twin = bf.Sequential(4, [bf.Linear(4, bias=False), bf.Linear(4, bias=False)]).graph
     first, second = (DIRECTIONS["rademacher"].draw(part, 0, 0, 0) for part in twin.slices)
     assert not np.array_equal(first, second)
-    assert np.array_equal(second, rng.signs(0, 0, rng.stream(rng.Domain.PROBE), 1, 16))
+    assert np.array_equal(second, rng.signs(0, 0, rng.address(rng.Domain.PROBE), 1, 16))
 
 
 @groupings

@@ -298,7 +298,7 @@ def test_every_layer_knows_how_it_moves(op):
         x = r.normal(size=(int(np.prod(shape)), n))
         arithmetic = Counting()
         y, moves = op.moves(arithmetic, parameters, x, attributes)
-        macs, sizes = op.moves_plan(attributes, shape)
+        macs, sizes = op.moves_cost(attributes, shape)
         assert arithmetic.macs == n * macs
         assert [v.shape for v in moves] == [(*size, n) for size in sizes] and len(moves) == len(parameters)
         narrow = [p.astype(np.float32) for p in parameters]
@@ -326,15 +326,15 @@ def test_the_cut_is_the_cheapest_and_any_would_do(start, monkeypatch):
     parameters, x = [r.normal(size=size) for _, size in op.parameters(attributes, (23,))], r.normal(size=(23, 4))
     expected = op.moves(Fast, parameters, x, attributes)
     for cut in range(5):
-        monkeypatch.setattr(TTShape, "plan_moves", lambda self, cut=cut: (cut, self.moves_macs(cut)))
+        monkeypatch.setattr(TTShape, "cheapest_cut", lambda self, cut=cut: (cut, self.moves_macs(cut)))
         arithmetic = Counting()
         y, moves = op.moves(arithmetic, parameters, x, attributes)
-        assert arithmetic.macs == 4 * op.moves_plan(attributes, (23,))[0]
+        assert arithmetic.macs == 4 * op.moves_cost(attributes, (23,))[0]
         np.testing.assert_allclose(y, expected[0], rtol=1e-12)
         for found, wanted in zip(moves, expected[1], strict=True):
             np.testing.assert_allclose(found, wanted, rtol=1e-12, atol=1e-12)
     monkeypatch.undo()
-    assert shape.plan_moves()[1] == min(shape.moves_macs(cut) for cut in range(5))
+    assert shape.cheapest_cut()[1] == min(shape.moves_macs(cut) for cut in range(5))
 
 
 @pytest.mark.parametrize("loss", list(LOSSES), ids=lambda row: row.name)

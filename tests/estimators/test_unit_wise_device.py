@@ -76,23 +76,23 @@ def test_the_plan_keeps_what_is_read(name):
     loop = NativeTrainer(roomy, data=(X, LOSSES["cross_entropy"]["labels"], None), **trainer.native_settings())
     small = small_loop(trainer, "cross_entropy")
     assert_same_bits(small.step(theta, 0), loop.step(theta, 0))
-    assert small.model.tables.plan.per_sample <= roomy.tables.plan.per_sample
+    assert small.model.tables.arena.per_sample <= roomy.tables.arena.per_sample
 
 
 def test_relu_and_tanh_stay_in_place_and_sine_does_not():
     """ReLU's slope is read from its output, that of sin from its input."""
     for layer, floats_kept in ((bf.ReLU(), 8), (bf.Tanh(), 8), (bf.Sin(), 16)):
         graph = bf.Sequential(5, [bf.Linear(8), layer, bf.Linear(3)]).graph
-        assert model_tables(graph, keep=kept(graph)).plan.per_sample == floats_kept + 3
+        assert model_tables(graph, keep=kept(graph)).arena.per_sample == floats_kept + 3
 
 
 def test_routes_by_hand():
     graph, _, _ = network("deep")
     head, third, second, first = routes_of(graph)
-    assert (head.node, head.bends, head.column, head.start(graph)) == (7, (), None, 8)
-    assert (third.node, third.bends, third.tensor, third.column) == (5, (6,), 7, 7)
-    assert (second.node, second.bends, second.tensor, second.column) == (2, (4, 3), 5, 5)
-    assert (first.node, first.bends, first.tensor, first.column) == (0, (1,), 2, 2)
+    assert (head.node, head.elementwise, head.column, head.start(graph)) == (7, (), None, 8)
+    assert (third.node, third.elementwise, third.tensor, third.column) == (5, (6,), 7, 7)
+    assert (second.node, second.elementwise, second.tensor, second.column) == (2, (4, 3), 5, 5)
+    assert (first.node, first.elementwise, first.tensor, first.column) == (0, (1,), 2, 2)
     skips, _, _ = network("skips")
     assert [route.column for route in routes_of(skips)] == [None, None, None]
 

@@ -15,7 +15,7 @@ from executor_fakes import MODEL, FailingEngine, train
 
 import bpfree as bf
 from bpfree.errors import WorkerError
-from bpfree.executors import crew as crews
+from bpfree.executors import pool as pools
 from bpfree.executors.shared import SharedArrays
 
 TESTS = Path(executor_fakes.__file__).parent
@@ -29,7 +29,7 @@ def two():
 
 
 def pids(engine):
-    return [member.process.pid for member in engine._crew.members]
+    return [worker.process.pid for worker in engine._pool.workers]
 
 
 def alive(pid):
@@ -157,32 +157,32 @@ def test_errors_in_a_worker_are_raised_here(error, kind, text):
 
 
 def test_workers_that_do_not_start_are_an_error(monkeypatch, capfd):
-    monkeypatch.setattr(crews, "_BOOT", "raise SystemExit('no such thing')")
+    monkeypatch.setattr(pools, "_BOOT", "raise SystemExit('no such thing')")
     with bf.Processes(2, "exact") as engine, pytest.raises(WorkerError, match="did not start: it ended with status 1"):
         train(engine)
     assert "no such thing" in capfd.readouterr().err
-    monkeypatch.setattr(crews, "_BOOT", "import time; time.sleep(100)")
-    monkeypatch.setattr(crews, "START_S", 0.2)
+    monkeypatch.setattr(pools, "_BOOT", "import time; time.sleep(100)")
+    monkeypatch.setattr(pools, "START_S", 0.2)
     with bf.Processes(2, "exact") as engine, pytest.raises(WorkerError, match="not ready after 0.2 s"):
         train(engine)
 
 
 def test_one_worker_that_does_not_start_leaves_no_other_half_started(monkeypatch):
-    monkeypatch.setattr(crews, "START_S", 5.0)
-    boot, made = crews._BOOT, []
-    start = crews.Member.__init__
+    monkeypatch.setattr(pools, "START_S", 5.0)
+    boot, made = pools._BOOT, []
+    start = pools.WorkerProcess.__init__
 
     def first_fails(self, memory):
-        monkeypatch.setattr(crews, "_BOOT", boot if made else "raise SystemExit(1)")
+        monkeypatch.setattr(pools, "_BOOT", boot if made else "raise SystemExit(1)")
         start(self, memory)
         made.append(self)
 
-    monkeypatch.setattr(crews.Member, "__init__", first_fails)
+    monkeypatch.setattr(pools.WorkerProcess, "__init__", first_fails)
     with bf.Processes(2, "exact") as engine:
         with pytest.raises(WorkerError):
             train(engine)
-        assert not engine._crew.members and not any(alive(member.process.pid) for member in made)
-        monkeypatch.setattr(crews, "START_S", 60.0)
+        assert not engine._pool.workers and not any(alive(worker.process.pid) for worker in made)
+        monkeypatch.setattr(pools, "START_S", 60.0)
         assert train(engine).model.hash == train("exact").model.hash
 
 
@@ -191,7 +191,7 @@ def test_an_interrupt_in_the_middle_of_anything_leaves_the_next_run_right(two):
     alone = train("exact").model.hash
     for where in ("give", "take", "wait_until_ready"):
         for after in (0, 3):
-            real, count = getattr(crews.Member, where), [0]
+            real, count = getattr(pools.WorkerProcess, where), [0]
 
             def interrupted(self, *arguments, real=real, count=count, after=after):
                 count[0] += 1
@@ -202,7 +202,7 @@ def test_an_interrupt_in_the_middle_of_anything_leaves_the_next_run_right(two):
             if where == "wait_until_ready":
                 two.close()
             with pytest.MonkeyPatch.context() as patch:
-                patch.setattr(crews.Member, where, interrupted)
+                patch.setattr(pools.WorkerProcess, where, interrupted)
                 if after == 0 or where != "wait_until_ready":
                     with pytest.raises(KeyboardInterrupt):
                         train(two)
@@ -243,7 +243,7 @@ def test_a_forked_process_has_workers_of_its_own(two):
     if child == 0:
         run = train(two)
         os.write(write, f"{run.model.hash} {set(pids(two)) & set(before)}".encode())
-        two._crew.end()
+        two._pool.end()
         os._exit(0)
     os.close(write)
     with os.fdopen(read) as pipe:
@@ -262,7 +262,7 @@ from executor_fakes import train
 engine = bf.Processes(2, "exact")
 def callback(step, run):
     if step == 1:
-        print(*(member.process.pid for member in engine._crew.members), flush=True)
+        print(*(worker.process.pid for worker in engine._pool.workers), flush=True)
         {what}
 train(engine, callbacks=callback, steps=100000)
 """

@@ -89,7 +89,7 @@ def test_replies_to_an_earlier_step_are_not_looked_at(cancellable):
 def test_a_range_is_what_is_sent():
     pool = Pool(3)
     train(bf.Futures(pool, "exact", n_ranges=3), steps=1)
-    assert [len(part.records) for _, part in pool.submitted] == [6, 6, 8]
+    assert [len(part.probes) for _, part in pool.submitted] == [6, 6, 8]
     assert len({packed for packed, _ in pool.submitted}) == 1
     assert sum(len(pickle.dumps(arguments)) for arguments in pool.submitted) < 3 * 6000
 

@@ -95,7 +95,7 @@ def test_100_steps_end_with_the_hash_of_all_engines(tmp_path, name):
 def test_every_way_of_probing_gives_the_same_records(tmp_path, two_sided, grouping):
     model, run = trained("tt", 4, n_queries=3, two_sided=two_sided, grouping=grouping)
     _, result = on_device(tmp_path, model, run, 4)
-    np.testing.assert_array_equal(result.records.view(np.float32), np.concatenate(run.journal.records).ravel())
+    np.testing.assert_array_equal(result.words.view(np.float32), np.concatenate(run.journal.records).ravel())
     assert f"{result.hash:016x}" == run.model.hash
 
 
@@ -139,7 +139,7 @@ def test_every_estimator_trains_on_the_device(tmp_path, estimator):
     model, run = trained_by(estimator, name, 3, update=update, callbacks=records)
     built, result = on_device(tmp_path, model, run, 3)
     assert result.exit_code == 0
-    np.testing.assert_array_equal(result.records.view(np.float32), np.concatenate(records).ravel())
+    np.testing.assert_array_equal(result.words.view(np.float32), np.concatenate(records).ravel())
     replayed = bf.replay(run.journal, run.trainer, model.theta, "exact")
     assert {f"{result.hash:016x}", run.model.hash} == {bf.theta_hash(replayed)}
     work = device_loop(run.trainer, DIGITS.x, LABELS.astype(np.uint32)).work.size
@@ -313,7 +313,7 @@ def test_a_device_without_a_sample_reports_a_status(tmp_path):
     (tmp_path / "samples.c").write_text(source.replace("  return 0;", "  return step == 1 ? -1 : 0;"))
     result = emulate.run_firmware(emulate.compile_firmware(tmp_path))
     assert result.exit_code == -11  # BPFREE_ERR_CALLBACK
-    assert len(result.records) == 1  # the step before was recorded, this one was not
+    assert len(result.words) == 1  # the step before was recorded, this one was not
     assert f"{result.hash:016x}" == run.model.hash  # and theta is as it left it
 
 
@@ -334,7 +334,7 @@ int sample(void *user, uint32_t step, uint32_t i, float *x, bpfree_target *y)
 """)
     result = emulate.run_firmware(emulate.compile_firmware(tmp_path))
     assert result.exit_code == 0
-    assert len(result.records) == 100
+    assert len(result.words) == 100
 
 
 BAD = {

@@ -107,7 +107,7 @@ def canary(graph, theta, frozen, estimator):
     inputs, outputs = graph.input.size, graph.output.size
     trainer = Trainer(graph, frozen, "mse", estimator, bf.SGD(), batch_size=2, seed=0)
     loop = device_loop(trainer, floats(1, 4, inputs), targets=floats(2, 4, outputs))
-    planned = loop.model.tables.plan.floats(1)
+    planned = loop.model.tables.arena.floats(1)
     size = max(planned, 64)  # the gradient's chunk of one random block fits, too
     assert size == native.core().lib.bpfree_train_arena_size(loop.model.c) == len(loop.arena)
     room = np.full(size + GUARD, PATTERN, np.uint32)
@@ -172,6 +172,6 @@ def test_training_memory_is_what_c_says():
     loop = device_loop(trainer, floats(1, 4, 12), targets=floats(2, 4, 5))
     assert isinstance(loop, NativeTrainer)
     context = native.core().ffi.sizeof("bpfree_context")
-    arena = max(64, loop.model.tables.plan.floats(1))
+    arena = max(64, loop.model.tables.arena.floats(1))
     assert loop.train_bytes() == 4 * (graph.n_theta + 12 + arena + 2 * 4) + context
     assert context <= 128

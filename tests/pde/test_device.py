@@ -50,7 +50,7 @@ static float work[8192];
 static void send(float value)
 {{
   const union {{ float f; uint32_t u; }} word = {{value}};
-  port_emit(PORT_RECORD, word.u);
+  port_emit(PORT_WORD, word.u);
 }}
 
 static int own(const void *user, const bpfree_field *u, float *r)
@@ -120,7 +120,7 @@ def test_a_device_gives_the_bits_of_the_host(tmp_path, name, rule, settings):
     coefficients = PROBLEMS["hjb_lqg"].coefficients(bf.pde.HJBLQG(3, m=0.5))
     built, result = on_device(tmp_path, model, points, rule, settings, coefficients)
     assert result.exit_code == 0
-    found = result.records.view(np.float32)
+    found = result.words.view(np.float32)
     jets, r, loss = found[: POINTS * 6].reshape(POINTS, 6), found[POINTS * 6 : -1], found[-1]
 
     own = CompiledEngine().model(model.graph, model.frozen)

@@ -9,7 +9,7 @@ import bpfree as bf
 from bpfree.pde import Box, Cube, Normal
 from bpfree.pde.fields import Coordinates
 from bpfree.pde.known import known
-from bpfree.pde.residuals import Part
+from bpfree.pde.residuals import TermRows
 from bpfree.pde.samplers import SAMPLERS, faces, interior, unit
 
 
@@ -109,7 +109,7 @@ def test_points_that_float32_rounds_out_of_the_domain_are_in_it():
 def test_points_of_the_users_own_are_checked(bad):
     problem = bf.pde.Heat()
     with pytest.raises(ValueError, match="points of residual: expected"):
-        Part(problem, problem.terms()[0], np.array(bad), np.float64)
+        TermRows(problem, problem.terms()[0], np.array(bad), np.float64)
 
 
 @pytest.mark.parametrize(("n", "sampler", "seed"), [(0, "sobol", 0), (3, "halton", 0), (3, "sobol", -1)])

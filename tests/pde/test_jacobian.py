@@ -14,8 +14,8 @@ from bpfree.pde.jacobian import ROUTES, Jacobian
 from bpfree.pde.network import Network
 from bpfree.pde.residuals import Residuals
 from bpfree.pde.samplers import interior
-from bpfree.pde.structured import refusal
 from bpfree.pde.term import Term
+from bpfree.pde.unit_jacobian import refusal
 
 
 class Quiz(bf.pde.Problem):
@@ -83,9 +83,9 @@ def by_autograd(problem, graph, frozen, points, theta, weight=1.0):
         def slopes(k):
             return grad(lambda x: anp.sum(field(t, x, k)))
 
-        bends = [grad(lambda x, i=i: anp.sum(slopes(0)(x)[:, i]))(points)[:, i] for i in range(points.shape[1])]
+        elementwise = [grad(lambda x, i=i: anp.sum(slopes(0)(x)[:, i]))(points)[:, i] for i in range(points.shape[1])]
         u, v, ux, vx = field(t, points, 0), field(t, points, last), slopes(0)(points), slopes(last)(points)
-        one = sum(bends) * v - a * anp.sum(ux * ux, axis=1) + anp.sin(b * v)
+        one = sum(elementwise) * v - a * anp.sum(ux * ux, axis=1) + anp.sin(b * v)
         return anp.concatenate([one, u**3 - vx[:, 0] * points[:, 0]]) * anp.sqrt(weight / len(points))
 
     return jacobian(rows)(theta)
@@ -213,7 +213,7 @@ def test_the_cost_of_units_is_that_of_the_contractions_that_are_made():
     structured = Jacobian(residuals, "structured")
     structured.dense(theta)
     counted = residuals.forwards * graph_macs(graph)
-    assert 0.2 * counted < counter.macs <= counted * 1.02  # products of parameters and bends come on top
+    assert 0.2 * counted < counter.macs <= counted * 1.02  # products of parameters and of slopes come on top
 
 
 def test_the_cheaper_route_is_taken_and_refusals_say_why():

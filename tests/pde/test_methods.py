@@ -81,10 +81,10 @@ def test_every_row_has_settings_to_try():
 @pytest.mark.parametrize("method", [one for rows in SETTINGS.values() for one in rows], ids=repr)
 def test_every_method_lowers_the_loss_and_says_what_it_costs(method):
     made, theta = objective()
-    walk, first = method.start(made), None
+    iteration, first = method.start(made), None
     for step in range(12):
-        before, likely = made.forwards, walk.cost(step)
-        moved = walk.step(theta, step)
+        before, likely = made.forwards, iteration.cost(step)
+        moved = iteration.step(theta, step)
         if moved.code == "stalled":
             break
         assert moved.code is None, moved.advice
@@ -127,9 +127,9 @@ def test_levenberg_marquardt_goes_to_a_minimum(method):
             return bf.Sequential(1, [bf.Linear(1), bf.Tanh(), bf.Linear(1)], seed=seed)  # too few units to be exact
 
     made, theta = objective(Narrow())
-    residuals, walk = made.at(0), method.start(made)
+    residuals, iteration = made.at(0), method.start(made)
     for step in range(200):
-        moved = walk.step(theta, step)
+        moved = iteration.step(theta, step)
         if moved.code:
             break
         theta = moved.theta
@@ -139,20 +139,20 @@ def test_levenberg_marquardt_goes_to_a_minimum(method):
 
 def test_a_refused_step_costs_no_second_jacobian():
     made, theta = objective()
-    walk = bf.LevenbergMarquardt(damping=1e-14, tries=40).start(made)
+    iteration = bf.LevenbergMarquardt(damping=1e-14, tries=40).start(made)
     before, calls = made.at(0).passes, []
     jacobian = made.jacobian(0)
     dense = jacobian.dense
     jacobian.dense = lambda theta: calls.append(1) or dense(theta)
     for step in range(5):
-        theta = walk.step(theta, step).theta
+        theta = iteration.step(theta, step).theta
     assert len(calls) == 5 and before
 
 
 def test_a_linear_head_is_solved_in_one_step_to_the_last_digits():
     made, theta = objective()
-    walk = bf.LeastSquaresHead().start(made)
-    moved = walk.step(theta, 0)
+    iteration = bf.LeastSquaresHead().start(made)
+    moved = iteration.step(theta, 0)
     jacobian = made.jacobian(0, head_only=True)
     r, columns = jacobian.dense(theta)
     delta = linalg.lstsq(columns, -r)[0]
@@ -160,13 +160,13 @@ def test_a_linear_head_is_solved_in_one_step_to_the_last_digits():
     assert moved.loss == pytest.approx(wanted, rel=1e-6, abs=1e-20)
     changed = np.flatnonzero(moved.theta != theta)
     assert set(changed) <= set(jacobian.columns.tolist()) and changed.size
-    assert walk.step(moved.theta, 1).code == "stalled" or walk.step(moved.theta, 1).loss > 0.99 * moved.loss
+    assert iteration.step(moved.theta, 1).code == "stalled" or iteration.step(moved.theta, 1).loss > 0.99 * moved.loss
 
 
 def test_alternate_takes_turns():
     method = bf.Alternate(bf.LeastSquaresHead(), bf.LevenbergMarquardt(), turns=(1, 3))
-    walk = method.start(objective()[0])
-    assert [walk.turn(step) for step in range(9)] == [0, 1, 1, 1, 0, 1, 1, 1, 0]
+    iteration = method.start(objective()[0])
+    assert [iteration.turn(step) for step in range(9)] == [0, 1, 1, 1, 0, 1, 1, 1, 0]
     assert method.tier == "closed-form + layer-access"
     with pytest.raises(TypeError, match=r"second: expected a method such as LevenbergMarquardt\(\), got 3"):
         bf.Alternate(bf.LeastSquaresHead(), 3)
@@ -183,12 +183,12 @@ def test_the_structured_gradient_is_that_of_autograd():
     def loss(t):
         inside, low, high = (part.points[:, 0] for part in parts)
         slope = grad(lambda x: anp.sum(u(t, x)))
-        bend = grad(lambda x: anp.sum(slope(x)))
-        terms = (bend(inside) + u(t, inside), np.sqrt(3.0) * u(t, low), u(t, high) - np.sin(2))
+        one = grad(lambda x: anp.sum(slope(x)))
+        terms = (one(inside) + u(t, inside), np.sqrt(3.0) * u(t, low), u(t, high) - np.sin(2))
         return sum(anp.mean(one**2) for one in terms)
 
-    walk = bf.StructuredGradient(bf.SGD(1e-3)).start(made)
-    moved = walk.step(theta, 0)
+    iteration = bf.StructuredGradient(bf.SGD(1e-3)).start(made)
+    moved = iteration.step(theta, 0)
     np.testing.assert_allclose((theta - moved.theta) / 1e-3, grad(loss)(theta), rtol=1e-7, atol=1e-9)
 
 
@@ -229,7 +229,7 @@ def test_points_are_new_when_they_should_be():
     random, theta = objective(bf.pde.HJBLQG(dim=3), rule=bf.pde.RandomDirections(n=2))
     a, b = random.at(0), random.at(1)
     assert not random.fixed and np.array_equal(a.parts[0].points, b.parts[0].points)
-    assert not np.array_equal(a.plans[0].layout.streams.directions, b.plans[0].layout.streams.directions)
+    assert not np.array_equal(a.stencils[0].layout.streams.directions, b.stencils[0].layout.streams.directions)
 
 
 @pytest.mark.parametrize(

@@ -14,9 +14,9 @@ from bpfree.ops import OPS
 from bpfree.pde.domain import Box
 from bpfree.pde.network import Network
 from bpfree.pde.problems import PROBLEMS
-from bpfree.pde.residuals import Part
+from bpfree.pde.residuals import TermRows
 from bpfree.pde.rules import RULES
-from bpfree.pde.rules.table import Plan
+from bpfree.pde.rules.table import Stencil
 from bpfree.pde.streams import Streams
 from bpfree.pde.wanted import First, GradSquare, Laplacian, Layout, Second
 
@@ -42,7 +42,8 @@ def layouts(dim):
 def both(layout, graph, theta, frozen, x, compiled, engine):
     """The jets of the compiled engine and of another."""
     found = compiled.jets(graph, theta, frozen, x, layout.streams)
-    return found, Network(graph, frozen, engine).jets(theta.astype(engine.dtype), x.astype(engine.dtype), Plan(layout))
+    theta, x = theta.astype(engine.dtype), x.astype(engine.dtype)
+    return found, Network(graph, frozen, engine).jets(theta, x, Stencil(layout))
 
 
 # ---- jets ----
@@ -106,11 +107,11 @@ def test_frozen_layers_and_a_second_model_of_the_same_streams():
 
 def test_network_uses_the_engine_and_takes_float64_parameters():
     model, box = NETWORKS["dense"](), Box(x=(0, 1, 2), t=(0, 1))
-    x, plan = floats(6, 50, 3), bf.pde.Taylor().plan([First(2), Laplacian((0, 1))], box, "f4")
+    x, stencil = floats(6, 50, 3), bf.pde.Taylor().stencil([First(2), Laplacian((0, 1))], box, "f4")
     network = Network(model.graph, model.frozen, CompiledEngine())
-    value, rest = network.jets(model.theta.astype(np.float64), x, plan)
+    value, rest = network.jets(model.theta.astype(np.float64), x, stencil)
     assert_same_bits(value, np.ascontiguousarray(network.values(model.theta.astype(np.float64), x)))
-    expected = Network(model.graph, model.frozen).jets(model.theta.astype(np.float64), x, plan)[1]
+    expected = Network(model.graph, model.frozen).jets(model.theta.astype(np.float64), x, stencil)[1]
     np.testing.assert_allclose(rest, expected, rtol=0, atol=1e-5)
 
 
@@ -267,14 +268,14 @@ PLANS = [
 
 @pytest.mark.parametrize(("case", "python"), PLANS, ids=[str(case) for case, _ in PLANS])
 def test_rules_at_points_agree_with_the_plans_of_python(case, python):
-    """As far apart as rounding in float32 may put them: eps |u| times the noise gain of the plan."""
+    """As far apart as rounding in float32 may put them: eps |u| times the noise gain of the stencil."""
     model, layout = NETWORKS["dense"](), space_time(3)
     x = floats(9, 40, 3, scale=0.5)
-    plan = python().along(layout, np.dtype(np.float64))
-    value, rest = Network(model.graph, model.frozen).jets(model.theta.astype(np.float64), x.astype(np.float64), plan)
+    stencil = python().along(layout, np.dtype(np.float64))
+    value, rest = Network(model.graph, model.frozen).jets(model.theta.astype(np.float64), x.astype(np.float64), stencil)
     expected = np.concatenate([value[:, None], rest], axis=1).transpose(1, 0, 2)
     found = c_rows(ISAS[-1], model, layout, *case, x)
-    gains = np.linalg.norm(plan.weights, axis=1) + 1
+    gains = np.linalg.norm(stencil.weights, axis=1) + 1
     assert np.all(np.abs(found - expected).max(axis=(1, 2)) <= 4 * EPS * np.abs(value).max() * gains)
 
 
@@ -299,16 +300,16 @@ def test_residuals_agree_with_the_formulas_of_the_problems(compiled, problem, ru
     dim, number = problem.domain.dim, PROBLEMS[problem_row(problem)].number
     model = bf.Sequential(dim, [bf.Linear(16), bf.Tanh(), bf.Linear(1)], seed=5)
     points = np.random.default_rng(6).random((37, dim)).astype(np.float32)
-    part = Part(problem, problem.terms()[0], points, np.float64)
-    plan = rule.along(Layout(part.wanted, dim), np.dtype(np.float64))
-    jets = Network(model.graph, model.frozen).jets(model.theta.astype(np.float64), part.all_points(), plan)
-    expected = part.values(problem, *jets, plan)[0]
+    part = TermRows(problem, problem.terms()[0], points, np.float64)
+    stencil = rule.along(Layout(part.wanted, dim), np.dtype(np.float64))
+    jets = Network(model.graph, model.frozen).jets(model.theta.astype(np.float64), part.all_points(), stencil)
+    expected = part.values(problem, *jets, stencil)[0]
 
     coefficients = PROBLEMS[problem_row(problem)].coefficients(problem)
     pde = NativePde(compiled.model(model.graph, model.frozen), space_time(dim).streams, RULES.of(rule).number, settings,
                     number, coefficients)  # fmt: skip
     r, loss = pde.residuals(model.theta, points)
-    gain = max((plan.noise_gain(q) for q in part.wanted if not isinstance(q, GradSquare)), default=1.0)
+    gain = max((stencil.noise_gain(q) for q in part.wanted if not isinstance(q, GradSquare)), default=1.0)
     assert np.abs(expected).max() > 0.1  # so there is something to be wrong
     assert np.abs(r - expected).max() <= 50 * EPS * max(1.0, np.abs(jets[0]).max()) * gain
     assert loss == np.add.accumulate(r * r)[-1]

@@ -15,7 +15,7 @@ from scipy.stats import ncx2, norm
 import bpfree as bf
 from bpfree.pde import PROBLEMS, Problem, Taylor
 from bpfree.pde.problems import burgers
-from bpfree.pde.problems.phases import Periodic
+from bpfree.pde.problems.spectral import Periodic
 from bpfree.pde.residuals import Residuals
 from bpfree.registry import HostOnly
 

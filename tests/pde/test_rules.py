@@ -26,7 +26,7 @@ SETTINGS = {
     "random_directions": [RandomDirections(2), RandomDirections(n=2, rule=Differences(step=0.1))],
 }
 ALL = [rule for rules in SETTINGS.values() for rule in rules]
-SHIFTED = [rule for rule in ALL if rule.plan(LINEAR, DOMAIN, "f8").offsets is not None]
+SHIFTED = [rule for rule in ALL if rule.stencil(LINEAR, DOMAIN, "f8").offsets is not None]
 every = pytest.mark.parametrize("rule", ALL, ids=repr)
 shifted = pytest.mark.parametrize("rule", SHIFTED, ids=repr)
 certain = pytest.mark.parametrize("rule", [rule for rule in SHIFTED if not rule.random], ids=repr)
@@ -50,8 +50,8 @@ def test_quadratic_functions_are_differentiated_exactly(rule):
     """Value, gradient, Hessian diagonal, mixed, Laplacian of chosen coordinates, of both outputs."""
     _, a = quadratic(POINTS)
     slope = np.einsum("oij,nj->oin", a, POINTS) + np.array([[1.0, -2, 0, 3], [0, 1, 1, 1]])[:, :, None]
-    plan = rule.plan(WANTED, DOMAIN, "f8")
-    found = estimates(Function(lambda x: quadratic(x)[0], outputs=2), plan, POINTS)
+    stencil = rule.stencil(WANTED, DOMAIN, "f8")
+    found = estimates(Function(lambda x: quadratic(x)[0], outputs=2), stencil, POINTS)
     tolerance = {"rtol": 1e-6, "atol": 1e-6 if getattr(rule, "step", 1) is None else 1e-9}
     for i in (1, 3):
         np.testing.assert_allclose(found[First(i)], slope[:, i], **tolerance)
@@ -78,7 +78,7 @@ def test_bias_order(rule):
     """Errors shrink by 2^p where the step is halved. Random shifts stay; what they tend to is their own limit."""
     waves = Waves(4, size=0.7)
     network, half = Function(waves, outputs=2), halved(rule)
-    one, two, fine = (estimates(network, r.plan(LINEAR, DOMAIN, "f8"), POINTS) for r in (rule, half, tiny(rule)))
+    one, two, fine = (estimates(network, r.stencil(LINEAR, DOMAIN, "f8"), POINTS) for r in (rule, half, tiny(rule)))
     for quantity in [*LINEAR, *[None] * (getattr(rule, "of", "u") == "smoothed")]:
         if quantity is None:
             exact = waves(POINTS).T
@@ -99,21 +99,21 @@ def tiny(rule):
 
 @shifted
 def test_noise_gain_is_that_of_injected_noise(rule):
-    plan = rule.plan(LINEAR, DOMAIN, "f8")
+    stencil = rule.stencil(LINEAR, DOMAIN, "f8")
     random = np.random.default_rng(3)
     network = Function(lambda x: random.standard_normal((len(x), 1)))
-    found = estimates(network, plan, np.zeros((20_000, 4)))
+    found = estimates(network, stencil, np.zeros((20_000, 4)))
     for quantity in LINEAR:
-        assert found[quantity].std() == pytest.approx(plan.noise_gain(quantity), rel=0.03), quantity
+        assert found[quantity].std() == pytest.approx(stencil.noise_gain(quantity), rel=0.03), quantity
 
 
 @shifted
 def test_a_constant_has_no_derivatives(rule):
     """Weights of thousands cancel to rounding."""
-    plan = rule.plan(LINEAR, DOMAIN, "f8")
-    assert (np.abs(plan.weights[1:].sum(axis=1)) <= 1e-14 * np.abs(plan.weights[1:]).sum(axis=1)).all()
-    assert plan.weights[0].sum() == pytest.approx(1, rel=1e-12)
-    assert len(np.unique(plan.offsets, axis=0)) == plan.passes
+    stencil = rule.stencil(LINEAR, DOMAIN, "f8")
+    assert (np.abs(stencil.weights[1:].sum(axis=1)) <= 1e-14 * np.abs(stencil.weights[1:]).sum(axis=1)).all()
+    assert stencil.weights[0].sum() == pytest.approx(1, rel=1e-12)
+    assert len(np.unique(stencil.offsets, axis=0)) == stencil.passes
 
 
 @pytest.mark.parametrize("dim", [1, 2, 5, 21])
@@ -121,7 +121,7 @@ def test_passes(dim):
     domain, all_of_it = Box(x=(0, 1, dim)), [Laplacian(tuple(range(dim))), *map(First, range(dim))]
 
     def passes(rule, wanted=all_of_it):
-        return rule.plan(wanted, domain, "f8").passes
+        return rule.stencil(wanted, domain, "f8").passes
 
     assert passes(Taylor()) == dim + 2
     assert passes(Differences()) == 2 * dim + 1 and passes(Differences(order=4)) == 4 * dim + 1
@@ -151,9 +151,9 @@ HJB, HJB_LAPLACIAN = Box(x=(0, 1, 20), t=(0, 1)), Laplacian(tuple(range(20)))
     ids=["gauss_hermite", "genz_keister", "differences"],
 )
 def test_noise_of_a_laplacian_of_20_coordinates(rule, passes, gain):
-    plan = rule.plan([First(20), HJB_LAPLACIAN], HJB, "f8")
-    assert plan.passes == passes
-    assert plan.noise_gain(HJB_LAPLACIAN) * rule_reach(rule) == pytest.approx(gain, rel=2e-3)
+    stencil = rule.stencil([First(20), HJB_LAPLACIAN], HJB, "f8")
+    assert stencil.passes == passes
+    assert stencil.noise_gain(HJB_LAPLACIAN) * rule_reach(rule) == pytest.approx(gain, rel=2e-3)
 
 
 def rule_reach(rule):
@@ -165,9 +165,9 @@ def test_declared_noise_of_differences():
     """The numbers of the docstring, times h and h^2."""
     domain, wanted = Box(x=(0, 1, 5)), [First(0), Second(0, 0), Second(0, 1), Laplacian(tuple(range(5)))]
     for order, expected in ((2, [0.71, 2.45, 0.5, np.sqrt(110)]), (4, [0.95, 3.13, 0.668, None])):
-        plan = Differences(order, step=1.0).plan(wanted, domain, "f8")
+        stencil = Differences(order, step=1.0).stencil(wanted, domain, "f8")
         for quantity, gain in zip(wanted, expected):
-            assert gain is None or plan.noise_gain(quantity) == pytest.approx(gain, rel=0.01)
+            assert gain is None or stencil.noise_gain(quantity) == pytest.approx(gain, rel=0.01)
 
 
 @pytest.mark.parametrize("dtype", ["f4", "f8"])
@@ -178,12 +178,12 @@ def test_default_steps_are_near_the_best(order, dtype):
     points = np.random.default_rng(0).random((200, 2)).astype(dtype)
     network = Function(lambda x: waves(x).astype(dtype), np.dtype(dtype), outputs=2)
     for wanted in ([First(0)], [Second(0, 0)], [Second(0, 1)]):
-        default = Differences(order).plan(wanted, domain, dtype).offsets.max()
+        default = Differences(order).stencil(wanted, domain, dtype).offsets.max()
         errors = []
         for factor in 2.0 ** np.arange(-4, 5):
-            plan = Differences(order, step=default / (order // 2) * factor).plan(wanted, domain, dtype)
+            stencil = Differences(order, step=default / (order // 2) * factor).stencil(wanted, domain, dtype)
             exact = waves.exact(wanted[0], points.astype(float))
-            errors.append(np.abs(estimates(network, plan, points)[wanted[0]] - exact).max())
+            errors.append(np.abs(estimates(network, stencil, points)[wanted[0]] - exact).max())
         assert errors[4] < 10 * min(errors), errors
         assert np.log2(default) == round(np.log2(default))
 
@@ -195,8 +195,8 @@ class TestStein:
         network = Function(lambda x: (x**2 @ h)[:, None] / 2 + (x @ g)[:, None])
         n, draws = 20, []
         for step in range(1000):
-            plan = Stein(n=n, sigma=0.5).plan(wanted, domain, "f8", seed=5, step=step)
-            found = estimates(network, plan, np.zeros((1, 40)))
+            stencil = Stein(n=n, sigma=0.5).stencil(wanted, domain, "f8", seed=5, step=step)
+            found = estimates(network, stencil, np.zeros((1, 40)))
             draws.append([found[q].item() for q in wanted])
         mean, spread = np.mean(draws, axis=0), np.std(draws, axis=0)
         assert (np.abs(mean - [g[0], h[1], 0, 40]) < 4 * spread / np.sqrt(1000)).all()
@@ -205,13 +205,13 @@ class TestStein:
 
     def test_its_noise_is_about_as_declared(self):
         domain, wanted = Box(x=(0, 1, 21)), [First(0), Second(1, 1), Laplacian(tuple(range(21)))]
-        plans = [Stein(n=200, sigma=0.1).plan(wanted, domain, "f8", seed=s) for s in range(20)]
-        gains = np.sqrt([np.mean([plan.noise_gain(q) ** 2 for plan in plans]) for q in wanted])
+        stencils = [Stein(n=200, sigma=0.1).stencil(wanted, domain, "f8", seed=s) for s in range(20)]
+        gains = np.sqrt([np.mean([stencil.noise_gain(q) ** 2 for stencil in stencils]) for q in wanted])
         np.testing.assert_allclose(gains, [10 / 20, 100 * np.sqrt(3 / 200), 100 * np.sqrt(3 * 21 / 200)], rtol=0.2)
 
     def test_shifts_are_of_seed_and_step(self):
         def offsets(**address):
-            return Stein(n=3).plan([First(0)], DOMAIN, "f8", **address).offsets
+            return Stein(n=3).stencil([First(0)], DOMAIN, "f8", **address).offsets
 
         assert (offsets(seed=1, step=2) == offsets(seed=1, step=2)).all()
         assert (offsets(seed=1, step=2) != offsets(seed=1, step=3))[1:].all()
@@ -228,8 +228,8 @@ class TestRandomDirections:
         """(n, 3) values at 0 over steps."""
         x, network, found = np.zeros((1, 61)), Function(f), []
         for step in range(n):
-            plan = rule.plan(self.WANTED, self.DOMAIN, "f8", seed=1, step=step)
-            values = estimates(network, plan, x)
+            stencil = rule.stencil(self.WANTED, self.DOMAIN, "f8", seed=1, step=step)
+            values = estimates(network, stencil, x)
             found.append([values[q].item() for q in self.WANTED])
         return np.array(found)
 
@@ -255,18 +255,18 @@ class TestRandomDirections:
         np.testing.assert_allclose(found[:, 1], c[:60].sum(), rtol=1e-9)
 
     def test_passes_are_those_of_the_directions(self):
-        assert RandomDirections(8).plan(self.WANTED, self.DOMAIN, "f8").passes == 1 + 1 + 8 + 1
-        assert RandomDirections(8, Differences()).plan(self.WANTED, self.DOMAIN, "f8").passes == 1 + 2 + 16
+        assert RandomDirections(8).stencil(self.WANTED, self.DOMAIN, "f8").passes == 1 + 1 + 8 + 1
+        assert RandomDirections(8, Differences()).stencil(self.WANTED, self.DOMAIN, "f8").passes == 1 + 2 + 16
 
     def test_few_coordinates_are_not_drawn(self):
         wanted = [Laplacian((0, 1, 2)), GradSquare((0, 1, 2))]
-        drawn, plain = (rule.plan(wanted, DOMAIN, "f8") for rule in (RandomDirections(3), Taylor()))
+        drawn, plain = (rule.stencil(wanted, DOMAIN, "f8") for rule in (RandomDirections(3), Taylor()))
         assert (drawn.layout.streams.directions == plain.layout.streams.directions).all()
 
     def test_sets_of_coordinates_have_directions_of_their_own(self):
         domain = Box(x=(0, 1, 40), y=(0, 1, 40))
         wanted = [Laplacian(tuple(range(40))), Laplacian(tuple(range(40, 80)))]
-        directions = RandomDirections(8).plan(wanted, domain, "f8").layout.streams.directions
+        directions = RandomDirections(8).stencil(wanted, domain, "f8").layout.streams.directions
         x, y = directions[:8, :40], directions[8:, 40:]
         assert not directions[:8, 40:].any() and not directions[8:, :40].any()
         assert (np.abs(x) == 1).all() and (x != y).any()
@@ -280,35 +280,35 @@ class TestRefusals:
     def test_levels_that_cannot_do_it(self):
         for family in ("gauss_hermite", "genz_keister"):
             with pytest.raises(ValueError, match="level: expected 3 or more for second derivatives.*got 2"):
-                SparseGrid(level=2, family=family).plan([LAPLACIAN], DOMAIN, "f8")
+                SparseGrid(level=2, family=family).stencil([LAPLACIAN], DOMAIN, "f8")
             with pytest.raises(ValueError, match="level: expected 2 or more for first derivatives.*got 1"):
-                SparseGrid(level=1, family=family).plan([First(0)], DOMAIN, "f8")
+                SparseGrid(level=1, family=family).stencil([First(0)], DOMAIN, "f8")
 
     def test_grids_that_are_too_large(self):
         with pytest.raises(ValueError, match="level: expected at most 131,072 passes a point, got 662,533.*Taylor"):
-            SparseGrid(level=5).plan([LAPLACIAN], Box(x=(0, 1, 31)), "f8")
+            SparseGrid(level=5).stencil([LAPLACIAN], Box(x=(0, 1, 31)), "f8")
 
     @pytest.mark.parametrize("rule", [Differences(step=1e-4), Stein(sigma=1e-4), SparseGrid(sigma=1e-4)], ids=repr)
     def test_steps_below_the_floor(self, rule):
         for wanted, dtype in (([LAPLACIAN], "f8"), ([First(0)], "f4")):
-            rule.plan(wanted, DOMAIN, dtype)
+            rule.stencil(wanted, DOMAIN, dtype)
         with pytest.raises(ValueError, match=r"(step|sigma): expected at least 3.5e-04, where second .* float32, got"):
-            rule.plan([LAPLACIAN], DOMAIN, "f4")
+            rule.stencil([LAPLACIAN], DOMAIN, "f4")
 
     def test_rules_that_drown_in_rounding(self):
         wanted = [First(20), HJB_LAPLACIAN, GradSquare((0, 1))]
-        check_precision(Taylor().plan(wanted, HJB, "f4"), wanted, "f4", 1e-6)
-        check_precision(SparseGrid().plan(wanted, HJB, "f8"), wanted, "f8", 1e-6)
-        plan = SparseGrid().plan(wanted, HJB, "f4")
+        check_precision(Taylor().stencil(wanted, HJB, "f4"), wanted, "f4", 1e-6)
+        check_precision(SparseGrid().stencil(wanted, HJB, "f8"), wanted, "f8", 1e-6)
+        stencil = SparseGrid().stencil(wanted, HJB, "f4")
         message = (
             r"rule: expected errors of 0.01 at most from rounding in float32, got 0.051 in Laplacian of 20 columns: "
             r"SparseGrid\(level=3, sigma=0.1.* multiplies errors of u by 4.26e\+05; use Taylor\(\)"
         )
         with pytest.raises(ValueError, match=message):
-            check_precision(plan, wanted, "f4", 1e-2)
-        check_precision(plan, wanted, "f4", 0.1)
+            check_precision(stencil, wanted, "f4", 1e-2)
+        check_precision(stencil, wanted, "f4", 0.1)
         with pytest.raises(ValueError, match="in GradSquare of column 0 and column 1: "):
-            check_precision(plan, wanted[2:], "f4", 1e-7)
+            check_precision(stencil, wanted[2:], "f4", 1e-7)
 
     def test_settings(self):
         for make, message in (

@@ -75,8 +75,8 @@ def test_derivatives_of_a_solution_are_those_of_what_it_predicts():
     found = solution.evaluate(lambda u, c: (u.p, u.v.t, u.p.xx, c.x * u.p.x), points)
     low, middle, high = (solution.predict(points + shift * np.array([h, 0])) for shift in (-1, 0, 1))
     later, sooner = (solution.predict(points + shift * np.array([0, h])) for shift in (1, -1))
-    slope, bend = (high - low)[:, 0] / (2 * h), (high - 2 * middle + low)[:, 0] / h**2
-    wanted = [middle[:, 0], (later - sooner)[:, 1] / (2 * h), bend, points[:, 0] * slope]
+    slope, one = (high - low)[:, 0] / (2 * h), (high - 2 * middle + low)[:, 0] / h**2
+    wanted = [middle[:, 0], (later - sooner)[:, 1] / (2 * h), one, points[:, 0] * slope]
     np.testing.assert_allclose(found, np.stack(wanted, axis=1), rtol=1e-5, atol=1e-6)
     assert solution.evaluate(lambda u, c: u.p.t, points).shape == (9,)
 

@@ -21,7 +21,7 @@ from bpfree.pde import Box, Differences, Taylor
 from bpfree.pde import network as network_module
 from bpfree.pde.jet import FUNCTIONS, Jet
 from bpfree.pde.network import Network, start
-from bpfree.pde.rules.table import Plan
+from bpfree.pde.rules.table import Stencil
 from bpfree.pde.streams import Streams
 from bpfree.pde.wanted import First, GradSquare, Laplacian, Layout, Second
 
@@ -39,7 +39,7 @@ def jets_of(graph, theta, frozen, x, streams, engine=None):
     """Value (n, m) and streams (m, count - 1, n)."""
     layout = Layout([], graph.input.size)
     layout.streams = streams
-    value, rest = Network(graph, frozen, engine).jets(theta, x, Plan(layout))
+    value, rest = Network(graph, frozen, engine).jets(theta, x, Stencil(layout))
     return value.T, rest
 
 
@@ -124,22 +124,22 @@ def test_quantities_are_read_off_the_streams():
     graph, theta, frozen = wave_network()
     x, domain = floats(2, 4, 5).astype(float), Box(x=(0, 1, 3), y=(0, 1), t=(0, 1))
     wanted = [First(4), Second(3, 3), Second(0, 3), Laplacian((0, 1, 2)), GradSquare((1, 2)), First(4)]
-    plan = Taylor().plan(wanted, domain, "f8")
-    assert plan.passes == plan.layout.streams.count == 1 + 5 + 3
-    _, rest = Network(graph, frozen).jets(theta, x, plan)
+    stencil = Taylor().stencil(wanted, domain, "f8")
+    assert stencil.passes == stencil.layout.streams.count == 1 + 5 + 3
+    _, rest = Network(graph, frozen).jets(theta, x, stencil)
     f = partial(graph_oracle.outputs, graph, theta.astype(float), frozen)
     eye = np.eye(5)
     forms = [[(3, 3, 1.0)], [(0, 3, 1.0)], [(i, i, 1.0) for i in range(3)]]
     expected = streams_of(f, x, Streams(eye, forms))
-    found = [plan.layout.read(q, rest) for q in wanted[:5]]
+    found = [stencil.layout.read(q, rest) for q in wanted[:5]]
     for ours, theirs in zip(found, [expected[:, 4], *expected[:, 5:].transpose(1, 0, 2)]):
         np.testing.assert_allclose(ours, theirs, rtol=1e-12, atol=1e-13)
     np.testing.assert_allclose(found[4], (expected[:, 1:3] ** 2).sum(axis=1), rtol=1e-12)
     with pytest.raises(KeyError, match=r"First\(i=1\).*: not among what was asked for"):
-        plan.layout.read(First(1), rest)
+        stencil.layout.read(First(1), rest)
     with pytest.raises(TypeError, match="quantity: expected one that is linear in u, got GradSquare"):
-        plan.layout.matrix(GradSquare((1, 2)))
-    assert plan.noise_gain(wanted[0]) == 1
+        stencil.layout.matrix(GradSquare((1, 2)))
+    assert stencil.noise_gain(wanted[0]) == 1
 
 
 def test_exact_mode_runs_the_same_streams_in_float32():
@@ -161,20 +161,20 @@ def test_pieces_make_the_whole(rule, dtype, monkeypatch):
     """Points go through in pieces of at most COLUMNS columns, or one by one; numbers do not depend on it."""
     graph, theta, frozen = wave_network()
     network = Network(graph, frozen, ReferenceEngine(dtype=dtype))
-    points, plan = floats(1, 23, 5), rule.plan([Laplacian((0, 1, 2))], Box(x=(0, 1, 5)), dtype)
-    whole, seen = network.jets(theta, points, plan), []
-    method = "_streams" if plan.offsets is None else "_shifted"
+    points, stencil = floats(1, 23, 5), rule.stencil([Laplacian((0, 1, 2))], Box(x=(0, 1, 5)), dtype)
+    whole, seen = network.jets(theta, points, stencil), []
+    method = "_streams" if stencil.offsets is None else "_shifted"
     inner = getattr(network, method)
     monkeypatch.setattr(network, method, lambda t, part, p: seen.append(len(part)) or inner(t, part, p))
-    for columns, largest in ((4 * plan.passes, 4), (plan.passes - 1, 1), (1 << 13, 23)):
+    for columns, largest in ((4 * stencil.passes, 4), (stencil.passes - 1, 1), (1 << 13, 23)):
         seen.clear()
         monkeypatch.setattr(network_module, "COLUMNS", columns)
-        pieces = network.jets(theta, points, plan)
+        pieces = network.jets(theta, points, stencil)
         assert max(seen) <= largest and min(seen) >= 1 and sum(seen) == 23
         for ours, theirs in zip(pieces, whole):
             assert ours.dtype == np.dtype(dtype) and ours.shape == theirs.shape
             tolerance = 1e-5 if dtype == "f4" else 1e-13
-            gain = 1 if plan.offsets is None else np.abs(plan.weights).sum(axis=1).max()
+            gain = 1 if stencil.offsets is None else np.abs(stencil.weights).sum(axis=1).max()
             np.testing.assert_allclose(ours, theirs, rtol=0, atol=tolerance * gain)
 
 

@@ -11,7 +11,7 @@ ALL = 2**32 - 1
 """to_step: every step there is."""
 
 
-class Record(NamedTuple):
+class Entry(NamedTuple):
     """One record, its payload copied."""
 
     kind: int
@@ -25,14 +25,14 @@ def fingerprint(text: str) -> int:
     return core().lib.bpfree_fingerprint(core().ffi.from_buffer(raw), len(raw))
 
 
-def read(data: bytes) -> tuple[list[Record], int]:
+def read(data: bytes) -> tuple[list[Entry], int]:
     """All records, and where the next one would go: len(data) but for a torn tail. Raises what a status stands for."""
     ffi, lib = core().ffi, core().lib
     journal, record, found = ffi.new("bpfree_journal *"), ffi.new("bpfree_journal_record *"), []
     held = ffi.from_buffer("uint8_t *", data)
     check_status(lib.bpfree_journal_open(journal, held, len(data)), "journal")
     while (status := lib.bpfree_journal_next(journal, record)) > 0:
-        found.append(Record(record.type, record.step, bytes(ffi.buffer(record.payload, record.size))))
+        found.append(Entry(record.type, record.step, bytes(ffi.buffer(record.payload, record.size))))
     check_status(status, f"journal: byte {journal.at}")
     return found, journal.at
 

@@ -31,11 +31,11 @@ class Exact(Network):
         """As a rule of shifted points asks for them."""
         return np.stack([np.broadcast_to(one, len(points)) for one in self._formula(points)])
 
-    def _streams(self, theta, points, plan):
-        if plan.layout.streams.count == 1:  # only the value is asked for, where derivatives may be infinite
+    def _streams(self, theta, points, stencil):
+        if stencil.layout.streams.count == 1:  # only the value is asked for, where derivatives may be infinite
             value = self.values(theta, points)
             return value, np.zeros((len(value), 0, len(points)))
-        jets = self._formula(points, plan.layout)
+        jets = self._formula(points, stencil.layout)
         return np.stack([jet.value for jet in jets]), np.stack([jet.rest for jet in jets])
 
 

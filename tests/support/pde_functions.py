@@ -43,7 +43,7 @@ class Waves:
         return sum(self.exact(First(i), x) ** 2 for i in quantity.columns)
 
 
-def estimates(network, plan, points, theta=None):
-    """{quantity: (m, n)} of everything that a plan's layout was asked for, and None: the value."""
-    value, rest = network.jets(np.zeros(0) if theta is None else theta, points, plan)
-    return {None: value} | {q: plan.layout.read(q, rest) for q in plan.layout.wanted}
+def estimates(network, stencil, points, theta=None):
+    """{quantity: (m, n)} of everything that a stencil's layout was asked for, and None: the value."""
+    value, rest = network.jets(np.zeros(0) if theta is None else theta, points, stencil)
+    return {None: value} | {q: stencil.layout.read(q, rest) for q in stencil.layout.wanted}

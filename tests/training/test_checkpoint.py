@@ -16,7 +16,7 @@ from killed_run import CASES, STEPS, results, run
 
 import bpfree as bf
 from bpfree.errors import FormatError
-from bpfree.training.files import Keeper
+from bpfree.training.files import RunFiles
 
 MOMENTS = ["record:1", "draft:1", "replaced:1", "step:3", "record:20", "draft:4", "replace:5", "replaced:5", "step:59"]
 
@@ -159,10 +159,10 @@ def test_an_exception_leaves_the_last_whole_step(tmp_path, undisturbed, error):
 @pytest.mark.parametrize("number", [2, 5])
 def test_ctrl_c_in_the_middle_of_the_bookkeeping(tmp_path, monkeypatch, undisturbed, place, number):
     """Half of a step's bookkeeping is done: that step is not, on the disk."""
-    method = getattr(Keeper, place)
+    method = getattr(RunFiles, place)
     interrupt = Interrupt(KeyboardInterrupt(), number, lambda *arguments: method(*arguments))
     with monkeypatch.context() as patch:
-        patch.setattr(Keeper, place, lambda *arguments: interrupt(*arguments))
+        patch.setattr(RunFiles, place, lambda *arguments: interrupt(*arguments))
         with pytest.raises(KeyboardInterrupt):
             run(tmp_path, "adam")
     assert bf.Journal.read(tmp_path / "run.journal").torn == 0
@@ -347,7 +347,7 @@ def test_a_checkpoint_that_lies_about_its_sizes_is_refused(tmp_path):
         {"checkpoint": json.dumps({**document, "counts": [1]})},
         {"checkpoint": json.dumps({**document, "counts": ["a", 1, 2, 3]})},
         {"checkpoint": json.dumps({**document, "best": [1]})},
-        {"checkpoint": json.dumps({**document, "mark": [1, 2, 3]})},
+        {"checkpoint": json.dumps({**document, "position": [1, 2, 3]})},
     ]
     for changed in wrong:
         with open(path, "wb") as file:

@@ -90,7 +90,7 @@ def test_costs_are_counted_right(shape):
         # finishing one value of the first output index at a time divides every intermediate by their number
         sliced = [size // one.outputs[0] for size in sizes]
         assert one.sweep_buffers() == (max(sliced[0::2], default=0), max(sliced[1::2], default=0))
-    plan = shape.plan()
+    plan = shape.cheaper_sweep()
     assert plan.macs == min(shape.sweep_macs(), shape.reversed().sweep_macs())
     assert plan.macs == (shape if plan.start == "left" else shape.reversed()).sweep_macs()
 
@@ -103,13 +103,13 @@ def test_published_numbers():
     # 784 x 1024, rank 4: the order of the factors decides by how much the directions differ
     lopsided = TTShape((4, 7, 4, 7), (4, 4, 8, 8), (1, 4, 4, 4, 1))
     assert (lopsided.sweep_macs(), lopsided.reversed().sweep_macs()) == (148_736, 270_848)
-    assert (lopsided.plan().start, lopsided.reversed().plan().start) == ("left", "right")
+    assert (lopsided.cheaper_sweep().start, lopsided.reversed().cheaper_sweep().start) == ("left", "right")
     assert (
         published(4).sweep_macs() == published(4).reversed().sweep_macs() == 168_448
     )  # reads the same backwards
     six = published(6)
-    attributes = layer(six, six.plan().start).nodes[0].attributes
-    first, second = (six if six.plan().start == "left" else six.reversed()).sweep_buffers()
+    attributes = layer(six, six.cheaper_sweep().start).nodes[0].attributes
+    first, second = (six if six.cheaper_sweep().start == "left" else six.reversed()).sweep_buffers()
     assert first + second == 1344
     assert TT.scratch(attributes, (784,))[1] == max(prod(core) for core in six.cores) == 6 * 4 * 4 * 6
 

@@ -6,14 +6,14 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from bpfree.errors import check_count
-from bpfree.pde.methods.table import Method, MethodRow, Moved, Walk
+from bpfree.pde.methods.table import Iteration, Method, MethodRow, Moved
 from bpfree.registry import host_only
 
 
-class _Walk(Walk):
+class _Iteration(Iteration):
     def __init__(self, settings, objective):
         super().__init__(settings, objective)
-        self.walks = [method.start(objective) for method in (settings.first, settings.second)]
+        self.iterations = [method.start(objective) for method in (settings.first, settings.second)]
         self.stalled = [False, False]
 
     def turn(self, step: int) -> int:
@@ -24,7 +24,7 @@ class _Walk(Walk):
     def step(self, theta, step):
         """One of the two; it is over when neither gets on."""
         turn = self.turn(step)
-        moved = self.walks[turn].step(theta, step)
+        moved = self.iterations[turn].step(theta, step)
         self.stalled[turn] = moved.code == "stalled"
         if moved.code == "stalled" and not all(self.stalled):
             return Moved(moved.theta, moved.loss, moved.r, "nothing to be had")
@@ -32,7 +32,7 @@ class _Walk(Walk):
 
     def cost(self, step):
         """Of whose turn it is."""
-        return self.walks[self.turn(step)].cost(step)
+        return self.iterations[self.turn(step)].cost(step)
 
 
 @dataclass(frozen=True)
@@ -52,7 +52,7 @@ class Alternate(Method):
     second: Method
     turns: tuple[int, int] = (1, 1)
 
-    walk = _Walk
+    iteration = _Iteration
 
     def __post_init__(self):
         for name in ("first", "second"):

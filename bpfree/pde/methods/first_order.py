@@ -14,7 +14,7 @@ from bpfree.estimators import ESTIMATORS
 from bpfree.estimators.coordinate_descent import CoordinateDescent
 from bpfree.estimators.rge import RGE
 from bpfree.estimators.table import QUIET_STEPS
-from bpfree.pde.methods.table import Method, MethodRow, Moved, Walk, lost
+from bpfree.pde.methods.table import Iteration, Method, MethodRow, Moved, lost
 from bpfree.pde.objective import square
 from bpfree.registry import host_only
 from bpfree.updates.adam import Adam
@@ -37,7 +37,7 @@ class Rows:
             return np.stack([size * self.residuals(perturb(graph, theta, probe)) ** 2 for probe in probes])
 
 
-class _Updated(Walk):
+class _Updated(Iteration):
     """What both share: an update with its state."""
 
     def __init__(self, settings, objective):
@@ -126,7 +126,7 @@ class FirstOrder(Method):
     estimator: object = field(default_factory=lambda: RGE(n_queries=10, mu=1e-3))
     update: Update = field(default_factory=Adam)
 
-    walk, steps, look_every, tier = _Estimated, 5000, 100, "black-box"
+    iteration, steps, look_every, tier = _Estimated, 5000, 100, "black-box"
 
     def __post_init__(self):
         row = ESTIMATORS.of(self.estimator)
@@ -154,7 +154,7 @@ class StructuredGradient(Method):
 
     update: Update = field(default_factory=Adam)
 
-    walk, steps, look_every = _Exact, 2000, 50
+    iteration, steps, look_every = _Exact, 2000, 50
 
     def __post_init__(self):
         if self.update.sees_record:

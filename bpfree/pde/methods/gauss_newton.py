@@ -10,7 +10,7 @@ from scipy import linalg
 
 from bpfree.errors import check_choice, check_count, check_share
 from bpfree.pde.jacobian import ROUTES
-from bpfree.pde.methods.table import Method, MethodRow, Moved, Walk, lost
+from bpfree.pde.methods.table import Iteration, Method, MethodRow, Moved, lost
 from bpfree.pde.objective import square
 from bpfree.registry import host_only
 
@@ -18,7 +18,7 @@ ROUNDING = 1e-13
 """A step that moves J theta by less than this share of it is lost in rounding."""
 
 
-class _Walk(Walk):
+class _Iteration(Iteration):
     def step(self, theta, step):
         """Least squares by singular values; half the step, a quarter, ... where the whole one does not pay."""
         residuals, jacobian = self.objective.at(step), self._jacobian(step)
@@ -70,7 +70,7 @@ class GaussNewton(Method):
     halvings: int = 8
     route: str | None = None
 
-    walk, head_only, steps, look_every = _Walk, False, 100, 1
+    iteration, head_only, steps, look_every = _Iteration, False, 100, 1
 
     def __post_init__(self):
         check_share("cutoff", self.cutoff)
@@ -97,7 +97,7 @@ class LeastSquaresHead(Method):
     cutoff: float = 1e-13
     halvings: int = 8
 
-    walk, head_only, route, steps, look_every, tier = _Walk, True, None, 20, 1, "closed-form"
+    iteration, head_only, route, steps, look_every, tier = _Iteration, True, None, 20, 1, "closed-form"
 
     def __post_init__(self):
         check_share("cutoff", self.cutoff)

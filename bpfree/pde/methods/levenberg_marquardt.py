@@ -10,7 +10,7 @@ import numpy as np
 from bpfree.errors import check_choice, check_count, check_positive
 from bpfree.pde.damped import Damped
 from bpfree.pde.jacobian import ROUTES
-from bpfree.pde.methods.table import Method, MethodRow, Moved, Walk, lost
+from bpfree.pde.methods.table import Iteration, Method, MethodRow, Moved, lost
 from bpfree.pde.objective import square
 from bpfree.registry import host_only
 
@@ -30,7 +30,7 @@ FORGET, FLAT = 0.9, 1e-2
 """Share of a column's norm that is remembered from step to step; share of the largest that it counts as at least."""
 
 
-class _Walk(Walk):
+class _Iteration(Iteration):
     lam, growth, norms = None, 2.0, None
 
     def step(self, theta, step):
@@ -151,7 +151,7 @@ class LevenbergMarquardt(Method):
     scaled: bool | None = None
     route: str | None = None
 
-    walk = _Walk
+    iteration = _Iteration
 
     def __post_init__(self):
         check_positive("damping", self.damping)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""What a method is: settings, the walk that they make from a first theta, and a row of the table."""
+"""What a method is: settings, the iteration that they start from a first theta, and a row of the table."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ class Moved:
     advice: str = ""
 
 
-class Walk:
+class Iteration:
     """The state of a method between steps. objective: :class:`bpfree.pde.objective.Objective`."""
 
     def __init__(self, settings, objective):
@@ -41,19 +41,19 @@ class Walk:
 
 
 class Method:
-    """How theta moves. Subclasses are frozen dataclasses of their settings; they have `walk`, a Walk's class.
+    """How theta moves. Subclasses are frozen dataclasses of their settings; `iteration` is an Iteration subclass.
 
     steps: of a run that no other budget is given for. look_every: steps between looks at the error.
     """
 
-    walk: type
+    iteration: type
     steps = 200
     look_every = 5
     tier = "layer-access"
 
-    def start(self, objective) -> Walk:
-        """A walk on this objective."""
-        return self.walk(self, objective)
+    def start(self, objective) -> Iteration:
+        """An iteration on this objective."""
+        return self.iteration(self, objective)
 
 
 @dataclass(frozen=True)

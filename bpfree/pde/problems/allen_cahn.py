@@ -9,7 +9,7 @@ from bpfree.errors import check_choice
 from bpfree.pde.conditions import Dirichlet, Initial, Periodic
 from bpfree.pde.domain import Box
 from bpfree.pde.problem import Problem
-from bpfree.pde.problems.phases import solution
+from bpfree.pde.problems.spectral import solution
 from bpfree.pde.problems.table import ProblemRow
 from bpfree.registry import host_only
 

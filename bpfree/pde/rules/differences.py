@@ -9,7 +9,7 @@ import numpy as np
 
 from bpfree.errors import check_choice, check_positive
 from bpfree.pde.rules.precision import check_step
-from bpfree.pde.rules.table import Plan, Rule, RuleRow
+from bpfree.pde.rules.table import Rule, RuleRow, Stencil
 
 
 @dataclass(frozen=True)
@@ -33,8 +33,8 @@ class Differences(Rule):
 
     >>> from bpfree.pde import Box
     >>> from bpfree.pde.wanted import First, Laplacian
-    >>> plan = Differences().plan([First(2), Laplacian((0, 1))], Box(x=(0, 1, 2), t=(0, 1)), "f8")
-    >>> plan.passes, plan.offsets.max(axis=0).tolist() == [2.0**-13, 2.0**-13, 2.0**-17]
+    >>> stencil = Differences().stencil([First(2), Laplacian((0, 1))], Box(x=(0, 1, 2), t=(0, 1)), "f8")
+    >>> stencil.passes, stencil.offsets.max(axis=0).tolist() == [2.0**-13, 2.0**-13, 2.0**-17]
     (7, True)
     """
 
@@ -51,23 +51,23 @@ class Differences(Rule):
         """Of the step."""
         return self.order
 
-    def along(self, layout, dtype, seed: int = 0, step: int = 0) -> Plan:
+    def along(self, layout, dtype, seed: int = 0, step: int = 0) -> Stencil:
         """Differences along the directions of the streams; steps are lengths, whatever the directions' lengths."""
-        streams, stencil = layout.streams, _Stencil(layout.streams.count)
+        streams, weights_of = layout.streams, _Weights(layout.streams.count)
         if self.step is not None:
             check_step("step", self.step, layout, dtype)
         curved = {int(a) for term in streams.terms for a in (*term[0], *term[1])}
         lengths = np.linalg.norm(streams.directions, axis=1)
         h = [self._step(dtype, 2 if a in curved else 1) / length for a, length in enumerate(lengths)]
-        stencil.add(0, (), 1.0)
+        weights_of.add(0, (), 1.0)
         for k, share in ((1, 1.0),) if self.order == 2 else ((1, 4 / 3), (2, -1 / 3)):
             for a in range(streams.n_first):
                 for sign in (1, -1):
-                    stencil.add(1 + a, ((a, sign * k),), sign * share / (2 * k * h[a]))
+                    weights_of.add(1 + a, ((a, sign * k),), sign * share / (2 * k * h[a]))
             for row, terms in enumerate(streams.terms, 1 + streams.n_first):
                 for a, b, c in zip(*terms):
-                    _second(stencil, row, int(a), int(b), k, c * share / (k * k * h[a] * h[b]))
-        return stencil.plan(layout, np.array(h), self)
+                    _second(weights_of, row, int(a), int(b), k, c * share / (k * k * h[a] * h[b]))
+        return weights_of.stencil(layout, np.array(h), self)
 
     def _step(self, dtype, derivative):
         """h where a derivative of this order is the highest."""
@@ -76,18 +76,18 @@ class Differences(Rule):
         return 2.0 ** round(np.log2(float(np.finfo(dtype).eps)) / (self.order + derivative))
 
 
-def _second(stencil, row, a, b, k, weight):
+def _second(weights_of, row, a, b, k, weight):
     """A second difference over k steps; mixed from the four corners, which are noisy least."""
     if a == b:
-        stencil.add(row, (), -2 * weight)
+        weights_of.add(row, (), -2 * weight)
         for sign in (1, -1):
-            stencil.add(row, ((a, sign * k),), weight)
+            weights_of.add(row, ((a, sign * k),), weight)
         return
     for s, t in ((1, 1), (-1, -1), (1, -1), (-1, 1)):
-        stencil.add(row, tuple(sorted(((a, s * k), (b, t * k)))), s * t * weight / 4)
+        weights_of.add(row, tuple(sorted(((a, s * k), (b, t * k)))), s * t * weight / 4)
 
 
-class _Stencil:
+class _Weights:
     """Weights of the streams by place, ((direction, steps), ...): one pass, however many streams use it."""
 
     def __init__(self, count):
@@ -97,13 +97,13 @@ class _Stencil:
         """To a stream's weight at a place."""
         self.places.setdefault(place, np.zeros(self.count))[row] += weight
 
-    def plan(self, layout, h, rule) -> Plan:
+    def stencil(self, layout, h, rule) -> Stencil:
         """Places as offsets."""
         offsets = np.zeros((len(self.places), layout.dim))
         for offset, place in zip(offsets, self.places):
             for a, steps in place:
                 offset += steps * h[a] * layout.streams.directions[a]
-        return Plan(layout, offsets, np.stack(list(self.places.values()), axis=1), rule)
+        return Stencil(layout, offsets, np.stack(list(self.places.values()), axis=1), rule)
 
 
 ROW = RuleRow(1, "differences", "bpfree_rule_differences", Differences, "central differences of order 2 or 4")

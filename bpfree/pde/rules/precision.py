@@ -23,8 +23,8 @@ def check_step(name: str, value: float, layout, dtype) -> float:
     return value
 
 
-def check_precision(plan, wanted, dtype, tolerance: float) -> None:
-    """Refuse a plan that makes more of rounding errors than this, in any of the quantities.
+def check_precision(stencil, wanted, dtype, tolerance: float) -> None:
+    """Refuse a stencil that makes more of rounding errors than this, in any of the quantities.
 
     Errors of u of one unit in the last place, eps(dtype) for values of size 1, become noise_gain eps. Of the sum of
     squares of first derivatives it is the worst of these that counts. tolerance: in the units of the derivatives.
@@ -32,29 +32,29 @@ def check_precision(plan, wanted, dtype, tolerance: float) -> None:
     >>> from bpfree.pde import Box, SparseGrid
     >>> from bpfree.pde.wanted import Laplacian
     >>> wanted = [Laplacian(tuple(range(20)))]
-    >>> plan = SparseGrid(sigma=0.1).plan(wanted, Box(x=(0, 1, 20), t=(0, 1)), "f8")
-    >>> check_precision(plan, wanted, "f8", tolerance=1e-6)
-    >>> check_precision(plan, wanted, "f4", tolerance=1e-3)  # doctest: +ELLIPSIS
+    >>> stencil = SparseGrid(sigma=0.1).stencil(wanted, Box(x=(0, 1, 20), t=(0, 1)), "f8")
+    >>> check_precision(stencil, wanted, "f8", tolerance=1e-6)
+    >>> check_precision(stencil, wanted, "f4", tolerance=1e-3)  # doctest: +ELLIPSIS
     Traceback (most recent call last):
     ValueError: rule: expected errors of 0.001 at most from rounding in float32, got 0.051 in Laplacian of ...
     """
     check_positive("tolerance", tolerance)
     eps = float(np.finfo(dtype).eps)
     for quantity in wanted:
-        gain = noise_gain(plan, quantity)
+        gain = noise_gain(stencil, quantity)
         if not gain * eps <= tolerance:
             raise ValueError(
                 f"rule: expected errors of {tolerance:g} at most from rounding in {np.dtype(dtype)}, got "
-                f"{gain * eps:.2g} in {_named(quantity)}: {plan.rule} multiplies errors of u by {gain:.3g}; "
+                f"{gain * eps:.2g} in {_named(quantity)}: {stencil.rule} multiplies errors of u by {gain:.3g}; "
                 "use Taylor(), a larger sigma or step, or float64"
             )
 
 
-def noise_gain(plan, quantity) -> float:
+def noise_gain(stencil, quantity) -> float:
     """Of a linear quantity; of GradSquare the largest of its first derivatives."""
-    if not isinstance(quantity, GradSquare) or plan.offsets is None:
-        return plan.noise_gain(quantity)
-    return float(max(np.linalg.norm(plan.weights[1 + row]) for row in plan.layout.rows(quantity)))
+    if not isinstance(quantity, GradSquare) or stencil.offsets is None:
+        return stencil.noise_gain(quantity)
+    return float(max(np.linalg.norm(stencil.weights[1 + row]) for row in stencil.layout.rows(quantity)))
 
 
 def _named(quantity) -> str:

@@ -10,7 +10,7 @@ import numpy as np
 from bpfree import rng
 from bpfree.errors import check_count
 from bpfree.pde.rules.differences import Differences
-from bpfree.pde.rules.table import Plan, Rule, RuleRow
+from bpfree.pde.rules.table import Rule, RuleRow, Stencil
 from bpfree.pde.rules.taylor import Taylor
 from bpfree.pde.wanted import GradSquare, Laplacian, Layout
 from bpfree.registry import host_only
@@ -35,7 +35,7 @@ class RandomDirections(Rule):
     >>> from bpfree.pde import Box
     >>> from bpfree.pde.wanted import First, Laplacian
     >>> wanted = [First(1000), Laplacian(tuple(range(1000)))]
-    >>> RandomDirections(n=16).plan(wanted, Box(x=(0, 1, 1000), t=(0, 1)), "f8").passes
+    >>> RandomDirections(n=16).stencil(wanted, Box(x=(0, 1, 1000), t=(0, 1)), "f8").passes
     19
     """
 
@@ -54,7 +54,7 @@ class RandomDirections(Rule):
         """Of the rule along the directions."""
         return self.rule.bias_order
 
-    def plan(self, wanted, domain, dtype, seed: int = 0, step: int = 0) -> Plan:
+    def stencil(self, wanted, domain, dtype, seed: int = 0, step: int = 0) -> Stencil:
         """The inner rule's, along directions that are drawn for each set of coordinates."""
         sets = dict.fromkeys(q.columns for q in wanted if isinstance(q, Laplacian | GradSquare))
         drawn = {
@@ -67,8 +67,8 @@ class RandomDirections(Rule):
     def _directions(self, columns, dim, seed, step, number):
         """(n, dim), signs on these columns and 0 elsewhere."""
         directions = np.zeros((self.n, dim))
-        stream = rng.stream(rng.Domain.SPACE, query=number)
-        directions[:, columns] = rng.signs(seed, step, stream, 0, self.n * len(columns)).reshape(self.n, -1)
+        address = rng.address(rng.Domain.SPACE, query=number)
+        directions[:, columns] = rng.signs(seed, step, address, 0, self.n * len(columns)).reshape(self.n, -1)
         return directions
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from bpfree.pde.rules.table import Plan
+from bpfree.pde.rules.table import Stencil
 
 SEMANTICS = ("u", "smoothed")
 """What the value is: u itself, or u smoothed like its derivatives."""
@@ -47,7 +47,7 @@ def extrapolated(coarse, fine):
     return offsets, np.concatenate([centre, first[:, 1:], second[:, 1:]], axis=1)
 
 
-def plan_of(layout, offsets, weights, rule) -> Plan:
+def stencil_of(layout, offsets, weights, rule) -> Stencil:
     """Without the passes that nothing asked for has a weight of."""
     used = np.any(weights != 0, axis=0)
-    return Plan(layout, offsets[used], weights[:, used], rule)
+    return Stencil(layout, offsets[used], weights[:, used], rule)

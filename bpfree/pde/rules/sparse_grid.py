@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from bpfree.errors import check_choice, check_count, check_positive
 from bpfree.pde.quadrature import FAMILIES
 from bpfree.pde.rules.precision import check_step
-from bpfree.pde.rules.smoothing import SEMANTICS, antithetic, extrapolated, plan_of
-from bpfree.pde.rules.table import Plan, Rule, RuleRow
+from bpfree.pde.rules.smoothing import SEMANTICS, antithetic, extrapolated, stencil_of
+from bpfree.pde.rules.table import Rule, RuleRow, Stencil
 from bpfree.pde.sparse_grids import count, half_grid
 
 MOST = 1 << 17
@@ -38,8 +38,8 @@ class SparseGrid(Rule):
     >>> from bpfree.pde import Box
     >>> from bpfree.pde.wanted import First, Laplacian
     >>> wanted = [First(20), Laplacian(tuple(range(20)))]
-    >>> plan = SparseGrid(level=3, sigma=0.1).plan(wanted, Box(x=(0, 1, 20), t=(0, 1)), "f8")
-    >>> plan.passes, round(plan.noise_gain(wanted[1]) * 0.1**2)
+    >>> stencil = SparseGrid(level=3, sigma=0.1).stencil(wanted, Box(x=(0, 1, 20), t=(0, 1)), "f8")
+    >>> stencil.passes, round(stencil.noise_gain(wanted[1]) * 0.1**2)
     (925, 4265)
     """
 
@@ -61,7 +61,7 @@ class SparseGrid(Rule):
         """Of sigma."""
         return 4 if self.richardson else 2
 
-    def along(self, layout, dtype, seed: int = 0, step: int = 0) -> Plan:
+    def along(self, layout, dtype, seed: int = 0, step: int = 0) -> Stencil:
         """The grid, with weights for every stream."""
         self._check(layout, dtype)
         z, w = half_grid(self.family, layout.dim, self.level)
@@ -70,7 +70,7 @@ class SparseGrid(Rule):
             return antithetic(layout, z[1:], w[1:], w[0], sigma, self.of)
 
         grid = extrapolated(at(self.sigma), at(self.sigma / 2)) if self.richardson else at(self.sigma)
-        return plan_of(layout, *grid, self)
+        return stencil_of(layout, *grid, self)
 
     def _check(self, layout, dtype):
         streams = layout.streams

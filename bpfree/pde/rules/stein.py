@@ -11,8 +11,8 @@ from bpfree import rng
 from bpfree.directions.gaussian import normal
 from bpfree.errors import check_count, check_positive
 from bpfree.pde.rules.precision import check_step
-from bpfree.pde.rules.smoothing import antithetic, plan_of
-from bpfree.pde.rules.table import Plan, Rule, RuleRow
+from bpfree.pde.rules.smoothing import antithetic, stencil_of
+from bpfree.pde.rules.table import Rule, RuleRow, Stencil
 from bpfree.registry import host_only
 
 
@@ -33,7 +33,7 @@ class Stein(Rule):
 
     >>> from bpfree.pde import Box
     >>> from bpfree.pde.wanted import First
-    >>> Stein(n=8).plan([First(0)], Box(x=(0, 1)), "f8", seed=1).passes
+    >>> Stein(n=8).stencil([First(0)], Box(x=(0, 1)), "f8", seed=1).passes
     17
     """
 
@@ -47,13 +47,13 @@ class Stein(Rule):
         check_count("n", self.n)
         check_positive("sigma", self.sigma)
 
-    def along(self, layout, dtype, seed: int = 0, step: int = 0) -> Plan:
+    def along(self, layout, dtype, seed: int = 0, step: int = 0) -> Stencil:
         """Weights 1 / (2 n) of normal shifts."""
         if layout.streams.count > 1:
             check_step("sigma", self.sigma, layout, dtype)
-        z = normal(seed, step, rng.stream(rng.Domain.SPACE), 0, self.n * layout.dim).reshape(self.n, layout.dim)
+        z = normal(seed, step, rng.address(rng.Domain.SPACE), 0, self.n * layout.dim).reshape(self.n, layout.dim)
         w = np.full(self.n, 0.5 / self.n)
-        return plan_of(layout, *antithetic(layout, z.astype(np.float64), w, 0.0, self.sigma, "u"), self)
+        return stencil_of(layout, *antithetic(layout, z.astype(np.float64), w, 0.0, self.sigma, "u"), self)
 
 
 ROW = RuleRow(2, "stein", host_only("a device has no room for random shifts"), Stein, "random shifts, any number")

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""What a derivative rule is: a plan of passes, what it promises about their error, and its row of the table."""
+"""What a derivative rule is: a stencil of passes, what it promises about their error, and its row of the table."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ from bpfree.registry import HostOnly
 
 
 @dataclass(frozen=True)
-class Plan:
+class Stencil:
     """How one rule gets these derivatives: passes at shifted points and their weights, or streams that travel along.
 
     layout: the streams, and how to read the derivatives off.
     offsets (M, dim), weights (count, M): stream s is sum_m weights[s, m] u(x + offsets[m]); the value is stream 0.
     None: u and its streams go through the network together, exact to rounding (Taylor).
-    rule: what it is a plan of, for messages.
+    rule: what it is a stencil of, for messages.
     """
 
     layout: Layout
@@ -44,23 +44,23 @@ class Plan:
 class Rule:
     """Derivatives of u at points from forward passes. Subclasses are frozen dataclasses of their settings.
 
-    They have `along`, or a `plan` of their own.
+    They have `along`, or a `stencil` of their own.
     """
 
     bias_order: int | None = None
     """p of an error O(h^p) of the derivatives in the rule's step; None: exact to rounding."""
 
     random = False
-    """Does a plan depend on seed and step?"""
+    """Does a stencil depend on seed and step?"""
 
-    def plan(self, wanted, domain, dtype, seed: int = 0, step: int = 0) -> Plan:
+    def stencil(self, wanted, domain, dtype, seed: int = 0, step: int = 0) -> Stencil:
         """The passes for these quantities of points in this domain, in this precision.
 
         All points share it, and so do all probes of a step: common random numbers.
         """
         return self.along(Layout(wanted, domain.dim), np.dtype(dtype), seed, step)
 
-    def along(self, layout: Layout, dtype, seed: int = 0, step: int = 0) -> Plan:
+    def along(self, layout: Layout, dtype, seed: int = 0, step: int = 0) -> Stencil:
         """The passes for these streams."""
         raise NotImplementedError
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from bpfree.pde.rules.table import Plan, Rule, RuleRow
+from bpfree.pde.rules.table import Rule, RuleRow, Stencil
 
 
 @dataclass(frozen=True)
@@ -20,13 +20,13 @@ class Taylor(Rule):
 
     >>> from bpfree.pde.domain import Box
     >>> from bpfree.pde.wanted import Laplacian
-    >>> Taylor().plan([Laplacian((0, 1))], Box(x=(0, 1), y=(0, 1)), "f8").passes
+    >>> Taylor().stencil([Laplacian((0, 1))], Box(x=(0, 1), y=(0, 1)), "f8").passes
     4
     """
 
-    def along(self, layout, dtype, seed: int = 0, step: int = 0) -> Plan:
+    def along(self, layout, dtype, seed: int = 0, step: int = 0) -> Stencil:
         """The streams themselves."""
-        return Plan(layout, rule=self)
+        return Stencil(layout, rule=self)
 
 
 ROW = RuleRow(0, "taylor", "bpfree_rule_taylor", Taylor, "streams through the network, exact")

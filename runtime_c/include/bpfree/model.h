@@ -94,11 +94,11 @@ enum bpfree_direction {
 };
 
 /* A direction u and its radius. Never stored: regenerated from (seed, step,
- * stream). Elements outside its slices are not perturbed. */
+ * address). Elements outside its slices are not perturbed. */
 typedef struct bpfree_probe {
   uint32_t seed;
   uint32_t step;
-  uint32_t stream;      /* bpfree_stream(domain, query, sample) */
+  uint32_t address;     /* bpfree_address(domain, query, sample) */
   float mu;             /* side 0 is theta + mu u; may be negative */
   uint32_t first_slice; /* slices [first_slice, first_slice + n_slices) */
   uint32_t n_slices;

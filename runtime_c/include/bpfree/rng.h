@@ -28,7 +28,7 @@ enum bpfree_domain {
 void bpfree_threefry(const uint32_t key[2], const uint32_t counter[2], uint32_t out[2]);
 
 /* The second counter word. query < 4096, sample < 65536. */
-uint32_t bpfree_stream(uint32_t domain, uint32_t query, uint32_t sample);
+uint32_t bpfree_address(uint32_t domain, uint32_t query, uint32_t sample);
 
 /* A keyed permutation of [0, n), O(1) memory (4-round Feistel network with
  * cycle walking), and its inverse: unpermute(permute(i)) = i. Each domain has

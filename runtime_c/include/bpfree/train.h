@@ -53,15 +53,15 @@ typedef struct bpfree_closed {
  * or its output. */
 typedef void (*bpfree_slope)(const bpfree_pass *pass, const bpfree_node *node, float *delta);
 
-typedef struct bpfree_bend {
+typedef struct bpfree_elementwise {
   bpfree_slope slope; /* named directly, as kernels are */
   uint32_t node;
-} bpfree_bend;
+} bpfree_elementwise;
 
 /* From a trained node y = W x + b to where the derivative of the loss is found. */
 typedef struct bpfree_route {
-  const bpfree_bend *bends; /* the elementwise nodes behind it, the last first; may be NULL if 0 */
-  uint32_t n_bends;
+  const bpfree_elementwise *elementwise; /* the elementwise nodes behind it, the last first; may be NULL if 0 */
+  uint32_t n_elementwise;
   uint32_t node;
   uint32_t tensor; /* what the last of them makes, and something else reads */
   uint32_t column; /* the node that alone reads it, if that is y = W x + b too; else n_nodes */

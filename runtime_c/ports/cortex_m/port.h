@@ -20,7 +20,7 @@
 enum port_channel {
   PORT_EXIT = 0,   /* ends the run; value is the exit code, as a two's complement int */
   PORT_MARK = 1,   /* a numbered point in the program: the emulator notes instructions and stack here */
-  PORT_RECORD = 2, /* one word of a stream, e.g. the bits of a float journal coefficient */
+  PORT_WORD = 2, /* one word of a stream, e.g. the bits of a float journal coefficient */
   PORT_HASH = 3,   /* two words, low then high: a 64-bit hash of the result; the last pair counts */
   PORT_PUTC = 4    /* one character of text, in the low 8 bits */
 };

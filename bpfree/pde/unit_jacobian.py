@@ -21,7 +21,7 @@ from bpfree.estimators.routes import path_behind, trained
 from bpfree.ops import OPS
 from bpfree.pde.sensitivities import output_weights, unknown_columns
 from bpfree.pde.streams import Streams
-from bpfree.pde.tangents import Bend, Suffix
+from bpfree.pde.tangents import ElementwiseJet, Pushforward
 
 FLOATS = 1 << 19
 """Of the largest array that units pushed together take: what a processor's cache has room for."""
@@ -35,8 +35,8 @@ def refusal(network) -> str | None:
     return f"node {odd[0].name!r} ({odd[0].op}) is neither elementwise nor affine" if odd else None
 
 
-class _Bends(dict):
-    """The Bend of every elementwise node that is asked for."""
+class _ElementwiseJets(dict):
+    """The ElementwiseJet of every elementwise node that is asked for."""
 
     def __init__(self, graph, arithmetic, trace, streams):
         super().__init__()
@@ -46,7 +46,7 @@ class _Bends(dict):
     def __missing__(self, name):
         node = self.nodes[name]
         jet, result = self.trace[node.inputs[0]], self.trace[node.output]
-        self[name] = Bend(node, self.arithmetic, jet, result, self.streams)
+        self[name] = ElementwiseJet(node, self.arithmetic, jet, result, self.streams)
         return self[name]
 
 
@@ -73,105 +73,107 @@ class Structured:
         n, unknowns = self.residuals.n_network, 0 if self.head_only else self.residuals.n_unknown
         return np.concatenate([*found, np.arange(n, n + unknowns)])
 
-    def macs_of(self, plan) -> int:
+    def macs_of(self, stencil) -> int:
         """Multiply-accumulates at one point: the pass, the probes, the products."""
-        graph, passes = self.network.graph, plan.passes
+        graph, passes = self.network.graph, stencil.passes
         total = graph_macs(graph) * passes
         for tensor in {self._end(node) for node in self.nodes} - {self.output}:
-            suffix = Suffix(graph, tensor, self._travelling(plan).count)
-            copies = 1 if plan.offsets is None else passes
-            total += graph.tensors[tensor].size * suffix.macs * copies
+            pushforward = Pushforward(graph, tensor, self._travelling(stencil).count)
+            copies = 1 if stencil.offsets is None else passes
+            total += graph.tensors[tensor].size * pushforward.macs * copies
         for node in self.nodes:
             outputs = graph.tensors[node.output].size
-            macs, sizes = OPS[node.op].moves_plan(node.attributes, graph.tensors[node.inputs[0]].shape)
+            macs, sizes = OPS[node.op].moves_cost(node.attributes, graph.tensors[node.inputs[0]].shape)
             total += passes * (macs + sum(outputs * s * t for _, _, s, t in sizes))
         return total
 
-    def block(self, theta, part, plan, own: slice):
+    def block(self, theta, part, stencil, own: slice):
         """(r (rows, n), J (rows, n, columns)) at the part's points `own`, weighted."""
         part = part.take(own)
         problem, points = self.residuals.split(theta)[1], part.all_points()
-        streams = self._travelling(plan)
-        if plan.offsets is None:
+        streams = self._travelling(stencil)
+        if stencil.offsets is None:
             trace = self.network.trace(theta, points, streams)
             value, rest = trace[self.output]
         else:
-            shifted = (points[None] + plan.offsets[:, None]).reshape(-1, points.shape[1])
+            shifted = (points[None] + stencil.offsets[:, None]).reshape(-1, points.shape[1])
             trace = self.network.trace(theta, shifted, streams)
-            u = trace[self.output][0].reshape(-1, len(plan.offsets), len(points))
-            whole = np.matmul(plan.weights, u)
+            u = trace[self.output][0].reshape(-1, len(stencil.offsets), len(points))
+            whole = np.matmul(stencil.weights, u)
             value, rest = whole[:, 0], whole[:, 1:]
-        rows = part.values(problem, value, rest, plan) * part.scale
-        weights = output_weights(part, problem, value, rest, plan) * part.scale
-        if plan.offsets is not None:
-            weights = np.einsum("eosn,sm->eomn", weights, plan.weights)
-        self.macs += self.macs_of(plan) * len(points)
+        rows = part.values(problem, value, rest, stencil) * part.scale
+        weights = output_weights(part, problem, value, rest, stencil) * part.scale
+        if stencil.offsets is not None:
+            weights = np.einsum("eosn,sm->eomn", weights, stencil.weights)
+        self.macs += self.macs_of(stencil) * len(points)
         whole = np.zeros((part.rows, part.n, self.columns().size))
-        found = self._tensors(theta, trace, weights, plan, streams)
+        found = self._tensors(theta, trace, weights, stencil, streams)
         start = 0
         for node in self.nodes:
-            for block in self._parameters(theta, node, trace, found[node.output], plan):
+            for block in self._parameters(theta, node, trace, found[node.output], stencil):
                 stop = start + block.shape[-1]
                 for side in range(len(points) // part.n):
                     whole[..., start:stop] += block[:, side * part.n : (side + 1) * part.n]
                 start = stop
         if not self.head_only and self.residuals.n_unknown:
-            unknowns = unknown_columns(self.residuals, part, theta, value, rest, plan) * part.scale
+            unknowns = unknown_columns(self.residuals, part, theta, value, rest, stencil) * part.scale
             whole[..., start:] = unknowns.transpose(1, 2, 0)
         return rows, whole
 
-    def _travelling(self, plan):
+    def _travelling(self, stencil):
         """The streams that go through the network together."""
-        if plan.offsets is None:
-            return plan.layout.streams
+        if stencil.offsets is None:
+            return stencil.layout.streams
         return Streams(np.zeros((0, self.residuals.problem.domain.dim)))
 
     def _end(self, node) -> int:
         path = path_behind(self.network.graph, node.output)
         return path[-1].output if path else node.output
 
-    def _tensors(self, theta, trace, weights, plan, streams) -> dict:
+    def _tensors(self, theta, trace, weights, stencil, streams) -> dict:
         """D (rows, units, streams or shifts, n) of the output tensor of every trained node."""
         graph, found, ends = self.network.graph, {}, {}
-        bends = _Bends(graph, self.network.engine.arithmetic, trace, streams)
+        elementwise = _ElementwiseJets(graph, self.network.engine.arithmetic, trace, streams)
         for node in self.nodes:
             path = path_behind(graph, node.output)
             end = path[-1].output if path else node.output
             if end not in ends:
-                ends[end] = weights if end == self.output else self._pushed(theta, end, bends, weights, plan, streams)
+                at_output = end == self.output
+                pushed = weights if at_output else self._pushed(theta, end, elementwise, weights, stencil, streams)
+                ends[end] = pushed
             own = ends[end]
-            for bend in reversed(path):  # each unit's own activation, on that unit alone
-                own = self._joined(bends[bend.name].of_units().back(self._split(own, plan), streams), plan)
+            for one in reversed(path):  # each unit's own activation, on that unit alone
+                own = self._joined(elementwise[one.name].of_units().back(self._split(own, stencil), streams), stencil)
             found[node.output] = own
         return found
 
-    def _pushed(self, theta, tensor, bends, weights, plan, streams):
+    def _pushed(self, theta, tensor, elementwise, weights, stencil, streams):
         """D of a tensor, by going forward from its units, a few at a time."""
-        suffix = Suffix(self.network.graph, tensor, streams.count)
-        if not suffix.leads_out:
+        pushforward = Pushforward(self.network.graph, tensor, streams.count)
+        if not pushforward.leads_out:
             shape = (len(weights), self.network.graph.tensors[tensor].size, *weights.shape[2:])
             return np.zeros(shape)
-        weights = self._split(weights, plan)[:, :, None]
+        weights = self._split(weights, stencil)[:, :, None]
         units, n = self.network.graph.tensors[tensor].size, weights.shape[-1]
-        few, found = max(1, FLOATS // (suffix.widest * streams.count * n)), []
+        few, found = max(1, FLOATS // (pushforward.widest * streams.count * n)), []
         parameters, arithmetic = lambda node: self.network.parameters(node, theta), self.network.engine.arithmetic
         for first in range(0, units, few):
-            tangent = suffix.push(slice(first, first + few), bends, parameters, arithmetic)
+            tangent = pushforward.push(slice(first, first + few), elementwise, parameters, arithmetic)
             found.append(tangent.back(weights, streams).sum(axis=1))
-        return self._joined(np.concatenate(found, axis=1), plan)
+        return self._joined(np.concatenate(found, axis=1), stencil)
 
-    def _split(self, weights, plan):
+    def _split(self, weights, stencil):
         """Shifts are points of their own to what goes through the network: (..., shifts, n) as (..., 1, shifts n)."""
-        return weights if plan.offsets is None else weights.reshape(*weights.shape[:-2], 1, -1)
+        return weights if stencil.offsets is None else weights.reshape(*weights.shape[:-2], 1, -1)
 
-    def _joined(self, weights, plan):
-        return weights if plan.offsets is None else weights.reshape(*weights.shape[:-2], len(plan.offsets), -1)
+    def _joined(self, weights, stencil):
+        return weights if stencil.offsets is None else weights.reshape(*weights.shape[:-2], len(stencil.offsets), -1)
 
-    def _parameters(self, theta, node, trace, moved, plan):
+    def _parameters(self, theta, node, trace, moved, stencil):
         """Of each trainable parameter of a node, (rows, n, size): products of D with what it multiplies."""
         (value, rest), streams = trace[node.inputs[0]], moved.shape[-2]
         n = moved.shape[-1]
-        x = value if plan.offsets is not None else np.concatenate([value[:, None], rest], axis=1)
+        x = value if stencil.offsets is not None else np.concatenate([value[:, None], rest], axis=1)
         parameters, arithmetic = self.network.parameters(node, theta), self.network.engine.arithmetic
         _, moves = OPS[node.op].moves(arithmetic, parameters, x.reshape(len(x), -1), node.attributes)
         slices = self.network.graph.slices[node.first_slice : node.first_slice + node.n_slices]
@@ -179,7 +181,7 @@ class Structured:
             if own.frozen:
                 continue
             if node.attributes["bias"] and k + 1 == len(slices):  # of the value alone
-                flat = moved.sum(axis=2) if plan.offsets is not None else moved[:, :, 0]
+                flat = moved.sum(axis=2) if stencil.offsets is not None else moved[:, :, 0]
                 yield flat.transpose(0, 2, 1)
                 continue
             before, after, s, t, _ = v.shape

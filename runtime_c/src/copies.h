@@ -4,31 +4,31 @@
  * ten multiply-adds of a forward pass, so it is not drawn again on each read of a
  * parameter, as signs are: each query lays perturbed copies of theta down in
  * context->work, and goes over the minibatch with them. The sums are the same. */
-#ifndef BPFREE_DRAWN_H
-#define BPFREE_DRAWN_H
+#ifndef BPFREE_COPIES_H
+#define BPFREE_COPIES_H
 
 #include "clip.h"
 #include "differences.h"
 #include "normals.h"
 
-static inline bpfree_probe bpfree_drawn_probe(const bpfree_trainer *t, uint32_t step, uint32_t query,
+static inline bpfree_probe bpfree_copies_probe(const bpfree_trainer *t, uint32_t step, uint32_t query,
                                               uint32_t direction)
 {
-  const uint32_t stream = bpfree_stream(BPFREE_DOMAIN_GAUSSIAN, query, 0);
-  const bpfree_probe probe = {t->seed, step, stream, bpfree_mu(t, step), 0, 0, direction, 0};
+  const uint32_t address = bpfree_address(BPFREE_DOMAIN_GAUSSIAN, query, 0);
+  const bpfree_probe probe = {t->seed, step, address, bpfree_mu(t, step), 0, 0, direction, 0};
   return probe;
 }
 
 /* Copies of theta at plus and minus; or one, and the losses of the minibatch
  * at theta. A replay keeps the weights of a group's queries there. */
-static inline uint32_t bpfree_drawn_work(const bpfree_trainer *t)
+static inline uint32_t bpfree_copies_work(const bpfree_trainer *t)
 {
   const uint32_t floats = t->model->n_theta + (t->two_sided ? t->model->n_theta : t->batch);
   return floats < t->n_queries ? t->n_queries : floats;
 }
 
 /* plus = fl(theta + fl(radius u)), and minus, if it is not NULL. */
-static inline void bpfree_drawn_copies(const bpfree_model *model, const float *theta, const bpfree_probe *probe,
+static inline void bpfree_copies_make(const bpfree_model *model, const float *theta, const bpfree_probe *probe,
                                        float *plus, float *minus)
 {
   const float radius = probe->mu * bpfree_draw(model, probe, plus);
@@ -44,7 +44,7 @@ static inline void bpfree_drawn_copies(const bpfree_model *model, const float *t
 }
 
 /* The sum of one query's differences; bases: losses at theta where minus is NULL. */
-static inline int bpfree_drawn_sum(const bpfree_trainer *t, const bpfree_context *c, const float *plus,
+static inline int bpfree_copies_sum(const bpfree_trainer *t, const bpfree_context *c, const float *plus,
                                    const float *minus, const float *bases, float *sum)
 {
   for (uint32_t i = 0; i < t->batch; i++) {
@@ -58,7 +58,7 @@ static inline int bpfree_drawn_sum(const bpfree_trainer *t, const bpfree_context
   return BPFREE_OK;
 }
 
-static inline int bpfree_drawn_estimate(const bpfree_trainer *t, bpfree_context *c, uint32_t direction)
+static inline int bpfree_copies_estimate(const bpfree_trainer *t, bpfree_context *c, uint32_t direction)
 {
   float *const plus = c->work, *const second = c->work + t->model->n_theta, *coefficient = c->coefficients;
   for (uint32_t i = 0; !t->two_sided && i < t->batch; i++) {
@@ -71,12 +71,12 @@ static inline int bpfree_drawn_estimate(const bpfree_trainer *t, bpfree_context 
   const uint32_t groups = bpfree_n_groups(t->model, t->grouping);
   for (uint32_t g = 0; g < groups; g++)
     for (uint32_t query = 0; query < t->n_queries; query++, coefficient++) {
-      bpfree_probe probe = bpfree_drawn_probe(t, c->step, query, direction);
+      bpfree_probe probe = bpfree_copies_probe(t, c->step, query, direction);
       int status = bpfree_group_slices(t->model, t->grouping, g, &probe.first_slice, &probe.n_slices);
       if (status) return status;
       float *const minus = t->two_sided ? second : 0;
-      bpfree_drawn_copies(t->model, c->theta, &probe, plus, minus);
-      status = bpfree_drawn_sum(t, c, plus, minus, second, coefficient);
+      bpfree_copies_make(t->model, c->theta, &probe, plus, minus);
+      status = bpfree_copies_sum(t, c, plus, minus, second, coefficient);
       if (status) return status;
       *coefficient *= share;
     }
@@ -84,11 +84,11 @@ static inline int bpfree_drawn_estimate(const bpfree_trainer *t, bpfree_context 
 }
 
 /* The clipped coefficients times the scales of their directions. */
-static inline const float *bpfree_drawn_weights(const bpfree_trainer *t, const bpfree_context *c, uint32_t first,
+static inline const float *bpfree_copies_weights(const bpfree_trainer *t, const bpfree_context *c, uint32_t first,
                                                 uint32_t count, const float *coefficients, uint32_t direction)
 {
   for (uint32_t query = 0; query < t->n_queries; query++) {
-    bpfree_probe probe = bpfree_drawn_probe(t, c->step, query, direction);
+    bpfree_probe probe = bpfree_copies_probe(t, c->step, query, direction);
     probe.first_slice = first;
     probe.n_slices = count;
     c->work[query] = bpfree_clipped(t, coefficients[query]) * bpfree_draw(t->model, &probe, 0);
@@ -96,11 +96,11 @@ static inline const float *bpfree_drawn_weights(const bpfree_trainer *t, const b
   return c->work;
 }
 
-static inline void bpfree_drawn_gradient(const bpfree_trainer *t, uint32_t step, const float *weights,
+static inline void bpfree_copies_gradient(const bpfree_trainer *t, uint32_t step, const float *weights,
                                          uint32_t slice, uint32_t block, uint32_t n, float *g)
 {
   for (uint32_t query = 0; query < t->n_queries; query++) {
-    const bpfree_probe probe = bpfree_drawn_probe(t, step, query, BPFREE_GAUSSIAN);
+    const bpfree_probe probe = bpfree_copies_probe(t, step, query, BPFREE_GAUSSIAN);
     float u[BPFREE_BLOCK];
     bpfree_normals(&probe, t->model->slices[slice].first_block + block, n, u);
     if (query == 0)

@@ -21,7 +21,7 @@ _ONE_THREAD = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "VE
 _BOOT = "import json, sys; sys.path[:] = json.loads(sys.argv[1]); from bpfree.executors.worker import main; main()"
 
 
-class Member:
+class WorkerProcess:
     """One process, started afresh: nothing of this one's memory, threads or locks, and no __main__, goes along."""
 
     def __init__(self, memory: SharedArrays):
@@ -67,41 +67,41 @@ class Member:
         self.channel.close()
 
 
-class Crew:
+class WorkerPool:
     """So many workers and the memory they share with this process."""
 
     def __init__(self):
-        self.memory, self.members, self.owner = SharedArrays(), [], os.getpid()
+        self.memory, self.workers, self.owner = SharedArrays(), [], os.getpid()
 
     def ready(self, n: int) -> None:
         """n idle workers: dead ones, and those still busy with what nobody waits for any more, are replaced."""
-        for member in [m for m in self.members if m.range is not None or m.process.poll() is not None]:
-            self.bury(member)
+        for worker in [m for m in self.workers if m.range is not None or m.process.poll() is not None]:
+            self.discard(worker)
         new = []
-        while len(self.members) < n:
-            new.append(Member(self.memory))
-            self.members.append(new[-1])
+        while len(self.workers) < n:
+            new.append(WorkerProcess(self.memory))
+            self.workers.append(new[-1])
         try:
-            for member in new:
-                member.wait_until_ready()
+            for worker in new:
+                worker.wait_until_ready()
         except BaseException:  # Ctrl-C too: none is left that has not been heard of
-            for member in new:
-                self.bury(member)
+            for worker in new:
+                self.discard(worker)
             raise
 
-    def bury(self, member: Member) -> None:
+    def discard(self, worker: WorkerProcess) -> None:
         """Without this one."""
-        self.members.remove(member)
-        member.end()
+        self.workers.remove(worker)
+        worker.end()
 
-    def answers(self, timeout: float | None) -> list[Member]:
+    def answers(self, timeout: float | None) -> list[WorkerProcess]:
         """Those with an answer, or dead, once there are some; [] when time is up."""
-        busy = {m.channel: m for m in self.members if m.range is not None}
+        busy = {m.channel: m for m in self.workers if m.range is not None}
         return [busy[channel] for channel in wait(list(busy), timeout)]
 
     def end(self) -> None:
         """End the workers and give the memory back; in a forked copy of the process there is nothing to end."""
         if os.getpid() == self.owner:
-            while self.members:
-                self.members.pop().end()
+            while self.workers:
+                self.workers.pop().end()
             self.memory.close()

@@ -6,7 +6,7 @@ from __future__ import annotations
 import numpy as np
 
 from bpfree.pde.domain import Normal
-from bpfree.pde.floors import reference_at
+from bpfree.pde.guesses import reference_at
 from bpfree.screen.plots import make_figure
 
 FINE = 81
