@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""Data sets: the digits come with the package, the others are found or downloaded, and checked."""
+"""Loaders of data sets: the digits come with the package; the others are found on disk or downloaded, and verified."""
 
 from __future__ import annotations
 

@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: MIT
-"""Handwritten digits, 8 x 8 pixels of 0 to 16: small enough to come with the package.
+"""Handwritten digits of 8 x 8 pixels with values 0 to 16: small enough to come with the package.
 
-The test set of "Optical Recognition of Handwritten Digits" (E. Alpaydin and
-C. Kaynak, 1998, UCI Machine Learning Repository, doi:10.24432/C50P49, CC BY
-4.0), in the order of scikit-learn's `load_digits`; see LICENSE-digits.txt.
+They are the test set of "Optical Recognition of Handwritten Digits" (E. Alpaydin
+and C. Kaynak, 1998, UCI Machine Learning Repository, doi:10.24432/C50P49, CC BY
+4.0), stored in the order of scikit-learn's `load_digits`; see LICENSE-digits.txt.
 """
 
 from __future__ import annotations
@@ -16,23 +16,23 @@ from bpfree import rng
 from bpfree.datasets.samples import Images, Samples, Splits, check_split, choose
 
 SIZES = {"train": 1297, "validation": 200, "test": 300}
-"""Samples of each split, in the order in which they are taken from the shuffled samples."""
+"""Number of samples in each split; the splits follow one another in the shuffled samples in this order."""
 
 
 class Digits(Images):
-    """x (n, 64) float32, pixels / 16 and so exact; labels (n,) int64."""
+    """Handwritten digits: x (n, 64) float32 is pixels / 16, which is exact; labels (n,) int64."""
 
     __slots__ = ()
     white = 16
 
 
 def load_digits(split: str | None = None) -> Splits | Samples:
-    """All three splits, or the one of this name: "train" (1297 samples), "validation" (200), "test" (300).
+    """Return all three splits, or the one named: "train" (1297 samples), "validation" (200) or "test" (300).
 
-    Sample i of the shuffled 1797 is number `rng.shuffle(seed=0, epoch=0,
-    n=1797, i=i)` of scikit-learn's; the splits follow one another in it, the
-    same everywhere. The same 13 people wrote all three, so the test accuracy
-    is one for known writers.
+    Sample i of the 1797 shuffled samples is number `rng.shuffle(seed=0, epoch=0,
+    n=1797, i=i)` of scikit-learn's `load_digits`, on every machine; the splits
+    are consecutive ranges of them. The same 13 people wrote all three splits, so
+    the test accuracy holds for known writers only.
 
     >>> train, validation, test = load_digits()
     >>> train.x.shape, train.pixels.dtype, len(test.labels)

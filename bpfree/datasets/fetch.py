@@ -1,9 +1,10 @@
 # SPDX-License-Identifier: MIT
-"""Where the files of a data set are: a folder of the user's, the cache, or their public source.
+"""Finds the files of a data set: in a folder of the user's, in the cache, or at their public source.
 
-BPFREE_DATA names a folder with one folder a data set in it; it is looked at
-first and never written. BPFREE_OFFLINE=1 forbids downloads. A file counts only
-with the checksum it was published with, wherever it comes from.
+The environment variable BPFREE_DATA names a folder that holds one folder per
+data set; it is searched first and never written to. BPFREE_OFFLINE=1 forbids
+downloads. Wherever a file comes from, it is accepted only if its checksum is
+the published one.
 """
 
 from __future__ import annotations
@@ -22,7 +23,7 @@ from bpfree.files import cache_folder
 from bpfree.screen.progress import live_bar
 
 TIMEOUT_S = 30.0
-"""Seconds without a byte after which a source counts as not there."""
+"""Seconds without a byte after which an address is given up."""
 
 _CHUNK = 1 << 16
 _REMEDY = "not the published file; delete it, and it is downloaded again"
@@ -30,9 +31,9 @@ _REMEDY = "not the published file; delete it, and it is downloaded again"
 
 @dataclass(frozen=True)
 class File:
-    """One published file: its path inside the data set's folder, bytes, sha256, and addresses in the order tried.
+    """One published file: its path in the data set's folder, size in bytes, sha256, and addresses in order of trial.
 
-    Without sha256, size is the most it may have, and who reads it checks what is in it.
+    Where sha256 is empty, size is an upper limit and the reader verifies the contents instead.
     """
 
     name: str
@@ -43,13 +44,13 @@ class File:
 
 @dataclass(frozen=True)
 class Source:
-    """The folder of a data set, and its files."""
+    """The files of one data set, and the name of the folder that holds them."""
 
     folder: str
     files: tuple[File, ...]
 
     def folders(self) -> list[Path]:
-        """Where the files are looked for, in this order."""
+        """Return the folders to search for the files, in this order."""
         found = [cache_folder() / self.folder]
         given = os.environ.get("BPFREE_DATA")
         if given:
@@ -59,27 +60,27 @@ class Source:
         return found
 
     def find(self, file: File) -> Path | None:
-        """Where the file is on this machine."""
+        """Return the path of the file on this machine; None where it is missing."""
         return next((path for folder in self.folders() if (path := folder / file.name).is_file()), None)
 
     def missing(self) -> list[str]:
-        """Names of the files that are not on this machine."""
+        """Return the names of the files that are not on this machine."""
         return [file.name for file in self.files if self.find(file) is None]
 
     def read(self, file: File, progress: bool | None = None) -> bytes:
-        """The bytes of a file, found or downloaded into the cache; never bytes of another checksum.
+        """Return the bytes of a file, found on disk or downloaded into the cache, with its checksum verified.
 
         Raises FormatError for a local file that is not the published one, and
-        DataMissingError when there is none and it cannot be fetched.
+        DataMissingError where the file is neither on disk nor can be downloaded.
         """
         path = self.find(file)
         return _published(path, file) if path else self.download(file, lambda path: _published(path, file), progress)
 
     def download(self, file: File, accept, progress: bool | None = None):
-        """Fetch a file into the cache, from the first address whose bytes are accepted; returns accept's result.
+        """Download a file into the cache from the first address whose bytes are accepted; return accept's result.
 
-        accept(path) reads the temporary file or raises FormatError. Only then
-        does the file get its name, in one step: what lies in the cache is whole.
+        accept(path) reads the temporary file, or raises FormatError. The file is
+        renamed atomically only after that, so the cache never holds a partial file.
         """
         target, reasons, urls = cache_folder() / self.folder / file.name, [], file.urls
         if os.environ.get("BPFREE_OFFLINE", "") not in ("", "0"):
@@ -119,9 +120,9 @@ class Source:
 
 
 def _published(path: Path, file: File) -> bytes:
-    """The file's bytes, if they are the published ones."""
+    """Return the bytes at path; raise FormatError unless they are the published ones."""
     size = path.stat().st_size
-    if size != file.size:  # looked at first: a file of another size need not fit in memory
+    if size != file.size:  # checked before reading: a file of another size may not fit in memory
         raise FormatError(f"{path}: expected {file.size:,} bytes, got {size:,}: {_REMEDY}")
     data = path.read_bytes()
     digest = hashlib.sha256(data).hexdigest()
@@ -131,7 +132,7 @@ def _published(path: Path, file: File) -> bytes:
 
 
 def _copy(url: str, out, most: int, description: str, progress: bool | None) -> None:
-    """The bytes at an address, if they are not too many."""
+    """Write the bytes at an address to out; raise OSError for more than `most` bytes."""
     if not url.startswith(("https://", "http://")):
         raise OSError("expected an http address")
     with (

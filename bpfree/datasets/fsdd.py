@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""Spoken digits: 3000 recordings of "zero" to "nine", six speakers, 50 takes each, 8 kHz.
+"""Spoken digits: 3000 recordings of "zero" to "nine" by six speakers, 50 takes of each digit, at 8 kHz.
 
 Free Spoken Digit Dataset, Zohar Jackson and others,
 github.com/Jakobovski/free-spoken-digit-dataset, CC BY-SA 4.0.
@@ -23,11 +23,11 @@ from bpfree.screen.progress import live_bar
 
 _COMMIT = "26eb9aaf76e81b692f806f9140c2d2777410d7a1"
 PACKED = File("fsdd.npz", 15425889, "0610b24143da0c4a64b181e63bccbe12d3c31c23e271bb4393f2f1dfb64bee25", ())
-"""The recordings as one array file: used where it lies in a folder, not published anywhere."""
+"""The recordings as one array file: used where it is found in a folder, but published nowhere."""
 
 ARCHIVE = File(
     f"free-spoken-digit-dataset-{_COMMIT}.tar.gz",
-    40_000_000,  # about 16 MB; GitHub packs archives anew, so the recordings are checked instead of the file
+    40_000_000,  # upper limit of about 16 MB: GitHub repacks archives, so the recordings are verified, not the file
     "",
     (
         f"https://github.com/Jakobovski/free-spoken-digit-dataset/archive/{_COMMIT}.tar.gz",
@@ -37,14 +37,14 @@ ARCHIVE = File(
 SOURCE = Source("fsdd", (ARCHIVE,))
 
 CONTENTS = "4c22592931126b962a8393547508e8c9df76f197d56f29a0320c9aec16c188a3"
-"""sha256 of the arrays' bytes, see `digest`."""
+"""The sha256 of the arrays' bytes that `digest` returns for the published recordings."""
 
 TEST_TAKES = 5
-"""Takes 0 to 4 are the test set (the authors' split); of the others the first five validate."""
+"""Number of takes in the test set: 0 to 4, the authors' split. The next five takes are the validation set."""
 
 
 class Indices(NamedTuple):
-    """Numbers of the recordings in each split, ascending."""
+    """Indices of the recordings in each split, ascending."""
 
     train: np.ndarray
     validation: np.ndarray
@@ -55,9 +55,12 @@ class Indices(NamedTuple):
 class Recordings:
     """The raw recordings, sorted by (digit, speaker name, take).
 
-    audio: (samples,) int16, all end to end, 8000 a second. offset: (n + 1,)
-    int64. labels: (n,) int64 digits. speaker: (n,) uint8 index into
-    speaker_names. take: (n,) uint8.
+    audio: (samples,) int16, all recordings end to end at 8000 samples per second.
+    offset: (n + 1,) int64, the first sample of each recording and the end of the last.
+    labels: (n,) int64, the digits.
+    speaker: (n,) uint8, indices into speaker_names.
+    take: (n,) uint8, the number of the take, 0 to 49.
+    speaker_names: the names of the speakers, sorted.
 
     >>> two = Recordings(np.arange(5, dtype=np.int16), np.array([0, 2, 5]), np.array([0, 1]),
     ...                  np.array([0, 0]), np.array([7, 2]), ("ann",))
@@ -76,15 +79,15 @@ class Recordings:
         return len(self.labels)
 
     def wave(self, k: int) -> np.ndarray:
-        """Samples of recording k, int16: a view of audio."""
+        """Return the samples of recording k, int16, as a view of audio."""
         return self.audio[self.offset[k] : self.offset[k + 1]]
 
     def official(self) -> Indices:
-        """The authors' split by take, known speakers in all of it: 0 to 4 test, 5 to 9 validate, 10 to 49 train."""
+        """Return the authors' split: takes 0 to 4 test, 5 to 9 validate, 10 to 49 train; all speakers are in each."""
         return self._split(self.take < TEST_TAKES, (self.take >= TEST_TAKES) & (self.take < 2 * TEST_TAKES))
 
     def without(self, speaker: str) -> Indices:
-        """Leave one speaker out: all of that speaker test; of the others takes 0 to 4 validate, 5 to 49 train."""
+        """Return a split that tests on one speaker alone; takes 0 to 4 of the others validate, and 5 to 49 train."""
         number = self.speaker_names.index(check_choice("speaker", speaker, self.speaker_names))
         theirs = self.speaker == number
         return self._split(theirs, ~theirs & (self.take < TEST_TAKES))
@@ -94,7 +97,7 @@ class Recordings:
         return Indices(*map(np.flatnonzero, (~test & ~validation, validation, test)))
 
     def features(self, progress: bool | None = None) -> np.ndarray:
-        """`log_mel` of every recording, (n, 256) float32."""
+        """Return `log_mel` of every recording, (n, 256) float32."""
         rows = []
         with live_bar(len(self), "log-mel features", progress) as show:
             for k in range(len(self)):
@@ -106,19 +109,20 @@ class Recordings:
 def load_fsdd(
     split: str | None = None, *, held_out: str | None = None, progress: bool | None = None
 ) -> Splits | Samples:
-    """All three splits, or the one of this name: "train" (2400 recordings), "validation" (300), "test" (300).
+    """Return all three splits, or the one named: "train" (2400 recordings), "validation" (300) or "test" (300).
 
-    x (n, 256) float32: 16 pieces of time x 16 mel bands, see
-    `bpfree.datasets.log_mel`; labels 0 to 9. Splits are the authors', by take:
-    all six speakers are in all three. held_out="theo" tests on all 500
-    recordings of that speaker and trains on the others (2250, and 250 to
-    validate): what a device meets when a stranger talks to it. For speakers
+    x (n, 256) float32 holds 16 pieces of time x 16 mel bands, see
+    `bpfree.datasets.log_mel`; labels are 0 to 9. The splits are the authors', by
+    take: all six speakers occur in all three. held_out="theo" tests on all 500
+    recordings of that speaker, trains on 2250 recordings of the others and
+    validates on 250: the case of a device that hears a stranger. For speakers
     and audio see `load_recordings`, whose `official()` and `without(speaker)`
-    give the recording that each row comes from.
+    return the index of the recording behind each row.
 
-    Looked for as fsdd.npz or as the archive of the original files in
-    BPFREE_DATA/fsdd, then in the user's cache, then downloaded (16 MB).
-    Raises DataMissingError with instructions, and FormatError for other files.
+    The data is searched for as fsdd.npz or as the archive of the original files
+    in BPFREE_DATA/fsdd, then in the user's cache, and is downloaded otherwise
+    (16 MB). Raises DataMissingError with instructions where that fails, and
+    FormatError for files that are not the published ones.
 
     >>> train, validation, test = load_fsdd()
     >>> train.x.shape, validation.x.shape, test.x.shape
@@ -134,7 +138,7 @@ def load_fsdd(
 
 
 def load_recordings(progress: bool | None = None) -> Recordings:
-    """The recordings themselves: audio, digits, speakers, takes; found as `load_fsdd` says.
+    """Return the recordings themselves (audio, digits, speakers, takes), found as `load_fsdd` says.
 
     >>> recordings = load_recordings()
     >>> len(recordings), recordings.speaker_names[0], recordings.wave(0).dtype
@@ -148,7 +152,7 @@ def load_recordings(progress: bool | None = None) -> Recordings:
 
 
 def missing() -> list[str]:
-    """What is not on this machine: [] where either form is."""
+    """Return the names of the files to download: [] where either form of the data is on this machine."""
     return [] if SOURCE.find(PACKED) else SOURCE.missing()
 
 
@@ -166,7 +170,7 @@ def _recordings(where, arrays) -> Recordings:
 
 
 def digest(arrays) -> str:
-    """sha256 of audio, offset, digit, speaker, take (little-endian bytes) and the speaker names, line after line."""
+    """Return the sha256 of audio, offset, digit, speaker, take (little-endian bytes) and the names, one per line."""
     whole = hashlib.sha256()
     for name, dtype in (("audio", "<i2"), ("offset", "<i8"), ("digit", "u1"), ("speaker", "u1"), ("take", "u1")):
         whole.update(np.ascontiguousarray(arrays[name], dtype).data)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""The idx format of MNIST: big-endian counts, then bytes; often gzip-compressed."""
+"""Reads the idx format of MNIST: big-endian sizes, then bytes, often gzip-compressed."""
 
 from __future__ import annotations
 
@@ -13,16 +13,16 @@ from bpfree.errors import FormatError
 
 _UINT8 = 0x08
 _MOST = 1 << 30
-"""Bytes an array may have; MNIST's largest has 47 million."""
+"""Bytes that an array may have at most; MNIST's largest has 47 million."""
 
 
 def parse_idx(name: str, data: bytes, dimensions: int) -> np.ndarray:
-    """The uint8 array of an idx file's bytes, gzip-compressed or not; name is for messages.
+    """Return the uint8 array in the bytes of an idx file, gzip-compressed or not; messages begin with `name`.
 
-    Layout: 0, 0, type (8: uint8), number of dimensions, then one big-endian
-    uint32 a dimension, then the elements in C order, and nothing more. Sizes
-    are read and checked before anything of that size is allocated. Raises
-    FormatError for anything else.
+    Layout: two zero bytes, the type (8: uint8), the number of dimensions, one
+    big-endian uint32 per dimension, then the elements in C order and nothing
+    more. The sizes are checked before memory of that size is allocated. Raises
+    FormatError for any other contents.
 
     >>> parse_idx("labels", bytes([0, 0, 8, 1, 0, 0, 0, 3, 7, 2, 1]), dimensions=1)
     array([7, 2, 1], dtype=uint8)
@@ -48,7 +48,7 @@ class _Plain:
         self._data, self._at = data, 0
 
     def take(self, count: int) -> bytes:
-        """Up to count more bytes."""
+        """Return the next bytes, at most `count`."""
         part = self._data[self._at : self._at + count]
         self._at += len(part)
         return part
@@ -59,7 +59,7 @@ class _Gzip:
         self._name, self._rest, self._stream = name, data, zlib.decompressobj(zlib.MAX_WBITS | 16)
 
     def take(self, count: int) -> bytes:
-        """Up to count more unpacked bytes; the checksum is looked at when the end is reached."""
+        """Return the next unpacked bytes, at most `count`; the checksum is verified at the end of the data."""
         try:
             part = self._stream.decompress(self._rest, count)
         except zlib.error as error:

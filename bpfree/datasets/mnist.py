@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""MNIST and Fashion-MNIST: 28 x 28 grey images of ten classes, 60,000 to train and 10,000 to test.
+"""MNIST and Fashion-MNIST: grey images of 28 x 28 pixels in ten classes, 60,000 for training and 10,000 for testing.
 
 MNIST: Yann LeCun and Corinna Cortes, "The MNIST database of handwritten
 digits", 1998; CC BY-SA 3.0 as commonly stated. Fashion-MNIST: Xiao, Rasul and
@@ -17,11 +17,11 @@ from bpfree.datasets.samples import Images, Samples, Splits, check_split
 from bpfree.errors import FormatError
 
 VALIDATION = 10_000
-"""Samples taken from the end of the shuffled training samples for validation."""
+"""Number of samples taken from the end of the shuffled training samples for validation."""
 
 
 def _source(folder: str, addresses, rows) -> Source:
-    """Images and labels to train, images and labels to test."""
+    """Return the source of four files: images and labels for training, then images and labels for testing."""
     return Source(folder, tuple(File(*row, tuple(a + row[0] for a in addresses)) for row in rows))
 
 
@@ -57,18 +57,20 @@ FASHION_CLASSES = (
 
 
 def load_mnist(split: str | None = None, *, progress: bool | None = None) -> Splits | Samples:
-    """All three splits, or the one of this name: "train" (50,000 samples), "validation" (10,000), "test" (10,000).
+    """Return all three splits, or the one named: "train" (50,000 samples), "validation" (10,000) or "test" (10,000).
 
     x (n, 784) float32 = fl(pixel * fl(1/255)), row by row of the image; labels
-    0 to 9. Sample i of the 60,000 to train and validate is number
-    `rng.shuffle(seed=0, epoch=0, n=60000, i=i)` of the file; validation is the
-    last 10,000 of them. The usual 60,000/10,000: choose on validation, then
-    train once more on `load_mnist().train_and_validation`.
+    are 0 to 9. Sample i of the 60,000 samples for training and validation is
+    number `rng.shuffle(seed=0, epoch=0, n=60000, i=i)` of the file, and the last
+    10,000 of them are the validation split. For the usual split of 60,000 and
+    10,000, choose settings on the validation split, then train once more on
+    `load_mnist().train_and_validation`.
 
-    Looked for in BPFREE_DATA/mnist, then in the user's cache, then downloaded
-    (12 MB). progress: a bar on stderr; default: when that is a terminal.
-    Raises DataMissingError with instructions when there is no network either,
-    and FormatError for files that are not the published ones.
+    progress: whether to show a bar on stderr; None shows it on a terminal.
+
+    The files are searched for in BPFREE_DATA/mnist, then in the user's cache, and
+    are downloaded otherwise (12 MB). Raises DataMissingError with instructions
+    where that fails, and FormatError for files that are not the published ones.
 
     >>> train, validation, test = load_mnist()
     >>> train.x.shape, validation.x.shape, test.pixels.dtype
@@ -78,9 +80,9 @@ def load_mnist(split: str | None = None, *, progress: bool | None = None) -> Spl
 
 
 def load_fashion_mnist(split: str | None = None, *, progress: bool | None = None) -> Splits | Samples:
-    """Clothes instead of digits, otherwise as `load_mnist` (31 MB): the same sizes, ranges, order and errors.
+    """Return images of clothes, with sizes, ranges, order and errors as in `load_mnist` (31 MB to download).
 
-    Classes are named in FASHION_CLASSES.
+    FASHION_CLASSES holds the names of the classes.
 
     >>> test = load_fashion_mnist("test")
     >>> FASHION_CLASSES[test.labels[0]]
@@ -100,7 +102,7 @@ def _load(source: Source, split, progress) -> Splits | Samples:
 
 
 def _images(source: Source, first: int, progress) -> Images:
-    """Images and labels from two files; those to train in shuffled order."""
+    """Return the images and labels of files `first` and `first` + 1; the training samples in shuffled order."""
     pixels, labels = (_array(source, source.files[first + k], 3 - 2 * k, progress) for k in (0, 1))
     if len(pixels) != len(labels) or labels.max() > 9:
         where, got = f"{source.folder}/{source.files[first + 1].name}", f"{len(labels)} labels up to {labels.max()}"

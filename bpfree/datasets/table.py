@@ -17,7 +17,7 @@ _DIGITS = tuple("0123456789")
 
 @dataclass(frozen=True)
 class Dataset:
-    """One row: load(split=None) gives Splits; missing() names what would have to be downloaded, [] when all is here."""
+    """One data set: load(split=None) returns its Splits; missing() returns the names of the files to download."""
 
     name: str
     description: str
@@ -56,4 +56,4 @@ DATASETS = {
         ),
     )
 }  # fmt: skip
-"""By name."""
+"""The data sets by name."""

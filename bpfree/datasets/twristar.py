@@ -1,10 +1,10 @@
 # SPDX-License-Identifier: MIT
-"""TWristAR: six activities from an accelerometer on the right wrist, 32 Hz, two wearers.
+"""TWristAR: six activities measured by an accelerometer on the right wrist, at 32 Hz, by two wearers.
 
 Lee B. Hinkle, Gentry Atkinson, Vangelis Metsis (Texas State University),
 doi:10.5281/zenodo.5911808, CC BY-SA 4.0; the windows of
-github.com/imics-lab/Semi-Supervised-HAR-e4-Wristband. Small, and two people
-only: nothing can be said about people in general from it.
+github.com/imics-lab/Semi-Supervised-HAR-e4-Wristband. With two people only,
+the data supports no conclusion about people in general.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ CLASSES = ("Downstairs", "Jogging", "Sitting", "Standing", "Upstairs", "Walking"
 
 CENTRE = np.array([-0.40, -0.69, 0.29, 0.05])
 SCALE = np.array([0.40, 0.53, 0.30, 0.40])
-"""x = (g - CENTRE) / SCALE, channel by channel: mean and deviation of the training windows, rounded."""
+"""Mean and standard deviation of each channel in the training windows, rounded: x = (raw - CENTRE) / SCALE, in g."""
 
 _ADDRESS = (
     "https://raw.githubusercontent.com/imics-lab/Semi-Supervised-HAR-e4-Wristband/"
@@ -55,7 +55,7 @@ PARTS = {
         ("y.npy", 29528, "9d98194420c5e1526394cd249a9021e910b4eb2373f936afdffbf255e71b2bc7"),
     ),
 }
-"""Windows and their activities, by part: what `windows` and `wearer` choose from."""
+"""The files of each part, windows and then activities: the arguments `windows` and `wearer` name parts."""
 
 SOURCE = Source("twristar", tuple(file for part in PARTS.values() for file in part))
 
@@ -63,25 +63,27 @@ SOURCE = Source("twristar", tuple(file for part in PARTS.values() for file in pa
 def load_twristar(
     split: str | None = None, *, windows: str = "apart", wearer: str = "new", progress: bool | None = None
 ) -> Splits | Samples:
-    """All three splits, or the one of this name: "train" (253 windows), "validation" (95), "test" (735).
+    """Return all three splits, or the one named: "train" (253 windows), "validation" (95) or "test" (735).
 
-    x (n, 96, 4) float32: 3 seconds of x, y, z and |acceleration| - 1 in g, less
-    CENTRE, divided by SCALE; labels 0 to 5 as in CLASSES.
+    x (n, 96, 4) float32 holds 3 seconds of x, y, z and |acceleration| - 1 in g,
+    minus CENTRE and divided by SCALE; labels are 0 to 5, indices into CLASSES.
 
-    Train and validation: wearer 1 follows a script, each activity in several
-    bouts. The last bout of each validates: split by time, as neighbouring
-    windows are much alike. windows="overlapping" cuts the same recording every
-    second, with 2 of 3 seconds in common (763 and 284 windows); no window is
-    cut across bouts, so none of train shares a sample with validation. Never
-    split those at random.
+    Training and validation: wearer 1 follows a script, with each activity in
+    several bouts. The last bout of each activity is the validation split: it is
+    a split by time, because neighbouring windows are very similar.
+    windows="overlapping" cuts the same recording once per second, so that
+    neighbours share 2 of their 3 seconds (763 and 284 windows). No window spans
+    two bouts, so no training window shares a sample with a validation window.
+    Never split overlapping windows at random.
 
-    Test: a walk without a script, classes as they come (two thirds Walking),
-    windows overlapping. wearer="new": wearer 2, 735 windows; "same": wearer 1,
-    658 windows.
+    Test: a walk without a script, with classes as they occur (two thirds
+    Walking) and overlapping windows: of wearer 2 with wearer="new" (735
+    windows), of wearer 1 with wearer="same" (658 windows).
 
-    Looked for in BPFREE_DATA/twristar, then in the user's cache, then
-    downloaded (at most 9 MB). Raises DataMissingError with instructions, and
-    FormatError for files that are not the published ones.
+    The files are searched for in BPFREE_DATA/twristar, then in the user's cache,
+    and are downloaded otherwise (at most 9 MB). Raises DataMissingError with
+    instructions where that fails, and FormatError for files that are not the
+    published ones.
 
     >>> train, validation, test = load_twristar()
     >>> train.x.shape, len(validation.labels), len(test.labels), CLASSES[train.labels[0]]
@@ -100,7 +102,7 @@ def load_twristar(
 
 
 def last_bouts(labels) -> np.ndarray:
-    """True where a label's last run of equal neighbours is.
+    """Return a mask (n,) that is True in the last run of equal neighbours of each label.
 
     >>> last_bouts(np.array([0, 0, 1, 0, 1, 1])).tolist()
     [False, False, False, True, True, True]
@@ -115,7 +117,7 @@ def last_bouts(labels) -> np.ndarray:
 
 
 def _samples(part: str, progress) -> Samples:
-    """Windows and labels of one part, in order of time."""
+    """Return the windows and labels of one part, in order of time."""
     raw, names = (_array(file, progress) for file in PARTS[part])
     names = names.reshape(-1)
     shape, unknown = (len(names), 96, 4), sorted(set(names.tolist()) - set(CLASSES))
@@ -129,7 +131,7 @@ def _samples(part: str, progress) -> Samples:
 
 
 def _array(file: File, progress) -> np.ndarray:
-    """The array of a .npy file whose bytes are the published ones: its header needs no more distrust."""
+    """Return the array of a .npy file whose checksum is verified, so that its header can be trusted."""
     data = SOURCE.read(file, progress)
     try:
         return np.load(io.BytesIO(data), allow_pickle=False)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""Recordings named DIGIT_SPEAKER_TAKE.wav, packed into arrays."""
+"""Reads recordings named DIGIT_SPEAKER_TAKE.wav and packs them into arrays."""
 
 from __future__ import annotations
 
@@ -14,21 +14,21 @@ import numpy as np
 from bpfree.errors import FormatError
 
 RATE = 8000
-"""Samples a second."""
+"""Sampling rate in samples per second."""
 
 _NAME = re.compile(r"(\d)_([a-z]+)_(\d{1,2})\.wav")
 _MOST = 1 << 26
-"""Bytes that the files of an archive may have together."""
+"""Bytes that the files of an archive may have together at most."""
 
 
 def read_wav(name: str, data: bytes) -> np.ndarray:
-    """Samples (n,) int16 of a mono 16-bit 8 kHz wav file; FormatError for anything else."""
+    """Return the samples (n,) int16 of a mono 16-bit wav file at 8 kHz; raise FormatError for anything else."""
     try:
         with wave.open(io.BytesIO(data)) as file:
             got = (file.getnchannels(), file.getsampwidth(), file.getframerate())
             frames = file.readframes(file.getnframes())
             expected = 2 * file.getnframes()
-    except (wave.Error, EOFError, RuntimeError) as error:  # RuntimeError: a seek behind the end of a damaged file
+    except (wave.Error, EOFError, RuntimeError) as error:  # RuntimeError: a seek past the end of a damaged file
         raise FormatError(f"{name}: not a wav file: {error}") from None
     if got != (1, 2, RATE):
         raise FormatError(f"{name}: expected 1 channel, 2 bytes, {RATE} Hz, got {got}")
@@ -38,10 +38,11 @@ def read_wav(name: str, data: bytes) -> np.ndarray:
 
 
 def pack(recordings) -> dict[str, np.ndarray]:
-    """Arrays of (name, samples) pairs, sorted by (digit, speaker, take).
+    """Pack (name, samples) pairs into arrays sorted by (digit, speaker, take).
 
-    audio (samples,) int16, all end to end; offset (n + 1,) int64; digit,
-    speaker, take (n,) uint8, speaker being an index into speaker_names.
+    The arrays are audio (samples,) int16, all recordings end to end; offset
+    (n + 1,) int64, where each begins; digit, speaker and take (n,) uint8, with
+    speaker an index into speaker_names.
 
     >>> arrays = pack([("1_ann_0.wav", np.array([5, 6])), ("0_bob_3.wav", np.array([7]))])
     >>> arrays["audio"].tolist(), arrays["offset"].tolist(), arrays["speaker"].tolist()
@@ -54,7 +55,7 @@ def pack(recordings) -> dict[str, np.ndarray]:
             raise FormatError(f"{name}: expected a name such as 7_jackson_32.wav")
         key = (int(match[1]), match[2], int(match[3]))
         if key in rows:
-            raise FormatError(f"{name}: there twice")
+            raise FormatError(f"{name}: expected one recording of this name, got two")
         rows[key] = samples
     if not rows:
         raise FormatError("recordings: expected wav files, got none")
@@ -72,7 +73,7 @@ def pack(recordings) -> dict[str, np.ndarray]:
 
 
 def pack_archive(path) -> dict[str, np.ndarray]:
-    """`pack` of the wav files in the folder `recordings` of a .tar.gz; nothing is unpacked onto the disk."""
+    """Pack the wav files in the folder `recordings` of a .tar.gz archive, without unpacking to disk."""
     try:
         with tarfile.open(path, "r|gz") as archive:
             return pack(_recordings(archive))
@@ -87,7 +88,7 @@ def pack_archive(path) -> dict[str, np.ndarray]:
 def _recordings(archive):
     total = 0
     for member in archive:
-        total += member.size  # of files that are passed over too: they are unpacked on the way
+        total += member.size  # skipped files count too, as reading past them unpacks them
         if total > _MOST:
             raise FormatError(f"expected at most {_MOST:,} bytes of files, got more")
         folder, _, name = member.name.rpartition("/")

@@ -27,7 +27,7 @@ def test_everything_but_digits_is_missing_from_an_empty_folder(nowhere):
 
 
 @pytest.mark.parametrize("name", [name for name in DATASETS if name != "digits"])
-def test_loading_what_is_missing_says_what_to_do(nowhere, name):
+def test_loading_a_missing_set_says_what_to_do(nowhere, name):
     with pytest.raises(FileNotFoundError, match=f"(?s)^{name}: .*nothing, as BPFREE_OFFLINE is set.*https?://"):
         DATASETS[name].load()
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""The digits: the values scikit-learn has, a split that stays, pixels that survive the scaling."""
+"""The digits: scikit-learn's values, a split that never changes, pixels that survive the scaling."""
 
 from importlib.resources import files
 
@@ -40,7 +40,7 @@ def test_every_digit_is_in_every_split():
         assert share.min() > 0.06 and share.max() < 0.14
 
 
-def test_one_split_is_that_of_all():
+def test_one_split_alone_equals_the_same_split_of_all():
     every = load_digits()
     for name in every._fields:
         for part, whole in zip(load_digits(name), getattr(every, name), strict=True):
@@ -62,7 +62,7 @@ def test_the_caller_may_write():
     assert load_digits("test").x.min() == 0
 
 
-def test_licence_is_with_the_data():
+def test_the_licence_comes_with_the_data():
     folder = files("bpfree.datasets")
     assert "doi.org/10.24432/C50P49" in folder.joinpath("LICENSE-digits.txt").read_text()
     assert len(folder.joinpath("digits.npz").read_bytes()) < 100_000

@@ -1,4 +1,4 @@
-"""Files of data sets: found, downloaded from a server of the test's own, checked, and refused."""
+"""Files of data sets: found, downloaded from a local server, verified, and refused."""
 
 import hashlib
 import threading
@@ -21,7 +21,7 @@ def sha256(data):
 
 
 class Handler(BaseHTTPRequestHandler):
-    """Answers of all kinds, by path; counts what it is asked."""
+    """Answers well or badly, depending on the path, and keeps the paths it was asked for."""
 
     def __init__(self, asked, *args):
         self.asked = asked
@@ -54,7 +54,7 @@ class Handler(BaseHTTPRequestHandler):
 
 @pytest.fixture
 def server(monkeypatch, tmp_path):
-    """(address, paths asked for); the cache is in tmp_path and downloads are allowed."""
+    """Yield (address, paths asked for); the cache is in tmp_path and downloads are allowed."""
     asked = []
     with ThreadingHTTPServer(("127.0.0.1", 0), partial(Handler, asked)) as http:
         thread = threading.Thread(target=http.serve_forever, args=(0.01,), daemon=True)
@@ -74,7 +74,7 @@ def one_file(address, *kinds):
 
 
 def cached(tmp_path):
-    """Every file in the cache, hidden ones included."""
+    """Return every file in the cache, hidden ones included."""
     return sorted(path for path in (tmp_path / "cache").rglob("*") if path.is_file())
 
 
@@ -109,7 +109,7 @@ WHY = {
 
 
 @pytest.mark.parametrize("kind", WHY)
-def test_what_is_not_the_file_leaves_nothing_behind(server, tmp_path, kind):
+def test_a_wrong_file_leaves_nothing_in_the_cache(server, tmp_path, kind):
     source, file = one_file(server[0], kind)
     with pytest.raises(DataMissingError) as caught:
         source.read(file)

@@ -1,4 +1,4 @@
-"""Spoken digits: the packer on wav files written here, splits, features, and the real set."""
+"""Spoken digits: the packer on wav files made by the test, splits, features, and the real set."""
 
 import gzip
 import io
@@ -19,7 +19,7 @@ TAKES = 12
 
 
 def members():
-    """Name and samples of each recording, in no order, 1 to 400 samples long."""
+    """Return the name and samples of each recording, 1 to 400 samples long, in random order."""
     draw = np.random.default_rng(0)
     names = [f"{digit}_{who}_{take}.wav" for digit in range(10) for who in SPEAKERS for take in range(TAKES)]
     return [(name, draw.integers(-(2**15), 2**15, draw.integers(1, 400))) for name in draw.permutation(names).tolist()]
@@ -78,7 +78,7 @@ def test_names_and_repetitions():
     for name in ("a_ann_0.wav", "0_ann.wav", "10_ann_0.wav", "0_ann_0.mp3", "0_Ann_0.wav", "0_ann_100.wav"):
         with pytest.raises(FormatError, match="expected a name such as"):
             pack([(name, np.array([1]))])
-    with pytest.raises(FormatError, match="0_ann_0.wav: there twice"):
+    with pytest.raises(FormatError, match="0_ann_0.wav: expected one recording of this name, got two"):
         pack([("0_ann_0.wav", np.array([1]))] * 2)
     with pytest.raises(FormatError, match="expected wav files, got none"):
         pack([])
@@ -103,7 +103,7 @@ def test_archives_that_are_refused(tmp_path):
 
 @pytest.fixture
 def small(tmp_path, monkeypatch):
-    """The loader on the small archive instead of the real one: in which form, "archive" or "packed"."""
+    """Make the loader read the small archive instead of the real one, as "archive" or as "packed"."""
     arrays = pack_archive(archive_at(tmp_path / "a.tar.gz"))
     monkeypatch.setenv("BPFREE_DATA", str(tmp_path))
     monkeypatch.setattr(fsdd, "CONTENTS", fsdd.digest(arrays))
@@ -184,7 +184,7 @@ def test_leaving_a_speaker_out(small):
 
 
 def reference_features(samples):
-    """The four steps again: SciPy's short-time spectrum, triangles by interpolation, pieces by fine repetition."""
+    """The four steps by other means: SciPy's short-time spectrum, triangles by interpolation, pieces by repetition."""
     wave = samples / 32768
     _, _, spectrum = stft(
         wave, nperseg=256, noverlap=176, window=get_window("hann", 256), boundary=None, padded=False, scaling="psd",
@@ -196,7 +196,7 @@ def reference_features(samples):
     frequencies = np.arange(129) * 8000 / 256
     bands = np.stack([np.interp(frequencies, edges[b : b + 3], [0, 1, 0]) for b in range(16)], axis=1)
     rows = np.log(power @ bands + 1e-6)
-    fine = np.repeat(rows, 16, axis=0)  # every window 16 times: then pieces are whole numbers of rows
+    fine = np.repeat(rows, 16, axis=0)  # with every window repeated 16 times, a piece is a whole number of rows
     pieces = fine.reshape(16, len(rows), 16).mean(axis=1)
     return ((pieces - pieces.mean()) / pieces.std()).reshape(-1)
 
@@ -207,7 +207,7 @@ def test_features_against_scipy(n):
     assert np.abs(log_mel(samples) - reference_features(samples)).max() < 1e-5
 
 
-def test_features_do_not_depend_on_loudness_and_stand_silence():
+def test_features_do_not_depend_on_loudness_and_silence_is_finite():
     samples = (np.random.default_rng(0).normal(size=3000) * 2000).astype(np.int16)
     assert np.abs(log_mel(samples * np.int16(4)) - log_mel(samples)).max() < 0.02
     assert np.array_equal(log_mel(np.zeros(500, np.int16)), np.zeros(256, np.float32))

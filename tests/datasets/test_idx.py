@@ -1,4 +1,4 @@
-"""idx files: values, and everything that is refused before memory is taken for it."""
+"""idx files: values, and bad files that are refused before memory is allocated for them."""
 
 import gzip
 import struct
@@ -64,7 +64,7 @@ def test_truncated_gzip(cut):
 
 
 def test_damaged_gzip():
-    """A changed byte anywhere is an error or, in the few header bytes that mean nothing, the same array."""
+    """A changed byte is an error, except in the few header bytes without meaning, which leave the array as it is."""
     for place in range(len(ZIPPED)):
         data = bytearray(ZIPPED)
         data[place] ^= 0xFF
@@ -74,13 +74,13 @@ def test_damaged_gzip():
             pass
 
 
-def test_more_behind_the_gzip_data():
+def test_bytes_after_the_gzip_data_are_refused():
     with pytest.raises(FormatError, match="^a: 3 bytes follow the gzip data"):
         parse_idx("a", ZIPPED + b"abc", 3)
 
 
 def test_a_bomb_is_not_unpacked():
-    """100 MB of zeros behind a header of 24 elements: stopped at the 25th byte."""
+    """A header of 24 elements followed by 100 MB of zeros: unpacking stops at the 25th byte."""
     bomb = gzip.compress(GOOD + bytes(100_000_000))
     tracemalloc.start()
     try:

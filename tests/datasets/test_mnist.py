@@ -23,7 +23,7 @@ def arrays(train=50, test=20):
 
 @pytest.fixture
 def fake(tmp_path, monkeypatch):
-    """fake(name, arrays) puts small files where the loader looks."""
+    """Return a function of (name, arrays) that puts small files where the loader looks."""
 
     def install(name, contents, pack=packed):
         source = put(tmp_path, "small", {file: pack(array) for file, array in zip(NAMES, contents)})
@@ -50,7 +50,7 @@ def test_splits(fake, name, pack):
     assert np.array_equal(np.concatenate([train.labels, validation.labels]), contents[1][order])
 
 
-def test_one_split_is_that_of_all_and_both_is_everything(fake):
+def test_one_split_alone_equals_the_same_split_of_all_and_both_join(fake):
     fake("MNIST", arrays())
     splits = datasets.load_mnist()
     for name in splits._fields:
@@ -64,7 +64,7 @@ def test_one_split_is_that_of_all_and_both_is_everything(fake):
         datasets.load_mnist("dev")
 
 
-def test_the_test_split_needs_the_test_files_alone(fake, tmp_path):
+def test_the_test_split_needs_only_the_test_files(fake, tmp_path):
     fake("MNIST", arrays())
     (tmp_path / "small" / NAMES[0]).unlink()
     assert len(datasets.load_mnist("test").x) == 20
@@ -113,7 +113,7 @@ def test_a_changed_file_is_refused(fake, tmp_path):
 
 
 def statistics(splits):
-    """Label counts and pixel mean and deviation of everything to train, label counts of the test set."""
+    """Return label counts of training and test samples, and pixel mean and deviation of the training samples."""
     both = splits.train_and_validation
     mean = both.x.mean(dtype=np.float64)
     spread = both.x.std(dtype=np.float64)

@@ -1,4 +1,4 @@
-"""Wrist accelerometer: splits by time on files written here, and the real set."""
+"""Wrist accelerometer: splits by time on files made by the test, and the real set."""
 
 import hashlib
 
@@ -13,11 +13,11 @@ from bpfree.errors import FormatError
 
 BOUTS = ["Upstairs", "Downstairs", "Upstairs", "Downstairs", "Jogging", "Walking", "Jogging", "Standing", "Sitting"]
 LAST = [2, 3, 5, 6, 7, 8]
-"""Numbers of the bouts that are the last of their activity."""
+"""Indices of the bouts that are the last of their activity."""
 
 
 def windows(part, length=4):
-    """X whose entries tell their window; activities in bouts of this many windows."""
+    """Return X whose entries identify their window, and activities in bouts of `length` windows."""
     names = np.repeat(np.array(BOUTS, "<U10"), length)[:, None]
     x = np.zeros((len(names), 96, 4)) + np.arange(len(names))[:, None, None] / 64 + "aosn".index(part[0])
     return x, names
@@ -62,7 +62,7 @@ def test_the_test_split_is_the_free_walk(small, wearer):
 
 
 @pytest.mark.parametrize("split", ["train", "validation"])
-def test_one_split_is_that_of_all(small, split):
+def test_one_split_alone_equals_the_same_split_of_all(small, split):
     small()
     for part, same in zip(getattr(datasets.load_twristar(), split), datasets.load_twristar(split), strict=True):
         assert np.array_equal(part, same)
@@ -148,7 +148,7 @@ def test_real_windows():
 
 @pytest.mark.data("twristar")
 def test_no_sample_of_validation_is_in_train():
-    """Rows of 4 channels of overlapping windows: none of validation's is in train, though thousands repeat within."""
+    """No second of a validation window occurs in train, although overlapping training windows share many seconds."""
     train, validation, _ = datasets.load_twristar(windows="overlapping")
     starts = {window[k : k + 32].tobytes() for window in train.x for k in (0, 32, 64)}
     assert len(starts) < 3 * len(train.x), "overlapping windows do share seconds"
