@@ -2,7 +2,7 @@
 """Compiles firmware with pip packages alone, runs it on an emulated Cortex-M, and measures it.
 
 The packages (ziglang, unicorn, pyelftools, capstone) come with ``pip install "bpfree[emulate]"`` and are
-imported when a function first needs them. The firmware's side is runtime_c/ports/cortex_m.
+imported when a function first needs them. The firmware uses the port in runtime_c/ports/cortex_m.
 """
 
 from .build import Firmware, FirmwareBuildError, compile_firmware

@@ -8,7 +8,7 @@ from types import ModuleType
 
 
 def need(module: str) -> ModuleType:
-    """Imports and returns an optional `module`, e.g. ``"unicorn"``.
+    """Import and return an optional `module`, e.g. ``"unicorn"``.
 
     Raises:
         ImportError: the module is not installed; the message names the extra that brings it.

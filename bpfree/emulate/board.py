@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""The emulated board: one processor, its flash and RAM, its system control page, and a mailbox."""
+"""The emulated board: a processor, its flash and RAM, its system control page, and a mailbox."""
 
 from __future__ import annotations
 
@@ -10,20 +10,21 @@ from ._extras import need
 from .elf import Image
 from .targets import Target
 
-MAILBOX = 0x4008_0000  # as in runtime_c/ports/cortex_m/port.h; a test compares the two
-PAINT = 0xC5  # what all RAM holds at power-on
+MAILBOX = 0x4008_0000  # address, repeated from runtime_c/ports/cortex_m/port.h; a test compares the two
+PAINT = 0xC5  # value of every byte of RAM at power-on
 
-_PAGE = 0x1000
-_SYSTEM_CONTROL = 0xE000_E000
-_CPACR = 0xD88  # offset in system control
+_PAGE = 0x1000  # bytes
+_SYSTEM_CONTROL = 0xE000_E000  # address
+_CPACR = 0xD88  # offset of the coprocessor access control register in system control
 _FPU_OPEN = 0xF << 20
 
 
 class Board:
     """A machine that has been switched on and has the firmware in its flash.
 
-    `on_mail(offset, size, value)` is called for each store to the mailbox page. `uc` is the unicorn machine,
-    `unicorn` its module, `bad_address` the last address that could not be accessed.
+    `on_mail(offset, size, value)` is called for each store to the mailbox page, with the offset and the size
+    of the store in bytes. `uc` is the unicorn machine, `unicorn` the module, and `bad_address` the last
+    address whose access failed.
     """
 
     def __init__(self, row: Target, image: Image, on_mail: Callable[[int, int, int], None]) -> None:
@@ -40,15 +41,15 @@ class Board:
         uc.mem_write(row.ram_origin, bytes([PAINT]) * row.ram_bytes)
         for address, data in image.segments:
             uc.mem_write(address, data)
-        # Memory-mapped callbacks, because a hook on writes would slow every store of the program.
+        # Memory-mapped callbacks, because a hook on writes would slow down every store of the program.
         uc.mmio_map(MAILBOX, _PAGE, None, None, self._mail, None)
         uc.mmio_map(_SYSTEM_CONTROL, _PAGE, self._system_read, None, self._system_write, None)
-        uc.hook_add(u.UC_HOOK_MEM_INVALID, self._bad_access)  # called for bad accesses only: costs nothing
+        uc.hook_add(u.UC_HOOK_MEM_INVALID, self._bad_access)  # called for bad accesses only, so it costs nothing
         self.sp, self.reset_vector = (self.word(row.flash_origin + at) for at in (0, 4))
 
     @property
     def pc(self) -> int:
-        """Program counter: exact while the machine stands still, in a callback the start of its block."""
+        """Program counter: exact while the machine is stopped; in a callback, the start of the current block."""
         return self.uc.reg_read(self._names.UC_ARM_REG_PC)
 
     @property
@@ -67,15 +68,15 @@ class Board:
 
     @property
     def fpu_enabled(self) -> bool:
-        """Whether the firmware opened the FPU. Float instructions run anyway here; hardware faults."""
+        """Whether the firmware enabled the FPU: without it float instructions run here, but fault on hardware."""
         return self._cpacr & _FPU_OPEN == _FPU_OPEN
 
     def word(self, address: int) -> int:
-        """The 32 bits at `address`."""
+        """Return the 32-bit word at `address`."""
         return int.from_bytes(self.uc.mem_read(address, 4), "little")
 
     def memory(self) -> dict[int, bytes]:
-        """A copy of flash and RAM by origin."""
+        """Return copies of flash and RAM, by the address where each begins."""
         row = self.row
         areas = {row.flash_origin: row.flash_bytes, row.ram_origin: row.ram_bytes}
         return {origin: bytes(self.uc.mem_read(origin, size)) for origin, size in areas.items()}

@@ -20,9 +20,9 @@ from .targets import Target, find_target
 
 OPTIMIZE_LEVELS = ("Os", "O2", "O3")
 
-# Zig puts its own flags first, so what stands here decides; its -O mode only says how compiler-rt is built.
-# -ffp-contract comes after -fno-fast-math, which some clang versions let reset it. No unwind tables, as C has
-# no exceptions and they would be counted as flash.
+# Zig puts its own flags first, so these override them; its -O mode only decides how compiler-rt is built.
+# -ffp-contract comes after -fno-fast-math, because -fno-fast-math resets it in some versions of clang. There
+# are no unwind tables, because C has no exceptions and the tables would count as flash.
 STRICT_FLAGS = ("-fno-fast-math", "-fno-math-errno", "-ffp-contract=off", "-ffreestanding")
 LAYOUT_FLAGS = (
     "-ffunction-sections", "-fdata-sections", "-fomit-frame-pointer",
@@ -33,12 +33,12 @@ ZIG_FLAGS = ("-O", "ReleaseSmall", "-fno-sanitize-c", "-fcompiler-rt", "-fno-str
 
 
 class FirmwareBuildError(RuntimeError):
-    """The firmware did not compile or link; the message has the compiler's first errors and the command."""
+    """The firmware did not compile or link; the message holds the compiler's first errors and the command."""
 
 
 @dataclass(frozen=True)
 class Firmware:
-    """A linked firmware and how it was made: enough to make a comparable one."""
+    """A linked firmware and how it was built, in enough detail to build a comparable one."""
 
     elf: Path
     target: Target
@@ -61,33 +61,33 @@ def compile_firmware(
     sources: Iterable[str | os.PathLike[str]] | None = None,
     extra_flags: Sequence[str] = (),
 ) -> Firmware:
-    """Compiles and links the C sources of `folder` into an ELF file.
+    """Compile and link the C sources of `folder` into an ELF file.
 
     Args:
         folder: holds the sources, the headers (each folder with a .h is searched) and exactly one link.ld.
         target: a name in `TARGETS`.
         optimize: "Os", "O2" or "O3".
-        output: the ELF file; default `folder`/build/firmware.elf.
+        output: path of the ELF file; default `folder`/build/firmware.elf.
         defines: macros, "NAME" or "NAME=value".
-        sources: the .c files; default all below `folder`.
+        sources: the .c files; default: all below `folder`.
         extra_flags: C flags put last, for experiments; they can undo the strict arithmetic.
 
     Returns:
-        The firmware, with the flags and compiler used.
+        The firmware, with the flags and the compiler that built it.
 
     Raises:
-        ValueError: unknown target or optimisation level.
-        FileNotFoundError: no sources, or not exactly one link.ld.
-        FirmwareBuildError: the compiler or linker refused; any warning counts as an error.
+        ValueError: the target or the optimisation level is unknown.
+        FileNotFoundError: there are no sources, or not exactly one link.ld.
+        FirmwareBuildError: the compiler or the linker failed; any warning counts as an error.
         ImportError: ziglang is not installed.
     """
     row = find_target(target)
     if optimize not in OPTIMIZE_LEVELS:
-        raise ValueError(f"optimize must be one of {', '.join(OPTIMIZE_LEVELS)}, got {optimize!r}")
+        raise ValueError(f"optimize: expected one of {', '.join(OPTIMIZE_LEVELS)}, got {optimize!r}")
     root = Path(folder).resolve()
     files = tuple(Path(s).resolve() for s in (sorted(root.rglob("*.c")) if sources is None else sources))
     if not files:
-        raise FileNotFoundError(f"no .c files below {root}")
+        raise FileNotFoundError(f"folder: expected .c files below {root}, got none")
     elf = Path(output).resolve() if output is not None else root / "build" / "firmware.elf"
     elf.parent.mkdir(parents=True, exist_ok=True)
 
@@ -110,15 +110,15 @@ def compile_firmware(
 
 
 def find_linker_script(folder: Path) -> Path:
-    """Returns the one link.ld below `folder`; FileNotFoundError when there is none or more than one."""
+    """Return the path of the one link.ld below `folder`; raise FileNotFoundError for none or more than one."""
     scripts = sorted(folder.rglob("link.ld"))
     if len(scripts) != 1:
-        raise FileNotFoundError(f"expected one link.ld below {folder}, found {len(scripts)}")
+        raise FileNotFoundError(f"folder: expected one link.ld below {folder}, got {len(scripts)}")
     return scripts[0]
 
 
 def _memory_symbols(row: Target) -> str:
-    # `zig build-exe` has no --defsym, so the sizes are written in front of the script instead.
+    # `zig build-exe` has no --defsym, so the sizes are written at the top of the script instead.
     return (
         f"ROM_ORG = {row.flash_origin:#x};\nROM_LEN = {row.flash_bytes:#x};\n"
         f"RAM_ORG = {row.ram_origin:#x};\nRAM_LEN = {row.ram_bytes:#x};\n"
@@ -131,7 +131,7 @@ def _include_flags(root: Path) -> list[str]:
 
 
 def _short(path: Path, root: Path) -> str:
-    """Relative inside `root`: short messages, and the same command on every machine."""
+    """Return a path relative to `root` if inside it: messages stay short, and the command is the same everywhere."""
     return os.path.relpath(path, root) if path.is_relative_to(root) else str(path)
 
 
@@ -141,7 +141,7 @@ def _compiler_name() -> str:
 
 
 def _zig(arguments: list[str], folder: Path) -> str:
-    """Runs zig in `folder` with its caches in the user's cache folder; returns its output."""
+    """Run zig in `folder` with its caches in the user's cache folder; return its output."""
     need("ziglang")
     cache = str(cache_folder() / "zig")
     environment = {**os.environ, "ZIG_GLOBAL_CACHE_DIR": cache, "ZIG_LOCAL_CACHE_DIR": cache}

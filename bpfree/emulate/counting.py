@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""Counts retired Thumb instructions: one call per basic block, not one per instruction."""
+"""Counts retired Thumb instructions with one call per basic block instead of one per instruction."""
 
 from __future__ import annotations
 
@@ -7,12 +7,12 @@ from typing import Any
 
 
 def thumb_width(halfword: int) -> int:
-    """Bytes of the instruction that begins with `halfword`: 4 when its top five bits are 0b11101 or above."""
+    """Return the bytes of the instruction that begins with `halfword`: 4 if its top five bits are >= 0b11101."""
     return 4 if halfword >> 11 >= 0b11101 else 2
 
 
 def count_thumb(code: bytes) -> int:
-    """Number of 16- and 32-bit instructions in `code`, which begins and ends at instruction boundaries."""
+    """Return the number of 16- and 32-bit instructions in `code`, which begins and ends at their boundaries."""
     i = count = 0
     while i < len(code):
         i += thumb_width(code[i] | code[i + 1] << 8)
@@ -23,11 +23,11 @@ def count_thumb(code: bytes) -> int:
 class BlockCounter:
     """Adds up the instructions of each basic block as it is entered; `count` is the sum.
 
-    Skipped instructions of an IT block count, as they take an issue slot in hardware and count in qemu.
+    Instructions that an IT block skips count too, because they take an issue slot in hardware and qemu counts them.
     """
 
     def __init__(self, uc: Any, hook_block: int, limit: int | None = None) -> None:
-        """`uc` is a unicorn machine, `hook_block` the constant UC_HOOK_BLOCK; stops it beyond `limit`."""
+        """Count on the unicorn machine `uc` and stop it beyond `limit`; `hook_block` is the constant UC_HOOK_BLOCK."""
         self.count = 0
         self.exceeded = False
         self._uc = uc
@@ -43,18 +43,18 @@ class BlockCounter:
         return self._hook is not None
 
     def start(self) -> None:
-        """Counts from now on. Call while the machine stands still."""
-        self._uc.ctl_flush_tb()  # blocks translated before were translated without the hook
+        """Count from now on; call only while the machine is stopped."""
+        self._uc.ctl_flush_tb()  # blocks translated earlier lack the hook
         self._hook = self._uc.hook_add(self._hook_block, self._on_block)
 
     def stop(self) -> None:
-        """Removes the hook, so that the rest runs at full speed. Call while the machine stands still."""
+        """Remove the hook, so that the rest runs at full speed; call only while the machine is stopped."""
         self._uc.hook_del(self._hook)
         self._uc.ctl_flush_tb()
         self._hook = None
 
     def trim(self, address: int) -> None:
-        """Takes back what was counted of the current block from `address` on: it has not run yet."""
+        """Subtract the instructions of the current block from `address` on, which are counted but have not run."""
         start, size = self._block
         if start <= address < start + size:
             self.count -= count_thumb(bytes(self._uc.mem_read(address, start + size - address)))

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""Reads a firmware's instructions, to prove what is not among them."""
+"""Reads the instructions of a firmware, to prove that none of them is a fused multiply-add."""
 
 from __future__ import annotations
 
@@ -9,15 +9,15 @@ from ._extras import need
 from .build import Firmware
 from .elf import Image
 
-# Multiply-adds that round once. vmla and vmls round twice, like separate instructions, and are allowed.
+# Multiply-adds that round once. vmla and vmls are allowed: they round twice, as separate instructions do.
 _FUSED = ("vfma", "vfms", "vfnma", "vfnms", "fmadd", "fmsub", "fnmadd", "fnmsub")
 
 
 def disassemble(firmware: Firmware) -> Iterator[str]:
-    """Yields the mnemonic of each instruction of each linked function, in address order, e.g. "vmul.f32".
+    """Yield the mnemonic of each instruction of each linked function, in address order, e.g. "vmul.f32".
 
-    Constants between instructions are skipped by the mapping symbols $t (code) and $d (data). Bytes that
-    should be code and do not decode are yielded as ".byte": nothing is left out silently.
+    The mapping symbols $t (code) and $d (data) tell constants between instructions, which are skipped.
+    Bytes declared as code that do not decode are yielded as ".byte", so that nothing is omitted silently.
 
     Raises ImportError when capstone is not installed.
     """
@@ -26,12 +26,12 @@ def disassemble(firmware: Firmware) -> Iterator[str]:
 
 
 def fused_instructions(firmware: Firmware) -> list[str]:
-    """Returns each fused multiply-add as "function+0x10: vfma.f32"; an empty list means strict arithmetic."""
+    """Return each fused multiply-add as "function+0x10: vfma.f32"; an empty list means strict arithmetic."""
     return [f"{where}: {name}" for where, name in _instructions(firmware) if name.startswith(_FUSED)]
 
 
 def _instructions(firmware: Firmware) -> Iterator[tuple[str, str]]:
-    """(place, mnemonic) of each instruction."""
+    """Yield (function and offset, mnemonic) of each instruction."""
     capstone = need("capstone")
     decoder = capstone.Cs(capstone.CS_ARCH_ARM, capstone.CS_MODE_THUMB | capstone.CS_MODE_MCLASS)
     decoder.skipdata = True
@@ -39,7 +39,7 @@ def _instructions(firmware: Firmware) -> Iterator[tuple[str, str]]:
     marks = sorted((s.address, s.name[:2]) for s in image.symbols if s.name[:2] in ("$t", "$d"))
     end = 0
     for function in image.functions:
-        start = max(function.address, end)  # aliases share an address: read them once
+        start = max(function.address, end)  # aliases share an address and are read once
         end = max(end, function.address + function.size)
         for low, high in _code_ranges(marks, start, end):
             for instruction in decoder.disasm(_read(image, low, high), low):
@@ -47,7 +47,7 @@ def _instructions(firmware: Firmware) -> Iterator[tuple[str, str]]:
 
 
 def _code_ranges(marks: list[tuple[int, str]], start: int, end: int) -> Iterator[tuple[int, int]]:
-    """The parts of [start, end) that mapping symbols declare to be code."""
+    """Yield the address ranges in [start, end) that mapping symbols declare to be code."""
     code, low = True, start
     for address, kind in marks:
         if address >= end:

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""What the other files read from a linked firmware: bytes to load, sections and symbols."""
+"""Reads a linked firmware: its bytes to load, its sections and its symbols."""
 
 from __future__ import annotations
 
@@ -23,24 +23,24 @@ class Section:
     address: int
     size: int  # bytes
     writable: bool
-    stored: bool  # has contents in flash, unlike .bss
+    stored: bool  # whether it has contents in flash, unlike .bss
     data: bytes
 
 
 @dataclass(frozen=True)
 class Symbol:
-    """A symbol with a name; `address` has no Thumb bit."""
+    """A named symbol; `address` is without the Thumb bit."""
 
     name: str
     address: int
-    size: int  # bytes; 0 for labels of the linker script
+    size: int  # bytes, 0 for labels of the linker script
     is_function: bool
 
 
 class Image:
-    """The parts of one ELF file, read once and then closed.
+    """The contents of one ELF file, which is read once and then closed.
 
-    Raises FileNotFoundError, elftools' ELFError for a file that is not ELF, ImportError without pyelftools.
+    Raises FileNotFoundError, ELFError (of elftools) for a file that is not ELF, and ImportError without pyelftools.
     """
 
     def __init__(self, path: str | os.PathLike[str]) -> None:
@@ -62,14 +62,14 @@ class Image:
         self._starts = [s.address for s in self.functions]
 
     def address_of(self, name: str) -> int:
-        """Returns the address of symbol `name`; KeyError when it was not linked."""
+        """Return the address of symbol `name`; raise KeyError when it was not linked."""
         for symbol in self.symbols:
             if symbol.name == name:
                 return symbol.address
         raise KeyError(f"no symbol {name!r} in the firmware (not linked, or removed as unused)")
 
     def nearest(self, address: int) -> str:
-        """Returns the function holding or preceding `address` as "name+0x1c", or "?" when there is none."""
+        """Return the function that holds `address` as "name+0x1c", or "?" when there is none."""
         i = bisect.bisect_right(self._starts, address) - 1
         if i < 0 or address >= self._starts[i] + max(self.functions[i].size, 4):
             return "?"

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""How much flash and RAM a firmware takes, beyond what an empty program takes."""
+"""Measures the flash and RAM that a firmware takes beyond an empty program."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _EMPTY_MAIN = "int main(void);\nint main(void) { return 0; }\n"
 
 @dataclass(frozen=True)
 class Footprint:
-    """Sizes in bytes; `flash_bytes` and `ram_bytes` are differences to an empty program."""
+    """Sizes of a firmware in bytes; `flash_bytes` and `ram_bytes` are differences to an empty program."""
 
     flash_bytes: int  #: code, constants and the initial values of variables, without weights and test data
     ram_bytes: int  #: variables, without the stack
@@ -27,12 +27,12 @@ class Footprint:
 
 
 def footprint(firmware: Firmware, empty: Firmware | None = None) -> Footprint:
-    """Measures `firmware` by the sections of its ELF file.
+    """Measure `firmware` by the sections of its ELF file.
 
     flash = .text + .rodata + .ARM.extab + .ARM.exidx + the image of .data: every section with contents in
     flash, vectors and compiler support routines included, except .bpfree_weights and .bpfree_data.
-    ram = .data + .bss (every writable section; the stack is measured by running, not here).
-    Both minus the same sums of the empty program. Debug sections are never on the device and do not count.
+    ram = .data + .bss: every writable section. The stack is measured by running the firmware, not here.
+    The same sums of the empty program are subtracted. Debug sections do not count, as they never reach the device.
 
     Args:
         firmware: what `compile_firmware` returned.
@@ -42,7 +42,7 @@ def footprint(firmware: Firmware, empty: Firmware | None = None) -> Footprint:
         The four sizes in bytes.
 
     Raises:
-        FileNotFoundError: no startup.c and port.c beside the linker script to make the empty program of.
+        FileNotFoundError: startup.c or port.c, of which the empty program is made, is not beside the linker script.
     """
     flash, ram, weights, data = _sums(firmware)
     if empty is None:
@@ -54,7 +54,7 @@ def footprint(firmware: Firmware, empty: Firmware | None = None) -> Footprint:
 
 
 def empty_firmware(firmware: Firmware, folder: Path) -> Firmware:
-    """Compiles, into `folder`, a main that returns 0 with the port, target and flags of `firmware`.
+    """Compile a main that returns 0 into `folder`, with the port, target and flags of `firmware`.
 
     Raises FileNotFoundError when startup.c or port.c is not beside the linker script.
     """
@@ -62,7 +62,7 @@ def empty_firmware(firmware: Firmware, folder: Path) -> Firmware:
     sources = [port / name for name in _PORT_SOURCES]
     for source in sources:
         if not source.is_file():
-            raise FileNotFoundError(f"{source} is needed for the empty program that is subtracted")
+            raise FileNotFoundError(f"{source}: needed to build the empty program whose sizes are subtracted")
     main = folder / "empty_main.c"
     main.write_text(_EMPTY_MAIN, "utf-8")
     return compile_firmware(
@@ -72,12 +72,12 @@ def empty_firmware(firmware: Firmware, folder: Path) -> Firmware:
 
 
 def symbols(firmware: Firmware) -> set[str]:
-    """Returns the names of all functions that were linked, aliases and compiler support routines included."""
+    """Return the names of all functions that were linked, aliases and compiler support routines included."""
     return {s.name for s in Image(firmware.elf).functions}
 
 
 def _sums(firmware: Firmware) -> tuple[int, int, int, int]:
-    """(flash, ram, weights, data) in bytes, nothing subtracted."""
+    """Return (flash, ram, weights, data) in bytes, with nothing subtracted."""
     sections = Image(firmware.elf).sections
     names = (WEIGHTS_SECTION, DATA_SECTION)
     apart = {name: sum(s.size for s in sections if s.name == name) for name in names}

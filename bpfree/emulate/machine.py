@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""Runs firmware from reset to its exit code and collects what it sends."""
+"""Runs firmware from reset to its exit code and collects everything it sends."""
 
 from __future__ import annotations
 
@@ -29,21 +29,22 @@ def run_firmware(
     on_mark: Callable[[Mark], None] | None = None,
     on_word: Callable[[int], None] | None = None,
 ) -> EmulationResult:
-    """Runs `firmware` from reset until it sends its exit code.
+    """Run `firmware` from reset until it sends its exit code.
 
-    All RAM holds 0xC5 at reset: a program that relies on zeroed memory outside .bss shows it, and the stack's
-    high-water mark can be read afterwards.
+    Every byte of RAM holds 0xC5 at reset. This exposes a program that relies on zeroed memory outside .bss, and
+    shows the stack's high-water mark afterwards.
 
     Args:
         firmware: what `compile_firmware` returned.
-        max_instructions: give up after so many (exact to a basic block while counting; each stretch that is
-            not counted is limited on its own, at half the speed). None: only `timeout_s` limits the run.
-        count: count every instruction. Slower: less than 1 million basic blocks/s.
+        max_instructions: number of instructions after which the run is given up; None: only `timeout_s` limits it.
+            The limit is exact to a basic block while counting. Each stretch that is not counted is limited on its
+            own, and then runs at half the speed.
+        count: whether to count every instruction, which slows the run to less than 1 million basic blocks/s.
         count_between: (a, b): count only the first interval from mark a to the next mark b; the rest runs at
             full speed. a and b may be equal.
-        timeout_s: wall-clock limit, seconds. An interrupt from the keyboard takes effect at the next mark or
-            record.
-        on_mark: called with each `Mark` as it happens.
+        timeout_s: wall-clock limit in seconds. An interrupt from the keyboard takes effect at the next mark or
+            word.
+        on_mark: called with each `Mark` as it is passed.
         on_word: called with each word sent on PORT_WORD.
             An exception in a callback ends the run and reaches the caller.
 
@@ -51,15 +52,17 @@ def run_firmware(
         The exit code and everything sent. A non-zero exit code is a result, not an error.
 
     Raises:
-        EmulationError: access outside memory, an undefined instruction, the fault handler (exit code 99),
-            stack overflow, too many instructions, too long, or the marks of `count_between` did not come.
-        ValueError: both `count` and `count_between`, or a limit that is not positive.
+        EmulationError: an access outside memory, an undefined instruction, the fault handler (exit code 99), a
+            stack overflow, too many instructions, too much time, or marks of `count_between` that were not passed.
+        ValueError: both `count` and `count_between` are given, or a limit is not positive.
         ImportError: unicorn or pyelftools is not installed.
     """
     if count and count_between is not None:
-        raise ValueError("give count or count_between, not both")
+        raise ValueError("count, count_between: expected one of them, got both")
     if timeout_s <= 0 or (max_instructions is not None and max_instructions <= 0):
-        raise ValueError("timeout_s and max_instructions must be positive")
+        raise ValueError(
+            f"timeout_s, max_instructions: expected positive numbers, got {timeout_s!r}, {max_instructions!r}"
+        )
     run = Emulation(firmware, max_instructions, count_between, on_mark, on_word)
     if count:
         run.counter.start()
@@ -68,7 +71,7 @@ def run_firmware(
 
 
 class Emulation:
-    """One run: a board, a counter, and what has arrived so far."""
+    """One run: a board, a counter, and everything received so far."""
 
     def __init__(
         self,
@@ -83,7 +86,7 @@ class Emulation:
         self.counter = BlockCounter(self.board.uc, self.board.unicorn.UC_HOOK_BLOCK, limit)
         self.limit, self.on_mark, self.on_word = limit, on_mark, on_word
         self.between, self.waiting = between, between is not None  # waiting: the interval has not begun
-        self.held_mark: int | None = None  # a mark that stopped the machine, noted once it stands still
+        self.held_mark: int | None = None  # a mark that stopped the machine, to be noted once it has stopped
         self.exit_code: int | None = None
         self.marks: list[Mark] = []
         self.words: list[int] = []
@@ -103,7 +106,7 @@ class Emulation:
                 self.on_word(value)
         elif channel == PORT_MARK:
             if self.counter.active or (self.waiting and value == self.between[0]):
-                self.held_mark = value  # the count is exact only once the machine stands still
+                self.held_mark = value  # the count is exact only once the machine has stopped
                 self.board.uc.emu_stop()
             else:
                 self._note_mark(value)
@@ -125,7 +128,7 @@ class Emulation:
     # ---- running ----
 
     def until_exit(self, timeout_s: float) -> None:
-        """From the reset vector to the exit code; every other end raises EmulationError."""
+        """Run from the reset vector to the exit code; raise EmulationError for any other end."""
         pc = self.board.reset_vector
         deadline = time.monotonic() + timeout_s
         while self.exit_code is None:
@@ -142,12 +145,12 @@ class Emulation:
             raise self._error("the fault handler ran (exit code 99)", "Look for a stray call or pointer.")
         if self.between is not None and (self.waiting or self.counter.active):
             raise self._error(
-                f"mark {self.between[0]}, then {self.between[1]}, did not come before the end",
+                f"mark {self.between[0]} followed by mark {self.between[1]} did not come before the end",
                 f"The program sent {[mark.number for mark in self.marks][:20]}.",
             )
 
     def _after_store(self) -> int:
-        """Returns where to go on: the machine stopped at a mailbox store, which is done but still at pc."""
+        """Return the address to continue at: pc is still at the completed mailbox store that stopped the machine."""
         pc = self.board.pc
         pc += thumb_width(self.board.word(pc) & 0xFFFF)
         if self.counter.active:
@@ -165,7 +168,7 @@ class Emulation:
     # ---- failing ----
 
     def _gave_up(self, deadline: float, timeout_s: float) -> EmulationError:
-        early = time.monotonic() < deadline - 0.001  # 1 ms, as unicorn's clock may differ from ours
+        early = time.monotonic() < deadline - 0.001  # a margin of 1 ms, as unicorn's clock may differ from ours
         if self.counter.exceeded or (self.limit is not None and early):
             what = f"more than {self.limit} instructions"
             return self._error(what, "Raise max_instructions, or look for an endless loop.")
@@ -174,7 +177,7 @@ class Emulation:
     def _fault(self, error: Exception) -> EmulationError:
         bad, row = self.board.bad_address, self.board.row
         if bad is None:
-            advice = "An undefined instruction, bkpt or svc: another target's code, or a bad pointer."
+            advice = "An undefined instruction, bkpt or svc: look for code of another target, or a bad pointer."
             return self._error(str(error), advice)
         flash = f"{row.flash_origin:#x} to {row.flash_origin + row.flash_bytes:#x}"
         ram = f"{row.ram_origin:#x} to {row.ram_origin + row.ram_bytes:#x}"
@@ -186,14 +189,14 @@ class Emulation:
     def _error(self, what: str, advice: str) -> EmulationError:
         pc = self.board.pc
         symbol = self.image.nearest(pc)
-        if symbol == "?" or self.exit_code == EXIT_FAULT:  # nowhere, or in port_emit: the caller tells more
+        if symbol == "?" or self.exit_code == EXIT_FAULT:  # outside code or in port_emit: name the caller
             symbol = f"called from {self.image.nearest(self.board.lr)}"
         return EmulationError(what, pc=pc, symbol=symbol, advice=advice)
 
     # ---- after the run ----
 
     def result(self, counted: bool) -> EmulationResult:
-        """What came of it, once `until_exit` has returned."""
+        """Return the result of the run, once `until_exit` has returned."""
         assert self.exit_code is not None
         memory = self.board.memory()
         return EmulationResult(
@@ -214,5 +217,5 @@ class Emulation:
         limit, top = (self.image.address_of(name) - origin for name in ("__stack_limit", "__stack_top"))
         used = np.flatnonzero(np.frombuffer(ram, np.uint8)[limit:top] != PAINT)
         if used.size and used[0] == 0:
-            raise self._error("the stack overran the variables", "Make arrays on it smaller or static.")
+            raise self._error("the stack overran the variables", "Make the arrays on the stack smaller or static.")
         return int(top - limit - used[0]) if used.size else 0

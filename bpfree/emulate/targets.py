@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""The table of processors that firmware can be compiled for and emulated on: one row each."""
+"""The table of processors that firmware can be compiled for and emulated on, one row each."""
 
 from __future__ import annotations
 
@@ -10,16 +10,16 @@ from dataclasses import dataclass
 class Target:
     """One processor, as each tool names it.
 
-    Names of unicorn constants are kept as text so that reading the table imports nothing.
+    The names of unicorn's constants are stored as text, so that reading the table imports nothing.
     """
 
     name: str
     zig_triple: str
     zig_cpu: str
-    unicorn_arch: str  # names in the module unicorn
-    unicorn_mode: tuple[str, ...]  # added up
-    unicorn_cpu: str  # name in unicorn.arm_const
-    c_flags: tuple[str, ...]  # for clang, after the common ones
+    unicorn_arch: str  # name of a constant in the module unicorn
+    unicorn_mode: tuple[str, ...]  # names of constants in the module unicorn, which are added up
+    unicorn_cpu: str  # name of a constant in unicorn.arm_const
+    c_flags: tuple[str, ...]  # flags for clang, after the common ones
     flash_origin: int  # address
     flash_bytes: int
     ram_origin: int  # address
@@ -47,11 +47,11 @@ TARGETS = {
 
 
 def find_target(name: str) -> Target:
-    """Returns the row called `name`.
+    """Return the row called `name`.
 
     Raises:
-        ValueError: there is no such row; the message lists the rows there are.
+        ValueError: there is no such row; the message lists the known ones.
     """
     if name not in TARGETS:
-        raise ValueError(f"unknown target {name!r}; known targets: {', '.join(sorted(TARGETS))}")
+        raise ValueError(f"target: expected one of {', '.join(sorted(TARGETS))}, got {name!r}")
     return TARGETS[name]

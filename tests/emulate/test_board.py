@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""Small C programs, compiled and run on the emulated Cortex-M4F, against what they must do."""
+"""Small C programs, compiled and run on the emulated Cortex-M4F, against the results they must have."""
 
 import re
 import sys
@@ -127,7 +127,7 @@ def test_data_is_copied_and_bss_is_zeroed(build):
 
 
 def test_memory_functions(build):
-    """Aligned and not, ends that are no whole word, overlaps both ways."""
+    """Addresses aligned and not, lengths that are no whole number of words, overlaps both ways."""
     result = emulate.run_firmware(
         build("""#include <stddef.h>
         void *memcpy(void *restrict a, const void *restrict b, size_t n);
@@ -151,7 +151,7 @@ def test_memory_functions(build):
     assert result.words.tolist() == want
 
 
-# The same chain in C and NumPy: each operation rounds to float32 once, so any fused or double step shows.
+# The same chain in C and NumPy: each operation rounds to float32 once, so a fused or a double step would show.
 @pytest.mark.parametrize("optimize", ["Os", "O2", "O3"])
 def test_float_bits_equal_numpy(build, optimize):
     f = np.float32
@@ -208,7 +208,7 @@ int main(void) { for (int i = 0; i < 40; i++) x[i] = (float)(i % 7) - 3.0f;
 
 
 def count_one_by_one(firmware):
-    """(total, [(mark, count)]) by a hook on each instruction: the slow, independent count.
+    """Return (total, [(mark, count)]) by a hook on each instruction: the slow, independent count.
 
     The hook is not called for the instructions that an IT block skips, so each IT adds its whole block.
     """
@@ -330,5 +330,5 @@ def test_an_endless_loop_ends(build, limit, message):
 def test_limits_must_be_positive_and_counting_unambiguous(build):
     firmware = build("int main(void) { return 0; }")
     for options in ({"timeout_s": 0.0}, {"max_instructions": 0}, {"count": True, "count_between": (1, 2)}):
-        with pytest.raises(ValueError, match=r"positive|not both"):
+        with pytest.raises(ValueError, match=r"positive|got both"):
             emulate.run_firmware(firmware, **options)

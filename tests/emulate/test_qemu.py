@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""A second opinion on the device: another compiler (GCC) and another emulator (qemu)."""
+"""The device once more, with another compiler (GCC) and another emulator (qemu)."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ LAYOUT = ("-ffunction-sections", "-fdata-sections", "-nostartfiles", "-nostdlib"
 
 
 def export(folder, estimator):
-    """Firmware sources that train 10 steps, and the run they must equal."""
+    """Export firmware sources that train 10 steps; return their folder, and the run and records they must equal."""
     pixels = np.random.default_rng(5).integers(0, 17, (60, 64)).astype(np.uint8)
     samples = firmware.Samples(pixels, labels=np.arange(60) % 10, scale=1 / 16)
     model = bf.Sequential(64, [bf.TTLinear((4, 4, 4), (4, 4, 2), rank=3), bf.Tanh(), bf.Linear(10)], seed=2)
@@ -84,7 +84,7 @@ def fused(elf):
 
 
 def assert_same(folder, run, expected, optimize):
-    """The same record of every step, and the same theta."""
+    """Assert that the firmware sends the record of every step of the run, and ends with its theta."""
     elf = build(folder, optimize)
     code, words = run_in_qemu(elf)
     low, high = words[3]

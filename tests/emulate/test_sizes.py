@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""What firmware costs, and what its instructions are: footprint, symbols, disassembly."""
+"""The footprint, the symbols and the instructions of firmware."""
 
 import pytest
 
@@ -46,7 +46,7 @@ def test_strict_flags_leave_no_fused_instruction_and_the_check_can_fail(build):
     assert {"vmul.f32", "vadd.f32", "vdiv.f32"} <= set(mnemonics)
     assert ".byte" not in mnemonics
     assert emulate.fused_instructions(strict) == []
-    # clang takes vfma for slow on a Cortex-M4 and avoids it even where it may contract: tell it otherwise.
+    # clang considers vfma slow on a Cortex-M4 and avoids it even where it may contract, so it is told otherwise.
     fma_is_fast = ["-Xclang", "-target-feature", "-Xclang", "-slowfpvfmx"]
     assert emulate.fused_instructions(build(FLOAT_CHAIN, extra_flags=fma_is_fast)) == []
     fused = emulate.fused_instructions(build(FLOAT_CHAIN, extra_flags=["-ffp-contract=fast", *fma_is_fast]))

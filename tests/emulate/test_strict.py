@@ -1,4 +1,4 @@
-"""What bit-identity rests on: no fused multiply-add in the binary, no flush-to-zero in the process."""
+"""The conditions of bit-identity: no fused multiply-add in the binary, no flush-to-zero in the process."""
 
 import ctypes
 import importlib.util
@@ -24,12 +24,12 @@ from bpfree.updates.sgd import SGD
 X86 = platform.machine() in ("x86_64", "AMD64")
 NO_CONSTANTS = np.zeros(0, np.float32)
 FTZ, DAZ = 0x8000, 0x0040
-# Fused multiply-add of FMA3, FMA4 and AVX-512: all begin like this.
+# All mnemonics of the fused multiply-adds of FMA3, FMA4 and AVX-512 begin with one of these.
 FUSED = ("vfmadd", "vfmsub", "vfnmadd", "vfnmsub", "v4fmadd", "v4fnmadd")
 
 
 def instructions(path):
-    """Mnemonics of .text, by symbol-less linear disassembly."""
+    """Return the mnemonics of .text, by linear disassembly without symbols."""
     capstone = pytest.importorskip("capstone")
     elffile = pytest.importorskip("elftools.elf.elffile")
     with open(path, "rb") as file:
@@ -53,7 +53,7 @@ def test_the_extension_holds_no_fused_multiply_add():
 
 @pytest.fixture(scope="session")
 def control_register(tmp_path_factory):
-    """get() and set(value) of this thread's MXCSR."""
+    """Return an object whose get() and set(value) access the MXCSR register of this thread."""
     if not X86:
         pytest.skip("MXCSR is an x86 register")
     if shutil.which("cc"):
@@ -104,7 +104,7 @@ def test_flush_to_zero_is_refused(control_register, isa, flag):
 
 
 def test_subnormal_numbers_survive(strict_engine):
-    """2^-140 is subnormal: it goes through weights, sums and activations unharmed."""
+    """2^-140 is subnormal, and passes through weights, sums and activations unchanged."""
     tiny = np.float32(2.0**-140)
     graph = single_op("linear", {"outputs": 1, "bias": True}, (2,))
     theta = np.array([1, 1, tiny], np.float32)
