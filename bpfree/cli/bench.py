@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""`bpfree bench NAME`: measure on this machine."""
+"""`bpfree bench NAME`: run a benchmark on this machine."""
 
 from __future__ import annotations
 
@@ -17,28 +17,30 @@ from bpfree.cli.output import NewFile, NewPicture
     cls=Command,
     sections={"Benches": list(BENCHES.items())},
     examples=(
-        ("bpfree bench engine --quick", "forward passes a second, beside NumPy"),
-        ("bpfree bench engine --quick --json rows.json", "also as one JSON object a row"),
-        ("bpfree bench estimators --plot estimators.png", "accuracy against forwards of every method"),
+        ("bpfree bench engine --quick", "measure forward passes per second, beside NumPy"),
+        ("bpfree bench engine --quick --json rows.json", "also write one JSON object per row"),
+        ("bpfree bench estimators --plot estimators.png", "draw accuracy against forwards for every method"),
     ),
     after="`make bench NAME=... ARGS=--quick` does the same in a checkout.",
 )
 @click.argument("name", type=click.Choice(list(BENCHES)), metavar="NAME")
-@option("--quick", is_flag=True, group="Run", help="Seconds instead of minutes; numbers are less steady.")
+@option("--quick", is_flag=True, group="Run", help="Take seconds instead of minutes; the numbers are noisier.")
 @option(
     "--json",
     "json_file",
     group="Output",
     type=click.File("w"),
     metavar="FILE|-",
-    help="Also write one JSON object a row; - is stdout, and the table then goes to stderr.",
+    help="Also write one JSON object per row to FILE, or to stdout with -; the table then goes to stderr.",
 )
-@option("--csv", type=NewFile(), group="Output", metavar="FILE", help="The curves, for `estimators` and `pde`.")
-@option("--plot", type=NewPicture(), group="Output", metavar="FILE", help="A picture of them, for the same.")
-def bench(name, quick, json_file, csv, plot):
-    """Run the bench NAME and print a table.
+@option("--csv", type=NewFile(), group="Output", metavar="FILE",
+        help="File for the curves of `estimators` and `pde`, as CSV.")
+@option("--plot", type=NewPicture(), group="Output", metavar="FILE",
+        help="File for a picture of the curves of `estimators` and `pde`.")
+def bench(name, quick, json_file, csv, plot):  # fmt: skip
+    """Run the benchmark NAME, and print a table.
 
-    A bare case is ours, case/rival is somebody else's.
+    A row `case` is our best result, a row `case/method` another method or a rival.
     """
     from rich.console import Console
 
@@ -52,6 +54,6 @@ def bench(name, quick, json_file, csv, plot):
         rows = run_bench(name, quick, **files)
         show(rows, Console(stderr=json_file is not None and json_file.name in ("-", "<stdout>")))
     except ImportError as error:
-        raise click.ClickException(f'{error}: the benches need pip install "bpfree[bench,emulate]"') from None
+        raise click.ClickException(f'{error}: the benchmarks need pip install "bpfree[bench,emulate]"') from None
     if json_file is not None:
         json_file.writelines(json.dumps(row) + "\n" for row in rows)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""--calibrate: mu and lr by measurement."""
+"""The option --calibrate, which measures mu and lr before training."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from bpfree.cli.commands import Failure, usage
 
 
 def calibrated(given: dict, data, prepared):
-    """The Calibration of a run that is planned; when it is resumed, the same is found again."""
+    """Return the Calibration of a prepared run; a resumed run finds the same one again."""
     from bpfree.errors import NumericError
     from bpfree.study.calibration import calibrate
 
@@ -28,7 +28,7 @@ def calibrated(given: dict, data, prepared):
 
 
 def lines(found) -> list[str]:
-    """What was found, for people."""
+    """Return the lines that tell the user what was found."""
     if found is None:
         return []
     advice = [f"advice   {found.advice}"] if found.advice else []
@@ -36,6 +36,6 @@ def lines(found) -> list[str]:
 
 
 def document(found) -> dict | None:
-    """The same for programs."""
+    """Return what was found as an entry of the JSON document."""
     names = ("mu", "lr", "forwards", "advice")
     return found and {name: getattr(found, name) for name in names}

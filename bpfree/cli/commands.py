@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""Commands whose help teaches, loaded when they are called, and whose errors are one line."""
+"""Commands that are loaded when they are called, whose help gives examples and whose errors are one line."""
 
 from __future__ import annotations
 
@@ -13,17 +13,17 @@ import click
 from bpfree.errors import BpfreeError, FormatError
 
 INTERRUPTED = 130
-"""Exit code after Ctrl-C: 128 + SIGINT, as shells have it."""
+"""Exit code after Ctrl-C: 128 + SIGINT, as in shells."""
 
 _NAMED = re.compile(r"[A-Za-z_][\w.]*(, [A-Za-z_][\w.]*)*: ")
-"""How the library's complaints about arguments begin."""
+"""The beginning of the library's messages about wrong arguments: their names."""
 
 _ARGUMENT = re.compile(r"\b([a-z_]+)=(True|path|)(?![\w(\"'])")
-"""How it advises arguments."""
+"""An argument that a message of the library advises to pass."""
 
 
 class Option(click.Option):
-    """An option that knows under which heading of --help it stands."""
+    """An option with the heading of --help under which it is listed."""
 
     def __init__(self, *args, group: str = "Other", **settings):
         super().__init__(*args, **settings)
@@ -31,15 +31,16 @@ class Option(click.Option):
 
 
 def option(*names, group: str, **settings):
-    """click.option under a heading."""
+    """Return click.option for an option under the heading `group`."""
     return click.option(*names, cls=Option, group=group, **settings)
 
 
 class Command(click.Command):
-    """Help in this order: what it does, options by idea, examples, what comes next.
+    """A command whose help shows what it does, its options by heading, examples, and what to do next.
 
-    examples: (command, what it does) pairs that work when pasted.
-    sections: (name, text) rows by heading, between options and examples.
+    examples: (command line, what it does) pairs that work when pasted.
+    sections: (name, text) rows by heading, shown between options and examples.
+    after: the text on what to do next.
     """
 
     def __init__(self, *args, examples=(), sections=None, after: str = "", **settings):
@@ -47,7 +48,7 @@ class Command(click.Command):
         self.examples, self.sections, self.after = examples, sections or {}, after
 
     def invoke(self, ctx):
-        """Files that are not what they should be, and what is not installed, are no bugs."""
+        """Run the command; a bad file or a missing package is a Failure without a traceback, as it is no bug."""
         try:
             return super().invoke(ctx)
         except click.ClickException as error:
@@ -64,11 +65,11 @@ class Command(click.Command):
             raise Failure(str(error), ctx) from error
 
     def format_options(self, ctx, formatter) -> None:
-        """One section a heading, in the order of the options."""
+        """Write one section per heading, in the order of the options."""
         groups: dict[str, list] = {}
         for parameter in self.get_params(ctx):
             if isinstance(parameter, click.Argument):
-                continue  # the usage line and the text tell
+                continue  # described by the usage line and the text
             record = parameter.get_help_record(ctx)
             if record is not None:
                 groups.setdefault(getattr(parameter, "group", "Other"), []).append(record)
@@ -77,7 +78,7 @@ class Command(click.Command):
                 formatter.write_dl(records)
 
     def format_epilog(self, ctx, formatter) -> None:
-        """Examples as they are pasted, then the next command to look at."""
+        """Write the sections, the examples, unwrapped so that they can be pasted, and what to do next."""
         for heading, rows in self.sections.items():
             with formatter.section(heading):
                 formatter.write_dl(rows)
@@ -92,10 +93,10 @@ class Command(click.Command):
 
 
 class Commands(click.Group):
-    """A group whose commands are modules: `table` has a line of help by name.
+    """A group whose commands are loaded from modules; `table` holds the help line of each by name.
 
-    Command NAME is the object `NAME` (or, in a group within a group,
-    `GROUP_NAME`) of the module of that name in `package`.
+    Command NAME is the object `prefix + NAME` in the module of the same name in
+    `package`; a group within a group has the prefix `GROUP_`.
     """
 
     def __init__(self, *args, table, package: str, prefix: str = "", **settings):
@@ -103,31 +104,31 @@ class Commands(click.Group):
         self.table, self.package, self.prefix = table, package, prefix
 
     def list_commands(self, ctx) -> list[str]:
-        """In the order of the table."""
+        """Return the names in the order of the table."""
         return list(self.table)
 
     def get_command(self, ctx, name: str):
-        """Load it."""
+        """Load the command of this name; return None for an unknown one."""
         if name not in self.table:
             return None
         name = self.prefix + name
         return getattr(import_module(f"{self.package}.{name}"), name)
 
     def resolve_command(self, ctx, args):
-        """As in click, but the message lists the commands."""
+        """Find the command as click does, with a message that lists the commands for an unknown one."""
         name = args[0]
         if name not in self.table and not name.startswith("-"):
             raise click.UsageError(f"expected one of {', '.join(self.table)}; got {name!r}", ctx)
         return super().resolve_command(ctx, args)
 
     def format_commands(self, ctx, formatter) -> None:
-        """From the table: nothing is loaded for it."""
+        """Write the help lines of the table, without loading the commands."""
         with formatter.section("Commands"):
             formatter.write_dl(list(self.table.items()))
 
     def main(self, args=None, prog_name=None, complete_var=None, standalone_mode: bool = True, **extra):
-        """Run, and end with one line and an exit code instead of a traceback where the user can help it."""
-        extra.setdefault("obj", list(sys.argv[1:] if args is None else args))  # what was typed, for advice on going on
+        """Run; where the user can fix an error, exit with one line and an exit code instead of a traceback."""
+        extra.setdefault("obj", list(sys.argv[1:] if args is None else args))  # as typed, for advice on how to continue
         if not standalone_mode:
             return super().main(args, prog_name, complete_var, standalone_mode, **extra)
         try:
@@ -142,7 +143,7 @@ class Commands(click.Group):
 
 
 class Failure(click.ClickException):
-    """Something failed that the user can help: one line, exit code 1."""
+    """An error that the user can fix: one line and exit code 1."""
 
     def __init__(self, message: str, ctx=None):
         super().__init__(message)
@@ -150,7 +151,7 @@ class Failure(click.ClickException):
 
 
 def _complain(error: click.ClickException, program: str) -> None:
-    """One line on stderr: command, what is wrong, where help is."""
+    """Write one line to stderr: the command, the error, and how to get help."""
     context = getattr(error, "ctx", None)
     path = context.command_path if context is not None else program
     message = error.format_message().strip()
@@ -164,7 +165,7 @@ def _complain(error: click.ClickException, program: str) -> None:
 
 
 def printable(text: str) -> str:
-    """Without what could steer a terminal: names and texts may come from a file of anybody's."""
+    """Return text without control characters: names and texts from untrusted files must not steer the terminal."""
     return "".join(c if c.isprintable() or c == "\n" else "\N{REPLACEMENT CHARACTER}" for c in text)
 
 
@@ -178,11 +179,12 @@ def _describe(error: Exception) -> str:
 
 @contextmanager
 def usage(**aliases: str):
-    """What the library says about its arguments, as an error of the command line.
+    """Turn the library's errors about its arguments into errors of the command line.
 
-    The library names Python arguments; where the command has an option (or
-    argument) of that name, or of its alias, the option is named. What does not
-    begin with a name is a bug and stays one.
+    The library names Python arguments. Where the command has an option (or
+    argument) of that name, or of its alias, the message names the option
+    instead. An error that does not begin with a name is a bug and is raised as
+    it is.
     """
     try:
         yield
@@ -197,12 +199,12 @@ def usage(**aliases: str):
 
 
 def _typed(text: str) -> str:
-    """Advice for Python, such as resume=True or journal=path, as it is typed here."""
+    """Return advice for Python, such as resume=True or journal=path, as it is typed on the command line."""
     return _ARGUMENT.sub(lambda m: option_name(m[1]) + {"True": "", "path": " FILE", "": " N"}[m[2]], text)
 
 
 def option_name(name: str) -> str:
-    """The option of the running command that fills the Python argument `name`."""
+    """Return the option of the running command that sets the Python argument `name`, else `name`."""
     context = click.get_current_context(silent=True)
     for parameter in context.command.params if context is not None else ():
         if parameter.name == name:

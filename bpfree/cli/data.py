@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""DATA on the command line: a data set by name, or an .npz file."""
+"""Loads the argument DATA of a command: a data set by name, or an .npz file."""
 
 from __future__ import annotations
 
@@ -13,41 +13,41 @@ from bpfree import rng
 from bpfree.files import read_arrays
 
 SPLITS = {"train": ("x", "y"), "validation": ("x_validation", "y_validation"), "test": ("x_test", "y_test")}
-"""Names of the arrays in an .npz file."""
+"""Names of the arrays x and y of each split in an .npz file."""
 
 
 @dataclass(frozen=True)
 class Data:
-    """A name for messages and file names, and (x, y) by split: "train" and perhaps "validation", "test"."""
+    """Samples (x, y) by split: "train" and optionally "validation" and "test"; `name` is for messages and files."""
 
     name: str
     splits: dict[str, tuple[np.ndarray, np.ndarray]]
 
     @property
     def shape(self) -> tuple[int, ...]:
-        """Of one sample."""
+        """The shape of one sample."""
         return self.splits["train"][0].shape[1:]
 
     @property
     def labels(self) -> bool:
-        """Are they classes (whole numbers, one a sample), or targets?"""
+        """Whether y holds classes (one integer per sample) instead of targets."""
         y = self.splits["train"][1]
         return y.ndim == 1 and np.issubdtype(y.dtype, np.integer)
 
     @property
     def outputs(self) -> int:
-        """What a network needs: one output a class, counted over all splits, or one a target."""
+        """Number of outputs that a network needs: one per class, counted over all splits, or one per target."""
         if self.labels:
             return int(max(y.max() for _, y in self.splits.values() if y.size)) + 1
         return int(np.prod(self.splits["train"][1].shape[1:], dtype=int))
 
     @property
     def loss(self) -> str:
-        """The loss that fits: cross_entropy for classes, mse for targets."""
+        """The default loss: cross_entropy for classes, mse for targets."""
         return "cross_entropy" if self.labels else "mse"
 
     def describe(self) -> dict:
-        """For the first line and the JSON."""
+        """Return name, shapes and sizes for the JSON document."""
         return {
             "name": self.name,
             "inputs": list(self.shape),
@@ -56,9 +56,9 @@ class Data:
         }
 
     def with_validation(self, share: float) -> Data:
-        """This share of the training samples put aside, unless there is a validation split already.
+        """Return Data with this share of the training samples as the validation split, unless there is one already.
 
-        Which ones depends on their number alone, not on the seed of a run.
+        The choice depends on the number of samples alone, not on the seed of a run.
         """
         x, y = self.splits["train"]
         count = round(share * len(x))
@@ -70,7 +70,7 @@ class Data:
 
 
 def load(text: str) -> Data:
-    """A data set by its name (found or downloaded), or an .npz file by its path."""
+    """Load a data set by its name (found on disk or downloaded), or an .npz file by its path."""
     from bpfree.datasets import DATASETS
 
     if text in DATASETS:
@@ -89,7 +89,7 @@ def _from_file(path: Path) -> Data:
     for split, (x, y) in SPLITS.items():
         if (x in arrays) != (y in arrays):
             there, lacks = (x, y) if x in arrays else (y, x)
-            _refuse(path, f"has {there} but no {lacks}")
+            _refuse(path, f"expected {lacks} as well as {there}, got none")
         if x in arrays:
             splits[split] = _checked(path, x, arrays[x], y, arrays[y])
     shapes = {part[0].shape[1:] for part in splits.values()}
@@ -106,7 +106,7 @@ def _checked(path, x_name, x, y_name, y):
     if x.ndim < 2 or not len(x):
         _refuse(path, f"{x_name}: expected shape (n, features...) with n >= 1, got {x.shape}")
     if y.ndim < 1 or len(y) != len(x):
-        _refuse(path, f"{y_name}: expected one row a sample ({len(x)}), got shape {y.shape}")
+        _refuse(path, f"{y_name}: expected one row per sample ({len(x)}), got shape {y.shape}")
     for name, values in ((x_name, x), (y_name, y)):
         if values.dtype.kind not in "biuf":
             _refuse(path, f"{name}: expected real numbers, got {values.dtype}")
@@ -115,7 +115,7 @@ def _checked(path, x_name, x, y_name, y):
         if y.min() < 0 or y.max() >= max(1000, 2 * len(y)):
             _refuse(
                 path,
-                f"{y_name}: whole numbers are read as classes 0, 1, 2, ...; got {y.min()} to {y.max()}: "
+                f"{y_name}: expected classes 0, 1, 2, ..., as y holds integers, got {y.min()} to {y.max()}: "
                 "number the classes from 0, or save targets as floats",
             )
     return x, y

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""`bpfree demo`: from handwritten digits to a microcontroller that trains."""
+"""`bpfree demo`: train handwritten digits on the computer, then on an emulated microcontroller."""
 
 from __future__ import annotations
 
@@ -25,30 +25,33 @@ from bpfree.screen.plots import plot_demo
 from bpfree.screen.progress import live_bar
 from bpfree.study.floors import random_features_floor
 
-# Chosen on the validation split; the test split is only looked at in the last table.
+# Chosen on the validation split; the test split is used in the last table only.
 PHASES = ((1000, 0.1), (500, 0.03))
-"""(steps, learning rate) of training on the computer."""
+"""(steps, learning rate) of each phase of training on the computer."""
 
 ON_COMPUTER = {"estimator": bf.RGE(n_queries=64, mu=2.0**-4), "batch_size": 128}
 ON_DEVICE = {"estimator": bf.RGE(n_queries=8), "batch_size": 32}
 DEVICE_STEPS, DEVICE_LR, DEVICE_SAMPLES = 40, 0.005, 200
-"""The device learns from samples that the computer has not seen: the last of the training split."""
+"""Training on the device: steps, learning rate, and the number of samples, the last of the training split.
+
+The computer does not train on these samples.
+"""
 
 
 def network(seed: int = 0) -> bf.Model:
-    """64 inputs, a tensor-train layer of 32 units, 10 classes."""
+    """Return a network of 64 inputs, a tensor-train layer of 32 units and 10 classes."""
     return bf.Sequential(64, [bf.TTLinear((8, 8), (4, 8), rank=6), bf.ReLU(), bf.Linear(10)], seed=seed)
 
 
 def split(digits):
-    """The computer's and the device's training samples."""
+    """Return the training samples of the computer and those of the device."""
     n = len(digits.train.x)
     return digits.train.part(0, n - DEVICE_SAMPLES), digits.train.part(n - DEVICE_SAMPLES, n)
 
 
 @dataclass
 class OnDevice:
-    """What the emulated microcontroller did."""
+    """The training on the emulated microcontroller: its settings, its result and its footprint."""
 
     trainer: bf.Trainer
     samples: firmware.Samples
@@ -57,7 +60,7 @@ class OnDevice:
     flags: str
 
     def journal(self, base_hash: str) -> Journal:
-        """The records it sent, one row of coefficients a step."""
+        """Return the journal of the records that the device sent, one row of coefficients per step."""
         words = self.result.words.view(np.float32)
         records = list(words.reshape(DEVICE_STEPS, *self.trainer.record_shape))
         return Journal(base_hash, self.trainer.settings(), records=records)
@@ -65,19 +68,22 @@ class OnDevice:
 
 @click.command(
     cls=Command,
-    examples=(("bpfree demo", "about a minute"), ("bpfree demo --folder other --seed 1", "another start")),
+    examples=(
+        ("bpfree demo", "run the demo, in about a minute"),
+        ("bpfree demo --folder other --seed 1", "run it from another start"),
+    ),
     after="`bpfree train digits` trains with settings of your own.",
 )
 @option("--folder", type=click.Path(path_type=Path), default=Path("bpfree-demo"), show_default=True, group="Output",
-        help="Where the picture, the model and the firmware go.")
+        help="Folder for the picture, the model and the firmware.")
 @option("--seed", type=click.IntRange(0, 2**32 - 1), default=0, show_default=True, group="Run",
-        help="Of everything random.")
+        help="Seed of everything random.")
 def demo(folder: Path, seed: int) -> None:  # fmt: skip
-    """Train digits without back-propagation, then go on training on an emulated Cortex-M4F.
+    """Train digits without back-propagation, then continue training on an emulated Cortex-M4F.
 
-    Needs the extra packages of `pip install "bpfree[emulate,plot]"` and no
-    board. Ends with one table and three equal hashes; exits with 1 when they
-    differ.
+    The demo needs the packages of `pip install "bpfree[emulate,plot]"` but no
+    board. It ends with one table and three equal hashes, and exits with 1 if
+    they differ.
     """
     check_installed()
     console = Console()
@@ -123,7 +129,7 @@ def demo(folder: Path, seed: int) -> None:  # fmt: skip
 
 
 def check_installed() -> None:
-    """Say what is missing before any time is spent."""
+    """Raise where a package or the compiled core is missing, before any time is spent."""
     missing = [name for name in ("ziglang", "unicorn", "elftools", "capstone", "matplotlib") if not find_spec(name)]
     if missing:
         raise click.ClickException(f'{", ".join(missing)} missing: pip install "bpfree[emulate,plot]"')
@@ -134,7 +140,7 @@ def check_installed() -> None:
 
 
 def train_on_computer(model, samples, validation, seed: int) -> list[bf.Run]:
-    """The phases, each going on from the one before with a seed of its own."""
+    """Train the phases, each from the model of the one before and with its own seed; return their runs."""
     runs = []
     for phase, (steps, lr) in enumerate(PHASES):
         model = runs[-1].model if runs else model
@@ -147,12 +153,12 @@ def train_on_computer(model, samples, validation, seed: int) -> list[bf.Run]:
 
 
 def _seed(seed: int, phase: int) -> int:
-    """Seeds of phases do not meet those of another --seed."""
+    """Return the seed of a phase, which differs from those of any other --seed."""
     return (10 * seed + phase) % 2**32
 
 
 def train_on_device(model, digits, folder: Path, seed: int) -> OnDevice:
-    """Export, compile, emulate; the bar follows the device's own marks."""
+    """Export and compile the model, and train it on the emulated device; the bar follows the marks that it sends."""
     samples = firmware.Samples(digits.pixels, labels=digits.labels, scale=1 / 16)
     trainer = bf.Trainer(
         model.graph, model.frozen, "cross_entropy", update=bf.SGD(DEVICE_LR), seed=_seed(seed, len(PHASES)),
@@ -176,7 +182,7 @@ def train_on_device(model, digits, folder: Path, seed: int) -> OnDevice:
 
 
 def results(runs, device: OnDevice, final, test, floor: float, linear: float) -> Table:
-    """The one table of the last screen."""
+    """Return the table of the last screen."""
     model = runs[-1].model
     rows = [
         ("test accuracy, trained on the computer", f"{model.accuracy(*test):.1%}"),

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""`bpfree doctor`: what is installed, what it unlocks, and whether it works."""
+"""`bpfree doctor`: show what is installed, what it is used for, and whether it works."""
 
 from __future__ import annotations
 
@@ -18,19 +18,19 @@ _MARKS = {OK: "ok", BROKEN: "BROKEN"}
 @click.command(
     cls=Command,
     examples=(
-        ("bpfree doctor", "everything, with the pip line for what is missing"),
-        ("bpfree doctor --json -", "the same for a bug report or a script"),
+        ("bpfree doctor", "check everything, and show the pip command for what is missing"),
+        ("bpfree doctor --json -", "print the same for a bug report or a script"),
     ),
     after="`bpfree demo` needs the extras emulate and plot; `bpfree train digits` needs none.",
 )
 @json_option
 def doctor(json_file) -> None:
-    """What is installed here, what it unlocks, and whether it works.
+    """Show what is installed, what it is used for, and whether it works.
 
-    Looks at Python, the compiled core and its instruction sets, the optional
-    packages, compilers and emulators, and data sets; then trains a few steps
-    on every engine and compares the bits. What is missing is only missing; the
-    exit code is 1 when something that is there does not work.
+    The command checks Python, the compiled core and its instruction sets, the
+    optional packages, compilers and emulators, and data sets; then it trains a
+    few steps on every engine and compares the bits. Missing parts are no error;
+    the exit code is 1 when an installed part does not work.
     """
     screen = Screen(json_file)
     checks = all_checks()

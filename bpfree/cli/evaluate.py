@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""`bpfree evaluate MODEL DATA`: accuracy, loss and confusion."""
+"""`bpfree evaluate MODEL DATA`: print accuracy, loss and confusion."""
 
 from __future__ import annotations
 
@@ -12,31 +12,34 @@ from bpfree.cli.output import Grid, Screen, json_option
 
 _SPLITS = ("train", "validation", "test")
 _WIDEST = 20
-"""Classes up to which a confusion matrix fits a terminal."""
+"""Number of classes up to which a confusion matrix fits a terminal."""
 
 
 @click.command(
     cls=Command,
     examples=(
-        ("bpfree train digits --out digits.npz", "make a model to look at"),
-        ("bpfree evaluate digits.npz digits", "every split, and which classes are taken for which"),
-        ("bpfree evaluate digits.npz digits --split test --engine exact --json -", "one split, in NumPy, as JSON"),
+        ("bpfree train digits --out digits.npz", "make a model to evaluate"),
+        ("bpfree evaluate digits.npz digits", "evaluate every split, and show which classes are confused"),
+        ("bpfree evaluate digits.npz digits --split test --engine exact --json -",
+         "evaluate one split in NumPy, and print JSON"),
     ),
-    after="`bpfree train DATA --model MODEL --seed 1` goes on training it; `bpfree export` takes it to a device.",
+    after="`bpfree train DATA --model MODEL --seed 1` continues to train it; `bpfree export` takes it to a device.",
 )
 @click.argument("model", type=click.Path(exists=True, dir_okay=False, path_type=Path))
 @click.argument("data")
-@option("--split", type=click.Choice(_SPLITS), multiple=True, group="What", help="Only this one; may be repeated.")
+@option("--split", type=click.Choice(_SPLITS), multiple=True, group="What",
+        help="Evaluate this split only; may be repeated.")
 @option("--loss", type=click.Choice(["cross_entropy", "mse"]), group="What",
-        help="Default: cross_entropy where y holds classes, mse where it holds targets.")
+        help="The loss; default: cross_entropy where y holds classes, mse where it holds targets.")
 @option("--engine", type=click.Choice(["compiled", "reference", "exact"]), group="What",
-        help="What computes; default: compiled where it is installed. All agree: exact and compiled to the bit.")
+        help="The engine that computes; default: compiled where it is installed. All agree, and exact and compiled "
+        "agree to the bit.")
 @json_option
 def evaluate(model: Path, data: str, split, loss, engine, json_file) -> None:  # fmt: skip
-    """Accuracy and loss of MODEL, a saved one, on every split of DATA.
+    """Print accuracy and loss of MODEL, a saved one, on every split of DATA.
 
-    DATA is the name of a data set or an .npz file, as for `bpfree train`. Of
-    the last split a table says which classes are taken for which.
+    DATA is the name of a data set or an .npz file, as for `bpfree train`. For
+    the last split, a table shows which classes are predicted for which.
     """
     from bpfree.cli import data as data_sets
     from bpfree.cli import networks
@@ -50,7 +53,9 @@ def evaluate(model: Path, data: str, split, loss, engine, json_file) -> None:  #
     wanted = [name for name in _SPLITS if name in (split or samples.splits)]
     missing = [name for name in wanted if name not in samples.splits]
     if missing:
-        raise click.BadParameter(f"{data} has {', '.join(samples.splits)}, got {missing[0]}", param_hint="--split")
+        raise click.BadParameter(
+            f"expected one of {', '.join(samples.splits)} of {data}, got {missing[0]}", param_hint="--split"
+        )
     loss, engine = loss or samples.loss, get_engine(engine)
     found = {name: measure(network, samples.splits[name], loss, engine, name) for name in wanted}
     screen.say(f"{model} on {samples.name}, theta {network.hash}")
@@ -73,9 +78,9 @@ def evaluate(model: Path, data: str, split, loss, engine, json_file) -> None:  #
 
 
 def _confusion(counts, split: str):
-    """A row a class: how many of it were taken for what; beyond _WIDEST classes, only how many were right."""
+    """Return a table of predicted by true classes, or, for more than _WIDEST classes, of the share of right ones."""
     classes = [str(number) for number in range(len(counts))]
-    title = f"{split}: a row for each class, a column for what it is taken for"
+    title = f"{split}: a row for each class, a column for each predicted class"
     if len(counts) > _WIDEST:
         table = Grid("class", "samples", "right", title=f"{split}, by class", right=(1, 2))
         for number, row in enumerate(counts):

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""`bpfree export FORMAT`: ways out of Python."""
+"""`bpfree export FORMAT`: write a model for use outside Python."""
 
 from __future__ import annotations
 
@@ -8,8 +8,8 @@ import click
 from bpfree.cli.commands import Commands
 
 _FORMATS = {
-    "onnx": "One file for ONNX Runtime, browsers, phones and converters to small devices.",
-    "firmware": "C99 sources that train the model on a microcontroller.",
+    "onnx": "Write one file for ONNX Runtime, browsers, phones and converters to small devices.",
+    "firmware": "Write C99 sources that train the model on a microcontroller.",
 }
 
 

@@ -13,21 +13,21 @@ from bpfree.cli.output import Screen, facts, json_option
 from bpfree.cli.training_options import build, training_options
 
 ON_DEVICE = {"estimator": "rge", "n_queries": 8, "update": "sgd", "lr": 5e-3, "batch_size": 32}
-"""What a device goes on training with where nothing is said: plain SGD needs no RAM for state."""
+"""Settings of training on a device where none are given: plain SGD needs no RAM for state."""
 
 _SAMPLES = 100
 _SCALES = (1.0, 1 / 16, 1 / 255, 1 / 256)
-"""Of samples that are bytes times a constant; those take a quarter of the flash."""
+"""Constants to try for samples that are bytes times a constant, which take a quarter of the flash."""
 
 
 @click.command(
     cls=Command,
     examples=(
         ("bpfree train digits --out digits.npz", "make a model"),
-        ("bpfree export firmware digits.npz firmware --data digits", "sources with 100 samples in flash"),
+        ("bpfree export firmware digits.npz firmware --data digits", "write sources with 100 samples in flash"),
         ("bpfree export firmware digits.npz firmware --data digits --samples 200 --update adam --lr 0.001",
-         "another update: see what RAM it takes"),
-        ("bpfree export firmware digits.npz bare", "without samples: you write the function that delivers them"),
+         "use another update, and see how much RAM it needs"),
+        ("bpfree export firmware digits.npz bare", "leave out samples: you write the function that delivers them"),
     ),
     after="`make` in the folder builds firmware.elf with arm-none-eabi-gcc; bpfree.emulate in Python compiles and "
     "runs it with packages from PyPI alone. main.c and port/port.c are yours to change: exporting again keeps them.",
@@ -36,23 +36,23 @@ _SCALES = (1.0, 1 / 16, 1 / 255, 1 / 256)
 @click.argument("folder", type=click.Path(file_okay=False, path_type=Path))
 @option("--data", group="Samples in flash", help="A data set or an .npz file, as for `bpfree train`.")
 @option("--samples", "count", type=click.IntRange(1), group="Samples in flash", metavar="N",
-        help=f"How many of its training samples.  [{_SAMPLES}]")
+        help=f"Number of training samples to store.  [{_SAMPLES}]")
 @option("--steps", type=int, default=100, show_default=True, group="Program", help="Training steps of main.c.")
 @option("--target", default="cortex-m4f", show_default=True, group="Program", help="The processor.")
-@option("--batch-size", type=int, group="Program", help=f"Samples a step.  [{ON_DEVICE['batch_size']}]")
-@option("--seed", type=int, default=0, show_default=True, group="Program", help="Of batches and directions.")
+@option("--batch-size", type=int, group="Program", help=f"Samples per step.  [{ON_DEVICE['batch_size']}]")
+@option("--seed", type=int, default=0, show_default=True, group="Program", help="Seed of batches and directions.")
 @option("--loss", type=click.Choice(["cross_entropy", "mse"]), group="Program",
-        help="Default: cross_entropy where y holds classes, and without --data; mse where it holds targets.")
+        help="The loss; default: cross_entropy where y holds classes or without --data, mse where y holds targets.")
 @training_options
 @json_option
 def export_firmware(model: Path, folder: Path, json_file, **given) -> None:
-    """Write C99 sources to FOLDER that go on training MODEL on a microcontroller.
+    """Write C99 sources to FOLDER that continue to train MODEL on a microcontroller.
 
-    The folder is complete: the model's tables and weights, the parts of the
-    runtime that this model uses, a port, a main program, a Makefile. With
-    --data the samples lie in flash, as bytes where they are bytes times a
-    constant. Left out, estimator and update are RGE with 8 queries and SGD
-    with lr 0.005. The device computes the same bits as `bpfree` here.
+    The folder is complete: it holds the model's tables and weights, the parts
+    of the runtime that this model uses, a port, a main program and a Makefile.
+    With --data it also holds samples in flash, as bytes where they are bytes
+    times a constant. The default estimator is RGE with 8 queries, the default
+    update SGD with lr 0.005. The device computes the same bits as `bpfree` here.
     """
     from bpfree.cli import data as data_sets
     from bpfree.cli import networks
@@ -63,7 +63,7 @@ def export_firmware(model: Path, folder: Path, json_file, **given) -> None:
     from bpfree.trainer import Trainer
 
     if given["count"] is not None and given["data"] is None:
-        raise click.UsageError("--samples: a number of samples of --data, got no --data")
+        raise click.UsageError("--samples: expected --data as well, got none")
     check_folder(folder)
     screen, network = Screen(json_file), Model.load(model)
     samples, splits, loss = None, {}, given["loss"] or "cross_entropy"
@@ -75,7 +75,7 @@ def export_firmware(model: Path, folder: Path, json_file, **given) -> None:
 
     def layer_shares(method, fraction):
         if method == "grasp" and not splits:
-            raise click.UsageError("--ratios: expected --data as well, as grasp looks at losses, got none")
+            raise click.UsageError("--ratios: expected --data as well for grasp, which measures losses, got none")
         with usage():
             return layer_ratios(method, network, splits.get("train"), fraction=fraction, loss=loss, seed=given["seed"])
 
@@ -99,13 +99,13 @@ def export_firmware(model: Path, folder: Path, json_file, **given) -> None:
                 ("method", f"{estimator}, {update}"),
                 ("run", f"{loss}, batch_size {batch_size}, {given['steps']} steps, seed {given['seed']}"),
                 ("RAM without stack", f"{ram['total']:,} B: {parts}"),
-                ("flash, weights", f"{weights:,} B"),
-                ("flash, samples", None if samples is None else f"{in_flash:,} B: {_describe(samples)}"),
+                ("flash for weights", f"{weights:,} B"),
+                ("flash for samples", None if samples is None else f"{in_flash:,} B: {_describe(samples)}"),
             ]
         )
     )
     if samples is None:
-        screen.say(f"write `int sample(...)`, declared in {folder}/runtime/bpfree/train.h: it delivers the samples")
+        screen.say(f"write `int sample(...)`, declared in {folder}/runtime/bpfree/train.h, to deliver the samples")
     screen.say(f"\nnext\n  make -C {shlex.quote(str(folder))}    (arm-none-eabi-gcc)")
     screen.result(
         "export firmware",
@@ -131,19 +131,19 @@ def export_firmware(model: Path, folder: Path, json_file, **given) -> None:
 
 
 def check_folder(folder: Path) -> None:
-    """An export may take the place of an export: it replaces files, and the folder runtime as a whole."""
+    """Raise unless the folder is new, empty or an earlier export, because exporting replaces what is in it."""
     if not folder.is_dir() or not any(folder.iterdir()):
         return
     header = folder / "model.h"
     if not header.is_file() or not header.read_text("utf-8", "replace").startswith("/* Written by bpfree"):
         raise click.BadParameter(
-            f"expected a new folder, an empty one or an earlier export; {folder} holds something else",
+            f"expected a new folder, an empty one or an earlier export, got {folder}, which holds something else",
             param_hint="FOLDER",
         )
 
 
 def flash_samples(data, count: int):
-    """The first training samples as a device holds them: bytes and a scale where that loses nothing."""
+    """Return the first training samples as a device stores them: as bytes and a scale where that is exact."""
     import numpy as np
 
     from bpfree.exporters.firmware import Samples

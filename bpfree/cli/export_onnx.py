@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""`bpfree export onnx`: one file that others run."""
+"""`bpfree export onnx MODEL FILE`: write a model as ONNX."""
 
 from __future__ import annotations
 
@@ -16,31 +16,31 @@ from bpfree.cli.output import NewFile, Screen, facts, json_option
     cls=Command,
     examples=(
         ("bpfree train digits --out digits.npz", "make a model to export"),
-        ("bpfree export onnx digits.npz digits.onnx --softmax", "probabilities at the end"),
+        ("bpfree export onnx digits.npz digits.onnx --softmax", "export it, with probabilities as outputs"),
     ),
-    after="`bpfree export firmware MODEL FOLDER` for training on a device.",
+    after="`bpfree export firmware MODEL FOLDER` exports a model for training on a device.",
 )
 @click.argument("model", type=click.Path(exists=True, dir_okay=False, path_type=Path))
 @click.argument("file", type=NewFile())
-@option("--softmax", is_flag=True, group="What", help="End in probabilities instead of the scores that were trained.")
-@option("--name", default="bpfree", show_default=True, metavar="NAME", group="What", help="Of the graph.")
+@option("--softmax", is_flag=True, group="What", help="Return probabilities instead of the scores that were trained.")
+@option("--name", default="bpfree", show_default=True, metavar="NAME", group="What", help="Name of the graph.")
 @json_option
 def export_onnx(model: Path, file: Path, softmax, name, json_file) -> None:
     """Write MODEL, a saved one, to FILE as ONNX (opset 13).
 
-    Inputs are (n, features...), outputs (n, ...), float32. A tensor-train layer
-    stays as small as it is. Results agree to float32 rounding. A FILE that is
-    there is replaced when it ends in .onnx, else refused.
+    Inputs are (n, features...), outputs (n, ...), float32. Tensor-train layers
+    keep their small size. Results agree to float32 rounding. An existing FILE
+    is replaced when its name ends in .onnx, and refused otherwise.
     """
     from bpfree.model import Model
 
     if file.exists() and file.suffix != ".onnx":
-        raise click.BadParameter(f"{file} is there and does not end in .onnx: choose another name", param_hint="FILE")
+        raise click.BadParameter(f"{file} exists and does not end in .onnx: choose another name", param_hint="FILE")
     network = Model.load(model)
     try:
         from bpfree.exporters import onnx
     except ImportError as error:
-        raise Failure(f'needs onnx: pip install "bpfree[onnx]" ({error})') from error
+        raise Failure(f'the export needs onnx: pip install "bpfree[onnx]" ({error})') from error
     screen = Screen(json_file)
     with usage(path="file"):
         onnx.export(network, file, softmax=softmax, name=name)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""What a model takes on a device: RAM to infer and to train, flash for its weights."""
+"""Counts the RAM that a model needs on a device, for inference and for training."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ _CONTEXT = 28
 
 
 def inference_bytes(model) -> dict[str, int]:
-    """RAM to infer with the weights in flash: one sample, and the arena of its activations."""
+    """Return the bytes of RAM for inference with the weights in flash: one sample, and the arena of its activations."""
     tables = model_tables(model.graph)
     return _with_total({"sample": _FLOAT * tables.features, "arena": _FLOAT * tables.arena.floats(1)})
 
@@ -23,7 +23,7 @@ def _with_total(parts: dict) -> dict:
 
 
 def training_bytes(trainer) -> dict[str, int]:
-    """RAM of the device's training loop, by what it is for: what `bpfree_train_size` adds up there."""
+    """Return the bytes of RAM of the device's training loop, by purpose: the parts of `bpfree_train_size`."""
     from bpfree.exporters.main_source import trainer_sizes
 
     tables = device_tables(trainer)
@@ -41,9 +41,9 @@ def training_bytes(trainer) -> dict[str, int]:
 
 
 def training_plans(model) -> dict[str, dict[str, int]]:
-    """training_bytes of every estimator of the tables with SGD, and of RGE with every update that has a rate.
+    """Return training_bytes of every estimator of the table with SGD, and of RGE with every update that has a rate.
 
-    Estimators that cannot train this graph on a device are left out. The loss needs no memory, so any does.
+    Estimators that cannot train this graph on a device are left out. The loss is arbitrary, as it needs no memory.
     """
     from bpfree.estimators import ESTIMATORS
     from bpfree.trainer import Trainer
@@ -66,6 +66,6 @@ def training_plans(model) -> dict[str, dict[str, int]]:
 
 
 def _settings(row):
-    """An estimator of this row with its class's defaults."""
+    """Return an estimator of this row with the defaults of its class."""
     chosen = any(field.init and field.name == "direction" for field in fields(row.settings))
     return row.settings(direction=row.direction) if chosen else row.settings()

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""`bpfree info FILE`: what is in a file that bpfree wrote."""
+"""`bpfree info FILE`: show the contents of a file that bpfree wrote."""
 
 from __future__ import annotations
 
@@ -13,30 +13,31 @@ from bpfree.cli.commands import Command
 from bpfree.cli.output import Grid, Screen, facts, json_option
 
 _COLUMNS = ("theta", "sample", "arena", "state")
-"""Parts of the RAM that have a column of their own."""
+"""Parts of the RAM that have their own column in the table."""
 
 
 @click.command(
     cls=Command,
     examples=(
         ("bpfree train digits --out digits.npz", "make a model to look at"),
-        ("bpfree info digits.npz", "its layers and what it takes on a device"),
-        ("bpfree info digits.npz --json -", "the same for a program"),
+        ("bpfree info digits.npz", "show its layers and the RAM it needs on a device"),
+        ("bpfree info digits.npz --json -", "print the same for a program"),
         ("bpfree train digits --journal run.journal --max-steps 100", "make a journal"),
-        ("bpfree info run.journal", "verified to the last byte"),
+        ("bpfree info run.journal", "verify it to the last byte"),
     ),
-    after="`bpfree evaluate FILE DATA` for its accuracy, `bpfree export firmware FILE FOLDER` for a device.",
+    after="`bpfree evaluate FILE DATA` measures its accuracy; `bpfree export firmware FILE FOLDER` exports it.",
 )
 @click.argument("file", type=click.Path(exists=True, dir_okay=False, path_type=Path))
 @json_option
 def info(file: Path, json_file) -> None:
-    """What is in FILE: a model, a checkpoint or a journal that bpfree wrote.
+    """Show the contents of FILE: a model, a checkpoint or a journal that bpfree wrote.
 
-    Of a model: layers with shapes, parameters and multiply-accumulates (MACs); ranks and
-    compression of tensor-train layers; and in bytes the RAM that inference and
-    training take on a 32-bit device, with one sample at a time. Of a journal:
-    whether every byte is as it was written or where it breaks (exit code 1),
-    its steps and settings. Of a checkpoint: which run, and how far it is.
+    For a model: its layers with shapes, parameters and multiply-accumulates
+    (MACs), ranks and compression of tensor-train layers, and the bytes of RAM
+    that inference and training need on a 32-bit device, with one sample at a
+    time. For a journal: whether every byte is intact, and if not where the
+    damage is (exit code 1), its steps and its settings. For a checkpoint: the
+    settings of its run, and how far the run is.
     """
     from bpfree.cli import info_runs
 
@@ -61,14 +62,14 @@ def _model(path: Path) -> dict:
 
 
 def describe(model) -> dict:
-    """All that is known of a model from the model alone."""
+    """Return the description of a model: layers, sizes, hashes, and bytes of RAM and flash."""
     from bpfree.cli.footprint import inference_bytes, training_plans
 
     graph = model.graph
     layers = [layer_row(graph, node) for node in graph.nodes]
     try:
         ram = {"inference_ram_bytes": inference_bytes(model), "training_ram_bytes": training_plans(model)}
-    except ValueError as error:  # an operation without a kernel, or more than 32 bits can count
+    except ValueError as error:  # an op has no kernel, or a size exceeds 32 bits
         ram = {"inference_ram_bytes": None, "training_ram_bytes": {}, "no_ram_plan": str(error)}
     return {
         "hash": model.hash,
@@ -85,7 +86,7 @@ def describe(model) -> dict:
 
 
 def layer_row(graph, node) -> dict:
-    """Name, op, shapes, parameters, MACs; for a TT layer its factors, ranks and what a dense one would have."""
+    """Return name, op, shapes, parameters and MACs of a node; for a TT layer also factors, ranks and dense sizes."""
     from bpfree.ops import OPS
 
     shape = graph.tensors[node.inputs[0]].shape
@@ -114,7 +115,7 @@ def layer_row(graph, node) -> dict:
 
 
 def show(screen: Screen, document: dict) -> None:
-    """Layers, totals, and RAM by what it is for."""
+    """Print layers, totals, and RAM by purpose."""
     screen.say(f"{document['file']}: a model, {_times(document['inputs'])} inputs, theta {document['hash']}")
     layers = Grid("layer", "output", "parameters", "MACs", right=(2, 3))
     for row in document["layers"]:
@@ -127,7 +128,7 @@ def show(screen: Screen, document: dict) -> None:
         facts(
             [
                 ("trainable parameters", f"{document['parameters']:,}"),
-                ("constants", f"{document['frozen']:,}" if document["frozen"] else None),
+                ("frozen parameters", f"{document['frozen']:,}" if document["frozen"] else None),
                 ("MACs of a forward pass", f"{document['macs']:,}"),
                 ("flash for the weights", f"{document['flash_weights_bytes']:,} B"),
             ]

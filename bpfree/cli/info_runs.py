@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""What `bpfree info` says of journals and checkpoints."""
+"""Describes journals and checkpoints for `bpfree info`."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from bpfree.errors import FormatError
 
 
 def kind_of(path: Path) -> str:
-    """ "journal", "checkpoint" or "model", by the first bytes and the names in an archive; no more is trusted."""
+    """Return "journal", "checkpoint" or "model", by the first bytes of a file or the names in an archive."""
     from bpfree.journal.format import MAGIC
 
     with open(path, "rb") as file:
@@ -22,11 +22,11 @@ def kind_of(path: Path) -> str:
         with zipfile.ZipFile(path) as archive:
             return "checkpoint" if "checkpoint.npy" in archive.namelist() else "model"
     except (OSError, ValueError, zipfile.BadZipFile):
-        return "model"  # whose reader says what is wrong
+        return "model"  # its reader reports what is wrong with the file
 
 
 def journal(path: Path) -> dict:
-    """A journal, every byte verified: what it is of, its steps, and where it breaks if it does."""
+    """Return the description of a journal, with every byte verified: its settings, its steps, and any damage."""
     from bpfree.journal.format import Type, read_header, read_records
     from bpfree.settings import load
 
@@ -63,14 +63,14 @@ def journal(path: Path) -> dict:
 
 
 def show_journal(screen: Screen, document: dict) -> None:
-    """For people."""
+    """Print the description of a journal."""
     settings, torn = document["settings"], document["torn_bytes"]
     end = document["events"][-1] if document["events"] else None
-    state = f"verified, all {document['verified_bytes']:,} bytes"
+    state = f"all {document['verified_bytes']:,} verified"
     if torn:
-        state = f"verified up to a write that was cut off: {torn} bytes at the end are left out"
+        state = f"verified up to an interrupted write: {torn} bytes at the end are ignored"
     if document["damage"]:
-        state = f"DAMAGED: {document['damage']}; good up to there, {document['steps']:,} steps"
+        state = f"DAMAGED: {document['damage']}; intact up to there, {document['steps']:,} steps"
     screen.say(f"{document['file']}: a journal of {document['journal']}, {document['bytes']:,} bytes")
     screen.show(
         facts(
@@ -78,8 +78,8 @@ def show_journal(screen: Screen, document: dict) -> None:
                 ("bytes", state),
                 ("steps", f"{document['first_step']:,} to {document['steps']:,}"),
                 ("snapshots", f"{document['snapshots']:,}"),
-                ("last words", end and f"step {end['step']:,}: {end['text']}"),
-                ("begins with theta", document["base_hash"]),
+                ("last event", end and f"step {end['step']:,}: {end['text']}"),
+                ("first theta", document["base_hash"]),
                 *_settings(settings),
             ]
         )
@@ -87,7 +87,7 @@ def show_journal(screen: Screen, document: dict) -> None:
 
 
 def checkpoint(path: Path) -> dict:
-    """A checkpoint: which run it is of, and how far that is."""
+    """Return the description of a checkpoint: the settings of its run, and how far the run is."""
     import numpy as np
 
     from bpfree.files import read_arrays
@@ -118,7 +118,7 @@ def checkpoint(path: Path) -> dict:
 
 
 def show_checkpoint(screen: Screen, document: dict) -> None:
-    """For people."""
+    """Print the description of a checkpoint."""
     look = document["validations"][-1] if document["validations"] else None
     best, position = document["best"], document["journal_bytes"]
     screen.say(f"{document['file']}: a checkpoint after step {document['steps']:,}, theta {document['hash']}")
@@ -131,7 +131,7 @@ def show_checkpoint(screen: Screen, document: dict) -> None:
                 ("forwards (passes of one sample)", f"{document['forwards']:,}"),
                 ("loss evaluations", f"{document['evaluations']:,}"),
                 ("seconds", f"{document['seconds']:.1f}"),
-                ("journal", position and f"goes on at byte {position:,}"),
+                ("journal", position and f"continues at byte {position:,}"),
                 *_settings(document["settings"]),
             ]
         )
@@ -139,7 +139,7 @@ def show_checkpoint(screen: Screen, document: dict) -> None:
 
 
 def _settings(settings: dict) -> list:
-    """Rows of a run's settings."""
+    """Return the settings of a run as (name, value) rows."""
     named = ("loss", "estimator", "update", "batch_size", "seed", "data", "validation", "engine")
     return [(name, _flat(settings[name])) for name in named if settings.get(name) is not None]
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""Ctrl-C as a request: the run ends after its step, so that nothing is half done."""
+"""Treats Ctrl-C as a request to end the run after the current step, so that nothing is left half done."""
 
 from __future__ import annotations
 
@@ -11,16 +11,17 @@ import click
 
 
 class Stop:
-    """asked: has somebody pressed Ctrl-C?"""
+    """A flag that Ctrl-C sets."""
 
     asked = False
+    """Whether Ctrl-C has been pressed."""
 
 
 @contextmanager
 def asked_to_stop():
-    """Yield a Stop that the first Ctrl-C sets; the second interrupts at once, as ever."""
+    """Yield a Stop that the first Ctrl-C sets; the second Ctrl-C interrupts at once, as usual."""
     stop = Stop()
-    if threading.current_thread() is not threading.main_thread():  # signals are the main thread's
+    if threading.current_thread() is not threading.main_thread():  # only the main thread may handle signals
         yield stop
         return
 
@@ -28,7 +29,7 @@ def asked_to_stop():
         if stop.asked:
             raise KeyboardInterrupt
         stop.asked = True
-        click.echo("\nending after this step (Ctrl-C again: at once)", err=True)
+        click.echo("\nending after this step (press Ctrl-C again to end at once)", err=True)
 
     before = signal.signal(signal.SIGINT, note)
     try:

@@ -1,15 +1,15 @@
 # SPDX-License-Identifier: MIT
-"""The layer language: `tt(1024,rank=6) relu linear(outputs)` as layers of bpfree.
+"""The layer language, which turns a text such as `tt(1024,rank=6) relu linear(outputs)` into layers of bpfree.
 
     network  = layer { layer }                  separated by blanks
     layer    = NAME [ "(" [ argument { "," argument } ] ")" ]
     argument = [ NAME "=" ] value
     value    = number | true | false | outputs | "[" number { "," number } "]" | network
 
-NAME is a class of bpfree.graph.layers in lower case, or `tt` for ttlinear; arguments
-are those of the class. `outputs` is what the data needs: classes or targets.
-Layers are arguments of residual: `residual(linear(64) relu)`. Nothing is
-evaluated but numbers.
+NAME is a class of bpfree.graph.layers in lower case, or `tt` for ttlinear; the
+arguments are those of the class. `outputs` is the number of classes or targets
+in the data. Layers are arguments of residual: `residual(linear(64) relu)`.
+Only numbers are evaluated, so a text cannot run code.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ _ALIASES = {"tt": "ttlinear"}
 
 
 class LayerTextError(ValueError):
-    """What is wrong, and the text with a mark below the word that it is about."""
+    """A mistake in the text of a network: the message, then the text with a mark below the wrong word."""
 
     def __init__(self, message: str, text: str, start: int, stop: int):
         text = text.replace("\n", " ").replace("\t", " ")
@@ -32,7 +32,7 @@ class LayerTextError(ValueError):
 
 
 def layer_classes() -> dict:
-    """The layers there are, by the name they have in the language."""
+    """Return the layer classes by their name in the language."""
     import bpfree as bf
 
     classes = {name.lower(): getattr(bf, name) for name, home in bf._HOMES.items() if home == "bpfree.graph.layers"}
@@ -40,7 +40,7 @@ def layer_classes() -> dict:
 
 
 def parse_layers(text: str, outputs: int) -> list[tuple]:
-    """[(layer, start, stop), ...] with the place of each in the text. Raises LayerTextError."""
+    """Return [(layer, start, stop), ...] with the place of each layer in the text; mistakes raise LayerTextError."""
     parser = _Parser(text, outputs)
     layers = parser.network()
     parser.end()
@@ -54,11 +54,11 @@ class _Parser:
         self.at, self.depth = 0, 0
 
     def peek(self, ahead: int = 0) -> str:
-        """The token that comes, "" at the end."""
+        """Return the next token, or the one `ahead` places after it; "" at the end."""
         return self.tokens[self.at + ahead][0] if self.at + ahead < len(self.tokens) else ""
 
     def fail(self, message: str, place=None):
-        """Complain about the token that comes, or about a place."""
+        """Raise LayerTextError for the next token, or for a place (start, stop)."""
         end = len(self.text.rstrip())
         start, stop = place or (self.tokens[self.at][1:] if self.peek() else (end, end))
         raise LayerTextError(message, self.text, start, stop)
@@ -76,7 +76,7 @@ class _Parser:
             self.expected("a layer or the end")
 
     def network(self) -> list[tuple]:
-        """Layers until something else comes."""
+        """Parse layers up to a token that does not begin a layer."""
         self.depth += 1
         if self.depth > _DEEPEST:
             self.fail(f"expected layers nested at most {_DEEPEST} deep")
@@ -118,12 +118,12 @@ class _Parser:
             self.at += 2
             named[name] = self.value()[0]
         elif named:
-            self.expected("an argument with a name, such as rank=6, as one before has")
+            self.expected("a named argument, such as rank=6, after a named one")
         else:
             positional += self.value()
 
     def value(self) -> list:
-        """One value; or several layers, which are so many arguments."""
+        """Parse a value; return it in a list, or several layers, each of which is one argument."""
         token = self.peek()
         if token == "[":
             self.at += 1
@@ -150,7 +150,7 @@ class _Parser:
 
 
 def _signature(name: str, kind) -> str:
-    """`linear(outputs, bias=true, gain=1.0)`."""
+    """Return the signature of a layer class in the language: `linear(outputs, bias=true, gain=1.0)`."""
     parts = []
     for parameter in inspect.signature(kind).parameters.values():
         star = "*" if parameter.kind is parameter.VAR_POSITIONAL else ""

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""How good a model is on samples."""
+"""Measures the loss, accuracy and confusion of a model on samples."""
 
 from __future__ import annotations
 
@@ -14,17 +14,17 @@ from bpfree.losses import get_loss
 from bpfree.screen.progress import live_bar
 
 _CHUNK = 4096
-"""Samples at a time: activations of all of MNIST would take gigabytes in NumPy."""
+"""Samples evaluated at a time: the activations of all of MNIST would take gigabytes in NumPy."""
 
 _QUICK = 20_000
-"""Samples that are done before a bar could be read."""
+"""Number of samples up to which evaluation ends too soon for a progress bar."""
 
 _AT_THETA = Probe(0, 0, 0, 0.0, 0, 0)
 
 
 @dataclass(frozen=True)
 class Measured:
-    """samples, mean loss; for classes the accuracy and confusion[true class, predicted class] counts."""
+    """Number of samples and mean loss; for classes also the accuracy and the counts confusion[true, predicted]."""
 
     samples: int
     loss: float
@@ -32,7 +32,7 @@ class Measured:
     confusion: np.ndarray | None = None
 
     def document(self) -> dict:
-        """For JSON."""
+        """Return the numbers for the JSON document."""
         return {"samples": self.samples, "accuracy": self.accuracy, "loss": self.loss}
 
     def __str__(self) -> str:
@@ -41,7 +41,7 @@ class Measured:
 
 
 def measure(model, split, loss, engine, name: str = "") -> Measured:
-    """A model on (x, y) with a loss by name, on an engine."""
+    """Measure a model on the split (x, y) with the loss of this name; `name` labels the progress bar."""
     loss, graph = get_loss(loss), model.graph
     with usage(x="data", y="data"):
         batch = make_batch(graph, loss, *split)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""The network that a command trains: built in, written in the layer language, or saved."""
+"""Returns the network that a command trains: a built-in one, one in the layer language, or a saved one."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ NETWORKS = {
 
 
 def build(data, model: str | None, layers: str | None, seed: int):
-    """The Model to start from, for this data: saved (a path), built in (a name), or `layers`."""
+    """Return the Model to start from: `layers` if given, else `model`, a name in NETWORKS or the path of a model."""
     from bpfree.model import Model
 
     if layers is not None:
@@ -36,7 +36,7 @@ def build(data, model: str | None, layers: str | None, seed: int):
 
 
 def from_text(text: str, data, seed: int, where: str):
-    """A Model of layers; what is wrong is marked in the text."""
+    """Return a Model of the layers in the text; a mistake is marked in the text of the error."""
     from bpfree.model import Sequential
 
     try:
@@ -63,7 +63,7 @@ def _first_that_fails(shape, layers) -> int:
 
 
 def check_fits(model, data, where: str) -> None:
-    """Inputs and outputs of the model against those of the data."""
+    """Raise unless the inputs and outputs of the model match the data."""
     features = 1
     for size in data.shape:
         features *= size

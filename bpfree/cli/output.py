@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""Where a command writes: text for people, or one JSON object for programs."""
+"""The output of a command: text for people, and one JSON object for programs."""
 
 from __future__ import annotations
 
@@ -15,28 +15,28 @@ from bpfree.cli.commands import option, printable
 
 
 class NewFile(click.Path):
-    """A file to be written; its folder must be there before minutes are spent on what goes into it."""
+    """A file to be written, whose folder is checked before minutes are spent on computing the contents."""
 
     def __init__(self, **settings):
         super().__init__(dir_okay=False, writable=True, path_type=Path, **settings)
 
     def convert(self, value, param, ctx):
-        """The path, checked."""
+        """Return the path; fail unless its folder exists and is writable."""
         path = super().convert(value, param, ctx)
         if str(path) == "-":
             return path
         if not path.parent.is_dir():
-            self.fail(f"the folder {path.parent} does not exist: make it first", param, ctx)
+            self.fail(f"the folder {path.parent} does not exist: create it first", param, ctx)
         if not os.access(path.parent, os.W_OK):
-            self.fail(f"nothing can be written to the folder {path.parent}", param, ctx)
+            self.fail(f"the folder {path.parent} is not writable", param, ctx)
         return path
 
 
 class NewPicture(NewFile):
-    """A picture to be written, of a kind that matplotlib knows; asked before minutes are spent on what it shows."""
+    """A picture to be written, whose format is checked before minutes are spent on computing what it shows."""
 
     def convert(self, value, param, ctx):
-        """The path, checked."""
+        """Return the path; fail unless matplotlib is installed and can write this format."""
         path = super().convert(value, param, ctx)
         try:
             from matplotlib.backend_bases import FigureCanvasBase
@@ -54,29 +54,29 @@ json_option = option(
     group="Output",
     type=NewFile(allow_dash=True),
     metavar="FILE|-",
-    help="Write the result as one JSON object; - is stdout, and the text for people then goes to stderr.",
+    help="Write the result as one JSON object to FILE, or to stdout with -; the text for people then goes to stderr.",
 )
 
 
 class Screen:
-    """Text on stdout, unless JSON goes there."""
+    """Writes text to stdout, or to stderr where stdout takes the JSON object."""
 
     def __init__(self, json_file):
         self.json_file = json_file
         self.stderr = json_file is not None and str(json_file) == "-"
 
     def say(self, text: str = "") -> None:
-        """A line for people."""
+        """Print text for people."""
         click.echo(printable(text), err=self.stderr)
 
     def show(self, grid) -> None:
-        """A Grid."""
+        """Print a Grid."""
         from rich.console import Console
 
         Console(stderr=self.stderr, highlight=False).print(grid.table)
 
     def result(self, command: str, document: dict) -> None:
-        """Write the JSON object, if it was asked for: `command`, `bpfree` (version), then the document."""
+        """Write the JSON object where --json asks for it: `command`, `bpfree` (the version), then the document."""
         if self.json_file is None:
             return
         text = json.dumps(_plain({"command": command, "bpfree": __version__, **document}), indent=2, allow_nan=False)
@@ -87,8 +87,8 @@ class Screen:
 
 
 def replace_file(path: Path, write) -> bool:
-    """write(temporary path), then put it in place of `path` at once: never half a file. Was there one before?"""
-    path = Path(path).resolve()  # what a link leads to, not the link
+    """Call write(temporary path), then rename it to `path` atomically; return whether `path` existed before."""
+    path = Path(path).resolve()  # so that the target of a link is replaced, not the link
     if path.exists() and not path.is_file():  # a device such as /dev/null
         write(path)
         return True
@@ -103,7 +103,7 @@ def replace_file(path: Path, write) -> bool:
 
 
 class Grid:
-    """A table: columns by title, those whose index is in `right` are numbers. Rows are texts, never markup."""
+    """A table with titled columns, aligned right if their index is in `right`; cells are plain text, never markup."""
 
     def __init__(self, *columns: str, title: str | None = None, right=()):
         from rich.table import Table
@@ -113,14 +113,14 @@ class Grid:
             self.table.add_column(column, justify="right" if k in right else "left", overflow="fold", no_wrap=k == 0)
 
     def row(self, *cells) -> None:
-        """Add one."""
+        """Add a row of cells."""
         from rich.text import Text
 
         self.table.add_row(*(Text(printable(str(cell))) for cell in cells))
 
 
 def facts(rows) -> Grid:
-    """A table of (name, value) rows; a value of None leaves the row out."""
+    """Return a table of (name, value) rows, without the rows whose value is None."""
     grid = Grid()
     for name, value in rows:
         if value is not None:
@@ -129,7 +129,7 @@ def facts(rows) -> Grid:
 
 
 def _plain(value):
-    """Only what JSON has: NumPy scalars to numbers, what is not finite to null."""
+    """Return a value of JSON types only: NumPy values become numbers and lists, floats that are not finite null."""
     if isinstance(value, dict):
         return {str(key): _plain(item) for key, item in value.items()}
     if isinstance(value, list | tuple):

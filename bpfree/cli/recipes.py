@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""Settings that train a data set to something sensible: what `bpfree train` takes for options left out."""
+"""Settings that work for a data set: the values that `bpfree train` uses for options that are not given."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ GENERAL = {
     "batch_size": 32,
     "epochs": 50,
 }
-"""For data of one's own, and the base of the others. Chosen on the validation split of the digits."""
+"""The recipe for a user's own data, and the base of the others: chosen on the validation split of the digits."""
 
 # Chosen on MNIST's validation split, with back-propagation, which has the same gradient (bpfree/bench/contest.py).
 _MNIST = {
@@ -25,26 +25,26 @@ _MNIST = {
 }
 
 RECIPES: dict[str, dict] = {"digits": {}, "mnist": _MNIST, "fashion_mnist": _MNIST, "fsdd": {}, "twristar": {}}
-"""What differs, by data set."""
+"""The values that differ from GENERAL, by data set."""
 
 _BUDGETS = ("epochs", "max_steps", "max_forwards", "max_evaluations")
 
 
 def recipe(name: str) -> dict:
-    """All values for a data set, by option; a budget of its own replaces the general one."""
+    """Return all values for a data set, by option; a budget of its own replaces the general one."""
     own = RECIPES.get(name, {})
     general = {key: value for key, value in GENERAL.items() if key not in _BUDGETS or not set(own) & set(_BUDGETS)}
     return {**general, **own}
 
 
 def as_options(values: dict) -> str:
-    """A recipe as it would be typed."""
+    """Return a recipe as it would be typed on the command line."""
     flags = {"two_sided": {True: "--two-sided", False: "--one-sided"}}
     texts = (flags.get(name, {}).get(value, f"--{name.replace('_', '-')} {value}") for name, value in values.items())
     return " ".join(texts)
 
 
 def help_rows() -> list[tuple[str, str]]:
-    """For --help: what is taken by data set."""
+    """Return (data set, options) rows for --help."""
     rows = [(name, as_options(values)) for name, values in RECIPES.items() if values]
     return [("any data", as_options(GENERAL)), *rows]

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""`bpfree replay JOURNAL`: the model again, from the journal alone."""
+"""`bpfree replay JOURNAL`: rebuild a model from the journal of its run."""
 
 from __future__ import annotations
 
@@ -15,24 +15,24 @@ from bpfree.cli.train import check_model_place
 @click.command(
     cls=Command,
     examples=(
-        ("bpfree train digits --journal run.journal", "make a journal; run.journal.start.npz is where it begins"),
-        ("bpfree replay run.journal", "the same model again, without the data"),
-        ("bpfree replay run.journal --to-step 20 --out early.npz", "as it was after 20 steps"),
+        ("bpfree train digits --journal run.journal", "write a journal, and its first model to run.journal.start.npz"),
+        ("bpfree replay run.journal", "rebuild the same model, without the data"),
+        ("bpfree replay run.journal --to-step 20 --out early.npz", "rebuild the model as it was after 20 steps"),
     ),
-    after="`bpfree info JOURNAL` says what is in one, `bpfree evaluate MODEL DATA` how good the model is.",
+    after="`bpfree info JOURNAL` shows the contents of a journal, `bpfree evaluate MODEL DATA` how good the model is.",
 )
 @click.argument("journal", type=click.Path(exists=True, dir_okay=False, path_type=Path))
 @click.argument("start", required=False, type=click.Path(exists=True, dir_okay=False, path_type=Path))
-@option("--to-step", type=int, metavar="N", group="What", help="Stop after so many steps; default: after all of them.")
+@option("--to-step", type=int, metavar="N", group="What", help="Stop after this many steps; default: after the last.")
 @option("--engine", type=click.Choice(["compiled", "reference", "exact"]), group="What",
-        help="What computes; default: compiled where it is installed. All give the same bits.")
-@option("--out", type=NewFile(), metavar="FILE", group="Output", help="The model; default: JOURNAL.npz.")
+        help="The engine that computes; default: compiled where it is installed. All give the same bits.")
+@option("--out", type=NewFile(), metavar="FILE", group="Output", help="File for the model; default: JOURNAL.npz.")
 @json_option
 def replay(journal: Path, start: Path | None, to_step, engine, out, json_file) -> None:  # fmt: skip
-    """Make the model of a run again from JOURNAL, bit for bit, without data.
+    """Rebuild the model of a run from JOURNAL, bit for bit, without data.
 
-    START is the model that the run began with; left out, the file that
-    `bpfree train --journal JOURNAL` put beside it, JOURNAL.start.npz.
+    START is the model that the run began with; default: JOURNAL.start.npz, the
+    file that `bpfree train --journal JOURNAL` wrote beside the journal.
     """
     from bpfree.journal import Journal
     from bpfree.journal import replay as walk
@@ -42,14 +42,14 @@ def replay(journal: Path, start: Path | None, to_step, engine, out, json_file) -
     check_model_place(out)
     begin = start or Path(f"{journal}.start.npz")
     if not begin.is_file():
-        raise click.UsageError(f"START: expected the model that the run began with, as {begin} is not there")
+        raise click.UsageError(f"START: expected the model that the run began with, got none: {begin} does not exist")
     screen, written, model = Screen(json_file), Journal.read(journal), Model.load(begin)
     with usage(theta="start", trainer="start", model="start"):
         theta = walk(written, model, engine=engine, to_step=to_step)
     result = Model(model.graph, theta, model.frozen)
     replaced = replace_file(out, result.save)
     steps = _steps(written) if to_step is None else to_step
-    torn = f"{written.torn} bytes of a write that was cut off are left out" if written.torn else None
+    torn = f"{written.torn} bytes of an interrupted write are ignored" if written.torn else None
     rows = [
         ("steps", f"{steps:,}"),
         ("journal", torn),
@@ -62,6 +62,6 @@ def replay(journal: Path, start: Path | None, to_step, engine, out, json_file) -
 
 
 def _steps(journal) -> int:
-    """After how many steps of the run the journal ends."""
+    """Return the number of steps of the run at the end of the journal."""
     last = max((snapshot.step for snapshot in journal.snapshots), default=journal.first_step)
     return journal.first_step + len(journal.records) if journal.kind == "SCALARS" else last

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""Options for a learning rate or a mu that changes with the step, made from the table of schedules."""
+"""Options for a learning rate or a mu that changes with the step, generated from the table of schedules."""
 
 from __future__ import annotations
 
@@ -11,26 +11,27 @@ from bpfree.cli.commands import option, usage
 from bpfree.schedules import SCHEDULES
 
 CONSTANT = "constant"
-"""The name for no schedule, where a recipe has one."""
+"""The name that means no schedule, which overrides a recipe's schedule."""
 
 _KINDS = {
-    "steps": (int, "N", "Steps of cosine_decay and linear_decay; default: those of the run."),
-    "rate": (float, "X", "What exponential_decay multiplies by."),
-    "power": (float, "X", "What power_decay falls by a power of; default: 0.602 of lr, 0.101 of mu (Spall)."),
-    "stability": (int, "N", "Steps before power_decay falls in earnest; default: 0 of mu, a tenth of the run of lr."),
+    "steps": (int, "N", "Length of cosine_decay and linear_decay in steps; default: the steps of the run."),
+    "rate": (float, "X", "Factor of exponential_decay."),
+    "power": (float, "X", "Exponent of power_decay; default: 0.602 for lr, 0.101 for mu (Spall)."),
+    "stability": (int, "N", "Offset of power_decay in steps, which slows its first steps; default: 0 for mu, a tenth "
+                  "of the run for lr."),
     "every": (int, "N", "Steps between two multiplications of exponential_decay.  [default: 1]"),
-    "end": (float, "X", "Where it stops falling.  [default: 0]"),
-    "warmup": (int, "N", "First steps, over which it grows in equal parts.  [default: 0]"),
-}
-"""Type, metavar and help by field of the schedules; tests/cli/test_train.py wants one for every field."""
+    "end": (float, "X", "Value at which the schedule stops falling.  [default: 0]"),
+    "warmup": (int, "N", "Number of first steps, over which the value grows linearly.  [default: 0]"),
+}  # fmt: skip
+"""Type, metavar and help by field of the schedules; a test requires an entry for every field."""
 
 
 def schedule_options(what: str, group: str) -> list:
-    """--WHAT-schedule and its settings, for what = "lr" or "mu"."""
+    """Return the options --WHAT-schedule and --WHAT-SETTING, for what = "lr" or "mu"."""
     names = [*(row.name for row in SCHEDULES), CONSTANT]
     made = [
         option(f"--{what}-schedule", type=click.Choice(names), group=group,
-               help=f"How --{what} changes with the step; it is where that starts.")
+               help=f"Schedule by which {what} changes with the step, starting at --{what}.")
     ]  # fmt: skip
     for name, (kind, metavar, text) in _KINDS.items():
         made.append(option(f"--{what}-{name}", type=kind, metavar=metavar, group=group, help=text))
@@ -38,15 +39,16 @@ def schedule_options(what: str, group: str) -> list:
 
 
 def schedule_values(what: str, given: dict, recipe: dict, owner: str) -> dict:
-    """The settings of a schedule, `schedule` its name among them; {} for none.
+    """Return the settings of a schedule and its name as `schedule`; {} for none.
 
-    owner: "estimator" or "update"; a recipe's schedule is for the recipe's own.
+    owner: "estimator" or "update", whose setting `what` is. The schedule of a
+    recipe applies only to the recipe's own estimator or update.
     """
     same = given[owner] in (None, recipe[owner])
     typed = {name: given[f"{what}_{name}"] for name in ("schedule", *_KINDS) if given[f"{what}_{name}"] is not None}
     taken = {name: recipe[f"{what}_{name}"] for name in ("schedule", *_KINDS) if same and f"{what}_{name}" in recipe}
     if typed.get("schedule", taken.get("schedule")) != taken.get("schedule"):
-        taken = {}  # of another schedule
+        taken = {}  # the recipe's settings are for another schedule
     values = {**taken, **typed}
     name = values.get("schedule", CONSTANT)
     own = {field.name for field in fields(SCHEDULES[name].settings)} if name != CONSTANT else set()
@@ -54,13 +56,13 @@ def schedule_values(what: str, given: dict, recipe: dict, owner: str) -> dict:
         if setting != "schedule" and setting not in own:
             owners = [row.name for row in SCHEDULES if setting in {field.name for field in fields(row.settings)}]
             raise click.UsageError(
-                f"--{what}-{setting}: a setting of --{what}-schedule {' or '.join(owners)}, got {name}"
+                f"--{what}-{setting}: expected --{what}-schedule {' or '.join(owners)}, got {name}"
             )
     return values if name != CONSTANT else {}
 
 
 def with_schedule(settings, what: str, values: dict, steps: int):
-    """settings (an estimator or an update) with a schedule in place of the number `what`."""
+    """Return settings (an estimator or an update) with a schedule instead of the number `what`."""
     if not values:
         return settings
     row = SCHEDULES[values["schedule"]]

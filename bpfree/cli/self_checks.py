@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""What `bpfree doctor` looks at: packages, programs, data, and whether the arithmetic is right."""
+"""The checks of `bpfree doctor`: packages, programs, data sets, and the bits that the engines compute."""
 
 from __future__ import annotations
 
@@ -20,28 +20,28 @@ OK, MISSING, BROKEN = "ok", "missing", "broken"
 
 UNLOCKS = {
     "onnx": "bpfree export onnx",
-    "emulate": "bpfree demo, bpfree bench device: compile firmware and run it on an emulated Cortex-M4F",
-    "plot": "pictures: bpfree train --plot, bpfree demo",
-    "sklearn": "bpfree.sklearn: estimators for scikit-learn",
+    "emulate": "firmware on an emulated Cortex-M4F, for bpfree demo and bpfree bench device",
+    "plot": "pictures, for bpfree train --plot and bpfree demo",
+    "sklearn": "bpfree.sklearn, estimators for scikit-learn",
     "bench": "rivals in bpfree bench",
-    "docs": "make docs: the documentation as a site",
+    "docs": "the documentation as a site, for make docs",
 }
-"""What an extra is for; `all` and `dev` are made of others."""
+"""The use of each extra; `all` and `dev` are made of the others."""
 
 _MODULES = {"pyelftools": "elftools", "scikit-learn": "sklearn"}
-"""Names of import that are not the package's."""
+"""Names of modules that differ from the name of their package."""
 
 PROGRAMS = {
-    "cc": ("compiles the core in `pip install .` and `make setup` (the ziglang package does too)", ""),
-    "arm-none-eabi-gcc": ("`make` in a folder of exported firmware", "apt install gcc-arm-none-eabi"),
+    "cc": ("compiles the core in `pip install .` and `make setup`, as the ziglang package can too", ""),
+    "arm-none-eabi-gcc": ("compiles exported firmware in `make`", "apt install gcc-arm-none-eabi"),
     "qemu-system-arm": ("a second emulator for firmware", "apt install qemu-system-arm"),
 }
-"""Programs outside PyPI: what for, and how to get them on Debian or Ubuntu."""
+"""The use of each program outside PyPI, and how to install it on Debian or Ubuntu."""
 
 
 @dataclass(frozen=True)
 class Check:
-    """One line: what, how it stands, details, and what to do about it."""
+    """One line of the report: what was checked, its status, details, and what to do about it."""
 
     section: str
     name: str
@@ -51,12 +51,12 @@ class Check:
 
 
 def all_checks() -> list[Check]:
-    """Every check, in the order in which they are shown."""
+    """Return every check, in the order in which they are shown."""
     return [*machine(), *core(), *extras(), *programs(), *data_sets(), *self_test()]
 
 
 def machine() -> list[Check]:
-    """Python, bpfree, NumPy and its BLAS."""
+    """Return the versions of Python, the system, bpfree, and NumPy with its BLAS."""
     import numpy as np
 
     from bpfree import __file__, __version__
@@ -73,7 +73,7 @@ def machine() -> list[Check]:
 
 
 def core() -> list[Check]:
-    """Is the compiled core there, which instruction sets, and does it have the same tables as Python?"""
+    """Check that the compiled core loads, with which instruction sets, and that its tables are those of Python."""
     from bpfree import native
     from bpfree.errors import CoreMissingError
 
@@ -82,8 +82,8 @@ def core() -> list[Check]:
     except CoreMissingError as error:
         return [Check("compiled core", "bpfree._core", BROKEN if _core_exists() else MISSING, "", str(error))]
     names, chosen = native.isa_names(supported=False), native.isa_names()
-    detail = f"{', '.join(chosen)}; takes {chosen[-1]}" + (
-        f" (built for {', '.join(sorted(set(names) - set(chosen)))} too, which this processor lacks)"
+    detail = f"{', '.join(chosen)}; {chosen[-1]} is used" + (
+        f" (this processor lacks {', '.join(sorted(set(names) - set(chosen)))}, for which the core is built too)"
         if set(names) - set(chosen)
         else ""
     )
@@ -93,7 +93,7 @@ def core() -> list[Check]:
     rows.append(
         Check("compiled core", "tables", BROKEN, f"differ in {', '.join(stale)}", advice)
         if stale
-        else Check("compiled core", "tables", OK, "the rows that Python has")
+        else Check("compiled core", "tables", OK, "the same rows as in Python")
     )
     return rows
 
@@ -106,7 +106,7 @@ def _core_exists() -> bool:
 
 
 def stale_tables() -> list[str]:
-    """Tables whose rows the compiled core does not have as Python does."""
+    """Return the names of the tables whose rows differ between the compiled core and Python."""
     from bpfree import native
     from bpfree.estimators import ESTIMATORS
     from bpfree.losses import LOSSES
@@ -122,11 +122,11 @@ def stale_tables() -> list[str]:
 
 
 def extras() -> list[Check]:
-    """The optional packages, by the extra that brings them."""
+    """Check the optional packages, by the extra that installs them."""
     try:
         requirements = metadata.requires("bpfree") or []
     except metadata.PackageNotFoundError:
-        return [Check("extras", "bpfree", MISSING, "runs without being installed", "pip install .")]
+        return [Check("extras", "bpfree", MISSING, "bpfree runs without being installed", "pip install .")]
     rows = []
     for extra, use in UNLOCKS.items():
         wanted = [r for r in requirements if re.search(rf"extra == ['\"]{extra}['\"]", r)]
@@ -140,7 +140,7 @@ def extras() -> list[Check]:
 
 
 def _package(name: str) -> tuple[str, str, str]:
-    """(name, status, version or why not): a package that is there must also import."""
+    """Return (name, status, version or error) of a package; one that is installed must also import."""
     try:
         version = metadata.version(name)
     except metadata.PackageNotFoundError:
@@ -153,7 +153,7 @@ def _package(name: str) -> tuple[str, str, str]:
 
 
 def programs() -> list[Check]:
-    """Compilers and emulators outside PyPI."""
+    """Check the compilers and emulators outside PyPI."""
     rows = []
     for name, (use, install) in PROGRAMS.items():
         path = shutil.which(name)
@@ -168,7 +168,7 @@ def programs() -> list[Check]:
 
 
 def _version(path: str) -> str | None:
-    """First line of `PROGRAM --version`, or None where it does not run."""
+    """Return the first line of `PROGRAM --version`; None where the program does not run."""
     try:
         done = subprocess.run([path, "--version"], capture_output=True, text=True, timeout=20, check=True)
     except (OSError, subprocess.SubprocessError):
@@ -177,7 +177,7 @@ def _version(path: str) -> str | None:
 
 
 def data_sets() -> list[Check]:
-    """The named data sets: where they lie, or that they would be downloaded."""
+    """Check whether the named data sets are on this machine, and where, or would be downloaded."""
     from bpfree.datasets import DATASETS
 
     return [_data_set(row) for row in DATASETS.values()]
@@ -187,23 +187,24 @@ def _data_set(row) -> Check:
     section = "data sets"
     try:
         missing = row.missing()
-    except OSError as error:  # BPFREE_DATA that is no folder
-        return Check(section, row.name, BROKEN, str(error), "set BPFREE_DATA to a folder with one folder a data set")
+    except OSError as error:  # BPFREE_DATA is no folder
+        return Check(section, row.name, BROKEN, str(error), "set BPFREE_DATA to a folder with one folder per data set")
     if missing:
-        advice = f"`bpfree train {row.name}` downloads it into {data_folders(row.name)[-1]}, or says what to put where"
+        folder = data_folders(row.name)[-1]
+        advice = f"`bpfree train {row.name}` downloads it to {folder}, or says which files to put there"
         return Check(section, row.name, MISSING, row.description, advice)
     found = [f": {folder}" for folder in data_folders(row.name) if folder.is_dir()]
     return Check(section, row.name, OK, row.description.split(";")[0] + (found[0] if found else ""))
 
 
 def data_folders(name: str) -> list[Path]:
-    """Where the files of a data set are looked for, in this order."""
+    """Return the folders that are searched for the files of a data set, in this order."""
     given = os.environ.get("BPFREE_DATA")
     return [*([Path(given) / name] if given else []), cache_folder() / name]
 
 
 def self_test() -> list[Check]:
-    """Some training steps on every engine: all must end with the same bits."""
+    """Train a few steps on every engine, all of which must end with the same bits."""
     import bpfree as bf
     from bpfree import native
     from bpfree.datasets import load_digits
@@ -219,7 +220,7 @@ def self_test() -> list[Check]:
         for name, engine in engines.items()
     }
     expected = hashes["exact (NumPy)"]
-    advice = "this build computes something else: build it again, and report it if that does not help"
+    advice = "this build computes different bits: build it again, and report a bug if that does not help"
     section = "self test, 5 steps"
     return [
         Check(section, name, OK, value) if value == expected else Check(section, name, BROKEN, value, advice)

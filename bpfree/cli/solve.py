@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""`bpfree solve PROBLEM`: a partial differential equation, with forward passes only."""
+"""`bpfree solve PROBLEM`: solve a partial differential equation with forward passes only."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ from bpfree.cli.interrupt import asked_to_stop
 from bpfree.cli.output import Grid, NewFile, NewPicture, Screen, json_option, replace_file
 
 RULES = ("taylor", "differences", "stein", "sparse_grid", "random_directions")
-"""Names of bpfree.pde.rules.RULES, which is not loaded for --help; tests/cli/test_solve.py compares them."""
+"""Names of bpfree.pde.rules.RULES, which is not loaded for --help; a test compares them."""
 
 METHODS = ("levenberg_marquardt", "gauss_newton", "least_squares_head", "first_order", "structured_gradient")
-"""Those of bpfree.pde.methods.METHODS that need no other one."""
+"""Names of the bpfree.pde.methods.METHODS that work alone; a test compares them."""
 
 _FAILED = ("nonfinite_loss", "overflow")
 
@@ -25,44 +25,46 @@ _FAILED = ("nonfinite_loss", "overflow")
 @click.command(
     cls=Command,
     examples=(
-        ("bpfree solve --list", "the problems there are"),
-        ("bpfree solve poisson --max-steps 30", "one of them: error, floors, cost"),
-        ("bpfree solve hjb_lqg --dim 5 --max-steps 10 --plot hjb.png", "in five dimensions, with a picture"),
-        ("bpfree solve black_scholes --explain", "what each derivative rule would cost and promise"),
-        ("bpfree solve heat --method first_order --max-forwards 3e5 --json -", "from losses alone, as JSON"),
+        ("bpfree solve --list", "list the problems"),
+        ("bpfree solve poisson --max-steps 30", "solve one of them: error, floors, cost"),
+        ("bpfree solve hjb_lqg --dim 5 --max-steps 10 --plot hjb.png", "solve in five dimensions, with a picture"),
+        ("bpfree solve black_scholes --explain", "show the cost and accuracy of each derivative rule"),
+        ("bpfree solve heat --method first_order --max-forwards 3e5 --json -", "use losses alone, and print JSON"),
     ),
     after="`bpfree.pde` in Python solves equations of your own: see the page on PDEs in the documentation.",
 )
 @click.argument("problem", required=False)
-@option("--list", "listing", is_flag=True, group="What", help="List the problems, and end.")
+@option("--list", "listing", is_flag=True, group="What", help="List the problems, and exit.")
 @option("--explain", "explaining", is_flag=True, group="What",
-        help="Say which rule and method would be chosen and why, what each rule costs and promises, and end.")
-@option("--dim", type=int, metavar="N", group="What", help="Dimensions, of problems that have them in any number.")
+        help="Show which rule and method would be chosen and why, and the cost and accuracy of each rule, and exit.")
+@option("--dim", type=int, metavar="N", group="What",
+        help="Number of dimensions, for problems that are defined in any number.")
 @option("--rule", type=click.Choice(RULES), group="How",
-        help="Where derivatives in space come from; default: taylor, exact, streams that go through the network.")
+        help="Rule for derivatives in space; default: taylor, which is exact and carries them through the network.")
 @option("--method", type=click.Choice(METHODS), group="How",
-        help="How parameters move; default: levenberg_marquardt for up to 5,000 of them. first_order looks at losses "
-        "only.")
-@option("--points", type=int, metavar="N", group="How", help="Collocation points inside; default: the problem's.")
+        help="Method that moves the parameters; default: levenberg_marquardt for up to 5,000 of them. first_order uses "
+        "losses only.")
+@option("--points", type=int, metavar="N", group="How",
+        help="Number of collocation points inside the domain; default: the problem's.")
 @option("--resample-every", type=int, metavar="N", group="How",
-        help="Steps after which all points are new, 0: never; default: 0 up to three dimensions, 1 beyond.")
+        help="Steps between drawing all points anew, 0: never; default: 0 up to three dimensions, 1 beyond.")
 @option("--seed", type=int, default=0, show_default=True, metavar="N", group="How",
-        help="Of the network, the points and random directions.")
-@option("--max-steps", type=int, metavar="N", group="How long", help="Steps; default: the method's.")
+        help="Seed of the network, the points and random directions.")
+@option("--max-steps", type=int, metavar="N", group="How long", help="Number of steps; default: the method's.")
 @option("--max-forwards", type=float, metavar="N", group="How long",
-        help="All multiply-accumulates, in forward passes of one sample.")
-@option("--max-seconds", type=float, metavar="X", group="How long", help="Seconds.")
-@option("--tolerance", type=float, metavar="X", group="How long", help="End when the loss is this small.")
-@option("--save", type=NewFile(), metavar="FILE", group="Output", help="The solution, as .npz.")
+        help="Limit on all multiply-accumulates, in forward passes of one sample.")
+@option("--max-seconds", type=float, metavar="X", group="How long", help="Limit on the time, in seconds.")
+@option("--tolerance", type=float, metavar="X", group="How long", help="Loss at which the run ends.")
+@option("--save", type=NewFile(), metavar="FILE", group="Output", help="File for the solution, .npz.")
 @option("--plot", type=NewPicture(), metavar="FILE", group="Output",
-        help="A picture of solution, reference, error and history (needs matplotlib).")
+        help="File for a picture of solution, reference, error and history (needs matplotlib).")
 @json_option
 def solve(problem, listing, explaining, dim, rule, method, save, plot, json_file, **settings):  # fmt: skip
-    """Solve PROBLEM and print the error of what is found beside those of trivial answers.
+    """Solve PROBLEM, and print the error of the solution beside the errors of trivial answers.
 
-    Neither space nor parameters are differentiated backwards: derivatives of the
-    solution come from forward passes, and so does the Jacobian of the residuals
-    that the method works with.
+    Nothing is differentiated backwards, neither in space nor in the parameters:
+    the derivatives of the solution and the Jacobian of the residuals, which the
+    method needs, both come from forward passes.
     """
     from bpfree import pde
     from bpfree.pde.methods import METHODS as methods
@@ -101,12 +103,12 @@ def _problem(settings, dim):
     if dim is None:
         return settings()
     if "dim" not in signature(settings).parameters:
-        raise click.UsageError(f"--dim: {settings.__name__} has dimensions of its own: leave it out")
+        raise click.UsageError(f"--dim: expected none for {settings.__name__}, whose dimensions are fixed, got {dim}")
     return settings(dim=dim)
 
 
 def _list(screen, problems) -> None:
-    table = Grid("problem", "what")
+    table = Grid("problem", "description")
     for row in problems:
         table.row(row.name, row.what)
     screen.show(table)
@@ -123,14 +125,14 @@ def _explain(screen, found, name) -> None:
         floors = (f"{row.floor64:.1e}", f"{row.floor32:.1e}")
         table.row(row.name, f"{row.passes:,}", bias, f"{row.noise_gain:.3g}", *floors)
     screen.show(table)
-    screen.say("floor: what rounding of u alone leaves in a derivative, by precision; bias comes on top")
+    screen.say("floor: the error of a derivative from the rounding of u alone, by precision; the bias adds to it")
     screen.say(found.why)
     rules = [{key: _number(value) for key, value in asdict(row).items()} for row in found.rules]
     screen.result("solve", {"problem": name, "rules": rules, "why": found.why})
 
 
 def _number(value):
-    """JSON has no NaN and no infinity."""
+    """Return the value, or None for NaN and infinity, which JSON lacks."""
     return None if isinstance(value, float) and not math.isfinite(value) else value
 
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""`bpfree train DATA`: train a network, say what it reached and cost, and save it."""
+"""`bpfree train DATA`: train a network, report its accuracy and cost, and save it."""
 
 from __future__ import annotations
 
@@ -19,11 +19,11 @@ from bpfree.cli.training_options import build, training_options
 from bpfree.errors import check_seed
 
 SNAPSHOTS = 500
-"""Steps between a journal's snapshots where the estimator needs them and none are asked for."""
+"""Steps between the snapshots of a journal where the estimator needs them and --journal-every is not given."""
 
 _LOSSES = ("cross_entropy", "mse")
-_NETWORK, _DATA, _BUDGET, _RUN = "Network", "Data", "Budget (the first that is reached ends the run)", "Run"
-_DISK = "On the disk, for runs that are cut off"
+_NETWORK, _DATA, _BUDGET, _RUN = "Network", "Data", "Budget (the first limit reached ends the run)", "Run"
+_DISK = "Files that protect against interruption"
 _BUDGETS = ("epochs", "max_steps", "max_forwards", "max_evaluations")
 _FAILURES = ("nonfinite_loss", "overflow", "mu_too_small")
 
@@ -32,72 +32,82 @@ _FAILURES = ("nonfinite_loss", "overflow", "mu_too_small")
     cls=Command,
     sections={
         "Built-in networks, in the language of --layers": list(NETWORKS.items()),
-        "What is taken for options left out": help_rows(),
+        "Defaults of options that are not given": help_rows(),
     },
     examples=(
-        ("bpfree train digits", "the handwritten digits in the package, about 5 seconds"),
-        ('bpfree train digits --layers "tt(32,rank=6) tanh linear(outputs)" --out tt.npz', "a network of your own"),
-        ("bpfree train digits --model tt.npz --out more.npz --lr 0.001 --max-steps 500 --seed 1", "go on from it"),
-        ("bpfree train digits --checkpoint run.ckpt --resume --journal run.journal", "again after a crash: it goes on"),
+        ("bpfree train digits", "train the handwritten digits in the package, in about 5 seconds"),
+        ('bpfree train digits --layers "tt(32,rank=6) tanh linear(outputs)" --out tt.npz',
+         "train a network of your own"),
+        ("bpfree train digits --model tt.npz --out more.npz --lr 0.001 --max-steps 500 --seed 1",
+         "continue to train that network"),
+        ("bpfree train digits --checkpoint run.ckpt --resume --journal run.journal",
+         "train a run that the same command continues after a crash"),
         ("bpfree train digits --estimator cge --fraction 0.05 --max-forwards 1e6 --lr-schedule cosine_decay",
-         "another method, and an end by cost"),
+         "use another method, and limit the cost"),
     ),
-    after="`bpfree evaluate MODEL DATA`, `bpfree info MODEL`, `bpfree export firmware MODEL FOLDER --data DATA`.",
+    after="`bpfree evaluate MODEL DATA`, `bpfree info MODEL` and `bpfree export firmware MODEL FOLDER --data DATA` take "
+    "the model from here.",
 )
 @click.argument("data")
 @option("--model", group=_NETWORK, metavar="NAME|FILE",
-        help=f"A built-in network ({', '.join(NETWORKS)}), or a saved model to go on from.")
+        help=f"A built-in network ({', '.join(NETWORKS)}), or a saved model to continue from.")
 @option("--layers", group=_NETWORK, metavar="TEXT",
         help='Layers in a small language: "tt(1024,rank=6) relu linear(outputs)"; names and arguments are those of '
-             "bpfree's layers, outputs is what the data needs.")
+             "bpfree's layers, outputs is the number of classes or targets.")
 @option("--validation", type=click.FloatRange(0, 0.9), default=0.1, show_default=True, group=_DATA, metavar="SHARE",
-        help="Put aside from training where the data has no validation split.")
-@option("--batch-size", type=int, metavar="N", group=_DATA, help="Samples a step.")
-@option("--epochs", type=int, metavar="N", group=_BUDGET, help="Walks through the training samples.")
-@option("--max-steps", type=int, metavar="N", group=_BUDGET, help="Steps.")
-@option("--max-forwards", type=float, metavar="N", group=_BUDGET, help="Passes of one sample through the network.")
-@option("--max-evaluations", type=float, metavar="N", group=_BUDGET, help="Losses of a minibatch.")
-@option("--patience", type=int, metavar="N", group=_BUDGET, help="Validations in a row that are no better.")
+        help="Share of the training samples to validate on where the data has no validation split.")
+@option("--batch-size", type=int, metavar="N", group=_DATA, help="Samples per step.")
+@option("--epochs", type=int, metavar="N", group=_BUDGET, help="Number of passes over the training samples.")
+@option("--max-steps", type=int, metavar="N", group=_BUDGET, help="Number of steps.")
+@option("--max-forwards", type=float, metavar="N", group=_BUDGET,
+        help="Number of passes of one sample through the network.")
+@option("--max-evaluations", type=float, metavar="N", group=_BUDGET, help="Number of losses of a minibatch.")
+@option("--patience", type=int, metavar="N", group=_BUDGET,
+        help="Number of validations in a row without improvement.")
 @option("--loss", type=click.Choice(_LOSSES), group="Estimator: how losses become a direction",
-        help="Default: cross_entropy where y holds classes, mse where it holds targets.")
+        help="The loss; default: cross_entropy where y holds classes, mse where it holds targets.")
 @training_options
 @option("--calibrate", is_flag=True, default=False, group="Update: how the parameters move",
-        help="Find mu and lr from a few forward passes, in the place of the defaults.")
+        help="Measure mu and lr with a few forward passes, instead of using the defaults.")
 @option("--validate-every", type=int, default=500, show_default=True, group=_RUN, metavar="N",
-        help="Steps between two looks at the validation split.")
+        help="Steps between two validations.")
 @option("--engine", type=click.Choice(["compiled", "reference", "exact"]), group=_RUN,
-        help="What computes the losses; default: compiled where it is installed.")
+        help="The engine that computes the losses; default: compiled where it is installed.")
 @option("--workers", type=click.IntRange(1, 4096), default=1, show_default=True, metavar="N", group=_RUN,
         help="Threads (compiled engine) or processes that share the probes of a step; the result has the same bits.")
 @option("--seed", type=int, default=0, show_default=True, metavar="N", group=_RUN,
-        help="Of first weights, batches and directions.")
-@option("--progress/--no-progress", default=None, group=_RUN, help="A live bar; default: on a terminal.")
+        help="Seed of first weights, batches and directions.")
+@option("--progress/--no-progress", default=None, group=_RUN,
+        help="Show a live progress bar; default: on a terminal.")
 @option("--checkpoint", type=NewFile(), metavar="FILE", group=_DISK,
-        help="Everything that --resume needs, replaced as a whole while the run goes on.")
+        help="File with everything that --resume needs, which the run replaces atomically.")
 @option("--checkpoint-every", type=int, default=500, show_default=True, metavar="N", group=_DISK,
         help="Steps between two checkpoints.")
 @option("--resume", is_flag=True, default=False, group=_DISK,
-        help="Go on from the checkpoint to the same bits as if nothing had happened; start anew where there is none.")
+        help="Continue from the checkpoint, to the same bits as without interruption; start anew where there is none.")
 @option("--journal", type=NewFile(), metavar="FILE", group=_DISK,
-        help="A few bytes a step, from which `bpfree replay` makes the model again; FILE.start.npz is where it begins.")
+        help="File with a few bytes per step, from which `bpfree replay` rebuilds the model; FILE.start.npz holds the "
+        "first model.")
 @option("--journal-every", type=int, metavar="N", group=_DISK,
         help=f"Steps between snapshots of the parameters in the journal; default: none, for cge {SNAPSHOTS}.")
-@option("--out", type=NewFile(), group="Output", metavar="FILE", help="The trained model; default: bpfree-DATA.npz.")
-@option("--plot", type=NewPicture(), group="Output", metavar="FILE", help="A picture of loss and validation.")
+@option("--out", type=NewFile(), group="Output", metavar="FILE",
+        help="File for the trained model; default: bpfree-DATA.npz.")
+@option("--plot", type=NewPicture(), group="Output", metavar="FILE",
+        help="File for a picture of loss and validation.")
 @option("--floor/--no-floor", default=True, show_default=True, group="Output",
-        help="What the same network reaches untrained: random features and a ridge regression on top.")
+        help="Print what the same network reaches untrained: random features and a ridge regression on top.")
 @json_option
 def train(**given) -> None:  # fmt: skip
     """Train a network on DATA with forward passes only, and save it.
 
     DATA is the name of a data set (digits, mnist, fashion_mnist, fsdd,
-    twristar), found or downloaded, or an .npz file with arrays x (n,
-    features...) and y (n,): classes 0, 1, ... or, as floats, targets. The file
-    may hold x_validation, y_validation, x_test and y_test too. The test split
-    is looked at once, at the end.
+    twristar), found on disk or downloaded, or an .npz file with arrays x (n,
+    features...) and y (n,), which holds classes 0, 1, ... or, as floats,
+    targets. The file may also hold x_validation, y_validation, x_test and
+    y_test. The test split is used once, at the end.
 
-    Ctrl-C ends the run after its step and saves what was trained; with
-    --checkpoint the same command goes on with --resume.
+    Ctrl-C ends the run after the current step, and saves the model. With
+    --checkpoint, the same command with --resume continues the run.
     """
     from bpfree.cli import data as data_sets
 
@@ -116,10 +126,10 @@ def train(**given) -> None:  # fmt: skip
 
 
 class _Prepared:
-    """A run that has been checked and can start."""
+    """A run whose settings have been checked, so that it can start."""
 
     start: Path | None = None
-    """The file of the model that a journal begins with."""
+    """The file of the model that the journal begins with; None without a journal."""
 
     def __init__(self, given: dict, data):
         from bpfree.cli import networks
@@ -143,10 +153,10 @@ class _Prepared:
         if given["journal"] is not None and self.journal_every is None and _row(self.estimator).journal == "SNAPSHOT":
             self.journal_every = SNAPSHOTS
         if given["patience"] is not None and "validation" not in data.splits:
-            raise click.UsageError("--patience: expected a validation split, or --validation above 0, to go by")
+            raise click.UsageError("--patience: expected a validation split, or --validation above 0, got neither")
 
     def plan_steps(self, estimator, update) -> int:
-        """How many steps the budget allows."""
+        """Return the number of steps that the budget allows."""
         from bpfree.trainer import Trainer
         from bpfree.training.plan import count_steps
 
@@ -158,7 +168,7 @@ class _Prepared:
             return max(1, count_steps(trainer, n, **budget).total)
 
     def layer_shares(self, method: str, fraction: float) -> tuple[float, ...]:
-        """Ratios that are computed of the model and the training samples."""
+        """Return the ratios that are computed from the model and the training samples."""
         from bpfree.study.layer_ratios import layer_ratios
 
         with usage(x="data", y="data"):
@@ -168,7 +178,7 @@ class _Prepared:
             )  # fmt: skip
 
     def check_output(self) -> None:
-        """Nothing that would be lost, and nothing that would fail after minutes."""
+        """Raise where a file would be lost, or where writing would fail after minutes of training."""
         check_model_place(self.out)
         resumable = self.given["checkpoint"] is not None
         if resumable and self.given["model"] and self.out.resolve() == Path(self.given["model"]).resolve():
@@ -178,7 +188,7 @@ class _Prepared:
             check_model_place(self.start, "--journal")
 
     def save_start(self) -> None:
-        """Where a journal begins, which replay needs; never in place of another run's."""
+        """Save the model that the journal begins with, which replay needs; never replace that of another run."""
         from bpfree.model import Model
 
         if self.start is None:
@@ -188,16 +198,17 @@ class _Prepared:
             click.get_current_context().call_on_close(self.drop_start)
         elif Model.load(self.start).hash != self.model.hash:
             raise click.BadParameter(
-                f"{self.start} is there and is where another run started: give another name", param_hint="--journal"
+                f"{self.start} exists and is the first model of another run: choose another name",
+                param_hint="--journal",
             )
 
     def drop_start(self) -> None:
-        """A run that did not come to make its journal leaves nothing behind."""
+        """Remove the first model again if the run ended before it wrote its journal."""
         if not self.given["journal"].is_file():
             self.start.unlink(missing_ok=True)
 
     def describe(self) -> str:
-        """What is about to happen."""
+        """Return the lines that tell the user about data, network, method and run."""
         sizes = ", ".join(f"{len(x):,} {split}" for split, (x, _) in self.data.splits.items())
         budget = ", ".join(f"{name} {value:,}" for name, value in self.budget.items())
         return "\n".join(
@@ -211,7 +222,7 @@ class _Prepared:
         )
 
     def run(self):
-        """(Run, was it interrupted?)"""
+        """Train; return the Run, and whether it was interrupted."""
         from bpfree.cli.interrupt import asked_to_stop
         from bpfree.cli.workers import engine_with_workers
         from bpfree.training.loop import train as train_model
@@ -232,16 +243,16 @@ class _Prepared:
 
     @contextmanager
     def advice(self):
-        """Ctrl-C twice ends at once, without a report; the checkpoint is whole, and this is how to go on."""
+        """Print how to continue when a second Ctrl-C ends the run at once: the checkpoint is intact."""
         try:
             yield
         except KeyboardInterrupt:
             if self.given["checkpoint"] is not None:
-                click.echo(f"go on with: {self.how_to_go_on('', '')}", err=True)
+                click.echo(f"continue with: {self.how_to_go_on('', '')}", err=True)
             raise
 
     def report(self, screen: Screen, run, interrupted: bool) -> dict:
-        """Save, measure, say; returns what goes into the JSON."""
+        """Save the model, measure it and print the report; return the JSON document."""
         peak = run.memory["process_peak"] or None
         if interrupted:
             run.outcome = f"interrupted after step {len(run.losses)}"
@@ -290,7 +301,7 @@ class _Prepared:
                     ("model", f"{self.out}{' (replaced)' if replaced else ''}"),
                     ("best validation", run.best and f"{run.best.value:.4f} after step {run.best.step:,}"),
                     ("checkpoint", self.given["checkpoint"]),
-                    ("journal", self.given["journal"] and f"{self.given['journal']}, begins with {self.start}"),
+                    ("journal", self.given["journal"] and f"{self.given['journal']}, starts from {self.start}"),
                     ("picture", self.given["plot"]),
                 ]
             )
@@ -299,7 +310,7 @@ class _Prepared:
         return document
 
     def settings(self) -> dict:
-        """As they were taken."""
+        """Return the settings of the run for the JSON document."""
         return {
             "model": self.given["layers"] or self.given["model"] or recipe(self.data.name)["model"],
             "loss": self.loss,
@@ -312,7 +323,7 @@ class _Prepared:
         }
 
     def measure(self, run) -> dict:
-        """Measured on validation and test, those that are there."""
+        """Return the measurements on validation and test splits, where the data has them."""
         from bpfree.cli.metrics import measure
         from bpfree.engines import get_engine
 
@@ -324,7 +335,7 @@ class _Prepared:
         }
 
     def floor(self) -> dict:
-        """{accuracy, split}, or the reason why there is none."""
+        """Return {accuracy, split} of the floor, or {reason} where there is none."""
         from bpfree.graph.layers import initial_parameters
         from bpfree.model import Model
         from bpfree.study.floors import random_features_floor
@@ -333,7 +344,7 @@ class _Prepared:
         if not self.data.labels:
             return {"reason": "for classes only"}
         if "validation" not in splits:
-            return {"reason": "needs a validation split"}
+            return {"reason": "a floor needs a validation split"}
         graph = self.model.graph
         untrained = Model(graph, *initial_parameters(graph, self.given["seed"]))
         split = "test" if "test" in splits else "validation"
@@ -344,7 +355,7 @@ class _Prepared:
         return {"accuracy": found.accuracy, "split": split}
 
     def next_steps(self, interrupted: bool) -> str:
-        """Commands that work when pasted."""
+        """Return the commands to run next, which work when pasted."""
         model, source = shlex.quote(str(self.out)), shlex.quote(self.given["data"])
         folder = shlex.quote(f"{self.out.with_suffix('')}-firmware")
         lines = [
@@ -359,7 +370,7 @@ class _Prepared:
         return "\nnext\n" + "\n".join(f"  {line}" for line in lines)
 
     def how_to_go_on(self, model: str, source: str) -> str:
-        """The command that goes on with this run: exactly from a checkpoint, else from the saved model."""
+        """Return the command that continues this run: exactly from a checkpoint, else from the saved model."""
         if self.given["checkpoint"] is None:
             return f"bpfree train {source} --model {model} --seed {self.given['seed'] + 1} --out {model}"
         typed = click.get_current_context().obj or []
@@ -367,7 +378,7 @@ class _Prepared:
 
 
 def _row(estimator):
-    """The estimator's row of its table: kind of journal, tier."""
+    """Return the row of the estimator, which holds its kind of journal and its tier."""
     from bpfree.estimators import ESTIMATORS
 
     return ESTIMATORS.of(estimator)
@@ -381,7 +392,7 @@ def _refuse_pairs(given: dict, *pairs) -> None:
 
 
 def check_model_place(path: Path, option_name: str = "--out") -> None:
-    """A model may take the place of a model, of nothing else."""
+    """Raise where `path` is a file other than a bpfree model, because only a model may be replaced."""
     from bpfree.errors import FormatError
     from bpfree.model import Model
 
@@ -391,5 +402,5 @@ def check_model_place(path: Path, option_name: str = "--out") -> None:
         Model.load(path)
     except FormatError:
         raise click.BadParameter(
-            f"{path} is there and is not a bpfree model: choose another name", param_hint=option_name
+            f"{path} exists and is not a bpfree model: choose another name", param_hint=option_name
         ) from None

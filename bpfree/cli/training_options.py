@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""Options for estimator and update, made from the tables: a new row, or field of one, is an option."""
+"""Options for estimator and update, generated from the tables: a new row, or a new field of one, becomes an option."""
 
 from __future__ import annotations
 
@@ -26,41 +26,41 @@ UPDATE_KINDS = {row.name: row.settings for row in UPDATES if "lr" in {f.name for
 """Settings classes by the name of their first row; links without a rate have options of their own."""
 
 OLD_NAMES = {"unitwise": "unit_wise", "nodeperturbation": "node_perturbation", "structuredcge": "structured_cge"}
-"""What earlier versions called some estimators: still understood."""
+"""Names that earlier versions gave to some estimators, which are still accepted."""
 
 HELP = {
-    "n_queries": "Directions a step and group; of hybrid directions and parameters a step in all.",
-    "direction": "What directions are drawn from: rademacher (signs, least memory), hadamard (signs, orthogonal within "
+    "n_queries": "Directions per step and group; for hybrid, directions and single parameters per step in all.",
+    "direction": "Distribution of the directions: rademacher (signs, least memory), hadamard (signs, orthogonal within "
     "a step), gaussian or sphere.",
-    "scale": "1, or dim: the estimate shortened by q / (q + d - 1), so that lr need not depend on q and d.",
-    "combine": "How differences along directions are combined: mean, or least_squares, which pays from a query to four "
-    "parameters on (not on a device).",
-    "fraction": "Share of the parameters probed in a step, others every time.",
-    "head": "Derivatives by the scores: exact, in closed form, or probe, by differences.",
-    "rescale": "Divide by the fraction, so that the estimate is as long as the gradient.",
-    "mask_refresh": "Steps that the same parameters are probed for.",
-    "ratios": "Where the probed share lies: uniform, erk, magnitude or grasp shares of each parameter tensor; "
+    "scale": "1, or dim: the estimate is multiplied by q / (q + d - 1), so that lr need not depend on q and d.",
+    "combine": "How differences along directions are combined: mean, or least_squares, which pays off from one query "
+    "per four parameters on (not on a device).",
+    "fraction": "Share of the parameters probed in a step.",
+    "head": "Derivatives of the loss by the scores: exact, in closed form, or probe, by differences.",
+    "rescale": "Divide the estimate by the fraction, so that it is as long as the gradient.",
+    "mask_refresh": "Steps for which the same parameters are probed.",
+    "ratios": "How the probed share is divided among the parameter tensors: uniform, erk, magnitude or grasp; "
     "none: drawn from all parameters together.",
-    "order": "Which parameters a step probes: random ones, or cyclic, block after block until each was probed once.",
+    "order": "Parameters that a step probes: random ones, or cyclic: block after block until each is probed once.",
     "mu": "Smoothing radius, or the step that is tried, in units of the parameters (unit_wise, node_perturbation: "
-    "of activations).",
-    "two_sided": "Losses at theta + mu u and theta - mu u, or at theta + mu u and theta.",
-    "grouping": "Parameters that move at once: joint (all), layer or tensor.",
+    "in units of the activations).",
+    "two_sided": "Take losses at theta + mu u and theta - mu u, or at theta + mu u and theta.",
+    "grouping": "Parameters that are moved together: joint (all), layer or tensor.",
     "lr": "Learning rate.",
-    "beta": "Share of the velocity that stays.",
-    "window": "Steps whose gradients are rebuilt, in the place of a stored velocity.",
-    "beta1": "Share of the mean that stays.",
-    "beta2": "Share of the mean square that stays.",
-    "epsilon": "Added to the root of the mean square.",
+    "beta": "Factor by which the velocity decays per step.",
+    "window": "Steps whose gradients are rebuilt, instead of storing a velocity.",
+    "beta1": "Factor by which the mean gradient decays per step.",
+    "beta2": "Factor by which the mean square of the gradient decays per step.",
+    "epsilon": "Number added to the root of the mean square.",
 }
-"""What a field means; tests/cli/test_train.py wants one for every field."""
+"""Help by field of the settings; a test requires an entry for every field."""
 
 _ESTIMATOR_GROUP = "Estimator: how losses become a direction"
 _UPDATE_GROUP = "Update: how the parameters move"
 
 
 class _EstimatorName(click.Choice):
-    """A row of the table, by its name or an old one."""
+    """The name of a row of the table, or an old name of it."""
 
     def convert(self, value, param, ctx):
         return super().convert(OLD_NAMES.get(value, value), param, ctx)
@@ -77,7 +77,7 @@ class _NumberOrName(click.ParamType):
 
 
 def _fields(kinds) -> dict[str, dict[str, object]]:
-    """Defaults by field and then by kind, in the order of the tables."""
+    """Return defaults by field and then by kind, in the order of the tables."""
     found: dict[str, dict[str, object]] = {}
     for kind, settings in kinds.items():
         for field in fields(settings):
@@ -87,7 +87,7 @@ def _fields(kinds) -> dict[str, dict[str, object]]:
 
 
 def _field_option(name: str, kinds, group: str):
-    """The option of a field that some of the kinds have; None stands for `not given`."""
+    """Return the option of a field that some of the kinds have; its value None means that it was not given."""
     own = {kind: settings for kind, settings in kinds.items() if name in {f.name for f in fields(settings)}}
     hint = next(get_type_hints(settings)[name] for settings in own.values())
     hints = set(get_args(hint)) or {hint}
@@ -107,7 +107,7 @@ def _field_option(name: str, kinds, group: str):
 
 
 def _defaults(name: str, kinds) -> str:
-    """`default: 0.01`, or by kind where they differ or only one has it."""
+    """Return `default: 0.01`, or the default of each kind where they differ or only one has the field."""
     values = {kind: next(f.default for f in fields(cls) if f.name == name) for kind, cls in kinds.items()}
     shown = {kind: _shown(value) for kind, value in values.items() if value is not MISSING}
     if len(shown) > 1 and len(set(shown.values())) == 1:
@@ -124,25 +124,25 @@ def _shown(value) -> str:
 
 
 def training_options(command):
-    """Adds the options of estimator and update to a command; `build` reads them."""
+    """Add the options of estimator and update to a command; `build` reads them."""
     made = [
         option("--estimator", type=_EstimatorName(list(ESTIMATOR_KINDS)), group=_ESTIMATOR_GROUP,
-               help="The method: rge random directions, cge one parameter at a time, hybrid each where it is better, "
-               "coordinate_descent steps along one parameter that lower the loss, with --update sgd --lr 1 (all "
-               "look at losses only); unit_wise and node_perturbation move activations, layer by layer; "
-               "structured_cge has cge's numbers for a fraction of the cost."),
+               help="The method. With losses only: rge probes random directions, cge one parameter at a time, hybrid "
+               "each where it is better, and coordinate_descent takes the steps along one parameter that lower the "
+               "loss, with --update sgd --lr 1. With access to the layers: unit_wise and node_perturbation move "
+               "activations layer by layer, and structured_cge gives the numbers of cge for a fraction of the cost."),
         *(_field_option(name, ESTIMATOR_KINDS, _ESTIMATOR_GROUP) for name in _fields(ESTIMATOR_KINDS)),
         *schedule_options("mu", _ESTIMATOR_GROUP),
-        option("--update", type=click.Choice(list(UPDATE_KINDS)), group=_UPDATE_GROUP, help="The rule."),
+        option("--update", type=click.Choice(list(UPDATE_KINDS)), group=_UPDATE_GROUP, help="The update rule."),
         *(_field_option(name, UPDATE_KINDS, _UPDATE_GROUP) for name in _fields(UPDATE_KINDS)),
         *schedule_options("lr", _UPDATE_GROUP),
         option("--clip", type=float, metavar="X", group=_UPDATE_GROUP,
-               help="Cut the estimator's coefficients to [-X, X]."),
+               help="Limit the estimator's coefficients to [-X, X]."),
         option("--stale", type=float, metavar="X", group=_UPDATE_GROUP,
-               help="With cge: use the derivatives of parameters that a step does not probe again, times X for each "
+               help="With cge: for parameters that a step does not probe, use their last derivative, times X for each "
                "step since; 1 never forgets."),
         option("--normalize", is_flag=True, default=None, group=_UPDATE_GROUP,
-               help="Divide the gradient by how much the losses of a step differ."),
+               help="Divide the gradient by the spread of the losses of a step."),
         option("--weight-decay", type=float, group=_UPDATE_GROUP, metavar="X",
                help="Add X times the parameters to the gradient."),
     ]  # fmt: skip
@@ -152,13 +152,15 @@ def training_options(command):
 
 
 def build(given: dict, recipe: dict, plan_steps, layer_shares):
-    """(estimator, update) from the options (None: not given) over a recipe's values.
+    """Return (estimator, update) from the options (None: not given), which override the values of a recipe.
 
-    A recipe holds values by option, `estimator` and `update` among them. Another
-    kind than the recipe's starts from that kind's own defaults, without a
-    schedule. plan_steps(estimator, update): the steps of the run, for schedules
-    whose own are not given. layer_shares(method, fraction): ratios that have to
-    be computed.
+    given: values by option.
+    recipe: values by option, with `estimator` and `update` among them. A kind
+    other than the recipe's starts from its own defaults, without a schedule.
+    plan_steps: a function (estimator, update) -> number of steps of the run,
+    for schedules whose steps are not given.
+    layer_shares: a function (method, fraction) -> ratios, for those that have
+    to be computed from the model.
     """
     computed = given["ratios"] if given["ratios"] in masks.COMPUTED else None
     plain = {**given, "ratios": "uniform"} if computed else given
@@ -172,8 +174,8 @@ def build(given: dict, recipe: dict, plan_steps, layer_shares):
         links += [Normalize()] if given["normalize"] else []
         links += [WeightDecay(given["weight_decay"])] if given["weight_decay"] is not None else []
     if update.comes_first and links and not isinstance(links[-1], Clip):
-        what = "--stale, --normalize, --weight-decay: links before the update, and window_momentum is the first one"
-        raise click.UsageError(f"{what}: leave them out, or use --update momentum")
+        what = "--stale, --normalize, --weight-decay: expected none of them with --update window_momentum"
+        raise click.UsageError(f"{what}, which takes the record itself: leave them out, or use --update momentum")
     values = {what: schedule_values(what, given, recipe, owner)
               for what, owner in (("mu", "estimator"), ("lr", "update"))}  # fmt: skip
     if any(values.values()):
@@ -193,7 +195,7 @@ def _settings(what: str, kinds, given: dict, recipe: dict):
             continue
         if name not in own:
             raise click.UsageError(
-                f"--{name.replace('_', '-')}: a setting of --{what} {' or '.join(owners)}, got --{what} {kind}: "
+                f"--{name.replace('_', '-')}: expected --{what} {' or '.join(owners)}, got --{what} {kind}: "
                 "leave one of them out"
             )
         values[name] = given[name]

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""`--workers N`: the engine of a command, shared out."""
+"""The option `--workers N`, which spreads the probes of an engine over workers."""
 
 from __future__ import annotations
 
@@ -8,9 +8,9 @@ from contextlib import contextmanager
 
 @contextmanager
 def engine_with_workers(name: str | None, n_workers: int):
-    """The engine of this name (None: the default) with so many workers, which end with the block.
+    """Yield the engine of this name (None: the default) with n_workers workers, which end with the block.
 
-    Threads for the compiled engine, which lets others run while it computes, and processes for NumPy.
+    The workers are threads for the compiled engine, which releases the interpreter lock, and processes for NumPy.
     """
     from bpfree.engines import get_engine
 

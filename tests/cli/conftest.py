@@ -5,6 +5,6 @@ import pytest
 
 @pytest.fixture(autouse=True)
 def here(tmp_path, monkeypatch):
-    """Files with default names land in a folder of the test's own."""
+    """Files with default names are written to the test's own folder."""
     monkeypatch.chdir(tmp_path)
     return tmp_path

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""The command line as a whole: help that teaches, errors in one line, exit codes, JSON."""
+"""The command line as a whole: help with examples, errors in one line, exit codes, JSON."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from bpfree.errors import FormatError
 
 
 def all_commands(group=main, path=()):
-    """(path, command) of every command, those in groups too."""
+    """Yield (path, command) of every command, those in groups included."""
     for name in group.list_commands(None):
         command = group.get_command(None, name)
         yield (*path, name), command
@@ -92,7 +92,7 @@ def test_no_command_shows_the_help():
     ],
     ids=lambda value: type(value).__name__,
 )
-def test_what_a_user_can_help_has_no_traceback(monkeypatch, error, code, text):
+def test_an_error_that_the_user_can_fix_has_no_traceback(monkeypatch, error, code, text):
     def fail():
         raise error
 
@@ -142,7 +142,7 @@ def test_json_goes_to_a_file_or_to_a_clean_stdout(tmp_path):
     assert [path.name for path in tmp_path.iterdir()] == ["doctor.json"]
 
 
-def test_json_has_only_numbers_that_json_has():
+def test_the_json_document_has_only_values_that_json_has():
     import numpy as np
 
     values = {"a": np.float32(0.5), "b": np.array([1, 2]), "c": float("nan"), "d": (np.int64(3), None), 4: True}
@@ -165,7 +165,7 @@ def test_a_file_is_replaced_whole_or_not_at_all(tmp_path):
     assert path.read_text() == "two" and sorted(p.name for p in tmp_path.iterdir()) == ["a.txt", "link.txt"]
 
 
-def test_a_device_is_written_to_not_replaced():
+def test_a_device_file_is_written_to_and_not_replaced():
     import stat
     from pathlib import Path
 

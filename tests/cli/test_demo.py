@@ -18,7 +18,7 @@ from bpfree.cli import main  # noqa: E402
 
 @pytest.fixture
 def short(monkeypatch):
-    """A demo of seconds: the real one is `make demo`."""
+    """Shorten the demo to seconds; the real one is `make demo`."""
     import bpfree.cli.demo as demo
 
     monkeypatch.setattr(demo, "PHASES", ((30, 0.1), (10, 0.03)))

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""`bpfree doctor`: what is missing is only missing, what is broken is found."""
+"""`bpfree doctor`: missing parts are no error, broken parts are found."""
 
 from __future__ import annotations
 

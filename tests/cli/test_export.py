@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""`bpfree export firmware`: the folder that Python writes, with samples that lose nothing."""
+"""`bpfree export firmware`: the same folder as from Python, with samples stored exactly."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ DIGITS = load_digits()
 
 @pytest.fixture(autouse=True)
 def here(tmp_path, monkeypatch):
-    """digits.npz and reals.npz, a model each."""
+    """Save two models in the working folder: digits.npz and reals.npz."""
     monkeypatch.chdir(tmp_path)
     bf.Sequential(64, [bf.TTLinear(16, rank=2), bf.ReLU(), bf.Linear(10)], seed=1).save("digits.npz")
     bf.Sequential(3, [bf.Linear(2)], seed=2).save("reals.npz")
@@ -92,7 +92,7 @@ def test_the_device_computes_what_this_computer_does():
         (np.array([[256.0, 0.0, 1.0]] * 4), np.float32, 1.0),
     ],
 )
-def test_samples_are_bytes_only_where_that_loses_nothing(x, kind, scale):
+def test_samples_are_bytes_only_where_that_is_exact(x, kind, scale):
     samples = flash_samples(Data("d", {"train": (x, np.arange(4))}), 3)
     assert samples.rows.dtype == kind and samples.scale == scale
     assert np.array_equal(samples.x, x[:3].astype(np.float32)) and samples.labels.tolist() == [0, 1, 2]
@@ -115,14 +115,14 @@ def test_targets():
         (["digits.npz", "digits.npz"], "FOLDER"),
         (["digits.npz", "out", "--data", "absent"], "DATA: expected one of digits"),
         (["reals.npz", "out", "--data", "digits"], "MODEL: expected a network of 64 inputs for digits, got one of 3"),
-        (["digits.npz", "out", "--samples", 4], "--samples: a number of samples of --data, got no --data"),
+        (["digits.npz", "out", "--samples", 4], "--samples: expected --data as well, got none"),
         (["digits.npz", "out", "--data", "digits", "--samples", 0], "--samples"),
         (["digits.npz", "out", "--data", "digits", "--samples", 4, "--batch-size", 5], "at least batch_size=5 rows"),
         (["digits.npz", "out", "--target", "z80"], "--target: expected one of cortex-m4f, got 'z80'"),
         (["digits.npz", "out", "--steps", 0], "--steps: expected an integer >= 1, got 0"),
         (["digits.npz", "out", "--batch-size", 0], "--batch-size: expected an integer in [1, 16777216], got 0"),
         (["digits.npz", "out", "--seed", -1], "--seed: expected an integer in [0, 4294967295], got -1"),
-        (["digits.npz", "out", "--update", "sgd", "--beta", 0.5], "--beta: a setting of --update momentum"),
+        (["digits.npz", "out", "--update", "sgd", "--beta", 0.5], "--beta: expected --update momentum"),
     ],
     ids=lambda value: " ".join(map(str, value)) if isinstance(value, list) else "",
 )

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""The layer language: what it says is what bpfree.graph.layers builds; what is wrong is marked."""
+"""The layer language: it builds the same models as bpfree.graph.layers, and marks mistakes in the text."""
 
 from __future__ import annotations
 
@@ -60,7 +60,7 @@ def test_every_layer_of_the_package_has_a_name():
         ("linear", "missing a required argument: 'outputs'; it takes linear(outputs, bias=true, gain=1.0)", "linear"),
         ("relu linear(3,rank=2)", "unexpected keyword argument 'rank'; it takes linear(", "linear"),
         ("linear(3,bias=true,bias=false)", "bias is given twice", "bias"),
-        ("linear(bias=true,3)", "expected an argument with a name", "3"),
+        ("linear(bias=true,3)", "expected a named argument, such as rank=6, after a named one", "3"),
         ("tt([7,x],[8,8],rank=2)", "expected a number", "x"),
         ("tt([7],[8,8],rank=2) relu", "as many outputs as inputs", "tt"),
         ("relu linear(0) relu", "outputs: expected an integer >= 1, got 0", "linear"),

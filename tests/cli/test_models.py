@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""`bpfree info` and `bpfree evaluate` against what is computed here another way."""
+"""`bpfree info` and `bpfree evaluate` against numbers computed independently."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ DIGITS = load_digits()
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory):
-    """digits.npz, tt.npz: models; reals.npz: a model of two targets; reals-data.npz: data for it."""
+    """Return a folder with the models digits.npz, tt.npz and reals.npz (two targets), and data for the last."""
     place = tmp_path_factory.mktemp("models")
     mlp = bf.Sequential(64, [bf.Linear(32), bf.ReLU(), bf.Linear(10)], seed=1)
     mlp.save(place / "digits.npz")
@@ -164,13 +164,13 @@ def test_many_classes_have_a_shorter_table(tmp_path):
     ],
     ids=lambda value: " ".join(value) if isinstance(value, list) else "",
 )
-def test_what_does_not_fit_is_said_in_one_line(folder, monkeypatch, arguments, code, message):
+def test_files_that_do_not_fit_are_refused_in_one_line(folder, monkeypatch, arguments, code, message):
     monkeypatch.chdir(folder)
     result = run(*arguments)
     assert result.exit_code == code and message in result.stderr and len(result.stderr.splitlines()) == 1
 
 
-def test_info_of_what_cannot_train_or_run_on_a_device(tmp_path, monkeypatch):
+def test_info_of_models_that_cannot_train_or_run_on_a_device(tmp_path, monkeypatch):
     bf.Sequential(4, [bf.ReLU()]).save(tmp_path / "relu.npz")
     info = document("info", tmp_path / "relu.npz")
     assert info["training_ram_bytes"] == {} and info["inference_ram_bytes"]["total"] == 32
@@ -188,7 +188,7 @@ def test_names_from_a_file_do_not_steer_the_terminal(tmp_path):
     assert "\x1b" not in text and "[red]name" in text
 
 
-def test_numbers_that_overflow_are_told(tmp_path):
+def test_a_loss_that_overflows_is_null(tmp_path):
     model = bf.Sequential(64, [bf.Linear(10)])
     bf.Model(model.graph, np.full(650, 3e38, np.float32)).save(tmp_path / "huge.npz")
     for engine in ("exact", "reference", *(["compiled"] if native.available() else [])):

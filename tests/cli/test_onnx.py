@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""`bpfree export onnx`: what ONNX Runtime computes from the file."""
+"""`bpfree export onnx`: ONNX Runtime computes the model from the file."""
 
 from __future__ import annotations
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""`bpfree train` that is cut off and goes on, its budgets and schedules; `replay`, and `info` of what is left."""
+"""`bpfree train` interrupted and resumed, its budgets and schedules; `replay`, and `info` of the files it leaves."""
 
 from __future__ import annotations
 
@@ -62,9 +62,9 @@ def test_ctrl_c_and_the_command_it_advises_is_the_run_without_it():
 
 def test_ctrl_c_twice_leaves_both_files_whole_and_says_how_to_go_on():
     code, _, err = interrupted(2, "--no-floor", *map(str, KEPT))
-    assert code in (130, -signal.SIGINT) and "Traceback" not in err  # the second may come when Python is leaving
-    if "go on with: " in err:  # the step may end between the two
-        assert err.split("go on with: ")[1].splitlines()[0].endswith("--resume")
+    assert code in (130, -signal.SIGINT) and "Traceback" not in err  # the second may arrive while Python exits
+    if "continue with: " in err:  # the step may end between the two
+        assert err.split("continue with: ")[1].splitlines()[0].endswith("--resume")
     told = json.loads(run("info", "run.ckpt", "--json", "-").stdout)
     assert told["steps"] == json.loads(run("info", "run.journal", "--json", "-").stdout)["steps"] > 0
 
@@ -80,23 +80,23 @@ def test_ctrl_c_twice_leaves_both_files_whole_and_says_how_to_go_on():
         (["--max-forwards", 0], "--max-forwards: expected a finite number > 0, got 0.0"),
         (["--max-evaluations", "nan"], "--max-evaluations: expected a finite number > 0, got nan"),
         (["--direction", "up"], "--direction: expected one of 'rademacher'"),
-        (["--fraction", 0.5], "--fraction: a setting of --estimator cge or coordinate_descent, got --estimator rge"),
+        (["--fraction", 0.5], "--fraction: expected --estimator cge or coordinate_descent, got --estimator rge"),
         (["--estimator", "cge", "--fraction", 2], "--fraction: expected a number in (0, 1], got 2.0"),
-        (["--estimator", "cge", "--n-queries", 2], "--n-queries: a setting of --estimator rge"),
+        (["--estimator", "cge", "--n-queries", 2], "--n-queries: expected --estimator rge"),
         (["--lr-schedule", "staircase"], "--lr-schedule"),
         (["--lr-schedule", "exponential_decay"], "--lr-rate: expected a number in (0, 1] as well"),
-        (["--lr-schedule", "cosine_decay", "--lr-rate", 0.5], "--lr-rate: a setting of --lr-schedule exponential"),
+        (["--lr-schedule", "cosine_decay", "--lr-rate", 0.5], "--lr-rate: expected --lr-schedule exponential"),
         (["--lr-schedule", "power_decay", "--lr-power", 2], "--lr-power: expected a number in (0, 1], got 2.0"),
-        (["--lr-stability", 3], "--lr-stability: a setting of --lr-schedule power_decay, got"),
+        (["--lr-stability", 3], "--lr-stability: expected --lr-schedule power_decay, got"),
         (["--update", "window_momentum", "--window", 0], "--window: expected an integer in [1, 4096], got 0"),
-        (["--update", "window_momentum", "--normalize"], "--stale, --normalize, --weight-decay: links before the"),
-        (["--update", "window_momentum", "--stale", 1], "--stale, --normalize, --weight-decay: links before the"),
+        (["--update", "window_momentum", "--normalize"], "--stale, --normalize, --weight-decay: expected none of them"),
+        (["--update", "window_momentum", "--stale", 1], "--stale, --normalize, --weight-decay: expected none of them"),
         (["--stale", 0], "--stale: expected a number in (0, 1], got 0.0"),
         (["--stale", 1], "update: Stale is for CGE, whose coefficients are partial derivatives, got rge"),
         (["--estimator", "cge", "--order", "cyclic"], "fraction: expected less than 1 with order='cyclic', got 1"),
         (["--estimator", "cge", "--order", "up"], "--order: expected one of 'random', 'cyclic', got 'up'"),
         (["--update", "window_momentum", "--estimator", "cge"], "got cge: use Momentum there"),
-        (["--lr-end", 0.1], "--lr-end: a setting of --lr-schedule cosine_decay or"),
+        (["--lr-end", 0.1], "--lr-end: expected --lr-schedule cosine_decay or"),
         (["--lr-schedule", "linear_decay", "--lr-steps", 0], "--lr-steps: expected an integer in [1, 16777216], got 0"),
         (["--lr-schedule", "linear_decay", "--lr-warmup", -1], "--lr-warmup: expected an integer in [0, 16777216]"),
         (["--mu-schedule", "linear_decay"], "--mu-schedule: expected a schedule that stays above 0"),
@@ -112,14 +112,14 @@ def test_wrong_use_is_named_and_nothing_is_written(arguments, message):
     assert [path.name for path in Path().iterdir()] == ["m.npz"]
 
 
-def test_what_is_on_the_disk_is_never_overwritten():
+def test_existing_files_are_never_overwritten():
     document(*SHORT, "--max-steps", 3, *KEPT)
     before = {path: path.read_bytes() for path in Path().iterdir()}
     for arguments, message in (
         (KEPT, "run.ckpt: --resume goes on from it"),
         (KEPT[2:4], "run.journal: --resume and its checkpoint go on with it"),
         ((*KEPT, "--resume", "--lr", 0.5), "update.links.0.lr: 0.005 in the checkpoint, 0.5 here"),
-        (("--journal", "run.journal", "--seed", 1), "run.journal.start.npz is there and is where another run started"),
+        (("--journal", "run.journal", "--seed", 1), "run.journal.start.npz exists and is the first model of another"),
         (("--checkpoint", "run.ckpt", "--resume", "--journal", "absent.journal"), "journal"),
     ):
         result = run("train", *SHORT, "--max-steps", 5, "--out", "other.npz", *arguments)
@@ -233,13 +233,13 @@ def test_info_of_a_journal(journal):
     assert [event["text"] for event in told["events"]][-1] == "done"
 
 
-def test_a_journal_that_is_cut_off_is_read_up_to_there(journal):
+def test_a_truncated_journal_is_read_up_to_the_cut(journal):
     data = journal.read_bytes()
     records = [record.stop for record in _records(data)]
     journal.write_bytes(data[: records[3] + 5])  # in the fifth record
     told = json.loads(run("info", journal, "--json", "-").stdout)
     assert told["steps"] == 4 and told["torn_bytes"] == 5
-    assert "a write that was cut off are left out" in run("replay", journal).stdout
+    assert "bytes of an interrupted write are ignored" in run("replay", journal).stdout
     for length in (0, 5, 40, 100):
         journal.write_bytes(data[:length])
         for command in ("info", "replay"):
@@ -315,7 +315,7 @@ def test_named_data_have_their_own_validation_split():
     assert sizes == {"train": 50000, "validation": 10000, "test": 10000}
 
 
-def test_data_that_are_not_here_say_what_to_do(monkeypatch, tmp_path):
+def test_missing_data_say_what_to_do(monkeypatch, tmp_path):
     monkeypatch.delenv("BPFREE_DATA", raising=False)
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
     result = run("train", "mnist")

@@ -1,4 +1,4 @@
-"""`bpfree solve`: the options, what is printed, what is written."""
+"""`bpfree solve`: its options, its text, and the files it writes."""
 
 import json
 import sys
@@ -63,7 +63,7 @@ def test_explain_has_every_rule():
     [
         ((), "PROBLEM: expected one of those that --list shows"),
         (("stokes",), "problem: expected one of black_scholes"),
-        (("burgers", "--dim", 3), "--dim: Burgers has dimensions of its own"),
+        (("burgers", "--dim", 3), "--dim: expected none for Burgers, whose dimensions are fixed, got 3"),
         (("poisson", "--dim", 0), "--dim: expected an integer >= 1"),
         (("poisson", "--points", 0), "--points: expected an integer >= 1"),
         (("poisson", "--max-forwards", -1), "--max-forwards: expected"),
@@ -71,7 +71,7 @@ def test_explain_has_every_rule():
         (("poisson", "--plot", "nowhere/u.png"), "the folder nowhere does not exist"),
     ],
 )
-def test_what_is_wrong_is_one_line(arguments, message):
+def test_wrong_use_is_one_line(arguments, message):
     result = run("solve", *arguments)
     assert result.exit_code == 2 and message.lower() in result.stderr.lower()
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""`bpfree train`: the same run as in Python, saved, measured and told; wrong use is refused before it starts."""
+"""`bpfree train`: the same run as in Python, saved, measured and reported; wrong use is refused before it starts."""
 
 from __future__ import annotations
 
@@ -134,7 +134,7 @@ def test_fewer_samples_than_the_batch_of_the_recipe():
     assert document(write("own.npz", x=x, y=y), "--max-steps", 2)["settings"]["batch_size"] == 18
 
 
-def test_the_split_put_aside_is_the_same_for_every_seed_and_nothing_is_lost():
+def test_the_validation_split_is_the_same_for_every_seed_and_no_sample_is_lost():
     x, y = np.arange(200.0).reshape(100, 2), np.arange(100) % 3
     data = load(write("own.npz", x=x, y=y)).with_validation(0.25)
     parts = [data.splits[name][0] for name in ("train", "validation")]
@@ -142,7 +142,7 @@ def test_the_split_put_aside_is_the_same_for_every_seed_and_nothing_is_lost():
     assert sorted(np.concatenate(parts)[:, 0]) == x[:, 0].tolist()
     again = load("own.npz").with_validation(0.25).splits["validation"]
     assert np.array_equal(again[0], parts[1]) and np.array_equal(again[1], (again[0][:, 0] // 2 % 3).astype(int))
-    assert not np.array_equal(parts[1][:, 0], np.sort(parts[1][:, 0])), "put aside in shuffled order"
+    assert not np.array_equal(parts[1][:, 0], np.sort(parts[1][:, 0])), "the validation split is in shuffled order"
 
 
 @pytest.mark.parametrize(
@@ -150,12 +150,12 @@ def test_the_split_put_aside_is_the_same_for_every_seed_and_nothing_is_lost():
     [
         ({"x": np.zeros((4, 2))}, 1, "expected arrays x, y, got x"),
         ({"a": np.zeros(2)}, 1, "not a data file (an .npz with arrays x and y): expected arrays x, y, got a"),
-        ({"x": np.zeros((4, 2)), "y": np.zeros(3)}, 2, "y: expected one row a sample (4), got shape (3,)"),
+        ({"x": np.zeros((4, 2)), "y": np.zeros(3)}, 2, "y: expected one row per sample (4), got shape (3,)"),
         ({"x": np.zeros(4), "y": np.zeros(4)}, 2, "x: expected shape (n, features...)"),
         ({"x": np.zeros((0, 4)), "y": np.zeros(0)}, 2, "x: expected shape (n, features...) with n >= 1"),
-        ({"x": np.zeros((4, 2)), "y": np.zeros(4), "x_test": np.zeros((4, 2))}, 2, "has x_test but no y_test"),
+        ({"x": np.zeros((4, 2)), "y": np.zeros(4), "x_test": np.zeros((4, 2))}, 2, "expected y_test as well as x_test"),
         ({"x": np.zeros((4, 2)), "y": np.zeros(4), "x_test": np.zeros((4, 3)), "y_test": np.zeros(4)}, 2, "one shape"),
-        ({"x": np.zeros((4, 2)), "y": np.array([0, 1, -1, 0])}, 2, "classes 0, 1, 2, ...; got -1 to 1"),
+        ({"x": np.zeros((4, 2)), "y": np.array([0, 1, -1, 0])}, 2, "as y holds integers, got -1 to 1"),
         ({"x": np.zeros((4, 2)), "y": np.array([0, 1, 10**9, 0])}, 2, "number the classes from 0"),
         ({"x": np.full((4, 2), "a"), "y": np.zeros(4)}, 2, "x: expected real numbers, got <U1"),
         ({"x": np.full((40, 2), np.nan), "y": np.zeros(40)}, 2, "DATA: expected finite float32 numbers"),
@@ -193,8 +193,8 @@ def test_compressed_and_damaged_data_are_refused():
         (["--grouping", "row"], "--grouping: expected one of 'joint', 'layer', 'tensor', got 'row'"),
         (["--lr", 0], "--lr: expected a finite number > 0, got 0.0"),
         (["--lr", "fast"], "--lr"),
-        (["--update", "sgd", "--beta", 0.9], "--beta: a setting of --update momentum or window_momentum, got"),
-        (["--beta2", 0.9, "--update", "momentum"], "--beta2: a setting of --update adam, got --update momentum"),
+        (["--update", "sgd", "--beta", 0.9], "--beta: expected --update momentum or window_momentum, got"),
+        (["--beta2", 0.9, "--update", "momentum"], "--beta2: expected --update adam, got --update momentum"),
         (["--update", "adam", "--beta1", 1], "--beta1: expected a number in [0, 1), got 1.0"),
         (["--update", "adamw"], "--update"),
         (["--estimator", "backprop"], "--estimator"),
@@ -242,11 +242,11 @@ def test_nothing_but_a_model_is_overwritten(name):
     Path("notes.txt").write_text("notes")
     before = Path(name).read_bytes()
     result = run("train", "digits", "--max-steps", 1, "--out", name)
-    assert result.exit_code == 2 and "is there and is not a bpfree model" in result.stderr
+    assert result.exit_code == 2 and "exists and is not a bpfree model" in result.stderr
     assert Path(name).read_bytes() == before
 
 
-def test_a_run_that_fails_ends_with_1_and_keeps_what_there_is():
+def test_a_run_that_fails_ends_with_1_and_saves_its_model():
     told = document("digits", "--update", "sgd", "--lr", 1e30, "--max-steps", 5, "--no-floor", code=1)
     assert "try a smaller lr" in told["outcome"] and told["steps"] < 5
     assert bf.Model.load("bpfree-digits.npz").hash == told["hash"]

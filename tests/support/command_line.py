@@ -1,4 +1,4 @@
-"""`bpfree` called from a test: in this process, as a JSON document, or cut off by Ctrl-C."""
+"""`bpfree` called from a test: in this process, for its JSON document, or interrupted by Ctrl-C."""
 
 import json
 import signal
@@ -29,7 +29,7 @@ def document(*arguments, code=0):
 def interrupted(count, *arguments):
     program = [sys.executable, "-m", "bpfree", "train", "digits", "--epochs", "100000", *arguments]
     process = subprocess.Popen(program, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
-    lines = [process.stdout.readline() for _ in range(4)]  # what is about to happen
+    lines = [process.stdout.readline() for _ in range(4)]  # the description of the run
     assert "run " in lines[-1]
     kept = [Path(later) for name, later in zip(arguments, arguments[1:]) if name == "--checkpoint"]
     while not all(path.exists() for path in kept) and process.poll() is None:
