@@ -1,10 +1,11 @@
 # SPDX-License-Identifier: MIT
 """The rival: back-propagation and Adam in PyTorch, from the same weights on the same minibatches.
 
-Made as fast as PyTorch goes on a CPU without a compiler: fused Adam, minibatches
-gathered by PyTorch, order and schedule computed before the clock starts, no
-input gradient. A tensor-train layer is contracted in one of three ways, and each
-layer takes the one that is fastest here, measured before the clock starts.
+It is as fast as PyTorch can be on a CPU without a compiler: Adam is fused,
+PyTorch gathers the minibatches, order and schedule are computed before the clock
+starts, and there is no input gradient. A tensor-train layer can be contracted in
+three ways; each layer takes the fastest on this machine, which is found before
+the clock starts.
 """
 
 from __future__ import annotations
@@ -18,11 +19,11 @@ from torch.nn import functional
 from bpfree.model import Model
 
 REPETITIONS = 7
-"""Of timing a way of contraction; the fastest repetition counts."""
+"""Number of timings of each contraction; the fastest counts."""
 
 
 def sweep(x, cores, bias):
-    """Core by core from the left, W never built; samples last inside: (parts, r i, rest n) -> (parts, o r', rest n)."""
+    """Contract core by core from the left without building W: (parts, r i, rest n) -> (parts, o r', rest n)."""
     n, parts, x = len(x), 1, x.t()
     for core in cores:
         r0, i, o, r1 = core.shape
@@ -33,7 +34,7 @@ def sweep(x, cores, bias):
 
 
 def halves(x, cores, bias):
-    """The cores of either half multiplied into one, then a matmul from the right and one from the left."""
+    """Multiply the cores of each half into one, then contract with a matmul from the right and one from the left."""
     left, right = _halves(cores)
     (i, o, r), (_, j, p) = left.shape, right.shape
     x = x.reshape(-1, j) @ right.permute(1, 0, 2).reshape(j, r * p)  # (n i, r p)
@@ -43,7 +44,7 @@ def halves(x, cores, bias):
 
 
 def dense(x, cores, bias):
-    """W built from the cores, then one matmul."""
+    """Build W from the cores, then contract with one matmul."""
     left, right = _halves(cores)
     (i, o, r), (_, j, p) = left.shape, right.shape
     whole = (left.reshape(i * o, r) @ right.reshape(r, j * p)).reshape(i, o, j, p).transpose(1, 2)
@@ -51,13 +52,13 @@ def dense(x, cores, bias):
 
 
 def _halves(cores):
-    """(I, O, r) and (r, I', O'): the left cores multiplied into one, and the right ones."""
+    """Return the products of the left cores (I, O, r) and of the right cores (r, I', O')."""
     middle = (len(cores) + 1) // 2
     return _joined(cores[:middle])[0], _joined(cores[middle:])[..., 0]
 
 
 def _joined(cores):
-    """Neighbouring cores as one (r, I1..Ik, O1..Ok, r')."""
+    """Return the product of neighbouring cores, (r, I1..Ik, O1..Ok, r')."""
     whole = cores[0]
     for core in cores[1:]:
         (r0, i, o, _), (_, j, p, r1) = whole.shape, core.shape
@@ -66,13 +67,14 @@ def _joined(cores):
 
 
 WAYS = {"sweep": sweep, "halves": halves, "dense": dense}
-"""How a tensor-train layer can be computed: function of (x, cores, bias)."""
+"""The contractions of a tensor-train layer, by name: functions of (x, cores, bias)."""
 
 
 class Backprop:
-    """A Model in PyTorch: the same parameters, gradients by its autograd.
+    """A Model in PyTorch, with the same parameters, and gradients by autograd.
 
-    way: of its tensor-train layers; None: the fastest of each on batches of `batch_size`.
+    way: the contraction of its tensor-train layers, a name in WAYS; None takes the
+    fastest for each layer on batches of `batch_size`.
     """
 
     def __init__(self, model: Model, batch_size: int, way: str | None = None):
@@ -84,7 +86,7 @@ class Backprop:
             self.layers.append(self._layer(node, own, batch_size, way))
 
     def _layer(self, node, own, batch_size, way):
-        """(name of the way, function of x) of one node."""
+        """Return (name of the contraction or op, function of x) of one node."""
         if node.op == "relu":
             return "relu", torch.relu
         if node.op == "linear":
@@ -99,26 +101,29 @@ class Backprop:
 
     @property
     def ways(self) -> str:
-        """How each tensor-train layer is computed."""
+        """The names of the contractions of the tensor-train layers."""
         return ", ".join(name for name, _ in self.layers if name in WAYS) or "no tensor trains"
 
     def outputs(self, x):
-        """(n, outputs) of a tensor x (n, features)."""
+        """Return the outputs (n, outputs) of a tensor x (n, features)."""
         for _, layer in self.layers:
             x = layer(x)
         return x
 
     def loss(self, x, labels):
-        """Mean cross-entropy of tensors x (n, features), labels (n,)."""
+        """Return the mean cross-entropy of tensors x (n, features) and labels (n,)."""
         return functional.cross_entropy(self.outputs(x), labels)
 
     def model(self) -> Model:
-        """The parameters as they are now, as a Model."""
+        """Return the current parameters as a Model."""
         theta = np.concatenate([value.detach().numpy().ravel() for value in self.parameters])
         return Model(self.graph, theta)
 
     def train(self, data, order, rates, report=lambda step, loss: None) -> float:
-        """Adam over minibatches; order (steps, batch) indices, rates (steps,). Returns seconds."""
+        """Train by Adam on minibatches and return the seconds.
+
+        order: (steps, batch) indices of samples. rates: (steps,) learning rates.
+        """
         x, labels = (torch.from_numpy(np.ascontiguousarray(part)) for part in data)
         order, rates = torch.from_numpy(order.astype(np.int64)), rates.tolist()
         adam = torch.optim.Adam(self.parameters, lr=rates[0], fused=True)
@@ -134,7 +139,7 @@ class Backprop:
 
 
 def fastest_way(cores, bias, batch_size: int, input_gradient: bool) -> str:
-    """Of WAYS, by the time that forward and backward of one minibatch take."""
+    """Return the name in WAYS whose forward and backward pass of one minibatch takes the least time."""
     features = int(np.prod([core.shape[1] for core in cores]))
     x = torch.rand(batch_size, features, requires_grad=input_gradient)
     leaves = [*cores, bias, x] if input_gradient else [*cores, bias]

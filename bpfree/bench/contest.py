@@ -1,17 +1,18 @@
 # SPDX-License-Identifier: MIT
-"""Forward-only methods against back-propagation: one network, one data set, a table of methods.
+"""Compares forward-only methods with back-propagation on one network and one data set.
 
-Everybody starts from the same weights, sees the same minibatches in the same
-order, and has one thread. Settings are chosen with the validation split
-and other seeds. Back-propagation is PyTorch's, with Adam.
+All methods start from the same weights, see the same minibatches in the same
+order, and have one thread. Their settings are chosen on the validation split
+with other seeds. Back-propagation is PyTorch's, with Adam.
 
-For each method, means over the seeds:
+The metrics of each method are means over the seeds:
 
 - `test_accuracy`, `validation_accuracy`: at the end of training; neither split is trained on.
-- `seconds`: of training, without loading, checks of the data, and evaluation.
+- `seconds`: time of training, without loading and checking the data and without evaluation.
 - `forwards`, `evaluations`: as `Run` counts them. Their reference names the
-  tier: what of the network the method may look at. Back-propagation is counted
-  as three forwards a sample; its reference says how tensor trains were contracted.
+  tier, which says how much of the network the method has access to.
+  Back-propagation is counted as three forwards per sample; its reference names
+  the contraction of the tensor trains.
 """
 
 from __future__ import annotations
@@ -40,13 +41,13 @@ from bpfree.training.loop import train
 from bpfree.updates.adam import Adam
 
 SEEDS = (1, 2, 3)
-"""None that was looked at while settings were chosen (100 and up)."""
+"""Seeds of the reported runs; settings were chosen with others (100 and up)."""
 
 QUICK_STEPS, QUICK_BATCH, QUICK_SAMPLES = 4, 20, 1000
-"""What --quick does: it shows that everything runs, its accuracies mean nothing."""
+"""Steps, batch size and samples of --quick, which shows that everything runs; its accuracies mean nothing."""
 
 UNITS = {"test_accuracy": "", "validation_accuracy": "", "seconds": "s", "forwards": "", "evaluations": ""}
-"""Of the metrics."""
+"""Units of the metrics."""
 
 COMPARED = ("test_accuracy", "validation_accuracy", "seconds")
 """The metrics with a ratio to back-propagation's."""
@@ -54,7 +55,7 @@ COMPARED = ("test_accuracy", "validation_accuracy", "seconds")
 
 @dataclass(frozen=True)
 class Recipe:
-    """How long and how fast: Adam, its learning rate falling from lr to 0 along half a cosine."""
+    """Length and learning rate of a run: the rate of the update falls from lr to 0 along half a cosine."""
 
     batch_size: int
     lr: float
@@ -62,22 +63,26 @@ class Recipe:
     update: Callable = Adam
 
     def steps(self, n_samples: int) -> int:
-        """Of a run on so many samples."""
+        """Return the number of steps of a run on n_samples samples."""
         return self.epochs * (n_samples // self.batch_size)
 
     def rate(self, steps: int):
-        """The schedule of the learning rate."""
+        """Return the schedule of the learning rate."""
         return cosine_decay(self.lr, steps=steps)
 
 
 def with_blas() -> CompiledEngine:
-    """The fastest engine for layer access; the rival's products are a BLAS's too."""
+    """Return the fastest engine for layer access, which multiplies with BLAS, as the rival does."""
     return CompiledEngine(blas=True)
 
 
 @dataclass(frozen=True)
 class Method:
-    """One line of the table. recipe: None takes back-propagation's; engine: makes one, None takes the default."""
+    """One method of the table.
+
+    recipe: None for that of back-propagation.
+    engine: a function that makes an engine; None for the default one.
+    """
 
     name: str
     estimator: object
@@ -86,16 +91,16 @@ class Method:
 
     @property
     def tier(self) -> str:
-        """What it may look at."""
+        """How much of the network the method has access to."""
         return ESTIMATORS.of(self.estimator).tier
 
 
 @dataclass(frozen=True)
 class Contest:
-    """A bench: the network by its seed, the recipe of back-propagation, the methods.
+    """A benchmark: its network as a function of the seed, the recipe of back-propagation, and the methods.
 
-    best, black_box: names of the methods that stand for forward-only training
-    and for black-box training, chosen on the validation split.
+    best, black_box: names of the best forward-only method and of the best
+    black-box method, chosen on the validation split.
     """
 
     bench: str
@@ -107,7 +112,7 @@ class Contest:
 
 
 def run_contest(contest: Contest, quick: bool = False) -> list[dict]:
-    """Rows of a contest. quick: one seed, a few steps on a few samples."""
+    """Run a contest and return its rows. quick: one seed, and a few steps on a few samples."""
     splits, seeds = load_mnist(), SEEDS
     if quick:
         splits, seeds = Splits(*(part.part(0, QUICK_SAMPLES) for part in splits)), SEEDS[:1]
@@ -127,7 +132,7 @@ def run_contest(contest: Contest, quick: bool = False) -> list[dict]:
 
 @contextmanager
 def pinned_threads(threads: int = THREADS):
-    """So many threads for BLAS and PyTorch, and as before afterwards."""
+    """Limit BLAS and PyTorch to this number of threads, and restore their limits afterwards."""
     from threadpoolctl import threadpool_limits
 
     with threadpool_limits(limits=threads):
@@ -145,12 +150,12 @@ def pinned_threads(threads: int = THREADS):
 
 
 def _settings(recipe: Recipe, n_samples: int, quick: bool) -> tuple[int, int]:
-    """(batch size, steps) of a run."""
+    """Return (batch size, steps) of a run."""
     return (QUICK_BATCH, QUICK_STEPS) if quick else (recipe.batch_size, recipe.steps(n_samples))
 
 
 def _rival(backprop, contest, splits, seed, quick, progress) -> dict:
-    """One run of back-propagation: value of each metric."""
+    """Run back-propagation once; return the value of each metric."""
     n, recipe = len(splits.train.x), contest.recipe
     batch, steps = _settings(recipe, n, quick)
     schedule = recipe.rate(steps)
@@ -163,7 +168,7 @@ def _rival(backprop, contest, splits, seed, quick, progress) -> dict:
 
 
 def _ours(method, contest, splits, seed, quick, progress) -> dict | str:
-    """One run of a method: value of each metric, or why there is none."""
+    """Run a method once; return the value of each metric, or the reason why there is none."""
     recipe = method.recipe or contest.recipe
     batch, steps = _settings(recipe, len(splits.train.x), quick)
     report = progress.run(method.name, seed, steps)
@@ -179,7 +184,7 @@ def _ours(method, contest, splits, seed, quick, progress) -> dict | str:
 
 
 def _floor(contest, splits, seeds) -> list[dict]:
-    """Untrained features, the last layer solved for."""
+    """Return the metrics, by seed, of untrained features with a last layer solved in closed form."""
     values = []
     for seed in seeds:
         began, model = time.perf_counter(), contest.network(seed)
@@ -195,7 +200,7 @@ def _accuracies(model: Model, splits) -> dict:
 
 
 def _rows(contest: Contest, found: dict) -> list[dict]:
-    """Ours under the bare case, black-box under its own, everything under its name."""
+    """Return the rows: the best method as the bare case, the best black-box one as its own case, and all by name."""
     bench, rival = contest.bench, found["backprop"]
     ways = "" if isinstance(rival, str) else " or ".join(sorted({value["ways"] for value in rival}))
     tiers = {"backprop": f"back-propagation ({ways})", **{method.name: method.tier for method in contest.methods}}
@@ -209,7 +214,7 @@ def _rows(contest: Contest, found: dict) -> list[dict]:
 
 
 def _case_rows(bench, case, tier, values, rival) -> list[dict]:
-    """A row for each metric: mean, ratio to back-propagation, spread over the seeds."""
+    """Return a row for each metric: mean, ratio to back-propagation, standard deviation over the seeds."""
     failures = [values] if isinstance(values, str) else [value for value in values if isinstance(value, str)]
     if failures:
         return [missing(bench, case, metric, UNITS[metric], failures[0]) for metric in COMPARED]
@@ -227,7 +232,7 @@ def _case_rows(bench, case, tier, values, rival) -> list[dict]:
 
 
 class _Progress:
-    """One bar over all steps of all runs; refreshed twice a second, so that timing does not notice."""
+    """One progress bar over all steps of all runs, refreshed twice a second so that it does not disturb the timing."""
 
     def __init__(self, contest: Contest, n_samples: int, seeds, quick: bool):
         recipes = [contest.recipe, *(method.recipe or contest.recipe for method in contest.methods)]
@@ -242,7 +247,7 @@ class _Progress:
         return self._bar.__exit__(*error)
 
     def run(self, name: str, seed: int, steps: int) -> Callable:
-        """report(step, loss) of one run."""
+        """Return the function report(step, loss) of one run."""
         first, self._done = self._done, self._done + steps
 
         def report(step, loss):

@@ -1,29 +1,31 @@
 # SPDX-License-Identifier: MIT
-"""Where should sparse coordinate-wise estimation probe? Shares by layer, at equal forwards.
+"""Where should sparse coordinate-wise estimation probe? Different shares per layer, at equal forwards.
 
 Each network is trained on the digits with CGE on a tenth of its parameters as in
-DeepZero (Chen et al., ICLR 2024), masks drawn anew every ten steps, Adam, the
-learning rate falling along half a cosine. The methods differ in `ratios` only:
+DeepZero (Chen et al., ICLR 2024), with masks drawn anew every ten steps and
+Adam, whose learning rate falls along half a cosine. The methods differ in
+`ratios` only:
 
-- `none`: coordinates drawn from the whole network
-- `uniform`, `erk`, `magnitude`: as `layer_ratios` has them
-- `grasp`: ZO-GraSP by RGE, 64 queries in every layer, 64 samples; its forwards come off the training's
-- `grasp-exact`: GraSP of exact gradients, whose cost is not counted: what the criterion is worth without its noise
+- `none`: coordinates are drawn from the whole network
+- `uniform`, `erk`, `magnitude`: the ratios of `layer_ratios`
+- `grasp`: ZO-GraSP by RGE with 64 queries in every layer and 64 samples; its forwards reduce those left for training
+- `grasp-exact`: GraSP with exact gradients, whose cost is not counted: the value of the criterion without its noise
 - `dense`: CGE of all parameters, for the same forwards
 
-All have the same budget of forwards, samples that pass through the network,
-each counted as a whole pass. The learning rate of each method is the
-best of RATES by mean validation accuracy over TUNING seeds; what is reported is
-the mean over other SEEDS, which every method shares: weights, minibatches, and
-so differences from `uniform` are of pairs. The bare case is the method with the
+All methods have the same budget of forwards, each of which is a whole pass of
+one sample. The learning rate of each method is the best of RATES by mean
+validation accuracy over the TUNING seeds. The reported numbers are means over
+other SEEDS, which determine weights and minibatches for all methods alike, so
+that differences from `uniform` are paired. The bare case is the method with the
 best validation accuracy.
 
-On the deep network also what ZO-GraSP's shares are made of, by layer, with
+For the deep network, further rows analyse ZO-GraSP's shares by layer: with
 directions of each layer's own (`shares`) and with one direction for all
-(`shares/joint`), both against `shares/noise`, which has theta and random numbers
-only: `correlation` with the mean of many noises, `distance` from it (sum over
-the layers), `agreement`: correlation between two seeds of what differs from it;
-`shuffled`: correlation with the shares of shuffled labels.
+(`shares/joint`), against `shares/noise`, which is made from theta and random
+numbers only. `correlation` is with the mean of many noises, `distance` from it
+(summed over the layers), `agreement` is the correlation, between two seeds, of
+the differences from it, and `shuffled` the correlation with the shares for
+shuffled labels.
 """
 
 from __future__ import annotations
@@ -46,21 +48,21 @@ from bpfree.training.loop import train
 from bpfree.updates.adam import Adam
 
 WIDTHS = {"digits-mlp": (32,), "digits-deep": (32, 16, 24, 16)}
-"""Hidden layers, ReLU behind each, of 64-...-10."""
+"""Widths of the hidden layers of each network 64-...-10, with a ReLU after each."""
 
 METHODS = ("none", "uniform", "erk", "magnitude", "grasp", "grasp-exact", "dense")
 FRACTION, REFRESH, BATCH, SAMPLES = 0.1, 10, 32, 64
 BUDGET, RATES = 2e6, (0.015, 0.03, 0.06, 0.12)
 LAST = 40
-"""Steps at the end whose mean training loss is reported."""
+"""Number of last steps whose mean training loss is reported."""
 
 TUNING, SEEDS = (100, 101), (1, 2, 3, 4, 5)
 DRAWS = {"shares": RGE(n_queries=64, grouping="layer"), "shares/joint": RGE(n_queries=64)}
-"""ZO-GraSP's gradients: ours, and with one loss difference for all layers."""
+"""Estimators of ZO-GraSP's gradients: ours, and one with the same loss difference for all layers."""
 
 
 def run(quick: bool = False) -> list[dict]:
-    """Accuracy and loss of every method on both networks. quick: shows that it runs."""
+    """Return accuracy and loss of every method on both networks. quick: only show that it runs."""
     from threadpoolctl import threadpool_limits
 
     budget, rates, tuning, seeds = (BUDGET / 5, RATES[1:2], TUNING[:1], SEEDS[:2]) if quick else (
@@ -92,7 +94,7 @@ def run(quick: bool = False) -> list[dict]:
 
 
 def network(case: str, seed: int) -> Model:
-    """64-32-10, or five layers."""
+    """Return the network of this name, 64-32-10 or the one of five layers."""
     hidden = [layer for width in WIDTHS[case] for layer in (Linear(width), ReLU())]
     return Sequential(64, [*hidden, Linear(10)], seed=seed)
 
@@ -144,7 +146,7 @@ def _row(case, metric, values, reference, ratio=None) -> dict:
 
 
 def _share_rows(digits, draws: int) -> list[dict]:
-    """What ZO-GraSP's shares of five layers are made of."""
+    """Return the rows that analyse ZO-GraSP's shares on the network of five layers."""
     model, rows = network("digits-deep", 0), []
     noises = np.array([_noise_shares(model, draw) for draw in range(100 + draws)])
     data_free, noises = noises[:100].mean(axis=0), noises[100:]
@@ -153,7 +155,7 @@ def _share_rows(digits, draws: int) -> list[dict]:
     def shares(estimator, labels, seed):
         found = layer_ratios("grasp", model, (digits.train.x, labels), fraction=FRACTION, estimator=estimator,
                              n_samples=SAMPLES, seed=seed)  # fmt: skip
-        return np.array(found[::2])  # of the weights: one number a layer
+        return np.array(found[::2])  # the shares of the weights, one per layer, without those of the biases
 
     for case, estimator in {**DRAWS, "shares/noise": None}.items():
         own = noises if estimator is None else [shares(estimator, digits.train.labels, k) for k in range(draws)]
@@ -172,9 +174,9 @@ def _share_rows(digits, draws: int) -> list[dict]:
 
 
 def _noise_shares(model, draw: int) -> np.ndarray:
-    """By layer, of the scores theta times normal draws."""
+    """Return the shares by layer for scores that are theta times normal draws."""
     noisy = Model(model.graph, model.theta * np.random.default_rng(draw).standard_normal(model.theta.size, np.float32))
-    scores = np.where(noisy.theta > 0, noisy.theta, 0)  # "magnitude" of what is positive: the highest of theta noise
+    scores = np.where(noisy.theta > 0, noisy.theta, 0)  # so that "magnitude" takes the highest of theta * noise
     return np.array(layer_ratios("magnitude", Model(model.graph, scores), fraction=FRACTION)[::2])
 
 

@@ -3,25 +3,28 @@
 
 The network 64-32-10 (Linear, ReLU, Linear: 2,410 float32 parameters) and a
 tensor-train network learn the shipped digits by RGE and plain SGD, compiled
-with -Os and -O2 and measured on the emulated processor. Random directions
-take less RAM, at -Os less flash, and many more instructions to the same accuracy.
-Unit-wise probes of the dense network take a gradient more RAM, and fewer instructions.
+with -Os and -O2 and measured on the emulated processor. Random directions need
+less RAM and, at -Os, less flash than back-propagation, but many more
+instructions to the same accuracy. Unit-wise probes of the dense network need
+RAM for a gradient in addition, and fewer instructions.
 
-- Sizes are of the firmware that trains with the settings of :data:`CASES`,
+- Sizes are those of the firmware that trains with the settings of :data:`CASES`,
   without the initial weights and the samples in flash.
-- `instructions_per_step`: one sample, one two-sided query (or all units), update
-  included. A step of back-propagation on one sample learns far more than a query, so
-  that this number means nothing without the ones below.
-- `instructions_to_90`, `instructions_to_95`: until the validation accuracy
-  first reaches that. Ours are the steps, found by the compiled engine (the
-  device's bits), times the measured instructions of a step of that firmware
-  (`instructions_per_batch_step`). The rivals' are the samples that plain
-  back-propagation from the same weights in the same order takes, here in
-  NumPy, times their published instructions a sample. Checks are not counted.
+- `instructions_per_step`: one sample, one two-sided query (or all units), and the
+  update. A step of back-propagation on one sample learns far more than a query, so
+  this number means little without the ones below.
+- `instructions_to_90`, `instructions_to_95`: instructions until the validation
+  accuracy first reaches 90 % or 95 %. Ours are the number of steps, found by the
+  compiled engine (which computes the device's bits), times the measured
+  instructions of a step of that firmware (`instructions_per_batch_step`). The
+  rivals' are the number of samples that plain back-propagation in NumPy takes
+  from the same weights in the same order, times their published instructions per
+  sample. Validation is not counted.
 
 The settings of both, such as batch and learning rate, were tuned on the
-validation split for fewest instructions, with seeds 0 to 8 (the rival: 0 to 2);
-reported are others. The same split says when a target is reached.
+validation split for the fewest instructions, with seeds 0 to 8 (the rival's with
+0 to 2); the reported seeds are others. The same split decides when a target is
+reached.
 """
 
 from __future__ import annotations
@@ -41,24 +44,24 @@ from bpfree.exporters import firmware
 
 TARGETS = {"to_90": 0.90, "to_95": 0.95}
 SEEDS = (9, 10, 11)
-"""None that was looked at while the settings were chosen (0 to 8)."""
+"""Seeds of the reported runs; the settings were chosen with others (0 to 8)."""
 
 CHECK = 5
-"""Steps between two looks at the validation accuracy, ours and the rival's: about 1 % of those to 90 %."""
+"""Steps between two validations, ours and the rival's: about 1 % of the steps to 90 %."""
 
 MLP = "mlp-64-32-10"
 GAIN = np.float32(1.5)
-"""The dense network's initial weights, times this: forward-only training starts faster."""
+"""Factor of the dense network's initial weights, with which forward-only training starts faster."""
 
 
 def mlp(seed: int) -> bf.Model:
-    """64 inputs, 32 hidden units, 10 classes: the network of the published figures."""
+    """Return the network of the published figures: 64 inputs, 32 hidden units, 10 classes."""
     model = bf.Sequential(64, [bf.Linear(32), bf.ReLU(), bf.Linear(10)], seed=seed)
     return bf.Model(model.graph, model.theta * GAIN)
 
 
 def tt(seed: int) -> bf.Model:
-    """The same sizes with a tensor-train hidden layer: 714 parameters, so fewer queries do."""
+    """Return a network of the same sizes with a tensor-train hidden layer: its 714 parameters need fewer queries."""
     layers = [bf.TTLinear((4, 4, 4), (4, 4, 2), rank=4), bf.Tanh(), bf.Linear(10)]
     return bf.Sequential(64, layers, seed=seed)
 
@@ -75,7 +78,7 @@ class Case:
     max_steps: int
 
     def single(self) -> Case:
-        """One sample, of RGE one two-sided query: the step beside one of back-propagation on one sample."""
+        """Return the case with steps of one sample (and of one two-sided query, for RGE), as back-propagation has."""
         queries = isinstance(self.estimator, bf.RGE)
         return replace(self, estimator=bf.RGE(mu=self.estimator.mu) if queries else self.estimator, batch_size=1)
 
@@ -97,27 +100,28 @@ PUBLISHED = {
     f"{MLP}/pulp-trainlib": {"total_ram_bytes": 20_000, "instructions_per_step": 86_070},
     f"{MLP}-O2/aifes": {"instructions_per_step": 282_420},
 }
-"""Back-propagation and SGD, same network, float32, Cortex-M4F under qemu; a step is one sample.
+"""Published figures of back-propagation and SGD: same network, float32, Cortex-M4F under qemu, one sample per step.
 
-A KB is taken for 1000 bytes. AIfES: -Os, and -O2; PULP-TrainLib: flags unknown.
-Whether their RAM has the stack in it is unknown too: ours is compared with it.
+A KB counts as 1000 bytes. AIfES was compiled with -Os and -O2; the flags of
+PULP-TrainLib are unknown. It is also unknown whether their RAM includes the
+stack; ours, with which it is compared, does.
 """
 
 BASELINES = {
     name: f"{MLP}-O2/aifes" if case.optimize == "O2" else f"{MLP}/aifes" for name, case in CASES.items()
 }
-"""Whose value the ratio of a case is taken of."""
+"""The rival whose value the ratio of a case refers to."""
 
 BACKPROP = {"batch_size": 1, "lr": 0.05}
-"""Tuned like ours: batches 1 to 16, lr 0.02 to 1.2."""
+"""Settings of back-propagation, tuned like ours among batches of 1 to 16 and lr of 0.02 to 1.2."""
 
 
 def run(quick: bool = False) -> list[dict]:
-    """Sizes, instructions a step and to an accuracy. quick: one seed, and only to 90 %."""
+    """Return sizes, and instructions per step and to an accuracy. quick: one seed, and only to 90 %."""
     seeds, targets = (SEEDS[:1], ("to_90",)) if quick else (SEEDS, tuple(TARGETS))
     needed = samples_of_backprop(seeds, targets)
     rivals = _rival_rows(needed)
-    steps, rows = {}, []  # steps: by case; how it is compiled does not change the bits
+    steps, rows = {}, []  # steps by case, shared by -Os and -O2, which compute the same bits
     for name, case in CASES.items():
         same = replace(case, optimize="Os")
         if same not in steps:
@@ -128,7 +132,7 @@ def run(quick: bool = False) -> list[dict]:
 
 
 def measure(case: Case) -> dict[str, int]:
-    """Bytes of the firmware that trains like this, and the instructions of its first step."""
+    """Return the bytes of the firmware that trains with these settings, and the instructions of its first step."""
     train, model = load_digits("train"), case.network(0)
     samples = firmware.Samples(train.pixels, labels=train.labels, scale=1 / 16)
     trainer = bf.Trainer(
@@ -152,7 +156,7 @@ def measure(case: Case) -> dict[str, int]:
 
 
 def steps_of_training(case: Case, seeds, targets) -> dict[str, list]:
-    """Steps to each target, one number a seed; None: not within max_steps."""
+    """Return the steps to each target, one number per seed; None where max_steps are not enough."""
     digits = load_digits()
     found = {target: [] for target in targets}
     for seed in seeds:
@@ -174,7 +178,7 @@ def steps_of_training(case: Case, seeds, targets) -> dict[str, list]:
 
 
 def samples_of_backprop(seeds, targets, most: int = 20_000) -> dict[str, list]:
-    """Samples that SGD by back-propagation takes to each target; same weights, same order of samples."""
+    """Return the samples that back-propagation with SGD takes to each target; weights and order are ours."""
     (x, labels), (x_val, labels_val), _ = load_digits()
     batch, lr, one_hot = BACKPROP["batch_size"], np.float32(BACKPROP["lr"]), np.eye(10, dtype=np.float32)
     found = {target: [] for target in targets}
@@ -206,7 +210,7 @@ def _note(first: dict, accuracy: float, targets, when: int) -> None:
 
 
 def _case_rows(name, case, steps, rival) -> list[dict]:
-    """Ours, each with its ratio to the rival's row of the same metric where there is one."""
+    """Return our rows, each with its ratio to the rival's row of the same metric where there is one."""
     tuned, single = measure(case), measure(case.single())
     each = tuned.pop("instructions")
     ours = {metric: ([value], "B") for metric, value in tuned.items()}
@@ -219,7 +223,7 @@ def _case_rows(name, case, steps, rival) -> list[dict]:
 
 
 def _rival_rows(needed) -> list[dict]:
-    """The published figures, and what they make of the samples that back-propagation needs."""
+    """Return the rows of the published figures, and of the instructions to a target computed from them."""
     rows = []
     for name, figures in PUBLISHED.items():
         for metric, value in figures.items():
@@ -239,7 +243,7 @@ def _times(found, factor: int) -> list:
 
 
 def _row(name, metric, values, unit, rival=None) -> dict:
-    """Mean over seeds and ratio to a rival's row; no value when a seed did not get there."""
+    """Return the row of a mean over seeds and its ratio to a rival's row; no value if a seed missed the target."""
     if None in values:
         why = f"not reached by {values.count(None)} of {len(values)} seeds"
         return row("device", name, metric, None, unit, why, seeds=len(values))

@@ -1,17 +1,19 @@
 # SPDX-License-Identifier: MIT
-"""Accuracy against forwards of every estimator, on the digits, 64-32-10.
+"""Accuracy against forwards of every estimator, on the digits with the network 64-32-10.
 
-All have the same budget of forwards, minibatches of 32 and Adam. mu and a first lr
-are those of `calibrate`; of that lr times FACTORS the best by validation accuracy
-is taken, with the weights and samples of TUNING; what is reported, and drawn, is
-the test accuracy at POINTS along the run, mean over other SEEDS. What calibration
-cost is in the row `calibration_forwards`, and counts in no budget. Coordinate
-descent moves by mu itself, the best of STEPS.
+All methods have the same budget of forwards, minibatches of 32 and Adam.
+`calibrate` finds mu and a first lr; of that lr times FACTORS, the best by
+validation accuracy is taken, with the weights and samples of the seed TUNING.
+The reported and drawn numbers are test accuracies at POINTS along the run,
+means over the other SEEDS. The cost of calibration is in the row
+`calibration_forwards` and outside the budget. Coordinate descent moves by mu
+itself, and takes the best of STEPS.
 
-`head` is no estimator: untrained features and a last layer in closed form
-(`fit_head`), one pass over the samples, and what training has to beat.
-The bare case is the method of best validation accuracy, `digits-mlp/black-box`
-the best that looks at losses only. Every row names its tier.
+`head` is no estimator but the floor that training has to beat: untrained
+features and a last layer in closed form (`fit_head`), in one pass over the
+samples. The bare case is the method with the best validation accuracy,
+`digits-mlp/black-box` the best method that uses losses only. Every row names
+its tier.
 """
 
 from __future__ import annotations
@@ -58,22 +60,22 @@ METHODS = {
     "unit-wise": UnitWise(),
     "structured cge": StructuredCGE(),
 }
-"""Settings of each method; a row of the table that is not here is tried with its defaults."""
+"""Settings of each method; a row of the table that is missing here is tried with its defaults."""
 
 BATCH, BUDGET, QUICK_BUDGET = 32, 1e6, 2e4
 FACTORS, TUNING, SEEDS = (0.5, 2.0, 8.0), 100, (1, 2, 3)
 STEPS = (2.0**-5, 2.0**-4, 2.0**-3)
-"""mu that coordinate descent, which moves by it and has no lr, is tried with."""
+"""Values of mu tried for coordinate descent, which moves by mu and has no lr."""
 
 POINTS = tuple(int(2 ** (k / 2)) for k in range(20, 40))
-"""Forwards at which runs are looked at: those within the budget, and its end."""
+"""Forwards at which the test accuracy is taken, where they are within the budget; its end is added."""
 
 CASE = "digits-mlp"
 
 
 @dataclass(frozen=True)
 class Curve:
-    """One method: forwards and test accuracy (mean, std over the seeds) along the run, and how it was run."""
+    """One method: forwards and test accuracy (mean and std over the seeds) along the run, and its settings."""
 
     name: str
     tier: str
@@ -88,7 +90,7 @@ class Curve:
 
 
 def run(quick: bool = False, csv=None, plot=None) -> list[dict]:
-    """Rows; the curves are written to the file csv and drawn to plot. quick: shows that it runs."""
+    """Return the rows; write the curves to the file `csv` and draw them to `plot`. quick: only show that it runs."""
     curves = measure(quick)
     if csv is not None:
         write_csv(curves, csv)
@@ -98,19 +100,19 @@ def run(quick: bool = False, csv=None, plot=None) -> list[dict]:
 
 
 def methods() -> dict:
-    """METHODS, and the rows of the table that none of them is of."""
+    """Return METHODS, and the default settings of the table's rows that are missing there."""
     have = {ESTIMATORS.of(settings).name for settings in METHODS.values()}
     return {**METHODS, **{row.name: _defaults(row) for row in ESTIMATORS if row.name not in have}}
 
 
 def _defaults(row):
-    """Settings that are of this row of the table, of several that share a class by direction."""
+    """Return the default settings of a row; rows that share a class differ by direction."""
     own = {field.name for field in fields(row.settings)}
     return row.settings(**({"direction": row.direction} if "direction" in own else {}))
 
 
 def measure(quick: bool = False) -> list[Curve]:
-    """A Curve of every method, and of the solved head."""
+    """Return a Curve of every method, and of the solved head."""
     from threadpoolctl import threadpool_limits
 
     budget, factors, seeds = (QUICK_BUDGET, FACTORS[1:2], SEEDS[:1]) if quick else (BUDGET, FACTORS, SEEDS)
@@ -148,7 +150,7 @@ def measure(quick: bool = False) -> list[Curve]:
 
 
 def _choices(estimator, factors, digits) -> tuple[list, int]:
-    """(estimator, update) pairs to choose from, and what finding them cost."""
+    """Return (estimator, update) pairs to choose from, and the forwards spent to find them."""
     if isinstance(estimator, CoordinateDescent):
         return [(replace(estimator, mu=mu), SGD(1.0)) for mu in STEPS[: len(factors)]], 0
     found = calibrate(network(TUNING), digits.train, estimator=estimator, update=Adam(), batch_size=BATCH, seed=TUNING)
@@ -156,12 +158,12 @@ def _choices(estimator, factors, digits) -> tuple[list, int]:
 
 
 def network(seed: int) -> Model:
-    """64-32-10."""
+    """Return the network 64-32-10."""
     return Sequential(64, [Linear(32), ReLU(), Linear(10)], seed=seed)
 
 
 def _run(estimator, update, seed: int, budget, points, digits) -> tuple[list[float], float]:
-    """Test accuracy after the last step within each point, and validation accuracy at the end."""
+    """Train; return the test accuracy after the last step within each point, and the final validation accuracy."""
     model, seen = network(seed), []
     thetas = [model.theta]
 
@@ -179,7 +181,7 @@ def _run(estimator, update, seed: int, budget, points, digits) -> tuple[list[flo
 
 
 def _head(seeds, digits) -> Curve:
-    """Untrained features and a solved head."""
+    """Return the Curve of untrained features with a solved head."""
     models = [fit_head(network(seed), digits.train, validation=digits.validation) for seed in seeds]
     accuracy, std = _spread(np.array([[model.accuracy(*digits.test)] for model in models]))
     validation = mean(model.accuracy(*digits.validation) for model in models)
@@ -187,12 +189,12 @@ def _head(seeds, digits) -> Curve:
 
 
 def _spread(seen) -> tuple[list[float], list[float]]:
-    """Mean and standard deviation over the seeds, at each point."""
+    """Return mean and standard deviation over the seeds, at each point."""
     return seen.mean(axis=0).tolist(), [stdev(column) if len(column) > 1 else 0.0 for column in seen.T.tolist()]
 
 
 def rows_of(curves, n_seeds: int) -> list[dict]:
-    """What the table of the bench has: the ends of the curves."""
+    """Return the rows of the benchmark, which describe the ends of the curves."""
     trained = [curve for curve in curves if curve.tier != "closed-form"]
     best = max(trained, key=lambda curve: curve.validation)
     black = max((curve for curve in trained if curve.tier == "black-box"), key=lambda curve: curve.validation)
@@ -214,7 +216,7 @@ def _rows(case: str, curve: Curve, floor: float, n_seeds: int) -> list[dict]:
 
 
 def write_csv(curves, path) -> None:
-    """One line a point: method, tier, its settings, forwards, test accuracy and its deviation over the seeds."""
+    """Write one line per point: method, tier, settings, forwards, test accuracy and its std over the seeds."""
     with open(path, "w", newline="", encoding="utf-8") as file:
         out = tables.writer(file, lineterminator="\n")
         out.writerow(["method", "tier", "estimator", "lr", "forwards", "test_accuracy", "std"])

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: MIT
-"""784-256-256-256-10, three hidden layers, on MNIST: what depth costs each method.
+"""784-256-256-256-10, three hidden layers, on MNIST: the cost of depth for each method.
 
-How it is measured: :mod:`bpfree.bench.contest`. Settings were chosen with the validation split.
+:mod:`bpfree.bench.contest` says how it is measured. Settings were chosen on the validation split.
 """
 
 from __future__ import annotations
@@ -16,13 +16,13 @@ from bpfree.model import Model, Sequential
 
 
 def network(seed: int) -> Model:
-    """Linear and ReLU, three times, and Linear."""
+    """Return the network: three times Linear and ReLU, then Linear."""
     return Sequential(784, [Linear(256), ReLU(), Linear(256), ReLU(), Linear(256), ReLU(), Linear(10)], seed=seed)
 
 
 COORDINATES = CGE(0.02, mu=2.0**-9, two_sided=False, ratios=(0, 1, 0, 1, 0.05, 1, 1, 1))
-"""Every step all biases and the last layer, and as many weights of the third as make 2 % of all parameters: what costs
-a small part of a pass. The first two layers keep their weights."""
+"""Every step probes the parameters whose probes cost a small part of a pass: all biases, the last layer and a twentieth
+of the third layer's weights, together 2 % of all parameters. The first two layers' weights are not trained."""
 
 CONTEST = Contest(
     bench="mnist-deep",
@@ -40,5 +40,5 @@ CONTEST = Contest(
 
 
 def run(quick: bool = False) -> list[dict]:
-    """Accuracy, time and forwards of every method. quick: shows that it runs."""
+    """Return accuracy, time and forwards of every method. quick: only show that it runs."""
     return run_contest(CONTEST, quick)

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: MIT
 """784-1024-10 with dense layers, 814,090 parameters, on MNIST.
 
-How it is measured: :mod:`bpfree.bench.contest`. Settings were chosen with the validation split.
+:mod:`bpfree.bench.contest` says how it is measured. Settings were chosen on the validation split.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from bpfree.model import Model, Sequential
 
 
 def network(seed: int) -> Model:
-    """Linear, ReLU, Linear."""
+    """Return the network: Linear, ReLU, Linear."""
     return Sequential(784, [Linear(1024), ReLU(), Linear(10)], seed=seed)
 
 
@@ -33,5 +33,5 @@ CONTEST = Contest(
 
 
 def run(quick: bool = False) -> list[dict]:
-    """Accuracy, time and forwards of every method. quick: shows that it runs."""
+    """Return accuracy, time and forwards of every method. quick: only show that it runs."""
     return run_contest(CONTEST, quick)

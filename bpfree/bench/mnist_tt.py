@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: MIT
 """784-1024-10 in tensor trains of rank 6, 3,962 parameters: the published network, on MNIST.
 
-How it is measured: :mod:`bpfree.bench.contest`. Settings were chosen with the validation split.
+:mod:`bpfree.bench.contest` says how it is measured. Settings were chosen on the validation split.
 """
 
 from __future__ import annotations
@@ -16,14 +16,14 @@ from bpfree.model import Model, Sequential
 
 
 def network(seed: int) -> Model:
-    """[7,4,4,7] x [8,4,4,8] and [8,4,4,8] x [1,5,2,1]."""
+    """Return the network of two tensor-train layers, [7,4,4,7] x [8,4,4,8] and [8,4,4,8] x [1,5,2,1]."""
     layers = [TTLinear((7, 4, 4, 7), (8, 4, 4, 8), rank=6), ReLU(), TTLinear((8, 4, 4, 8), (1, 5, 2, 1), rank=6)]
     return Sequential(784, layers, seed=seed)
 
 
 COORDINATES = CGE(0.77, mu=2.0**-9, two_sided=False, ratios=(1, 1, 1, 1, 0.1, 1, 1, 1, 1, 1))
-"""Every step all entries of all cores and the biases of the scores, but a ninth of the 1,024 biases of the first layer:
-all of them would be a third of the step's cost, better spent on more steps."""
+"""Every step probes all entries of all cores and the biases of the last layer, but only a ninth of the first layer's
+1,024 biases: probing all of them would be a third of the step's cost, which is better spent on more steps."""
 
 CONTEST = Contest(
     bench="mnist-tt",
@@ -41,5 +41,5 @@ CONTEST = Contest(
 
 
 def run(quick: bool = False) -> list[dict]:
-    """Accuracy, time and forwards of every method. quick: shows that it runs."""
+    """Return accuracy, time and forwards of every method. quick: only show that it runs."""
     return run_contest(CONTEST, quick)

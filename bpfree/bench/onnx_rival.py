@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""The layers of the engine bench as onnxruntime runs them: float32, one thread."""
+"""The layers of the engine benchmark in onnxruntime: float32, one thread."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ import numpy as np
 from bpfree.tt.cores import to_dense
 
 OPSET = 17
-"""Old enough for every onnxruntime in use."""
+"""The version of ONNX, old enough for every onnxruntime in use."""
 
 
 def onnx_rivals(model, x) -> dict:
-    """Functions that compute the model's outputs for x. Raises ImportError without onnx or onnxruntime."""
-    import onnx  # noqa: F401  (the error should name the first that is missing)
+    """Return functions that compute the model's outputs for x; raise ImportError without onnx or onnxruntime."""
+    import onnx  # noqa: F401  (so that the error names the first missing package)
     import onnxruntime  # noqa: F401
 
     parameters = list(model.parameters().values())
@@ -30,12 +30,12 @@ def onnx_rivals(model, x) -> dict:
 
 
 def _gemm(weight, bias):
-    """y = x W^T + b as one node."""
+    """Return y = x W^T + b as one node, and its constants."""
     return [("Gemm", ["x", "w", "b"], "y", {"transB": 1})], {"w": weight, "b": bias}
 
 
 def _sweep(cores, bias, n):
-    """Core by core from the left: (n P, r i, rest) -> (n P, rest, r i) @ core -> (n P o, r', rest)."""
+    """Return nodes that contract core by core from the left, (n P, r i, rest) -> (n P o, r', rest), and constants."""
     nodes, constants, now = [], {"b": bias}, "x"
 
     def reshape(shape):

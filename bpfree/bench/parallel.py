@@ -1,11 +1,11 @@
 # SPDX-License-Identifier: MIT
-"""What do two workers save? A step of coordinate probes, evaluated one after the other, by one worker and by two.
+"""How much time do two workers save? A step of coordinate probes by one worker and by two.
 
-784-1024-10 as tensor trains, 3,962 parameters; CGE of all of them, two-sided:
-7,924 probes of a batch of 32, in the compiled engine. The bare case is worker
-processes. `seconds_per_step` is the least of the repetitions, which are
-interleaved, `std` their spread, `ratio` to one worker. `theta_hash_equal` is 1 where
-every run ended at the theta of one worker.
+The network is 784-1024-10 as tensor trains with 3,962 parameters, and two-sided
+CGE probes all of them: 7,924 probes of a batch of 32, in the compiled engine.
+The bare case is worker processes. `seconds_per_step` is the least of the
+interleaved repetitions, `std` their standard deviation, and `ratio` is to one
+worker. `theta_hash_equal` is 1 if every run ended with the theta of one worker.
 
 Two workers can only help where two processors are free: `load_average` is that
 of the machine at the start.
@@ -36,13 +36,13 @@ STEPS = 1
 
 
 def run(quick: bool = False) -> list[dict]:
-    """Seconds a step, and equal hashes. quick: a tenth of the coordinates."""
+    """Return rows of seconds per step and of the equality of hashes. quick: a tenth of the coordinates."""
     fraction, repetitions = (0.1, 5) if quick else (1.0, 5)
     with Processes(WORKERS, "compiled") as processes, Threads(WORKERS, "compiled") as threads:
         contenders = {ONE: "compiled", CASE: processes, f"{CASE}/threads": threads}
         load = os.getloadavg()[0]
         for engine in contenders.values():
-            _steps(engine, 0.01, 1)  # start what there is to start
+            _steps(engine, 0.01, 1)  # starts the workers, which is not timed
         runs = {name: [] for name in contenders}
         for _ in range(repetitions):
             for name, engine in contenders.items():
@@ -51,7 +51,7 @@ def run(quick: bool = False) -> list[dict]:
 
 
 def _rows(runs) -> list[dict]:
-    """Of (seconds, theta hash) of every repetition by name."""
+    """Return the rows of runs, which hold (seconds, theta hash) of every repetition by name."""
     rows, hashes = [], {theta for _, theta in runs[ONE]}
     least = {name: min(seconds for seconds, _ in found) / STEPS for name, found in runs.items()}
     for name, found in runs.items():
@@ -63,7 +63,7 @@ def _rows(runs) -> list[dict]:
 
 
 def _steps(engine, fraction: float, steps: int):
-    """(seconds, theta hash) of some steps; the same ones whatever the engine."""
+    """Train some steps, the same on every engine; return (seconds, theta hash)."""
     hidden = TTLinear((7, 4, 4, 7), (8, 4, 4, 8), rank=6)
     model = Sequential(784, [hidden, ReLU(), TTLinear((8, 4, 4, 8), (1, 5, 2, 1), rank=6)])
     x = rng.uniform(0, 0, BATCH * 784).reshape(BATCH, 784)

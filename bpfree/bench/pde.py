@@ -1,16 +1,17 @@
 # SPDX-License-Identifier: MIT
-"""Partial differential equations with forward passes only: error, forwards and seconds, floors, rivals; and the rules.
+"""Partial differential equations with forward passes only: error, forwards, seconds, floors and rivals.
 
-- `rules-dD/RULE-PRECISION`: :mod:`bpfree.bench.pde_rules`.
-- A bare case is ours, means of the seeds; its `relative_l2` is compared with what is to be reached: ratio <= 1 is met.
-- `case/floor-NAME`: what a trivial answer reaches; not far below it little has been learned.
-- `case/backprop`: the same network from the same parameters in PyTorch, derivatives by autograd, float64, Adam and then
-  L-BFGS, for twice the seconds of ours. `case/deepxde`: the library of that name, likewise.
+- `rules-dD/RULE-PRECISION`: the derivative rules, measured by :mod:`bpfree.bench.pde_rules`.
+- A bare case is ours, means over the seeds. The ratio of its `relative_l2` is to the target, which <= 1 meets.
+- `case/floor-NAME`: the error of a trivial answer; a method that is not far below it has learned little.
+- `case/backprop`: the same network from the same parameters in PyTorch, with derivatives by autograd in float64, by
+  Adam and then L-BFGS, for twice our seconds. `case/deepxde`: the library of that name, likewise.
 - `hjb-lin-20/seed`, `hjb-lin-20/seed-taylor`: the published forward-only setting, and the same with exact derivatives.
 
-`seconds` are those of the processor, one thread, with solving and without looks; `forwards` all multiply-accumulates
-in passes of one sample, as `solve` counts them. Back-propagation has no such count: its rows say how many points the
-network saw. Errors are relative L2 at `problem.test_points()`, 10,000 points that nothing was chosen by.
+`seconds` are CPU time of one thread, including linear solves and excluding measurements of the error. `forwards` are
+all multiply-accumulates in passes of one sample, as `solve` counts them. Back-propagation has no such count: its rows
+say how many points the network saw. Errors are relative L2 at `problem.test_points()`, 10,000 points by which nothing
+was chosen.
 """
 
 from __future__ import annotations
@@ -29,16 +30,21 @@ from bpfree.screen.plots import plot_errors
 from bpfree.screen.progress import live_bar
 
 DEEPXDE = {"burgers": ((20, 20, 20), "burgers"), "heat-1d": ((32, 32), "heat")}
-"""{case: (widths, name there)}."""
+"""The cases that DeepXDE solves too: (widths, name in `pde_deepxde.train`) by case."""
 
 SEED_STEPS, STEPS = 10, 200
-"""Of the published setting with its own rule, half a minute a step, and with exact derivatives."""
+"""Steps of the published setting with its own rule, which take half a minute each, and with exact derivatives."""
 
-SEED_NOTE = "float64, black-box: RGE of 10 directions, two-sided, Adam 1e-3, 100 points a step"
+SEED_NOTE = "float64, black-box: RGE of 10 directions, two-sided, Adam 1e-3, 100 points per step"
 
 
 def run(quick: bool = False, csv=None, plot=None, only=None) -> list[dict]:
-    """Rows. csv, plot: files for the curves of hjb-lin-20. quick: shows that it runs. only: names of cases."""
+    """Run the benchmark and return its rows.
+
+    quick: only show that everything runs.
+    csv, plot: paths of files for the curves of hjb-lin-20.
+    only: names of the cases to run; None runs all, the rules and the curves.
+    """
     from bpfree.bench.contest import pinned_threads
 
     cases = [quickly(case) if quick else case for case in CASES if only is None or case.name in only]
@@ -59,11 +65,11 @@ def run(quick: bool = False, csv=None, plot=None, only=None) -> list[dict]:
 
 
 def case_rows(case: Case, quick: bool = False) -> list[dict]:
-    """Ours, floors, rivals."""
+    """Return the rows of a case: ours, floors, rivals."""
     problem = case.problem()
     test = problem.test_points()
     ours = [run_case(case, seed, test) for seed in case.seeds]
-    rows = _rows(case.name, ours, _note(case), f"; at most {case.target:g} is asked for", case.target)
+    rows = _rows(case.name, ours, _note(case), f"; the target is {case.target:g}", case.target)
     for name, value in problem.floors(test).items():
         rows.append(row("pde", f"{case.name}/floor-{_slug(name)}", "relative_l2", value, "1", "no training"))
     if case.adversary is not None:
@@ -74,7 +80,7 @@ def case_rows(case: Case, quick: bool = False) -> list[dict]:
 
 
 def _rows(case, results: list[Result], note, asked="", theirs=None, forwards="forwards") -> list[dict]:
-    """Of one way to solve a case. theirs: the relative L2 it is compared with."""
+    """Return the rows of one way to solve a case; theirs is the relative L2 it is compared with."""
     errors = [result.error for result in results]
     rows = [_row(case, "relative_l2", errors, "1", note + asked, theirs)]
     rows.append(_row(case, forwards, [result.forwards for result in results], "passes", note))
@@ -91,7 +97,7 @@ def _row(case, metric, values, unit, reference, theirs=None) -> dict:
 
 
 def _note(case: Case) -> str:
-    """How, in words."""
+    """Return precision, tier, method and rule of a case in words."""
     last = case.phases[-1]
     method = last.get("method")
     how = type(method).__name__ if method is not None else "LevenbergMarquardt"
@@ -129,7 +135,7 @@ def _deepxde_rows(case, ours, problem, test) -> list[dict]:
 
 
 def measure_curves(quick: bool = False) -> dict[str, list]:
-    """{name: looks (forwards, seconds, relative L2)} of the ways to solve hjb-lin-20, one seed."""
+    """Return the looks (forwards, seconds, relative L2) of each way to solve hjb-lin-20, by name, for one seed."""
     by_name, seed = {case.name: case for case in CASES}, SEEDS[0]
     zo, head = by_name["hjb-lin-20-zo"], by_name["hjb-lin-20"]
     grid = Case("seed", zo.problem, 1.0, (published(SparseGrid(level=3, sigma=0.1), 2 if quick else SEED_STEPS),))
@@ -144,7 +150,7 @@ def measure_curves(quick: bool = False) -> dict[str, list]:
 
 
 def curve_rows(curves) -> list[dict]:
-    """The ends of the published setting, and where both of its rules have done the same steps."""
+    """Return the rows of the published setting: at the end with either rule, and with both after the same steps."""
     rows, (own, cheap) = [], (curves["seed"], curves["seed-taylor"])
     for name in ("seed", "seed-taylor"):
         forwards, seconds, error = curves[name][-1]
@@ -164,7 +170,7 @@ def curve_rows(curves) -> list[dict]:
 
 
 def write_csv(curves, path) -> None:
-    """One line a look: way, forwards, seconds, relative L2."""
+    """Write one line per look: way, forwards, seconds, relative L2."""
     with open(path, "w", newline="", encoding="utf-8") as file:
         out = tables.writer(file, lineterminator="\n")
         out.writerow(["way", "forwards", "seconds", "relative_l2"])
@@ -173,5 +179,5 @@ def write_csv(curves, path) -> None:
 
 
 def _slug(name: str) -> str:
-    """A floor's name in a case's."""
+    """Return the name of a floor in the form of a case's name."""
     return name.replace(" + ", "+").replace(" ", "-")

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""What `bpfree bench pde` solves, how, and what is to be reached.
+"""The cases of `bpfree bench pde`: problems, the settings to solve them, and the errors to reach.
 
 Settings were chosen with other seeds and other test points.
 """
@@ -24,17 +24,22 @@ from bpfree.updates.chain import chain
 from bpfree.updates.weight_decay import WeightDecay
 
 SEEDS = (1, 2, 3)
-"""Of networks and points; none was looked at while settings were chosen (100 and up)."""
+"""Seeds of networks and points of the reported runs; settings were chosen with others (100 and up)."""
 
 SELDOM = 10**9
-"""Steps between looks at the error: they take time, and nobody asks."""
+"""Steps between measurements of the error where no curve is asked for, as they take time."""
 
 
 @dataclass(frozen=True)
 class Adversary:
-    """How back-propagation is run: Adam's lr, new points every so many steps (0: never), its share of the time, the
+    """The settings of back-propagation: Adam, then L-BFGS on the last points.
 
-    rest being L-BFGS's on the last points; points inside, default ours; times: seconds in units of ours."""
+    lr: learning rate of Adam.
+    every: steps of Adam between drawing new points; 0: never.
+    share: Adam's share of the time.
+    points: number of points inside the domain; None takes ours.
+    times: time of the run in units of ours.
+    """
 
     lr: float = 3e-3
     every: int = 0
@@ -45,9 +50,12 @@ class Adversary:
 
 @dataclass(frozen=True)
 class Case:
-    """phases: settings of `solve`, one run after the other from what the last one found. target: of relative L2.
+    """One problem with the settings to solve it.
 
-    network(problem, seed): default the problem's own.
+    target: the relative L2 error to reach.
+    phases: settings of `solve`, one run after another, each from the result of the one before.
+    adversary: the settings of back-propagation; None leaves it out.
+    network: a function (problem, seed) -> model; default: the problem's own network.
     """
 
     name: str
@@ -61,7 +69,7 @@ class Case:
 
 @dataclass
 class Result:
-    """One run. looks: (forwards, seconds, relative L2) along the way."""
+    """The result of one run; looks holds (forwards, seconds, relative L2) along the way."""
 
     error: float
     forwards: int
@@ -73,7 +81,10 @@ class Result:
 
 
 def squares(problem: Problem, seed: int):
-    """x^2 of every input, two sums of them, two layers of 8 tanh: 609 parameters in 251 dimensions; cheap to probe."""
+    """Return a network that is cheap to probe: the squares of all inputs, two sums of them, two layers of 8 tanh.
+
+    It has 609 parameters in 251 dimensions.
+    """
     layers = [Square(), Linear(2), Linear(8), Tanh(), Linear(8), Tanh(), Linear(1)]
     return Sequential(problem.domain.dim, layers, seed=seed)
 
@@ -83,7 +94,7 @@ def _problem(name: str, **settings) -> Callable[[], Problem]:
 
 
 def _losses_only(update, steps: int) -> dict:
-    """Two random directions a step, both ways, at ten points that are new every step."""
+    """Return settings with two two-sided random directions per step, at ten points that are new every step."""
     return {
         "method": FirstOrder(RGE(n_queries=2, mu=0.01), update), "max_steps": steps, "points": 10, "resample_every": 1,
         "sampler": "uniform", "engine": ReferenceEngine(dtype="float32"), "precision": 0.1,
@@ -91,7 +102,7 @@ def _losses_only(update, steps: int) -> dict:
 
 
 def published(rule, steps: int) -> dict:
-    """Of the network of 1,929 parameters: ten random directions, both ways, Adam, 100 points a step."""
+    """Return the published settings: ten two-sided random directions, Adam, 100 points per step."""
     method = FirstOrder(RGE(n_queries=10, mu=0.01), Adam(1e-3))
     return {"method": method, "rule": rule, "max_steps": steps, "points": 100, "resample_every": 1}
 
@@ -100,7 +111,7 @@ LOSSES_ONLY = (
     _losses_only(chain(Adam(3e-3), WeightDecay(3e-3)), 1000),
     _losses_only(Adam(cosine_decay(3e-3, steps=1000)), 1000),
 )
-"""The decay does most of it, as all but the last bias may be 0: a smoke test is what this problem is."""
+"""Weight decay does most of the work, as all parameters but the last bias may be 0: this problem is a smoke test."""
 
 CASES = (
     Case(
@@ -131,13 +142,13 @@ CASES = (
 
 
 def quickly(case: Case) -> Case:
-    """The same for a few steps on few points: it shows that everything runs."""
+    """Return the same case with a few steps on few points, which only shows that everything runs."""
     few = tuple(phase | {"points": 20, "max_steps": 2} for phase in case.phases)
     return replace(case, phases=few, seeds=case.seeds[:1])
 
 
 def run_case(case: Case, seed: int, test, look_every: int = SELDOM) -> Result:
-    """One run from this seed; errors at test points (n, dim). Seconds are the processor's, of one thread."""
+    """Solve a case from this seed; errors are at test points (n, dim), seconds are CPU time of one thread."""
     problem, looks, spent, began = case.problem(), [], 0, time.process_time()
     model, steps = case.network(problem, seed), 0
 
@@ -159,7 +170,7 @@ def run_case(case: Case, seed: int, test, look_every: int = SELDOM) -> Result:
 
 
 def run_adversary(case: Case, seed: int, test, counts: dict, seconds: float) -> Result:
-    """Back-propagation from the same network, in these seconds."""
+    """Run back-propagation from the same network, for this many seconds of CPU time."""
     from bpfree.bench.pde_torch import Rival
 
     problem, how = case.problem(), case.adversary

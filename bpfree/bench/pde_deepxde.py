@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: MIT
-"""DeepXDE, the usual library for PINNs, on two problems as its own examples solve them: Adam, then L-BFGS.
+"""DeepXDE, a widely used library for PINNs, on two problems, as its own examples solve them: Adam, then L-BFGS.
 
-Its backend is PyTorch (set before it is imported), in float64; the same widths and hard conditions as ours. Adam
-takes 0.3 of the time, in steps that are timed first, L-BFGS the rest.
+Its backend is PyTorch in float64, which is set before it is imported; widths and hard conditions are ours. Adam
+takes 0.3 of the time, for which a few steps are timed first, and L-BFGS the rest.
 """
 
 from __future__ import annotations
@@ -16,19 +16,22 @@ import warnings
 import numpy as np
 
 PROBE = 20
-"""Steps that are timed."""
+"""Steps of Adam that are timed."""
 SHARE = 0.3
-"""Of Adam."""
+"""Adam's share of the time."""
 PIECE = 50
-"""Iterations of L-BFGS between looks at the clock."""
+"""Iterations of L-BFGS between two readings of the clock."""
 
 
 def train(name: str, widths, points: int, seed: int, seconds: float):
-    """(function of points (n, 2) giving u (n, 1), steps) of "burgers" or "heat"; in these seconds of the processor."""
+    """Solve "burgers" or "heat" in this many seconds of CPU time.
+
+    Returns (function from points (n, 2) to u (n, 1), number of steps).
+    """
     os.environ["DDE_BACKEND"] = "pytorch"
     quiet = contextlib.redirect_stdout(io.StringIO()), contextlib.redirect_stderr(io.StringIO())
     with quiet[0], quiet[1], warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # of the libraries it imports
+        warnings.simplefilter("ignore")  # the libraries that it imports warn
         import deepxde
 
         return _train(deepxde, name, widths, points, seed, seconds)

@@ -1,10 +1,11 @@
 # SPDX-License-Identifier: MIT
-"""Rules for derivatives in space, side by side: how far off, how many passes, how noisy, how slow.
+"""Rules for derivatives in space, side by side: their errors, passes, noise gains and seconds.
 
-The network of HJB, D-512-512-1 with sine, as it is initialised, at 100 points for D = 2, 5 and 21: its Laplacian by
-the first D - 1 coordinates and its derivative by the last, which is time. In float64, in float32, and in float64 with
-noise of deviation 1e-4 added to each value of u, as of hardware that is not exact. Exact derivatives are from the
-formula of this network, written out coordinate by coordinate. Stein's random shifts are as many as the sparse grid's.
+The network is that of HJB as it is initialised, D-512-512-1 with sine, at 100 points for D = 2, 5 and 21. The rules
+estimate its Laplacian in the first D - 1 coordinates and its derivative in the last, which is time: in float64, in
+float32, and in float64 with noise of standard deviation 1e-4 added to each value of u, as inexact hardware would add.
+The exact derivatives follow from the formula of this network, written out coordinate by coordinate. Stein's rule has
+as many random shifts as the sparse grid has nodes.
 """
 
 from __future__ import annotations
@@ -27,15 +28,15 @@ from bpfree.pde.wanted import First, Laplacian
 DIMS = (2, 5, 21)
 NOISE = 1e-4
 SIGMA = 0.1
-"""Of smoothing; differences of the same reach have steps of sqrt(3) sigma."""
+"""Width of the smoothing; differences with the same reach have steps of sqrt(3) sigma."""
 LONG = 1.0
-"""Seconds after which a rule is not timed again."""
-INSIDE = "not applicable: looks into the network, not at values of u"
+"""Seconds of timing after which a rule is not timed again."""
+INSIDE = "not applicable: the rule differentiates the network itself, and uses no values of u"
 
 
 def rules(dim: int) -> dict:
-    """What is compared, by name."""
-    drawn = {"random_directions": RandomDirections(16, Differences())} if dim > 17 else {}  # else it is differences
+    """Return the rules to compare, by name."""
+    drawn = {"random_directions": RandomDirections(16, Differences())} if dim > 17 else {}  # else equal to differences
     return {
         "taylor": Taylor(),
         "differences": Differences(),
@@ -50,20 +51,20 @@ def rules(dim: int) -> dict:
 
 
 class Noisy(Network):
-    """Adds noise to every value of u."""
+    """A network that adds noise to every value of u."""
 
     def __init__(self, graph, frozen, deviation: float, seed: int = 0):
         super().__init__(graph, frozen)
         self.deviation, self.random = deviation, np.random.default_rng(seed)
 
     def values(self, theta, points):
-        """u and its noise, (m, n)."""
+        """Return u with noise, (m, n)."""
         u = super().values(theta, points)
         return u + self.deviation * self.random.standard_normal(u.shape)
 
 
 def measure(quick: bool = False, dims=DIMS, bench: str = "pde") -> list[dict]:
-    """Rows of each D, rule and precision. quick: fewer points, timed less often."""
+    """Return the rows of each D, rule and precision. quick: use fewer points and timings."""
     from threadpoolctl import threadpool_limits
 
     with threadpool_limits(limits=1):
@@ -97,7 +98,7 @@ def _dimension(bench, dim, n, repetitions):
 
 
 def _networks(model):
-    """By precision; float64 first, which noise is measured against."""
+    """Return the networks by precision, float64 first, because the noise is measured against it."""
     engines = {dtype: ReferenceEngine(dtype=dtype) for dtype in ("float64", "float32")}
     plain = {dtype: Network(model.graph, model.frozen, engine) for dtype, engine in engines.items()}
     return plain | {"noisy": Noisy(model.graph, model.frozen, NOISE)}
@@ -114,15 +115,15 @@ def _rows(bench, case, stencil, wanted, found, exact):
 
 
 def _time_row(bench, case, seconds, reference, theirs):
-    """The best of all repetitions, which other work on the machine disturbs least."""
+    """Return the row of the fastest repetition, which other work on the machine disturbs least."""
     value, spread = min(seconds), stdev(seconds) if len(seconds) > 1 else None
     return row(bench, case, "seconds", value, "s", reference, value / min(theirs), std=spread)
 
 
 def _seconds(calls, repetitions):
-    """Seconds of a call, one number a repetition, interleaved; slow ones are not repeated."""
+    """Return the seconds of each call, one number per interleaved repetition; slow calls are not repeated."""
     seconds = {name: [] for name in calls}
-    calls["taylor"]()  # libraries start their threads
+    calls["taylor"]()  # libraries start their threads, which is not timed
     for _ in range(repetitions):
         for name, call in calls.items():
             if sum(seconds[name]) < LONG:
@@ -133,7 +134,9 @@ def _seconds(calls, repetitions):
 
 
 def exact_derivatives(model, points):
-    """Laplacian by all coordinates but the last and derivative by that, (n,): u = w . sin(V sin(W x + b) + c).
+    """Return the Laplacian in all coordinates but the last, and the derivative in the last, both (n,).
+
+    u    = w . sin(V sin(W x + b) + c)
 
     u_k  = w . [cos(z) V (cos(a) W_k)]
     u_kk = w . [-sin(z) (V (cos(a) W_k))^2 - cos(z) V (sin(a) W_k^2)],  a = W x + b, z = V sin(a) + c

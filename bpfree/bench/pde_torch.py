@@ -1,10 +1,10 @@
 # SPDX-License-Identifier: MIT
-"""The rival of `bpfree bench pde`: the same networks in PyTorch, derivatives in space and by parameters by autograd.
+"""The rival of `bpfree bench pde`: the same networks in PyTorch, with all derivatives by autograd.
 
-float64, from the same parameters as ours. For one share of the time Adam with a falling rate, on new points every
-`every` steps; then, where the points of a problem can stay, L-BFGS with a strong Wolfe search, as is usual with PINNs.
-A Laplacian is a batch of vector-Jacobian products; tensor trains are contracted in the way that is fastest here.
-Equations are written down again, not read from ours.
+It computes in float64, from the same parameters as ours. For a share of the time it uses Adam with a falling rate, on
+new points every `every` steps; then, where the points of a problem can stay, L-BFGS with a strong Wolfe search, as is
+usual with PINNs. A Laplacian is a batch of vector-Jacobian products; tensor trains are contracted in the way that is
+fastest on this machine. The equations are written independently of ours.
 """
 
 from __future__ import annotations
@@ -22,7 +22,10 @@ ELEMENTWISE = {"tanh": torch.tanh, "sin": torch.sin, "square": torch.square}
 
 
 def outputs(graph, parameters, x, way: str = "dense"):
-    """(n, outputs) of a tensor x (n, features). parameters: a tensor of each slice; way: of tensor-train layers."""
+    """Return the outputs (n, outputs) for a tensor x (n, features).
+
+    parameters: one tensor per slice. way: the contraction of tensor-train layers, a name in WAYS.
+    """
     values = {0: x}
     for node in graph.nodes:
         own = parameters[node.first_slice : node.first_slice + node.n_slices]
@@ -40,12 +43,12 @@ def outputs(graph, parameters, x, way: str = "dense"):
 
 
 def slope(u, x):
-    """du/dx (n, dim) of u (n,)."""
+    """Return du/dx (n, dim) of u (n,)."""
     return torch.autograd.grad(u.sum(), x, create_graph=True)[0]
 
 
 def second(du, x, columns):
-    """u_kk (len(columns), n) of the slope du (n, dim)."""
+    """Return u_kk (len(columns), n) of the slope du (n, dim), for k in columns."""
     n, dim = du.shape
     picks = torch.zeros(len(columns), n, dim, dtype=du.dtype)
     picks[torch.arange(len(columns)), :, torch.as_tensor(columns)] = 1.0
@@ -54,48 +57,48 @@ def second(du, x, columns):
 
 
 def black_scholes(problem, f, x, alpha):
-    """Of points inside."""
+    """Return the residual of Black-Scholes at points x (n, 2) inside, with u = f."""
     du = slope(f, x)
     diffusion = 0.5 * problem.volatility**2 * x[:, 0] ** 2 * second(du, x, [0])[0]
     return du[:, 1] + diffusion + problem.rate * (x[:, 0] * du[:, 0] - f)
 
 
 def hjb_lin(problem, f, x, alpha):
-    """u = sum x + (1 - t) f."""
+    """Return the residual of HJBLIN at points x, with u = sum x + (1 - t) f."""
     du = slope(x[:, :-1].sum(dim=1) + (1 - x[:, -1]) * f, x)
     laplacian = second(du, x, range(problem.dim)).sum(dim=0)
     return du[:, -1] + laplacian - (du[:, :-1] ** 2).sum(dim=1) / problem.dim + 2
 
 
 def hjb_lqg(problem, f, x, alpha):
-    """u = log((1 + |x|^2) / 2) + (1 - t) f."""
+    """Return the residual of HJBLQG at points x, with u = log((1 + |x|^2) / 2) + (1 - t) f."""
     du = slope(torch.log((1 + (x[:, :-1] ** 2).sum(dim=1)) / 2) + (1 - x[:, -1]) * f, x)
     laplacian = second(du, x, range(problem.dim)).sum(dim=0)
     return du[:, -1] + laplacian - problem.m * (du[:, :-1] ** 2).sum(dim=1)
 
 
 def burgers(problem, f, x, alpha):
-    """u = -sin(pi x) + t (1 - x^2) f."""
+    """Return the residual of Burgers at points x, with u = -sin(pi x) + t (1 - x^2) f."""
     u = -torch.sin(torch.pi * x[:, 0]) + x[:, 1] * (1 - x[:, 0] ** 2) * f
     du = slope(u, x)
     return du[:, 1] + u * du[:, 0] - 0.01 / torch.pi * second(du, x, [0])[0]
 
 
 def poisson(problem, f, x, alpha):
-    """u = prod 4 x_k (1 - x_k) f."""
+    """Return the residual of Poisson at points x, with u = prod 4 x_k (1 - x_k) f."""
     du = slope((4 * x * (1 - x)).prod(dim=1) * f, x)
     source = problem.dim * torch.pi**2 * torch.sin(torch.pi * x).prod(dim=1)
     return second(du, x, range(problem.dim)).sum(dim=0) + source
 
 
 def heat(problem, f, x, alpha):
-    """u = sin(pi x) + 4 t x (1 - x) f."""
+    """Return the residual of Heat at points x, with u = sin(pi x) + 4 t x (1 - x) f."""
     du = slope(heat_solution(f, x), x)
     return du[:, 1] - alpha * second(du, x, [0])[0]
 
 
 def heat_solution(f, x):
-    """u, in one dimension."""
+    """Return u of the heat equation in one dimension."""
     return torch.sin(torch.pi * x[:, 0]) + 4 * x[:, 1] * x[:, 0] * (1 - x[:, 0]) * f
 
 
@@ -106,7 +109,7 @@ RESIDUALS = {
 
 
 class Rival:
-    """A problem and a network in PyTorch. alpha: the coefficient of heat equations, trained where it is unknown."""
+    """A problem and its network in PyTorch; alpha is the coefficient of heat equations, trained where it is unknown."""
 
     def __init__(self, problem, model: Model, counts: dict, seed: int):
         self.problem, self.graph, self.frozen, self.counts, self.seed = problem, model.graph, model.frozen, counts, seed
@@ -123,7 +126,7 @@ class Rival:
         self.passes, self.steps = 0, 0
 
     def _seconds(self, way: str) -> float:
-        """Of a loss and its gradient, the second time."""
+        """Return the seconds of a loss and its gradient with this contraction, the second time."""
         self.way = way
         for _ in range(2):
             self.passes, began = 0, time.process_time()
@@ -131,7 +134,7 @@ class Rival:
         return time.process_time() - began
 
     def points(self, draw: int) -> None:
-        """New points, by the samplers of the problem's own terms."""
+        """Draw new points with the samplers of the problem's own terms."""
         if draw != self.draw:
             self.draw, self.x = draw, {}
             for k, term in enumerate(self.problem.terms()):
@@ -139,12 +142,12 @@ class Rival:
                 self.x[term.name] = torch.from_numpy(np.ascontiguousarray(points, np.float64))
 
     def f(self, x):
-        """The network, (n,)."""
+        """Return the output of the network, (n,)."""
         self.passes += len(x)
         return outputs(self.graph, self.parameters, x, self.way)[:, 0]
 
     def loss(self):
-        """Mean squares of all terms, as ours."""
+        """Return the sum over terms of the mean squared residual, which is our loss."""
         problem, x = self.problem, self.x["residual"].detach().requires_grad_()
         total = (RESIDUALS[problem.name](problem, self.f(x), x, self.alpha) ** 2).mean()
         for name, values in self._known().items():
@@ -154,7 +157,7 @@ class Rival:
         return total
 
     def _known(self) -> dict:
-        """{name of a soft term: values there}."""
+        """Return the values that soft terms prescribe, by the name of the term."""
         problem = self.problem
         if problem.name == "InverseHeat":
             return {"observed": torch.from_numpy(problem.conditions[-1].values)}
@@ -167,7 +170,7 @@ class Rival:
         return {"terminal": torch.relu(self.x["terminal"][:, 0] - k), **dict(zip(names, ends, strict=True))}
 
     def train(self, seconds: float, lr: float, every: int, share: float) -> None:
-        """Adam for a share of the seconds (of the processor), lr falling along a cosine; then L-BFGS."""
+        """Train by Adam for a share of the seconds of CPU time, with lr falling along a cosine, then by L-BFGS."""
         adam, began = torch.optim.Adam(self.trained, lr=lr), time.process_time()
         while (done := (time.process_time() - began) / (seconds * share)) < 1:
             self.points(self.steps // every if every else 0)
@@ -191,5 +194,5 @@ class Rival:
             lbfgs.step(closure)
 
     def theta(self) -> np.ndarray:
-        """Parameters, then the unknown, as ours."""
+        """Return the parameters, followed by the unknown coefficient if there is one, in our order."""
         return np.concatenate([value.detach().numpy().ravel() for value in self.trained])

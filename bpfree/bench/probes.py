@@ -1,12 +1,12 @@
 # SPDX-License-Identifier: MIT
 """What does a gradient from coordinate probes cost? StructuredCGE against CGE's loop of forward passes.
 
-The network of 3,962 parameters (TT 784-1024-10 of rank 6, ReLU), two-sided
-differences of mu = 2^-7 over every parameter, in float64 on the reference
-engine, one thread: 7,924 losses of each sample. Inputs are uniform in [0, 1),
-so that nothing is saved on zeros. Both loops are measured whole: `naive`, every
-probe from the input on, and `feature-reuse`, where a probe runs only the layers
-it changes.
+The network has 3,962 parameters (TT 784-1024-10 of rank 6, ReLU). The gradient
+is of two-sided differences with mu = 2^-7 in every parameter, in float64 on the
+reference engine with one thread: 7,924 losses of each sample. Inputs are
+uniform in [0, 1), so that zeros save nothing. Two loops are measured, neither
+of them extrapolated: in `naive` every probe starts at the input, and in
+`feature-reuse` a probe runs only the layers it changes.
 """
 
 from __future__ import annotations
@@ -35,19 +35,19 @@ LAYERS = [
 
 
 def run(quick: bool = False) -> list[dict]:
-    """Forwards a sample, seconds, speedup and the difference between the two gradients."""
+    """Return rows of forwards per sample, seconds, speedup and the difference between the two gradients."""
     return measure(4, 3) if quick else measure(64, 5)
 
 
 def measure(n: int, repetitions: int) -> list[dict]:
-    """Rows for a batch of n samples; the loops run once, ours several times."""
+    """Return the rows for a batch of n samples; the loops run once, StructuredCGE several times."""
     from threadpoolctl import threadpool_limits
 
     model, draw = Sequential(784, LAYERS, seed=0), np.random.default_rng(0)
     batch = Batch(draw.random((n, 784), np.float32), labels=np.arange(n, dtype=np.uint32) % 10)
     whole, reuse = ReferenceEngine(dtype=np.float64, cache_bytes=0), ReferenceEngine(dtype=np.float64)
     with threadpool_limits(limits=1):
-        _timed(StructuredCGE(), whole, model, batch)  # memory is asked for once
+        _timed(StructuredCGE(), whole, model, batch)  # allocates memory, which is not timed
         ours, times = _timed(StructuredCGE(), whole, model, batch, repetitions)
         loops = {RIVAL: _timed(CGE(), whole, model, batch), REUSE: _timed(CGE(), reuse, model, batch)}
     seconds, spread = median(times), stdev(times)
@@ -71,7 +71,7 @@ def measure(n: int, repetitions: int) -> list[dict]:
 
 
 def _timed(estimator, engine, model, batch, repetitions: int = 1):
-    """The Estimate of one step, and the seconds of each repetition."""
+    """Return the Estimate of one step, and the seconds of each repetition."""
     trainer = Trainer(model.graph, model.frozen, "cross_entropy", estimator, SGD(), batch_size=len(batch))
     theta, seconds = model.theta.astype(np.float64), []
     for _ in range(repetitions):

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""Rows for people: where they were measured, and a table."""
+"""Prints rows for people: the machine where they were measured, and a table."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from bpfree.bench.rows import THREADS
 
 
 def machine() -> dict[str, str]:
-    """What the numbers depend on: processor, instruction set of our kernels, versions."""
+    """Return what the numbers depend on: processor, instruction set of our kernels, versions."""
     facts = {
         "machine": f"{_processor()}, {os.cpu_count()} CPUs, {platform.system()} {platform.machine()}",
         "bpfree": f"{__version__}, kernels {native.isa_names()[-1] if native.available() else 'not built'}",
@@ -47,7 +47,7 @@ def _blas() -> str:
 
 
 def show(rows, console) -> None:
-    """Print header, table and notes on a rich Console; rows as :func:`bpfree.bench.rows.row` makes them."""
+    """Print header, table and notes on a rich Console; rows have the form of :func:`bpfree.bench.rows.row`."""
     from rich.box import SIMPLE_HEAD
     from rich.table import Table
 
@@ -71,7 +71,7 @@ def show(rows, console) -> None:
 
 
 def _source(row, notes: list[str]) -> str:
-    """The rival's name, or the number of a note where the reference is a sentence."""
+    """Return the name of the rival, or the number of a note where the reference is a sentence."""
     reference = row["reference"] or ""
     if " " not in reference:
         return reference.rpartition("/")[2]
@@ -81,12 +81,12 @@ def _source(row, notes: list[str]) -> str:
 
 
 def _share(value) -> str:
-    """An accuracy: tenths of a percent are what methods differ by."""
+    """Return an accuracy with two decimals of a percent, because methods differ by tenths."""
     return "" if value is None else f"{value:.2%}"
 
 
 def _short(value) -> str:
-    """Three significant digits; thousands with a comma, millions with an exponent."""
+    """Return three significant digits; thousands have a comma, millions an exponent."""
     if value is None:
         return ""
     if abs(value) >= 1e6:

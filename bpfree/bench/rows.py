@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""The rows of benches, and steady timing of things that are compared."""
+"""The rows of benchmarks, and the timing of functions that are compared."""
 
 from __future__ import annotations
 
@@ -7,31 +7,32 @@ import time
 from statistics import median, stdev
 
 THREADS = 1
-"""Of BLAS, of rivals and of our engine, in everything that is timed."""
+"""Number of threads of BLAS, of rivals and of our engine, in everything that is timed."""
 
 FIELDS = ("bench", "case", "metric", "value", "unit", "reference", "ratio", "seeds", "std")
 
 
 def row(bench, case, metric, value, unit, reference=None, ratio=None, seeds=1, std=None) -> dict:
-    """One row. A bare case is ours; `case/rival` is somebody else's.
+    """Return one row. The row `case` is our best result, `case/method` another method or a rival.
 
-    value: in `unit`. ratio: value / the reference's value. seeds: runs that
-    value is the mean of (1: nothing random). std: spread of value, over seeds or
-    repetitions. A rival that is not there has value None, and reference says why.
+    value: in `unit`; None for a rival that is missing, where reference says why.
+    ratio: value / the value of the reference.
+    seeds: number of runs whose mean is value (1: nothing is random).
+    std: standard deviation of value, over seeds or repetitions.
     """
     return dict(zip(FIELDS, (bench, case, metric, value, unit, reference, ratio, seeds, std), strict=True))
 
 
 def missing(bench, case, metric, unit, why: str) -> dict:
-    """The row of a rival that cannot run here."""
+    """Return the row of a rival that cannot run here."""
     return row(bench, case, metric, None, unit, reference=why, seeds=0)
 
 
 def call_seconds(contenders: dict, quick: bool) -> dict[str, list[float]]:
-    """Seconds a call of each function, one number a repetition.
+    """Return the seconds per call of each function, one number per repetition.
 
-    Repetitions are interleaved, so that a change of clock or load meets all
-    contenders; each lasts long enough for the clock.
+    Repetitions are interleaved, so that a change of clock rate or load affects
+    all contenders, and each is long enough for the clock's resolution.
     """
     length, repetitions = (0.004, 7) if quick else (0.02, 25)
     calls = {name: _calls_in(function, length) for name, function in contenders.items()}
@@ -46,7 +47,7 @@ def call_seconds(contenders: dict, quick: bool) -> dict[str, list[float]]:
 
 
 def rate(seconds: list[float], items: int) -> tuple[float, float]:
-    """Items a second: the median over repetitions, and the standard deviation."""
+    """Return the items per second: the median over repetitions, and the standard deviation."""
     rates = [items / s for s in seconds]
     return median(rates), stdev(rates)
 

@@ -45,8 +45,8 @@ _FAILURES = ("nonfinite_loss", "overflow", "mu_too_small")
         ("bpfree train digits --estimator cge --fraction 0.05 --max-forwards 1e6 --lr-schedule cosine_decay",
          "use another method, and limit the cost"),
     ),
-    after="`bpfree evaluate MODEL DATA`, `bpfree info MODEL` and `bpfree export firmware MODEL FOLDER --data DATA` take "
-    "the model from here.",
+    after="Go on with `bpfree evaluate MODEL DATA`, `bpfree info MODEL` or `bpfree export firmware MODEL FOLDER --data "
+    "DATA`.",
 )
 @click.argument("data")
 @option("--model", group=_NETWORK, metavar="NAME|FILE",

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""Benches: rows as documented, ours against rivals, and the command that runs them."""
+"""Benchmarks: rows as documented, ours against rivals, and the command that runs them."""
 
 import json
 
@@ -18,7 +18,7 @@ pytest.importorskip("threadpoolctl")
 
 @pytest.fixture(scope="module")
 def quick_run(tmp_path_factory):
-    """`bpfree bench engine --quick`, run once: result and rows."""
+    """Run `bpfree bench engine --quick` once; return its result and its rows."""
     if not native.available():
         pytest.skip("the compiled core is not built")
     path = tmp_path_factory.mktemp("bench") / "rows.json"
@@ -59,7 +59,7 @@ def test_the_table_names_machine_versions_and_cases(quick_run):
 
 
 def test_probes_cost_what_the_issue_allows():
-    """The bars of `bpfree bench probes` that do not depend on the clock; one sample, so that the loop is short."""
+    """The claims of `bpfree bench probes` that do not depend on the clock; one sample keeps the loop short."""
     rows = {(r["case"], r["metric"]): r for r in probes.measure(n=1, repetitions=2)}
     assert all(tuple(r) == FIELDS and r["bench"] == "probes" for r in rows.values())
     cost, naive = rows["mnist-tt", "forwards_equivalent"], rows["mnist-tt/naive", "forwards_equivalent"]

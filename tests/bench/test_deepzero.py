@@ -1,4 +1,4 @@
-"""The bench of layer shares: every method has the same budget, and the rows say what was measured."""
+"""The benchmark of layer shares: every method has the same budget, and the rows report what was measured."""
 
 import numpy as np
 import pytest
@@ -15,7 +15,7 @@ METHODS = ("uniform", "grasp", "dense")
 
 @pytest.fixture(scope="module")
 def rows():
-    """A quick run of one network and three methods."""
+    """Run the quick benchmark with a few methods."""
     if not native.available():
         pytest.skip("the compiled core is not built")
     with pytest.MonkeyPatch.context() as patch:

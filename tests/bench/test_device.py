@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""The device bench: rows as documented, sizes and ratios that make sense."""
+"""The device benchmark: rows as documented, plausible sizes and ratios."""
 
 import pytest
 
@@ -11,7 +11,7 @@ from bpfree.bench.rows import FIELDS
 
 @pytest.fixture(scope="module")
 def rows():
-    """The quick bench, run once: (case, metric) -> row."""
+    """Run the quick benchmark once; return its rows by (case, metric)."""
     for package in ("ziglang", "unicorn", "elftools"):
         pytest.importorskip(package, reason=f'{package} missing: pip install "bpfree[emulate]"')
     if not native.available():

@@ -1,4 +1,4 @@
-"""The bench of all estimators: equal forwards, every row of the table, tiers named; its CSV and its picture."""
+"""The benchmark of all estimators: equal forwards, every row of the table, its tier; the CSV file and the picture."""
 
 import csv
 
@@ -20,7 +20,7 @@ FEW = {"rge": bf.RGE(n_queries=4), "unit-wise": bf.UnitWise()}
 
 @pytest.fixture(scope="module")
 def curves():
-    """A quick run of two methods and all that the table has besides."""
+    """Run the quick benchmark of two methods and all other rows of the table."""
     if not native.available():
         pytest.skip("the compiled core is not built")
     with pytest.MonkeyPatch.context() as patch:

@@ -1,4 +1,4 @@
-"""Forward-only training against back-propagation: the benches; and the rival itself against another autograd."""
+"""The benchmarks of forward-only training against back-propagation, and the rival itself against another autograd."""
 
 import sys
 
@@ -20,13 +20,13 @@ CONTESTS = {module.CONTEST.bench: module for module in (mnist_tt, mnist_dense, m
 
 
 def tensor_trains(seed=0):
-    """36 -> 24 -> 6 in trains of four cores and of three, ReLU between, biases that are not zero."""
+    """Return a network 36 -> 24 -> 6 of trains of four and of three cores, with a ReLU and biases that are not 0."""
     layers = [bf.TTLinear((2, 3, 2, 3), (3, 2, 2, 2), rank=3), bf.ReLU(), bf.TTLinear((4, 2, 3), (1, 3, 2), rank=2)]
     return shaken(bf.Sequential(36, layers, seed=seed))
 
 
 def dense(seed=0):
-    """36 -> 24 -> 24 -> 6."""
+    """Return a dense network 36 -> 24 -> 24 -> 6."""
     layers = [bf.Linear(24), bf.ReLU(), bf.Linear(24), bf.ReLU(), bf.Linear(6)]
     return shaken(bf.Sequential(36, layers, seed=seed))
 
@@ -37,7 +37,7 @@ def shaken(model):
 
 
 def outputs(model, theta, x):
-    """Written again from the definition, for HIPS autograd."""
+    """Return the outputs of a network, written again from the definition for HIPS autograd."""
     parts = [theta[s.range].reshape(s.shape) for s in model.graph.slices]
     for node in model.graph.nodes:
         own = parts[node.first_slice : node.first_slice + node.n_slices]
@@ -109,7 +109,7 @@ def test_the_rival_walks_the_steps_of_our_adam(network, samples):
         assert float(seen[step][1]) == pytest.approx(float(loss(theta, model, x[chosen], labels[chosen])), rel=1e-4)
         theta, state = adam.update(gradient(model, theta, x[chosen], labels[chosen]), state, theta, step)
     assert np.abs(theta - model.theta).max() > 0.02
-    # Adam divides by |g| where g is small: rounding of a gradient near zero moves that element by part of a step.
+    # Adam divides by |g|, so rounding of a gradient near zero moves that element by a part of a step.
     assert np.quantile(np.abs(rival.model().theta - theta), 0.98) < 1e-4
 
 
@@ -122,7 +122,7 @@ def test_a_layer_that_the_rival_lacks_is_refused():
 
 
 def small(**changes):
-    """A contest on the digits, done in a moment."""
+    """Return a contest on the digits that takes a moment."""
     settings = {
         "bench": "digits",
         "network": lambda seed: bf.Sequential(64, [bf.Linear(16), bf.ReLU(), bf.Linear(10)], seed=seed),
@@ -179,7 +179,7 @@ def test_rows_of_a_contest(digits):
 
 
 def test_both_sides_start_alike_and_see_the_same_minibatches(digits, monkeypatch):
-    """Told apart by what they are given: initial theta, and the samples of every step."""
+    """Methods are recorded by their input: initial theta, and the samples of every step."""
     pytest.importorskip("torch")
     from bpfree.bench import backprop
 

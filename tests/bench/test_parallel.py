@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""`bpfree bench parallel`: rows, and no rows where results differ."""
+"""`bpfree bench parallel`: its rows, and that they report different results."""
 
 import pytest
 
@@ -13,7 +13,7 @@ if not native.available():
 
 @pytest.fixture
 def short(monkeypatch):
-    """One coordinate in a hundred."""
+    """Let the benchmark probe one coordinate in a hundred."""
     steps = parallel._steps
     monkeypatch.setattr(parallel, "_steps", lambda engine, fraction, n: steps(engine, 0.01, n))
 

@@ -1,4 +1,4 @@
-"""The bench of PDEs: rows as documented, ours beside floors and rivals, the curves; the rival's equations are ours."""
+"""The benchmark of PDEs: rows as documented, ours beside floors and rivals, the curves, and the rival's equations."""
 
 import csv
 import json
@@ -21,7 +21,7 @@ BY_NAME = {case.name: case for case in CASES}
 
 @pytest.fixture(scope="module")
 def quick_run(tmp_path_factory):
-    """`bpfree bench pde --quick`, with files; the rules' part has a test file of its own."""
+    """Run `bpfree bench pde --quick` with files, without the rules, which have their own tests."""
     pytest.importorskip("matplotlib")
     folder = tmp_path_factory.mktemp("bench")
     files = [part for flag in ("json", "csv", "plot") for part in (f"--{flag}", str(folder / f"rows.{flag[:3]}"))]
@@ -71,7 +71,7 @@ def test_seconds_and_forwards_are_summed_over_phases():
     assert result.steps == 4 and len(case.phases) == 2
     one = run_case(pde_cases.replace(case, phases=case.phases[:1]), 1, test)
     assert result.forwards == 2 * one.forwards and result.seconds > 0
-    first = 20 * 23  # a residual vector: twenty points, Taylor of 23 streams
+    first = 20 * 23  # a residual vector: twenty points, Taylor with 23 streams
     looks = [look[0] for look in result.looks]
     assert looks == [first, one.forwards, one.forwards + first, result.forwards]
 
@@ -83,7 +83,7 @@ def test_errors_are_at_the_published_points_and_tuning_was_elsewhere():
 
 
 def test_the_sparse_grid_and_taylor_lead_along_the_same_way():
-    """The published setting at few points: equal directions and points, derivatives that differ by the grid's bias."""
+    """The published setting at few points: directions and points are equal, derivatives differ by the grid's bias."""
     from dataclasses import replace
 
     from bpfree.pde import SparseGrid
@@ -100,7 +100,7 @@ def test_the_sparse_grid_and_taylor_lead_along_the_same_way():
 
 @pytest.mark.parametrize("name", [case.name for case in CASES if case.adversary is not None and "250" not in case.name])
 def test_the_rival_has_our_loss(name):
-    """At the same parameters and points PyTorch's loss is r . r, so both are after the same thing."""
+    """PyTorch's loss equals our r . r at the same parameters and points, so both minimise the same function."""
     pytest.importorskip("torch")
     from bpfree.bench.pde_torch import Rival
 

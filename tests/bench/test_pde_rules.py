@@ -1,4 +1,4 @@
-"""The rules' part of `bpfree bench pde`: rows as documented, and the laws that do not depend on the clock."""
+"""The rules in `bpfree bench pde`: rows as documented, and the laws that do not depend on the clock."""
 
 import numpy as np
 import pytest
@@ -14,7 +14,7 @@ pytest.importorskip("threadpoolctl")
 
 @pytest.fixture(scope="module")
 def rows():
-    """Quick, of two and five dimensions."""
+    """Measure the rules quickly, in two and five dimensions."""
     found = measure(quick=True, dims=(2, 5))
     assert len({(r["case"], r["metric"]) for r in found}) == len(found)
     assert all(tuple(r) == FIELDS and r["bench"] == "pde" for r in found)
