@@ -48,7 +48,7 @@ CONSTRUCTORS = [
         lambda: bf.TTLinear(4, rank=2, max_parameters="a"),
         r"max_parameters: expected an integer >= 1, got 'a'",
     ),
-    (lambda: tt(64, rank=2, max_parameters=3), r"max_parameters: 4 x 64 at rank 2 needs at least \d+, got 3"),
+    (lambda: tt(64, rank=2, max_parameters=3), r"max_parameters: expected at least \d+ for 4 x 64 at rank 2, got 3"),
     (lambda: tt(4, rank=0), r"rank: expected an integer >= 1, got 0"),
     (lambda: tt(4, rank=None), r"rank: expected an integer >= 1, got None"),
     (lambda: tt((2, 2), (2, 2), rank=(2, 2)), r"TT shape: expected .*one rank more.*ranks=\(1, 2, 2, 1\)"),

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""Two ways to do the reference's arithmetic: fast with BLAS, or exact with the bits of C."""
+"""The two arithmetics of the reference engine: fast with BLAS, or exact with the bits of C."""
 
 from __future__ import annotations
 

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: MIT
-"""The reference's arithmetic as the C runtime does it: the same bits on every machine.
+"""The exact arithmetic of the reference engine: that of the C runtime, with the same bits on every machine.
 
-One accumulator an output, from the bias, over ascending input index; no @, dot, einsum, sum, np.exp, np.log or
-np.tanh, whose rounding depends on the library and the processor.
+Every output has one accumulator, which starts at the bias and adds products by ascending input index. @, dot, einsum,
+sum, np.exp, np.log and np.tanh are not used, because their rounding depends on the library and the processor.
 """
 
 from __future__ import annotations
@@ -12,16 +12,16 @@ import numpy as np
 from bpfree.arithmetic.math32 import cos32, exp32, expm1_32, log1p_32, log32, sigmoid32, sin32, tanh32
 
 _CHUNK = 1 << 22
-"""Products held at once in exact mode, in elements (16 MB): bounds memory."""
+"""Number of products held at a time in exact mode, which limits memory to 16 MB."""
 
 
 def running_sum(values, axis: int = 0):
-    """Sum along an axis strictly in order, one rounding a term: np.sum reassociates."""
+    """Return the sum along an axis strictly in order, with one rounding per term, where np.sum reassociates."""
     return np.take(np.add.accumulate(values, axis=axis), -1, axis=axis)
 
 
 class Exact:
-    """float32 in the C runtime's order, bit for bit."""
+    """float32 arithmetic in the order of the C runtime, bit for bit."""
 
     exp, log, tanh, sin, cos, sigmoid, expm1, log1p = map(
         staticmethod, (exp32, log32, tanh32, sin32, cos32, sigmoid32, expm1_32, log1p_32)
@@ -30,12 +30,12 @@ class Exact:
 
     @staticmethod
     def dots(a, b):
-        """y[..., n] = sum_k a[..., k, n] b[..., k, n], k ascending."""
+        """Return y[..., n] = sum_k a[..., k, n] b[..., k, n], with k ascending."""
         return running_sum(a * b, axis=-2)
 
     @staticmethod
     def contract(a, x, start=0.0, out=None):
-        """y[p, m, n] = start + sum_k a[k, m] x[p, k, n], k ascending from start; out: room for y."""
+        """Return y[p, m, n] = start + sum_k a[k, m] x[p, k, n], added to start with k ascending; `out` may hold y."""
         (inner, rows), (parts, _, columns) = a.shape, x.shape
         y = np.empty((parts, rows, columns), np.float32) if out is None else out
         y[...] = start
@@ -52,8 +52,8 @@ class Exact:
 
 
 def _reduce(terms):
-    # Reducing the outer axis of a C-contiguous array adds row to row in order, 3x faster than a
-    # loop; a lone column would be reduced pairwise. tests/arithmetic/test_arithmetic.py guards both.
+    # Reducing the outer axis of a C-contiguous array adds row to row in order, three times as fast as a
+    # loop, but a single column would be reduced pairwise. tests/arithmetic/test_arithmetic.py guards both.
     if terms[0].size == 1:
         return running_sum(terms)
     return np.add.reduce(terms, axis=0)

@@ -1,12 +1,12 @@
 # SPDX-License-Identifier: MIT
 """exp, log, tanh, sigmoid, sin and cos for float32 arrays with the same bits as the C runtime.
 
-The twin of ``runtime_c/src/math32.h``: the same operations on the same constants in the same
-order, one NumPy call each, so every result but the payload of a NaN is equal bit for bit.
+The twin of ``runtime_c/src/math32.h`` does the same operations on the same constants in the same
+order, one NumPy call each, so that every result but the payload of a NaN is equal bit for bit.
 NumPy's own exp, log, tanh and sin differ in the last bit from one version and CPU to the next.
-Only + - * /, comparisons and bit patterns are used; each is exactly rounded everywhere.
+Only + - * /, comparisons and bit patterns are used, all of which are exactly rounded everywhere.
 
-Errors are in ulp of the exact result, the worst over all 2^32 inputs.
+Errors are in ulp of the exact result, the largest over all 2^32 inputs.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ __all__ = ["cos32", "exp32", "expm1_32", "log1p_32", "log32", "sigmoid32", "sin3
 
 
 def _f32(text: str) -> np.float32:
-    """Float32 constant from C's hex notation; typed, so that NumPy never promotes to float64."""
+    """Return a constant in C's hex notation as float32, a type that NumPy never promotes to float64."""
     return np.float32(float.fromhex(text))
 
 
@@ -29,21 +29,21 @@ _ONE = np.float32(1)
 _TWO = np.float32(2)
 _TINY = _f32("0x1p-126")  # the smallest normal number
 
-_LN2_HI = _f32("0x1.62e4p-1")  # 15 bits, so a whole number up to 150 times it is exact
+_LN2_HI = _f32("0x1.62e4p-1")  # 15 bits, so its product with an integer up to 150 is exact
 _LN2_LO = _f32("0x1.7f7d1cp-20")
 
 _EXP_TOP = _f32("0x1.62e42ep+6")  # largest x with a finite result
 _EXP_BOTTOM = _f32("-0x1.5d589ep+6")  # smallest x with a normal result
 _LOG2E = _f32("0x1.715476p+0")
-_MAGIC = _f32("0x1.8p+23")  # ulp 1: adding it rounds to an integer
+_MAGIC = _f32("0x1.8p+23")  # its ulp is 1, so adding it rounds to an integer
 _SQRT_HALF = np.uint32(0x3F3504F3)  # bits of sqrt(1/2)
 
-_TURNS = _f32("0x1.921fb6p+13")  # 8192 pi/2: sin and cos of more are those of this
+_TURNS = _f32("0x1.921fb6p+13")  # 8192 pi/2, at which larger arguments of sin and cos are clipped
 _TWO_OVER_PI = _f32("0x1.45f306p-1")
 
 
 def _poly(*texts: str) -> tuple[np.float32, ...]:
-    """Coefficients, highest power first, as Horner's rule takes them."""
+    """Return coefficients for Horner's rule, the highest power first."""
     return tuple(map(_f32, texts))
 
 
@@ -59,7 +59,7 @@ _TANH_POLY = _poly(
 )
 _SIN_POLY = _poly("-0x1.9951eap-13", "0x1.110774p-7", "-0x1.555546p-3")
 _COS_POLY = _poly("0x1.99e80cp-16", "-0x1.6c0c28p-10", "0x1.55554ap-5")
-# Parts of pi/2.  All but the last have 11 bits or fewer, so n <= 8192 times one is exact.
+# Parts of pi/2.  All but the last have 11 bits or fewer, so their products with n <= 8192 are exact.
 _HALF_PI = tuple(map(_f32, ("0x1.92p+0", "0x1.fb4p-12", "0x1.444p-24", "0x1.68c234p-39")))
 
 
@@ -67,7 +67,7 @@ def _checked(x: np.ndarray, name: str) -> np.ndarray:
     dtype = getattr(x, "dtype", None)
     if dtype != np.float32:
         given = type(x).__name__ if dtype is None else dtype
-        raise TypeError(f"{name}: argument x must have dtype float32, got {given}")
+        raise TypeError(f"x: expected dtype float32 for {name}, got {given}")
     return np.asarray(x)
 
 
@@ -115,7 +115,7 @@ def _small_expm1(r: np.ndarray) -> np.ndarray:
 
 
 def expm1_32(x: np.ndarray) -> np.ndarray:
-    """e to the power x, less 1, elementwise, at most 3.35 ulp off.
+    """e to the power x, minus 1, elementwise, at most 3.35 ulp off.
 
     x + x^2 q(x) with the polynomial of `exp32` where |x| < 0.34375, else exp(x) - 1.
 
@@ -149,18 +149,18 @@ def log32(x: np.ndarray) -> np.ndarray:
     """
     x = _checked(x, "log32")
     with np.errstate(all="ignore"):
-        # Subnormals are made normal first: times 2^23, and e 23 less.
+        # Subnormals are made normal first, by a factor of 2^23 for which e is reduced by 23.
         subnormal = x < _TINY
         m = np.where(subnormal, x * np.float32(1 << 23), x)
         bias = np.where(subnormal, np.float32((1 << 23) + 150), np.float32((1 << 23) + 127))
-        # Shifted so that the exponent field steps at sqrt(1/2) and not at 1.
+        # Shifted so that the exponent field steps at sqrt(1/2) instead of 1.
         u = m.view(np.uint32) + (np.uint32(0x3F800000) - _SQRT_HALF)
         e = (np.uint32(0x4B000000) + (u >> np.uint32(23))).view(np.float32) - bias
         f = ((u & np.uint32(0x007FFFFF)) + _SQRT_HALF).view(np.float32) - _ONE
         f2 = f * f
         hi = e * _LN2_HI
         total = hi + f
-        lost = f - (total - hi)  # exact, as hi is 0 or larger than f
+        lost = f - (total - hi)  # exact, because hi is 0 or larger than f
         p = _horner(_LOG_POLY, f)
         y = total + (lost + (e * _LN2_LO + ((f2 * f) * p - _HALF * f2)))
         y = np.where(x < _INF, y, x)  # +inf, NaN
@@ -191,7 +191,7 @@ def tanh32(x: np.ndarray) -> np.ndarray:
     """Hyperbolic tangent of x, elementwise, at most 1.333 ulp off.
 
     tanh(|x|) ~ |x| + |x| (x^2 p(x^2)) with p of degree 4 where |x| < 0.625, and
-    1 - 2 / (exp(2|x|) + 1) elsewhere; the sign of x is put back last.
+    1 - 2 / (exp(2|x|) + 1) elsewhere; the sign of x is restored last.
 
     ``x``: float32 array of any shape; the result has the same shape and dtype.
     |x| > 9.010913 gives +-1; zeros keep their sign; subnormal x gives x; NaN gives NaN.
@@ -218,7 +218,7 @@ def sigmoid32(x: np.ndarray) -> np.ndarray:
     """Logistic function 1 / (1 + exp(-x)), elementwise, at most 2.481 ulp off.
 
     ``x``: float32 array of any shape; the result has the same shape and dtype.
-    x > 16.63553 gives 1; x < -88.72283 gives 0, the last results before that are subnormal;
+    x > 16.63553 gives 1; x < -88.72283 gives 0, just above which the results are subnormal;
     NaN gives NaN.  Raises TypeError if x is not float32.
 
     >>> sigmoid32(np.array([-np.inf, 0, 2], dtype=np.float32))
@@ -230,7 +230,7 @@ def sigmoid32(x: np.ndarray) -> np.ndarray:
 
 
 def _turned_sin(a: np.ndarray, quarter: int) -> np.ndarray:
-    """sin(a + quarter pi/2) for a >= 0: what sin and cos share.
+    """sin(a + quarter pi/2) for a >= 0, which sin and cos share.
 
     With n = round(a / (pi/2)) and r = a - n pi/2 kept as hi + lo, z = hi^2, p and q of degree 2,
     sin(r) ~ hi + (lo (1 - z/2) + hi z p(z)) and cos(r) ~ 1 - z/2 + (z^2 q(z) - hi lo).
@@ -257,10 +257,10 @@ def sin32(x: np.ndarray) -> np.ndarray:
     """Sine of x in radians, elementwise, at most 0.794 ulp off where |x| <= 12867.964.
 
     |x| - n pi/2 with n = round(|x| / (pi/2)) is formed from four parts of pi/2, exactly but for
-    the last; polynomials give its sine or cosine, as n asks; the sign of x is put back last.
+    the last; polynomials give its sine or cosine, depending on n; the sign of x is restored last.
 
     ``x``: float32 array of any shape; the result has the same shape and dtype.
-    |x| > 12867.964 = 8192 pi/2 gives what the limit gives, 0.000358 with the sign of x;
+    |x| > 12867.964 = 8192 pi/2 gives the value at that limit, 0.000358 with the sign of x;
     +-inf and NaN give NaN; zeros keep their sign; subnormal x gives x.
     Raises TypeError if x is not float32.
 
@@ -281,13 +281,13 @@ def sin32(x: np.ndarray) -> np.ndarray:
 def cos32(x: np.ndarray) -> np.ndarray:
     """Cosine of x in radians, elementwise, at most 0.800 ulp off where |x| <= 12867.964.
 
-    sin(|x| + pi/2), with the quarter turn added to n: see sin32.
+    It is sin(|x| + pi/2), with the quarter turn added to n: see sin32.
 
     ``x``: float32 array of any shape; the result has the same shape and dtype.
-    |x| > 12867.964 = 8192 pi/2 gives what the limit gives, 1 - 2^-24; +-inf and NaN give NaN.
+    |x| > 12867.964 = 8192 pi/2 gives the value at that limit, 1 - 2^-24; +-inf and NaN give NaN.
     Raises TypeError if x is not float32.
 
-    Source: as sin32.
+    Source: that of sin32.
 
     >>> cos32(np.array([0, 0.5, 12345], dtype=np.float32))
     array([1.        , 0.87758255, 0.11143579], dtype=float32)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""The table of directions that probes move along: one file a row."""
+"""The table of directions that probes move along, one file per row."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from bpfree.directions import coordinate, gaussian, hadamard, rademacher, sphere
 from bpfree.registry import Table
 
 DIRECTIONS = Table("directions", [rademacher.ROW, gaussian.ROW, sphere.ROW, coordinate.ROW, hadamard.ROW])
-"""In the order of `enum bpfree_direction`."""
+"""The directions, in the order of `enum bpfree_direction`."""
 
 RANDOM = tuple(row.name for row in DIRECTIONS if row.random)
-"""Names of those drawn from (seed, step, query)."""
+"""Names of the directions that are drawn from (seed, step, query)."""

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""Coordinate: u = e_k, one element of theta. Nothing is drawn; a random k would carry the factor d."""
+"""Coordinate: u = e_k, one element of theta. The estimator chooses k, so u needs no factor d as a random k would."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from bpfree.rng import Domain
 
 @dataclass(frozen=True)
 class Coordinate:
-    """The row. Its domain is that of the masks which choose the elements."""
+    """The row of coordinates; its domain of random numbers is that of the masks that choose the elements."""
 
     number: int
     name: str
@@ -19,7 +19,7 @@ class Coordinate:
     random = False
 
     def move(self, theta, parts, mu, probe) -> None:
-        """theta_k <- fl(theta_k + mu) in place; all others keep their bits, zeros their sign."""
+        """Set theta_k <- fl(theta_k + mu) in place; all other elements keep their bits, even the sign of a zero."""
         theta[probe.element] += mu
 
 

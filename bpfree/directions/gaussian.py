@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""Gaussian: u ~ N(0, I), by Box and Muller's pairs (Ann. Math. Stat. 29, 1958)."""
+"""Gaussian: u ~ N(0, I), by the pairs of Box and Muller (Ann. Math. Stat. 29, 1958)."""
 
 from __future__ import annotations
 
@@ -10,22 +10,23 @@ from bpfree.arithmetic.math32 import cos32, log32, sin32
 from bpfree.directions.table import Direction
 
 _PAIRS = rng.BLOCK // 2
-"""Random blocks, of one pair each, to BLOCK elements."""
+"""Random blocks, each of which gives one pair, for every BLOCK elements."""
 
 _TURN = np.float32(float.fromhex("0x1.921fb6p-22"))
-"""2 pi 2^-24: angles are multiples of it."""
+"""The unit of the angles: 2 pi 2^-24."""
 
 
 def draw(part, seed: int, step: int, query: int) -> np.ndarray:
-    """Normal draws (size,) float32 of one slice."""
+    """Return normal numbers (size,) float32 for one slice."""
     return normal(seed, step, rng.address(rng.Domain.GAUSSIAN, query), part.first_block * _PAIRS, part.size)
 
 
 def normal(seed: int, step: int, address: int, first_block: int, size: int) -> np.ndarray:
-    """Normal numbers (size,) float32 from the blocks of a stream, with the same bits as in C.
+    """Return normal numbers (size,) float32 from the blocks of an address, with the same bits as in C.
 
-    From the words (a, b) of a block: r = sqrt(-2 log(((a >> 8) + 1) 2^-24)) and
-    the angle (b >> 8) 2 pi 2^-24 give the elements r cos, r sin. The largest is 5.77.
+    The words (a, b) of a block give r = sqrt(-2 log(((a >> 8) + 1) 2^-24)) and
+    the angle (b >> 8) 2 pi 2^-24, and these the elements r cos(angle) and
+    r sin(angle). The largest possible magnitude is 5.77.
     """
     pairs = (size + 1) // 2
     words = rng.words(seed, step, address, first_block, 2 * pairs).reshape(pairs, 2) >> np.uint32(8)

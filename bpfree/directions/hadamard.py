@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""Hadamard: rows of a Hadamard matrix with random signs on its columns; directions of one step are orthogonal."""
+"""Hadamard: rows of a Hadamard matrix with random signs on its columns, which makes a step's directions orthogonal."""
 
 from __future__ import annotations
 
@@ -12,7 +12,10 @@ from bpfree.rng import Domain
 
 
 def walsh(row: int, first: int, size: int) -> np.ndarray:
-    """H[row, first .. first + size) float32, the matrix of Sylvester: -1 where an odd count of bits is shared.
+    """Return H[row, first:first + size] float32 of Sylvester's matrix H.
+
+    An element is -1 where row and column share an odd number of bits. Equivalent
+    to scipy.linalg.hadamard(n)[row, first:first + size], without the matrix.
 
     >>> [walsh(row, 0, 4).tolist() for row in (1, 2, 3)]
     [[1.0, -1.0, 1.0, -1.0], [1.0, 1.0, -1.0, -1.0], [1.0, -1.0, -1.0, 1.0]]
@@ -24,21 +27,21 @@ def walsh(row: int, first: int, size: int) -> np.ndarray:
 
 
 def order(d: int) -> int:
-    """Rows of the matrix for d elements: the least power of two that is at least d."""
+    """Return the order of the matrix for d elements: the least power of two that is at least d."""
     return 1 << (d - 1).bit_length()
 
 
 def rows(d: int, seed: int, step: int, queries) -> np.ndarray:
-    """The row of each query where d elements move: a permutation that the step draws; more queries begin it again."""
+    """Return the matrix row of each query, for d elements: a permutation per step, which repeats for more queries."""
     n = order(d)
     return rng.shuffle(seed, step, n, np.asarray(queries, np.uint32) & np.uint32(n - 1), Domain.MASK)
 
 
 class Hadamard(Direction):
-    """The row. Element k of theta has column k; a probe's `element` is the matrix's row."""
+    """The row of Hadamard directions: element k of theta has column k, and a probe's `element` is the matrix row."""
 
     def at(self, part, seed: int, step: int, query: int, element: int) -> np.ndarray:
-        """The signs of the columns times the row."""
+        """Return the matrix row times the signs of the columns, (size,) float32."""
         return self.draw(part, seed, step, query) * walsh(element, part.offset, part.size)
 
 

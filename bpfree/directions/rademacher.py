@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""Rademacher: u in {-1, +1}^d. One bit an element, mu u is exact, and of all directions the least variance."""
+"""Rademacher: u in {-1, +1}^d. It takes one bit per element, mu u is exact, and no direction has less variance."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from bpfree.directions.table import Direction
 
 
 def draw(part, seed: int, step: int, query: int) -> np.ndarray:
-    """Signs (size,) float32 of one slice."""
+    """Return signs (size,) float32 for one slice."""
     return rng.signs(seed, step, rng.address(rng.Domain.PROBE, query), part.first_block, part.size)
 
 

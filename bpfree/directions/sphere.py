@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""Sphere: u = sqrt(d) g / |g| with g Gaussian, d the elements that move: the radius makes E[u u^T] = I."""
+"""Sphere: u = sqrt(d) g / |g| with Gaussian g and d moving elements; with this radius, E[u u^T] = I."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from bpfree.rng import BLOCK, Domain
 
 
 def scale(parts, seed: int, step: int, query: int) -> np.float32:
-    """sqrt(d / sum g^2), the sum over chunks of BLOCK elements, then over chunks in order; 0 where g = 0."""
+    """Return sqrt(d / sum g^2), summed in order within chunks of BLOCK elements and then over chunks; 0 for g = 0."""
     total, d = np.float32(0), 0
     for part in parts:
         g = gaussian.draw(part, seed, step, query)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""What a direction is: a vector u with an address, drawn again wherever it is needed."""
+"""The contract of directions: a direction is a vector u with an address, regenerated wherever it is needed."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from bpfree.rng import Domain
 
 
 def unscaled(parts, seed: int, step: int, query: int) -> np.float32:
-    """The scale of directions that are used as they are drawn: 1."""
+    """Return 1, the scale of directions that are used as they are drawn."""
     return np.float32(1)
 
 
@@ -20,9 +20,10 @@ def unscaled(parts, seed: int, step: int, query: int) -> np.float32:
 class Direction:
     """One row: a random direction with E[u u^T] = I.
 
-    draw(part, seed, step, query): (size,) float32, on one slice, before the scale.
-    scale(parts, seed, step, query): float32, common to the slices that move together.
-    domain: of its random numbers. c: the constant of `enum bpfree_direction`.
+    draw: a function (slice, seed, step, query) -> (size,) float32, u on one slice before scaling.
+    scale: a function (slices, seed, step, query) -> float32, the factor for the slices that move together.
+    domain: the domain of its random numbers.
+    c: the name of its constant in `enum bpfree_direction`.
     """
 
     number: int
@@ -34,11 +35,11 @@ class Direction:
     random = True
 
     def at(self, part, seed: int, step: int, query: int, element: int) -> np.ndarray:
-        """u on one slice, before the scale, at a probe's whole address."""
+        """Return u on one slice before scaling, (size,) float32, for the full address of a probe."""
         return self.draw(part, seed, step, query)
 
     def move(self, theta, parts, mu, probe) -> None:
-        """theta <- fl(theta + fl(radius u)) on these slices, in place, radius = fl(mu scale)."""
+        """Set theta <- fl(theta + fl(radius u)) on these slices in place, where radius = fl(mu scale)."""
         radius = mu * theta.dtype.type(self.scale(parts, probe.seed, probe.step, probe.query))
         for part in parts:
             u = self.at(part, probe.seed, probe.step, probe.query, probe.element)

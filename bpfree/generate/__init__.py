@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: MIT
-"""What C reads of the tables, and its test vectors: `make generate` writes them.
+"""Generates the files in which C reads the tables, and the vectors of its tests, for `make generate`.
 
-The results are committed; tests/generate/ fails when one is stale.
+The generated files are committed; tests/generate/ fails when one is stale.
 """
 
 from __future__ import annotations
@@ -28,11 +28,11 @@ _TABLES = (
     ("RULE", RULES, "pde/rules"),
     ("RESIDUAL", PROBLEMS, "pde/problems"),
 )
-"""Macro, table and where its rows are, below bpfree."""
+"""(macro, table, folder of its rows below bpfree) of each table that C reads."""
 
 
 def generated_files() -> dict[str, str]:
-    """Text of every generated file, by path below runtime_c."""
+    """Return the text of every generated file, by its path below runtime_c."""
     files = {}
     for macro, table, where in _TABLES:
         lines = [f"/* The rows of bpfree/{where}, written by `make generate`. Do not edit. */"]

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""Journals that Python wrote, as C arrays: the text of runtime_c/tests/journal.gen.h."""
+"""Writes journals of the exact reference engine as C arrays: the text of runtime_c/tests/journal.gen.h."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from bpfree.updates.weight_decay import WeightDecay
 _SEED, _SAMPLES, _BATCH = 20, 19, 4
 _ESTIMATOR = RGE(n_queries=2, mu=2.0**-7)
 _STEPS, _MIDDLE, _ANCHORS = 6, 3, 4
-# The first is short, for tests of every byte; the second has an update with state, and snapshots of it.
+# The first run is short, for tests of every byte; the second has an update with state, and snapshots of it.
 _RUNS = (
     ("plain", SGD(0.05), None),
     ("adam", chain(clip(0.02), WeightDecay(1e-3), Adam(0.01)), _ANCHORS),
@@ -52,7 +52,7 @@ typedef struct golden_journal {{
 
 
 def journal_header() -> str:
-    """The text of tests/journal.gen.h."""
+    """Return the text of tests/journal.gen.h."""
     texts, rows = [_HEAD.format(steps=_STEPS, middle=_MIDDLE)], []
     for name, update, journal_every in _RUNS:
         data, hashes, trainer = _journal(update, journal_every)
@@ -70,7 +70,7 @@ def journal_header() -> str:
 
 
 def _journal(update, journal_every):
-    """Bytes of a run's journal, theta hashes in its middle and at its end, its Trainer."""
+    """Train; return the bytes of the journal, the theta hashes in the middle and at the end, and the Trainer."""
     graph, theta, frozen = golden_network("dense")
     inputs, outputs, hashes = graph.input.size, graph.output.size, {}
     x = rng.uniform(_SEED, 1000, _SAMPLES * inputs).reshape(_SAMPLES, inputs) - np.float32(0.5)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""Jets of the exact reference as C arrays: the text of runtime_c/tests/pde.gen.h."""
+"""Writes jets of the exact reference engine as C arrays: the text of runtime_c/tests/pde.gen.h."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ typedef struct golden_jet {{
 
 
 def jets_header() -> str:
-    """The text of tests/pde.gen.h."""
+    """Return the text of tests/pde.gen.h."""
     texts, table = [_HEAD.format(points=_POINTS)], []
     for name in _NETWORKS:
         graph, theta, frozen = golden_network(name)
@@ -62,7 +62,7 @@ def jets_header() -> str:
 
 
 def _layouts(dim):
-    """By coordinates, and along directions of any length."""
+    """Return two layouts by name: derivatives by coordinates, and along directions of any length."""
     columns = tuple(range(dim - 1))
     vectors = rng.uniform(_SEED, 0, _DIRECTIONS * dim).reshape(_DIRECTIONS, dim) - np.float32(0.5)
     first = [First(i) for i in range(dim)]
@@ -73,7 +73,7 @@ def _layouts(dim):
 
 
 def _streams_text(streams, prefix):
-    """Arrays, and the braces of a bpfree_streams."""
+    """Return the C arrays of streams, and the initialiser of a bpfree_streams in braces."""
     parts, forms, directions = [], [], "NULL"
     for k, (terms, first, count) in enumerate(streams.form_rows()):
         if terms is not None:

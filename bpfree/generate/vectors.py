@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: MIT
-"""Golden vectors for the C tests: small runs of the exact reference engine, written as C tables.
+"""Writes small runs of the exact reference engine as C tables: the text of runtime_c/tests/vectors.gen.h.
 
-The text is runtime_c/tests/vectors.gen.h. Floats are hex literals, which keep every bit.
+They are the golden vectors of the C tests. Floats are hex literals, which keep every bit.
 """
 
 from __future__ import annotations
@@ -48,12 +48,12 @@ _ESTIMATORS = (
     ("coordinates_cyclic", CGE(fraction=0.07, mu=0.02, rescale=True, mask_refresh=2, order="cyclic")),
     ("coordinates_erk", CGE(fraction=0.1, two_sided=False, rescale=True, mask_refresh=3, ratios="erk")),
 )
-# Their records are as long as theta, so theirs is a small network; its probes start in all three ways.
+# Their records are as long as theta, so their network is small; its probes start in all three ways.
 _UNITS = (
     ("units", UnitWise(mu=0.02)),
     ("units_one_sided", UnitWise(mu=2.0**-9, two_sided=False, head="probe")),
 )
-# name, loss, inputs, layers, names of the frozen slices, estimators. Sizes are odd on purpose: blocks of signs end
+# (name, loss, inputs, layers, names of the frozen slices, estimators). The sizes are chosen so that blocks of signs end
 # in the middle, an input is padded, the two tensor trains are swept from different ends, and the first tensor of
 # `dense` does not depend on theta, so that both sides of a pair share it.
 _NETWORKS = (
@@ -110,7 +110,7 @@ typedef struct golden_run {
 
 
 def vectors_header() -> str:
-    """The text of tests/vectors.gen.h."""
+    """Return the text of tests/vectors.gen.h."""
     networks, runs = [], []
     order = [rng.batch_indices(_SEED, step, _BATCH, _SAMPLES) for step in range(HASHED_STEPS[-1])]
     for name, loss, inputs, layers, frozen_names, estimators in _NETWORKS:
@@ -162,7 +162,7 @@ def _network_text(name, trainer, theta, batch) -> str:
 
 
 def _run_text(name, how, trainer, theta, batch, order) -> tuple[str, str]:
-    """The record of every step as an array, and the run's row."""
+    """Return the records of all steps as a C array, and the row of the run."""
     engine, records, hashes = ReferenceEngine(exact=True), [], []
     state = trainer.initial_state(theta)
     for step, indices in enumerate(order):
@@ -188,7 +188,7 @@ def _run_text(name, how, trainer, theta, batch, order) -> tuple[str, str]:
 
 
 def math_patterns() -> np.ndarray:
-    """Arguments (2 * count,): bit patterns all over float32, then as many with 2^-7 <= |x| < 2^7."""
+    """Return arguments (2 * _MATH_PATTERNS,): bit patterns all over float32, then as many with 2^-7 <= |x| < 2^7."""
     with np.errstate(over="ignore"):
         words = np.arange(_MATH_PATTERNS, dtype=np.uint32) * np.uint32(0x9E3779B1)
     near = (words & np.uint32(0x80000000)) | (np.uint32(0x3C000000) + words % np.uint32(0x07000000))
@@ -196,7 +196,7 @@ def math_patterns() -> np.ndarray:
 
 
 def _math_text() -> str:
-    """FNV-1a-64 of the results, NaN as 0x7fc00000."""
+    """Return the FNV-1a-64 hashes of the results as a C array, with every NaN as 0x7fc00000."""
     hashes = []
     for function in (exp32, log32, tanh32, sigmoid32, sin32, cos32, expm1_32, log1p_32):
         y = function(math_patterns())
@@ -208,11 +208,11 @@ def _math_text() -> str:
 
 
 def golden_network(name: str):
-    """graph, theta and frozen of one of the networks, for other headers of vectors."""
+    """Return graph, theta and frozen of the network of this name, for other generated headers."""
     inputs, layers, frozen_names = next(row[2:5] for row in _NETWORKS if row[0] == name)
     return _network(inputs, layers, frozen_names)
 
 
 def golden_inputs(features: int):
-    """Samples of a network of so many features."""
+    """Return the samples (n, features) of a network with this number of features."""
     return rng.uniform(_SEED, 1000, _SAMPLES * features).reshape(_SAMPLES, features) - np.float32(0.5)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""The table of schedules: one file a row."""
+"""The table of schedules, one file per row."""
 
 from __future__ import annotations
 
@@ -7,4 +7,4 @@ from bpfree.registry import Table
 from bpfree.schedules import cosine_decay, exponential_decay, linear_decay, power_decay
 
 SCHEDULES = Table("schedules", [cosine_decay.ROW, exponential_decay.ROW, linear_decay.ROW, power_decay.ROW])
-"""Joined with the C side by the generated schedules.gen.def."""
+"""The schedules, joined with their C functions by the generated schedules.gen.def."""

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""From start to end along half a cosine."""
+"""Cosine decay: from start to end along half a cosine."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _PI = np.float32(np.pi)
 
 @dataclass(frozen=True)
 class CosineDecay(Schedule):
-    """Made by cosine_decay()."""
+    """The settings of a cosine decay, made by cosine_decay()."""
 
     steps: int
 
@@ -36,10 +36,13 @@ class CosineDecay(Schedule):
 
 
 def cosine_decay(start: float, steps: int, end: float = 0.0, warmup: int = 0) -> CosineDecay:
-    """From start to end in `steps` steps along half a cosine, then end (Loshchilov and Hutter, ICLR 2017).
+    """Return a schedule that falls from start to end along half a cosine in `steps` steps, and then stays at end.
 
-    value(t) = end + (start - end) (1 + cos(pi t / steps)) / 2; in the first
-    `warmup` steps times (t + 1) / warmup.
+        value(t) = end + (start - end) (1 + cos(pi t / steps)) / 2
+
+    The values of the first `warmup` steps are multiplied by (t + 1) / warmup.
+    Source: Loshchilov and Hutter, "SGDR", ICLR 2017. Differs from the paper in:
+    1. it has no warm restarts.
 
     >>> import bpfree as bf
     >>> [round(float(bf.cosine_decay(0.1, steps=10).value(step)), 4) for step in (0, 5, 10, 99)]

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""A staircase of powers: multiplied by `rate` every so many steps."""
+"""Exponential decay: a staircase of powers, multiplied by `rate` every so many steps."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from bpfree.schedules.table import LONGEST, Schedule, ScheduleRow
 
 @dataclass(frozen=True)
 class ExponentialDecay(Schedule):
-    """Made by exponential_decay()."""
+    """The settings of an exponential decay, made by exponential_decay()."""
 
     rate: float
     every: int
@@ -32,7 +32,7 @@ class ExponentialDecay(Schedule):
         return (self.rate, float(self.every))
 
     def shape(self, step, end):
-        """The power by squaring, lowest bit of the exponent first, one rounding a product; at least end."""
+        """max(rate^(t // every), end), where the power is by squaring from the lowest bit, one rounding per product."""
         power, square, times = np.float32(1), np.float32(self.rate), step // self.every
         while times:
             if times & 1:
@@ -45,10 +45,11 @@ class ExponentialDecay(Schedule):
 def exponential_decay(
     start: float, rate: float, every: int = 1, end: float = 0.0, warmup: int = 0
 ) -> ExponentialDecay:
-    """Multiplied by `rate` after every `every` steps, but not below end.
+    """Return a schedule that is multiplied by `rate` after every `every` steps, but does not fall below end.
 
-    value(t) = max(start rate^(t // every), end); in the first `warmup` steps
-    times (t + 1) / warmup.
+        value(t) = max(start rate^(t // every), end)
+
+    The values of the first `warmup` steps are multiplied by (t + 1) / warmup.
 
     >>> import bpfree as bf
     >>> [round(float(bf.exponential_decay(0.1, 0.5, every=100).value(step)), 4) for step in (0, 99, 100, 200)]

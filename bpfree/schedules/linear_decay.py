@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""From start to end in a straight line."""
+"""Linear decay: from start to end in a straight line."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from bpfree.schedules.table import LONGEST, Schedule, ScheduleRow
 
 @dataclass(frozen=True)
 class LinearDecay(Schedule):
-    """Made by linear_decay()."""
+    """The settings of a linear decay, made by linear_decay()."""
 
     steps: int
 
@@ -27,13 +27,17 @@ class LinearDecay(Schedule):
         return (float(self.steps),)
 
     def shape(self, step, end):
-        """fl(fl(1 - s) + fl(end s)), s = fl(t / steps): exactly end at the end, however small that is."""
+        """fl(fl(1 - s) + fl(end s)) with s = fl(t / steps), which is exactly end at the end, however small end is."""
         share = np.float32(min(step, self.steps)) / np.float32(self.steps)
         return (np.float32(1) - share) + end * share
 
 
 def linear_decay(start: float, steps: int, end: float = 0.0, warmup: int = 0) -> LinearDecay:
-    """From start to end in `steps` equal steps, then end; in the first `warmup` steps times (t + 1) / warmup.
+    """Return a schedule that falls from start to end in `steps` equal steps, and then stays at end.
+
+        value(t) = start + (end - start) t / steps
+
+    The values of the first `warmup` steps are multiplied by (t + 1) / warmup.
 
     >>> import bpfree as bf
     >>> [round(float(bf.linear_decay(0.1, steps=4).value(step)), 4) for step in (0, 1, 4, 5)]

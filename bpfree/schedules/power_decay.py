@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""A power of the steps: Spall's gains."""
+"""Power decay: a power of the number of steps, and Spall's gains."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from bpfree.schedules.table import LONGEST, Schedule, ScheduleRow
 
 @dataclass(frozen=True)
 class PowerDecay(Schedule):
-    """Made by power_decay() and spall_gains()."""
+    """The settings of a power decay, made by power_decay() and spall_gains()."""
 
     power: float
     stability: int
@@ -29,7 +29,7 @@ class PowerDecay(Schedule):
 
     @property
     def least(self) -> float:
-        """About the last value that there is: a step's number has 32 bits. Never 0."""
+        """About the value at the last step, as a step's number has 32 bits; never 0."""
         return max(self.end, self.start * 2.0 ** (-32 * self.power))
 
     @property
@@ -38,7 +38,7 @@ class PowerDecay(Schedule):
         return (self.power, float(self.stability))
 
     def shape(self, step, end):
-        """fl(exp(fl(-power fl(log(fl(1 + fl(t / fl(stability + 1)))))))), at least end."""
+        """max(fl(exp(fl(-power fl(log(fl(1 + fl(t / fl(stability + 1)))))))), end)."""
         one = np.float32(1)
         steps = one + np.float32(step) / (np.float32(self.stability) + one)
         return max(np.float32(exp32(-np.float32(self.power) * log32(steps))), end)
@@ -47,11 +47,14 @@ class PowerDecay(Schedule):
 def power_decay(
     start: float, power: float = 0.602, stability: int = 0, end: float = 0.0, warmup: int = 0
 ) -> PowerDecay:
-    """start ((stability + 1) / (stability + 1 + t))^power, but not below end; float32, within 1e-6 of that.
+    """Return a schedule that falls as a power of the number of steps, but not below end.
 
-    Falls for as long as the run goes on, so the run's length need not be known.
-    The first about `stability` steps are near start. In the first `warmup` steps
-    times (t + 1) / warmup. power: in (0, 1].
+        value(t) = max(start ((stability + 1) / (stability + 1 + t))^power, end)
+
+    The value is float32, within a relative 1e-6 of this. It falls as long as the
+    run lasts, so that the length of the run need not be known. It stays near
+    start for about `stability` steps. The values of the first `warmup` steps are
+    multiplied by (t + 1) / warmup. power: the exponent, in (0, 1].
 
     >>> import bpfree as bf
     >>> [round(float(bf.power_decay(0.1, 0.5).value(step)), 4) for step in (0, 3, 99)]
@@ -63,14 +66,16 @@ def power_decay(
 def spall_gains(
     a: float, c: float, stability: int = 0, alpha: float = 0.602, gamma: float = 0.101
 ) -> tuple[PowerDecay, PowerDecay]:
-    """Learning rate and mu of SPSA, two power_decay schedules: a / (stability + 1 + t)^alpha and c / (1 + t)^gamma.
+    """Return the learning rate and the mu of SPSA as two power_decay schedules.
 
-    alpha and gamma are the smallest for which the theory holds, and his
-    recommendation; so is a stability A of a tenth of the steps, or less, and c
-    near the standard deviation of the loss's noise. (J. C. Spall, "Multivariate
-    stochastic approximation using a simultaneous perturbation gradient
-    approximation", 1992; "Implementation of the simultaneous perturbation algorithm
-    for stochastic optimization", 1998.)
+        lr(t) = a / (stability + 1 + t)^alpha,   mu(t) = c / (1 + t)^gamma
+
+    The default alpha and gamma are the smallest for which the theory holds, as
+    Spall recommends. He also recommends a stability of a tenth of the steps or
+    less, and c near the standard deviation of the loss's noise. Sources: J. C.
+    Spall, "Multivariate stochastic approximation using a simultaneous
+    perturbation gradient approximation", 1992; "Implementation of the
+    simultaneous perturbation algorithm for stochastic optimization", 1998.
 
     >>> import bpfree as bf
     >>> lr, mu = bf.spall_gains(a=0.5, c=0.1, stability=20)

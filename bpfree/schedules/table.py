@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""What a schedule is: a number that changes with the step, by float32 rules that C shares."""
+"""The contract of schedules: numbers that change with the step, by float32 rules that C shares."""
 
 from __future__ import annotations
 
@@ -11,15 +11,15 @@ from bpfree.errors import check_count, check_finite, check_normal
 from bpfree.registry import HostOnly
 
 LONGEST = 2**24
-"""Steps that a setting may count: float32 holds every integer up to here."""
+"""The most steps that a setting may count: float32 represents every integer up to here."""
 
 
 @dataclass(frozen=True)
 class Schedule:
-    """A learning rate or a mu over the steps, from start to end: value(step) = fl(start factor(step)).
+    """A learning rate or a mu that goes from start to end over the steps: value(step) = fl(start factor(step)).
 
-    Given in the place of the number, as in SGD(lr=cosine_decay(0.1, steps=1000)).
-    The first `warmup` steps are multiplied by (step + 1) / warmup.
+    It is given instead of a number, as in SGD(lr=cosine_decay(0.1, steps=1000)).
+    The values of the first `warmup` steps are multiplied by (step + 1) / warmup.
     """
 
     start: float
@@ -35,17 +35,17 @@ class Schedule:
 
     @property
     def ratio(self) -> float:
-        """end / start in float64, also of NumPy's floats: a journal's text gives them back as Python's own."""
+        """end / start in float64, even for NumPy's floats, because a journal restores them as Python's floats."""
         return float(self.end) / float(self.start)
 
     @property
     def least(self) -> float:
-        """What its value stays above, warmup aside."""
+        """A lower bound of the value, apart from the warmup."""
         return min(self.start, self.end)
 
     @property
     def settings(self) -> tuple[float, ...]:
-        """What the C side reads: {warmup, end / start, the row's own...}."""
+        """The floats that C reads: {warmup, end / start, the row's own...}."""
         return (float(self.warmup), self.ratio, *self.own)
 
     @property
@@ -63,13 +63,13 @@ class Schedule:
         return shape * (np.float32(step + 1) / np.float32(self.warmup)) if step < self.warmup else shape
 
     def value(self, step: int) -> np.float32:
-        """The number at a step."""
+        """Return the value at a step, float32."""
         return np.float32(self.start) * self.factor(step)
 
 
 @dataclass(frozen=True)
 class ScheduleRow:
-    """One row of the table: settings class (a Schedule) and C symbol."""
+    """One row of the table: a settings class (a Schedule) and its C symbol."""
 
     number: int
     name: str
@@ -78,18 +78,18 @@ class ScheduleRow:
 
 
 def start_of(rate) -> float:
-    """The number itself, or the one a schedule starts from."""
+    """Return a number itself, or the number that a schedule starts from."""
     return rate.start if isinstance(rate, Schedule) else rate
 
 
 def check_rate(name: str, rate) -> None:
-    """Raise unless this is a normal float32 number > 0, or a schedule (which has checked its own)."""
+    """Raise unless rate is a normal float32 number > 0, or a schedule, which has checked its own numbers."""
     if not isinstance(rate, Schedule):
         check_normal(name, rate)
 
 
 def check_radius(name: str, mu) -> None:
-    """Raise unless this is a normal float32 number > 0, or a schedule that always is."""
+    """Raise unless mu is a normal float32 number > 0, or a schedule whose values always are."""
     if not isinstance(mu, Schedule):
         check_normal(name, mu)
     elif not mu.least / max(1, mu.warmup) >= 2.0**-125:

@@ -1,2 +1,2 @@
 # SPDX-License-Identifier: MIT
-"""What people look at: progress on stderr, pictures in files."""
+"""Output for people: progress on stderr, and pictures in files."""

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""Pictures, through matplotlib (extra `plot`)."""
+"""Draws pictures with matplotlib (extra `plot`)."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import numpy as np
 
 
 def make_figure(columns: int = 1, rows: int = 1):
-    """A figure and its axes (rows, columns)."""
+    """Return a figure and its axes, an array (rows, columns)."""
     try:
         from matplotlib.figure import Figure
     except ImportError as error:
@@ -22,7 +22,7 @@ def _figure(columns: int = 1):
 
 
 def smooth(values, width: int) -> np.ndarray:
-    """Running mean over up to `width` values."""
+    """Return the running mean (n,) over the last `width` values, or fewer at the start."""
     totals = np.concatenate([[0.0], np.cumsum(values)])
     stops = np.arange(1, len(values) + 1)
     starts = np.maximum(0, stops - width)
@@ -30,7 +30,7 @@ def smooth(values, width: int) -> np.ndarray:
 
 
 def draw_run(axis, run) -> None:
-    """Loss (left) and what validation measures (right) against forwards."""
+    """Draw the loss (left scale) and the validation metric (right scale) against forwards."""
     per_step = run.forwards / max(1, len(run.losses))
     forwards = per_step * np.arange(1, len(run.losses) + 1)
     axis.plot(forwards, smooth(run.losses, 50), color="tab:blue")
@@ -46,7 +46,7 @@ def draw_run(axis, run) -> None:
 
 
 def plot_run(run, path) -> None:
-    """Save draw_run as one picture."""
+    """Save the picture that draw_run draws."""
     figure, (axis,) = _figure()
     draw_run(axis, run)
     axis.set_title(f"{run.model.graph.n_theta} parameters, forward passes only")
@@ -54,11 +54,11 @@ def plot_run(run, path) -> None:
 
 
 TIER_COLOURS = {"black-box": "winter", "layer-access": "autumn", "closed-form": "gray"}
-"""Colour map of what an estimator looks at."""
+"""Colour map of the methods of each tier."""
 
 
 def plot_methods(curves, path) -> None:
-    """Save accuracy against forwards of several methods, each with name, tier, forwards and accuracy (n,)."""
+    """Save accuracy against forwards of several methods; each curve has name, tier, forwards and accuracy (n,)."""
     from matplotlib import colormaps
 
     figure, (axis,) = _figure()
@@ -78,7 +78,7 @@ def plot_methods(curves, path) -> None:
 
 
 def plot_errors(curves, path) -> None:
-    """Save relative L2 error against forwards; curves: {name: [(forwards, seconds, error), ...]}."""
+    """Save relative L2 error against forwards; curves holds [(forwards, seconds, error), ...] by name."""
     figure, (axis,) = _figure()
     for name, looks in curves.items():
         looks = [look for look in looks if look[0] > 0 and look[2] > 0]
@@ -91,7 +91,7 @@ def plot_errors(curves, path) -> None:
 
 
 def plot_demo(runs, device_run, floor: float, path) -> None:
-    """Save loss and accuracy of training on the computer, then on the device, with the floor."""
+    """Save loss and accuracy of training on the computer and then on the device, beside the floor."""
     figure, (loss, accuracy) = _figure(2)
     start = 0
     for run, name in [*((run, "computer") for run in runs), (device_run, "device (same bits)")]:

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""Live progress on stderr, for anything longer than a second."""
+"""Shows live progress on stderr, for anything that takes longer than a second."""
 
 from __future__ import annotations
 
@@ -9,9 +9,10 @@ from contextlib import contextmanager
 
 @contextmanager
 def live_bar(total: int, description: str, show: bool | None = None, done: int = 0):
-    """Yield update(done, text); a bar with rate and time left when shown.
+    """Show a bar with the rate and the time left; yield its function update(done, text).
 
-    show: None means when stderr is a terminal. done: where it begins.
+    show: whether to show the bar; None shows it if stderr is a terminal.
+    done: the number of items done at the start, out of `total`.
     """
     if show is False or (show is None and not sys.stderr.isatty()):
         yield lambda done, text="": None
@@ -21,7 +22,7 @@ def live_bar(total: int, description: str, show: bool | None = None, done: int =
     from rich.text import Text
 
     class Rate(ProgressColumn):
-        """Steps a second."""
+        """A column with the steps per second."""
 
         def render(self, task):
             return Text(f"{task.speed:.3g}/s" if task.speed else "-/s")
@@ -41,7 +42,7 @@ def live_bar(total: int, description: str, show: bool | None = None, done: int =
 
 @contextmanager
 def training_bar(show: bool | None, run, total: int):
-    """Yield update(run): loss, validation and forwards beside the bar, which begins where the run is."""
+    """Show a bar with loss, validation and forwards, from the step that the run has reached; yield update(run)."""
     with live_bar(total, "training", show, run.steps) as update:
 
         def report(run):

@@ -1,2 +1,2 @@
 # SPDX-License-Identifier: MIT
-"""Tensor-train weights: shapes, sweeps, initialisation."""
+"""Tensor-train weights: shapes, contractions, initialisation."""

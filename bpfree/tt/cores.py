@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: MIT
 """Tensor-train cores: initialisation, and conversion to and from dense weights.
 
-Conversion is TensorLy's (its TTMatrix has our core layout); the contraction in
-the hot path is ours.
+TensorLy converts, whose TTMatrix has our layout of cores; the contraction in the
+hot path is ours.
 """
 
 from __future__ import annotations
@@ -16,9 +16,9 @@ from bpfree.tt.shapes import TTShape
 
 
 def squared_norm(cores) -> float:
-    """Frobenius norm of W, squared, in float64, by sweeping Gram matrices; W is never built.
+    """Return the squared Frobenius norm of W in float64, by sweeping Gram matrices without building W.
 
-    Sums run in a fixed order, so that initial weights are the same on every machine.
+    The sums have a fixed order, so that initial weights are the same on every machine.
     """
     gram = np.ones((1, 1))
     for core in cores:
@@ -31,15 +31,15 @@ def squared_norm(cores) -> float:
 
 
 def initialise_cores(shape: TTShape, variance: float, draw) -> list[np.ndarray]:
-    """Random cores whose W has exactly mean square `variance`.
+    """Return random cores whose W has mean square `variance`, to rounding.
 
-    sigma_core = (variance / prod r_k)^(1/(2d)); then one exact factor from the
-    Frobenius norm, put on the last core, removes the spread of the draw.
-    `draw(k, size)` gives uniform numbers in [0, 1).
+    All d cores are drawn with sigma_core = (variance / prod r_k)^(1/(2d)). Then a
+    factor from the Frobenius norm, applied to the last core, removes the random
+    deviation of the draw. draw: a function (k, size) -> uniform numbers in [0, 1).
     """
     d = len(shape.cores)
     sigma = (variance / prod(shape.ranks)) ** (1 / (2 * d))
-    # pow() may differ in the last bit between C libraries: keep 12 bits of it.
+    # pow() may differ in the last bit between C libraries, so only 12 bits of it are kept.
     mantissa, exponent = np.frexp(sigma)
     width = np.float32(sqrt(12.0) * np.ldexp(np.round(mantissa * 4096) / 4096, exponent))
     cores = [
@@ -52,14 +52,17 @@ def initialise_cores(shape: TTShape, variance: float, draw) -> list[np.ndarray]:
 
 
 def to_dense(cores) -> np.ndarray:
-    """W (prod inputs, prod outputs) of TT cores, through TensorLy."""
+    """Return W (prod inputs, prod outputs) of TT cores, by tensorly.tt_matrix.tt_matrix_to_matrix."""
     from tensorly.tt_matrix import tt_matrix_to_matrix
 
     return np.asarray(tt_matrix_to_matrix([np.asarray(core) for core in cores]))
 
 
 def from_dense(weights, shape: TTShape) -> tuple[list[np.ndarray], float]:
-    """TT-SVD of weights (prod inputs, prod outputs): cores, and the relative Frobenius error."""
+    """Return the TT-SVD of weights (prod inputs, prod outputs): cores, and the relative Frobenius error.
+
+    TensorLy's tensor_train_matrix decomposes. Raises ValueError for weights of another shape.
+    """
     from tensorly.decomposition import tensor_train_matrix
 
     weights = np.asarray(weights)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""Tensor trains by halves: neighbouring cores multiplied out, and gradients of W taken apart into those of cores."""
+"""Tensor trains by halves: products of neighbouring cores, and the gradients of cores from that of their product."""
 
 from __future__ import annotations
 
@@ -9,12 +9,12 @@ import numpy as np
 
 
 def middle_of(cores) -> int:
-    """Cores of the left half."""
+    """Return the number of cores in the left half."""
     return (len(cores) + 1) // 2
 
 
 def products(arithmetic, cores):
-    """The products of either half: (O1.., I1.., r) and (r, ..Od, ..Id); of one core, itself and a one."""
+    """Return the products of both halves, (O1.., I1.., r) and (r, ..Od, ..Id); for one core, the second is a one."""
     middle = middle_of(cores)
     left = _product(arithmetic, cores[:middle])[0]
     if middle == len(cores):
@@ -23,7 +23,7 @@ def products(arithmetic, cores):
 
 
 def _product(arithmetic, cores):
-    """Neighbouring cores as one, (r0, O1..Ok, I1..Ik, rk)."""
+    """Return the product of neighbouring cores, (r0, O1..Ok, I1..Ik, rk)."""
     rank, modes = cores[0].shape[0], [size for core in cores for size in core.shape[1:3]]
     order = [0, *range(2, len(modes) + 1, 2), *range(1, len(modes) + 1, 2), len(modes) + 1]
     whole = _partial_products(arithmetic, cores)[-1].reshape(rank, *modes, -1)
@@ -32,7 +32,7 @@ def _product(arithmetic, cores):
 
 
 def _partial_products(arithmetic, cores):
-    """Cores 1..k multiplied out, for k = 0..d: (r0 I1 O1 .. Ik Ok, rk), modes in that order."""
+    """Return the products of cores 1..k for k = 0..d, each (r0 I1 O1 .. Ik Ok, rk) with modes in this order."""
     found = [np.eye(cores[0].shape[0], dtype=cores[0].dtype)]
     for core in cores:
         wide = arithmetic.contract(found[-1].T, core.reshape(1, core.shape[0], -1))[0]
@@ -41,10 +41,10 @@ def _partial_products(arithmetic, cores):
 
 
 def onto_cores(arithmetic, cores, gradient):
-    """Gradients of neighbouring cores from that of their product, (r0, O1..Ok, I1..Ik, rk).
+    """Return the gradients of neighbouring cores from that of their product, (r0, O1..Ok, I1..Ik, rk).
 
-    dL/dG_k = P_(k-1)^T T_k with P the cores before it multiplied out, and T_k the
-    gradient contracted with the cores behind it.
+    dL/dG_k = P_(k-1)^T T_k, where P_(k-1) is the product of the cores before it,
+    and T_k the gradient contracted with the cores after it.
     """
     d, outputs, inputs = len(cores), [core.shape[2] for core in cores], [core.shape[1] for core in cores]
     order = [0, *(axis for k in range(d) for axis in (1 + d + k, 1 + k)), 2 * d + 1]
@@ -60,17 +60,17 @@ def onto_cores(arithmetic, cores, gradient):
 
 
 def swapped(values, a, b, c, d):
-    """(a, b, c, d) as (a, c, b, d), contiguous."""
+    """Return values (a, b, c, d) as (a, c, b, d), contiguous."""
     return np.ascontiguousarray(values.reshape(a, b, c, d).transpose(0, 2, 1, 3))
 
 
 def split(cores):
-    """The left half and the right."""
+    """Return the cores of the left half and of the right half."""
     return cores[: middle_of(cores)], cores[middle_of(cores) :]
 
 
 def product_macs(cores):
-    """Of `_partial_products`, from shapes (r, I, O, r'); and the elements (r, I1, O1, .., Ik, Ok) of the product."""
+    """Return the MACs of `_partial_products` for core shapes (r, I, O, r'), and its last number of rows, r I1 O1 ..."""
     macs, rows = 0, cores[0][0] if cores else 1
     for r0, i, o, r1 in cores:
         macs, rows = macs + rows * r0 * i * o * r1, rows * i * o
@@ -78,7 +78,7 @@ def product_macs(cores):
 
 
 def onto_cores_macs(cores):
-    """Of `onto_cores`: the products before each core, its gradient, and, but for the first, what goes on from it."""
+    """Return the MACs of `onto_cores`: products before each core, its gradient, and (except for the first) the rest."""
     macs, rows = product_macs(cores[:-1] or cores[:1])[0], cores[0][0] if cores else 1
     for k, (r0, i, o, r1) in enumerate(cores):
         macs += (2 if k else 1) * rows * r0 * i * o * r1

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""Shapes of tensor-train layers: what they cost, and which to choose."""
+"""Shapes of tensor-train layers: their cost, and the choice of a shape."""
 
 from __future__ import annotations
 
@@ -9,12 +9,12 @@ from itertools import pairwise
 from math import prod
 
 MAX_CORES = 8
-"""Most cores of one layer: a bound for files from anywhere, beyond any layer of use."""
+"""The most cores of one layer: a bound for untrusted files, beyond any useful layer."""
 
 
 @dataclass(frozen=True)
 class TTShape:
-    """W of shape (prod inputs, prod outputs) in cores (r[k], inputs[k], outputs[k], r[k+1])."""
+    """The shape of W (prod inputs, prod outputs) in cores (ranks[k], inputs[k], outputs[k], ranks[k + 1])."""
 
     inputs: tuple[int, ...]
     outputs: tuple[int, ...]
@@ -32,7 +32,7 @@ class TTShape:
 
     @property
     def cores(self) -> list[tuple[int, int, int, int]]:
-        """Core shapes (r, I, O, r')."""
+        """The shapes (r, I, O, r') of the cores."""
         return [
             (r0, i, o, r1)
             for (r0, r1), i, o in zip(pairwise(self.ranks), self.inputs, self.outputs, strict=True)
@@ -40,20 +40,20 @@ class TTShape:
 
     @property
     def n_parameters(self) -> int:
-        """Floats in all cores."""
+        """Number of floats in all cores."""
         return sum(prod(core) for core in self.cores)
 
     def rank_bound(self) -> int:
-        """What rank W can have at most, counted with one inner rank: max r prod_k min(I_k, O_k)."""
+        """Return an upper bound of the rank of W that uses one inner rank: max r prod_k min(I_k, O_k)."""
         mixing = prod(map(min, self.inputs, self.outputs))
         return min(max(self.ranks) * mixing, prod(self.inputs), prod(self.outputs))
 
     def reversed(self) -> TTShape:
-        """The same train read from the other end."""
+        """Return the shape of the same train read from the other end."""
         return TTShape(self.inputs[::-1], self.outputs[::-1], self.ranks[::-1])
 
     def sweep_macs(self) -> int:
-        """Multiply-accumulates of one left-to-right sweep over one sample."""
+        """Return the multiply-accumulates of one left-to-right sweep for one sample."""
         macs, produced, rest = 0, 1, prod(self.inputs)
         for r0, i, o, r1 in self.cores:
             rest //= i
@@ -62,10 +62,10 @@ class TTShape:
         return macs
 
     def sweep_buffers(self) -> tuple[int, int]:
-        """Floats per sample of the two intermediates of a sliced left-to-right sweep.
+        """Return the floats per sample of the two intermediates of a sliced left-to-right sweep.
 
-        One value of the first output index is finished before the next is
-        begun, so its size does not enter.
+        The sweep finishes one value of the first output index before it begins the
+        next, so the size of that index does not count.
         """
         sizes, produced, rest = [0, 0], 1, prod(self.inputs)
         for k, (_, i, o, r1) in enumerate(self.cores[:-1]):
@@ -75,9 +75,9 @@ class TTShape:
         return sizes[0], sizes[1]
 
     def moves_macs(self, cut: int) -> int:
-        """Multiply-accumulates of contracting one sample with all cores but one, for each core.
+        """Return the multiply-accumulates of contracting one sample with all cores but one, for each such core.
 
-        Cores before `cut` from what a sweep from the right has there, others from a sweep from the left.
+        Cores before `cut` use the intermediates of a sweep from the right, the others those of a sweep from the left.
         """
         macs, cores, d = 0, self.cores, len(self.cores)
         for k in range(d) if cut < d else ():
@@ -97,33 +97,33 @@ class TTShape:
         return macs
 
     def cheapest_cut(self) -> tuple[int, int]:
-        """The cheapest cut of `moves_macs`, and what it costs."""
+        """Return the cheapest cut of `moves_macs`, and its multiply-accumulates."""
         macs, cut = min((self.moves_macs(cut), cut) for cut in range(len(self.cores) + 1))
         return cut, macs
 
     def cheaper_sweep(self) -> Sweep:
-        """The cheaper of the two sweeps; they differ by up to 23x."""
+        """Return the cheaper of the two sweeps, whose multiply-accumulates differ by a factor of up to 23."""
         left, right = self.sweep_macs(), self.reversed().sweep_macs()
         return Sweep("left", left) if left <= right else Sweep("right", right)
 
 
 @dataclass(frozen=True)
 class Sweep:
-    """Which end a contraction starts from, and its multiply-accumulates per sample."""
+    """The end where a contraction starts, "left" or "right", and its multiply-accumulates per sample."""
 
     start: str
     macs: int
 
 
 def uniform_ranks(inputs, outputs, rank: int) -> tuple[int, ...]:
-    """Inner ranks `rank`, but never more than the unfolding they factor can have."""
+    """Return ranks whose inner ones are `rank`, but never more than the rank of the unfolding at that place."""
     sizes = [i * o for i, o in zip(inputs, outputs, strict=True)]
     return (1, *(min(rank, prod(sizes[:k]), prod(sizes[k:])) for k in range(1, len(sizes))), 1)
 
 
 @lru_cache(maxsize=256)
 def factorisations(number: int, count: int) -> tuple[tuple[int, ...], ...]:
-    """All ordered ways to write number as a product of count factors >= 1."""
+    """Return all ordered ways to write `number` as a product of `count` factors >= 1."""
     if count == 1:
         return ((number,),)
     return tuple(
@@ -135,19 +135,20 @@ def factorisations(number: int, count: int) -> tuple[tuple[int, ...], ...]:
 
 
 def _balanced(number: int, count: int, most: int = 48):
-    # Long thin factors waste parameters: of thousands of factorisations keep those of least sum.
+    # Unequal factors waste parameters, so only the factorisations with the least sums are kept.
     return sorted(factorisations(number, count), key=lambda f: (sum(f), f))[:most]
 
 
 @lru_cache(maxsize=256)
 def plan_shape(inputs: int, outputs: int, rank: int, max_parameters: int | None = None) -> TTShape:
-    """Choose factors for a layer: least MACs among shapes within the parameter budget.
+    """Choose the shape of a layer: the fewest MACs among the shapes within a budget of parameters.
 
-    Tries 2 to 4 cores and the balanced ordered factorisations of both widths
-    (of the input's also padded with zeros to a multiple of 4 or 16: a prime
-    width has no factors), and keeps those whose W can have full rank (a core with one input or one
-    output passes little on; all such cores make a plain low-rank product).
-    The default budget is 1.5 times the fewest parameters any of them has.
+    Candidates have 2 to 4 cores and balanced ordered factorisations of both
+    widths; the input width may be padded with zeros to a multiple of 4 or 16,
+    because a prime width has no factors. Only candidates whose W can have full
+    rank are kept: a core with one input or one output passes little information
+    on, and a train of such cores is a plain low-rank product. The default budget
+    is 1.5 times the fewest parameters of any candidate.
 
     >>> shape = plan_shape(64, 32, rank=4)
     >>> shape.n_parameters, shape.rank_bound()
@@ -166,7 +167,7 @@ def plan_shape(inputs: int, outputs: int, rank: int, max_parameters: int | None 
     budget = fewest * 3 // 2 if max_parameters is None else max_parameters
     if budget < fewest:
         raise ValueError(
-            f"max_parameters: {inputs} x {outputs} at rank {rank} needs at least {fewest}, got {max_parameters}"
+            f"max_parameters: expected at least {fewest} for {inputs} x {outputs} at rank {rank}, got {max_parameters}"
         )
     within = [shape for shape in candidates if shape.n_parameters <= budget]
     return min(within, key=lambda s: (s.cheaper_sweep().macs, s.n_parameters, s.inputs, s.outputs))

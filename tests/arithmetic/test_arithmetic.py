@@ -1,4 +1,4 @@
-"""Sums in a fixed order: what NumPy must keep doing for the exact reference to be exact."""
+"""Sums in a fixed order: the behaviour of NumPy on which the exact reference relies."""
 
 import numpy as np
 import pytest
@@ -8,7 +8,7 @@ from bpfree.arithmetic import Exact, Fast, exact, running_sum
 
 
 def sequential(a, x, start):
-    """y[p, m, n] = start + sum_k a[k, m] x[p, k, n], one float32 rounding after the other."""
+    """Return y[p, m, n] = start + sum_k a[k, m] x[p, k, n], with one float32 rounding after another."""
     (inner, rows), (parts, _, columns) = a.shape, x.shape
     y = np.broadcast_to(np.float32(start), (parts, rows, columns)).astype(np.float32)
     for p in range(parts):
@@ -21,7 +21,7 @@ def sequential(a, x, start):
     return y
 
 
-# NumPy would sum a lone column (1 x 1 results) pairwise; from 129 terms on that shows.
+# NumPy would sum a single column (1 x 1 results) pairwise, which shows from 129 terms on.
 @pytest.mark.parametrize(
     "shape", [(1, 1, 1), (200, 1, 1), (1000, 1, 1), (130, 1, 2), (130, 2, 1), (9, 17, 5), (257, 3, 4)]
 )
@@ -53,7 +53,7 @@ def test_running_sum_is_the_sequential_sum(shape, axis):
 
 
 def test_order_matters_in_these_examples():
-    # Or the tests above could not see a sum that is not sequential.
+    # Otherwise the tests above could not detect a sum that is not sequential.
     values = floats(5, 1000, 1, scale=100)
     assert running_sum(values)[0] != np.sum(values[:, 0])
 

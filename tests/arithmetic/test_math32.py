@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""exp32 and the others of math32: accuracy in ulp, special values, and equality with C bit for bit."""
+"""The functions of math32: accuracy in ulp, special values, and equality with C bit for bit."""
 
 import numpy as np
 import pytest
@@ -12,7 +12,7 @@ EXACT = {
     "exp": np.exp, "log": np.log, "tanh": np.tanh, "sigmoid": lambda x: 1 / (1 + np.exp(-x)),
     "sin": np.sin, "cos": np.cos, "expm1": np.expm1, "log1p": np.log1p,
 }  # fmt: skip
-# Worst error over all inputs is 0.989, 0.904, 1.333, 2.481, 0.794, 0.800, 3.35 and 2.31 ulp (measured once).
+# The largest errors over all inputs are 0.989, 0.904, 1.333, 2.481, 0.794, 0.800, 3.35 and 2.31 ulp (measured once).
 BOUND_ULP = {"exp": 1.0, "log": 1.0, "tanh": 1.5, "sigmoid": 2.5, "sin": 0.8, "cos": 0.85, "expm1": 3.5, "log1p": 2.5}
 
 TINY = np.float32(2.0**-126)  # the smallest normal number
@@ -20,7 +20,7 @@ INF = np.float32(np.inf)
 NAN = np.float32(np.nan)
 EXP_TOP = np.float32(float.fromhex("0x1.62e42ep+6"))
 EXP_BOTTOM = np.float32(float.fromhex("-0x1.5d589ep+6"))
-TURNS = np.float32(float.fromhex("0x1.921fb6p+13"))  # 8192 pi/2, where sin and cos stop turning
+TURNS = np.float32(float.fromhex("0x1.921fb6p+13"))  # 8192 pi/2, beyond which sin and cos are constant
 
 
 def f32(*values):
@@ -28,12 +28,12 @@ def f32(*values):
 
 
 def random_bits(n, seed):
-    """Random bit patterns: all magnitudes, both signs, subnormals and NaNs."""
+    """Return random bit patterns: all magnitudes, both signs, subnormals and NaNs."""
     return np.random.default_rng(seed).integers(0, 2**32, n, dtype=np.uint32).view(np.float32)
 
 
 def landmarks():
-    """All floats within 8 steps of every point where a formula or a result changes."""
+    """Return all floats within 8 steps of every point where a formula or a result changes."""
     points = f32(0, TINY, 0.28125, 0.34375, 0.40625, 0.625, 1, 9.01, np.sqrt(0.5), np.sqrt(2), 16.6355, TURNS, INF)
     points = np.concatenate([points, f32(EXP_TOP, EXP_BOTTOM)])
     points = np.concatenate([points, f32(*(2.0 ** np.arange(-149, 128)))])
@@ -50,7 +50,7 @@ def dense(name):
     grid = np.linspace(low, high, 400_001, dtype=np.float32)
     if name not in ("sin", "cos"):
         return grid
-    # A few turns finely, and the floats around every multiple of pi/4: zeros, extrema, changes of polynomial.
+    # A few turns in fine steps, and the floats around multiples of pi/4: zeros, extrema, changes of polynomial.
     multiples = (np.arange(1, 2 * 8192 + 1) * (np.pi / 4)).astype(np.float32)
     steps = multiples.view(np.uint32)[:, None] + np.arange(-8, 9).astype(np.uint32)
     near = steps.ravel().view(np.float32)
@@ -58,14 +58,14 @@ def dense(name):
 
 
 def ulps(result, exact):
-    """|result - exact| in units of the float32 spacing at exact."""
+    """Return |result - exact| in units of the float32 spacing at exact."""
     _, exponent = np.frexp(exact)
     spacing = np.ldexp(1.0, np.maximum(exponent - 24, -149))
     return np.abs(result.astype(np.float64) - exact) / spacing
 
 
 def same_bits(a, b):
-    """Equal bits, or both NaN."""
+    """Return where results have equal bits or are both NaN."""
     assert a.dtype == b.dtype == np.float32 and a.shape == b.shape
     return (a.view(np.uint32) == b.view(np.uint32)) | (np.isnan(a) & np.isnan(b))
 
@@ -77,7 +77,7 @@ def test_accuracy(name):
     y = TWIN[name](x)
     with np.errstate(all="ignore"):
         exact = EXACT[name](x.astype(np.float64))
-    # Where exp leaves the normal range, log has no value and sin stops turning: test_special_values.
+    # test_special_values covers where exp leaves the normal range, log is undefined and sin is constant.
     normal = np.isfinite(exact)
     if name == "exp":
         normal = (exact >= TINY) & (x <= EXP_TOP)
@@ -166,7 +166,7 @@ def test_shape_and_dtype(function):
     ("x", "given"), [(np.ones(2), "float64"), (np.ones(2, np.int32), "int32"), ([1.0], "list")]
 )
 def test_other_dtypes_are_refused(function, x, given):
-    with pytest.raises(TypeError, match=rf"{function.__name__}: argument x .*float32, got {given}"):
+    with pytest.raises(TypeError, match=rf"x: expected dtype float32 for {function.__name__}, got {given}"):
         function(x)
 
 

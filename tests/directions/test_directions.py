@@ -1,4 +1,4 @@
-"""Directions: known numbers, moments, length, and the same bits in C."""
+"""Directions: known numbers, moments, lengths, and the same bits in C."""
 
 import numpy as np
 import pytest
@@ -22,20 +22,20 @@ GRAPH, D = NET.graph, NET.graph.n_theta
 
 
 def part(size, first_block=0):
-    """A slice of this size, behind others that take so many blocks."""
+    """Return a slice of this size, after others that take `first_block` blocks."""
     before = [("before", (first_block * rng.BLOCK,), 0, False)] if first_block else []
     return layout([*before, ("a", (size,), 1, False)])[-1]
 
 
 def scaled(name, parts, seed, step, query):
-    """u over all parts, in float64."""
+    """Return u over all parts, in float64."""
     row = DIRECTIONS[name]
     whole = np.concatenate([row.draw(part, seed, step, query) for part in parts])
     return float(row.scale(parts, seed, step, query)) * whole.astype(np.float64)
 
 
 def test_normal_numbers_are_those_of_the_format():
-    """FORMAT.md states them; the words are Threefry's, the rest is written here again in float64."""
+    """The formulas are those of FORMAT.md: the words are Threefry's, the rest is written again in float64."""
     words = rng.words(0, 0, rng.address(rng.Domain.GAUSSIAN), 0, 2)
     assert [f"{w:08x}" for w in words] == ["ef923472", "470316b4"]
     u = gaussian.draw(part(2), 0, 0, 0)
@@ -53,7 +53,7 @@ def test_normal_numbers_are_box_and_mullers(seed, step, query, first_block):
     expected = np.stack([radius * np.cos(angle), radius * np.sin(angle)], axis=1).ravel()[:size]
     u = gaussian.draw(part(size, first_block), seed, step, query)
     assert u.dtype == np.float32
-    np.testing.assert_allclose(u, expected, rtol=0, atol=3e-6)  # an angle is 4e-7 off, times a radius below 5.8
+    np.testing.assert_allclose(u, expected, rtol=0, atol=3e-6)  # an angle is at most 4e-7 off, times a radius below 5.8
 
 
 def test_a_shorter_slice_draws_the_beginning_of_a_longer_one():
@@ -71,7 +71,7 @@ def test_each_part_of_the_address_matters(name):
 
 
 def test_normal_numbers_pass_for_normal():
-    """Kolmogorov-Smirnov over 2^17 draws, moments up to the fourth, and no memory between neighbours."""
+    """Kolmogorov-Smirnov test over 2^17 draws, moments up to the fourth, and no correlation of neighbours."""
     n = 2**17
     for seed in (0, 1):  # seed 0 is a seed like any other
         u = gaussian.draw(part(n), seed, 0, 0).astype(np.float64)
@@ -88,7 +88,7 @@ def test_normal_numbers_pass_for_normal():
 
 @pytest.mark.parametrize("name", RANDOM)
 def test_directions_are_white(name):
-    """E[u u^T] = I for each: products of two elements vary by 1/n, squares by at most 2/n; 5.5 sigma."""
+    """E[u u^T] = I for each: means of products have variance 1/n, those of squares at most 2/n; 5.5 sigma."""
     parts = layout([("a", (30,), 0, False), ("b", (7,), 1, False)])
     draws = np.stack([scaled(name, parts, 1, step, query) for step in range(40) for query in range(50)])
     n = len(draws)
@@ -100,14 +100,14 @@ def test_directions_are_white(name):
 
 @pytest.mark.parametrize("grouping", GROUPINGS)
 def test_the_sphere_has_radius_sqrt_d_in_every_group(grouping):
-    """To rounding: d products and d - 1 sums, in chunks of 64, and four more operations."""
+    """The length is right to rounding: d products and d - 1 sums in chunks of 64, and four more operations."""
     for group in GRAPH.groups(grouping):
         parts = [GRAPH.slices[k] for k in group]
         d = sum(part.size for part in parts)
         for query in range(50):
             squared = (scaled("sphere", parts, 5, 1, query) ** 2).sum()
             assert abs(squared / d - 1) < (64 + d / 64 + 8) * 2.0**-24
-    # ... which the direction it is made of has not
+    # the Gaussian direction that it is made of has another length
     lengths = [(scaled("gaussian", GRAPH.slices, 5, 1, query) ** 2).sum() for query in range(50)]
     assert np.std(lengths) > 0.5 * np.sqrt(2 * D)
 
@@ -118,11 +118,11 @@ def test_a_sphere_of_one_dimension_is_a_sign():
 
 
 NOTHING = 488385
-"""A seed whose first pair is (0, 0): the upper 24 bits of its first word are all ones, and the radius is 0."""
+"""A seed whose first pair is (0, 0): the upper 24 bits of its first word are all ones, so that the radius is 0."""
 
 
 def test_a_draw_of_nothing_moves_nothing():
-    """One parameter, g = 0: sqrt(1 / 0) times 0 would be NaN."""
+    """With one parameter and g = 0, sqrt(1 / 0) times 0 would be NaN."""
     assert gaussian.draw(part(2), NOTHING, 0, 0).tolist() == [0, 0]
     assert sphere.scale([part(1)], NOTHING, 0, 0) == 0 == sphere.scale([part(2)], NOTHING, 0, 0)
     model = bf.Sequential(1, [bf.Linear(1, bias=False)])
@@ -138,7 +138,7 @@ def test_a_draw_of_nothing_moves_nothing():
 @pytest.mark.parametrize("name", RANDOM)
 @pytest.mark.parametrize(("first", "count"), [(0, 7), (1, 1), (3, 2), (2, 0)])
 def test_perturb_is_theta_plus_radius_times_u(name, first, count):
-    """Against float64: a sum of two rounded products is within two roundings."""
+    """The result is within two roundings of float64, as for a sum of two rounded products."""
     probe = Probe(seed=4, step=5, query=6, mu=-0.03, first_slice=first, n_slices=count, direction=name)
     expected = NET.theta.astype(np.float64)
     parts = GRAPH.slices[first : first + count]
@@ -163,7 +163,7 @@ def test_a_coordinate_moves_one_element_and_keeps_every_other_bit():
 
 @pytest.mark.parametrize("isa", ISAS)
 def test_probes_of_all_kinds_in_one_call(isa):
-    """The compiled engine keeps one copy of theta from probe to probe: whatever comes before, the losses are right."""
+    """The compiled engine keeps one copy of theta from probe to probe: no earlier probe may change the losses."""
     last = len(GRAPH.slices)
     kinds = [
         Probe(0, 0, 0, 0.5, 0, 0, "coordinate", 3),

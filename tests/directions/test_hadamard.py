@@ -1,4 +1,4 @@
-"""Hadamard directions: SciPy's matrix, orthogonal, exact once every row has been asked for."""
+"""Hadamard directions: SciPy's matrix, orthogonality, and exactness once every row has been used."""
 
 import numpy as np
 import pytest
@@ -24,7 +24,7 @@ X, LABELS = floats(6, 8, 6), np.arange(8).astype(np.uint32) % 2
 
 
 def directions(graph, q, step=0, seed=1):
-    """U (q, d) of a step, every probe as the reference sees it."""
+    """Return U (q, d) of a step, with every probe as the reference engine sees it."""
     probes = bf.RGE(q, mu=1.0, direction="hadamard").ask(graph, seed, step)[::2]
     return np.stack([perturb(graph, np.zeros(graph.n_theta), probe) for probe in probes])
 
@@ -37,7 +37,7 @@ def test_the_matrix_is_sylvesters(row, first, size):
 
 
 def test_far_columns_are_a_kronecker_product():
-    """H of order 2^31 is H(2^16) x H(2^15)."""
+    """H of order 2^31 is the Kronecker product of H(2^16) and H(2^15)."""
     row, first = 0x5A5A1234, 0x6789ABC0
     low = linalg.hadamard(64)[row & 63, :64]
     expected = low * (-1) ** bin(row & first).count("1")
@@ -53,14 +53,14 @@ def test_rows_of_a_step_differ_and_steps_do_too():
 
 @pytest.mark.parametrize(("sizes", "q"), [((64,), 64), ((33, 31), 64), ((5, 2, 1), 8), ((128,), 20)])
 def test_directions_of_a_step_are_orthogonal(sizes, q):
-    """Exactly, where d is a power of two, however theta is cut into slices."""
+    """Directions are exactly orthogonal if d is a power of two, however theta is cut into slices."""
     graph = Graph((), (), layout([(f"p{k}", (n,), k, False) for k, n in enumerate(sizes)]))
     u = directions(graph, q)
     np.testing.assert_array_equal(u @ u.T, sum(sizes) * np.eye(q))
 
 
 def test_elsewhere_they_nearly_are():
-    """The columns that are missing, of D - d, are all that two rows may have in common."""
+    """The product of two rows is at most D - d, the number of missing columns."""
     u = directions(GRAPH, 64)
     products = u @ u.T
     np.testing.assert_array_equal(np.diag(products), D)
@@ -78,7 +78,7 @@ def test_a_single_direction_is_white():
 @pytest.mark.parametrize("grouping", GROUPINGS)
 @pytest.mark.parametrize("two_sided", [True, False], ids=["two-sided", "one-sided"])
 def test_with_every_row_it_is_the_gradient(grouping, two_sided):
-    """Up to O(mu^2), or O(mu) one-sided, like CGE: no draw has any noise."""
+    """The gradient is exact up to O(mu^2), or O(mu) one-sided, as with CGE: the draw adds no noise."""
     true = Network().gradient(THETA, X, labels=LABELS)
     engine, theta = ReferenceEngine(dtype=np.float64), THETA.astype(np.float64)
     for step in range(3):
@@ -95,7 +95,7 @@ def test_with_every_row_it_is_the_gradient(grouping, two_sided):
 
 
 def test_probes_have_the_same_bits_in_c():
-    """Rows with low and high bits, on slices that begin anywhere in a word."""
+    """The rows have low and high bits, and the slices begin anywhere in a word."""
     tables = NativeModel(model_tables(GRAPH))
     for row in (0, 1, 5, 30, 32, 63, 2**31 - 1):
         for first, count in ((0, 5), (1, 1), (3, 2)):
@@ -103,7 +103,7 @@ def test_probes_have_the_same_bits_in_c():
             out = perturb(GRAPH, THETA, probe)
             assert_same_bits(tables.perturb(THETA, pack([probe])), out)
             moved = np.concatenate([np.arange(D)[part.range] for part in GRAPH.slices[first : first + count]])
-            signs = np.sign(THETA - out)[moved]  # of -mu u
+            signs = np.sign(THETA - out)[moved]  # the signs of -mu u
             parts = GRAPH.slices[first : first + count]
             own = np.concatenate([DIRECTIONS["rademacher"].draw(part, 4, 5, 6) for part in parts])
             np.testing.assert_array_equal(signs * own, [(-1) ** bin(row & int(k)).count("1") for k in moved])

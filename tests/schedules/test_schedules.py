@@ -16,7 +16,7 @@ EVERY = [settings for row in SCHEDULE_SETTINGS.values() for settings in row]
 
 
 def closed_form(schedule, step):
-    """The formula of the docstring, in float64."""
+    """Return the value by the formula of the docstring, in float64."""
     start, end, share = schedule.start, schedule.end, min(1.0, step / getattr(schedule, "steps", 1))
     value = {
         "CosineDecay": lambda: end + (start - end) * (1 + math.cos(math.pi * share)) / 2,
@@ -30,7 +30,7 @@ def closed_form(schedule, step):
 @pytest.mark.parametrize("schedule", EVERY, ids=show)
 def test_values_are_the_formula(schedule):
     for step in STEPS:
-        # a power of n factors, and the rounded rate itself, err by about n / 2^24 of the value
+        # a power of n factors and the rounding of the rate each err by about n / 2^24 of the value
         times = step // schedule.every if hasattr(schedule, "every") else 1
         tolerance = 4e-7 * max(schedule.start, schedule.end) + 1e-7 * times * closed_form(schedule, step)
         assert schedule.value(step) == pytest.approx(closed_form(schedule, step), rel=0, abs=tolerance), step
@@ -47,7 +47,7 @@ def test_the_same_bits_in_c(schedule):
 @pytest.mark.parametrize("power", [0.101, 0.5, 0.602, 1.0])
 @pytest.mark.parametrize("stability", [0, 1, 100, 2**24])
 def test_powers_of_the_steps_are_accurate(power, stability):
-    """Relative to the value itself, over all steps that there are."""
+    """The error is relative to the value itself, over all possible steps."""
     schedule = bf.power_decay(1.0, power, stability=stability)
     steps = sorted({*STEPS, *(int(1.3**k) for k in range(84))})
     expected = [(1 + step / (stability + 1)) ** -power for step in steps]
@@ -66,7 +66,7 @@ def test_spalls_gains_are_those_of_the_papers(a, c, stability):
 
 
 def test_spalls_gains_find_a_minimum_in_noise():
-    """SPSA as published, one pair of losses a step: far below where a rate that stays keeps jumping."""
+    """SPSA as published, with one pair of losses per step, ends far below the noise floor of a constant rate."""
     noise, best = np.random.default_rng(3), np.array([1.0, -1.0, 0.5])
 
     def loss(theta):
@@ -93,7 +93,7 @@ def test_a_power_may_be_a_radius_without_an_end():
 @pytest.mark.parametrize("engine", ENGINES)
 @pytest.mark.parametrize("schedule", EVERY, ids=show)
 def test_a_scheduled_rate_multiplies_the_step(engine, schedule):
-    """By hand: theta - factor (lr g), every operation rounded once."""
+    """theta - factor (lr g), computed here with every operation rounded once."""
     model = bf.Sequential(5, [bf.Linear(3)], seed=3)
     trainer = bf.Trainer(model.graph, model.frozen, "cross_entropy", RGE(2), bf.SGD(schedule), batch_size=4)
     for step in (0, 5, 60):
@@ -120,7 +120,7 @@ def staircase(start, steps, end):
 @pytest.mark.parametrize("make", [bf.cosine_decay, bf.linear_decay, staircase])
 @pytest.mark.parametrize("end", [1e-3, 1e-9, 1e-30])
 def test_it_ends_at_its_end(make, end):
-    """A radius that rounding takes to 0 would divide by 0."""
+    """A radius that rounds to 0 would cause a division by 0."""
     schedule = make(1.0, 7, end=end)
     bf.RGE(mu=schedule)
     number = SCHEDULES.of(schedule).number
@@ -136,7 +136,7 @@ def test_one_schedule_a_chain():
 
 
 def test_a_falling_rate_settles():
-    """On noise, a constant rate keeps jumping about the minimum; one that falls to 0 comes to rest."""
+    """With noise, a constant rate keeps jumping around the minimum, and one that falls to 0 settles."""
     x, y = floats(0, 200, 3), floats(1, 200, 1)
     model = bf.Sequential(3, [bf.Linear(1)], seed=0)
     moved = {}

@@ -40,9 +40,9 @@ def layer(shape, start, features=None, bias=True):
 
 
 def counted(shape):
-    """Multiply-accumulates and intermediate sizes of a left-to-right sweep, by visiting every product.
+    """Return the multiply-accumulates and intermediate sizes of a left-to-right sweep, by visiting every product.
 
-    The state before core k is indexed by the outputs so far, one rank and the inputs left.
+    The state before core k is indexed by the outputs so far, one rank and the remaining inputs.
     """
     macs, sizes = 0, []
     for k, (r0, _, _, r1) in enumerate(shape.cores):
@@ -100,7 +100,7 @@ def published(rank):
 
 
 def test_published_numbers():
-    # 784 x 1024, rank 4: the order of the factors decides by how much the directions differ
+    # 784 x 1024, rank 4: the order of the factors decides how much the two sweeps differ
     lopsided = TTShape((4, 7, 4, 7), (4, 4, 8, 8), (1, 4, 4, 4, 1))
     assert (lopsided.sweep_macs(), lopsided.reversed().sweep_macs()) == (148_736, 270_848)
     assert (lopsided.cheaper_sweep().start, lopsided.reversed().cheaper_sweep().start) == ("left", "right")

@@ -28,7 +28,7 @@ SHAPES = [
 
 
 def initial(shape, seed, gain=1.0, features=None):
-    """Cores of a fresh TTLinear."""
+    """Return the cores of a fresh TTLinear."""
     layer = bf.TTLinear(shape.inputs, shape.outputs, rank=shape.ranks[1:-1], gain=gain)
     model = bf.Sequential(features or prod(shape.inputs), [layer], seed=seed)
     parameters = model.parameters()
@@ -52,7 +52,7 @@ def test_padded_inputs_count_as_the_features_there_are():
 
 @pytest.mark.parametrize("shape", SHAPES, ids=str)
 def test_initial_cores_share_the_spread(shape):
-    """Uniform draws with sigma^(2d) prod(r) = Var W; only the last core is rescaled, by a factor near 1."""
+    """The cores are uniform with sigma^(2d) prod(r) = Var W; only the last core is rescaled, by a factor near 1."""
     d, variance = len(shape.cores), 1 / prod(shape.inputs)
     sigma = (variance / prod(shape.ranks)) ** (1 / (2 * d))
     factors, offsets = [], []
@@ -63,7 +63,7 @@ def test_initial_cores_share_the_spread(shape):
         factors.append(np.sqrt((last.astype(float) ** 2).mean()) / sigma)
         offsets.append(to_dense([*cores, last]).mean() / np.sqrt(variance))
     assert 0.5 < np.median(factors) < 2
-    # weights are centred: no offset of their own size that all seeds share
+    # the weights are centred: seeds share no offset as large as the weights themselves
     assert abs(np.mean(offsets)) < 0.35
 
 
@@ -88,7 +88,7 @@ def test_linear_layers_start_with_variance_gain_squared_over_inputs():
     weight = (
         bf.Sequential(400, [bf.Linear(300, gain=2.0)], seed=0).parameters()["linear1.weight"].astype(float)
     )
-    n = weight.size  # a uniform square has variance 0.8 of its squared mean; 5 sigma
+    n = weight.size  # the square of a uniform number has variance 0.8 of its squared mean; 5 sigma
     assert abs((weight**2).mean() / (4 / 400) - 1) < 5 * np.sqrt(0.8 / n)
     assert abs(weight.mean()) < 5 * np.sqrt(4 / 400 / n)
     assert np.abs(weight).max() <= np.sqrt(12) / 2 * 2 / 20 * (1 + 1e-6)
@@ -112,7 +112,7 @@ def test_tt_svd_recovers_a_train_and_reports_what_it_cuts_off():
     difference = np.asarray(tt_matrix_to_matrix(cores)) - dense
     assert error == pytest.approx(np.linalg.norm(difference) / np.linalg.norm(dense), rel=1e-12)
     assert 0.01 < error < 1
-    # a matrix of two cores is an unfolding: its best error is that of a truncated SVD
+    # a train of two cores is one unfolding, whose best error is that of a truncated SVD
     pair = train_shape((4, 3), (2, 6), 3)
     dense = generator.normal(size=(12, 12))
     unfolding = dense.reshape(4, 3, 2, 6).transpose(0, 2, 1, 3).reshape(8, 18)
@@ -151,10 +151,10 @@ def rank_bound(shape):
     ("inputs", "outputs", "rank"), [(64, 32, 4), (64, 10, 4), (96, 64, 3), (97, 64, 4), (48, 30, 2), (60, 128, 6)]
 )
 def test_a_planned_layer_can_have_full_rank(inputs, outputs, rank):
-    """Not the low-rank product that has the fewest MACs: the rank is NumPy's, of random cores."""
+    """The plan avoids low-rank products, which have the fewest MACs; NumPy computes the rank of random cores."""
     shape = plan_shape(inputs, outputs, rank)
     rng = np.random.default_rng(0)
-    weights = to_dense([rng.standard_normal(core) for core in shape.cores])  # rows of the padding too
+    weights = to_dense([rng.standard_normal(core) for core in shape.cores])  # with the rows of the padding
     assert np.linalg.matrix_rank(weights) == min(len(weights), outputs)
 
 
@@ -179,7 +179,7 @@ def test_planning_is_the_brute_force_optimum(inputs, outputs, rank):
         assert prod(chosen.inputs) in range(inputs, inputs + 16) and prod(chosen.outputs) == outputs
         assert chosen.n_parameters == sum(prod(core) for core in chosen.cores) <= limit
         assert cost(chosen) == min(cost(shape) for shape in candidates if shape.n_parameters <= limit)
-    with pytest.raises(ValueError, match=rf"needs at least {fewest}, got {fewest - 1}"):
+    with pytest.raises(ValueError, match=rf"expected at least {fewest} for .*, got {fewest - 1}"):
         plan_shape(inputs, outputs, rank, fewest - 1)
 
 
