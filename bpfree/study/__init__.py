@@ -1,2 +1,2 @@
 # SPDX-License-Identifier: MIT
-"""Looking at a model or a run before it is trusted: first mu and lr, estimates against the gradient, floors."""
+"""Studies of a model before it is trained: first mu and lr, estimates against the gradient, layer shares, floors."""

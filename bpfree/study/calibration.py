@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""Calibration: mu from the float resolution of the loss, and a first lr, from a few forward passes."""
+"""Calibration: mu by the float resolution of the loss, and a first lr, from a few forward passes."""
 
 from __future__ import annotations
 
@@ -24,36 +24,37 @@ from bpfree.updates.sgd import SGD
 from bpfree.updates.sign_sgd import SignSGD
 
 RADII = tuple(2.0**-k for k in range(1, 15))
-"""mu that are tried, from large to small; each is compared with the next."""
+"""Values of mu that are tried, from large to small; each is compared with the next."""
 
 RATES = tuple(2.0**-k for k in range(-6, 21))
-"""lr that are tried, from large to small."""
+"""Learning rates that are tried, from large to small."""
 
 PROBES, ESTIMATES, EVALUATIONS, MANY = 16, (4, 16), 128, 1024
-"""Directions looked at for mu; least and most estimates made for lr, and what decides: about so many
-evaluations in all. One estimate, where it needs MANY."""
+"""Number of directions probed for mu; fewest and most estimates for lr; and the number of evaluations that these
+should take together. An estimate that takes MANY evaluations or more is made only once."""
 
 HELD = 256
-"""Samples, at most, whose loss says whether a step was too long."""
+"""The most held samples, whose loss decides whether a step is too long."""
 
 SAFETY, SAFETY_SIGNS, HARM = 16, 4, 0.01
-"""A step so many times as long may raise the loss by this share at most: losses bend more later on than at first,
-which the lengths of Adam's and SignSGD's steps do not follow."""
+"""Factors by which lr stays below the rate that raises the loss by the share HARM: the curvature of the loss grows
+during training. Adam and SignSGD have the smaller factor SAFETY_SIGNS, as the length of their steps does not grow."""
 
 NOISY = 0.1
-"""Relative difference of estimates at mu and mu / 2 from which there is advice."""
+"""Relative difference of the estimates at mu and mu / 2 from which on there is advice."""
 
 _HELD_EPOCH = 2**32 - 2
-"""The shuffled order that the held samples are the beginning of: no run walks as many epochs."""
+"""The epoch whose shuffled order begins with the held samples: no run gets as far."""
 
 
 class Radius(NamedTuple):
-    """What a mu does.
+    """The effect of one mu.
 
-    change: |g(mu) - g(mu / 2)| / |g(mu / 2)| of the same directions and samples, which
-    is bias where mu is large, rounding where it is small. difference: median of
-    |L+ - L-|, mean losses of the minibatch; ulps: the same in units in the last
-    place of the loss. Both None where an estimator looks at more than losses.
+    change: |g(mu) - g(mu / 2)| / |g(mu / 2)| along the same directions on the same samples,
+    which is bias where mu is large, and rounding where mu is small.
+    difference: median of |L+ - L-|, where L is the mean loss of the minibatch; None for an
+    estimator that uses more than losses.
+    ulps: the difference in units in the last place of the loss; None likewise.
     """
 
     mu: float
@@ -63,9 +64,10 @@ class Radius(NamedTuple):
 
 
 class Rate(NamedTuple):
-    """change: relative change of the loss of held samples by one step with this lr, mean over the estimates.
+    """The effect of one lr.
 
-    For Adam and SignSGD the step and the lr are those of SGD in their place.
+    change: relative change of the loss of held samples by one step with this lr, mean
+    over the estimates. For Adam and SignSGD, step and lr are those of SGD instead.
     """
 
     lr: float
@@ -74,11 +76,14 @@ class Rate(NamedTuple):
 
 @dataclass(frozen=True)
 class Calibration:
-    """What `calibrate` found; str() of it is a table for people.
+    """The result of `calibrate`; its str() is a table for people.
 
-    mu, lr: powers of two. estimator, update: those given, with mu and lr in
-    their places, ready for `train`. radii, rates: what was measured. loss: of the held
-    samples. forwards: what it cost. advice: what to mind, "" where there is nothing.
+    mu, lr: the values found, which are powers of two.
+    estimator, update: the given ones with this mu and this lr, ready for `train`.
+    radii, rates: the measurements, by mu and by lr.
+    loss: mean loss of the held samples.
+    forwards: the cost of the calibration.
+    advice: a warning, or "" if there is none.
 
     >>> import bpfree as bf
     >>> from bpfree.datasets import load_digits
@@ -128,31 +133,36 @@ def calibrate(
     engine=None,
     seed: int = 0,
 ) -> Calibration:
-    """Find mu and a first lr for a run from a few forward passes; the model is left as it is.
+    """Find mu and a first lr for a run from a few forward passes; the model is unchanged.
 
-    mu: g is estimated on one minibatch along the same 16 directions with
-    mu = 2^-1 ... 2^-15. Halving mu changes g by O(mu^2), the bias, and by O(eps |L| / mu),
-    the float rounding of the two losses. Where g changes least they balance; that mu is
-    taken. Whatever the estimator moves, parameters or activations, mu is in its units.
+    To find mu, g is estimated on one minibatch along the same 16 directions with
+    mu = 2^-1 ... 2^-15. Halving mu changes g by O(mu^2), the bias, and by
+    O(eps |L| / mu), the float rounding of the two losses. They balance where g
+    changes least; that mu is taken. mu is in the units of what the estimator
+    moves, parameters or activations.
 
-    lr: 4 to 16 estimates (one, where it takes 1,024 evaluations) of as many
-    minibatches each give one step from theta with lr = 2^6, 2^5, ... until the mean
-    loss of up to 256 held samples falls. The largest lr that raised it by less than
-    1 % is divided by 16, for the loss bends more as training goes on, and by the
-    steps a momentum adds up, 1 / (1 - beta). A noisy
-    estimate makes for a short step, so the lr fits the number of queries. Adam and SignSGD divide each element of g by
-    its own size, and are as SGD with lr / rms(g) on the mean: their lr is SGD's times
-    rms(g), over the elements of theta, and divided by 4 in place of 16. (One step of theirs alone
-    would not tell, as half of the signs of a noisy estimate are wrong.)
+    To find lr, 4 to 16 estimates from as many minibatches (one estimate, if it
+    takes 1,024 evaluations) each give one step from theta with lr = 2^6, 2^5, ...
+    until the mean loss of up to 256 held samples falls. The largest lr that raised
+    it by less than 1 % is divided by 16, because the curvature of the loss grows
+    during training, and by the number of steps that a momentum adds up,
+    1 / (1 - beta). A noisy estimate makes the best step short, so the lr fits the
+    number of queries.
+
+    Adam and SignSGD divide each element of g by its own size, which on average is
+    SGD with lr / rms(g). Their lr is therefore SGD's times rms(g), over the
+    elements of theta, and divided by 4 instead of 16. (A single step of Adam or
+    SignSGD shows little, as half of the signs of a noisy estimate are wrong.)
 
     Args:
         data, loss, batch_size, engine, seed: as for `train`.
-        estimator: default RGE(n_queries=8). update: default SGD; of a chain the last
-            link that has an lr is set. Schedules of mu and lr keep their shape and get
-            a new start.
+        estimator: the estimator to calibrate; default RGE(n_queries=8). A schedule of mu keeps its
+            shape and gets a new start.
+        update: the update to calibrate; default SGD. In a chain, the last link with an lr is set. A
+            schedule of lr keeps its shape and gets a new start.
 
-    Raises NumericError where the loss is not finite to begin with. All else is a
-    result: `advice` says when |L+ - L-| drowns in rounding, and what to do.
+    Raises NumericError when the loss is not finite at the start. Every other failure
+    is a result: `advice` says when |L+ - L-| drowns in rounding, and what to do.
 
     >>> import bpfree as bf
     >>> from bpfree.datasets import load_digits
@@ -185,7 +195,7 @@ def calibrate(
 
 
 def rate_place(update):
-    """The last link of an update that has a learning rate."""
+    """Return the last link of an update that has a learning rate."""
     links = [link for link in update.links if any(field.name == "lr" for field in fields(link))]
     if not links:
         raise ValueError(f"update: expected one with a learning rate, such as SGD(), got {update!r}")
@@ -193,12 +203,12 @@ def rate_place(update):
 
 
 def with_lr(update, lr):
-    """An update with this lr, or schedule, in its last link that has one."""
+    """Return an update with this lr, a number or a schedule, in its last link that has one."""
     return _put(update, replace(rate_place(update), lr=lr))
 
 
 def _put(update, link):
-    """An update with another link in place of the last that has an lr."""
+    """Return an update with `link` instead of its last link that has an lr."""
     if update.links == (update,):
         return link
     parts, place = list(update.links), rate_place(update)
@@ -207,12 +217,12 @@ def _put(update, link):
 
 
 def _restarted(old, start: float):
-    """A number, or the old schedule from another start to an end as far below it."""
+    """Return `start`, or, where the old value is a schedule, that schedule from `start` to an end in the same ratio."""
     return replace(old, start=start, end=start * old.ratio) if isinstance(old, Schedule) else start
 
 
 class _Bench:
-    """The samples, and what was spent on them."""
+    """The samples of a calibration, and the forwards spent on them."""
 
     def __init__(self, trainer: Trainer, engine, theta, batch):
         self.trainer, self.engine, self.theta, self.batch, self.forwards = trainer, engine, theta, batch, 0
@@ -222,20 +232,20 @@ class _Bench:
         self.loss = float(self.start.mean())
 
     def losses(self, theta):
-        """Of the held samples."""
+        """Return the losses (n,) of the held samples."""
         self.forwards += len(self.held)
         graph, frozen, loss = self.trainer.graph, self.trainer.frozen, self.trainer.loss
         return self.engine.evaluate(graph, theta, frozen, self.held, loss, self.at)[0]
 
     def estimate(self, trainer: Trainer, step: int):
-        """The Estimate of a step at theta."""
+        """Return the Estimate at theta with the minibatch and the directions of a step."""
         samples = self.batch.take(trainer.indices(step, len(self.batch)))
         estimate = trainer.estimate(self.engine, self.theta, samples, step)
         self.forwards += estimate.forwards
         return estimate
 
     def radii(self) -> tuple[Radius, ...]:
-        """Every mu beside the next smaller one, where both give finite numbers."""
+        """Return the comparison of every mu with the next smaller one, where both give finite numbers."""
         estimator = _fewer(self.trainer.estimator, self.trainer.graph)
         black_box = ESTIMATORS.of(estimator).tier == "black-box"
         found, rows = [], []
@@ -253,7 +263,7 @@ class _Bench:
         return tuple(row for row in rows if not np.isnan(row.change))
 
     def rates(self, mu: float) -> tuple[tuple[Rate, ...], float | None]:
-        """What was tried, and the lr to start with, None where no step lowers the loss."""
+        """Return the learning rates tried, and the lr to start with, or None if no step lowers the loss."""
         update = self.trainer.update
         signs = isinstance(rate_place(update), Adam | SignSGD)
         update = _put(update, SGD()) if signs else update
@@ -274,7 +284,7 @@ class _Bench:
         return tuple(rows), None
 
     def _move(self, trainer: Trainer, step: int, record) -> tuple[float, float]:
-        """Relative change of the loss by an update, and how long its step is."""
+        """Return the relative change of the loss by an update, and the length of its step."""
         theta, _ = self.engine.apply(trainer, self.theta, trainer.initial_state(self.theta), step, record)
         if not np.isfinite(theta).all():
             return np.inf, np.inf
@@ -284,52 +294,52 @@ class _Bench:
 
 
 def _floor(lr: float) -> float:
-    """The power of two below."""
+    """Return the largest power of two that is not above lr."""
     return float(2.0 ** np.floor(np.log2(lr)))
 
 
 def _fewer(estimator, graph):
-    """The same estimator with no more than PROBES directions or coordinates."""
-    n = max(PROBES, len(graph.slices))  # some estimators want one for each parameter tensor
+    """Return the estimator with no more than PROBES directions or coordinates."""
+    n = max(PROBES, len(graph.slices))  # some estimators need one for each parameter tensor
     least = {"n_queries": lambda own: min(own, n), "fraction": lambda own: min(own, n / graph.n_theta)}
     own = {field.name for field in fields(estimator)}
     return replace(estimator, **{name: rule(getattr(estimator, name)) for name, rule in least.items() if name in own})
 
 
 def _difference(losses, two_sided: bool) -> float:
-    """Median over the directions that change the loss."""
+    """Return the median of |L+ - L-| over the directions that change the loss; 0 if none does."""
     means = losses.mean(axis=1, dtype=np.float64)
     sizes = np.abs(means[0::2] - means[1::2] if two_sided else means[1:] - means[0])
     return float(np.median(sizes[sizes > 0])) if sizes.any() else 0.0
 
 
 def _least_change(radii) -> float:
-    """The mu at which halving it changes g least; the larger of equals."""
+    """Return the mu whose halving changes g least; the larger one of equals."""
     return min(radii, key=lambda row: row.change).mu if radii else RADII[0]
 
 
 def _steps_added(update) -> float:
-    """How many steps of a constant gradient a velocity adds up."""
+    """Return the number of steps of a constant gradient that a velocity adds up."""
     return prod(1 / (1 - link.beta) for link in update.links if hasattr(link, "beta"))
 
 
 def _advice(bench: _Bench, radii, mu: float, rates, lr) -> str:
-    """What to mind, one sentence each."""
+    """Return the warnings about a calibration; "" if there are none."""
     row = next((row for row in radii if row.mu == mu), None)
     if row is None:
         return "no mu gives finite losses: scale the inputs down, or start from smaller parameters"
     if row.change == np.inf:
-        where = "is the model flat where it starts, by its inputs or saturated layers?"
-        return f"no mu below {_power(RADII[0])} changed the loss: {where}"
+        advice = "check the inputs, and whether layers are saturated at the start"
+        return f"no mu below {_power(RADII[0])} changed the loss: {advice}"
     parts = []
     if row.change > NOISY:
         seen = ""
         if row.ulps is not None:
             seen = f"|L+ - L-| is {row.ulps:,.{int(row.ulps < 10)}f} ulp of a loss of {bench.loss:.3g}: "
         parts.append(
-            f"{seen}halving the best mu changes the estimate by {row.change:.0%}, as the difference drowns in rounding "
-            "or the loss is rough; scale the targets, subtract their mean, or take larger batches"
+            f"{seen}halving the best mu changes the estimate by {row.change:.0%}, because the difference drowns in "
+            "rounding or the loss is rough; scale the targets, subtract their mean, or take larger batches"
         )
     if lr is None:
-        parts.append("no lr lowered the loss of held samples: take more queries or a larger batch, or train no further")
+        parts.append("no lr lowered the loss of held samples: take more queries or a larger batch, or stop training")
     return "; ".join(parts)

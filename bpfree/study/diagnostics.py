@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""Diagnostics: how near an estimator's gradient is to dense coordinate-wise differences."""
+"""Diagnostics: how close an estimator's gradient is to coordinate-wise differences."""
 
 from __future__ import annotations
 
@@ -17,17 +17,22 @@ from bpfree.training import plan
 from bpfree.updates.sgd import SGD
 
 _FOR_GOOD = 2**32 - 1
-"""Steps that a mask lasts."""
+"""Steps for which a mask lasts, so that it never changes."""
 
 
 class Nearness(NamedTuple):
-    """Estimates g_t of some coordinates beside their true gradient r; g the mean over t.
+    """The comparison of estimates g_t with the true gradient r at some coordinates, where g is the mean over t.
 
-    cosine: mean of cos(g_t, r). mean_cosine: cos(g, r), which goes to 1 with the steps
-    where the estimator is unbiased. norm_ratio: mean of |g_t| / |r|. slope: (g . r) / |r|^2, 1
-    where E[g] is the gradient, `fraction` for masks that are not rescaled. variance:
-    sum over the coordinates of var(g_t) / |r|^2. NaN where r is 0.
-    size: of the tensor, or d; looked_at: the coordinates compared.
+    name: the parameter tensor, or "all".
+    size: number of elements of the tensor, or d.
+    looked_at: number of coordinates compared.
+    cosine: mean of cos(g_t, r).
+    mean_cosine: cos(g, r), which goes to 1 with the number of steps if the estimator is unbiased.
+    norm_ratio: mean of |g_t| / |r|.
+    slope: (g . r) / |r|^2, which is 1 if E[g] is the gradient, and `fraction` for masks without rescaling.
+    variance: sum over the coordinates of var(g_t), divided by |r|^2.
+
+    The numbers are NaN where r is 0.
     """
 
     name: str
@@ -42,10 +47,16 @@ class Nearness(NamedTuple):
 
 @dataclass(frozen=True)
 class Diagnosis:
-    """What `diagnose` found; str() of it is a table for people.
+    """The result of `diagnose`; its str() is a table for people.
 
-    total: over all coordinates compared. groups: of each parameter tensor. tier: what
-    the estimator looks at. forwards: of one of its steps; spent: of all of this.
+    estimator: the estimator that was compared.
+    tier: how much of the network the estimator has access to.
+    reference: the estimator of the true gradient.
+    steps: number of estimates.
+    total: the comparison over all compared coordinates.
+    groups: the comparison for each parameter tensor.
+    forwards: forwards of one step of the estimator.
+    spent: forwards of the whole diagnosis.
 
     >>> import bpfree as bf
     >>> from bpfree.datasets import load_digits
@@ -92,20 +103,22 @@ def diagnose(
     engine=None,
     seed: int = 0,
 ) -> Diagnosis:
-    """How near an estimator's gradient is to the true one, and how much it scatters, by parameter tensor.
+    """Measure how close an estimator's gradient is to the true one and how much it varies, by parameter tensor.
 
-    One minibatch is drawn; the estimator makes `steps` estimates of its gradient,
-    with the directions of as many steps. They are compared with central differences,
-    CGE, at random coordinates; the same ones throughout, in each tensor in
-    proportion to its size, at least one. Only losses are looked at for that. The model
-    is left as it is.
+    On one minibatch, the estimator makes `steps` estimates with the directions of
+    as many steps. They are compared with central differences (CGE) at random
+    coordinates, which are the same throughout, and in each tensor proportional to
+    its size, but at least one. This takes nothing but losses. The model is
+    unchanged.
 
     Args:
         data, loss, batch_size, engine, seed: as for `train`.
-        reference: what to compare with; None: CGE of n_coordinates. Or an estimator whose gradient
-            has no chance in it, such as StructuredCGE() or UnitWise(): all d coordinates, where
-            the engine can look into the layers.
-        steps: at least 2.
+        estimator: the estimator to examine.
+        reference: the estimator of the true gradient; None takes CGE at n_coordinates. A deterministic
+            one such as StructuredCGE() or UnitWise() gives all d coordinates, where the engine has
+            access to the layers.
+        n_coordinates: number of coordinates to compare.
+        steps: number of estimates, at least 2.
 
     Raises NumericError when a loss is not finite.
 
@@ -152,14 +165,14 @@ def diagnose(
 
 
 def _nearness(name: str, size: int, g, r) -> Nearness:
-    """Of g (steps, coordinates) to r (coordinates,)."""
+    """Compare estimates g (steps, coordinates) with the gradient r (coordinates,)."""
     lengths, length, mean = np.linalg.norm(g, axis=1), np.linalg.norm(r), g.mean(axis=0)
     if not length:
         return Nearness(name, size, r.size, *[np.nan] * 5)
     products = g @ r
     cosines = np.divide(
         products, lengths * length, out=np.zeros_like(lengths), where=lengths > 0
-    )  # g = 0 points nowhere
+    )  # g = 0 has no direction, so its cosine counts as 0
     mean_length = np.linalg.norm(mean)
     numbers = (
         cosines.mean(),

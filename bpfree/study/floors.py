@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""Floors: what a network reaches without training, to stand beside every trained number."""
+"""Floors: the accuracies that a network reaches without training, with which trained ones are compared."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from bpfree.study.heads import RIDGES, feature_chunks, ridge_heads, ridge_streng
 
 
 class Floor(NamedTuple):
-    """accuracy: mean over the models; accuracies and ridges: of each of them."""
+    """The floor of several models: mean accuracy, the accuracy of each, and the ridge strength chosen for each."""
 
     accuracy: float
     accuracies: list[float]
@@ -20,14 +20,16 @@ class Floor(NamedTuple):
 
 
 def random_features_floor(models, train, test, *, validation=None, ridge=RIDGES) -> Floor:
-    """Test accuracy of a network whose layers stay random but for the last, which is solved for.
+    """Return the test accuracy of a network whose layers stay random, except for a last layer in closed form.
 
-    models: an untrained Model ending in a linear or TT layer, or several, one
-    a seed. All layers but the last stay as they are; the last becomes a dense
-    layer with bias, fitted to one-hot labels by ridge regression in closed
-    form, on `train`. Of several ridge strengths, each model takes the one of
-    best accuracy on `validation` (the first of equals). train, test,
-    validation: (x, labels).
+    The last layer becomes a dense layer with bias, fitted to one-hot labels of
+    `train` by ridge regression. Of several ridge strengths, each model takes the
+    one with the best accuracy on `validation`, or the first of equals. Equivalent
+    to sklearn.linear_model.Ridge on the features, with the strength in its units.
+
+    models: an untrained Model that ends in a linear or TT layer, or several, one per seed.
+    train, test, validation: samples (x, labels).
+    ridge: one strength or several, as for `fit_head`.
 
     >>> from bpfree import Linear, ReLU, Sequential
     >>> from bpfree.datasets import load_digits
@@ -46,7 +48,7 @@ def random_features_floor(models, train, test, *, validation=None, ridge=RIDGES)
 
 
 def _floor(model, train, test, validation, strengths) -> tuple[float, float]:
-    """Test accuracy and the ridge strength chosen."""
+    """Return the test accuracy, and the ridge strength chosen."""
     train, validation, test = (
         _checked(model, data, name) for data, name in ((train, "train"), (validation, "validation"), (test, "test"))
     )
@@ -56,7 +58,7 @@ def _floor(model, train, test, validation, strengths) -> tuple[float, float]:
 
 
 def _checked(model, data, name):
-    """x and labels of a split."""
+    """Return x and labels of a split; raise unless the labels are classes of the model."""
     (x, labels), classes = data, model.graph.output.size
     labels = np.asarray(labels)
     if labels.shape != (len(x),) or not np.issubdtype(labels.dtype, np.integer):
@@ -69,7 +71,7 @@ def _checked(model, data, name):
 
 
 def _accuracies(chunks, heads) -> list[float]:
-    """Share of right answers of each head."""
+    """Return the share of right answers of each head."""
     right, n = np.zeros(len(heads)), 0
     for features, labels in chunks:
         right += [((features @ weight + bias).argmax(axis=1) == labels).sum() for weight, bias in heads]

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""The last layer in closed form: least squares on what the layers before it make of the samples."""
+"""The last layer in closed form: ridge regression on the features that the layers before it compute."""
 
 from __future__ import annotations
 
@@ -13,25 +13,29 @@ from bpfree.graph import Graph
 from bpfree.model import Model
 
 RIDGES = tuple(10.0**k for k in range(-8, 2))
-"""Ridge strengths tried, in units of the features' mean variance times the number of samples."""
+"""Ridge strengths to try, in units of the features' mean variance times the number of samples."""
 
 CHUNK = 4096
-"""Samples whose features are held at a time: those of all of MNIST would take half a gigabyte."""
+"""Number of samples whose features are held at a time: those of all of MNIST would take half a gigabyte."""
 
 
 def fit_head(model: Model, data, *, validation=None, ridge=RIDGES) -> Model:
-    """A copy of the model whose last layer, a Linear with bias, is solved for; the others stay as they are.
+    """Return a copy of the model whose last layer, a Linear with bias, is solved in closed form.
 
         min_W,b  sum_n |W f_n + b - t_n|^2 + ridge s |W|^2,   s = n times the mean variance of the features f
 
-    data, validation: (x, y), y integer labels (n,), then t are one-hot vectors,
-    or targets (n, outputs). ridge: one strength, or several, of which the one of
-    best accuracy (or least squared error) on `validation` is taken, the first of
-    equals. The bias is not penalised.
+    The other layers are unchanged, and the bias is not penalised. Equivalent to
+    sklearn.linear_model.Ridge(alpha=ridge s).fit(f, t).
 
-    Closed-form tier: one pass over the data, no step, no learning rate. It is what
-    training of the other layers has to beat, and a good last touch after it
-    where the loss is "mse". (Hoerl and Kennard, Technometrics 1970.)
+    data, validation: (x, y), where y holds integer labels (n,), for which t are one-hot vectors,
+    or targets (n, outputs).
+    ridge: one strength, or several, of which the one with the best accuracy (or the least squared error)
+    on `validation` is taken, or the first of equals.
+
+    This is the closed-form tier: one pass over the data, without steps or a
+    learning rate. Training of the other layers has to beat it, and for the loss
+    "mse" it can improve the last layer after training. Source: Hoerl and Kennard,
+    Technometrics 1970.
 
     >>> import bpfree as bf
     >>> train, validation, test = bf.datasets.load_digits()
@@ -55,7 +59,7 @@ def fit_head(model: Model, data, *, validation=None, ridge=RIDGES) -> Model:
 
 
 def ridge_strengths(ridge, validation) -> list[float]:
-    """The strengths to try; several need samples to choose by."""
+    """Return the strengths to try; raise for several without samples to choose by."""
     strengths = [check_positive("ridge", strength) for strength in np.atleast_1d(ridge).tolist()]
     if not strengths:
         raise ValueError("ridge: expected at least one strength, got none")
@@ -65,17 +69,17 @@ def ridge_strengths(ridge, validation) -> list[float]:
 
 
 def feature_chunks(model, data):
-    """Features and y, a few samples at a time."""
+    """Yield features (k, width) and y (k, ...) of up to CHUNK samples at a time."""
     x, y = data
     y = np.asarray(y)
     if y.ndim == 0 or len(y) != len(x):
-        raise ValueError(f"y: expected one row a sample ({len(x)}), got shape {y.shape}")
+        raise ValueError(f"y: expected one row per sample ({len(x)}), got shape {y.shape}")
     for start in range(0, len(x), CHUNK):
         yield body_features(model, x[start : start + CHUNK]), y[start : start + CHUNK]
 
 
 def body_features(model: Model, x) -> np.ndarray:
-    """Float64 inputs (n, width) of the last layer, for samples x (n, features...)."""
+    """Return the float64 inputs (n, width) of the last layer for samples x (n, features...)."""
     graph = model.graph
     head = graph.nodes[-1]
     if head.op not in ("linear", "tt_linear"):
@@ -92,10 +96,10 @@ def body_features(model: Model, x) -> np.ndarray:
 
 
 def ridge_heads(chunks, classes, strengths) -> list[tuple[np.ndarray, np.ndarray]]:
-    """(weight, bias) for each strength; the bias is not penalised. One eigendecomposition serves all.
+    """Return (weight, bias) for each strength, from one eigendecomposition; the bias is not penalised.
 
-    Sums are taken of features less their mean in the first chunk, and centred
-    at the end: sum (f - m)(f - m)^T = sum (f - c)(f - c)^T - n (m - c)(m - c)^T.
+    The features are summed minus their mean c in the first chunk, and centred at
+    the end: sum (f - m)(f - m)^T = sum (f - c)(f - c)^T - n (m - c)(m - c)^T.
     """
     n, gram, cross, sums, counts, first = 0, 0.0, 0.0, 0.0, 0.0, None
     for features, y in chunks:
@@ -115,10 +119,12 @@ def ridge_heads(chunks, classes, strengths) -> list[tuple[np.ndarray, np.ndarray
 
 
 def solving_macs(graph, n: int) -> int:
-    """Multiply-accumulates of a head from n samples: their pass up to it, the sums, an eigendecomposition.
+    """Return the multiply-accumulates of solving a head from n samples.
 
-    The last with 9/2 w^3 for w features (Golub and Van Loan, Matrix Computations,
-    8.3: 9 w^3 operations). What choosing between strengths costs is left out.
+    They are those of the pass up to the head, of the sums, and of an
+    eigendecomposition, which counts 9/2 w^3 for w features (Golub and Van Loan,
+    Matrix Computations, 8.3: 9 w^3 operations). The cost of choosing between
+    strengths is left out.
 
     >>> from bpfree import Linear, ReLU, Sequential
     >>> solving_macs(Sequential(4, [Linear(6), ReLU(), Linear(2)]).graph, 100) == 100 * (4 * 6 + 6 * (6 + 2)) + 972
@@ -130,7 +136,7 @@ def solving_macs(graph, n: int) -> int:
 
 
 def _targets(y, outputs: int) -> np.ndarray:
-    """One-hot vectors of labels, or the targets themselves, (n, outputs)."""
+    """Return one-hot vectors of labels, or the targets themselves, (n, outputs)."""
     if _are_labels(y):
         if y.min() < 0 or y.max() >= outputs:
             raise ValueError(f"y: expected labels in [0, {outputs - 1}], got {y.min()} to {y.max()}")
@@ -145,7 +151,7 @@ def _are_labels(y) -> bool:
 
 
 def _errors(chunks, heads) -> list[float]:
-    """Of each head: the number of wrong answers, or the sum of squares where there are no labels."""
+    """Return the error of each head: the number of wrong answers, or the sum of squares for targets."""
     errors = np.zeros(len(heads))
     for features, y in chunks:
         for k, (weight, bias) in enumerate(heads):

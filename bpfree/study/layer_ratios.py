@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""Shares of each layer for sparse coordinate-wise estimation, by size, by weights or by what losses say."""
+"""Shares of each layer for sparse coordinate-wise estimation, by sizes, by weights or by losses (ZO-GraSP)."""
 
 from __future__ import annotations
 
@@ -17,10 +17,10 @@ from bpfree.training import plan
 from bpfree.updates.sgd import SGD
 
 METHODS = (*masks.DENSITIES, *masks.COMPUTED)
-"""What `layer_ratios` can go by."""
+"""Names of the methods of `layer_ratios`."""
 
 GRADIENTS = 3
-"""Estimates of a gradient that "grasp" makes; its cost is that of so many steps of its estimator."""
+"""Number of gradients that "grasp" estimates; its cost is that of as many steps of its estimator."""
 
 
 def layer_ratios(
@@ -35,34 +35,39 @@ def layer_ratios(
     seed: int = 0,
     engine=None,
 ) -> tuple[float, ...]:
-    """The share of each trainable parameter tensor to probe, `fraction` of all elements together: CGE's `ratios`.
+    """Return the share of each trainable parameter tensor to probe, for the `ratios` of CGE.
 
-    "uniform", "erk": what CGE makes of these names, by sizes alone.
-    "magnitude", "grasp": the round(fraction d) elements of theta with the highest
-    score are counted by layer; the parameter tensors of a layer, its bias among
-    them, all get that layer's share, and every tensor at least one element.
+    All shares together are `fraction` of all elements. "uniform" and "erk" are
+    the shares that CGE derives from these names by sizes alone. For "magnitude"
+    and "grasp", the round(fraction d) elements of theta with the highest score
+    are counted by layer. The parameter tensors of a layer, its bias included, all
+    get that layer's share, and every tensor at least one element.
 
         magnitude:  |theta_k|
-        grasp:      theta_k (H g)_k,   g gradient and H Hessian of the loss at theta
+        grasp:      theta_k (H g)_k,   with gradient g and Hessian H of the loss at theta
 
     GraSP (Wang, Zhang and Grosse, ICLR 2020): without weight k the gradient flow
-    |g|^2 changes by 2 S_k in first order, S = -theta (H g). The weights of lowest
-    S are kept, those whose removal would cost gradient flow; none is removed
-    here. ZO-GraSP (Chen et al., DeepZero, ICLR 2024) takes g and H g from losses:
+    |g|^2 changes by 2 S_k to first order, where S = -theta (H g). The weights
+    with the lowest S are kept, whose removal would reduce gradient flow most.
+    ZO-GraSP (Chen et al., DeepZero, ICLR 2024) takes g and H g from losses:
 
         H g = [g'(theta + h g) - g'(theta - h g)] / (2 h),   rms of h g = mu
 
-    g is estimated with directions of its own; both g' with the same directions
-    and samples, and all with each layer on its own, so that what a layer gets is
-    not the loss difference of another. One RGE estimate of q queries in d_l
-    dimensions is sqrt((q + d_l - 1) / q) too long, which would favour large
-    layers: it is divided by that. The cost is 3 steps of `estimator`.
+    g has its own directions; both g' share theirs, and all three share the
+    samples. The cost is 3 steps of `estimator`.
+
+    Differs from the released code of DeepZero in: 1. each layer has its own
+    directions, because with one loss difference for all layers the scores are
+    theta times noise; 2. an RGE estimate of q queries in d_l dimensions is
+    divided by sqrt((q + d_l - 1) / q), by which it is longer than the gradient,
+    because this length would favour large layers.
 
     Args:
-        data: (x, y), for "grasp". loss: "cross_entropy" or "mse".
-        estimator: of the three gradients. Default RGE(n_queries=64, grouping="layer");
+        data: (x, y), needed for "grasp".
+        loss: "cross_entropy" or "mse".
+        estimator: the estimator of the three gradients; default RGE(n_queries=64, grouping="layer").
             CGE() makes them exact, for 6 d evaluations.
-        n_samples: of the data, drawn by the seed.
+        n_samples: number of samples taken from the data, drawn by the seed.
 
     Raises NumericError when the loss is not finite or no probe changes it.
 
@@ -92,7 +97,7 @@ def layer_ratios(
 
 
 def _kept(graph, scores, n: int) -> tuple[float, ...]:
-    """Of the n elements with the highest scores the share of each slice's layer; the first are taken among equals."""
+    """Return, for each slice, its layer's share of the n highest scores; of equal scores the first are taken."""
     kept = np.zeros(scores.size, bool)
     kept[np.argsort(-scores, kind="stable")[:n]] = True
     shares = []
@@ -104,7 +109,7 @@ def _kept(graph, scores, n: int) -> tuple[float, ...]:
 
 
 def _grasp_scores(model, data, loss, estimator, n_samples, seed, engine) -> np.ndarray:
-    """theta (H g), (n_theta,)."""
+    """Return the scores theta (H g), (n_theta,)."""
     plan.check_start(model, data, None)
     check_seed(seed)
     x, y = data
@@ -129,7 +134,7 @@ def _grasp_scores(model, data, loss, estimator, n_samples, seed, engine) -> np.n
 
 
 def _shortened(graph, estimator, g) -> np.ndarray:
-    """An RGE estimate as long, group by group, as the gradient is; of other estimators as it is."""
+    """Return an estimate with the expected length of the gradient: RGE is shortened by group, others are unchanged."""
     if isinstance(estimator, RGE):
         q = estimator.n_queries
         for group in graph.groups(estimator.grouping):

@@ -1,4 +1,4 @@
-"""calibrate: mu against an error that is measured in float64, lr against runs that go well and badly."""
+"""calibrate: mu against errors measured in float64, lr against runs that go well and badly."""
 
 from dataclasses import replace
 
@@ -59,7 +59,7 @@ def test_defaults_of_everything():
 
 @pytest.mark.parametrize("estimator", [bf.RGE(n_queries=16), bf.UnitWise(head="probe"), bf.RGE(2, two_sided=False)])
 def test_mu_is_near_the_best_in_truth(estimator):
-    """The error of float32 estimates, against float64 ones of a tiny mu along the same directions."""
+    """The error of float32 estimates is taken against float64 estimates with a tiny mu along the same directions."""
     model = bf.Sequential(64, [bf.Linear(16), bf.Tanh(), bf.Linear(10)])
     found = bf.calibrate(model, DIGITS.train, estimator=estimator)
     trainer = bf.Trainer(model.graph, model.frozen, "cross_entropy", estimator, bf.SGD(), 32)
@@ -124,7 +124,7 @@ def test_engines_agree():
 
 
 def test_advice_when_differences_drown():
-    """A loss of 1e8, known to 8, which parameters move by a few."""
+    """A loss of 1e8 has an ulp of 8, and the parameters change it by less."""
     x = floats(0, 64, 3, scale=1e-3)
     model = bf.Sequential(3, [bf.Linear(1, bias=False)])
     found = bf.calibrate(model, (x, np.full((64, 1), 1e4)), loss="mse", estimator=bf.RGE(n_queries=2))

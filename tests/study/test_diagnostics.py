@@ -1,4 +1,4 @@
-"""diagnose: numbers that theory gives for each estimator, and one made wrong on purpose."""
+"""diagnose: the numbers that theory predicts for each estimator, and an estimator made wrong on purpose."""
 
 from dataclasses import dataclass
 from math import isnan, sqrt
@@ -32,7 +32,7 @@ def test_rge_scatters_as_theory_says(q):
 
 
 def test_a_part_of_the_coordinates_tells_the_same():
-    """Of one tensor's coordinates and of all of them; the cosine does not depend on how many are looked at."""
+    """The numbers do not depend on how many coordinates are compared."""
     model, estimator = mlp(), bf.RGE(n_queries=16)
     few = bf.diagnose(model, DIGITS, estimator, n_coordinates=300, steps=64)
     full = bf.diagnose(model, DIGITS, estimator, reference=bf.StructuredCGE(), steps=64)
@@ -69,7 +69,7 @@ def test_an_estimator_of_double_length_that_points_back_is_seen(monkeypatch):
 
 
 def test_regression_and_a_tensor_without_gradient():
-    """The second layer's weights see zeros only."""
+    """The inputs of the second layer's weights are all zero."""
     x = floats(0, 40, 3)
     model = bf.Sequential(3, [bf.Linear(2), bf.ReLU(), bf.Linear(1)])
     theta = model.theta.copy()

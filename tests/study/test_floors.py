@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""The floor under trained accuracies: random features are the network's own, the ridge is scikit-learn's."""
+"""The floor of trained accuracies: the random features are the network's own, the ridge is scikit-learn's."""
 
 import numpy as np
 import pytest
@@ -11,7 +11,7 @@ from bpfree.study.heads import body_features, ridge_heads
 
 @pytest.fixture(scope="module")
 def data():
-    """Three classes around three points in 12 dimensions."""
+    """Return samples of three classes around three points in 12 dimensions."""
     generator = np.random.default_rng(0)
     centres = generator.normal(size=(3, 12))
 

@@ -1,4 +1,4 @@
-"""fit_head against NumPy's least squares: weights, choice of the ridge, what is left alone, errors."""
+"""fit_head against NumPy's least squares: weights, choice of the ridge, unchanged layers, errors."""
 
 import numpy as np
 import pytest
@@ -54,7 +54,7 @@ BAD = [
     (lambda: bf.fit_head(model(), (X, TARGETS), ridge=0.0), "ridge: expected"),
     (lambda: bf.fit_head(model(), (X, LABELS + 5), ridge=1.0), r"y: expected labels in \[0, 2\]"),
     (lambda: bf.fit_head(model(), (X, TARGETS[:, :2]), ridge=1.0), r"y: expected integer labels \(n,\) or targets"),
-    (lambda: bf.fit_head(model(), (X, TARGETS[:9]), ridge=1.0), "y: expected one row a sample"),
+    (lambda: bf.fit_head(model(), (X, TARGETS[:9]), ridge=1.0), "y: expected one row per sample"),
 ]
 
 

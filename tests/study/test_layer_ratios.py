@@ -1,4 +1,4 @@
-"""Shares of layers computed before training: by definition, against automatic differentiation, and against noise."""
+"""Shares of layers: by definition, against automatic differentiation, and against noise."""
 
 import numpy as np
 import pytest
@@ -19,18 +19,18 @@ LAYERWISE, JOINT = bf.RGE(64, grouping="layer"), bf.RGE(64)
 
 
 def grasp(estimator=LAYERWISE, seed=0, y=DIGITS.train.labels, model=DEEP):
-    """Shares of the tensors."""
+    """Return the shares of the tensors."""
     settings = {"fraction": FRACTION, "estimator": estimator, "seed": seed, "n_samples": 64}
     return np.array(bf.layer_ratios("grasp", model, (DIGITS.train.x, y), **settings))
 
 
 def by_layer(shares):
-    """Of weight and bias, the weight's: one number a layer."""
+    """Return one share per layer, that of its weight."""
     return np.asarray(shares)[::2]
 
 
 def noise(model=DEEP, seed=0):
-    """The shares that theta times any noise gives: no data, no loss."""
+    """Return the shares for scores of theta times noise, without data or losses."""
     scores = model.theta * np.random.default_rng(seed).normal(size=model.theta.size)
     return by_layer(_kept(model.graph, scores, round(FRACTION * model.theta.size)))
 
@@ -61,7 +61,7 @@ def test_magnitude_counts_the_largest_weights():
     model = bf.Model(DEEP.graph, DEEP.theta.copy())
     second = model.graph.slices[2]
     model.theta[:] = 0.1 * np.sign(floats(1, model.theta.size))
-    model.theta[second.range] *= 5  # all of the largest lie in layer 2, whose 512 weights are more than the 359
+    model.theta[second.range] *= 5  # the largest are all in layer 2, which has 512 weights and so more than 359
     shares = bf.layer_ratios("magnitude", model, fraction=FRACTION)
     counts = np.round(np.array(shares) * TENSORS).astype(int)
     assert counts[2] + counts[3] == 359 - 8 and (counts[[0, 1, 4, 5, 6, 7, 8, 9]] == 1).all()
@@ -74,7 +74,7 @@ X, Y = floats(6, 64, 6), np.arange(64) % 2
 
 
 def true_scores(theta):
-    """theta (H g) by automatic differentiation, H g as a fine difference of true gradients."""
+    """Return theta (H g) by automatic differentiation, with H g as a fine difference of true gradients."""
     g = NETWORK.gradient(theta, X, labels=Y)
     h = 1e-5 / np.linalg.norm(g)
     higher, lower = (NETWORK.gradient(theta + s * h * g, X, labels=Y) for s in (1, -1))
@@ -121,11 +121,11 @@ def test_directions_of_each_layer_do_what_a_shared_one_cannot():
     others = [noise(seed=1000 + k) for k in range(5)]
 
     def off(shares):
-        """How far from data-free shares, summed over the layers."""
+        """Return the distance from data-free shares, summed over the layers."""
         return np.mean([np.abs(own - data_free).sum() for own in shares])
 
     def agreement(shares):
-        """Of what differs from data-free shares, between two seeds."""
+        """Return the correlation, between two seeds, of the differences from data-free shares."""
         parts = [own - data_free for own in shares]
         return np.mean([correlation(a, b) for k, a in enumerate(parts) for b in parts[:k]])
 
@@ -135,7 +135,7 @@ def test_directions_of_each_layer_do_what_a_shared_one_cannot():
 
 
 def test_a_layer_that_the_loss_hardly_depends_on():
-    """One whose output is damped 1000 times: directions of its own find that out, a shared one cannot."""
+    """A layer's output is scaled by 1/1000: its own directions detect this, shared ones cannot."""
     def block():
         return bf.Residual(bf.Linear(16), bf.ReLU(), bf.Scale(1e-3))
 
@@ -147,7 +147,7 @@ def test_a_layer_that_the_loss_hardly_depends_on():
 
 
 def test_labels_matter():
-    """Other labels, other shares, with the same samples and exact gradients; and the seed is the only dice."""
+    """With exact gradients, other labels give other shares; the seed is the only source of randomness."""
     model = bf.Sequential(64, [bf.Linear(12), bf.ReLU(), bf.Linear(10)], seed=0)
     shuffled = DIGITS.train.labels[np.random.default_rng(0).permutation(len(DIGITS.train.labels))]
     one, other = grasp(bf.CGE(), model=model), grasp(bf.CGE(), y=shuffled, model=model)
