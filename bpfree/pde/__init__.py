@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""Solve partial differential equations with forward passes only: derivatives in space, and of the parameters."""
+"""Solves partial differential equations with forward passes only, for derivatives in space and by the parameters."""
 
 from __future__ import annotations
 

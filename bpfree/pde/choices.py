@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""What a solve is made of: the network, the rule, the method and the points, checked or chosen."""
+"""Checks or chooses the parts of a solve: the network, the rule, the method and the points."""
 
 from __future__ import annotations
 
@@ -21,16 +21,17 @@ from bpfree.pde.wanted import Laplacian, Second
 from bpfree.pde.well_posed import warn_once
 
 MOST_PARAMETERS = 5000
-"""Up to which Levenberg-Marquardt is chosen: J^T J and its factor are d^2 floats and d^3 / 6 operations a step."""
+"""The number of parameters up to which Levenberg-Marquardt is chosen: each step takes d^2 floats for J^T J, and d^3 / 6
+operations for its factor."""
 
 
 def choose_rule(network):
-    """Taylor where the engine can be looked into, else differences."""
+    """Return Taylor where the engine gives access to the layers, else Differences."""
     return Taylor() if hasattr(network.engine, "arithmetic") or hasattr(network.engine, "jets") else Differences()
 
 
 def choose_method(problem, network):
-    """Levenberg-Marquardt while its matrices are small; else the gradient; from losses alone where that is all."""
+    """Return Levenberg-Marquardt while its matrices are small, else a gradient method, from losses only if need be."""
     d = network.graph.n_theta + len(problem.unknowns)
     if d <= MOST_PARAMETERS:
         return LevenbergMarquardt()
@@ -38,9 +39,9 @@ def choose_method(problem, network):
 
 
 def make_network(problem, model, engine) -> Network:
-    """The network of a problem in an engine, checked."""
+    """Return the network of a problem in an engine; raise where its inputs or outputs do not fit."""
     if not isinstance(model, Model):
-        raise TypeError(f"network: expected a Model, such as bpfree.Sequential makes, got {model!r}")
+        raise TypeError(f"network: expected a Model, such as bpfree.Sequential returns, got {model!r}")
     shape, fits = (model.graph.input.size, model.graph.output.size), (problem.domain.dim, len(problem.outputs))
     if shape != fits:
         inputs, outputs = ", ".join(problem.domain.names), ", ".join(problem.outputs)
@@ -51,25 +52,25 @@ def make_network(problem, model, engine) -> Network:
 
 
 def check_kinds(rule, method) -> None:
-    """Raise unless they are what they should be."""
+    """Raise unless the rule is a Rule and the method a Method."""
     if not isinstance(rule, Rule):
-        raise TypeError(f"rule: expected one such as bpfree.pde.Taylor(), got {rule!r}")
+        raise TypeError(f"rule: expected a rule such as bpfree.pde.Taylor(), got {rule!r}")
     if not isinstance(method, Method):
-        raise TypeError(f"method: expected one such as bpfree.LevenbergMarquardt(), got {method!r}")
+        raise TypeError(f"method: expected a method such as bpfree.LevenbergMarquardt(), got {method!r}")
 
 
 def check_curved(problem, graph, residuals) -> None:
-    """Warn where second derivatives are asked of a network that has none, such as one of ReLU."""
+    """Warn where a problem needs second derivatives of a network that has none, such as one of ReLU."""
     ops = [OPS[node.op] for node in graph.nodes]
     second = any(isinstance(one, Second | Laplacian) for part in residuals.parts for one in part.wanted)
     if second and all(op.curvature is None and op.taylor is None for op in ops):
         names = ", ".join(dict.fromkeys(op.name for op in ops))
-        expected = "a smooth activation, such as Tanh or Sin, as second derivatives are asked for"
-        warn_once(problem, f"network: expected {expected}, got {names}, whose are 0 everywhere")
+        expected = "a smooth activation, such as Tanh or Sin, because the problem has second derivatives"
+        warn_once(problem, f"network: expected {expected}, got {names}, whose second derivatives are 0 everywhere")
 
 
 def points_of_terms(problem, points) -> dict:
-    """Points of each term: its share of those inside, or as it is said; how many, or an array (n, dim) of them."""
+    """Return the points of each term, a number or an array (n, dim): as given, or the term's share of those inside."""
     terms = {term.name: term for term in problem.terms()}
     given = points if isinstance(points, dict) else {} if points is None else {"residual": points}
     unknown = [name for name in given if name not in terms]

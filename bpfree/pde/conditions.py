@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""What is to hold at the edge of a domain: values, slopes, periods, beginnings, ends, and observations inside."""
+"""Conditions at the boundary of a domain: values, normal derivatives, periodicity, initial and terminal values."""
 
 from __future__ import annotations
 
@@ -19,11 +19,13 @@ SIDES = {"low": ("low",), "high": ("high",), "both": ("low", "high")}
 
 @dataclass(frozen=True, kw_only=True)
 class Condition:
-    """What all conditions have.
+    """The base of all conditions.
 
-    weight: of the mean square in the loss. share: points there, relative to those inside. output: which of several.
-    hard: no term of the loss but an ansatz, u = A + B f, that the network f cannot break; for Dirichlet, Initial and
-    Terminal (:mod:`bpfree.pde.hard`).
+    weight: weight of the mean square in the loss.
+    share: number of points of the condition, relative to those inside.
+    output: name of the output that the condition is about, where there are several.
+    hard: whether the condition is satisfied by an ansatz u = A + B f for every network f, instead of being a term of
+    the loss; possible for Dirichlet, Initial and Terminal (:mod:`bpfree.pde.hard`).
     """
 
     weight: float = 1.0
@@ -42,14 +44,14 @@ class Condition:
 
     @property
     def name(self) -> str:
-        """Of its term of the loss."""
+        """The name of its term of the loss."""
         return type(self).__name__.lower()
 
     def _named(self) -> str:
         return f"{self.name}_{self.output}" if self.output else self.name
 
     def index(self, problem) -> int:
-        """Which output it is about."""
+        """Return the number of the output that the condition is about."""
         if self.output is None and len(problem.outputs) == 1:
             return 0
         if self.output not in problem.outputs:
@@ -57,11 +59,11 @@ class Condition:
         return problem.outputs.index(self.output)
 
     def field(self, problem, fields):
-        """The output it is about, of one or several."""
+        """Return the field of the output that the condition is about, from one field or a namespace of several."""
         return fields if len(problem.outputs) == 1 else getattr(fields, problem.outputs[self.index(problem)])
 
     def term(self, problem) -> Term:
-        """Its term of the loss."""
+        """Return its term of the loss."""
 
         def sample(n, sampler, seed):
             return faces(problem.domain, self.coordinate, self.sides, n, sampler, seed)
@@ -69,14 +71,14 @@ class Condition:
         return Term(self._named(), self.rows, sample, self.weight, self.share)
 
     def coefficients(self):
-        """(a, b, value) of a u + b du/dn = value where that is what it says, else None."""
+        """Return (a, b, value) of a condition a u + b du/dn = value; None for other conditions."""
         return None
 
     def check(self, problem) -> None:
-        """Raise unless the problem's domain has the face."""
+        """Raise unless the problem's domain has the coordinate, with ends."""
         self.index(problem)
         if not isinstance(problem.domain.coordinates[self._known(problem)], Cube):
-            raise ValueError(f"{self.name}: expected a coordinate with ends, got {self.coordinate}, which is normal")
+            raise ValueError(f"{self.name}: expected a coordinate with ends, got {self.coordinate}, which is Normal")
 
     def _known(self, problem):
         if self.coordinate not in problem.domain.names:
@@ -87,23 +89,23 @@ class Condition:
 
 @dataclass(frozen=True)
 class _Face(Condition):
-    """At the ends of one coordinate."""
+    """A condition at the ends of one coordinate."""
 
     coordinate: str
 
     @property
     def sides(self):
-        """The ends that it is about."""
+        """The ends where the condition holds."""
         return SIDES[check_choice("side", self.side, tuple(SIDES))]
 
     @property
     def name(self):
-        """Of its term of the loss."""
+        """The name of its term of the loss."""
         end = "" if self.side == "both" else f"_{self.side}"
         return f"{type(self).__name__.lower()}_{self.coordinate}{end}"
 
     def rows(self, problem, fields, c):
-        """a u + b du/dn - value, which is to be 0."""
+        """Return a u + b du/dn - value, which should be 0."""
         a, b, value = self.coefficients()
         u, total = self.field(problem, fields), -np.asarray(known(self.name, value, c))
         if a:
@@ -113,9 +115,11 @@ class _Face(Condition):
 
 @dataclass(frozen=True)
 class Dirichlet(_Face):
-    """u = value at the ends of a coordinate: side "low", "high" or "both".
+    """u = value at the ends of a coordinate.
 
-    value: a number, or a function of coordinates by name such as lambda t: t, or of one argument c that has them all.
+    coordinate: its name.
+    value: a number; or a function of coordinates by name, such as lambda t: t, or of one argument c that has them all.
+    side: "low", "high" or "both".
 
     >>> from bpfree.pde import Box, Problem
     >>> class Line(Problem):
@@ -130,13 +134,15 @@ class Dirichlet(_Face):
     may_be_hard = True
 
     def coefficients(self):
-        """u = value."""
+        """Return (a, b, value) of u = value."""
         return 1.0, 0.0, self.value
 
 
 @dataclass(frozen=True)
 class Neumann(_Face):
-    """du/dn = value at the ends of a coordinate, n the normal that points out of the domain: -du/dx at the low end.
+    """du/dn = value at the ends of a coordinate, where n is the outward normal: du/dn = -du/dx at the low end.
+
+    coordinate, value, side: as in :class:`Dirichlet`.
 
     >>> Neumann("x", 0.0, side="low").name
     'neumann_x_low'
@@ -146,13 +152,15 @@ class Neumann(_Face):
     side: str = "both"
 
     def coefficients(self):
-        """du/dn = value."""
+        """Return (a, b, value) of du/dn = value."""
         return 0.0, 1.0, self.value
 
 
 @dataclass(frozen=True)
 class Robin(_Face):
-    """a u + b du/dn = value at the ends of a coordinate, n the normal that points out of the domain.
+    """a u + b du/dn = value at the ends of a coordinate, where n is the outward normal.
+
+    coordinate, value, side: as in :class:`Dirichlet`.
 
     >>> Robin("x", 1.0, 0.5, lambda t: t).name
     'robin_x'
@@ -166,16 +174,16 @@ class Robin(_Face):
     def __post_init__(self):
         super().__post_init__()
         if not (check_finite("a", self.a) or check_finite("b", self.b)):
-            raise ValueError("robin: expected a or b other than 0, got a = 0, b = 0")
+            raise ValueError("robin: expected a or b other than 0, got a = 0 and b = 0")
 
     def coefficients(self):
-        """a u + b du/dn = value."""
+        """Return (a, b, value) of a u + b du/dn = value."""
         return self.a, self.b, self.value
 
 
 @dataclass(frozen=True)
 class Periodic(Condition):
-    """u, and with derivative=True du/dx, are the same at both ends of a coordinate of one dimension.
+    """u is equal at both ends of a coordinate of one dimension, and so is du/dx with derivative=True.
 
     >>> Periodic("x").name
     'periodic_x'
@@ -187,11 +195,11 @@ class Periodic(Condition):
 
     @property
     def name(self):
-        """Of its term of the loss."""
+        """The name of its term of the loss."""
         return f"periodic_{self.coordinate}"
 
     def term(self, problem):
-        """Its term, of pairs of points."""
+        """Return its term, which is about pairs of points."""
         one, (column,) = problem.domain.coordinates[self.coordinate], problem.domain.columns(self.coordinate)
 
         def partner(points):
@@ -201,7 +209,7 @@ class Periodic(Condition):
         return Term(term.name, self.rows, term.sample, self.weight, self.share, partner)
 
     def rows(self, problem, fields, cs):
-        """Differences of value and slope between the ends."""
+        """Return the differences of value and derivative between the ends, which should be 0."""
         low, high = (self.field(problem, one) for one in fields)
         difference = low.value - high.value
         if not self.derivative:
@@ -211,28 +219,29 @@ class Periodic(Condition):
     def check(self, problem):
         """Raise unless the coordinate has two ends."""
         super().check(problem)
-        if len(problem.domain.columns(self.coordinate)) != 1:
-            raise ValueError(f"{self.name}: expected a coordinate of one dimension")
+        size = len(problem.domain.columns(self.coordinate))
+        if size != 1:
+            raise ValueError(f"{self.name}: expected a coordinate of one dimension, got {self.coordinate} of {size}")
 
 
 @dataclass(frozen=True)
 class _Moment(Condition):
-    """At one end of time, the coordinate t."""
+    """A condition at one end of time, the coordinate t."""
 
     value: float | Callable = 0.0
     coordinate = "t"
     may_be_hard = True
 
     def coefficients(self):
-        """u = value."""
+        """Return (a, b, value) of u = value."""
         return 1.0, 0.0, self.value
 
     def rows(self, problem, fields, c):
-        """u - value, which is to be 0."""
+        """Return u - value, which should be 0."""
         return self.field(problem, fields).value - known(self.name, self.value, c)
 
     def check(self, problem):
-        """Raise unless there is a time."""
+        """Raise unless the domain has a time."""
         names = problem.domain.names
         if "t" not in names or len(problem.domain.columns("t")) > 1:
             raise ValueError(f"{self.name}: expected a coordinate t of one dimension, got {', '.join(names)}")
@@ -241,9 +250,9 @@ class _Moment(Condition):
 
 @dataclass(frozen=True)
 class Initial(_Moment):
-    """u = value, and du/dt = velocity if one is given, at the beginning of t.
+    """u = value at the beginning of t, and du/dt = velocity if a velocity is given.
 
-    value, velocity: as in :class:`Dirichlet`.
+    value, velocity: numbers or functions, as in :class:`Dirichlet`.
 
     >>> import numpy as np
     >>> Initial(lambda x: np.sin(np.pi * x)).name
@@ -254,7 +263,7 @@ class Initial(_Moment):
     sides = ("low",)
 
     def rows(self, problem, fields, c):
-        """u - value, and du/dt - velocity."""
+        """Return u - value, and du/dt - velocity if there is one."""
         rows = super().rows(problem, fields, c)
         if self.velocity is None:
             return rows
@@ -266,6 +275,8 @@ class Initial(_Moment):
 class Terminal(_Moment):
     """u = value at the end of t.
 
+    value: as in :class:`Dirichlet`.
+
     >>> Terminal(lambda x: x.sum(axis=0)).name
     'terminal'
     """
@@ -274,7 +285,7 @@ class Terminal(_Moment):
 
 
 def normal_derivative(domain, u, c, name):
-    """du/dn (n,) on faces of this coordinate; which face a point is on is read off the point."""
+    """Return du/dn (n,) on faces of this coordinate; the point itself tells on which face it lies."""
     one, x = domain.coordinates[name], np.atleast_2d(getattr(c, name))
     middle, half = (one.low + one.high) / 2, (one.high - one.low) / 2
     if len(x) == 1:

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""Damped least squares: one Jacobian, many dampings, several right-hand sides."""
+"""Damped least squares with one Jacobian, many dampings and several right-hand sides."""
 
 from __future__ import annotations
 
@@ -8,11 +8,13 @@ from scipy import linalg
 
 
 class Damped:
-    """x of least |v + J x|^2 + lam |x|^2 for one J (N, d), one lam after the other.
+    """The x that minimises |v + J x|^2 + lam |x|^2, for one J (N, d) and any number of dampings lam.
 
-    J itself, or where it is too large its products: gram = J^T J and gradient = J^T r. With J, the smaller of J^T J
-    and J J^T is factorised (Cholesky), and an answer is refined once against J itself, which undoes most of what
-    squaring the condition number costs (corrected semi-normal equations, Bjoerck 1987).
+    Equivalent to x = scipy.linalg.lstsq(vstack([J, sqrt(lam) I]), -concatenate([v, 0]))[0].
+
+    It takes J itself, or, where J is too large, its products gram = J^T J and gradient = J^T r. With J, the smaller of
+    J^T J and J J^T is factorised (Cholesky), and the answer is refined once against J itself, which recovers most of
+    the accuracy lost by squaring the condition number (corrected semi-normal equations, Bjoerck 1987).
 
     >>> damped = Damped(np.array([1.0, 2.0]), jacobian=np.eye(2))
     >>> damped.factorise(1.0), damped.solve().tolist(), damped.gradient.tolist()
@@ -29,12 +31,12 @@ class Damped:
 
     @property
     def finite(self) -> bool:
-        """Is every number finite?"""
+        """Whether all numbers are finite."""
         return bool(np.isfinite(self.gradient).all() and np.isfinite(self.gram).all())
 
     @property
     def largest(self) -> float:
-        """Largest diagonal element of J^T J, or of J J^T: the unit of dampings."""
+        """The largest diagonal element of J^T J, or of J J^T, which is the unit of dampings."""
         return float(self.gram.diagonal().max())
 
     @property
@@ -46,11 +48,11 @@ class Damped:
 
     @property
     def solving(self) -> int:
-        """Multiply-accumulates of a factor and an answer."""
+        """Multiply-accumulates of a factorisation and an answer."""
         return len(self.gram) ** 3 // 6 + 4 * self.gradient.size * len(self.r)
 
     def factorise(self, lam: float) -> bool:
-        """Get ready to solve with this damping; no, where it is too small for the factor to exist in float64."""
+        """Factorise with this damping; return False where it is too small for the factor to exist in float64."""
         matrix, self.lam = self.gram.copy(), lam
         matrix[np.diag_indices_from(matrix)] += lam
         try:
@@ -60,7 +62,7 @@ class Damped:
         return True
 
     def solve(self, v=None):
-        """x (d,) for v (N,), default r, with the damping that was factorised. Others than r need J."""
+        """Return x (d,) for v (N,), default r, with the factorised damping; other v than r need J."""
         if self.jacobian is None:
             return -self._through(self.gradient)
         v = self.r if v is None else v
@@ -70,12 +72,12 @@ class Damped:
         return linalg.cho_solve(self._factor, right, check_finite=False)
 
     def _of_columns(self, v):
-        """(J^T J + lam) x = -J^T v, refined by J^T (v + J x) + lam x."""
+        """Solve (J^T J + lam) x = -J^T v, and refine by J^T (v + J x) + lam x."""
         x = -self._through(self.jacobian.T @ v)
         return x - self._through(self.jacobian.T @ (v + self.jacobian @ x) + self.lam * x)
 
     def _of_pairs(self, v):
-        """x = -J^T y, (J J^T + lam) y = v, refined by v - J J^T y - lam y."""
+        """Return x = -J^T y with (J J^T + lam) y = v, refined by v - J J^T y - lam y."""
         y = self._through(v)
         y += self._through(v - self.jacobian @ (self.jacobian.T @ y) - self.lam * y)
         return -(self.jacobian.T @ y)

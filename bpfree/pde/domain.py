@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""Where a PDE is to hold: named coordinates, each an interval, a cube or all of space."""
+"""The domain of a PDE: named coordinates, each of them an interval, a cube or all of space."""
 
 from __future__ import annotations
 
@@ -10,15 +10,15 @@ import numpy as np
 from bpfree.errors import check_count, check_finite, check_positive
 
 RESERVED = ("d", "domain", "grad", "grad_square", "laplacian", "value")
-"""Names that mean something else in formulas: u.value is no coordinate."""
+"""Names that have another meaning in formulas and cannot name coordinates: u.value is the value of u."""
 
 SLACK = 1e-6
-"""Of a coordinate's length: points may lie outside by so much, which float32 rounds them to."""
+"""Share of a coordinate's length by which points may lie outside, because float32 rounds them."""
 
 
 @dataclass(frozen=True)
 class Cube:
-    """A coordinate of `dim` dimensions, each in [low, high]."""
+    """A coordinate of `dim` dimensions, each of them in [low, high]."""
 
     low: float
     high: float
@@ -33,7 +33,7 @@ class Cube:
 
 @dataclass(frozen=True)
 class Normal:
-    """A coordinate of `dim` dimensions that may be anywhere; points are drawn from N(0, scale^2)."""
+    """A coordinate of `dim` unbounded dimensions, whose points are drawn from N(0, scale^2)."""
 
     dim: int = 1
     scale: float = 1.0
@@ -44,10 +44,11 @@ class Normal:
 
 
 class Box:
-    """Named coordinates: (low, high), (low, high, dimensions) or :class:`Normal`; in the order given they are columns.
+    """A domain of named coordinates, whose columns of points follow in the given order.
 
-    t is time where a condition needs one, such as Initial. Names are those of formulas, u.x and u.xt: what would
-    have two meanings there is refused.
+    coordinates: (low, high), (low, high, dimensions) or :class:`Normal`, by name. The coordinate t is the time for
+    conditions that need one, such as Initial. Formulas use the names, as in u.x and u.xt; names that would have two
+    meanings there are refused.
 
     >>> box = Box(x=(0, 1, 20), t=(0, 0.5))
     >>> box.dim, box.names, box.columns("t")
@@ -67,16 +68,16 @@ class Box:
         self.dim = ends[-1]
 
     def columns(self, name: str) -> tuple[int, ...]:
-        """Columns of the points (n, dim) that are this coordinate."""
+        """Return the columns of points (n, dim) that belong to this coordinate."""
         if name not in self._columns:
             raise ValueError(f"coordinate: expected one of {', '.join(self.names)}, got {name!r}")
         return self._columns[name]
 
     def check(self, points, name: str = "points") -> np.ndarray:
-        """Points (n, dim) that are finite and in the domain, as an array; or raise naming the first that is not."""
+        """Return points (n, dim) as an array; raise with the first that is not finite or not in the domain."""
         points = np.asarray(points)
         if points.ndim != 2 or points.shape[1] != self.dim or not len(points):
-            raise ValueError(f"{name}: expected (n, {self.dim}), got {points.shape}")
+            raise ValueError(f"{name}: expected shape (n, {self.dim}), got {points.shape}")
         bad = ~np.isfinite(points).all(axis=1)
         if bad.any():
             raise ValueError(f"{name}: expected finite numbers, got {points[bad][0].tolist()} at {bad.argmax()}")
@@ -94,15 +95,15 @@ class Box:
 
 
 def _check_names(names):
-    """Formulas read each name, and two of them together, in one way only."""
+    """Raise unless formulas can read each name, and each pair of names, in one way only."""
     for name in names:
         if name in RESERVED or name.startswith("_"):
-            expected = f"a name other than {', '.join(RESERVED)}, without _ in front"
+            expected = f"a name other than {', '.join(RESERVED)} that does not begin with _"
             raise ValueError(f"coordinate: expected {expected}, got {name!r}")
     meanings = [*names, *(first + second for first in names for second in names)]
     twice = next((one for one in meanings if meanings.count(one) > 1), None)
     if twice is not None:
-        raise ValueError(f"coordinates {', '.join(names)}: expected names of one meaning, got two for u.{twice}")
+        raise ValueError(f"coordinates: expected names with one meaning in formulas, got two meanings of u.{twice}")
 
 
 def _coordinate(name, given):

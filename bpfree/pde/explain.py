@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""Which rule and method would be chosen, why, and what every rule promises here: passes, bias, noise, error floor."""
+"""Explains which rule and method would be chosen, and compares passes, bias, noise gain and floor of all rules."""
 
 from __future__ import annotations
 
@@ -18,11 +18,15 @@ from bpfree.pde.rules.taylor import Taylor
 
 @dataclass(frozen=True)
 class RuleReport:
-    """What a rule promises for one problem: passes a point inside, order of its bias (None: exact), the largest
+    """The cost and the accuracy of a rule for one problem.
 
-    noise gain of the derivatives that are asked for, and what rounding alone makes of them in float64 and float32,
-    noise gain times eps, each with the default steps of its precision; inf: refused there. error: why it cannot be used
-    here, or "".
+    name: the name of the rule.
+    passes: forward passes per point inside.
+    bias_order: the order of the bias; None: the rule is exact.
+    noise_gain: the largest noise gain of the derivatives that the problem needs.
+    floor64, floor32: the error from rounding alone in float64 and float32, which is noise gain times eps, with the
+    default steps of that precision; inf: refused there.
+    error: the reason why the rule cannot be used here, or "".
     """
 
     name: str
@@ -36,7 +40,12 @@ class RuleReport:
 
 @dataclass(frozen=True)
 class Explanation:
-    """rules: a RuleReport each. rule, method: what would be chosen; why: in words."""
+    """The result of `explain`; its str() is a table for people.
+
+    rules: a RuleReport for each rule.
+    rule, method: the rule and the method that would be chosen.
+    why: the reasons, in words.
+    """
 
     rules: list[RuleReport]
     rule: object
@@ -53,15 +62,17 @@ class Explanation:
 
 
 def explain(problem, network=None, *, rules=None, engine=None) -> Explanation:
-    """Which rule and method `solve` would take for a problem, and what each rule costs and promises there.
+    """Return which rule and method `solve` would choose for a problem, and the cost and accuracy of each rule.
 
-    rules: to be compared, {name: rule}; default: those of the library with their defaults.
-    "floor": eps times the noise gain, what rounding of u alone leaves in the derivatives; bias comes on top.
+    rules: the rules to compare, {name: rule}; default: those of the library with their defaults.
+
+    The floor of a rule is eps times its noise gain: the error of the derivatives from the rounding of u alone, to
+    which the bias is added.
 
     >>> import bpfree as bf
     >>> print(explain(bf.pde.Burgers()).why)
-    taylor: exact to rounding, in the fewest passes of those that are (4 a point inside)
-    LevenbergMarquardt: 921 parameters: J^T J is small enough to be solved with (up to 5,000)
+    taylor: the exact rule with the fewest passes (4 per point inside)
+    LevenbergMarquardt: 921 parameters: J^T J is small enough to be factorised (up to 5,000)
     """
     net = make_network(problem, problem.network() if network is None else network, engine)
     term = problem.terms()[0]
@@ -72,14 +83,14 @@ def explain(problem, network=None, *, rules=None, engine=None) -> Explanation:
     passes = rule.stencil(part.wanted, problem.domain, net.dtype).passes
     d = net.graph.n_theta + len(problem.unknowns)
     if isinstance(rule, Taylor):
-        why = f"taylor: exact to rounding, in the fewest passes of those that are ({passes} a point inside)"
+        why = f"taylor: the exact rule with the fewest passes ({passes} per point inside)"
     else:
-        why = f"differences: the engine gives values of u alone, and these need the fewest passes ({passes} a point)"
+        why = f"differences: the rule with the fewest passes where only values of u are known ({passes} per point)"
     kind = type(method).__name__
     reasons = {
-        LevenbergMarquardt: f"{d:,} parameters: J^T J is small enough to be solved with (up to {MOST_PARAMETERS:,})",
-        StructuredGradient: f"{d:,} parameters: too many for J^T J, so the gradient alone",
-        FirstOrder: f"{d:,} parameters: too many for J^T J, and the layers cannot be looked into",
+        LevenbergMarquardt: f"{d:,} parameters: J^T J is small enough to be factorised (up to {MOST_PARAMETERS:,})",
+        StructuredGradient: f"{d:,} parameters: too many for J^T J, so only the gradient is used",
+        FirstOrder: f"{d:,} parameters: too many for J^T J, and the engine gives no access to the layers",
     }
     return Explanation(reports, rule, method, f"{why}\n{kind}: {reasons[type(method)]}")
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""What a formula sees: u with its derivatives, and the coordinates, by name."""
+"""The arguments of a formula: u with its derivatives, and the coordinates, by name."""
 
 from __future__ import annotations
 
@@ -14,11 +14,12 @@ from bpfree.pde.wanted import First, GradSquare, Laplacian, Second
 class Field(NDArrayOperatorsMixin):
     """One output u at n points; used as a number it is its value (n,).
 
-    u.x, u.t, u.xx, u.xt: derivatives by coordinates of one dimension, (n,); d("x"), d("x", "t") the same by name.
-    grad("x"): (k, n) by a coordinate of k dimensions. laplacian(), laplacian("x"), laplacian("x", "y"): the sum of
-    second derivatives over these, default all but "t". grad_square(...): the sum of squares of first ones.
+    u.x, u.t, u.xx and u.xt are derivatives by coordinates of one dimension, (n,), and so are u.d("x") and
+    u.d("x", "t"). u.grad("x") is the gradient (k, n) by a coordinate of k dimensions. u.laplacian(),
+    u.laplacian("x") and u.laplacian("x", "y") are sums of second derivatives over these coordinates, by default over
+    all but "t". u.grad_square(...) is the sum of squares of first derivatives.
 
-    look(quantity) gives what is asked for: from a jet, or writes down that it is asked for.
+    look: a function (quantity) that returns the quantity, or records that it is needed.
     """
 
     def __init__(self, value, domain, look):
@@ -37,7 +38,7 @@ class Field(NDArrayOperatorsMixin):
         return self.d(*self._split(name))
 
     def _split(self, name):
-        """A name as one or two coordinates."""
+        """Split a name into one or two coordinates."""
         names = self.domain.names
         for first in names:
             if name == first:
@@ -48,22 +49,22 @@ class Field(NDArrayOperatorsMixin):
         raise AttributeError(f"u.{name}: expected {expected}")
 
     def d(self, first: str, second: str | None = None):
-        """du/d first, or d2u / d first d second, (n,)."""
+        """Return du / d first, or d2u / d first d second, (n,)."""
         i = self._one(first)
         if second is None:
             return self._look(First(i))
         return self._look(Second(*sorted((i, self._one(second)))))
 
     def grad(self, *names):
-        """First derivatives (k, n) by these coordinates."""
+        """Return the first derivatives (k, n) by these coordinates."""
         return np.stack([self._look(First(i)) for i in self._columns(names)])
 
     def laplacian(self, *names):
-        """sum_i d2u / dx_i^2 over these coordinates, (n,)."""
+        """Return sum_i d2u / dx_i^2 over these coordinates, (n,)."""
         return self._look(Laplacian(self._columns(names)))
 
     def grad_square(self, *names):
-        """sum_i (du / dx_i)^2 over these coordinates, (n,)."""
+        """Return sum_i (du / dx_i)^2 over these coordinates, (n,)."""
         return self._look(GradSquare(self._columns(names)))
 
     def _columns(self, names):
@@ -74,12 +75,12 @@ class Field(NDArrayOperatorsMixin):
         columns = self.domain.columns(name)
         if len(columns) > 1:
             expected = "a coordinate of one dimension (use grad or laplacian)"
-            raise TypeError(f"{name}: expected {expected}, got one of {len(columns)}")
+            raise TypeError(f"{name}: expected {expected}, got a coordinate of {len(columns)} dimensions")
         return columns[0]
 
 
 def field_of(jet: Jet, layout, domain, moved=None) -> Field:
-    """A field that reads its derivatives off a jet. moved: {quantity: by how much it is moved; None: the value}."""
+    """Return a field that reads its derivatives from a jet; moved: {quantity, or None for the value: shift to add}."""
     moved = moved or {}
 
     def look(quantity):
@@ -90,7 +91,7 @@ def field_of(jet: Jet, layout, domain, moved=None) -> Field:
 
 
 class Outputs:
-    """Several outputs by name: u.p, u.v are fields, and p and v the problem's `outputs`."""
+    """Several outputs by name: u.p and u.v are fields, where p and v are the problem's `outputs`."""
 
     def __init__(self, names, fields):
         vars(self).update(zip(names, fields, strict=True))
@@ -103,13 +104,13 @@ class Outputs:
 
 
 class Recorder:
-    """Fields that write down what is asked of them: `wanted` in the order of asking, each once."""
+    """Makes fields that record which quantities a formula reads: `wanted` holds each once, in the order of reading."""
 
     def __init__(self, domain, n: int):
         self.domain, self.n, self.wanted = domain, n, []
 
     def field(self) -> Field:
-        """One output, of numbers without meaning."""
+        """Return a field whose values are arbitrary numbers."""
 
         def look(quantity):
             self.wanted += [quantity] * (quantity not in self.wanted)
@@ -119,10 +120,11 @@ class Recorder:
 
 
 class Coordinates:
-    """The points by name: c.x (n,), or (k, n) for a coordinate of k dimensions, and what else is known by name.
+    """The coordinates of points by name, c.x (n,) or (k, n) for a coordinate of k dimensions, and known fields by name.
 
-    layout: with derivatives along its streams, as an ansatz needs them. fields: {name: number or function of
-    coordinates}, see :func:`bpfree.pde.known.known`. fixed: {name: value} of coordinates that are held there.
+    layout: makes coordinates jets with derivatives along its streams, as an ansatz needs them; None: plain arrays.
+    fields: {name: number or function of coordinates}, see :func:`bpfree.pde.known.known`.
+    fixed: {name: value} of coordinates that are held at a value.
     """
 
     def __init__(self, domain, points, layout=None, fields=None, fixed=None):
@@ -130,7 +132,7 @@ class Coordinates:
         self._fields, self._fixed = fields or {}, fixed or {}
 
     def _at(self, **fixed):
-        """The same with coordinates of one dimension held at numbers, as on a face."""
+        """Return the same with coordinates of one dimension held at numbers, as on a face."""
         return Coordinates(self._domain, self._points, self._layout, self._fields, {**self._fixed, **fixed})
 
     def __getattr__(self, name):

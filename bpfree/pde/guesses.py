@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""What trivial answers to a PDE reach, to stand beside every trained number."""
+"""The errors of trivial answers to a PDE, with which trained ones are compared."""
 
 from __future__ import annotations
 
@@ -11,18 +11,18 @@ from bpfree.pde.fields import Coordinates
 
 
 def reference_at(problem, points) -> np.ndarray:
-    """The problem's reference (n, outputs), checked: (n,) would be compared with every prediction there is."""
+    """Return the problem's reference (n, outputs); raise for another shape, such as (n,), which would broadcast."""
     found, shape = np.asarray(problem.reference(points), float), (len(points), len(problem.outputs))
     if found.shape != shape:
-        raise ValueError(f"reference: expected {shape} at {len(points)} points, got {found.shape}")
+        raise ValueError(f"reference: expected shape {shape} at {len(points)} points, got {found.shape}")
     return found
 
 
 def floors(problem, points) -> dict[str, float]:
-    """Relative L2 error of the best combination of each of the problem's guesses, in the place of the network.
+    """Return, by name, the relative L2 error of the best linear combination of each guess, in place of the network.
 
-    problem.guesses: {name: (function of c, ...)}. The ansatz must be affine in the network, A + B f: the best f is
-    then least squares, each output on its own; none () is the zero network.
+    problem.guesses is {name: (function of c, ...)}, where an empty tuple means the zero network. The ansatz must be
+    affine in the network, A + B f; the best f is then the least-squares solution for each output.
     """
     if problem.reference is None:
         raise ValueError(f"floors: expected a problem with a reference, got {problem.name}")
@@ -30,7 +30,7 @@ def floors(problem, points) -> dict[str, float]:
     size = np.linalg.norm(wanted)
 
     def ansatz(f):
-        """(n, outputs) where the network is f, for all outputs."""
+        """Return u (n, outputs) where every output of the network is f."""
         if problem.ansatz is not None:
             several = SimpleNamespace(**dict.fromkeys(problem.outputs, f))
             f = problem.ansatz(f if len(problem.outputs) == 1 else several, c)

@@ -1,15 +1,16 @@
 # SPDX-License-Identifier: MIT
-"""Hard conditions: an ansatz u = A + B f that fulfils them whatever the network f is.
+"""Hard conditions: an ansatz u = A + B f that satisfies them for every network f.
 
-B is 0 where they hold. A goes coordinate by coordinate: what is still wrong at
-the ends of the next one is added, carried inside in a straight line,
+B is 0 where the conditions hold. A is built coordinate by coordinate: the
+remaining errors at the ends of the next coordinate are interpolated linearly
+and added,
 
     A <- A + (1 - s) (v_low - A at the low end) + s (v_high - A at the high end),  s = (x - low) / (high - low)
 
-which keeps what held before, as values agree where ends meet (transfinite
-interpolation: Gordon, SIAM J. Numer. Anal. 1971; as a PINN ansatz: Lagaris et
-al., IEEE Trans. Neural Networks 1998). A coordinate of several dimensions
-carries its values inside by their own formula.
+which preserves the earlier conditions, because values agree where ends meet
+(transfinite interpolation: Gordon, SIAM J. Numer. Anal. 1971; as a PINN ansatz:
+Lagaris et al., IEEE Trans. Neural Networks 1998). The values on a coordinate of
+several dimensions extend inside by their own formula.
 """
 
 from __future__ import annotations
@@ -21,7 +22,10 @@ from bpfree.pde.known import known
 
 
 def hard_ansatz(problem):
-    """The :class:`HardAnsatz` of the problem's hard conditions, or None without any; ValueError if they have none."""
+    """Return the :class:`HardAnsatz` of the problem's hard conditions; None without any.
+
+    Raises ValueError for conditions that no such ansatz satisfies.
+    """
     hard = [one for one in problem.conditions if one.hard]
     if not hard:
         return None
@@ -30,7 +34,7 @@ def hard_ansatz(problem):
 
 
 class HardAnsatz:
-    """ansatz(f, c), f the network's one output or a namespace of several; A + B f for each."""
+    """The ansatz A + B f of each output: a function (f, c), where f is one output or a namespace of several."""
 
     def __init__(self, shapes, outputs):
         self.shapes, self.outputs = shapes, outputs
@@ -41,16 +45,16 @@ class HardAnsatz:
         return tuple(shape(getattr(f, name), c) for shape, name in zip(self.shapes, self.outputs, strict=True))
 
     def affine(self, c):
-        """(A, B) of each output, which do not depend on the network; (0, 1) without conditions."""
+        """Return (A, B) of each output, which do not depend on the network; (0, 1) without conditions."""
         return [shape.affine(c) for shape in self.shapes]
 
 
 def _refuse(why):
-    raise ValueError(f"hard conditions: expected {why}; write `ansatz` by hand, or make one soft")
+    raise ValueError(f"hard conditions: expected {why}; write `ansatz` by hand, or make a condition soft")
 
 
 class _Shape:
-    """A + B f of one output."""
+    """The ansatz A + B f of one output."""
 
     def __init__(self, domain, conditions):
         self.domain = domain
@@ -68,12 +72,12 @@ class _Shape:
         self.start = self._start(conditions)
 
     def _start(self, conditions):
-        """The initial condition that gives a velocity too, if there is one."""
+        """Return the initial condition with a velocity; None if there is none."""
         for one in conditions:
             if isinstance(one, Initial) and one.velocity is not None:
                 others = [other for other in conditions if other is not one]
                 if "high" in self.ends["t"] or not all(isinstance(other.value, Real) for other in others):
-                    _refuse("only numbers as other values beside a velocity, and no end of t")
+                    _refuse("numbers as all other values beside a velocity, and no condition at the end of t")
                 return one
         return None
 
@@ -85,11 +89,11 @@ class _Shape:
         return a + b * f if self.order else f
 
     def affine(self, c):
-        """A and B."""
+        """Return A and B."""
         return (self._values(c, self.order), self._distance(c)) if self.order else (0.0, 1.0)
 
     def _values(self, c, names):
-        """A after these coordinates."""
+        """Return A after these coordinates."""
         if not names:
             return 0.0
         *before, name = names
@@ -110,12 +114,15 @@ class _Shape:
         return a
 
     def _share(self, c, name):
-        """s, 0 at the low and 1 at the high end."""
+        """Return s, which is 0 at the low end and 1 at the high end."""
         one = self.domain.coordinates[name]
         return (getattr(c, name) - one.low) * (1.0 / (one.high - one.low))
 
     def _distance(self, c):
-        """B: the product of s at low ends, 1 - s at high ones, 4 s (1 - s) where both are held; s^2 with a velocity."""
+        """Return B, a product over coordinates: s for a low end, 1 - s for a high one, 4 s (1 - s) for both.
+
+        Time has the factor s^2 if there is a velocity.
+        """
         b = 1.0
         for name, ends in self.ends.items():
             s = self._share(c, name)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""How solving went: losses step by step, and looks at terms and error from time to time."""
+"""The history of a solve: losses step by step, and measurements of terms and error (looks) from time to time."""
 
 from __future__ import annotations
 
@@ -9,12 +9,12 @@ from typing import NamedTuple
 OUTCOMES = (
     "done", "budget", "time", "tolerance", "stalled", "callback", "mu_too_small", "nonfinite_loss", "overflow",
 )  # fmt: skip
-"""Values of `History.outcome_code`: max_steps, max_forwards, max_seconds and tolerance reached; no step lowers the
-loss any more; a callback said so; and numeric failures."""
+"""Values of `History.outcome_code`: max_steps, max_forwards, max_seconds or tolerance is reached; no step lowers the
+loss any more; a callback stopped the run; and numeric failures."""
 
 
 class Look(NamedTuple):
-    """After how many steps, the loss, each term's mean square, relative L2 error (NaN without a reference), cost."""
+    """A measurement after `step` steps: loss, mean square of each term, relative L2 error (NaN if unknown), cost."""
 
     step: int
     loss: float
@@ -26,9 +26,14 @@ class Look(NamedTuple):
 
 @dataclass
 class History:
-    """losses: r . r after every step. looks: `Look` each time. forwards: all multiply-accumulates, in passes.
+    """The history of a solve.
 
-    outcome_code: one of OUTCOMES; outcome: the same for people, with advice.
+    losses: r . r after every step.
+    looks: the measurements, each a Look.
+    forwards: all multiply-accumulates so far, in passes of one sample.
+    seconds: time so far.
+    outcome_code: one of OUTCOMES, or "running".
+    outcome: the same in words, with advice.
     """
 
     losses: list[float] = field(default_factory=list)
@@ -40,9 +45,9 @@ class History:
 
     @property
     def steps(self) -> int:
-        """Steps done."""
+        """Number of steps done."""
         return len(self.losses)
 
     def end(self, code: str, text: str | None = None) -> None:
-        """Why it ended."""
+        """Set the reason why the solve ended."""
         self.outcome_code, self.outcome = code, text or code

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""The Jacobian of a residual vector by theta, from forward passes only: by probes of theta, or of units."""
+"""The Jacobian of a residual vector by theta from forward passes only, by probes of theta or of units."""
 
 from __future__ import annotations
 
@@ -10,17 +10,18 @@ from bpfree.errors import check_choice
 from bpfree.pde.unit_jacobian import Structured, refusal
 
 ROUTES = ("structured", "black_box", "black_box_two_sided")
-"""Where columns come from: units of layers moved; theta moved, d + 1 vectors; or on both sides, 2 d."""
+"""Ways to compute the columns: by moving units of layers; or by moving theta, with d + 1 vectors or, two-sided, 2 d."""
 
 ROWS_FLOATS = 1 << 19
-"""Floats of the Jacobian held at once where only its products are wanted."""
+"""Number of floats of the Jacobian held at a time where only its products are needed."""
 
 
 class BlackBox:
-    """Blocks from differences of r along coordinates of theta; looks at values of u and at nothing else.
+    """Blocks of the Jacobian from differences of r along coordinates of theta, which need nothing but values of u.
 
-    One-sided J_k = [r(theta + mu e_k) - r(theta)] / mu with mu = sqrt(eps) (1 + |theta_k|), eps of the engine's
-    precision; two-sided [r(theta + mu e_k) - r(theta - mu e_k)] / (2 mu) with mu = eps^(1/3) (1 + |theta_k|).
+    One-sided, J_k = [r(theta + mu e_k) - r(theta)] / mu with mu = sqrt(eps) (1 + |theta_k|), where eps is that of the
+    engine's precision; two-sided, [r(theta + mu e_k) - r(theta - mu e_k)] / (2 mu) with mu = eps^(1/3) (1 + |theta_k|).
+    scipy.optimize.approx_fprime computes the one-sided differences with mu = sqrt(eps).
     """
 
     def __init__(self, residuals, two_sided: bool = False):
@@ -28,16 +29,16 @@ class BlackBox:
         self.unit = graph_macs(residuals.network.graph)
 
     def columns(self):
-        """All of theta, the unknowns last."""
+        """Return the numbers of all elements of theta, the unknowns last."""
         return np.arange(self.residuals.n_network + self.residuals.n_unknown)
 
     def macs_of(self, stencil) -> int:
-        """Multiply-accumulates at one point."""
+        """Return the multiply-accumulates at one point."""
         d = self.residuals.n_network
         return self.unit * stencil.passes * (2 * d if self.two_sided else d + 1)
 
     def block(self, theta, part, stencil, own: slice):
-        """(r (rows, n), J (rows, n, columns)) at the part's points `own`, weighted."""
+        """Return r (rows, n) and J (rows, n, columns) at the points `own` of a term, with its weight."""
         part, network = part.take(own), self.residuals.network
         points, n_network = part.all_points(), self.residuals.n_network
         eps = float(np.finfo(network.dtype).eps)
@@ -47,14 +48,14 @@ class BlackBox:
             value, rest = network.jets(parameters, points, stencil) if jets is None else jets
             return part.values(problem, value, rest, stencil) * part.scale
 
-        jets = network.jets(theta[:n_network], points, stencil)  # the unknowns' columns take no pass
+        jets = network.jets(theta[:n_network], points, stencil)  # the columns of the unknowns take no passes
         base = rows(theta, jets)
         found = np.empty((*base.shape, theta.size))
         for k in range(theta.size):
             mu, there, back = (eps ** (1 / 3) if self.two_sided else eps**0.5), theta.copy(), theta.copy()
             there[k] += mu * (1 + abs(theta[k]))
             back[k] -= (theta[k] + mu * (1 + abs(theta[k])) - theta[k]) * self.two_sided
-            if k < n_network:  # as far as the precision of the network lets them move
+            if k < n_network:  # rounded to the precision of the network, so that their difference is exact
                 there[k], back[k] = network.dtype.type(there[k]), network.dtype.type(back[k])
             own_jets = None if k < n_network else jets
             other = rows(back, own_jets) if self.two_sided else base
@@ -64,10 +65,12 @@ class BlackBox:
 
 
 class Jacobian:
-    """r and J = dr / dtheta at one theta after the other: whole, or as products, a few points at a time.
+    """Computes r and J = dr / dtheta at given theta: as a whole, or as products from a few points at a time.
 
+    residuals: the Residuals; their `forwards` counts the cost.
     route: one of ROUTES; default: "structured" where the network allows it and it takes fewer multiply-accumulates,
-    else "black_box". head_only: only columns of the last trained layer. `forwards` of residuals counts what is spent.
+    else "black_box".
+    head_only: whether to compute only the columns of the last trained layer.
 
     >>> import bpfree as bf, numpy as np
     >>> from bpfree.pde.network import Network
@@ -87,12 +90,12 @@ class Jacobian:
         self.residuals = residuals
         reason = refusal(residuals.network)
         if head_only and reason:
-            raise ValueError(f"engine: expected one that lets columns of the last layer alone be found: {reason}")
+            raise ValueError(f"engine: expected one that can compute the columns of the last layer alone: {reason}")
         if route is None:
             route = "black_box" if reason else self._cheaper(residuals)
         check_choice("route", route, ROUTES)
         if route == "structured" and reason:
-            raise ValueError(f"route: expected black_box, as {reason}")
+            raise ValueError(f"route: expected black_box or black_box_two_sided, got structured: {reason}")
         self.route = "structured" if head_only else route
         self.source = _source(residuals, self.route, head_only)
         self.columns = self.source.columns()
@@ -104,11 +107,11 @@ class Jacobian:
 
     @property
     def passes(self) -> int:
-        """Passes of one sample that one Jacobian takes, rounded up: all multiply-accumulates, in passes."""
+        """Cost of one Jacobian: all multiply-accumulates in passes of one sample, rounded up."""
         return -(-_cost(self.residuals, self.source) // graph_macs(self.residuals.network.graph))
 
     def blocks(self, theta, floats: int = ROWS_FLOATS):
-        """(rows of r, r there, J there (rows, columns)), one after the other, so many floats at a time."""
+        """Yield (slice of rows, r there, J (rows, columns) there), at most about `floats` floats at a time."""
         residuals, start = self.residuals, 0
         unit, before = graph_macs(residuals.network.graph), self.source.macs
         for part, stencil in zip(residuals.parts, residuals.stencils):
@@ -123,18 +126,18 @@ class Jacobian:
         residuals.forwards += -(-(self.source.macs - before) // unit)
 
     def _widest(self, stencil) -> int:
-        """Floats a point that the layers' activations take."""
+        """Return the floats per point of the widest tensor of activations."""
         return stencil.passes * max(tensor.size for tensor in self.residuals.network.graph.tensors)
 
     def dense(self, theta):
-        """r (N,) and J (N, columns)."""
+        """Return r (N,) and J (N, columns)."""
         r, whole = np.empty(self.residuals.size), np.empty((self.residuals.size, self.columns.size))
         for rows, values, block in self.blocks(theta):
             r[rows], whole[rows] = values, block
         return r, whole
 
     def normal(self, theta):
-        """r (N,), J^T r and J^T J, without ever holding J."""
+        """Return r (N,), J^T r and J^T J, without holding the whole J."""
         d = self.columns.size
         r, gradient, gram = np.empty(self.residuals.size), np.zeros(d), np.zeros((d, d))
         for rows, values, block in self.blocks(theta):
@@ -144,7 +147,7 @@ class Jacobian:
         return r, gradient, gram
 
     def gradient(self, theta):
-        """r (N,) and J^T r, half the gradient of r . r, without ever holding J."""
+        """Return r (N,) and J^T r, half the gradient of r . r, without holding the whole J."""
         r, gradient = np.empty(self.residuals.size), np.zeros(self.columns.size)
         for rows, values, block in self.blocks(theta):
             r[rows] = values
@@ -159,6 +162,6 @@ def _source(residuals, route: str, head_only: bool = False):
 
 
 def _cost(residuals, source) -> int:
-    """Multiply-accumulates of one Jacobian."""
+    """Return the multiply-accumulates of one Jacobian."""
     pairs = zip(residuals.parts, residuals.stencils)
     return sum(source.macs_of(stencil) * len(part.all_points()) for part, stencil in pairs)

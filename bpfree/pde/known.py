@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""Known functions of the coordinates: numbers, functions of coordinates by name, or functions of all of them."""
+"""Evaluates known functions: numbers, functions of coordinates by name, or functions of all coordinates."""
 
 from __future__ import annotations
 
@@ -8,10 +8,11 @@ from numbers import Real
 
 
 def known(name: str, given, c):
-    """The value at coordinates c: a number itself, or what a function gives.
+    """Return the value at coordinates c: a number itself, or the result of a function.
 
-    The function's arguments are names of coordinates or fields, as in lambda x, t: ..., and it gets those; or there
-    is one argument c, and it gets all: lambda c: c.x. Arguments with a default may have any name. name: for messages.
+    given: a number, or a function. Its arguments are names of coordinates or fields, as in lambda x, t: ..., or it
+    has one argument c with all of them, as in lambda c: c.x. Arguments with a default may have any name.
+    name: the name in messages.
 
     >>> from types import SimpleNamespace
     >>> at = SimpleNamespace(x=3.0, t=0.5)

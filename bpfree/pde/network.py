@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""A network as a PDE sees it: a function of points, whose jets a stencil gets by forward passes."""
+"""The network of a PDE: a function of points, whose jets a stencil computes with forward passes."""
 
 from __future__ import annotations
 
@@ -11,11 +11,14 @@ from bpfree.ops.taylor import through
 from bpfree.pde.rules.table import Stencil
 
 COLUMNS = 1 << 13
-"""Columns (points times passes) that go through the network at once, or those of one point: bounds memory."""
+"""Number of columns (points times passes) that go through the network at a time, which limits memory."""
 
 
 class Network:
-    """u(x; theta): points (n, dim) to outputs (m, n), in an engine's precision; default: the reference in float64."""
+    """The function u(x; theta) from points (n, dim) to outputs (m, n), in the precision of an engine.
+
+    engine: None takes the reference engine in float64.
+    """
 
     def __init__(self, graph, frozen, engine=None):
         self.graph, self.frozen = graph, frozen
@@ -24,37 +27,37 @@ class Network:
 
     @property
     def outputs(self) -> int:
-        """m."""
+        """The number m of outputs."""
         return self.graph.output.size
 
     def values(self, theta, points) -> np.ndarray:
-        """u at points (n, dim), (m, n)."""
+        """Return u (m, n) at points (n, dim)."""
         return self.engine.predict(self.graph, theta.astype(self.dtype, copy=False), self.frozen, points).T
 
     def jets(self, theta, points, stencil: Stencil):
-        """Value (m, n) and streams (m, count - 1, n) at points (n, dim)."""
+        """Return the value (m, n) and the streams (m, count - 1, n) at points (n, dim)."""
         parts = np.array_split(points, min(len(points), -(-len(points) * stencil.passes // COLUMNS)) or 1)
         jets = self._streams if stencil.offsets is None else self._shifted
         values, rests = zip(*(jets(theta, part, stencil) for part in parts))
         return np.concatenate(values, axis=-1), np.concatenate(rests, axis=-1)
 
     def _shifted(self, theta, points, stencil):
-        """Weighted sums over passes at shifted points."""
+        """Compute jets as weighted sums over passes at shifted points."""
         shifted = (points[None] + stencil.offsets[:, None].astype(self.dtype)).reshape(-1, points.shape[1])
         u = self.values(theta, shifted).reshape(self.outputs, len(stencil.offsets), len(points))
         streams = np.matmul(stencil.weights.astype(self.dtype), u)
         return streams[:, 0], streams[:, 1:]
 
     def _streams(self, theta, points, stencil):
-        """Streams from node to node, by the engine where it knows how."""
+        """Compute jets by streams from node to node, by the engine where it can."""
         if hasattr(self.engine, "jets"):
             return self.engine.jets(self.graph, theta, self.frozen, points, stencil.layout.streams)
         return self.trace(theta, points, stencil.layout.streams, keep=False)[self.graph.nodes[-1].output]
 
     def trace(self, theta, points, streams, keep: bool = True) -> dict:
-        """The jets of every tensor, by its number: (value (features, n), rest (features, count - 1, n)).
+        """Return the jet of every tensor by its number: (value (features, n), rest (features, count - 1, n)).
 
-        keep: else each is let go behind the last node that reads it.
+        keep: whether to keep all jets; otherwise each is dropped after the last node that reads it.
         """
         known, nodes = {0: start(points.astype(self.dtype), streams)}, self.graph.nodes
         last = {tensor: k for k, node in enumerate(nodes) for tensor in node.inputs}
@@ -68,13 +71,13 @@ class Network:
         return known
 
     def parameters(self, node, theta) -> list:
-        """The node's parameters, in the network's precision."""
+        """Return the node's parameters in the network's precision."""
         theta, frozen = theta.astype(self.dtype, copy=False), self.frozen.astype(self.dtype, copy=False)
         return self.graph.parameters(node, theta, frozen)
 
 
 def start(points, streams):
-    """The jet of the points themselves: x, d_a x = directions[a], no second derivatives."""
+    """Return the jet of the points themselves: x, with d_a x = directions[a] and second derivatives of 0."""
     value = np.ascontiguousarray(points.T)
     rest = np.zeros((len(value), streams.count - 1, len(points)), value.dtype)
     rest[:, : streams.n_first] = streams.directions.T[:, :, None]

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""What a method lowers: residuals at points that stay the same within a step, and what looking at them has cost."""
+"""The objective of a method: residuals at points that stay the same within a step, and the forwards spent on them."""
 
 from __future__ import annotations
 
@@ -10,15 +10,15 @@ from bpfree.pde.jacobian import Jacobian
 from bpfree.pde.residuals import Residuals
 
 LASTING = 5
-"""Steps from which points are worth fitting closely."""
+"""Number of steps for which points must last to be worth fitting closely."""
 
 
 class Objective:
-    """Residual vectors step by step.
+    """The residual vectors of a problem, step by step.
 
-    counts: {term: how many points, or (n, dim) of one's own}. resample_every: steps after which points are new.
-    A rule with random directions draws new ones every step. forwards: all multiply-accumulates spent, in passes of
-    one sample.
+    counts: {term: number of points, or given points (n, dim)}.
+    resample_every: steps after which points are drawn anew; None: never. A rule with random directions draws new
+    ones every step.
     """
 
     def __init__(self, problem, network, rule, counts: dict, sampler="sobol", resample_every=None, seed: int = 0):
@@ -28,30 +28,30 @@ class Objective:
 
     @property
     def forwards(self) -> int:
-        """Passes of one sample so far."""
+        """All multiply-accumulates spent so far, in passes of one sample."""
         return self._before + (self._residuals.forwards if self._residuals else 0)
 
     @property
     def unit(self) -> int:
-        """Multiply-accumulates of a pass."""
+        """Multiply-accumulates of one pass."""
         return self.at(0).unit if self._residuals is None else self._residuals.unit
 
     def spend(self, macs: int) -> None:
-        """Count multiply-accumulates that were spent outside of the network."""
+        """Count multiply-accumulates that were spent outside the network."""
         self._residuals.forwards += -(-int(macs) // self._residuals.unit)
 
     @property
     def fixed(self) -> bool:
-        """Are losses of different steps those of the same function?"""
+        """Whether the losses of all steps are values of the same function."""
         return self.resample_every is None and not self.rule.random
 
     @property
     def lasting(self) -> bool:
-        """Do points and directions stay the same for some steps?"""
+        """Whether points and directions stay the same for at least LASTING steps."""
         return self.fixed or (not self.rule.random and self.resample_every >= LASTING)
 
     def at(self, step: int) -> Residuals:
-        """The residuals of a step."""
+        """Return the residuals of a step."""
         draw = 0 if self.resample_every is None else step // self.resample_every
         key = (draw, step if self.rule.random else 0)
         if key != self._draw:
@@ -68,14 +68,14 @@ class Objective:
         return given if isinstance(given, np.ndarray) else term.sample(given, self.sampler, seed)
 
     def jacobian(self, step: int, route=None, head_only: bool = False) -> Jacobian:
-        """The Jacobian of a step's residuals, ready to be asked."""
+        """Return the Jacobian of a step's residuals."""
         residuals = self.at(step)
         if (route, head_only) not in self._jacobians:
             self._jacobians[route, head_only] = Jacobian(residuals, route, head_only)
         return self._jacobians[route, head_only]
 
     def parameters(self) -> Graph:
-        """theta by its slices, the unknown coefficients the last: what estimators group and draw by."""
+        """Return a Graph of the slices of theta, the unknown coefficients last, by which estimators group and draw."""
         graph = self.network.graph
         rows = [(part.name, part.shape, part.layer, False) for part in graph.slices if not part.frozen]
         unknowns = len(self.problem.unknowns)
@@ -83,6 +83,6 @@ class Objective:
 
 
 def square(r) -> float:
-    """The loss r . r; overflow is infinite."""
+    """Return the loss r . r; it is infinite on overflow."""
     with np.errstate(over="ignore", invalid="ignore"):
         return float(r @ r)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""Measured values inside a domain, for unknown coefficients."""
+"""Measured values inside a domain, from which unknown coefficients are found."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from bpfree.pde.term import Term
 
 @dataclass(frozen=True, eq=False)
 class Observed(Condition):
-    """u as it was measured: values (n,) at points (n, dim); all of them in every step.
+    """Measured values (n,) of u at points (n, dim), all of which are used in every step.
 
     >>> Observed([[0.5, 0.1]], [0.8]).name
     'observed'
@@ -25,7 +25,7 @@ class Observed(Condition):
     values: np.ndarray
 
     def term(self, problem):
-        """Its term, at its own points."""
+        """Return its term, at its own points."""
         points = np.asarray(self.points, float)
         return Term(self._named(), self.rows, lambda n, sampler, seed: points, self.weight, self.share)
 
@@ -34,7 +34,7 @@ class Observed(Condition):
         return cKDTree(np.asarray(self.points, float))
 
     def rows(self, problem, fields, c):
-        """u - value of the nearest observation, which is the point's own."""
+        """Return u - value, with the value of the nearest observation, which is that of the point itself."""
         own = self._tree.query(c._points)[1]
         return self.field(problem, fields).value - np.asarray(self.values)[own]
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""Pictures of a solution, through matplotlib (extra `plot`)."""
+"""Draws pictures of a solution with matplotlib (extra `plot`)."""
 
 from __future__ import annotations
 
@@ -10,13 +10,14 @@ from bpfree.pde.guesses import reference_at
 from bpfree.screen.plots import make_figure
 
 FINE = 81
-"""Points along an axis."""
+"""Number of points along an axis."""
 
 
 def plot_solution(solution, path) -> None:
-    """Save one row of pictures an output - solution, reference, error - and the history.
+    """Save one row of pictures per output (solution, reference, error), and the history.
 
-    Of one dimension curves, of two colours; of more the last two columns vary and the others stay at their middle.
+    One dimension is drawn as curves, two as colours. Of more dimensions, the last two columns vary, and the others
+    stay at their middle.
     """
     problem, known = solution.asked, solution.asked.reference is not None
     slices = _slices(problem.domain)
@@ -39,7 +40,7 @@ def plot_solution(solution, path) -> None:
 
 
 def _slices(domain):
-    """(label, column) of the coordinates that vary: the last two, and the first of several components."""
+    """Return (label, column) of the coordinates that vary: the last two, or their first components."""
     found = []
     for name in domain.names[-2:]:
         columns = domain.columns(name)
@@ -51,7 +52,7 @@ def _slices(domain):
 
 
 def _points(domain, slices):
-    """Points (FINE^k, dim) and the grid of each varying coordinate."""
+    """Return points (FINE^k, dim), and the grid of each varying coordinate."""
     middle, grids = np.empty(domain.dim), []
     for name, one in domain.coordinates.items():
         low, high = (-2 * one.scale, 2 * one.scale) if isinstance(one, Normal) else (one.low, one.high)

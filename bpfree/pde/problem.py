@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""A PDE as data: a domain, equations, conditions, unknown coefficients, perhaps an ansatz and a reference."""
+"""A PDE as data: a domain, equations, conditions and unknown coefficients, optionally an ansatz and a reference."""
 
 from __future__ import annotations
 
@@ -19,11 +19,11 @@ from bpfree.pde.term import Term
 from bpfree.pde.well_posed import check_problem
 
 TEST = 0x7E570000
-"""Keeps seeds of test points apart from those of points of a step."""
+"""Number that is combined with the seeds of test points, so that they differ from those of a step's points."""
 
 
 class Unknown:
-    """A coefficient that is trained with the network, from a first guess; in formulas it is its present value.
+    """A coefficient that is trained together with the network from a first guess; in formulas it is its current value.
 
     >>> from bpfree.pde.domain import Box
     >>> class Decay(Problem):
@@ -45,21 +45,27 @@ class Unknown:
 
 
 class Problem:
-    """Base of all problems. A subclass has `domain`, `residual`, and what else it needs of the following.
+    """The base of all problems. A subclass has `domain` and `residual`, and as many of the others as it needs.
 
-    domain: :class:`bpfree.pde.Box`. outputs: names of what the network computes, default ("u",).
-    residual(u, c): what is to be 0 inside, (n,), or a tuple for several equations. With one output u is its
-    :class:`~bpfree.pde.fields.Field`; with more, u.name is the field of that name. c has the coordinates and `fields`.
-    conditions: such as Dirichlet("x", 0.0); soft ones are terms of the loss, hard ones make the ansatz.
-    ansatz(f, c): u from the network's f, of jets, such as c.x * (1 - c.x) * f: it is differentiated exactly, so
-    conditions that it fulfils hold exactly.
-    fields: {name: number or function}, known coefficients and sources, c.name in formulas. A function names the
-    coordinates that it takes, lambda x, t: ..., or takes all as one argument c. Unknown(start): a coefficient to be
-    found.
-    exact(c): the solution as a formula, where there is one, (n,) or a tuple for several outputs.
-    reference(points): the solution (n, outputs) at points (n, dim), where it is known; default: from `exact`.
-    truth: {name: value} of unknowns where they are known. points: inside, of a step, if none are given.
+    domain: a :class:`bpfree.pde.Box`.
+    outputs: the names of the network's outputs; default ("u",).
+    residual: a method (u, c) that returns what should be 0 inside, (n,), or a tuple for several equations. With one
+    output, u is its :class:`~bpfree.pde.fields.Field`; with several, u.name is the field of that name. c has the
+    coordinates and `fields`.
+    conditions: a list of conditions such as Dirichlet("x", 0.0). Soft ones are terms of the loss, hard ones define
+    the ansatz.
+    ansatz: a function (f, c) that computes u from the network's f, both jets, such as c.x * (1 - c.x) * f. It is
+    differentiated exactly, so that conditions that it satisfies hold exactly.
+    fields: {name: number or function} of known coefficients and sources, which are c.name in formulas. A function
+    names the coordinates that it takes, lambda x, t: ..., or takes all of them as one argument c.
+    exact: a method (c) that returns the solution where there is a formula, (n,), or a tuple for several outputs.
+    reference: a method (points) that returns the solution (n, outputs) at points (n, dim) where it is known; by
+    default it comes from `exact`.
+    truth: {name: value} of unknown coefficients whose values are known.
+    points: the number of points inside, where `solve` is given none.
     guesses: {name: functions of c} for :meth:`floors`.
+
+    A class attribute Unknown(start) is a coefficient to be found.
     """
 
     domain = None
@@ -74,33 +80,34 @@ class Problem:
 
     @property
     def ansatz(self):
-        """That of the hard conditions, or None."""
+        """The ansatz of the hard conditions; None without any."""
         return hard_ansatz(self)
 
     @property
     def reference(self):
-        """`exact` as a function of points, or None."""
+        """`exact` as a function of points; None if there is no `exact`."""
         return None if self.exact is None else self._evaluate
 
     def residual(self, u, c):
-        """What is to be 0 at every point."""
-        raise NotImplementedError(f"{type(self).__name__}.residual(u, c) is missing: what is to be 0 inside the domain")
+        """Return what should be 0 at every point inside the domain."""
+        expected = "a method that returns what should be 0 inside the domain"
+        raise NotImplementedError(f"{type(self).__name__}.residual(u, c): expected {expected}, got none")
 
     @property
     def name(self) -> str:
-        """Of the class."""
+        """The name of the class."""
         return type(self).__name__
 
     @property
     def unknowns(self) -> dict[str, float]:
-        """Unknown coefficients and their present values, in the order of the class."""
+        """The unknown coefficients and their current values, in the order of the class."""
         found = {}
         for owner in reversed(type(self).__mro__):
             found |= {name: one for name, one in vars(owner).items() if isinstance(one, Unknown)}
         return {name: getattr(self, name) for name in found}
 
     def bind(self, values) -> Problem:
-        """The same problem with these values of its unknowns."""
+        """Return the same problem with these values of its unknowns."""
         names = list(self.unknowns)
         if len(values) != len(names):
             raise ValueError(f"values: expected {len(names)} numbers, for {', '.join(names)}, got {len(values)}")
@@ -111,7 +118,7 @@ class Problem:
         return bound
 
     def terms(self) -> tuple[Term, ...]:
-        """The equation inside, then one term of each soft condition; names are unique."""
+        """Return the term of the equation inside, followed by that of each soft condition; their names are unique."""
         check_problem(self)
         inside = Term("residual", lambda problem, u, c: problem.residual(u, c), self._inside)
         terms = [inside]
@@ -131,25 +138,25 @@ class Problem:
         found = found if isinstance(found, tuple) else (found,)
         for one in found:
             if np.shape(one) not in ((), (len(points),)):
-                expected = f"one number a point, ({len(points)},) at {len(points)} points, of each output of a tuple"
+                expected = f"one number per point, ({len(points)},) at {len(points)} points, of each output of a tuple"
                 raise ValueError(f"exact: expected {expected}, got shape {np.shape(one)}")
         return np.stack([np.broadcast_to(one, (len(points),)) for one in found], axis=1)
 
     def test_points(self, n: int = 10_000, seed: int = 0) -> np.ndarray:
-        """Points (n, dim) at which errors are measured: uniform, or normal where a coordinate is.
+        """Return the points (n, dim) at which errors are measured: uniform, or normal for a Normal coordinate.
 
-        A Sobol sequence of a seed of its own, which leaves less to luck than independent points.
+        They are a Sobol sequence with its own seed, which gives less random results than independent points.
         """
         return interior(self.domain, n, "sobol", check_seed(seed) ^ TEST)
 
     def network(self, seed: int = 0):
-        """An untrained network of fitting width, where none is given: 2 layers of 32 tanh."""
+        """Return an untrained network for the problem, used where none is given: two layers of 32 tanh."""
         layers = [Linear(32), Tanh(), Linear(32), Tanh(), Linear(len(self.outputs))]
         return Sequential(self.domain.dim, layers, seed=seed)
 
     def floors(self, points=None) -> dict[str, float]:
-        """Relative L2 errors of trivial answers, {name: error}, at points, default `test_points()`.
+        """Return the relative L2 errors of trivial answers by name, at points, by default `test_points()`.
 
-        To be printed beside every result: a network that is not far below them has learned little.
+        They should be printed beside every result: a network that is not far below them has learned little.
         """
         return floors(self, self.test_points() if points is None else points)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""A problem, a network, a rule and points: together the vector whose squares are the loss."""
+"""The residual vector of a problem, a network, a rule and points; its sum of squares is the loss."""
 
 from __future__ import annotations
 
@@ -14,18 +14,21 @@ from bpfree.pde.jet import Jet
 from bpfree.pde.rules.table import Stencil
 
 PROBED = 3
-"""Points at which a formula is tried to see which derivatives it asks for."""
+"""Number of points at which a formula is tried, to record which derivatives it needs."""
 
 
 KNOWN_FLOATS = 1 << 20
-"""Of the coordinates' jets, where the known parts of an ansatz are made of them."""
+"""The most floats of coordinates' jets held at a time while the known parts of an ansatz are computed."""
 
 
 class TermRows:
-    """One term of a problem at its points: what it asks for, the stencil for that, and its rows of the residual vector.
+    """One term of a problem at its points: the derivatives it needs, and its rows of the residual vector.
 
-    points (n, dim), partner (n, dim) or None. wanted: quantities. rows: how many numbers the formula gives a point.
-    scale: sqrt(weight / n): the squares of all rows add up to weight times the mean square.
+    points: (n, dim).
+    partner: (n, dim), the second point of each pair, or None.
+    wanted: the quantities that the formula reads.
+    rows: number of equations, each of which gives one number per point.
+    scale: sqrt(weight / n), so that the squares of all scaled rows add up to weight times the mean square.
     """
 
     def __init__(self, problem, term, points, dtype):
@@ -38,11 +41,11 @@ class TermRows:
 
     @property
     def n(self) -> int:
-        """Points."""
+        """Number of points."""
         return len(self.points)
 
     def all_points(self):
-        """Those the network is asked at: with partners twice as many."""
+        """Return the points where the network is evaluated: the points, followed by their partners if there are any."""
         return self.points if self.partner is None else np.concatenate([self.points, self.partner])
 
     def _record(self):
@@ -56,7 +59,7 @@ class TermRows:
         for equation in equations:
             values = np.asarray(equation)
             if values.shape != (PROBED,) or values.dtype.kind not in "fiub":
-                expected = f"one number a point, ({PROBED},) at {PROBED} points, from each equation of a tuple"
+                expected = f"one number per point, ({PROBED},) at {PROBED} points, from each equation of a tuple"
                 got = f"shape {values.shape}" if values.dtype.kind in "fiub" else repr(equation)
                 raise ValueError(f"{self.term.name}: expected {expected}, got {got}")
         return tuple(recorder.wanted), len(equations)
@@ -66,11 +69,11 @@ class TermRows:
         return fields[0] if len(names) == 1 else Outputs(names, fields)
 
     def values(self, problem, value, rest, stencil: Stencil):
-        """Rows (rows, n) from the network's jets at all points: value (m, n'), rest (m, count - 1, n')."""
+        """Return the rows (rows, n) from the network's jets at all points: value (m, n'), rest (m, count - 1, n')."""
         return self.formula_rows(problem, self.fields(problem, value, rest, stencil), stencil)
 
     def fields(self, problem, value, rest, stencil: Stencil) -> list[Jet]:
-        """The jet of every field at all points: of the network's outputs, or of what the ansatz makes of them."""
+        """Return the jet of every field at all points: the network's outputs, or the ansatz applied to them."""
         jets, ansatz = [Jet(*pair, stencil.layout.streams) for pair in zip(value, rest)], problem.ansatz
         if ansatz is None:
             return jets
@@ -81,9 +84,10 @@ class TermRows:
         return list(jets) if isinstance(jets, tuple) else [jets]
 
     def _affine(self, ansatz, layout):
-        """A and B of an ansatz A + B f, jets at all points: made once, a few points at a time, as c.x alone takes
+        """Return the jets A and B of an ansatz A + B f at all points, which are computed once.
 
-        dimensions times streams floats a point.
+        They are computed for a few points at a time, because the jet of c.x alone takes dimensions times streams
+        floats per point.
         """
         if self._known is None or self._known[0] is not layout:
             if self._whole is not None:
@@ -106,10 +110,10 @@ class TermRows:
         return [[_joined([one[k][side] for one in found]) for side in (0, 1)] for k in range(len(found[0]))]
 
     def formula_rows(self, problem, jets, stencil: Stencil, moved=None):
-        """Rows (rows, n) from the jet of every field.
+        """Return the rows (rows, n) from the jet of every field.
 
-        moved: {(field, side, quantity): shift}: as if the field's quantity (None: its value) were greater by this
-        much; side 1 is the partner.
+        moved: {(field, side, quantity): shift} adds shifts to quantities of fields (None: to the value); side 1 is
+        the partner.
         """
         sides, cs, moved = [], [], moved or {}
         for side in range(1 if self.partner is None else 2):
@@ -130,7 +134,7 @@ class TermRows:
         return np.stack([np.broadcast_to(np.asarray(one), (self.n,)) for one in found])
 
     def take(self, own: slice) -> TermRows:
-        """The part at some of its points, weighted as before."""
+        """Return the term at some of its points, with the same weight per point."""
         part = copy.copy(self)
         part.points, part._known, part._whole = self.points[own], None, (self, own)
         part.partner = None if self.partner is None else self.partner[own]
@@ -138,12 +142,12 @@ class TermRows:
 
 
 def _taken(one, index):
-    """A jet at some of its points; a number is a number."""
+    """Return a jet at some of its points; a number is returned as it is."""
     return Jet(one.value[index], one.rest[..., index], one.streams) if isinstance(one, Jet) else one
 
 
 def _joined(pieces):
-    """Jets of points after points as one."""
+    """Return the jets of consecutive points as one jet."""
     first = pieces[0]
     if not isinstance(first, Jet):
         return first
@@ -152,10 +156,10 @@ def _joined(pieces):
 
 
 class Residuals:
-    """r(theta), (N,): all terms at their points, so that r . r is the loss sum_terms weight * mean square.
+    """The residual vector r(theta) (N,) of all terms at their points; r . r is the loss sum_terms weight * mean square.
 
-    theta: the network's parameters, then the unknown coefficients of the problem. points: {term: (n, dim)}.
-    forwards: all passes asked for so far, of one sample; streams count as passes.
+    theta holds the network's parameters, followed by the unknown coefficients of the problem. `forwards` counts all
+    passes of one sample so far, where streams count as passes. points: {term: (n, dim)}.
     """
 
     def __init__(self, problem, network, rule, points: dict, seed: int = 0, step: int = 0):
@@ -167,52 +171,52 @@ class Residuals:
 
     @property
     def size(self) -> int:
-        """N."""
+        """The number N of residuals."""
         return sum(part.rows * part.n for part in self.parts)
 
     @property
     def counts(self) -> dict[str, int]:
-        """Points of each term."""
+        """Number of points of each term."""
         return {part.term.name: part.n for part in self.parts}
 
     @property
     def passes(self) -> int:
-        """Forward passes of one evaluation of r."""
+        """Number of forward passes of one evaluation of r."""
         return sum(len(part.all_points()) * stencil.passes for part, stencil in zip(self.parts, self.stencils))
 
     def split(self, theta):
-        """The network's parameters, and the problem with the unknowns' values."""
+        """Return the network's parameters, and the problem with the values of its unknowns."""
         return theta[: self.n_network], self.problem.bind(theta[self.n_network :])
 
     def jets(self, theta):
-        """The network's jets at the points of every part; counted."""
+        """Return the network's jets at the points of every term, and count the passes."""
         self.forwards += self.passes
         own = theta[: self.n_network]
         return [self.network.jets(own, part.all_points(), stencil) for part, stencil in zip(self.parts, self.stencils)]
 
     def rows(self, problem, jets):
-        """Rows of every part, (rows, n) each, not weighted."""
+        """Return the rows (rows, n) of every term, without weights."""
         return [part.values(problem, *jet, stencil) for part, jet, stencil in zip(self.parts, jets, self.stencils)]
 
     def vector(self, rows):
-        """r (N,) from the rows of every part."""
+        """Return r (N,) from the rows of every term."""
         return np.concatenate([(one * part.scale).ravel() for one, part in zip(rows, self.parts)])
 
     def __call__(self, theta):
-        """r(theta)."""
+        """Return r(theta)."""
         return self.vector(self.rows(self.split(theta)[1], self.jets(theta)))
 
-    @np.errstate(over="ignore", invalid="ignore")  # what is not finite is an answer
+    @np.errstate(over="ignore", invalid="ignore")  # a value that is not finite is a valid result
     def terms_of(self, r) -> dict[str, float]:
-        """Mean square of each term, before its weight, from r."""
+        """Return the mean square of each term, without its weight, from r."""
         return {part.term.name: float((own**2).sum() / part.term.weight) for part, own in self._split_rows(r)}
 
     def terms(self, theta) -> dict[str, float]:
-        """Mean square of each term, before its weight."""
+        """Return the mean square of each term, without its weight."""
         return self.terms_of(self(theta))
 
     def where_not_finite(self, r) -> str:
-        """The first term with rows that are not finite, how many and where, in words; "" if there is none."""
+        """Return a text that names the first term that is not finite, how often and where; "" if there is none."""
         for part, own in self._split_rows(r):
             bad = np.flatnonzero(~np.isfinite(own).all(axis=0))
             if bad.size:
@@ -224,14 +228,14 @@ class Residuals:
         return ""
 
     def _split_rows(self, r):
-        """(part, its rows (rows, n) of r)."""
+        """Yield (term, its rows (rows, n) of r)."""
         stops = np.cumsum([part.rows * part.n for part in self.parts])
         for part, own in zip(self.parts, np.split(r, stops[:-1])):
             yield part, own.reshape(part.rows, part.n)
 
     @contextmanager
     def uncounted(self):
-        """Within it passes are not counted: looks that choose nothing."""
+        """Do not count passes within the block, which is for measurements that choose nothing."""
         before = self.forwards
         try:
             yield

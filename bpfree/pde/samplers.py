@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""Where collocation points lie: pure functions of a seed; another seed resamples."""
+"""Samplers of collocation points, which are pure functions of a seed: another seed gives other points."""
 
 from __future__ import annotations
 
@@ -10,33 +10,34 @@ from bpfree.errors import check_choice, check_count, check_seed
 from bpfree.pde.domain import Normal
 
 SAMPLERS = ("sobol", "latin_hypercube", "uniform")
-"""How points are spread over the unit cube before they are mapped to the coordinates."""
+"""Names of the distributions of points over the unit cube, from which they are mapped to the coordinates."""
 
 _CELL = 2.0**-30
-"""Scrambled Sobol numbers are multiples of it."""
+"""The number of which scrambled Sobol numbers are multiples."""
 
 
 def unit(n: int, dim: int, sampler: str, seed: int):
-    """n points in (0, 1)^dim; "sobol" and "latin_hypercube" spread them more evenly than "uniform".
+    """Return n points (n, dim) in (0, 1)^dim; "sobol" and "latin_hypercube" are more even than "uniform".
 
-    Sobol: the first n of a scrambled sequence, up to 21,201 dimensions.
+    "sobol" gives the first n points of a scrambled sequence, in up to 21,201 dimensions. The points are those of
+    scipy.stats.qmc and of NumPy's default generator.
     """
     check_choice("sampler", sampler, SAMPLERS)
     random = np.random.default_rng(check_seed(seed))
     if sampler == "uniform":
         return random.random((check_count("n", n), dim))
-    from scipy.stats import qmc  # a second to load, which help, lists and own points do without
+    from scipy.stats import qmc  # loading takes a second, which is saved where no points are drawn
 
     if sampler == "latin_hypercube":
         return qmc.LatinHypercube(dim, rng=random).random(check_count("n", n))
     check_count("n", n, 1, 2**30)
     check_count("dimensions of sobol", dim, 1, qmc.Sobol.MAXDIM)
     points = qmc.Sobol(dim, rng=random).random_base2((n - 1).bit_length())
-    return points[:n] + _CELL / 2  # the middle of a cell: never 0, where a normal coordinate would be infinite
+    return points[:n] + _CELL / 2  # the middle of a cell, never 0, for which a normal coordinate would be infinite
 
 
 def interior(domain, n: int, sampler: str = "sobol", seed: int = 0):
-    """n points (n, dim) inside a domain: uniform in cubes, normal where a coordinate is.
+    """Return n points (n, dim) inside a domain: uniform in intervals and cubes, normal for a Normal coordinate.
 
     >>> from bpfree.pde.domain import Box
     >>> interior(Box(x=(0, 2), t=(0, 1)), 4).shape
@@ -54,9 +55,9 @@ def interior(domain, n: int, sampler: str = "sobol", seed: int = 0):
 
 
 def faces(domain, name: str, sides: tuple[str, ...], n: int, sampler: str = "sobol", seed: int = 0):
-    """n points (n, dim) on the faces where a coordinate, one of its dimensions, is at its "low" or "high" end.
+    """Return n points (n, dim) on the faces where one dimension of a coordinate is at its "low" or "high" end.
 
-    Every face gets as many, in blocks.
+    All faces get the same number of points, up to one, in blocks.
 
     >>> from bpfree.pde.domain import Box
     >>> faces(Box(x=(0, 2), t=(0, 1)), "x", ("low", "high"), 4)[:, 0].tolist()

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""How the rows of a formula move with the jets of the network's outputs: differences of closed formulas, no passes."""
+"""Derivatives of a formula's rows by the jets of the network's outputs, by differences that take no passes."""
 
 from __future__ import annotations
 
@@ -8,19 +8,19 @@ import numpy as np
 from bpfree.pde.tangents import Tangent
 
 STEP = 2.0**-9
-"""Of a difference of fourth order, times 1 + |value|: a cubic's is exact, rounding is 1e-13."""
+"""Step of a difference of fourth order, relative to 1 + |value|: it is exact for a cubic, up to rounding of 1e-13."""
 
 
 def difference(function, step):
-    """df / dx at 0 of a function of a shift, by four values; step broadcasts against what it gives."""
+    """Return the derivative at 0 of a function of a shift, by four values; step broadcasts against the values."""
     near, far = (function(k * step) - function(-k * step) for k in (1, 2))
     return (8 * near - far) / (12 * step)
 
 
 def output_weights(part, problem, value, rest, stencil):
-    """dr/d stream of the network's outputs: (rows, outputs, count, n'), not weighted.
+    """Return dr / d stream of the network's outputs, (rows, outputs, count, n'), without the weight of the term.
 
-    value (m, n'), rest (m, count - 1, n'): the network's jets at the part's points, partners included.
+    value (m, n') and rest (m, count - 1, n') are the network's jets at the points of the term, partners included.
     """
     fields = part.fields(problem, value, rest, stencil)
     weights = [_field_weights(part, problem, fields, k, stencil) for k in range(len(fields))]
@@ -38,7 +38,7 @@ def output_weights(part, problem, value, rest, stencil):
             return np.stack([np.concatenate([jet.value[None], jet.rest]) for jet in jets])
 
         tangents.append(difference(moved, steps[own]))
-    for k, weight in enumerate(weights):  # of field k, by the outputs it is made of
+    for k, weight in enumerate(weights):  # from field k back to the outputs that it depends on
         whole = np.stack([tangent[k] for tangent in tangents])
         split = 1 + streams.n_first
         tangent = Tangent(whole[:, 0], whole[:, 1:split], whole[:, split:])
@@ -47,7 +47,7 @@ def output_weights(part, problem, value, rest, stencil):
 
 
 def _field_weights(part, problem, fields, own, stencil):
-    """dr/d stream of one field, (rows, count, n'), by what the formula reads of it."""
+    """Return dr / d stream of one field, (rows, count, n'), through the quantities that the formula reads."""
     streams, jet = stencil.layout.streams, fields[own]
     found = np.zeros((part.rows, streams.count, jet.value.shape[-1]))
     for side in range(1 if part.partner is None else 2):
@@ -68,7 +68,7 @@ def _field_weights(part, problem, fields, own, stencil):
 
 
 def unknown_columns(residuals, part, theta, value, rest, stencil):
-    """dr/d unknown coefficient: (unknowns, rows, n)."""
+    """Return dr / d unknown coefficient, (unknowns, rows, n)."""
     unknowns, found = theta[residuals.n_network :], []
     for k in range(len(unknowns)):
 

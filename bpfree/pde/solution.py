@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""What solving gives: the network with its ansatz as a function, how good it is, what it cost; kept in one file."""
+"""The result of a solve: the network with its ansatz as a function, its error and its cost; it can be saved."""
 
 from __future__ import annotations
 
@@ -25,20 +25,21 @@ from bpfree.pde.term import Term
 from bpfree.pde.wanted import Layout
 
 METRICS = ("relative_l2", "relative_l1", "max", "residual_rms")
-"""What `Solution.error` measures."""
+"""Names of the errors that `Solution.error` measures."""
 
 FITTED = 30
-"""Times that the residual at test points may be that at the points of the last step."""
+"""Ratio of the residual at test points to that at the points of the last step from which on there is advice."""
 
 _VERSION = 1
-"""Of the file that `save` writes."""
+"""Version of the file that `save` writes."""
 
 
 class Solution:
-    """A solved problem: theta (float64; unknown coefficients last), the graph it belongs to, and the way there.
+    """A solved problem: the network, the unknown coefficients, and the history of the solve.
 
-    problem: with the unknowns as found. graph, theta, frozen: the network. history: losses, looks, cost, outcome.
-    test_points: where errors are measured, default `problem.test_points()`.
+    graph, theta and frozen are the network; theta is float64, and unknown coefficients follow the parameters in it.
+    `problem` has the unknowns as found, `asked` as given. `history` holds losses, looks, cost and outcome.
+    test: the points where errors are measured; None takes `problem.test_points()`.
 
     >>> import bpfree as bf
     >>> solution = bf.pde.solve(bf.pde.Heat(), points=64, max_steps=5)
@@ -53,43 +54,43 @@ class Solution:
 
     @property
     def problem(self):
-        """With the unknowns' values as they were found."""
+        """The problem with the values found for its unknowns."""
         return self.asked.bind(self.theta[self.graph.n_theta :])
 
     @property
     def unknowns(self) -> dict[str, float]:
-        """Coefficients found, by name."""
+        """The values found for the unknown coefficients, by name."""
         return dict(zip(self.asked.unknowns, self.theta[self.graph.n_theta :].tolist(), strict=True))
 
     @property
     def model(self) -> Model:
-        """The network in float32, without the ansatz: to be exported, or solved on from."""
+        """The network in float32 without the ansatz, for export or as the start of another solve."""
         return Model(self.graph, self.theta[: self.graph.n_theta].astype(np.float32), self.frozen)
 
     @property
     def steps(self) -> int:
-        """Steps done."""
+        """Number of steps done."""
         return self.history.steps
 
     @property
     def outcome_code(self) -> str:
-        """Why it ended, one of OUTCOMES."""
+        """The reason why the solve ended, one of OUTCOMES."""
         return self.history.outcome_code
 
     @property
     def outcome(self) -> str:
-        """The same for people, with advice."""
+        """The reason why the solve ended in words, with advice."""
         return self.history.outcome
 
     @property
     def test_points(self) -> np.ndarray:
-        """Where errors are measured, (n, dim)."""
+        """The points (n, dim) where errors are measured."""
         if self._test is None:
             self._test = self.asked.test_points()
         return self._test
 
     def predict(self, points) -> np.ndarray:
-        """u (n, outputs) at points (n, dim): the network within its ansatz, in float64."""
+        """Return u (n, outputs) at points (n, dim): the network within its ansatz, in float64."""
         problem, network = self.problem, Network(self.graph, self.frozen)
         points = problem.domain.check(points)
         part, stencil = TermRows(problem, _silent(problem), points, np.float64), _values_only(problem)
@@ -97,9 +98,11 @@ class Solution:
         return np.stack([jet.value for jet in part.fields(problem, *jets, stencil)], axis=1)
 
     def evaluate(self, formula, points, rule=None) -> np.ndarray:
-        """A formula of u and its derivatives at points (n, dim): (n,), or (n, k) where it gives a tuple of k.
+        """Return a formula of u and its derivatives at points (n, dim): (n,), or (n, k) for a tuple of k numbers.
 
-        formula(u, c): as `residual` of a problem has it. rule: of the derivatives; default Taylor(), exact to rounding.
+        formula: a function (u, c), as `residual` of a problem is.
+        points: (n, dim), in the domain.
+        rule: the rule for the derivatives; default Taylor(), which is exact to rounding.
 
         >>> import bpfree as bf
         >>> solution = bf.pde.solve(bf.pde.Poisson(dim=1), points=64, max_steps=20)
@@ -110,11 +113,13 @@ class Solution:
         rows = self._rows(Term("formula", lambda problem, u, c: formula(u, c), None), points, rule)
         return rows[0] if len(rows) == 1 else rows.T
 
-    @np.errstate(over="ignore", invalid="ignore")  # what is not finite is an answer
+    @np.errstate(over="ignore", invalid="ignore")  # a value that is not finite is a valid result
     def error(self, metric: str = "relative_l2", points=None) -> float:
-        """How far off: |u - v| / |v| in the 2-norm or 1-norm, or the largest |u - v|, v the reference; at test points.
+        """Return the error of u against the reference v, at test points or at given points.
 
-        "residual_rms": of the equation inside, by Taylor; needs no reference.
+        metric: "relative_l2" or "relative_l1", which is |u - v| / |v| in the 2-norm or the 1-norm; "max", the
+        largest |u - v|; or "residual_rms", that of the equation inside by Taylor, which needs no reference.
+        points: (n, dim); default: `test_points`.
         """
         check_choice("metric", metric, METRICS)
         default, points = points is None, self.test_points if points is None else np.asarray(points, float)
@@ -137,7 +142,7 @@ class Solution:
         return float(np.sqrt((self._rows(self.problem.terms()[0], points) ** 2).mean()))
 
     def _rows(self, term, points, rule=None):
-        """A term's rows (rows, n), by a rule, default Taylor."""
+        """Return the rows (rows, n) of a term by a rule, default Taylor."""
         problem, network = self.problem, Network(self.graph, self.frozen)
         part = TermRows(problem, term, points, np.float64)
         stencil = (rule or Taylor()).stencil(part.wanted, problem.domain, np.float64, self.seed)
@@ -145,7 +150,7 @@ class Solution:
         return part.values(problem, *jets, stencil)
 
     def summary(self) -> str:
-        """A few lines for people: error beside the floors, unknowns, cost, why it ended."""
+        """Return a few lines for people: errors beside the floors, unknowns, cost, and why the solve ended."""
         h, lines, rms = self.history, [], self.error("residual_rms")
         if self.asked.reference is not None:
             measured = [*((name, self.error(name)) for name in METRICS[:-1]), (METRICS[-1], rms)]
@@ -160,29 +165,29 @@ class Solution:
             lines.append(f"{name} = {value:.6g}{truth}")
         if h.losses:
             lines.append(f"steps {h.steps:,}, loss {h.looks[0].loss:.4g} -> {h.looks[-1].loss:.4g}")
-        each = f" ({h.forwards // h.steps:,} a step)" if h.steps else ""
+        each = f" ({h.forwards // h.steps:,} per step)" if h.steps else ""
         lines.append(f"forwards {h.forwards:,}{each}, time {h.seconds:.1f} s; {self.graph.n_theta:,} parameters")
         if self.method is not None:
             lines.append(f"{type(self.method).__name__} ({self.method.tier}) with {type(self.rule).__name__}")
         return "\n".join([*lines, *self._too_few(rms), f"outcome: {h.outcome}"])
 
     def _too_few(self, rms) -> list[str]:
-        """Advice where the equation holds at the points it was solved at, and not between them."""
+        """Return advice where the equation holds at the points of the solve, but not between them."""
         looks = self.history.looks
         there = np.sqrt(looks[-1].terms.get("residual", np.nan)) if looks else np.nan
         if not rms > FITTED * there:
             return []
         advice = "take more points, or new ones from time to time (resample_every)"
-        return [f"between its points the residual is {rms:.1e}, at them {there:.1e}: they are too few; {advice}"]
+        return [f"the points are too few: the residual is {there:.1e} at them, and {rms:.1e} between them; {advice}"]
 
     def plot(self, path) -> None:
-        """Save a picture: solution, reference, error, history; a slice of more than two dimensions (extra `plot`)."""
+        """Save a picture of solution, reference, error and history; more than two dimensions are cut (extra `plot`)."""
         from bpfree.pde.pictures import plot_solution
 
         plot_solution(self, path)
 
     def save(self, path) -> None:
-        """Write one .npz, whole or not at all, no pickle: graph, theta in float64, unknowns, problem, history."""
+        """Write graph, theta in float64, unknowns, problem and history to one .npz, atomically and without pickle."""
         h, stream = self.history, io.BytesIO()
         document = {
             "version": _VERSION,
@@ -201,10 +206,12 @@ class Solution:
 
     @classmethod
     def load(cls, path, problem=None) -> Solution:
-        """Read what `save` wrote. problem: needed where it is one of your own, which a file cannot hold.
+        """Read a solution that `save` wrote.
 
-        Raises FormatError on anything else; nothing is loaded half. The rule and the method are not loaded: their
-        settings are text in the file.
+        problem: needed for a problem of your own, which a file cannot hold.
+
+        Raises FormatError for any other file, and loads nothing then. The rule and the method are not loaded, because
+        the file holds their settings as text only.
         """
         fields = read_arrays(path, ("solution", "theta", "frozen", "losses"), what="saved bpfree solution")
         try:
@@ -216,7 +223,7 @@ class Solution:
             name, values = document["problem"]["name"], document["problem"]["settings"]
             known = {row.settings.__name__: row.settings for row in PROBLEMS}
             if problem is None and (name not in known or values is None):
-                raise ValueError(f"problem: expected {name}(...), which is not one of the library's, got None")
+                raise ValueError(f"problem: expected {name}(...), as it is not one of the library's, got None")
             problem = known[name](**values) if problem is None else problem
             if problem.name != name or list(problem.unknowns) != document["unknowns"]:
                 raise ValueError(f"problem: expected {name} with unknowns {document['unknowns']}, got {problem.name}")
@@ -243,17 +250,17 @@ class Solution:
 
 
 def _values_only(problem):
-    """A stencil for u alone."""
+    """Return a stencil for u alone."""
     return Stencil(Layout([], problem.domain.dim))
 
 
 def _silent(problem):
-    """A term that asks for nothing."""
+    """Return a term that needs no derivatives."""
     return Term("points", lambda problem, u, c: np.zeros(len(c._points)), None)
 
 
 def _settings(problem):
-    """Of a problem of the library, the arguments that make it again; None of others."""
+    """Return the arguments that make a problem of the library again; None for other problems."""
     if all(type(problem) is not row.settings for row in PROBLEMS):
         return None
     return {name: getattr(problem, name) for name in signature(type(problem).__init__).parameters if name != "self"}

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""Solve a problem: points, a rule, a method, budgets; step after step until one of them ends it."""
+"""Solves a problem step by step until a limit, a callback or a failure ends it."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from bpfree.pde.solution import Solution
 from bpfree.screen.progress import live_bar
 
 FILLED = 3
-"""Dimensions up to which the same points do."""
+"""Number of dimensions up to which the same points suffice for all steps."""
 
 
 def solve(
@@ -45,32 +45,37 @@ def solve(
     progress: bool | None = None,
     seed: int = 0,
 ) -> Solution:
-    """Solve a PDE with forward passes only: lower the residuals of a network at collocation points.
+    """Solve a PDE with forward passes only, by lowering the residuals of a network at collocation points.
 
-    What, and how:
-        problem: one of the library's, such as Burgers(), or a class of one's own. network: an untrained Model, default
-            the problem's own.
-        rule: where derivatives in space come from; default Taylor(), exact, where the engine lets it look into the
-            network, else Differences(). method: how parameters move; default LevenbergMarquardt() up to 5,000 of them.
-            `explain` says what would be chosen, and why.
-        points: how many inside the domain, or these, (n, dim); terms on boundaries get their share of as many. Or
-            {term: how many, or these}. sampler: one of SAMPLERS. resample_every: steps after which points are new, 0:
-            they stay; default: they stay in up to three dimensions, which a few points fill, and where they are
-            given; and are new every step beyond.
-        engine: default the reference engine in float64. Another's precision has to do: rules whose errors of rounding
-            exceed `precision` (in units of the derivatives) are refused.
+    Args:
+        problem: a problem of the library, such as Burgers(), or one of your own.
+        network: an untrained Model; default: the problem's own network.
+        rule: the rule for derivatives in space; default Taylor(), which is exact, where the engine gives access to
+            the layers, else Differences().
+        method: the method that moves the parameters; default LevenbergMarquardt() for up to 5,000 of them. `explain`
+            says which rule and method would be chosen, and why.
+        points: the number of points inside the domain, or the points (n, dim) themselves; terms on boundaries get
+            their share of this number. Or {term: number or points}.
+        sampler: one of SAMPLERS.
+        resample_every: steps after which points are drawn anew; 0: never. By default, points stay in up to three
+            dimensions, which a few points fill, and where they are given; beyond, they are new every step.
+        engine: the engine; default: the reference engine in float64. In another precision, rules whose rounding
+            errors exceed `precision` are refused.
+        max_steps: limit on the number of steps; default, if there is no other limit: that of the method.
+        max_forwards: limit on all multiply-accumulates, in passes of one sample. A step that would exceed it is not
+            begun. The first limit that is reached ends the solve.
+        max_seconds: limit on the time in seconds.
+        tolerance: loss at which the solve ends.
+        precision: the largest error that rounding may cause, in units of the derivatives.
+        test_points: points (n, dim) where the error is measured; default `problem.test_points()`. They influence
+            nothing, and measuring at them does not count as forwards.
+        look_every: steps between two measurements of terms and error.
+        callbacks: a function of (step, history), or several; returning False ends the solve.
+        progress: whether to show a live bar with every term and the error; default: if stderr is a terminal.
+        seed: the seed of the network, the points and random directions.
 
-    How long - the first that is reached ends it; a step that would go over max_forwards is not begun:
-        max_steps, default the method's where no other is given; max_forwards: all multiply-accumulates, in passes of
-        one sample; max_seconds; tolerance: of the loss.
-
-    What to watch:
-        progress: a live bar with every term and the error; default: when stderr is a terminal. callbacks: a function
-        of (step, history), or several; returning False stops. look_every: steps between looks at the error at
-        test_points, default `problem.test_points()`. They choose nothing, and looks are not counted as forwards.
-
-    Where the points stay the same the best step by loss is what is returned. Numeric failure is a result:
-    `solution.outcome_code`, and `solution.outcome` with advice.
+    Where the points stay the same, the step with the lowest loss is returned. A numeric failure is a result:
+    `solution.outcome_code` names it, and `solution.outcome` gives advice.
 
     >>> import bpfree as bf
     >>> solution = solve(bf.pde.Poisson(dim=1), points=64, max_steps=20)
@@ -78,7 +83,7 @@ def solve(
     ('done', True)
     """
     if not isinstance(problem, Problem):
-        raise TypeError(f"problem: expected one such as bpfree.pde.Poisson(), got {problem!r}")
+        raise TypeError(f"problem: expected a problem such as bpfree.pde.Poisson(), got {problem!r}")
     points = points_of_terms(problem, points)
     check_choice("sampler", sampler, SAMPLERS)
     for name, value in (("max_forwards", max_forwards), ("max_seconds", max_seconds), ("tolerance", tolerance)):
@@ -125,7 +130,7 @@ def solve(
 
 
 class _Solving:
-    """The loop's state: the iteration, the clock, the best so far."""
+    """The state of the loop: the iteration of the method, the time, and the best parameters so far."""
 
     def __init__(self, solution, objective, method, look_every):
         self.solution, self.objective, self.history = solution, objective, solution.history
@@ -133,28 +138,28 @@ class _Solving:
         self.theta, self.best, self.began = solution.theta, (np.inf, solution.theta), time.perf_counter()
 
     def begin(self) -> bool:
-        """The first look; no, where the residual is not finite before anything has moved."""
+        """Take the first measurement; return False where the residual is not finite at the start."""
         residuals = self.objective.at(0)
         r = residuals(self.theta)
         self._look(0, r)
         broken = residuals.where_not_finite(r)
         if broken:
-            advice = "look at the formula and the domain there"
+            advice = "check the formula and the domain there"
             self.history.end("nonfinite_loss", f"before the first step {broken}: {advice}")
         return not broken
 
     def over(self, limits) -> bool:
-        """Has something ended it? Then the history says what."""
+        """Return whether the solve has ended, and note the reason in the history."""
         h, cost = self.history, None
         if h.outcome_code != "running":
             return True
         if limits["tolerance"] is not None and h.losses and h.losses[-1] <= limits["tolerance"]:
-            asked = f"at most {limits['tolerance']:g} was asked for"
-            h.end("tolerance", f"tolerance: the loss is {h.losses[-1]:.3g}, {asked}")
+            limit = f"not above tolerance={limits['tolerance']:g}"
+            h.end("tolerance", f"tolerance: the loss is {h.losses[-1]:.3g}, {limit}")
         elif limits["done"] is not None and h.steps >= limits["done"]:
             h.end("done")
         elif limits["time"] is not None and time.perf_counter() - self.began >= limits["time"]:
-            h.end("time", f"time: max_seconds={limits['time']:g} are over")
+            h.end("time", f"time: max_seconds={limits['time']:g} have passed")
         elif limits["budget"] is not None:
             cost = self.iteration.cost(h.steps)
             if self.objective.forwards + cost > limits["budget"]:
@@ -163,9 +168,9 @@ class _Solving:
         return h.outcome_code != "running"
 
     def step(self) -> None:
-        """One step of the method, and a look when it is time."""
+        """Take one step of the method, and a measurement when one is due."""
         h, number = self.history, self.history.steps
-        with np.errstate(over="ignore", invalid="ignore", divide="ignore"):  # refused, or a result
+        with np.errstate(over="ignore", invalid="ignore", divide="ignore"):  # such steps are refused, or end the solve
             moved = self.iteration.step(self.theta, number)
         self.note = moved.note
         h.forwards, h.seconds = self.objective.forwards, time.perf_counter() - self.began
@@ -179,7 +184,7 @@ class _Solving:
             self._look(h.steps, moved.r)
 
     def end(self) -> None:
-        """The last look, and what is returned: the best by loss where losses are of one function."""
+        """Take the last measurement, and choose the theta to return: the best one where all losses are comparable."""
         if self.history.looks[-1].step != self.history.steps:
             self._look(self.history.steps, None)
         if self.objective.fixed and self.best[0] < np.inf:
@@ -200,7 +205,7 @@ class _Solving:
         h.looks.append(Look(step, loss, residuals.terms_of(r), error, h.forwards, h.seconds))
 
     def text(self) -> str:
-        """Beside the bar."""
+        """Return the text beside the progress bar."""
         look, h = self.history.looks[-1], self.history
         terms = "  ".join(f"{name} {value:.2e}" for name, value in look.terms.items())
         error = "" if np.isnan(look.error) else f"  rel. L2 {look.error:.2e}"

@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: MIT
 """Sparse grids for the mean under a normal weight: Smolyak's combination of one-dimensional rules.
 
-Of the means E f(z), z ~ N(0, I) in D dimensions, level k gets those of all polynomials of total degree <= 2k - 1
-exactly, with O(D^(k-1)) nodes (Heiss, Winschel, J. Econometrics 144, 2008). Everything follows from one polynomial
-for each abscissa a >= 0,
+Level k is exact for the means E f(z), z ~ N(0, I) in D dimensions, of all polynomials f of total degree <= 2k - 1, with
+O(D^(k-1)) nodes (Heiss, Winschel, J. Econometrics 144, 2008). Everything follows from one polynomial for each
+abscissa a >= 0,
 
     P_a(z) = (1 - z) sum_i w_i(a) z^(i-1),    w_i(a): weight of a in the rule of level i, 0 if it has none
 
@@ -11,7 +11,7 @@ because the weight of a node with coordinates +-a_1 .. +-a_m, the others 0, is
 
     sum of the first k coefficients of P_0^(D-m) P_a1 .. P_am.
 
-So there is no table to keep that grows with D: nodes are visited one after the other, their weights known by |a|.
+So no table grows with D: nodes are visited one after another, and their weights depend on |a| only.
 """
 
 from __future__ import annotations
@@ -27,13 +27,14 @@ from bpfree.errors import check_choice, check_count
 from bpfree.pde.quadrature import FAMILIES, rule
 
 _ROUNDING = 1e-13
-"""A weight that is 0 comes out as this times its terms at most."""
+"""The largest value, relative to its terms, that rounding gives to a weight of 0."""
 
 
 def orbits(family: str, dim: int, level: int) -> Iterator[tuple[tuple[float, ...], float]]:
-    """Kinds of nodes: (coordinates > 0 in ascending order, weight); nodes differ by their places and signs.
+    """Yield the kinds of nodes as (coordinates > 0 in ascending order, weight).
 
-    Kinds of weight 0 are left out, but for the centre.
+    The nodes of a kind differ by the places and the signs of these coordinates. Kinds with weight 0 are left out,
+    except for the centre.
 
     >>> [(a, round(w, 4)) for a, w in orbits("genz_keister", dim=2, level=3)]
     [((), 0.4444), ((1.7320508075688772,), 0.1111), ((1.7320508075688772, 1.7320508075688772), 0.0278)]
@@ -59,7 +60,7 @@ def orbits(family: str, dim: int, level: int) -> Iterator[tuple[tuple[float, ...
 
 
 def count(family: str, dim: int, level: int) -> int:
-    """Nodes, without visiting them.
+    """Return the number of nodes, without visiting them.
 
     >>> count("gauss_hermite", dim=21, level=3), count("genz_keister", dim=21, level=3)
     (925, 883)
@@ -73,9 +74,9 @@ def count(family: str, dim: int, level: int) -> int:
 
 
 def nodes(family: str, dim: int, level: int) -> Iterator[tuple[tuple[int, ...], tuple[float, ...], float]]:
-    """Half of the nodes, (columns, coordinates there, weight): the centre, then one of each pair +-.
+    """Yield half of the nodes as (columns, coordinates there, weight): the centre, then one node of each pair +-.
 
-    The other of a pair has the opposite signs and the same weight.
+    The other node of a pair has opposite signs and the same weight.
 
     >>> for columns, coordinates, weight in nodes("gauss_hermite", dim=2, level=2):
     ...     print(columns, coordinates, weight)
@@ -92,9 +93,9 @@ def nodes(family: str, dim: int, level: int) -> Iterator[tuple[tuple[int, ...], 
 
 
 def half_grid(family: str, dim: int, level: int):
-    """Half of the nodes (M, dim) and their weights (M,): the centre first, then one of each pair +-.
+    """Return half of the nodes (M, dim) and their weights (M,): the centre first, then one node of each pair +-.
 
-    E f(z) is about weights[0] f(0) + sum_m weights[m] (f(nodes[m]) + f(-nodes[m])).
+    E f(z) is approximately weights[0] f(0) + sum_m weights[m] (f(nodes[m]) + f(-nodes[m])).
 
     >>> z, w = half_grid("gauss_hermite", dim=2, level=3)
     >>> bool(np.isclose(w[1:] @ (2 * z[1:, 0] ** 2 * z[1:, 1] ** 2), 1.0))  # E z0^2 z1^2
@@ -108,7 +109,7 @@ def half_grid(family: str, dim: int, level: int):
 
 
 def level3(family: str, dim: int) -> dict[tuple[float, ...], float]:
-    """Weights of level 3 in closed form, by the coordinates that are not 0: all that a device needs to know.
+    """Return the weights of level 3 in closed form, by the coordinates that are not 0: a device needs no more.
 
     >>> level3("gauss_hermite", 21)[()]
     204.0
@@ -122,7 +123,7 @@ def level3(family: str, dim: int) -> dict[tuple[float, ...], float]:
 
 @lru_cache
 def _polynomials(family, level):
-    """{abscissa >= 0: P_a up to z^(level - 1)}, ascending."""
+    """Return {abscissa >= 0: coefficients of P_a up to z^(level - 1)}, ascending."""
     found = {}
     for i in range(1, level + 1):
         for a, weight in zip(*rule(family, i)):
@@ -132,7 +133,7 @@ def _polynomials(family, level):
 
 
 def _product(factors, length):
-    """Of polynomials, up to z^(length - 1)."""
+    """Return the product of polynomials, up to z^(length - 1)."""
     result = np.eye(1, length)[0]
     for factor in factors:
         result = np.convolve(result, factor)[:length]
@@ -140,7 +141,7 @@ def _product(factors, length):
 
 
 def _power(polynomial, exponent):
-    """polynomial ** exponent, as long as it is, by repeated squaring."""
+    """Return polynomial ** exponent, cut to the length of the polynomial, by repeated squaring."""
     result, base, length = np.eye(1, len(polynomial))[0], polynomial, len(polynomial)
     while exponent:
         if exponent % 2:

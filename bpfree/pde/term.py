@@ -9,13 +9,16 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Term:
-    """Equations that hold at one kind of points; `problem.terms()` has them.
+    """Equations that hold at one kind of points; `problem.terms()` returns them.
 
-    name: as it is reported. formula(problem, fields, coordinates): what is to be 0, (n,) or a tuple of them; fields
-    is one :class:`~bpfree.pde.fields.Field`, or a namespace of them by name where there are several outputs.
-    sample(n, sampler, seed): points (n, dim). share: of the points that go to this term, relative to the interior's 1.
-    weight: of its mean square in the loss. partner(points): for equations between two points each, such as periodic
-    ones, the second of each; the formula then gets pairs (fields, fields), (coordinates, coordinates).
+    name: the name in reports.
+    formula: a function (problem, fields, coordinates) that returns what should be 0, (n,), or a tuple for several
+    equations; fields is one :class:`~bpfree.pde.fields.Field`, or a namespace of them by name for several outputs.
+    sample: a function (n, sampler, seed) that returns points (n, dim).
+    weight: the weight of its mean square in the loss.
+    share: the number of its points, relative to those inside.
+    partner: for equations between pairs of points, such as periodic ones, a function (points) that returns the second
+    point of each pair; the formula then gets pairs (fields, fields) and (coordinates, coordinates).
     """
 
     name: str

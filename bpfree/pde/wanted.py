@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""Which derivatives a formula asks for, and where they are found among the streams of a jet."""
+"""The derivatives that a formula needs, and their places among the streams of a jet."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ from bpfree.pde.streams import Streams
 
 @dataclass(frozen=True)
 class First:
-    """du/dx_i, i a column of the points."""
+    """du/dx_i, where i is a column of the points."""
 
     i: int
 
 
 @dataclass(frozen=True)
 class Second:
-    """d2u / dx_i dx_j, i <= j."""
+    """d2u / dx_i dx_j, with columns i <= j."""
 
     i: int
     j: int
@@ -27,31 +27,32 @@ class Second:
 
 @dataclass(frozen=True)
 class Laplacian:
-    """sum of d2u / dx_i^2 over these columns."""
+    """The sum of d2u / dx_i^2 over these columns."""
 
     columns: tuple[int, ...]
 
 
 @dataclass(frozen=True)
 class GradSquare:
-    """sum of (du/dx_i)^2 over these columns."""
+    """The sum of (du/dx_i)^2 over these columns."""
 
     columns: tuple[int, ...]
 
 
 def columns_of(quantity) -> tuple[int, ...]:
-    """The columns that a quantity derives by."""
+    """Return the columns by which a quantity is differentiated."""
     if isinstance(quantity, Laplacian | GradSquare):
         return quantity.columns
     return (quantity.i,) if isinstance(quantity, First) else (quantity.i, quantity.j)
 
 
 class Layout:
-    """Streams for these quantities, and how to read them off.
+    """The streams for some quantities, and how the quantities are read from them.
 
-    wanted: First, Second, Laplacian, GradSquare. dim: columns of the points.
-    drawn: {columns: directions (K, dim)}: their Laplacian and GradSquare are means over
-    random directions with E[v v^T] = 1 on these columns, not sums over coordinates.
+    wanted: the quantities, each a First, Second, Laplacian or GradSquare.
+    dim: number of columns of the points.
+    drawn: {columns: directions (K, dim)}. Laplacian and GradSquare of these columns are means over
+    random directions with E[v v^T] = I on them, instead of sums over coordinates.
 
     >>> layout = Layout([First(1), Laplacian((0, 1))], dim=2)
     >>> layout.streams.count
@@ -84,7 +85,7 @@ class Layout:
         return [(self._at[i], self._at[i], 1.0) for i in quantity.columns]
 
     def read(self, quantity, rest):
-        """The quantity (..., n) from streams (..., count - 1, n)."""
+        """Return the quantity (..., n) from streams (..., count - 1, n)."""
         if quantity in self._forms:
             return rest[..., self.streams.n_first + self._forms[quantity], :]
         if isinstance(quantity, GradSquare):
@@ -92,16 +93,16 @@ class Layout:
             own = self._groups.get(quantity.columns)
             return found / len(own) if own else found
         if quantity not in self.wanted:
-            raise KeyError(f"{quantity}: not among what was asked for, {self.wanted}")
+            raise KeyError(f"quantity: expected one of {self.wanted}, got {quantity}")
         return rest[..., self._at[quantity.i], :]
 
     def rows(self, quantity: GradSquare) -> list[int]:
-        """The first derivatives, by their number among the directions, whose squares it is the sum or mean of."""
+        """Return the first derivatives whose squares are summed or averaged, as their numbers among the directions."""
         own = self._groups.get(quantity.columns)
         return list(own) if own else [self._at[i] for i in quantity.columns]
 
     def slopes(self, quantity, rest):
-        """How the quantity moves with each stream of rest (count - 1, n): (count - 1, n or 1)."""
+        """Return the derivative of the quantity by each stream of rest (count - 1, n), (count - 1, n or 1)."""
         if not isinstance(quantity, GradSquare):
             return self.matrix(quantity)[1:, None]
         rows, found, own = self.rows(quantity), np.zeros_like(rest), self._groups.get(quantity.columns)
@@ -109,9 +110,9 @@ class Layout:
         return found
 
     def matrix(self, quantity):
-        """For linear quantities: its weights (count,) by stream, the value first."""
+        """Return the weights (count,) of a linear quantity by stream, the value first."""
         if isinstance(quantity, GradSquare):
-            raise TypeError(f"quantity: expected one that is linear in u, got {quantity}")
+            raise TypeError(f"quantity: expected a quantity that is linear in u, got {quantity}")
         row = np.zeros(self.streams.count)
         row[1:] = self.read(quantity, np.eye(self.streams.count - 1)[:, :])
         return row

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""Is a problem well posed, as far as a few points can tell? Asked before it is solved."""
+"""Checks, before a problem is solved, whether it is well posed as far as a few points can tell."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ from bpfree.pde.known import known
 from bpfree.pde.samplers import faces, interior
 
 N, TOLERANCE = 16, 1e-6
-"""Points of a check, and how far values may differ, relative to the larger of 1 and their size."""
+"""Number of points of a check, and the allowed difference of values, relative to the larger of 1 and their size."""
 
 
 def check_problem(problem) -> None:
-    """Raise ValueError where names, fields or conditions cannot be meant; warn where conditions meet and disagree."""
+    """Raise where names, fields or conditions are contradictory; warn where conditions meet and disagree."""
     _check_names(problem)
     c = Coordinates(problem.domain, interior(problem.domain, N), fields=problem.fields)
     for name, given in problem.fields.items():
@@ -41,7 +41,7 @@ def check_problem(problem) -> None:
 
 
 def _own(problem):
-    """Names that the problem's classes define beside the base."""
+    """Return the names that the problem and its classes define, without those of the base class."""
     found = set(vars(problem))
     for owner in type(problem).__mro__:
         if owner.__name__ == "Problem" and owner.__module__ == "bpfree.pde.problem":
@@ -55,7 +55,7 @@ def _check_names(problem):
         raise TypeError(f"{problem.name}.domain: expected a Box, such as Box(x=(0, 1)), got {problem.domain!r}")
     for name in problem.fields:
         if name in problem.domain.names or name in RESERVED or name.startswith("_"):
-            raise ValueError(f"fields: expected names that are no coordinate and not reserved, got {name!r}")
+            raise ValueError(f"fields: expected names that are neither coordinates nor reserved, got {name!r}")
     names = problem.outputs
     if isinstance(names, str) or len(set(names)) != len(names) or not names:
         raise ValueError(f"outputs: expected different names, at least one, got {problem.outputs!r}")
@@ -63,10 +63,10 @@ def _check_names(problem):
 
 def _check_conditions(conditions):
     if not isinstance(conditions, list | tuple):
-        raise TypeError(f"conditions: expected a list or a tuple of them, got {conditions!r}")
+        raise TypeError(f"conditions: expected a list or a tuple of conditions, got {conditions!r}")
     for one in conditions:
         if not isinstance(one, Condition):
-            raise TypeError(f'conditions: expected such as Dirichlet("x", 0.0), got {one!r}')
+            raise TypeError(f'conditions: expected conditions such as Dirichlet("x", 0.0), got {one!r}')
 
 
 def _finite(name, values):
@@ -76,17 +76,17 @@ def _finite(name, values):
 
 
 def _values(problem, one, points):
-    """The value that a condition wants at points (n, dim), (n,)."""
+    """Return the value (n,) that a condition prescribes at points (n, dim)."""
     c = Coordinates(problem.domain, points, fields=problem.fields)
     values = np.asarray(known(one.name, one.coefficients()[2], c), float)
     if values.shape not in ((), (len(points),)):
-        expected = f"one number a point, ({len(points)},) at {len(points)} points"
+        expected = f"one number per point, ({len(points)},) at {len(points)} points"
         raise ValueError(f"{one.name}: expected {expected}, got shape {values.shape}")
     return _finite(one.name, np.broadcast_to(values, (len(points),)))
 
 
 def _compare(problem, first, second):
-    """One face must not have two values; at an edge where two faces meet they should agree."""
+    """Raise where two conditions give one face two values; warn where values disagree at an edge between two faces."""
     parallel, same = _parallel(first, second), first.coordinate == second.coordinate
     sides = [(a, b) for a in first.sides for b in second.sides if not same or a == b]
     for a, b in sides if parallel else []:
@@ -107,11 +107,11 @@ def _compare(problem, first, second):
         text = f"{first.name}, {second.name}: expected one value where both hold, got {left[at]:g} and {right[at]:g}"
         if same:
             raise ValueError(f"{text} at {where}")
-        warn_once(problem, f"{text} at {where}: no smooth solution has both")
+        warn_once(problem, f"{text} at {where}: no smooth solution satisfies both")
 
 
 def warn_once(problem, text: str) -> None:
-    """Warn, once a problem, at the line outside of bpfree that has led here."""
+    """Warn once per problem, at the line outside of bpfree that led here."""
     said = vars(problem).setdefault("_said", set())
     if text in said:
         return
@@ -123,12 +123,12 @@ def warn_once(problem, text: str) -> None:
 
 
 def _parallel(first, second):
-    """Do both say something of the same a u + b du/dn? Across an edge only values can be compared."""
+    """Return whether both conditions prescribe the same a u + b du/dn; across an edge only values are comparable."""
     (a, b, _), (c, d, _) = first.coefficients(), second.coefficients()
     return b == d == 0 if first.coordinate != second.coordinate else a * d == b * c
 
 
 def _size(one):
-    """What divides the value, so that equations that are multiples of each other have one."""
+    """Return the number that divides the value, so that multiples of one equation have the same value."""
     a, b, _ = one.coefficients()
     return a or b

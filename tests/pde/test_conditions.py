@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""Conditions: soft ones are rows that vanish for a solution only, hard ones hold whatever the network is."""
+"""Conditions: soft ones are rows that vanish for a solution only, hard ones hold for every network."""
 
 import copy
 from dataclasses import replace
@@ -20,7 +20,7 @@ from bpfree.pde.samplers import interior
 
 
 def problem(domain, *conditions, outputs=("u",), **more):
-    """A problem whose equation is 0 = 0."""
+    """Return a problem whose equation is 0 = 0."""
 
     def residual(self, u, c):
         return np.zeros(c.x.shape[-1])
@@ -32,7 +32,7 @@ def problem(domain, *conditions, outputs=("u",), **more):
 
 
 X, XT, CUBE = Box(x=(-1, 2)), Box(x=(0, 1), t=(0.5, 2)), Box(x=(0, 2, 3), t=(0, 1))
-# Domain, condition, u(c), and by how much u fails it at every point: half of the points are at either end.
+# Domain, condition, u(c), and the residual of u at the points, half of which are at either end.
 SOFT = [
     (X, Dirichlet("x", lambda x: x * x), lambda c: c.x**2, [0, 0]),
     (X, Dirichlet("x", 3.0, side="high"), lambda c: c.x**2, [1, 1]),
@@ -46,7 +46,7 @@ SOFT = [
     (XT, Periodic("x", derivative=False), lambda c: c.x * (1 - c.x) + c.t, [0, 0]),
     (XT, Periodic("x", derivative=False), lambda c: 2 * c.x + c.t, [-2, -2]),
 ]
-# The same of conditions of two equations, of which the second may fail.
+# The same for conditions of two equations, of which the second may fail.
 TWICE = [
     (XT, Initial(lambda x: 0.5 * x, velocity=lambda x: x), lambda c: c.x * c.t, 0),
     (XT, Initial(lambda x: 0.5 * x, velocity=3.0), lambda c: c.t + c.x * 0.5 - 0.5, -2),
@@ -56,7 +56,7 @@ TWICE = [
 
 
 def rows_of(domain, condition, u, n):
-    """Rows (equations, n) of a condition's term."""
+    """Return the rows (equations, n) of a condition's term."""
     own = problem(domain, condition)
     network = Exact(own, u)
     found = Residuals(own, network, Taylor(), {term.name: term.sample(n, "sobol", 1) for term in own.terms()})
@@ -143,7 +143,7 @@ HARD = {
 def test_hard_conditions_hold_whatever_the_network_is(name):
     domain, conditions = HARD[name]
     own = problem(domain, *conditions)
-    assert [term.name for term in own.terms()] == ["residual"]  # no terms of theirs
+    assert [term.name for term in own.terms()] == ["residual"]  # hard conditions have no terms
     network, random = own.network(seed=3), np.random.default_rng(1)
     theta = random.normal(size=network.graph.n_theta)
     tried = copy.copy(own)
@@ -155,7 +155,7 @@ def test_hard_conditions_hold_whatever_the_network_is(name):
     inside = interior(domain, 100, seed=2)
     c = Coordinates(domain, inside)
     moved = own.ansatz(np.ones(len(inside)), c) - own.ansatz(np.zeros(len(inside)), c)
-    assert (moved > 0).all() and moved.max() <= 1 + 1e-12  # the network decides the rest
+    assert (moved > 0).all() and moved.max() <= 1 + 1e-12  # elsewhere the network decides
 
 
 def test_a_hard_ansatz_is_the_formula_that_one_would_write():
@@ -168,7 +168,7 @@ def test_a_hard_ansatz_is_the_formula_that_one_would_write():
 
 
 def test_a_hard_ansatz_is_differentiated_exactly():
-    """Against autograd, with the network f = sin(x t) in closed form."""
+    """The ansatz is compared with autograd, for the network f = sin(x t) in closed form."""
     conditions = HARD["initial, ends"][1]
     own = problem(XT, *conditions, residual=lambda self, u, c: (u.xx, u.t, u.x))
 
@@ -206,7 +206,7 @@ BAD = [
     (XT, [Dirichlet("x", 0.0, side="left")], "side: expected one of 'low', 'high', 'both', got 'left'"),
     (XT, [Dirichlet("x", nan)], "dirichlet_x: expected finite numbers, got nan"),
     (XT, [Dirichlet("x", lambda q: q)], "dirichlet_x: expected a function of coordinates .* got the argument 'q'"),
-    (XT, [Dirichlet("x", lambda x: np.zeros((2, x.size)))], r"dirichlet_x: expected one number a point, .* got shape"),
+    (XT, [Dirichlet("x", lambda x: np.zeros((2, x.size)))], "dirichlet_x: expected one number per point, .* got shape"),
     (XT, [Dirichlet("x", 0.0, output="v")], "dirichlet_x: expected output=u, got 'v'"),
     (XT, [Observed([[0.5, 0.6]], [1.0, 2.0])], r"observed: expected values of shape \(1,\), got \(2,\)"),
     (XT, [Observed([[0.5, 0.6]], [np.nan])], "observed: expected finite values, got nan"),
@@ -232,13 +232,13 @@ BAD = [
     (
         XT,
         [Initial(0.0, velocity=1.0, hard=True), Dirichlet("x", lambda t: t - 0.5, hard=True)],
-        "expected only numbers as other values beside a velocity",
+        "expected numbers as all other values beside a velocity",
     ),
 ]
 
 
 @pytest.mark.parametrize(("domain", "conditions", "message"), BAD, ids=range(len(BAD)))
-def test_conditions_that_cannot_be_meant(domain, conditions, message):
+def test_contradictory_conditions_are_refused(domain, conditions, message):
     with pytest.raises(ValueError, match=message):
         problem(domain, *conditions).terms()
 
@@ -253,7 +253,7 @@ def test_conditions_that_cannot_be_meant(domain, conditions, message):
         (lambda: Dirichlet("x", share=-1), "share: expected a finite number > 0, got -1"),
     ],
 )
-def test_conditions_that_cannot_be_made(make, message):
+def test_wrong_arguments_of_conditions_are_refused(make, message):
     with pytest.raises(ValueError, match=message):
         make()
 
@@ -276,12 +276,12 @@ def test_a_warning_comes_once_and_points_at_the_users_line():
 
 def test_the_same_value_twice_is_no_contradiction():
     problem(XT, Dirichlet("x", lambda t: t), Dirichlet("x", lambda c: 1.0 * c.t, side="low")).terms()
-    problem(XT, Dirichlet("x", 0.0), Neumann("x", 1.0)).terms()  # of different quantities
+    problem(XT, Dirichlet("x", 0.0), Neumann("x", 1.0)).terms()  # they prescribe different quantities
     problem(XT, Dirichlet("x", 1.0, output="a"), Dirichlet("x", 2.0, output="b"), outputs=("a", "b")).terms()
 
 
 class Heat(bf.pde.Problem):
-    """As the architecture's sketch has it."""
+    """A heat equation with a source and an unknown coefficient, written as a user would."""
 
     domain, alpha = bf.pde.Box(x=(0, 1), t=(0, 1)), bf.pde.Unknown(0.1)
 
@@ -294,7 +294,7 @@ class Heat(bf.pde.Problem):
 
 
 def test_a_pde_of_ones_own_in_ten_lines():
-    """Its solution exp(-t) sin(pi x) with the true alpha has no residual, with another it has."""
+    """The solution exp(-t) sin(pi x) has residual 0 for the true alpha, and not for another."""
     own = Heat()
 
     def solution(c):
@@ -313,26 +313,26 @@ def own(**more):
 ILL_POSED = [
     ({"residual": lambda self, u, c: u.y}, AttributeError, r"u.y: expected one or two of the coordinates x, t"),
     ({"residual": lambda self, u, c: u.t - c.y}, ValueError, "coordinate: expected one of x, t, got 'y'"),
-    ({"residual": lambda self, u, c: np.zeros((2, 3)) * u.t}, ValueError, r"residual: expected one number a point"),
+    ({"residual": lambda self, u, c: np.zeros((2, 3)) * u.t}, ValueError, r"residual: expected one number per point"),
     (
         {"residual": lambda self, u, c: u.t[:2]},
         ValueError,
-        r"residual: expected one number a point, .* got shape \(2,\)",
+        r"residual: expected one number per point, .* got shape \(2,\)",
     ),
     ({"fields": {"source": lambda x: x * np.nan}}, ValueError, "field source: expected finite numbers, got nan"),
     ({"fields": {"source": lambda y: y}}, ValueError, "field source: expected a function of .* got the argument 'y'"),
-    ({"fields": {"x": 1.0}}, ValueError, "fields: expected names that are no coordinate and not reserved, got 'x'"),
+    ({"fields": {"x": 1.0}}, ValueError, "fields: expected names that are neither coordinates nor reserved, got 'x'"),
     ({"fields": {}}, ValueError, "coordinate: expected one of x, t, got 'source'"),
-    ({"residual": lambda self, u, c: (u.t - u.xx).mean()}, ValueError, r"residual: expected one number a point.* \(\)"),
+    ({"residual": lambda self, u, c: (u.t - u.xx).mean()}, ValueError, r"expected one number per point.* shape \(\)"),
     (
         {"residual": lambda self, u, c: (u.t, 0.0)},
         ValueError,
-        r"residual: expected one number a point, .* got shape \(\)",
+        r"residual: expected one number per point, .* got shape \(\)",
     ),
-    ({"residual": lambda self, u, c: None}, ValueError, "residual: expected one number a point, .* got None"),
+    ({"residual": lambda self, u, c: None}, ValueError, "residual: expected one number per point, .* got None"),
     ({"residual": lambda self, u, c: [u.t, u.x]}, ValueError, r"from each equation of a tuple, got shape \(2, 3\)"),
-    ({"conditions": Dirichlet("x", 0.0)}, TypeError, "conditions: expected a list or a tuple of them, got Dirichlet"),
-    ({"conditions": [("x", 0.0)]}, TypeError, r"conditions: expected such as Dirichlet.*, got \('x', 0.0\)"),
+    ({"conditions": Dirichlet("x", 0.0)}, TypeError, "conditions: expected a list or a tuple of .*, got Dirichlet"),
+    ({"conditions": [("x", 0.0)]}, TypeError, r"conditions: expected conditions such as Dirichlet.*, got \('x', 0.0\)"),
     ({"outputs": "uv"}, ValueError, "outputs: expected different names, at least one, got 'uv'"),
     (
         {"outputs": ("a", "b"), "conditions": (), "residual": lambda self, u, c: u.x},

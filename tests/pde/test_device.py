@@ -1,4 +1,4 @@
-"""Derivatives and residuals on the emulated Cortex-M4F: the bits of the host, and only what is named is linked."""
+"""Derivatives and residuals on the emulated Cortex-M4F: the bits of the host, and no unused function linked."""
 
 import shutil
 
@@ -34,7 +34,7 @@ MODELS = {
     ),
 }
 
-# A residual of one's own: it sends its jet, and asks the runtime for the equation.
+# A user's own residual, which sends its jet and calls the equation of the runtime.
 MAIN = """\
 #include "model.h"
 #include "port.h"
@@ -74,7 +74,7 @@ int main(void)
 
 
 def on_device(folder, model, points, rule, settings, coefficients):
-    """The program that sends jets and residuals of these points, built and run."""
+    """Build and run the program that sends jets and residuals of these points."""
     zeros = np.zeros((len(points), 1), np.float32)
     trainer = bf.train(model, (points, zeros), loss="mse", estimator=bf.RGE(), batch_size=1, max_steps=1).trainer
     firmware.export(model, folder, trainer=trainer)
@@ -142,5 +142,5 @@ def test_what_trains_without_a_pde_has_no_code_for_one(tmp_path):
     run = bf.train(model, (x, samples.targets), loss="mse", estimator=bf.RGE(), batch_size=1, max_steps=1)
     firmware.export(model, tmp_path, trainer=run.trainer, samples=samples, steps=1)
     names = symbols(emulate.compile_firmware(tmp_path))
-    assert "bpfree_op_tanh" in names  # so there is something to be found
+    assert "bpfree_op_tanh" in names  # so the search can find something
     assert not [name for name in names if name.startswith(("bpfree_jet", "bpfree_rule", "bpfree_pde"))]

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""Domains, samplers and known functions: what they give, and what they refuse."""
+"""Domains, samplers and known functions: their results, and the arguments that they refuse."""
 
 import numpy as np
 import pytest
@@ -66,9 +66,9 @@ BAD_BOXES = [
     (lambda: {"value": (0, 1)}, "coordinate: expected a name other than d, domain, grad, .*, got 'value'"),
     (lambda: {"d": (0, 1)}, "got 'd'"),
     (lambda: {"laplacian": (0, 1)}, "got 'laplacian'"),
-    (lambda: {"_x": (0, 1)}, "without _ in front, got '_x'"),
-    (lambda: {"x": (0, 1), "xx": (0, 1)}, "coordinates x, xx: expected names of one meaning, got two for u.xx"),
-    (lambda: {"x": (0, 1), "yz": (0, 1), "xy": (0, 1), "z": (0, 1)}, "got two for u.xyz"),
+    (lambda: {"_x": (0, 1)}, "that does not begin with _, got '_x'"),
+    (lambda: {"x": (0, 1), "xx": (0, 1)}, "coordinates: expected names with one meaning .*, got two meanings of u.xx"),
+    (lambda: {"x": (0, 1), "yz": (0, 1), "xy": (0, 1), "z": (0, 1)}, "got two meanings of u.xyz"),
     (lambda: {"x": (1, 1)}, r"x: expected low < high, got \(1, 1\)"),
     (lambda: {"x": (0, float("nan"))}, "x: expected a finite float32 number, got nan"),
     (lambda: {"x": 3}, "x: expected .low, high., .* or Normal, got 3"),
@@ -85,9 +85,9 @@ def test_a_box_that_cannot_be_meant(coordinates, message):
 
 
 BAD_POINTS = [
-    (np.zeros((3, 3)), r"points: expected \(n, 2\), got \(3, 3\)"),
-    (np.zeros(2), r"points: expected \(n, 2\), got \(2,\)"),
-    (np.zeros((0, 2)), r"points: expected \(n, 2\), got \(0, 2\)"),
+    (np.zeros((3, 3)), r"points: expected shape \(n, 2\), got \(3, 3\)"),
+    (np.zeros(2), r"points: expected shape \(n, 2\), got \(2,\)"),
+    (np.zeros((0, 2)), r"points: expected shape \(n, 2\), got \(0, 2\)"),
     ([[0.5, 0.5], [0.5, np.nan]], r"points: expected finite numbers, got \[0.5, nan\] at 1"),
     ([[0.5, 0.5], [1.5, 0.5]], r"points: expected x in \[0, 1\], got \[1.5\]"),
     ([[0.5, -0.1]], r"points: expected t in \[0, 2\], got \[-0.1\]"),

@@ -1,4 +1,4 @@
-"""Methods on residual vectors: damped least squares, steps and their bookkeeping."""
+"""Methods on residual vectors: damped least squares, steps and their cost."""
 
 import autograd.numpy as anp
 import numpy as np
@@ -35,11 +35,11 @@ SETTINGS = {
     ],
     "structured_gradient": [bf.StructuredGradient(bf.Adam(1e-2))],
 }
-"""Settings to try, by row of the table."""
+"""The settings to try, by row of the table."""
 
 
 class Wave(bf.pde.Problem):
-    """u'' + u = 0 with u(0) = 0, u'(0) = 1, softly: sin; and the frequency's square unknown where it is asked for."""
+    """u'' + u = 0 with soft conditions u(0) = 0 and u(2) = sin 2, whose solution is sin x."""
 
     domain = bf.pde.Box(x=(0, 2))
     points = 20

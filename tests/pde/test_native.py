@@ -1,4 +1,4 @@
-"""Derivatives and residuals of PDEs in C: the bits of the exact reference on every processor, and near float64."""
+"""Derivatives and residuals of PDEs in C: the bits of the exact reference on every processor, and close to float64."""
 
 import numpy as np
 import pytest
@@ -27,7 +27,7 @@ EPS = float(np.finfo(np.float32).eps)
 
 
 def layouts(dim):
-    """By coordinates; along directions, with weights of any size; a first derivative alone; the value alone."""
+    """Return layouts by coordinates, along weighted directions, for one first derivative, and for the value alone."""
     columns = tuple(range(dim))
     vectors = np.random.default_rng(dim).normal(size=(3, dim)) * 1.5
     first = [First(i) for i in range(dim)]
@@ -40,7 +40,7 @@ def layouts(dim):
 
 
 def both(layout, graph, theta, frozen, x, compiled, engine):
-    """The jets of the compiled engine and of another."""
+    """Return the jets of the compiled engine and of another."""
     found = compiled.jets(graph, theta, frozen, x, layout.streams)
     theta, x = theta.astype(engine.dtype), x.astype(engine.dtype)
     return found, Network(graph, frozen, engine).jets(theta, x, Stencil(layout))
@@ -90,7 +90,7 @@ def test_jets_of_networks_equal_exact_and_are_near_float64(compiled, name):
         for part, same, near in zip(found, expected, fine):
             assert_same_bits(part, same.astype(np.float32))
             if part.size:
-                # sums of up to 64 terms through at most 4 layers, each stream relative to its own scale
+                # sums have up to 64 terms in at most 4 layers; the error of a stream is relative to its own scale
                 scale = np.abs(near).max(axis=-1, keepdims=True) + 1e-3 * np.abs(fine[0]).max()
                 assert np.max(np.abs(part - near) / scale) < 200 * EPS
 
@@ -140,7 +140,7 @@ def test_what_does_not_fit_is_refused():
 
 
 class Mirror:
-    """The arithmetic of rule_differences.c and rule_sparse_grid.c, in the order that these files state."""
+    """Return the weights by the arithmetic of rule_differences.c and rule_sparse_grid.c, in the order they state."""
 
     def __init__(self, u, x, layout):
         self.u, self.x, self.forms = u, x, [form[1:] for form in layout.streams.form_rows()]
@@ -212,7 +212,7 @@ SETTINGS = [
 
 
 def c_rows(isa, model, layout, rule, settings, x, tile=None):
-    """The jet (count, outputs, n) that a rule makes in C."""
+    """Return the jet (count, outputs, n) that a rule computes in C."""
     native_model = NativeModel(model_tables(model.graph), isa)
     native_model.frozen[:] = model.frozen
     pde = NativePde(native_model, layout.streams, RULES[rule].number, settings, 1, (1.0, 0.0, 1.0))
@@ -231,7 +231,7 @@ def c_rows(isa, model, layout, rule, settings, x, tile=None):
 
 
 def space_time(dim):
-    """What the residuals in C read."""
+    """Return what the residuals in C read."""
     return Layout([*map(First, range(dim)), Laplacian(tuple(range(dim - 1)))], dim)
 
 
@@ -268,7 +268,7 @@ PLANS = [
 
 @pytest.mark.parametrize(("case", "python"), PLANS, ids=[str(case) for case, _ in PLANS])
 def test_rules_at_points_agree_with_the_plans_of_python(case, python):
-    """As far apart as rounding in float32 may put them: eps |u| times the noise gain of the stencil."""
+    """The difference is at most that of float32 rounding: eps |u| times the noise gain of the stencil."""
     model, layout = NETWORKS["dense"](), space_time(3)
     x = floats(9, 40, 3, scale=0.5)
     stencil = python().along(layout, np.dtype(np.float64))
@@ -310,7 +310,7 @@ def test_residuals_agree_with_the_formulas_of_the_problems(compiled, problem, ru
                     number, coefficients)  # fmt: skip
     r, loss = pde.residuals(model.theta, points)
     gain = max((stencil.noise_gain(q) for q in part.wanted if not isinstance(q, GradSquare)), default=1.0)
-    assert np.abs(expected).max() > 0.1  # so there is something to be wrong
+    assert np.abs(expected).max() > 0.1  # so errors would be visible
     assert np.abs(r - expected).max() <= 50 * EPS * max(1.0, np.abs(jets[0]).max()) * gain
     assert loss == np.add.accumulate(r * r)[-1]
     assert_same_bits(pde.residuals(model.theta, points, 1 if compiled.isa == "scalar" else 5)[0], r)

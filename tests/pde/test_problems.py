@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""The library's problems: their solutions against independent ones, residuals of solutions, networks, floors."""
+"""The library's problems: their solutions against independent ones, their residuals, networks and floors."""
 
 import inspect
 
@@ -40,7 +40,7 @@ WITH_EXACT = {
     "acoustics": bf.pde.Acoustics(),
 }
 HIGHEST = {("black_scholes", "dirichlet_x_high"): 1e-6, ("black_scholes_2", "dirichlet_x_high"): 2e-3}
-"""The call's price at x = 1 is that of a stock without a highest price."""
+"""At x = 1 the condition is that of a stock with an upper bound, and the solution that of one without."""
 
 
 @pytest.mark.parametrize("name", WITH_EXACT)
@@ -112,7 +112,7 @@ def test_points_of_a_test_are_those_of_no_step():
     assert (heat.test_points(64, seed=1) != heat.test_points(64)).all()
 
 
-# Floors. Numbers of the method's notes, to their last digit.
+# Floors, against independent numbers to their last digit.
 LINEAR = "best a + b t + c |x|^2"
 FLOORS = [
     (bf.pde.HJBLIN(), "zero network", 5.46e-2, 1e-4),
@@ -134,7 +134,7 @@ def test_floors(problem, name, expected, within):
 
 
 def test_floors_are_least_squares():
-    """On Heat: u = A + B f; the best constant by search."""
+    """For Heat, u = A + B f, and a search finds the best constant f."""
     heat = bf.pde.Heat()
     points = heat.test_points(500)
     x, t = points.T
@@ -178,7 +178,7 @@ def test_black_scholes_at_the_ends():
 
 @pytest.mark.parametrize(("dim", "m"), [(1, 1.0), (5, 0.5), (20, 1.0), (100, 2.0)])
 def test_hjb_lqg_against_the_noncentral_chi_square_distribution(dim, m):
-    """exp(-m u) = E (2 / (1 + v X))^m: |x + sqrt(v) z|^2 = v X, X of D degrees of freedom round |x|^2 / v."""
+    """exp(-m u) = E (2 / (1 + v X))^m with |x + sqrt(v) z|^2 = v X, where X is noncentral chi-square."""
     problem, random = bf.pde.HJBLQG(dim, m), np.random.default_rng(dim)
     for t in (0.0, 0.6):
         x, v = random.normal(size=dim), 2 * (1 - t)
@@ -218,7 +218,7 @@ def test_allen_cahn_against_published_values():
     x, t = np.meshgrid(data["x"].ravel(), data["tt"].ravel()[::10], indexing="ij")
     found = bf.pde.AllenCahn().reference(np.stack([x.ravel(), t.ravel()], axis=1))[:, 0]
     error = np.abs(found - data["uu"][:, ::10].ravel()).reshape(x.shape)
-    assert error[:, 1:].max() < 1e-3 and error[np.abs(x) < 0.9].max() < 1e-5  # theirs is coarse at the kink, x = 1
+    assert error[:, 1:].max() < 1e-3 and error[np.abs(x) < 0.9].max() < 1e-5  # their grid is coarse at the kink, x = 1
 
 
 def start(x):
@@ -248,7 +248,7 @@ def test_allen_cahn_with_fixed_ends_against_chebyshev_collocation():
 
 
 def test_allen_cahn_periodic_against_finite_differences():
-    """Central differences of order 4, away from the kink that the start has at x = 1."""
+    """Residuals by central differences of order 4, away from the kink of the initial condition at x = 1."""
     n = 2048
     x = -1 + 2 / n * np.arange(n)
     weights = np.array([-1, 16, -30, 16, -1]) / 12 * (n / 2) ** 2 * 1e-4
@@ -269,7 +269,7 @@ def test_allen_cahn_periodic_against_finite_differences():
 
 
 def test_allen_cahn_has_enough_modes_and_steps():
-    """Against itself on a grid half as fine: what the kink leaves, in root mean square and at most."""
+    """The difference to a grid half as fine is the error that the kink causes, in root mean square and at most."""
     x, t = bf.pde.AllenCahn().test_points(1500).T
     coarse = Periodic(1e-4, lambda u: 5 * (u - u**3), start, modes=1024, steps=500)
     difference = coarse(x, t) - bf.pde.AllenCahn().reference(np.stack([x, t], axis=1))[:, 0]
@@ -324,7 +324,7 @@ def test_what_problems_refuse(make, message):
 
 
 def test_points_of_lqg_lie_where_brownian_motion_from_the_domain_is():
-    """Mean square of a coordinate at t: 1 + 2 (t - s) with s uniform in [0, t], 1 + t."""
+    """The mean square of a coordinate at t is that of 1 + 2 (t - s) with s uniform in [0, t], which is 1 + t."""
     points = bf.pde.HJBLQG(dim=5).terms()[0].sample(2**14, "sobol", 3)
     squares, t = (points[:, :5] ** 2).mean(axis=1), points[:, 5]
     for low in (0.0, 0.4, 0.8):

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""Residuals of exact solutions under every rule: what a rule cannot see beyond, and how that falls with its step."""
+"""Residuals of exact solutions under every rule: the error of the rule, and how it falls with the step."""
 
 import numpy as np
 import pytest
@@ -19,7 +19,7 @@ PROBLEMS = {
 
 
 def floor(problem, rule, reach=0.6):
-    """Root mean square of the equation at test points that are drawn together, so that rules stay where u is known."""
+    """Return the rms of the equation at contracted test points, around which u is known."""
     points = problem.test_points(200)
     middle = (points.min(axis=0) + points.max(axis=0)) / 2
     return residuals_of(problem, rule=rule, n=3, points={"residual": middle + reach * (points - middle)})["residual"]
@@ -53,7 +53,7 @@ def test_order_four_and_richardson_fall_faster(name):
     ids=repr,
 )
 def test_floors_of_hjb_lqg_in_20_dimensions(rule, expected):
-    """x ~ N(0, 1), t uniform in [0, 0.7]: beyond, the wider rules ask for u after its end. Most of it is u_ttt."""
+    """x ~ N(0, 1) and t is uniform in [0, 0.7], as wider rules need u beyond t. Most of the error is from u_ttt."""
     problem = bf.pde.HJBLQG()
     points = problem.test_points(400) * [*np.ones(20), 0.7]
     found = residuals_of(problem, rule=rule, n=3, points={"residual": points})["residual"]
@@ -61,11 +61,11 @@ def test_floors_of_hjb_lqg_in_20_dimensions(rule, expected):
 
 
 def test_waves_cancel_what_differences_do_wrong():
-    """p_t and v_x of a travelling wave have the same error, whatever the step."""
+    """p_t and v_x of a travelling wave have the same error for every step."""
     assert floor(bf.pde.Acoustics(), Differences(step=0.05)) < 1e-12
 
 
 def test_a_steep_wave_needs_a_step_that_is_small_beside_it():
-    """Burgers: 0.01 wide, so a step of 0.02 sees nothing of the equation; the default step does."""
+    """The wave of Burgers is 0.01 wide, so a step of 0.02 does not resolve it, and the default step does."""
     problem = bf.pde.Burgers()
     assert floor(problem, Differences(step=0.02)) > 1.0 > 1e-2 > floor(problem, Differences())

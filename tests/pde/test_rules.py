@@ -1,4 +1,4 @@
-"""Derivative rules: what they promise - passes, bias order, noise gain - and what they give, on known functions."""
+"""Derivative rules: passes, order of the bias and noise gain, and their results on known functions."""
 
 import numpy as np
 import pytest
@@ -40,14 +40,14 @@ def test_every_row_has_settings_to_try():
 
 
 def quadratic(x):
-    """Two outputs with all second derivatives: 1/2 x A x + b x + 2."""
+    """Return a function of two outputs with all second derivatives: 1/2 x A x + b x + 2."""
     a = np.array([[[1, 2, -1, 0.5], [2, 3, 0, 1], [-1, 0, -2, 4], [0.5, 1, 4, 1.5]], np.diag([1.0, 0, 2, -3])])
     return np.einsum("ni,oij,nj->no", x, a, x) / 2 + x @ np.array([[1.0, -2, 0, 3], [0, 1, 1, 1]]).T + 2, a
 
 
 @certain
 def test_quadratic_functions_are_differentiated_exactly(rule):
-    """Value, gradient, Hessian diagonal, mixed, Laplacian of chosen coordinates, of both outputs."""
+    """Return value, gradient, diagonal of the Hessian, mixed derivative and Laplacian of both outputs."""
     _, a = quadratic(POINTS)
     slope = np.einsum("oij,nj->oin", a, POINTS) + np.array([[1.0, -2, 0, 3], [0, 1, 1, 1]])[:, :, None]
     stencil = rule.stencil(WANTED, DOMAIN, "f8")
@@ -65,7 +65,7 @@ def test_quadratic_functions_are_differentiated_exactly(rule):
 
 
 def halved(rule):
-    """The same with half the step."""
+    """Return the same rule with half the step."""
     if isinstance(rule, RandomDirections):
         return RandomDirections(rule.n, halved(rule.rule))
     settings = {name: getattr(rule, name) for name in rule.__dataclass_fields__}
@@ -75,7 +75,7 @@ def halved(rule):
 
 @stepped
 def test_bias_order(rule):
-    """Errors shrink by 2^p where the step is halved. Random shifts stay; what they tend to is their own limit."""
+    """Halving the step divides errors by 2^p. Random shifts stay the same, so their own limit is the exact value."""
     waves = Waves(4, size=0.7)
     network, half = Function(waves, outputs=2), halved(rule)
     one, two, fine = (estimates(network, r.stencil(LINEAR, DOMAIN, "f8"), POINTS) for r in (rule, half, tiny(rule)))
@@ -91,7 +91,7 @@ def test_bias_order(rule):
 
 
 def tiny(rule):
-    """The limit of small steps, to 1e-5."""
+    """Return the limit of small steps, to 1e-5."""
     for _ in range(9):
         rule = halved(rule)
     return rule
@@ -109,7 +109,7 @@ def test_noise_gain_is_that_of_injected_noise(rule):
 
 @shifted
 def test_a_constant_has_no_derivatives(rule):
-    """Weights of thousands cancel to rounding."""
+    """Weights in the thousands cancel to rounding."""
     stencil = rule.stencil(LINEAR, DOMAIN, "f8")
     assert (np.abs(stencil.weights[1:].sum(axis=1)) <= 1e-14 * np.abs(stencil.weights[1:]).sum(axis=1)).all()
     assert stencil.weights[0].sum() == pytest.approx(1, rel=1e-12)
@@ -130,7 +130,7 @@ def test_passes(dim):
         assert passes(SparseGrid()) == 2 * dim**2 + 2 * dim + 1
         assert passes(SparseGrid(richardson=True)) == 4 * dim**2 + 4 * dim + 1
         assert passes(SparseGrid(family="genz_keister")) == 2 * dim**2 + 1
-        assert passes(SparseGrid(level=2), [First(0)]) == 3  # where only the pair along x has weights
+        assert passes(SparseGrid(level=2), [First(0)]) == 3  # only the centre and the pair along x have weights
         assert passes(Differences(), [Second(0, 1)]) == 9  # an ansatz needs first derivatives too
         assert passes(Differences(order=4), [Second(0, 1)]) == 17
     for rule in (Taylor(), Differences(), Stein(), SparseGrid()):
@@ -157,12 +157,12 @@ def test_noise_of_a_laplacian_of_20_coordinates(rule, passes, gain):
 
 
 def rule_reach(rule):
-    """sigma^2."""
+    """The bias is sigma^2."""
     return 0.1**2 if isinstance(rule, Differences) else rule.sigma**2
 
 
 def test_declared_noise_of_differences():
-    """The numbers of the docstring, times h and h^2."""
+    """The noise gains are those of the docstring, times h and h^2."""
     domain, wanted = Box(x=(0, 1, 5)), [First(0), Second(0, 0), Second(0, 1), Laplacian(tuple(range(5)))]
     for order, expected in ((2, [0.71, 2.45, 0.5, np.sqrt(110)]), (4, [0.95, 3.13, 0.668, None])):
         stencil = Differences(order, step=1.0).stencil(wanted, domain, "f8")
@@ -173,7 +173,7 @@ def test_declared_noise_of_differences():
 @pytest.mark.parametrize("dtype", ["f4", "f8"])
 @pytest.mark.parametrize("order", [2, 4])
 def test_default_steps_are_near_the_best(order, dtype):
-    """No step from 1/16 to 16 times as large is more than ten times better, for waves like sin 3x."""
+    """For waves like sin 3x, no step from 1/16 to 16 times the default is more than ten times better."""
     waves, domain = Waves(2, size=3), Box(x=(0, 1), y=(0, 1))
     points = np.random.default_rng(0).random((200, 2)).astype(dtype)
     network = Function(lambda x: waves(x).astype(dtype), np.dtype(dtype), outputs=2)
@@ -225,7 +225,7 @@ class TestRandomDirections:
     WANTED = (First(60), Laplacian(tuple(range(60))), GradSquare(tuple(range(60))))
 
     def draws(self, rule, f, n):
-        """(n, 3) values at 0 over steps."""
+        """Return estimates (n, 3) at 0, one row per step."""
         x, network, found = np.zeros((1, 61)), Function(f), []
         for step in range(n):
             stencil = rule.stencil(self.WANTED, self.DOMAIN, "f8", seed=1, step=step)
@@ -279,13 +279,13 @@ class TestRandomDirections:
 class TestRefusals:
     def test_levels_that_cannot_do_it(self):
         for family in ("gauss_hermite", "genz_keister"):
-            with pytest.raises(ValueError, match="level: expected 3 or more for second derivatives.*got 2"):
+            with pytest.raises(ValueError, match="level: expected at least 3 for second derivatives.*got 2"):
                 SparseGrid(level=2, family=family).stencil([LAPLACIAN], DOMAIN, "f8")
-            with pytest.raises(ValueError, match="level: expected 2 or more for first derivatives.*got 1"):
+            with pytest.raises(ValueError, match="level: expected at least 2 for first derivatives.*got 1"):
                 SparseGrid(level=1, family=family).stencil([First(0)], DOMAIN, "f8")
 
     def test_grids_that_are_too_large(self):
-        with pytest.raises(ValueError, match="level: expected at most 131,072 passes a point, got 662,533.*Taylor"):
+        with pytest.raises(ValueError, match="level: expected at most 131,072 passes per point, got 662,533.*Taylor"):
             SparseGrid(level=5).stencil([LAPLACIAN], Box(x=(0, 1, 31)), "f8")
 
     @pytest.mark.parametrize("rule", [Differences(step=1e-4), Stein(sigma=1e-4), SparseGrid(sigma=1e-4)], ids=repr)
@@ -301,7 +301,7 @@ class TestRefusals:
         check_precision(SparseGrid().stencil(wanted, HJB, "f8"), wanted, "f8", 1e-6)
         stencil = SparseGrid().stencil(wanted, HJB, "f4")
         message = (
-            r"rule: expected errors of 0.01 at most from rounding in float32, got 0.051 in Laplacian of 20 columns: "
+            r"rule: expected rounding errors of at most 0.01 in float32, got 0.051 in Laplacian of 20 columns: "
             r"SparseGrid\(level=3, sigma=0.1.* multiplies errors of u by 4.26e\+05; use Taylor\(\)"
         )
         with pytest.raises(ValueError, match=message):
@@ -327,6 +327,6 @@ class TestRefusals:
 
 @every
 def test_rules_are_settings(rule):
-    """Equal where their settings are, and shown by them."""
+    """Rules are equal if their settings are, and their repr shows the settings."""
     assert eval(repr(rule), {t.__name__: t for t in map(type, ALL)}) == rule
     assert rule.bias_order in (None, 2, 4)

@@ -1,4 +1,4 @@
-"""Solving as a whole: budgets, outcomes, looks, what is refused, what is kept in a file."""
+"""Solving as a whole: limits, outcomes, looks, wrong arguments, saved solutions."""
 
 import json
 import zipfile
@@ -13,7 +13,7 @@ from bpfree.pde.history import OUTCOMES
 
 
 class Decay(bf.pde.Problem):
-    """u' = -rate u, u(0) = 1, hard; the rate found from the value at the end where `rate` is unknown."""
+    """u' = -u with the hard condition u(0) = 1."""
 
     domain = bf.pde.Box(t=(0, 1))
     points = 16
@@ -30,7 +30,7 @@ class Decay(bf.pde.Problem):
 
 
 class Ring(bf.pde.Problem):
-    """u'' = 1, u = 0 at both ends, softly."""
+    """u'' = 1 with the soft condition u = 0 at both ends."""
 
     domain = bf.pde.Box(x=(0, 1))
     conditions = (bf.pde.Dirichlet("x", 0.0),)
@@ -40,7 +40,7 @@ class Ring(bf.pde.Problem):
 
 
 class Searched(Decay):
-    """The same with an unknown rate and what was measured."""
+    """u' = -rate u with an unknown rate and measured values."""
 
     rate = bf.pde.Unknown(0.3)
     truth = {"rate": 1.0}
@@ -83,14 +83,14 @@ def test_derivatives_of_a_solution_are_those_of_what_it_predicts():
 
 @pytest.mark.parametrize(
     ("points", "message"),
-    [([0.5], r"points: expected \(n, 1\), got \(1,\)"), ([[1.5]], r"points: expected t in \[0, 1\], got \[1.5\]")],
+    [([0.5], r"points: expected shape \(n, 1\), got \(1"), ([[1.5]], r"points: expected t in \[0, 1\], got \[1.5\]")],
 )
 def test_points_to_predict_at_are_checked(points, message):
     solution = solve(Decay(), max_steps=1)
     for ask in (solution.predict, lambda points: solution.evaluate(lambda u, c: u.t, points)):
         with pytest.raises(ValueError, match=f"^{message}"):
             ask(points)
-    with pytest.raises(ValueError, match="formula: expected one number a point"):
+    with pytest.raises(ValueError, match="formula: expected one number per point"):
         solution.evaluate(lambda u, c: 1.0, [[0.5]])
 
 
@@ -165,7 +165,7 @@ def test_a_residual_that_is_not_finite_names_its_term_and_place():
 
 
 def test_the_best_step_is_kept_where_points_stay():
-    method = bf.FirstOrder(bf.RGE(n_queries=1, mu=1e-3), bf.SGD(0.3))  # too long a step: it wanders
+    method = bf.FirstOrder(bf.RGE(n_queries=1, mu=1e-3), bf.SGD(0.3))  # too long steps: the loss goes up and down
     solution = solve(Decay(), method=method, max_steps=40, look_every=1)
     losses = [look.loss for look in solution.history.looks]
     assert losses[-1] > min(losses)
@@ -177,7 +177,7 @@ def test_the_best_step_is_kept_where_points_stay():
 
 
 def test_precision_is_refused_and_explained():
-    with pytest.raises(ValueError, match=r"rule: expected errors of 0.001 at most from rounding in float32"):
+    with pytest.raises(ValueError, match=r"rule: expected rounding errors of at most 0.001 in float32"):
         solve(Decay(), engine="reference", rule=bf.pde.Differences(step=2e-5), max_steps=1)
     solution = solve(Decay(), engine="reference", max_steps=8)
     assert type(solution.method) is bf.LevenbergMarquardt and solution.error() < 1e-2
@@ -223,14 +223,14 @@ def test_explain_tells_costs_and_reasons():
 @pytest.mark.parametrize(
     ("settings", "error", "message"),
     [
-        ({"problem": bf.pde.Heat}, TypeError, "problem: expected one such as"),
+        ({"problem": bf.pde.Heat}, TypeError, "problem: expected a problem such as"),
         ({"network": 3}, TypeError, "network: expected a Model"),
         ({"network": bf.Sequential(2, [bf.Linear(1)])}, ValueError, r"network: expected 1 inputs \(t\) and 1 outputs"),
-        ({"rule": "taylor"}, TypeError, "rule: expected one such as"),
-        ({"method": bf.RGE()}, TypeError, "method: expected one such as"),
+        ({"rule": "taylor"}, TypeError, "rule: expected a rule such as"),
+        ({"method": bf.RGE()}, TypeError, "method: expected a method such as"),
         ({"points": 0}, ValueError, "points: expected an integer >= 1"),
         ({"points": [[0.5], [1.5]]}, ValueError, r"points of residual: expected t in \[0, 1\], got \[1.5\]"),
-        ({"points": [1, 2]}, ValueError, r"points of residual: expected \(n, 1\), got \(2,\)"),
+        ({"points": [1, 2]}, ValueError, r"points of residual: expected shape \(n, 1\), got \(2,\)"),
         ({"test_points": [[2.0]]}, ValueError, r"test_points: expected t in \[0, 1\], got \[2.0\]"),
         ({"points": {"edge": 3}}, ValueError, "points: expected terms among residual, got 'edge'"),
         ({"sampler": "grid"}, ValueError, "sampler: expected one of"),
@@ -253,7 +253,7 @@ def test_points_of_terms_by_share_and_by_name():
 
 
 def test_points_of_ones_own():
-    """Those of the sampler, given by hand, are the same run; with others another one; and they stay."""
+    """Given points stay the same: those of the sampler give the same run, others another one."""
     own = Decay().terms()[0].sample(16, "sobol", 0)
     there = solve(Decay(), max_steps=3)
     for points in (own, own.tolist(), {"residual": own}):
@@ -271,8 +271,8 @@ def test_points_of_ones_own():
 @pytest.mark.parametrize(
     ("more", "message"),
     [
-        ({"exact": lambda self, c: np.exp(-c.t)[:, None]}, r"exact: expected one number a point.* got shape \(9, 1\)"),
-        ({"reference": lambda self, points: points[:, 0]}, r"reference: expected \(9, 1\) at 9 points, got \(9,\)"),
+        ({"exact": lambda self, c: np.exp(-c.t)[:, None]}, r"exact: expected one number per .* got shape \(9, 1\)"),
+        ({"reference": lambda self, points: points[:, 0]}, r"reference: expected shape \(9, 1\) at 9 .*, got \(9,\)"),
     ],
 )
 def test_a_reference_of_another_shape_is_refused(more, message):
@@ -282,7 +282,7 @@ def test_a_reference_of_another_shape_is_refused(more, message):
 
 def test_too_few_points_are_said():
     few = solve(Decay(), max_steps=40, points=np.array([[0.0], [0.3], [0.5]]))
-    assert "they are too few; take more points" in few.summary()
+    assert "the points are too few: the residual is " in few.summary()
     assert few.error("residual_rms") > 30 * np.sqrt(few.history.looks[-1].terms["residual"])
     assert "too few" not in solve(Decay(), max_steps=10, points=64).summary()
 
@@ -292,7 +292,7 @@ def test_a_network_without_second_derivatives_is_a_warning():
     with pytest.warns(UserWarning, match="network: expected a smooth activation.*got linear, relu, whose") as seen:
         solve(Ring(), flat, points=8, max_steps=1)
     assert [one.filename for one in seen] == [__file__]
-    solve(Decay(), flat, max_steps=1)  # of first derivatives it has some
+    solve(Decay(), flat, max_steps=1)  # the first derivatives of this network are not all 0
 
 
 def test_a_saved_solution_is_the_same_function(tmp_path):
@@ -310,7 +310,7 @@ def test_a_problem_of_ones_own_is_given_again(tmp_path):
     solution = solve(Decay(), max_steps=2)
     solution.save(tmp_path / "s.npz")
     assert Solution.load(tmp_path / "s.npz", Decay()).error() == solution.error()
-    with pytest.raises(ValueError, match=r"problem: expected Decay\(...\), which is not one of the library's"):
+    with pytest.raises(ValueError, match=r"problem: expected Decay\(...\), as it is not one of the library's"):
         Solution.load(tmp_path / "s.npz")
     with pytest.raises(ValueError, match="problem: expected Decay with unknowns"):
         Solution.load(tmp_path / "s.npz", bf.pde.Heat())
@@ -352,5 +352,5 @@ def test_pictures(problem, tmp_path):
 @pytest.mark.slow
 @pytest.mark.parametrize(("problem", "most"), [(bf.pde.Burgers(), 2e-3), (bf.pde.BlackScholes(), 3e-3)])
 def test_the_points_of_the_problem_suffice(problem, most):
-    """Fewer, or even ones, are fitted closely by networks that are wrong between them: 0.13, and 6e-3 with 100."""
+    """Networks fit fewer points, or uniform ones, closely and are wrong between them: 0.13, and 6e-3 with 100."""
     assert solve(problem, max_steps=100, look_every=100).error() < most

@@ -1,4 +1,4 @@
-"""Sparse grids: counts, exactness on monomials, symmetry, and three other ways to the same nodes and weights."""
+"""Sparse grids: counts, exactness on monomials, symmetry, and nodes and weights by three other ways."""
 
 from itertools import product
 from math import comb, prod, sqrt
@@ -13,18 +13,18 @@ families = pytest.mark.parametrize("family", FAMILIES)
 
 
 def moment(m):
-    """E z^m of a standard normal number."""
+    """Return E z^m of a standard normal number."""
     return 0 if m % 2 else prod(range(1, m, 2))
 
 
 def whole(family, dim, level):
-    """Both of every pair."""
+    """Return both nodes of every pair."""
     z, w = half_grid(family, dim, level)
     return np.concatenate([z, -z[1:]]), np.concatenate([w, w[1:]])
 
 
 def by_definition(family, dim, level):
-    """Heiss and Winschel's sum of tensor products, {node: weight}."""
+    """Return Heiss and Winschel's sum of tensor products, {node: weight}."""
     found = {}
     for q in range(max(0, level - dim), level):
         sign = (-1) ** (level - 1 - q) * comb(dim - 1, level - 1 - q)
@@ -78,13 +78,13 @@ def test_exact_on_all_monomials(family, dim, level):
         if sum(exponents) < 2 * level:
             terms = w * prod(powers[m, :, k] for k, m in enumerate(exponents))
             assert abs(terms.sum() - prod(map(moment, exponents))) <= 1e-12 * np.abs(terms).sum() + 1e-12
-    if family == "gauss_hermite":  # and of degree 2 level, z_0^(2 level) is wrong
+    if family == "gauss_hermite":  # of degree 2 level, z_0^(2 level) is wrong
         assert w @ z[:, 0] ** (2 * level) != pytest.approx(moment(2 * level), rel=1e-6)
 
 
 @pytest.mark.parametrize("dim", [2, 3])
 def test_genz_keister_is_exact_beyond_its_level(dim):
-    """Level 4 has to be exact to degree 7; its 9 nodes along one coordinate are to degree 15, 3 by 3 to 5 in each."""
+    """Level 4 must be exact to degree 7; along one coordinate its 9 nodes are to degree 15, in two 3 by 3 to 5 each."""
     z, w = whole("genz_keister", dim, 4)
     assert w @ z[:, 0] ** 14 == pytest.approx(moment(14), rel=1e-12)
     assert w @ (z[:, 0] ** 4 * z[:, 1] ** 4) == pytest.approx(9, rel=1e-12)
@@ -117,7 +117,7 @@ def test_nodes_are_one_of_each_pair(family, level):
     z, _ = half_grid(family, 4, level)
     assert not z[0].any() and z[1:].any(axis=1).all()
     assert len({tuple(row) for row in [*z.tolist(), *(-z[1:] + 0.0).tolist()]}) == 2 * len(z) - 1
-    first = next(iter(nodes(family, 10**6, level)))  # nothing grows with the dimension before it is asked for
+    first = next(iter(nodes(family, 10**6, level)))  # the first node comes without work that grows with the dimension
     assert first[:2] == ((), ())
 
 
@@ -131,7 +131,7 @@ def test_wrong_use():
 
 
 class TestAgainstChaospy:
-    """Another library's nodes and weights."""
+    """Nodes and weights of another library."""
 
     @pytest.fixture(autouse=True)
     def library(self):
@@ -141,7 +141,7 @@ class TestAgainstChaospy:
     def test_genz_keister(self, k):
         z, w = self.chaospy.generate_quadrature(k, self.chaospy.Normal(), rule="genz_keister_24")
         ours = genz_keister(k)
-        np.testing.assert_allclose(ours[0], z[0], rtol=1e-7, atol=1e-7)  # moments of their table are 3e-8 off
+        np.testing.assert_allclose(ours[0], z[0], rtol=1e-7, atol=1e-7)  # moments of their table have errors of 3e-8
         np.testing.assert_allclose(ours[1], w, rtol=1e-6)
 
     @pytest.mark.parametrize(("dim", "level"), [(2, 3), (2, 5), (3, 4), (5, 3)])

@@ -30,13 +30,13 @@ EXAMPLES = [(op.name, k) for op in OPS for k in range(len(op.examples))]
 
 
 def general_streams(dim, seed=0):
-    """Random directions; forms in some of them: a square, a mixed one, a sum with weights, in any order."""
+    """Return streams with random directions, and forms of some of them: a square, a mixed one, a weighted sum."""
     directions = np.random.default_rng(seed).standard_normal((3, dim))
     return Streams(directions, [[(1, 1, 1.0)], [(0, 2, 1.0)], [(2, 2, 0.5), (0, 0, -1.5), (0, 1, 2.0)]])
 
 
 def jets_of(graph, theta, frozen, x, streams, engine=None):
-    """Value (n, m) and streams (m, count - 1, n)."""
+    """Return the value (n, m) and the streams (m, count - 1, n)."""
     layout = Layout([], graph.input.size)
     layout.streams = streams
     value, rest = Network(graph, frozen, engine).jets(theta, x, Stencil(layout))
@@ -54,7 +54,7 @@ def assert_jets_are_exact(graph, theta, frozen, x, streams):
 
 
 def between_curves(name, k):
-    """sin, the op, and tanh behind it: its input has second derivatives, and what follows asks for all of them."""
+    """Return a graph of sin, the op and tanh: the op gets second derivatives, and tanh needs those of its output."""
     op = OPS[name]
     attributes, shape = op.examples[k]
     rows = [("sin", "a", ["input"], {}), ("scale", "b", ["a"], {"factor": 0.7, "offset": -0.2})]
@@ -70,13 +70,13 @@ def test_every_op(name, k):
     x = floats(5, N, graph.input.size).astype(float)
     expected = assert_jets_are_exact(graph, theta, frozen, x, general_streams(graph.input.size))
     first, second = np.abs(expected[:, :3]).max(), np.abs(expected[:, 3:]).max()
-    lone = name == "softmax" and graph.input.size == 1  # the share of the only one is 1 whatever happens
+    lone = name == "softmax" and graph.input.size == 1  # softmax of a single input is constant
     assert lone or (first > 1e-3 and second > 1e-3)
 
 
 @pytest.mark.parametrize("name", [op.name for op in OPS])
 def test_every_op_has_one_way(name):
-    """A rule of its own, a tangent, or a derivative with a curvature where that is not 0."""
+    """Every op has a Taylor rule, a tangent, or a derivative, with a curvature where that is not 0."""
     op = OPS[name]
     assert op.taylor or op.tangent or op.derivative
     if op.derivative and not op.tangent and not op.curvature:
@@ -135,15 +135,15 @@ def test_quantities_are_read_off_the_streams():
     for ours, theirs in zip(found, [expected[:, 4], *expected[:, 5:].transpose(1, 0, 2)]):
         np.testing.assert_allclose(ours, theirs, rtol=1e-12, atol=1e-13)
     np.testing.assert_allclose(found[4], (expected[:, 1:3] ** 2).sum(axis=1), rtol=1e-12)
-    with pytest.raises(KeyError, match=r"First\(i=1\).*: not among what was asked for"):
+    with pytest.raises(KeyError, match=r"quantity: expected one of .*, got First\(i=1\)"):
         stencil.layout.read(First(1), rest)
-    with pytest.raises(TypeError, match="quantity: expected one that is linear in u, got GradSquare"):
+    with pytest.raises(TypeError, match="quantity: expected a quantity that is linear in u, got GradSquare"):
         stencil.layout.matrix(GradSquare((1, 2)))
     assert stencil.noise_gain(wanted[0]) == 1
 
 
 def test_exact_mode_runs_the_same_streams_in_float32():
-    """The value has the bits of a plain pass; streams agree with float64 within rounding."""
+    """The value has the bits of a plain pass, and the streams agree with float64 within rounding."""
     engine = ReferenceEngine(exact=True)
     for name, k in EXAMPLES:
         graph, theta, frozen = between_curves(name, k)
@@ -158,7 +158,7 @@ def test_exact_mode_runs_the_same_streams_in_float32():
 @pytest.mark.parametrize("rule", [Taylor(), Differences(step=0.1)], ids=repr)
 @pytest.mark.parametrize("dtype", ["f4", "f8"])
 def test_pieces_make_the_whole(rule, dtype, monkeypatch):
-    """Points go through in pieces of at most COLUMNS columns, or one by one; numbers do not depend on it."""
+    """The results do not depend on the number of columns that go through the network at a time."""
     graph, theta, frozen = wave_network()
     network = Network(graph, frozen, ReferenceEngine(dtype=dtype))
     points, stencil = floats(1, 23, 5), rule.stencil([Laplacian((0, 1, 2))], Box(x=(0, 1, 5)), dtype)
@@ -194,14 +194,14 @@ def test_streams_know_what_they_are():
     assert rest.dtype == np.float32 and (rest[:, :, 0] == np.eye(2)).all() and (value == 1).all()
 
 
-# Formulas: what NumPy's functions make of jets.
+# Formulas: NumPy's functions applied to jets.
 
 X = np.random.default_rng(4).uniform(0.3, 1.2, (6, 3))
 STREAMS = general_streams(3)
 
 
 def jets_at(x, streams=STREAMS):
-    """Jets of the columns."""
+    """Return jets of the columns."""
     value, rest = start(x, streams)
     return Jet(value, rest, streams)
 
@@ -248,7 +248,7 @@ def test_formulas(formula):
 
 
 def test_components():
-    """Coordinates of several dimensions: sums, single ones, and broadcasting against one component."""
+    """Coordinates of several dimensions: sums, single components, and broadcasting against one component."""
     jet = jets_at(X)
     u = jet[0]
     assert len(jet) == 3 and "7 streams" not in repr(jet) and "6 streams" in repr(jet)

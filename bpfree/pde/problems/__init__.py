@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""Problems with a reference: one file each, joined in one table."""
+"""The table of problems with a reference, one file per row."""
 
 from __future__ import annotations
 
@@ -25,4 +25,4 @@ PROBLEMS = Table(
         *(allen_cahn.ROW, darcy.ROW, inverse_heat.ROW, acoustics.ROW),
     ],
 )
-"""By name, for the command line."""
+"""The problems of the library, by name."""

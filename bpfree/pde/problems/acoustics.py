@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""Acoustics: pressure and velocity in a pipe, a system of two equations."""
+"""Acoustics: pressure and velocity in a pipe, as a system of two equations."""
 
 from __future__ import annotations
 
@@ -15,7 +15,8 @@ from bpfree.registry import host_only
 class Acoustics(Problem):
     """p_t + v_x = 0, v_t + p_x = 0 on [0, 1]^2: p(x, 0) = sin(pi x), v(x, 0) = 0, p = 0 at both open ends.
 
-    p = sin(pi x) cos(pi t), v = -cos(pi x) sin(pi t). The conditions are hard, each output has an ansatz of its own.
+    The solution is p = sin(pi x) cos(pi t), v = -cos(pi x) sin(pi t). The conditions are hard, and each output has
+    its own ansatz.
 
     >>> Acoustics().outputs, Acoustics().reference([[0.5, 0.0]]).tolist()
     (('p', 'v'), [[1.0, -0.0]])
@@ -30,13 +31,15 @@ class Acoustics(Problem):
     )
 
     def residual(self, u, c):
-        """Two equations."""
+        """Return p_t + v_x and v_t + p_x."""
         return u.p.t + u.v.x, u.v.t + u.p.x
 
     def exact(self, c):
-        """Pressure and velocity."""
+        """Return pressure and velocity."""
         x, t = np.pi * c.x, np.pi * c.t
         return np.sin(x) * np.cos(t), -np.cos(x) * np.sin(t)
 
 
-ROW = ProblemRow(10, "acoustics", host_only("residual of a formula in Python"), Acoustics, "sound, two outputs")
+ROW = ProblemRow(
+    10, "acoustics", host_only("its residual is a formula in Python"), Acoustics, "sound in a pipe, with two outputs"
+)

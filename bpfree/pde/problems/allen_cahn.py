@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""Allen-Cahn: two phases that separate. Two problems of this name circulate, and their solutions differ."""
+"""Allen-Cahn: two phases that separate. Two problems of this name are in use, and their solutions differ."""
 
 from __future__ import annotations
 
@@ -24,9 +24,11 @@ def _start(x):
 class AllenCahn(Problem):
     """u_t = d u_xx + 5 (u - u^3) on [-1, 1] x [0, 1], u(x, 0) = x^2 cos(pi x).
 
-    variant: "periodic", d = 1e-4, u and u_x the same at both ends (Raissi, Perdikaris, Karniadakis, JCP 2019), or
-    "dirichlet", d = 1e-3, u = -1 at both ends (the example of DeepXDE). The start is hard, and in "dirichlet" the
-    ends are. Reference: Fourier series in x, exponential Runge-Kutta in t.
+    variant: "periodic", with d = 1e-4, and u and u_x equal at both ends (Raissi, Perdikaris, Karniadakis, JCP 2019); or
+    "dirichlet", with d = 1e-3, and u = -1 at both ends (the example of DeepXDE).
+
+    The initial condition is hard, and so are the ends of "dirichlet". The reference is a Fourier series in x with an
+    exponential Runge-Kutta method in t.
 
     >>> [round(AllenCahn(variant).reference([[0.0, 1.0]]).item(), 4) for variant in VARIANTS]
     [0.0296, 0.2753]
@@ -40,13 +42,15 @@ class AllenCahn(Problem):
         self.conditions = (ends, Initial(_start, hard=True))
 
     def residual(self, u, c):
-        """What is to be 0."""
+        """Return u_t - d u_xx - 5 (u - u^3)."""
         return u.t - DIFFUSION[self.variant] * u.xx - 5.0 * (u - u**3)
 
     def reference(self, points):
-        """u (n, 1)."""
+        """Return u (n, 1)."""
         points = self.domain.check(points)
         return solution(self.variant, DIFFUSION[self.variant], _start)(points[:, 0], points[:, 1])[:, None]
 
 
-ROW = ProblemRow(7, "allen_cahn", host_only("residual of a formula in Python"), AllenCahn, "two phases, two variants")
+ROW = ProblemRow(
+    7, "allen_cahn", host_only("its residual is a formula in Python"), AllenCahn, "two phases, in two variants"
+)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""Burgers: a wave that steepens until viscosity holds it."""
+"""Burgers: a wave that steepens until viscosity stops it."""
 
 from __future__ import annotations
 
@@ -16,17 +16,17 @@ from bpfree.registry import host_only
 NU = 0.01 / np.pi
 """Viscosity."""
 NODES = 80
-"""Of the quadrature: 3e-12."""
+"""Number of nodes of the quadrature, whose error is 3e-12."""
 
 
 class Burgers(Problem):
     """u_t + u u_x = 0.01/pi u_xx on [-1, 1] x [0, 1], u(x, 0) = -sin(pi x), u(-1, t) = u(1, t) = 0.
 
-    Conditions are hard: u = -sin(pi x) + t (1 - x^2) f. By Cole and Hopf u is a ratio of Gaussian means,
+    The conditions are hard: u = -sin(pi x) + t (1 - x^2) f. By the Cole-Hopf transform, u is a ratio of Gaussian means,
 
         u = -E[sin(pi y) F(y)] / E[F(y)],  y = x - sqrt(4 nu t) z,  F(y) = exp(-cos(pi y) / (2 pi nu))
 
-    taken by Gauss-Hermite. The steep part at x = 0, t > 0.4 is 0.01 wide; points are denser there.
+    computed by Gauss-Hermite quadrature. The steep part at x = 0, t > 0.4 is 0.01 wide; points are denser there.
 
     >>> Burgers().reference([[0.5, 0.0], [0.0, 0.7]]).round(12).tolist()
     [[-1.0], [0.0]]
@@ -37,11 +37,11 @@ class Burgers(Problem):
     conditions = (Dirichlet("x", 0.0, hard=True), Initial(lambda x: -np.sin(np.pi * x), hard=True))
 
     def residual(self, u, c):
-        """What is to be 0."""
+        """Return u_t + u u_x - 0.01/pi u_xx."""
         return u.t + u * u.x - NU * u.xx
 
     def exact(self, c):
-        """The ratio; F over its greatest value, so that it does not overflow."""
+        """Return the ratio of means, with F divided by its largest value so that it does not overflow."""
         z, weights = np.polynomial.hermite.hermgauss(NODES)
         width, above, below = np.sqrt(4.0 * NU * c.t), 0.0, 0.0
         for node, weight in zip(z.tolist(), weights.tolist()):
@@ -51,19 +51,19 @@ class Burgers(Problem):
         return -above / below
 
     def _inside(self, n, sampler, seed):
-        """x = y |y| of even y, so that a tenth of the points lie in the steep part and not a hundredth.
+        """Return points x = y |y| with uniform y, so that a tenth of them are in the steep part instead of a hundredth.
 
-        2,000 even points leave a network that fits them and is 2e-2 to 2e-1 off (three seeds); these 2e-4 to 7e-4,
-        after the same 70 steps.
+        A network that fits 2,000 uniform points has an error of 2e-2 to 2e-1 (three seeds); with these points, the
+        error is 2e-4 to 7e-4 after the same 70 steps.
         """
         points = super()._inside(n, sampler, seed)
         points[:, 0] *= np.abs(points[:, 0])
         return points
 
     def network(self, seed: int = 0):
-        """Three layers of 20 tanh."""
+        """Return a network of three layers of 20 tanh."""
         hidden = [Linear(20), Tanh()] * 3
         return Sequential(2, [*hidden, Linear(1)], seed=seed)
 
 
-ROW = ProblemRow(3, "burgers", host_only("residual of a formula in Python"), Burgers, "a steepening wave")
+ROW = ProblemRow(3, "burgers", host_only("its residual is a formula in Python"), Burgers, "a steepening wave")

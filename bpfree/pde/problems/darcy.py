@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""Darcy: flow through a body of varying permeability."""
+"""Darcy: flow through a medium of varying permeability."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from bpfree.registry import host_only
 class Darcy(Problem):
     """-div(a grad u) = q on [0, 1]^2, u = 0 at the boundary, a = 1 + sin(2 pi x) sin(2 pi y) / 2, which is smooth.
 
-    u = sin(pi x) sin(pi y); q is what that needs. The conditions are hard, u = 16 x (1 - x) y (1 - y) f.
+    q is chosen so that u = sin(pi x) sin(pi y). The conditions are hard: u = 16 x (1 - x) y (1 - y) f.
 
     >>> Darcy().reference([[0.5, 0.5]]).tolist()
     [[1.0]]
@@ -30,19 +30,21 @@ class Darcy(Problem):
     }
 
     def residual(self, u, c):
-        """a Lap u + grad a . grad u + q."""
+        """Return a Lap u + grad a . grad u + q."""
         return c.a * u.laplacian("x", "y") + c.a_x * u.x + c.a_y * u.y + self._source(c)
 
     def _source(self, c):
-        """q = -div(a grad u) of the solution."""
+        """Return q = -div(a grad u) of the solution."""
         sin_x, sin_y = np.sin(np.pi * c.x), np.sin(np.pi * c.y)
         cos_x, cos_y = np.cos(np.pi * c.x), np.cos(np.pi * c.y)
         flow = c.a_x * cos_x * sin_y + c.a_y * sin_x * cos_y
         return 2 * np.pi**2 * c.a * sin_x * sin_y - np.pi * flow
 
     def exact(self, c):
-        """sin(pi x) sin(pi y)."""
+        """Return sin(pi x) sin(pi y)."""
         return np.sin(np.pi * c.x) * np.sin(np.pi * c.y)
 
 
-ROW = ProblemRow(8, "darcy", host_only("residual of a formula in Python"), Darcy, "flow through a varying body")
+ROW = ProblemRow(
+    8, "darcy", host_only("its residual is a formula in Python"), Darcy, "flow through a medium of varying permeability"
+)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""The heat equation on a cube of any dimension, and the coefficient of it found from measurements."""
+"""The heat equation on a cube of any dimension."""
 
 from __future__ import annotations
 
@@ -16,7 +16,10 @@ from bpfree.registry import host_only
 class Heat(Problem):
     """u_t = alpha Lap u on [0, 1]^D x [0, 1], u(x, 0) = prod sin(pi x_k), u = 0 at the walls.
 
-    u = exp(-D alpha pi^2 t) prod sin(pi x_k). Conditions are hard: u = prod sin(pi x_k) + t prod 4 x_k (1 - x_k) f.
+    The solution is u = exp(-D alpha pi^2 t) prod sin(pi x_k). The conditions are hard:
+    u = prod sin(pi x_k) + t prod 4 x_k (1 - x_k) f.
+
+    dim: number of dimensions D. alpha: the diffusivity.
 
     >>> Heat(dim=3).reference([[0.5, 0.5, 0.5, 0.0]]).tolist()
     [[1.0]]
@@ -29,12 +32,14 @@ class Heat(Problem):
         self.domain = Box(x=(0, 1, self.dim), t=(0, 1))
 
     def residual(self, u, c):
-        """What is to be 0."""
+        """Return u_t - alpha Lap u."""
         return u.t - self.alpha * u.laplacian("x")
 
     def exact(self, c):
-        """exp(-D alpha pi^2 t) prod sin(pi x_k)."""
+        """Return exp(-D alpha pi^2 t) prod sin(pi x_k)."""
         return np.exp(-self.dim * self.alpha * np.pi**2 * c.t) * product_of_sines(c.x)
 
 
-ROW = ProblemRow(5, "heat", host_only("residual of a formula in Python"), Heat, "a cooling body, any dimension")
+ROW = ProblemRow(
+    5, "heat", host_only("its residual is a formula in Python"), Heat, "a cooling body in any number of dimensions"
+)

@@ -16,7 +16,9 @@ from bpfree.registry import host_only
 class Helmholtz(Problem):
     """Lap u + k^2 u = q on [-1, 1]^2, u = 0 at the boundary; u = sin(a pi x) sin(b pi y) (Wang et al., SISC 2021).
 
-    a, b: half waves, published 1 and 4. The conditions are hard, u = (1 - x^2) (1 - y^2) f.
+    The conditions are hard: u = (1 - x^2) (1 - y^2) f.
+
+    a, b: the numbers of half waves, published with 1 and 4. k: the wave number.
 
     >>> Helmholtz().reference([[0.5, 0.125]]).tolist()
     [[1.0]]
@@ -31,12 +33,12 @@ class Helmholtz(Problem):
         self.fields = {"source": lambda c: strength * self.exact(c)}
 
     def residual(self, u, c):
-        """What is to be 0."""
+        """Return Lap u + k^2 u - q."""
         return u.laplacian("x", "y") + self.k**2 * u - c.source
 
     def exact(self, c):
-        """sin(a pi x) sin(b pi y)."""
+        """Return sin(a pi x) sin(b pi y)."""
         return np.sin(self.a * np.pi * c.x) * np.sin(self.b * np.pi * c.y)
 
 
-ROW = ProblemRow(6, "helmholtz", host_only("residual of a formula in Python"), Helmholtz, "a driven standing wave")
+ROW = ProblemRow(6, "helmholtz", host_only("its residual is a formula in Python"), Helmholtz, "a driven standing wave")

@@ -15,8 +15,11 @@ from bpfree.pde.problems.table import ProblemRow, components
 class HJBLIN(Problem):
     """u_t + Lap u - 1/D |grad u|^2 = -2 on [0, 1]^D x [0, 1], u(x, 1) = sum x; u = sum x + 1 - t.
 
-    The published test of forward-only training at D = 20. The ansatz u = sum x + (1 - t) f fulfils the end, and leaves
-    f = 1 to be found, so it is a smoke test: the zero network is 5.5 % off, and the output bias alone solves it.
+    This is the published test of forward-only training at D = 20. The ansatz u = sum x + (1 - t) f satisfies the
+    terminal condition and leaves f = 1 to be found. So it is a smoke test: the zero network has an error of 5.5 %, and
+    the output bias alone solves it.
+
+    dim: number of dimensions D.
 
     >>> HJBLIN().network().graph.n_theta
     1929
@@ -30,15 +33,18 @@ class HJBLIN(Problem):
         self.conditions = (Terminal(lambda x: sum(components(x)), hard=True),)
 
     def residual(self, u, c):
-        """What is to be 0."""
+        """Return u_t + Lap u - 1/D |grad u|^2 + 2."""
         return u.t + u.laplacian("x") - u.grad_square("x") / self.dim + 2.0
 
     def exact(self, c):
-        """sum x + 1 - t."""
+        """Return sum x + 1 - t."""
         return sum(components(c.x)) + (1.0 - c.t)
 
     def network(self, seed: int = 0):
-        """21-512-512-1, sin, two tensor trains of rank 2 and a dense layer: 1,929 parameters at D = 20."""
+        """Return a network 21-512-512-1 with sin, of two tensor trains of rank 2 and a dense layer.
+
+        It has 1,929 parameters at D = 20.
+        """
         first = TTLinear(512, rank=2)
         if self.dim == 20:
             first = TTLinear((1, 1, 3, 7), (8, 4, 4, 4), rank=2)
@@ -51,6 +57,6 @@ ROW = ProblemRow(
     name="hjb_lin",
     c="bpfree_residual_hjb_lin",
     settings=HJBLIN,
-    what="control with a linear value function",
+    what="optimal control with a linear value function",
     coefficients=lambda problem: (1 / problem.dim, -2.0, 1.0),
 )

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""An inverse problem: how well a rod conducts, from temperatures measured along it."""
+"""An inverse problem: the diffusivity of a rod, from temperatures measured along it."""
 
 from __future__ import annotations
 
@@ -15,14 +15,18 @@ from bpfree.pde.samplers import interior
 from bpfree.registry import host_only
 
 ALPHA = 0.1
-"""What is to be found; the network does not know it."""
+"""The coefficient to be found, which the network does not know."""
 
 
 class InverseHeat(Problem):
-    """u_t = alpha u_xx on [0, 1]^2 with alpha unknown, u measured at points inside, with noise if wanted.
+    """u_t = alpha u_xx on [0, 1]^2 with unknown alpha, and u measured at points inside, optionally with noise.
 
-    u = exp(-alpha pi^2 t) sin(pi x) with alpha = 0.1; the search starts at 0.2. Ends and beginning are known and hard.
-    measurements: how many. noise: standard deviation of their errors. seed: of both.
+    The solution is u = exp(-alpha pi^2 t) sin(pi x) with alpha = 0.1; the search starts at 0.2. The boundary and
+    initial conditions are known and hard.
+
+    measurements: number of measurements.
+    noise: standard deviation of their errors.
+    seed: the seed of their points and errors.
 
     >>> problem = InverseHeat()
     >>> problem.unknowns, problem.truth
@@ -45,12 +49,14 @@ class InverseHeat(Problem):
         )
 
     def residual(self, u, c):
-        """What is to be 0, with the present alpha."""
+        """Return u_t - alpha u_xx, with the current alpha."""
         return u.t - self.alpha * u.xx
 
     def exact(self, c):
-        """exp(-alpha pi^2 t) sin(pi x), with the true alpha."""
+        """Return exp(-alpha pi^2 t) sin(pi x), with the true alpha."""
         return np.exp(-ALPHA * np.pi**2 * c.t) * product_of_sines(c.x)
 
 
-ROW = ProblemRow(9, "inverse_heat", host_only("residual of a formula in Python"), InverseHeat, "a coefficient found")
+ROW = ProblemRow(
+    9, "inverse_heat", host_only("its residual is a formula in Python"), InverseHeat, "a coefficient from measurements"
+)

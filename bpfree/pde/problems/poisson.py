@@ -16,7 +16,7 @@ from bpfree.registry import host_only
 class Poisson(Problem):
     """-Lap u = D pi^2 prod sin(pi x_k) on [0, 1]^D, u = 0 at the boundary; u = prod sin(pi x_k).
 
-    The condition is hard, u = prod 4 x_k (1 - x_k) f.
+    The condition is hard: u = prod 4 x_k (1 - x_k) f. dim: number of dimensions D.
 
     >>> Poisson(dim=1).reference([[0.5]]).tolist()
     [[1.0]]
@@ -30,12 +30,14 @@ class Poisson(Problem):
         self.fields = {"source": lambda x: self.dim * np.pi**2 * product_of_sines(x)}
 
     def residual(self, u, c):
-        """What is to be 0."""
+        """Return Lap u + D pi^2 prod sin(pi x_k)."""
         return u.laplacian("x") + c.source
 
     def exact(self, c):
-        """prod sin(pi x_k)."""
+        """Return prod sin(pi x_k)."""
         return product_of_sines(c.x)
 
 
-ROW = ProblemRow(4, "poisson", host_only("residual of a formula in Python"), Poisson, "a membrane, any dimension")
+ROW = ProblemRow(
+    4, "poisson", host_only("its residual is a formula in Python"), Poisson, "a membrane in any number of dimensions"
+)

@@ -8,14 +8,15 @@ from functools import lru_cache
 import numpy as np
 
 MODES, STEPS, CHUNK = 2048, 1000, 1 << 20
-"""Points of the grid in x for a length of 2, steps in t; numbers at a time when values are asked for."""
+"""Number of grid points in x for a length of 2, number of steps in t, and numbers held at a time to compute values."""
 
 
 class Periodic:
-    """u_t = d u_xx + reaction(u) from start(x), with period `length` from x = -1; values at any (x, t), t in [0, 1].
+    """The solution of u_t = d u_xx + reaction(u) from start(x), with period `length` from x = -1, for t in [0, 1].
 
-    Cox and Matthews's fourth-order exponential Runge-Kutta, its coefficients by Kassam and Trefethen's contour
-    integral (SIAM J. Sci. Comput. 2005); in t between steps by cubic Hermite polynomials of each coefficient.
+    The method is Cox and Matthews's fourth-order exponential Runge-Kutta method, with coefficients by Kassam and
+    Trefethen's contour integral (SIAM J. Sci. Comput. 2005). Between steps, cubic Hermite polynomials in t interpolate
+    each Fourier coefficient.
     """
 
     def __init__(self, d: float, reaction, start, length: float = 2.0, modes: int = MODES, steps: int = STEPS):
@@ -23,7 +24,7 @@ class Periodic:
         self.k = 2 * np.pi / length * np.arange(n // 2 + 1)
         linear, x = -d * self.k**2, -1.0 + length / n * np.arange(n)
         self.steps, self.n = steps, n
-        keep = np.arange(len(self.k)) < n / 4  # cubes of the rest would fold back
+        keep = np.arange(len(self.k)) < n / 4  # the cubes of higher modes would alias
 
         def forced(v):
             return keep * np.fft.rfft(reaction(np.fft.irfft(v, n)))
@@ -49,7 +50,7 @@ class Periodic:
         self.values, self.slopes = np.array(values), np.array(slopes) * h
 
     def __call__(self, x, t):
-        """u (n,) at x (n,), t (n,)."""
+        """Return u (n,) at x (n,), t (n,)."""
         parts = max(1, x.size * len(self.k) // CHUNK)
         return np.concatenate([self._part(*both) for both in zip(np.array_split(x, parts), np.array_split(t, parts))])
 
@@ -66,7 +67,7 @@ class Periodic:
 
 @lru_cache(maxsize=2)
 def solution(variant: str, d: float, start):
-    """u(x, t): periodic, or with u = -1 at both ends: then u + 1 is continued as an odd function round x = 1."""
+    """Return u(x, t), periodic or with u = -1 at both ends; for the latter u + 1 is continued as odd around x = 1."""
     if variant == "periodic":
         return Periodic(d, lambda u: 5 * (u - u**3), start)
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""What a problem of the library is: its row of the table, and parts of formulas."""
+"""The rows of the table of problems, and parts of formulas that problems share."""
 
 from __future__ import annotations
 
@@ -13,10 +13,13 @@ from bpfree.registry import HostOnly
 
 @dataclass(frozen=True)
 class ProblemRow:
-    """One row: class, C symbol of its residual, and what it is in half a sentence.
+    """One row: class, C symbol of its residual, and a short description.
 
-    coefficients(problem): those of the C residual, in the order of its struct in bpfree/pde.h; where there is one.
-    Arguments of the class have defaults and are attributes of the same name, so settings(**values) makes it again.
+    coefficients: a function (problem) that returns the coefficients of the C residual, in the order of its struct in
+    bpfree/pde.h; None without one.
+
+    The arguments of the class have defaults and are attributes of the same name, so that settings(**values) makes the
+    problem again.
     """
 
     number: int
@@ -28,18 +31,18 @@ class ProblemRow:
 
 
 def components(x):
-    """The components of a coordinate, one of one dimension among them: arrays or jets (n,)."""
+    """Return the components of a coordinate, of one or several dimensions, as a list of arrays or jets (n,)."""
     several = getattr(x, "value", x).ndim == 2
     return [x[k] for k in range(len(x))] if several else [x]
 
 
 def norm_square(x):
-    """|x|^2, (n,)."""
+    """Return |x|^2, (n,)."""
     return sum(one * one for one in components(x))
 
 
 def product_of_sines(x):
-    """prod_k sin(pi x_k), (n,)."""
+    """Return prod_k sin(pi x_k), (n,)."""
     result = 1.0
     for one in components(x):
         result = result * np.sin(np.pi * one)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""Derivative rules: one file each, joined in one table."""
+"""The table of derivative rules, one file per row."""
 
 from __future__ import annotations
 

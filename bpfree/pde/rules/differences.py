@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""Central differences: two or four passes a direction."""
+"""Central differences: two or four passes per direction."""
 
 from __future__ import annotations
 
@@ -21,15 +21,17 @@ class Differences(Rule):
               u_ij = [u(++) - u(+-) - u(-+) + u(--)] / (4 h^2)
     order 4:  (4 D(h) - D(2 h)) / 3 of each
 
-    2 D + 1 or 4 D + 1 passes; a mixed derivative takes 4 or 8 more. Noise of u is multiplied by 0.71 / h, 2.4 / h^2 and
-    0.5 / h^2 at order 2, by 0.95 / h, 3.1 / h^2 and 0.67 / h^2 at order 4; in a Laplacian of D coordinates at order 2
-    by (4 D^2 + 2 D)^(1/2) / h^2.
+    D coordinates take 2 D + 1 or 4 D + 1 passes; a mixed derivative takes 4 or 8 more. Noise of u is multiplied by
+    0.71 / h, 2.4 / h^2 and 0.5 / h^2 at order 2, by 0.95 / h, 3.1 / h^2 and 0.67 / h^2 at order 4, and in a Laplacian
+    of D coordinates at order 2 by (4 D^2 + 2 D)^(1/2) / h^2.
 
-    step: h, in the units of the coordinates. Default: where rounding, eps / h^m, and truncation, h^order, are alike
-    for functions that vary like sin 3x: the power of two nearest to eps^(1 / (order + m)), m = 2 along
-    coordinates that second derivatives are asked of, else m = 1. In float64 2^-13 and 2^-17 at order 2, 2^-9 and
-    2^-10 at order 4; in float32 2^-6, 2^-8, 2^-4 and 2^-5. Points at the edge of a domain are moved outside, where
-    a network has values all the same.
+    order: 2 or 4.
+    step: h, in the units of the coordinates. The default balances rounding, eps / h^m, and truncation, h^order, for
+    functions that vary like sin 3x: it is the power of two nearest to eps^(1 / (order + m)), where m = 2 along
+    coordinates with second derivatives, else m = 1. In float64 it is 2^-13 and 2^-17 at order 2, and 2^-9 and 2^-10
+    at order 4; in float32 2^-6, 2^-8, 2^-4 and 2^-5.
+
+    Near the boundary, shifted points may lie outside the domain, where a network has values too.
 
     >>> from bpfree.pde import Box
     >>> from bpfree.pde.wanted import First, Laplacian
@@ -48,11 +50,11 @@ class Differences(Rule):
 
     @property
     def bias_order(self) -> int:
-        """Of the step."""
+        """The order of the bias in the step."""
         return self.order
 
     def along(self, layout, dtype, seed: int = 0, step: int = 0) -> Stencil:
-        """Differences along the directions of the streams; steps are lengths, whatever the directions' lengths."""
+        """Return differences along the directions of the streams, with steps that do not depend on their lengths."""
         streams, weights_of = layout.streams, _Weights(layout.streams.count)
         if self.step is not None:
             check_step("step", self.step, layout, dtype)
@@ -70,14 +72,14 @@ class Differences(Rule):
         return weights_of.stencil(layout, np.array(h), self)
 
     def _step(self, dtype, derivative):
-        """h where a derivative of this order is the highest."""
+        """Return h where the highest derivative has this order."""
         if self.step is not None:
             return self.step
         return 2.0 ** round(np.log2(float(np.finfo(dtype).eps)) / (self.order + derivative))
 
 
 def _second(weights_of, row, a, b, k, weight):
-    """A second difference over k steps; mixed from the four corners, which are noisy least."""
+    """Add a second difference over k steps; mixed ones use the four corners, which give the least noise."""
     if a == b:
         weights_of.add(row, (), -2 * weight)
         for sign in (1, -1):
@@ -88,17 +90,17 @@ def _second(weights_of, row, a, b, k, weight):
 
 
 class _Weights:
-    """Weights of the streams by place, ((direction, steps), ...): one pass, however many streams use it."""
+    """Weights of the streams by place, ((direction, steps), ...); a place is one pass, however many streams use it."""
 
     def __init__(self, count):
         self.count, self.places = count, {}
 
     def add(self, row, place, weight):
-        """To a stream's weight at a place."""
+        """Add to the weight of a stream at a place."""
         self.places.setdefault(place, np.zeros(self.count))[row] += weight
 
     def stencil(self, layout, h, rule) -> Stencil:
-        """Places as offsets."""
+        """Return the stencil, with places as offsets."""
         offsets = np.zeros((len(self.places), layout.dim))
         for offset, place in zip(offsets, self.places):
             for a, steps in place:

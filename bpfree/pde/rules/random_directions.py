@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""Laplacians of many coordinates from a few random directions."""
+"""Random directions: Laplacians of many coordinates from a few directional derivatives."""
 
 from __future__ import annotations
 
@@ -20,17 +20,20 @@ from bpfree.registry import host_only
 class RandomDirections(Rule):
     """Laplacians and sums of squares of first derivatives as means over n random directions (Hutchinson, 1990).
 
-    Lap u      = E v^T H v         about 1/n sum_m v_m^T H v_m
-    |grad u|^2 = E (v . grad u)^2  about 1/n sum_m (v_m . grad u)^2,   v of random signs
+    Lap u      = E v^T H v         approximately 1/n sum_m v_m^T H v_m
+    |grad u|^2 = E (v . grad u)^2  approximately 1/n sum_m (v_m . grad u)^2,   v of random signs
 
-    with n + 2 streams a pass by Taylor, or 2 n + 1 passes by differences, however many coordinates there are. Unbiased
-    but for the bias of the rule inside. The deviation of the Laplacian is (2 / n sum_(i != j) H_ij^2)^(1/2), 0 where
-    the Hessian is diagonal; that of |grad u|^2 up to (2 / n)^(1/2) |grad u|^2. Where a mean is squared, as in a loss,
-    the deviation stays in the mean: a larger n, not only more steps, is what lowers it.
+    The cost is n + 2 streams per pass by Taylor, or 2 n + 1 passes by differences, for any number of coordinates. The
+    means are unbiased apart from the bias of the inner rule. The standard deviation of the Laplacian is
+    (2 / n sum_(i != j) H_ij^2)^(1/2), which is 0 for a diagonal Hessian; that of |grad u|^2 is up to
+    (2 / n)^(1/2) |grad u|^2. Where the mean is squared, as in a loss, its variance adds to the loss, and only a larger
+    n lowers it, not more steps.
 
-    n: directions for each set of more than n coordinates; smaller ones, and single derivatives, are computed by
-    coordinate. rule: Taylor() or Differences(), along the directions. All points of a step share them: signs of
-    (seed, step).
+    n: number of directions for each set of more than n coordinates. Smaller sets and single derivatives are computed
+    by coordinate.
+    rule: Taylor() or Differences(), which is applied along the directions.
+
+    All points of a step share the directions, which are signs from (seed, step).
 
     >>> from bpfree.pde import Box
     >>> from bpfree.pde.wanted import First, Laplacian
@@ -51,11 +54,11 @@ class RandomDirections(Rule):
 
     @property
     def bias_order(self) -> int | None:
-        """Of the rule along the directions."""
+        """The order of the bias of the inner rule; None: it is exact."""
         return self.rule.bias_order
 
     def stencil(self, wanted, domain, dtype, seed: int = 0, step: int = 0) -> Stencil:
-        """The inner rule's, along directions that are drawn for each set of coordinates."""
+        """Return the stencil of the inner rule, along directions that are drawn for each set of coordinates."""
         sets = dict.fromkeys(q.columns for q in wanted if isinstance(q, Laplacian | GradSquare))
         drawn = {
             columns: self._directions(columns, domain.dim, seed, step, number)
@@ -65,7 +68,7 @@ class RandomDirections(Rule):
         return self.rule.along(Layout(wanted, domain.dim, drawn), np.dtype(dtype))
 
     def _directions(self, columns, dim, seed, step, number):
-        """(n, dim), signs on these columns and 0 elsewhere."""
+        """Return directions (n, dim) with signs in these columns and 0 elsewhere."""
         directions = np.zeros((self.n, dim))
         address = rng.address(rng.Domain.SPACE, query=number)
         directions[:, columns] = rng.signs(seed, step, address, 0, self.n * len(columns)).reshape(self.n, -1)
@@ -73,5 +76,6 @@ class RandomDirections(Rule):
 
 
 ROW = RuleRow(
-    4, "random_directions", host_only("many dimensions are for hosts"), RandomDirections, "a few directions for many"
+    4, "random_directions", host_only("a device has no room for many dimensions"), RandomDirections,
+    "a few random directions for many coordinates",
 )

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""Stein's identities: derivatives of a smoothed u from its values, as weights of passes in pairs +-."""
+"""Stein's identities: derivatives of a smoothed u from its values, as weights of passes in antithetic pairs."""
 
 from __future__ import annotations
 
@@ -8,17 +8,18 @@ import numpy as np
 from bpfree.pde.rules.table import Stencil
 
 SEMANTICS = ("u", "smoothed")
-"""What the value is: u itself, or u smoothed like its derivatives."""
+"""Names of what the value is: u itself, or u smoothed like its derivatives."""
 
 
 def antithetic(layout, z, w, centre: float, sigma: float, of: str):
-    """Offsets (2 M + 1, dim) and weights (count, 2 M + 1) for the pairs +- sigma z[m] of weight w[m], the centre first.
+    """Return offsets (2 M + 1, dim) and weights (count, 2 M + 1) for pairs +- sigma z[m] with weights w[m].
 
     d_a u      = sum_m w_m (d_a . z_m) [u(x + sigma z_m) - u(x - sigma z_m)] / sigma
     d_a d_b u  = sum_m w_m ((d_a . z_m) (d_b . z_m) - d_a . d_b) [u(+) + u(-) - 2 u(x)] / sigma^2
-    value      = u(x), or of the smoothed u centre u(x) + sum_m w_m [u(+) + u(-)]
+    value      = u(x), or for the smoothed u centre u(x) + sum_m w_m [u(+) + u(-)]
 
-    Values that all are off by the same change no derivative: weights of the centre are minus the sum of the others.
+    The centre comes first. Its weight in a derivative is minus the sum of the others, so that adding a constant to u
+    changes no derivative.
     """
     streams, n = layout.streams, layout.streams.n_first
     along = streams.directions @ z.T  # (G, M)
@@ -37,9 +38,9 @@ def antithetic(layout, z, w, centre: float, sigma: float, of: str):
 
 
 def extrapolated(coarse, fine):
-    """(4 fine - coarse) / 3 of offsets and weights, whose error of order 2 is twice as large in coarse: order 4.
+    """Return (4 fine - coarse) / 3 of offsets and weights, where fine has half the sigma of coarse.
 
-    They share the centre.
+    The error is then of order 4. Both share the centre.
     """
     offsets = np.concatenate([coarse[0], fine[0][1:]])
     first, second = -coarse[1] / 3, 4 * fine[1] / 3
@@ -48,6 +49,6 @@ def extrapolated(coarse, fine):
 
 
 def stencil_of(layout, offsets, weights, rule) -> Stencil:
-    """Without the passes that nothing asked for has a weight of."""
+    """Return the stencil without the passes whose weights are all 0."""
     used = np.any(weights != 0, axis=0)
     return Stencil(layout, offsets[used], weights[:, used], rule)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""What a derivative rule is: a stencil of passes, what it promises about their error, and its row of the table."""
+"""The contract of derivative rules: a stencil of passes, its bias and noise gain, and a row of the table."""
 
 from __future__ import annotations
 
@@ -13,12 +13,13 @@ from bpfree.registry import HostOnly
 
 @dataclass(frozen=True)
 class Stencil:
-    """How one rule gets these derivatives: passes at shifted points and their weights, or streams that travel along.
+    """How a rule computes derivatives: weighted passes at shifted points, or streams through the network.
 
-    layout: the streams, and how to read the derivatives off.
-    offsets (M, dim), weights (count, M): stream s is sum_m weights[s, m] u(x + offsets[m]); the value is stream 0.
-    None: u and its streams go through the network together, exact to rounding (Taylor).
-    rule: what it is a stencil of, for messages.
+    layout: the streams, and how derivatives are read from them.
+    offsets: (M, dim), the shifts. Stream s is sum_m weights[s, m] u(x + offsets[m]), and stream 0 the value. None: u
+    and its streams go through the network together, exact to rounding (Taylor).
+    weights: (count, M), or None likewise.
+    rule: the rule of the stencil, for messages.
     """
 
     layout: Layout
@@ -28,13 +29,13 @@ class Stencil:
 
     @property
     def passes(self) -> int:
-        """Forward passes of one point; streams count as passes."""
+        """Number of forward passes per point, where streams count as passes."""
         return self.layout.streams.count if self.offsets is None else len(self.offsets)
 
     def noise_gain(self, quantity) -> float:
-        """Deviation of a linear quantity where every u(x + offset) has independent errors of deviation 1.
+        """Return the deviation of a linear quantity if the values u(x + offset) have independent errors of deviation 1.
 
-        sqrt(sum_m w_m^2), w the quantity's weights by pass; 1 for streams, whose errors are those of rounding.
+        It is sqrt(sum_m w_m^2), where w are the weights of the quantity by pass; 1 for streams, which only round.
         """
         if self.offsets is None:
             return 1.0
@@ -42,32 +43,32 @@ class Stencil:
 
 
 class Rule:
-    """Derivatives of u at points from forward passes. Subclasses are frozen dataclasses of their settings.
+    """A rule for derivatives of u at points from forward passes.
 
-    They have `along`, or a `stencil` of their own.
+    Subclasses are frozen dataclasses of their settings, and define `along` or their own `stencil`.
     """
 
     bias_order: int | None = None
-    """p of an error O(h^p) of the derivatives in the rule's step; None: exact to rounding."""
+    """The order p of the error O(h^p) of the derivatives in the rule's step h; None: exact to rounding."""
 
     random = False
-    """Does a stencil depend on seed and step?"""
+    """Whether a stencil depends on seed and step."""
 
     def stencil(self, wanted, domain, dtype, seed: int = 0, step: int = 0) -> Stencil:
-        """The passes for these quantities of points in this domain, in this precision.
+        """Return the stencil for quantities at points of a domain, in a precision.
 
-        All points share it, and so do all probes of a step: common random numbers.
+        All points and all probes of a step share it (common random numbers).
         """
         return self.along(Layout(wanted, domain.dim), np.dtype(dtype), seed, step)
 
     def along(self, layout: Layout, dtype, seed: int = 0, step: int = 0) -> Stencil:
-        """The passes for these streams."""
+        """Return the stencil for the streams of a layout."""
         raise NotImplementedError
 
 
 @dataclass(frozen=True)
 class RuleRow:
-    """One row of the table: settings class, C symbol, and what it is in half a sentence."""
+    """One row of the table: settings class, C symbol, and a short description."""
 
     number: int
     name: str

@@ -12,11 +12,11 @@ from bpfree.pde.rules.table import Rule, RuleRow, Stencil
 class Taylor(Rule):
     """Forward Taylor mode, with one stream for a whole Laplacian (Li et al., forward Laplacian, 2024).
 
-    One pass of 1 + G + H streams: the value, G first derivatives, H second ones or sums of them; u, its gradient
-    and its Laplacian in D coordinates are D + 2. A linear layer applies to every stream; an activation phi turns
-    first derivatives d into phi' d and a Laplacian l into phi' l + phi'' sum d^2.
+    A pass has 1 + G + H streams: the value, G first derivatives, and H second derivatives or sums of them. u, its
+    gradient and its Laplacian in D coordinates are D + 2 streams. A linear layer applies to every stream; an
+    activation phi turns first derivatives d into phi' d, and a Laplacian l into phi' l + phi'' sum d^2.
 
-    It looks into the network, so it is no rule for a black box.
+    The rule needs access to the layers, so it does not work for a black box.
 
     >>> from bpfree.pde.domain import Box
     >>> from bpfree.pde.wanted import Laplacian
@@ -25,8 +25,8 @@ class Taylor(Rule):
     """
 
     def along(self, layout, dtype, seed: int = 0, step: int = 0) -> Stencil:
-        """The streams themselves."""
+        """Return the streams themselves."""
         return Stencil(layout, rule=self)
 
 
-ROW = RuleRow(0, "taylor", "bpfree_rule_taylor", Taylor, "streams through the network, exact")
+ROW = RuleRow(0, "taylor", "bpfree_rule_taylor", Taylor, "exact derivatives by streams through the network")
