@@ -1,9 +1,10 @@
 # SPDX-License-Identifier: MIT
 """A call option: its price, delta and gamma from one network, beside the closed form.
 
-Stock between 0 and 200, strike 100, 5 % interest, 20 % volatility, one year to go.
-The network learns the price from the equation and the payoff alone. Delta and gamma
-are its derivatives by the stock's price, exact ones, from the same forward passes.
+The stock is between 0 and 200, the strike 100, the interest 5 %, the volatility 20 %,
+and there is one year to go. The network learns the price from the equation and the
+payoff alone. Delta and gamma are its exact derivatives by the stock's price, from the
+same forward passes.
 
 Run it with `python examples/black_scholes.py [STEPS]`; 40 steps take about ten seconds.
 """
@@ -23,7 +24,7 @@ STOCKS = (80.0, 90.0, 100.0, 110.0, 120.0)
 
 
 def closed_form(problem, stock, left):
-    """Price, delta, gamma with `left` years to go (Black and Scholes 1973), (n, 3)."""
+    """Return price, delta and gamma (n, 3) with `left` years to go (Black and Scholes 1973)."""
     spread = problem.volatility * np.sqrt(left)
     d1 = (np.log(stock / problem.strike) + (problem.rate + problem.volatility**2 / 2) * left) / spread
     discounted = problem.strike * np.exp(-problem.rate * left)
@@ -32,13 +33,13 @@ def closed_form(problem, stock, left):
 
 
 def greeks(solution, stock, left):
-    """The same from the network: x = S / 200 and u = price / 200, so delta is u_x and gamma u_xx / 200."""
+    """Return the same from the network: x = S / 200 and u = price / 200, so delta is u_x and gamma u_xx / 200."""
     points = np.stack([stock / HIGHEST, 1.0 - left + 0.0 * stock], axis=1)
     return solution.evaluate(lambda u, c: (HIGHEST * u, u.x, u.xx / HIGHEST), points)
 
 
 def draw(solution, path):
-    """The price as a surface, its error, and delta and gamma half a year before the end."""
+    """Draw the price as a surface, its error, and delta and gamma half a year before the end."""
     from matplotlib.figure import Figure
 
     problem = solution.asked
@@ -65,7 +66,7 @@ def draw(solution, path):
 
 
 def main(steps=40, points=600, picture="black_scholes.png"):
-    """Solve; returns the errors that it prints."""
+    """Solve, print the errors, and return them."""
     solution = bf.pde.solve(bf.pde.BlackScholes(), points=points, max_steps=steps)
     print(solution.summary())
     stock = np.array(STOCKS)

@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: MIT
-"""Burgers: a wave that steepens until viscosity holds it, 0.01 wide.
+"""Burgers: a wave that steepens until viscosity stops it at a width of 0.01.
 
-Beginning and ends are hard: the network is multiplied by what is 0 there. The
-rest is the equation at 2,000 points, more of them where the wave is steep, and
-Levenberg-Marquardt on the vector of its residuals.
+The initial and boundary conditions are hard: the network is multiplied by a function
+that is 0 there. The equation has to hold at 2,000 points, which are denser where the
+wave is steep. Levenberg-Marquardt works on the vector of its residuals.
 
 Run it with `python examples/burgers.py [STEPS]`; 70 steps take about 25 seconds.
 """
@@ -21,7 +21,7 @@ TIMES = (0.0, 0.25, 0.5, 0.75, 1.0)
 
 
 def draw(solution, path):
-    """Profiles at five times, the error everywhere."""
+    """Draw profiles at five times, and the error everywhere."""
     from bpfree.screen.plots import make_figure
 
     figure, axes = make_figure(2, 1)
@@ -43,7 +43,7 @@ def draw(solution, path):
 
 
 def main(steps=70, picture="burgers.png"):
-    """Solve; returns the error that it prints."""
+    """Solve, print the error, and return it with the lowest floor."""
     solution = bf.pde.solve(bf.pde.Burgers(), max_steps=steps)
     print(solution.summary())
     if find_spec("matplotlib"):

@@ -1,17 +1,17 @@
 # SPDX-License-Identifier: MIT
 """HJB in twenty dimensions as it was first solved without back-propagation, and what that costs today.
 
-The setting: derivatives in space by a sparse grid of level 3, sigma = 0.1, 925
-passes a point; parameters moved by ten random directions and Adam, 100 new
-points a step, in float32. Three things are compared with it:
+In the published setting, a sparse grid of level 3 with sigma = 0.1 gives the
+derivatives in space, with 925 passes per point; ten random directions and Adam move
+the parameters, with 100 new points per step, in float32. It is compared with:
 
-1. the same steps with Taylor derivatives: 23 streams in the place of 925 passes;
+1. the same steps with Taylor derivatives, 23 streams instead of 925 passes;
 2. Taylor for as many forwards as the sparse grid took;
 3. least squares for the last layer, which solves this equation to rounding.
 
-Beside them is the floor: the untrained answer "network = 0" is 5.5 % off, and the
-best constant is exact. An equation with such floors is no evidence for a method;
-hjb_lqg.py has one that is.
+The floor is shown beside them: the untrained answer "network = 0" has an error of
+5.5 %, and the best constant is exact. An equation with such floors is no evidence for
+a method; that of hjb_lqg.py is.
 
 Run it with `python examples/hjb20.py [STEPS]`; two steps take about half a minute.
 """
@@ -29,7 +29,7 @@ RANDOM = bf.FirstOrder(bf.RGE(n_queries=10, mu=0.01), bf.Adam(1e-3))
 
 
 def as_published(steps, points):
-    """Sparse grid, random directions. precision: the rule's rounding errors in float32, which solve() refuses."""
+    """Solve with a sparse grid and random directions; precision=0.1 allows their rounding errors in float32."""
     rule = bf.pde.SparseGrid(level=3, sigma=0.1)
     return bf.pde.solve(
         PROBLEM, rule=rule, method=RANDOM, points=points, engine="compiled", precision=0.1,
@@ -38,19 +38,19 @@ def as_published(steps, points):
 
 
 def with_taylor(points, **budget):
-    """The same steps, derivatives exact."""
+    """Solve with random directions and exact derivatives."""
     return bf.pde.solve(PROBLEM, method=RANDOM, points=points, engine="compiled", look_every=5, **budget)
 
 
 def show(name, solution):
-    """One row."""
+    """Print one row."""
     h = solution.history
     cost = f"{solution.steps:6,} steps {h.forwards:13,} forwards {h.seconds:8.1f} s"
     print(f"{name:34} {cost}   relative L2 {solution.error():.1e}")
 
 
 def draw(runs, floor, path):
-    """Error against forwards."""
+    """Draw the error against forwards."""
     from bpfree.screen.plots import make_figure
 
     figure, axes = make_figure(1, 1)
@@ -65,7 +65,7 @@ def draw(runs, floor, path):
 
 
 def main(steps=2, points=100, picture="hjb20.png"):
-    """Solve four times; returns the errors and forwards that it prints."""
+    """Solve four times, print errors and forwards, and return them."""
     runs = {"sparse grid, random directions": as_published(steps, points)}
     spent = runs["sparse grid, random directions"].history
     runs["Taylor, the same steps"] = with_taylor(points, max_steps=steps)

@@ -1,13 +1,13 @@
 # SPDX-License-Identifier: MIT
-"""Hamilton-Jacobi-Bellman with quadratic costs, in any number of dimensions: the honest high-dimensional test.
+"""Hamilton-Jacobi-Bellman with quadratic costs, in any number of dimensions: an honest high-dimensional test.
 
-Its solution is known by one integral, and it is not a formula that a network
-guesses: beside the error are floors, the errors of answers that need no network.
-Only an error far below the last of them says that something was learned.
+The solution is known by one integral, and no simple formula gives it. The error is
+printed beside floors, the errors of answers that need no network. Only an error far
+below the last of them shows that something was learned.
 
-The error is a mean over x ~ N(0, 1) in every component. In many dimensions that is
-a shell of radius sqrt(DIM), shaded in the picture; the middle, x = 0, is farther from
-all points than any of them from another, and what the network says there is a guess.
+The error is a mean over x ~ N(0, 1) in every component. In many dimensions that is a
+shell of radius sqrt(DIM), which is shaded in the picture. The middle, x = 0, is far from
+all points, and the value of the network there is a guess.
 
 Run it with `python examples/hjb_lqg.py [DIM] [SECONDS]`: 20 dimensions, 20 seconds.
 """
@@ -24,7 +24,7 @@ import bpfree as bf
 
 
 def draw(solution, path):
-    """u along a line through all of space, where 99 % of the points are shaded, and the history."""
+    """Draw u along a line through all of space, shaded where 99 % of the points are, and the history."""
     from bpfree.screen.plots import make_figure
 
     problem = solution.asked
@@ -48,7 +48,7 @@ def draw(solution, path):
 
 
 def main(dim=20, seconds=20, picture="hjb_lqg.png", **budget):
-    """Solve; returns the error and the floors that it prints."""
+    """Solve, print the error and the floors, and return them."""
     solution = bf.pde.solve(bf.pde.HJBLQG(dim=dim), max_seconds=seconds, **budget)
     error, floors, h = solution.error(), solution.asked.floors(), solution.history
     print(f"{dim} dimensions, {solution.graph.n_theta:,} parameters, {solution.steps} steps of Levenberg-Marquardt")

@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: MIT
-"""How well does a rod conduct? A coefficient from noisy temperatures, found together with the network.
+"""How well does a rod conduct? A coefficient is found from noisy temperatures, together with the network.
 
-Beside what is found is what the noise allows at best: the standard deviation that
-no unbiased estimate from these measurements can beat (Cramer and Rao), if the
-solution were known but for the coefficient.
+The result is printed beside the accuracy that the noise allows: the standard deviation
+that no unbiased estimate from these measurements can beat (Cramer and Rao), if the
+solution is known except for the coefficient.
 
 Run it with `python examples/inverse_heat.py [STEPS]`; it takes about ten seconds.
 """
@@ -21,14 +21,14 @@ NOISE = (0.0, 0.001, 0.01, 0.05)
 
 
 def allowed(problem):
-    """noise / |du/dalpha| over the measurements; u = exp(-alpha pi^2 t) sin(pi x)."""
+    """Return noise / |du/dalpha| over the measurements, where u = exp(-alpha pi^2 t) sin(pi x)."""
     alpha, (x, t) = problem.truth["alpha"], problem.conditions[-1].points.T
     slope = np.pi**2 * t * np.exp(-alpha * np.pi**2 * t) * np.sin(np.pi * x)
     return problem.noise / np.linalg.norm(slope)
 
 
 def draw(rows, path):
-    """What was found, and one standard deviation of what the noise allows."""
+    """Draw the coefficients found, and one standard deviation of the allowed accuracy."""
     from bpfree.screen.plots import make_figure
 
     figure, axes = make_figure(1, 1)
@@ -42,7 +42,7 @@ def draw(rows, path):
 
 
 def main(steps=20, picture="inverse_heat.png"):
-    """Solve once a noise; returns {noise: (found, allowed)}."""
+    """Solve once for each noise, and return {noise: (found, allowed)}."""
     rows = []
     print("noise     alpha (truth 0.1)   off by     noise alone, at best   error of u   forwards    seconds")
     for noise in NOISE:

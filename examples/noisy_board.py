@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: MIT
 """Hardware in the loop: train a network that only a noisy board can evaluate.
 
-The board below is simulated, but nothing of bpfree is inside it: it takes
-parameters, and some time later it answers with a loss. The loss is noisy, some
-answers are lost, some come late. What runs on the computer is ask and tell:
+The board below is simulated, but it contains nothing of bpfree: it takes parameters,
+and some time later it answers with a loss. The loss is noisy, some answers are lost,
+and some come late. The computer runs ask and tell:
 
     for points in ask:                     # where to measure
         ask.tell(measure(board, ask.step, points))
@@ -24,12 +24,12 @@ from bpfree.datasets import load_digits
 
 
 class Board:
-    """Holds a network of 64-12-10 units and the samples; says losses, never outputs or gradients.
+    """A board with a network of 64-12-10 units and the samples, which returns losses, but no outputs or gradients.
 
-    send(step, number, theta) asks for a loss; receive() gives the answers that
-    have arrived, (step, number, loss) each. All points of a step are measured on
-    the same 128 samples: else the difference of two losses would be mostly that
-    of two minibatches.
+    send(step, number, theta) requests a loss; receive() returns the answers that
+    have arrived, each as (step, number, loss). All points of a step are measured on
+    the same 128 samples, because otherwise the difference of two losses would mostly
+    be that of two minibatches.
     """
 
     n_parameters = 64 * 12 + 12 + 12 * 10 + 10
@@ -42,7 +42,7 @@ class Board:
         self.counts = {"measurements": 0, "answers lost": 0, "answers late": 0}
 
     def send(self, step, number, theta):
-        """Measure; the answer arrives at once, at a later send, or never."""
+        """Measure; the answer arrives at once, with later answers, or never."""
         rows = np.random.default_rng(step).choice(len(self.train.x), 128, replace=False)
         scores = self._forward(theta, self.train.x[rows])
         scores -= scores.max(axis=1, keepdims=True)
@@ -59,12 +59,12 @@ class Board:
             self.arrived.append((step, number, loss))
 
     def receive(self):
-        """What has arrived, in the order of arrival; what was delayed comes with the next answers."""
+        """Return the answers that have arrived, in order; delayed ones come with the next answers."""
         answers, self.arrived, self.delayed = self.arrived, self.delayed, []
         return answers
 
     def self_test(self, theta):
-        """Accuracy on samples that it does not train with."""
+        """Return the accuracy on samples that are not used for training."""
         return float((self._forward(theta, self.test.x).argmax(axis=1) == self.test.labels).mean())
 
     @staticmethod
@@ -74,7 +74,7 @@ class Board:
 
 
 def measure(board, step, points):
-    """Losses of all points of a step; what does not come back is asked for again, what comes late is dropped."""
+    """Return the losses of all points of a step; lost answers are requested again, late ones are dropped."""
     losses = np.full(len(points), np.nan)
     while np.isnan(losses).any():
         for number in np.flatnonzero(np.isnan(losses)):
@@ -86,15 +86,15 @@ def measure(board, step, points):
 
 
 def begin(max_steps):
-    """The run: the same call starts it and, with restore, goes on with it."""
+    """Return a new run; with restore, the same call also continues a saved one."""
     theta0 = np.random.default_rng(1).normal(size=Board.n_parameters).astype(np.float32) * np.float32(0.1)
-    # mu: so far apart that the noise of 0.003 is small beside the difference of the two losses.
+    # mu is so large that the noise of 0.003 is small beside the difference of the two losses.
     estimator, update = bf.RGE(n_queries=16, mu=0.05), bf.Adam(lr=0.02)
     return estimator.start(theta0, update=update, seed=3, max_steps=max_steps)
 
 
 def go_on(board, ask, until, rows):
-    """Step by step; an accuracy for the table every fiftieth step."""
+    """Run step by step, and add an accuracy to the table every fiftieth step."""
     for points in ask:
         ask.tell(measure(board, ask.step, points), step=ask.step)
         if ask.step % 50 == 0 or ask.step == until:
@@ -104,13 +104,13 @@ def go_on(board, ask, until, rows):
 
 
 def main(max_steps=300, file=None):
-    """Train, lose power half-way, go on; returns the numbers that it prints."""
+    """Train, lose power half-way, and continue; print the numbers and return them."""
     board, ask = Board(), begin(max_steps)
     file = file or Path(tempfile.mkdtemp()) / "noisy_board.npz"
     rows = [(0, board.self_test(ask.theta))]
     go_on(board, ask, max_steps // 2, rows)
     ask.save(file)
-    del ask  # power cut: all that the computer knew is gone, but for the file
+    del ask  # power cut: everything but the file is lost
     ask = begin(max_steps).restore(file)
     go_on(board, ask, max_steps, rows)
 

@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: MIT
-"""A PDE of one's own in ten lines, and a system of two equations in ten more.
+"""A PDE of your own in ten lines, and a system of two equations in ten more.
 
-A rod with a heat source; how well it conducts is not known, but five sensors have
-been read. Then a pendulum, an angle and a speed, which SciPy solves for comparison.
+The first is a rod with a heat source, whose unknown conductivity is found from the
+readings of five sensors. The second is a pendulum, with an angle and a speed, which
+SciPy solves for comparison.
 
 Run it with `python examples/own_pde.py [STEPS]`; it takes about ten seconds.
 """
@@ -21,7 +22,7 @@ SENSORS = np.array([[0.2, 0.3], [0.5, 0.2], [0.5, 0.6], [0.7, 0.9], [0.9, 0.5]])
 
 
 class Heat(bf.pde.Problem):
-    """u_t = alpha u_xx + source, with alpha to be found; it is 0.3."""
+    """u_t = alpha u_xx + source, where alpha is to be found; its true value is 0.3."""
 
     domain = bf.pde.Box(x=(0, 1), t=(0, 1))
     alpha = bf.pde.Unknown(0.1)
@@ -33,16 +34,16 @@ class Heat(bf.pde.Problem):
     ]
 
     def residual(self, u, c):
-        """What is to be 0."""
+        """Return what should be 0."""
         return u.t - self.alpha * u.xx - c.source
 
     def exact(self, c):
-        """Only to be compared with."""
+        """Return the solution, which is used for comparison only."""
         return np.exp(-c.t) * np.sin(np.pi * c.x)
 
 
 class Pendulum(bf.pde.Problem):
-    """Let go at two radians: angle' = speed, speed' = -sin(angle)."""
+    """A pendulum released at two radians: angle' = speed, speed' = -sin(angle)."""
 
     domain = bf.pde.Box(t=(0, 4))
     outputs = ("angle", "speed")
@@ -53,17 +54,17 @@ class Pendulum(bf.pde.Problem):
     points = 100
 
     def residual(self, u, c):
-        """Two equations."""
+        """Return the residuals of the two equations."""
         return u.angle.t - u.speed, u.speed.t + np.sin(u.angle)
 
     def reference(self, points):
-        """By an integrator."""
+        """Return the solution by SciPy's integrator."""
         swing = solve_ivp(lambda t, y: (y[1], -np.sin(y[0])), (0, 4), (2.0, 0.0), dense_output=True, rtol=1e-10)
         return swing.sol(np.asarray(points)[:, 0]).T
 
 
 def main(steps=40, folder="."):
-    """Solve both; returns the errors that it prints."""
+    """Solve both problems, print the errors, and return them."""
     found = {}
     for problem in (Heat(), Pendulum()):
         solution = bf.pde.solve(problem, max_steps=steps)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""`{commands}`: the command line, from what --help prints."""
+"""The directive `{commands}`, which documents the command line from its help texts."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from bpfree.cli import main
 
 
 def commands(command=main, path=("bpfree",)):
-    """(words, command) of every command that does something, in the order of --help."""
+    """Yield (words, command) of every command that is not a group, in the order of --help."""
     if isinstance(command, click.Group):
         context = click.Context(command)
         for name in command.list_commands(context):
@@ -40,6 +40,6 @@ class _Commands(SphinxDirective):
 
 
 def setup(app):
-    """The directive."""
+    """Add the directive."""
     app.add_directive("commands", _Commands)
     return {"parallel_read_safe": True}

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""Formulas as MathML, which browsers set themselves: no script, no font, no network."""
+"""Renders formulas as MathML, which browsers display without scripts, fonts or a network."""
 
 from docutils import nodes
 from docutils.utils.math.latex2mathml import tex2mathml
@@ -16,6 +16,6 @@ def _block(self, node) -> None:
 
 
 def setup(app):
-    """The renderer `mathml`."""
+    """Add the renderer `mathml`."""
     app.add_html_math_renderer("mathml", (_inline, None), (_block, None))
     return {"parallel_read_safe": True}

@@ -1,10 +1,10 @@
 # SPDX-License-Identifier: MIT
-"""Docstrings are plain English with formulas, not markup: one rule makes pages of them.
+"""Turns docstrings, which are plain English with formulas and no markup, into rST by a few rules.
 
-A paragraph is set as it stands when it is indented, is an example (`>>> `), or has two spaces in a row somewhere;
-anything else is prose. In prose, `name: what it is` begins an entry of a list when name is a parameter (or several
-are: `train, test: ...`) and stands at the beginning of a sentence. `Args:`, `Returns:`, `Raises:` and lists with
-dashes mean what they look like. Whatever rST would read something into is escaped.
+A paragraph is printed as it stands if it is indented, is an example (`>>> `), or contains two spaces in a row;
+any other paragraph is prose. In prose, `name: what it is` at the beginning of a sentence begins an entry of a list if
+name is a parameter, or several are: `train, test: ...`. `Args:`, `Returns:`, `Raises:` and lists with dashes mean what
+they look like. Characters with a meaning in rST are escaped.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ _SECTIONS = ("Args:", "Returns:", "Raises:")
 
 
 def to_rst(text: str, parameters=()) -> list[str]:
-    """Lines of rST of a docstring of something with these parameters."""
+    """Return the lines of rST for the docstring of an object with these parameters."""
     lines = inspect.cleandoc(text).splitlines()
     paragraphs = [list(group) for filled, group in groupby(lines, key=lambda line: bool(line.strip())) if filled]
     out = []
@@ -30,7 +30,7 @@ def to_rst(text: str, parameters=()) -> list[str]:
 
 
 def escape(text: str) -> str:
-    """Prose as rST: `code` becomes literal, roles stay, everything else means itself."""
+    """Return prose as rST: `code` becomes literal, roles stay, and everything else is escaped."""
     out, end = [], 0
     for found in _CODE.finditer(text):
         role, double, single = found.groups()
@@ -62,7 +62,7 @@ def _literal(language, lines) -> list[str]:
 
 
 def _prose(text: str, parameters) -> list[str]:
-    """A paragraph, cut where a sentence begins with names of parameters and a colon."""
+    """Return a paragraph as rST, split where a sentence begins with names of parameters and a colon."""
     if not parameters:
         return [escape(text)]
     name = "|".join(map(re.escape, sorted(parameters, key=len, reverse=True)))
@@ -76,7 +76,7 @@ def _prose(text: str, parameters) -> list[str]:
 
 
 def _entries(lines) -> list[str]:
-    """`name: text` lines, each possibly going on in indented lines."""
+    """Return `name: text` lines, which may continue in indented lines, as a list of definitions."""
     entries = []
     for line in lines:
         if line.startswith(" ") and entries:
@@ -88,7 +88,7 @@ def _entries(lines) -> list[str]:
 
 
 def definitions(entries) -> list[str]:
-    """(names, text) pairs as a list of definitions."""
+    """Return (names, text) pairs as a list of definitions."""
     out = [".. container:: entries", ""]
     for names, text in entries:
         out += ["   " + ", ".join(f"``{name}``" for name in re.split(r", | and ", names)), f"      {escape(text)}", ""]
@@ -108,6 +108,6 @@ def _process(app, what, name, obj, options, lines) -> None:
 
 
 def setup(app):
-    """Every docstring that autodoc reads passes through here."""
+    """Pass every docstring that autodoc reads through this extension."""
     app.connect("autodoc-process-docstring", _process)
     return {"parallel_read_safe": True}

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: MIT
-"""The API pages: every public name, by the module it lives in, so that a new one cannot be forgotten.
+"""The API pages: they document every public name by its module, so that a new name cannot be forgotten.
 
-`{public} GROUP` documents the names of a group, `{public-summary} GROUP` lists them in one line each.
+The directive `{public} GROUP` documents the names of a group, and `{public-summary} GROUP` lists them in one line each.
 """
 
 from __future__ import annotations
@@ -39,17 +39,17 @@ GROUPS = {
     "errors": ("bpfree.errors",),
     "ground": ("bpfree.rng", "bpfree.tt.shapes", "bpfree.tt.cores", "bpfree.native", "bpfree.bench"),
 }
-"""Modules of each group: the names of `bpfree` that live there, or all that is public in a module of `bpfree`."""
+"""Modules of each group: its names are those of `bpfree` from there, or all public names of a module of `bpfree`."""
 
 _NOT_FOR_USERS = (
     "node, transform, settings, links, n_vectors, n_scalars, rows, native_settings, "
     "set_fit_request, set_partial_fit_request, set_score_request"
 )
-"""Members that the library reads and nobody calls; the last three are scikit-learn's, with links into its own pages."""
+"""Members that only the library uses; the last three are scikit-learn's, with links into its own pages."""
 
 
 def names_of(group: str) -> list[str]:
-    """Full names of the group's public objects, in the order in which they are listed."""
+    """Return the full names of the group's public objects, in the order in which they are listed."""
     if group not in GROUPS:
         raise ExtensionError(f"public: expected one of {', '.join(GROUPS)}, got {group!r}")
     names = []
@@ -62,14 +62,14 @@ def names_of(group: str) -> list[str]:
 
 
 def left_out() -> list[str]:
-    """Public names of `bpfree` that no group has."""
+    """Return the public names of `bpfree` that no group has."""
     modules = [module for group in GROUPS.values() for module in group]
     lost = [name for name, home in bpfree._HOMES.items() if not any(_inside(home, module) for module in modules)]
     return lost + [top for top in bpfree._MODULES if not any(_inside(module, f"bpfree.{top}") for module in modules)]
 
 
 def _group_of(home: str) -> str | None:
-    """The group that names this module, or the nearest package round it."""
+    """Return the group that names this module, or its nearest enclosing package."""
     named = [(len(module), group) for group, modules in GROUPS.items() for module in modules if _inside(home, module)]
     return max(named)[1] if named else None
 
@@ -79,7 +79,7 @@ def _inside(module: str, package: str) -> bool:
 
 
 def _contents(module) -> list[str]:
-    """What a module says is public; else the functions and classes that it defines and documents."""
+    """Return the public names of a module: its `__all__`, else the functions and classes it defines and documents."""
     if hasattr(module, "__all__"):
         return list(module.__all__)
     return [
@@ -132,17 +132,17 @@ class _PublicSummary(SphinxDirective):
 
 def _check(app) -> None:
     if left_out():
-        where = "give their module a place in GROUPS of docs/_ext/public_names.py"
+        where = "add their module to GROUPS in docs/_ext/public_names.py"
         raise ExtensionError(f"not in the API reference: {', '.join(left_out())}: {where}")
 
 
 def _skip(app, what, name, obj, skip, options):
-    """Fields of named tuples: "Alias for field number 0" tells nothing that the signature does not."""
+    """Skip fields of named tuples, whose "Alias for field number 0" adds nothing to the signature."""
     return True if type(obj).__name__ == "_tuplegetter" else None
 
 
 def _signature(app, what, name, obj, options, signature, returned):
-    """Private fields of a dataclass are left out; a default made anew each time has no better name than `...`."""
+    """Remove private fields of a dataclass from its signature, and show a default from a factory as `...`."""
     if signature:
         signature = re.sub(r", _\w+: [~\w.]+(\[[^]]*\])?(?=[,)])", "", signature).replace("<factory>", "...")
         return signature, returned
@@ -150,7 +150,7 @@ def _signature(app, what, name, obj, options, signature, returned):
 
 
 def setup(app):
-    """The two directives; the build stops when a public name has no group."""
+    """Add the two directives; the build fails when a public name has no group."""
     app.add_directive("public", _Public)
     app.add_directive("public-summary", _PublicSummary)
     app.connect("builder-inited", _check)

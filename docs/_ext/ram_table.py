@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""`{ram-table}`: bytes of RAM of a training run on a 32-bit device, for estimators and updates, counted now."""
+"""The directive `{ram-table}`: bytes of RAM of training on a 32-bit device, counted when the pages are built."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ ESTIMATORS = {
     "RGE, 1 query": bf.RGE(n_queries=1),
     "RGE, 1 query, one-sided": bf.RGE(n_queries=1, two_sided=False),
     "RGE, 16 queries": bf.RGE(n_queries=16),
-    "RGE, 16 queries a layer": bf.RGE(n_queries=16, grouping="layer"),
+    "RGE, 16 queries per layer": bf.RGE(n_queries=16, grouping="layer"),
     "RGE, 16 queries, Gaussian or sphere": bf.RGE(n_queries=16, direction="gaussian"),
     "CGE, 1 % of the coordinates": bf.CGE(fraction=0.01),
     "CGE, all coordinates": bf.CGE(),
@@ -35,11 +35,11 @@ UPDATES = {
     "clip, WeightDecay, Adam": bf.chain(bf.clip(1.0), bf.WeightDecay(1e-4), bf.Adam(0.1)),
 }
 CONTEXT = 7 * 4
-"""bpfree_context: six pointers and the step, 32 bits each."""
+"""Bytes of bpfree_context: six pointers and the step, 32 bits each."""
 
 
 def train_bytes(trainer) -> int:
-    """`bpfree_train_size` where a pointer has 4 bytes: theta, x, arena, coefficients, state, work, context."""
+    """Return `bpfree_train_size` for pointers of 4 bytes: theta, x, arena, coefficients, state, work, context."""
     tables = device_tables(trainer)
     sizes = {name: value for name, value, _ in trainer_sizes(tables, trainer)}
     parts = sum(sizes[f"TRAINER_{part}"] for part in ("ARENA", "RECORD", "STATE", "WORK"))
@@ -48,13 +48,13 @@ def train_bytes(trainer) -> int:
 
 
 def make_trainer(layers, estimator, update) -> bf.Trainer:
-    """A run on 64 features."""
+    """Return the Trainer of a run on 64 features."""
     model = bf.Sequential(64, layers)
     return bf.Trainer(model.graph, model.frozen, "cross_entropy", estimator, update, batch_size=1)
 
 
 def table() -> list[str]:
-    """MyST tables, one a model."""
+    """Return the lines of MyST tables, one per model."""
     lines = []
     for title, layers in MODELS.items():
         lines += [f"**{title}**", "", f"| | {' | '.join(UPDATES)} |", "|---|" + "--:|" * len(UPDATES)]
@@ -66,7 +66,7 @@ def table() -> list[str]:
 
 
 def fits(layers, estimator, update) -> bool:
-    """Some estimators want dense layers, some updates differences of losses or short records for their window."""
+    """Return whether estimator and update fit: some need dense layers, differences of losses or short records."""
     if estimator.refusal(bf.Sequential(64, layers).graph):
         return False
     try:
@@ -86,6 +86,6 @@ class _RamTable(SphinxDirective):
 
 
 def setup(app):
-    """The directive."""
+    """Add the directive."""
     app.add_directive("ram-table", _RamTable)
     return {"parallel_read_safe": True}

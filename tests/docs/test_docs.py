@@ -1,4 +1,4 @@
-"""The pages of docs/: their examples run, their commands exist, the site builds and its links lead somewhere."""
+"""The pages of docs/: their examples run, their commands exist, the site builds, and its links are valid."""
 
 from __future__ import annotations
 
@@ -26,11 +26,11 @@ EXTRAS = {
     "sklearn": ("bpfree.sklearn import", ("sklearn",)),
     "onnx": ("import onnxruntime", ("onnx", "onnxruntime")),
 }
-"""Extra -> a word of the pages that need it, and its packages."""
+"""By extra: a word that occurs in the pages that need it, and its packages."""
 
 
 def blocks(page: str, *languages: str):
-    """(language, text, starts at, ends at) of the fenced blocks of a page."""
+    """Yield (language, text, start, end) of the fenced blocks of a page."""
     for found in FENCE.finditer(PAGES[page]):
         if found[1] in languages:
             yield found[1], found[2], found.start(), found.end()
@@ -40,7 +40,7 @@ WITH_PYTHON = [page for page in PAGES if any(blocks(page, "python"))]
 
 
 def same(shown: str, printed: str) -> bool:
-    """Equal, but for what `...` stands for; numbers behind `about`, sizes of compiled code, may be 10 % off."""
+    """Return whether texts are equal, where `...` matches anything and numbers after `about` may differ by 10 %."""
     numbers = [[float(n.replace(",", "")) for n in re.findall(r"about ([\d,]*\d)", text)] for text in (shown, printed)]
     shown, printed = (re.sub(r"about [\d,]*\d", "about 0", text) for text in (shown, printed))
     flags = doctest.ELLIPSIS | doctest.NORMALIZE_WHITESPACE
@@ -48,7 +48,7 @@ def same(shown: str, printed: str) -> bool:
 
 
 def run_page(page: str) -> None:
-    """Execute its Python blocks in order; a text block right behind one is what it prints."""
+    """Execute the Python blocks of a page in order; a text block directly after one must be its output."""
     names = {"__name__": page}
     printed, end = "", None
     for language, text, start, stop in blocks(page, "python", "text"):
@@ -98,7 +98,7 @@ def test_commands_exist(page):
 
 
 def check_command(words, line):
-    """Every command and every option of a line is one."""
+    """Assert that every command and every option of a line exists."""
     command, context = main, click.Context(main)
     while isinstance(command, click.Group) and words and not words[0].startswith("-"):
         command = command.get_command(context, words.pop(0))
@@ -111,7 +111,7 @@ def check_command(words, line):
 
 @pytest.fixture
 def extensions(monkeypatch):
-    """docs/_ext, importable."""
+    """Make the modules of docs/_ext importable."""
     pytest.importorskip("sphinx")
     monkeypatch.syspath_prepend(str(DOCS / "_ext"))
 
@@ -204,7 +204,7 @@ def test_every_public_name_has_a_page(extensions, monkeypatch):
 
 
 class Page(html.parser.HTMLParser):
-    """What a page can be entered by, where it leads, and what a browser loads for it."""
+    """The anchors of a page, its links, and the files that a browser loads for it."""
 
     def __init__(self, text):
         super().__init__()

@@ -1,4 +1,4 @@
-"""The examples in docstrings do what they say."""
+"""The examples in docstrings have the outputs that they show."""
 
 import doctest
 import importlib

@@ -1,4 +1,4 @@
-"""The examples run, and do what they say."""
+"""The examples run, and reach the numbers that they print."""
 
 import runpy
 from pathlib import Path
@@ -16,12 +16,12 @@ def test_noisy_board(tmp_path, capsys):
     assert result["evaluations"] == 120 * 32
     assert result["answers lost"] > 50 and result["answers late"] > 50
     told_again = result["measurements"] - result["evaluations"]
-    assert 0 < told_again <= result["answers lost"] + result["answers late"], "only what did not come is asked again"
+    assert 0 < told_again <= result["answers lost"] + result["answers late"], "only missing answers are requested again"
     assert "accuracy of the self-test" in capsys.readouterr().out
 
 
 def test_the_boards_loss_is_that_of_its_network():
-    """Softmax cross-entropy of the 64-12-10 network, by SciPy; noise aside."""
+    """Without noise, the loss is the softmax cross-entropy of the 64-12-10 network, by SciPy."""
     from scipy.special import log_softmax
 
     board = runpy.run_path(str(EXAMPLES / "noisy_board.py"))["Board"](noise=0.0, lost=0.0, late=0.0)
@@ -36,12 +36,12 @@ def test_the_boards_loss_is_that_of_its_network():
 
 
 def run(name):
-    """The names of an example."""
+    """Run an example, and return its names."""
     return runpy.run_path(str(EXAMPLES / f"{name}.py"))
 
 
 def drawn(path):
-    """A picture is there, where matplotlib is."""
+    """Return whether the file is a picture; skip without matplotlib."""
     pytest.importorskip("matplotlib")
     return path.read_bytes()[:4] == b"\x89PNG"
 
@@ -59,7 +59,7 @@ def test_black_scholes(tmp_path, capsys):
 
 
 def test_the_greeks_are_derivatives_of_the_price():
-    """Those of the closed form, by differences of the library's own reference."""
+    """The greeks of the closed form equal differences of the library's own reference."""
     example = run("black_scholes")
     problem, stock, h = example["bf"].pde.BlackScholes(), np.array([70.0, 100.0, 130.0]), 0.01
     low, middle, high = (
@@ -84,7 +84,7 @@ def test_inverse_heat(tmp_path, capsys):
 
 
 def test_what_the_noise_allows_is_the_spread_of_the_best_fit():
-    """Cramer-Rao against least squares of alpha alone, in the formula of the solution, for 200 draws of noise."""
+    """The Cramer-Rao bound is compared with least squares for alpha in the formula of the solution, for 200 noises."""
     from scipy.optimize import least_squares
 
     example = run("inverse_heat")

@@ -1,4 +1,4 @@
-"""The example notebooks: they run, and what they show is what they say."""
+"""The example notebooks: they run, and their stored outputs are complete."""
 
 import re
 
@@ -18,7 +18,7 @@ NEEDS = {
 }
 DATA = {"mnist_in_forward_passes": pytest.mark.data("mnist")}
 SHORT = {"BPFREE_FORWARDS": "400000"}
-"""A budget for notebooks that would train for minutes."""
+"""Environment variables that shorten notebooks which would train for minutes."""
 
 
 def test_the_four_are_there():

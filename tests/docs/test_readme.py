@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""The examples of the README run as they stand."""
+"""The examples of the README run as they are."""
 
 from __future__ import annotations
 
