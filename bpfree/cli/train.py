@@ -36,8 +36,7 @@ _FAILURES = ("nonfinite_loss", "overflow", "mu_too_small")
     },
     examples=(
         ("bpfree train digits", "train the handwritten digits in the package, in about 5 seconds"),
-        ('bpfree train digits --layers "tt(32,rank=6) tanh linear(outputs)" --out tt.npz',
-         "train a network of your own"),
+        ('bpfree train digits --layers "tt(32,rank=6) tanh linear(outputs)" --out tt.npz', "train your own network"),
         ("bpfree train digits --model tt.npz --out more.npz --lr 0.001 --max-steps 500 --seed 1",
          "continue to train that network"),
         ("bpfree train digits --checkpoint run.ckpt --resume --journal run.journal",
@@ -45,8 +44,7 @@ _FAILURES = ("nonfinite_loss", "overflow", "mu_too_small")
         ("bpfree train digits --estimator cge --fraction 0.05 --max-forwards 1e6 --lr-schedule cosine_decay",
          "use another method, and limit the cost"),
     ),
-    after="Go on with `bpfree evaluate MODEL DATA`, `bpfree info MODEL` or `bpfree export firmware MODEL FOLDER --data "
-    "DATA`.",
+    after="`bpfree evaluate MODEL DATA` measures the model, `bpfree info MODEL` shows it, `bpfree export` exports it.",
 )
 @click.argument("data")
 @option("--model", group=_NETWORK, metavar="NAME|FILE",
@@ -59,11 +57,9 @@ _FAILURES = ("nonfinite_loss", "overflow", "mu_too_small")
 @option("--batch-size", type=int, metavar="N", group=_DATA, help="Samples per step.")
 @option("--epochs", type=int, metavar="N", group=_BUDGET, help="Number of passes over the training samples.")
 @option("--max-steps", type=int, metavar="N", group=_BUDGET, help="Number of steps.")
-@option("--max-forwards", type=float, metavar="N", group=_BUDGET,
-        help="Number of passes of one sample through the network.")
+@option("--max-forwards", type=float, metavar="N", group=_BUDGET, help="Number of passes of one sample.")
 @option("--max-evaluations", type=float, metavar="N", group=_BUDGET, help="Number of losses of a minibatch.")
-@option("--patience", type=int, metavar="N", group=_BUDGET,
-        help="Number of validations in a row without improvement.")
+@option("--patience", type=int, metavar="N", group=_BUDGET, help="Validations in a row without improvement.")
 @option("--loss", type=click.Choice(_LOSSES), group="Estimator: how losses become a direction",
         help="The loss; default: cross_entropy where y holds classes, mse where it holds targets.")
 @training_options
@@ -77,8 +73,7 @@ _FAILURES = ("nonfinite_loss", "overflow", "mu_too_small")
         help="Threads (compiled engine) or processes that share the probes of a step; the result has the same bits.")
 @option("--seed", type=int, default=0, show_default=True, metavar="N", group=_RUN,
         help="Seed of first weights, batches and directions.")
-@option("--progress/--no-progress", default=None, group=_RUN,
-        help="Show a live progress bar; default: on a terminal.")
+@option("--progress/--no-progress", default=None, group=_RUN, help="Show a live bar; default: on a terminal.")
 @option("--checkpoint", type=NewFile(), metavar="FILE", group=_DISK,
         help="File with everything that --resume needs, which the run replaces atomically.")
 @option("--checkpoint-every", type=int, default=500, show_default=True, metavar="N", group=_DISK,
@@ -86,14 +81,11 @@ _FAILURES = ("nonfinite_loss", "overflow", "mu_too_small")
 @option("--resume", is_flag=True, default=False, group=_DISK,
         help="Continue from the checkpoint, to the same bits as without interruption; start anew where there is none.")
 @option("--journal", type=NewFile(), metavar="FILE", group=_DISK,
-        help="File with a few bytes per step, from which `bpfree replay` rebuilds the model; FILE.start.npz holds the "
-        "first model.")
+        help="File of a few bytes per step for `bpfree replay`; FILE.start.npz holds the first model.")
 @option("--journal-every", type=int, metavar="N", group=_DISK,
         help=f"Steps between snapshots of the parameters in the journal; default: none, for cge {SNAPSHOTS}.")
-@option("--out", type=NewFile(), group="Output", metavar="FILE",
-        help="File for the trained model; default: bpfree-DATA.npz.")
-@option("--plot", type=NewPicture(), group="Output", metavar="FILE",
-        help="File for a picture of loss and validation.")
+@option("--out", type=NewFile(), group="Output", metavar="FILE", help="File for the model; default: bpfree-DATA.npz.")
+@option("--plot", type=NewPicture(), group="Output", metavar="FILE", help="File for a picture of the run.")
 @option("--floor/--no-floor", default=True, show_default=True, group="Output",
         help="Print what the same network reaches untrained: random features and a ridge regression on top.")
 @json_option

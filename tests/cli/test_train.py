@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import inspect
 import json
+import os
 import re
 import shlex
 import signal
@@ -22,6 +23,7 @@ from command_line import DIGITS, document, interrupted, run
 import bpfree as bf
 from bpfree.cli import recipes, training_options
 from bpfree.cli.data import load
+from bpfree.cli.interrupt import asked_to_stop
 from bpfree.cli.train import train as train_command
 from bpfree.study.floors import random_features_floor
 
@@ -273,11 +275,7 @@ def test_ctrl_c_saves_what_was_trained_and_says_how_to_go_on():
     assert f"{trained.hash}" in out and run(*shlex.split(line)[1:], "--max-steps", 1).exit_code == 0
 
 
-def test_the_second_ctrl_c_does_not_wait(monkeypatch):
-    import os
-
-    from bpfree.cli.interrupt import asked_to_stop
-
+def test_the_second_ctrl_c_does_not_wait():
     before = signal.getsignal(signal.SIGINT)
     with pytest.raises(KeyboardInterrupt), asked_to_stop() as stop:
         os.kill(os.getpid(), signal.SIGINT)

@@ -79,7 +79,7 @@ BAD_BOXES = [
 
 
 @pytest.mark.parametrize(("coordinates", "message"), BAD_BOXES, ids=range(len(BAD_BOXES)))
-def test_a_box_that_cannot_be_meant(coordinates, message):
+def test_contradictory_boxes_are_refused(coordinates, message):
     with pytest.raises((ValueError, TypeError), match=message):
         Box(**coordinates())
 
