@@ -94,8 +94,8 @@ def Sequential(features, layers, seed: int = 0) -> Model:
 
     features: inputs of a sample, a number or a shape.
 
-    >>> from bpfree.graph.layers import Linear, ReLU
-    >>> Sequential(64, [Linear(32), ReLU(), Linear(10)], seed=0).graph.n_theta
+    >>> import bpfree as bf
+    >>> bf.Sequential(64, [bf.Linear(32), bf.ReLU(), bf.Linear(10)], seed=0).graph.n_theta
     2410
     """
     graph, gains = stack(features, layers)

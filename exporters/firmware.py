@@ -31,8 +31,9 @@ TARGETS = {
 
 _ON_READ = "#define BPFREE_PROBE_ON_READ {}\n"
 _ROWS = "#define BPFREE_HADAMARD_ROWS {}\n"
+_GAPS = "#define BPFREE_GAPS {}\n"
 
-_KERNELS = ("kernel_bias.c", "kernel_contract.c", "kernel_jet.c")
+_KERNELS = ("kernel_bias.c", "kernel_contract.c", "kernel_jet.c", "kernel_places.c")
 _CORE = ("rng.c", "forward.c", "hash.c", "train.c", "vector.c", *_KERNELS)
 """Runtime sources every model needs; the linker drops what is not called."""
 
@@ -162,7 +163,8 @@ def _copy_runtime(folder: Path, tables, trainer) -> None:
         if header.name != "host.h":
             shutil.copy(header, target / "bpfree")
     direction, config = trainer.rows["estimator"].direction, target / "bpfree" / "config.h"
-    for option, wanted in ((_ON_READ, direction in SIGNS), (_ROWS, direction == "hadamard")):
+    gaps = any(tensor.row != tensor.size for tensor in tables.tensors)
+    for option, wanted in ((_ON_READ, direction in SIGNS), (_ROWS, direction == "hadamard"), (_GAPS, gaps)):
         if not wanted:
             config.write_text(config.read_text().replace(option.format(1), option.format(0)))
     for name in [*sources, *(path.name for path in (origin / "src").glob("*.h") if path.name != "registry_isa.h")]:

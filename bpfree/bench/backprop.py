@@ -65,6 +65,9 @@ def _joined(cores):
     return whole
 
 
+ELEMENTWISE = {"relu": torch.relu}
+"""PyTorch's own, by the name of ours."""
+
 WAYS = {"sweep": sweep, "halves": halves, "dense": dense}
 """How a tensor-train layer can be computed: function of (x, cores, bias)."""
 
@@ -85,13 +88,13 @@ class Backprop:
 
     def _layer(self, node, own, batch_size, way):
         """(name of the way, function of x) of one node."""
-        if node.op == "relu":
-            return "relu", torch.relu
-        if node.op == "linear":
+        if node.op.name in ELEMENTWISE:
+            return node.op.name, ELEMENTWISE[node.op.name]
+        if node.op.layer and node.op.layer.dense:
             weight, bias = own
             return "linear", lambda x: functional.linear(x, weight, bias)
-        if node.op != "tt_linear":
-            raise ValueError(f"model: expected layers linear, tt_linear and relu, got {node.op}")
+        if not (node.op.layer and node.op.layer.train):
+            raise ValueError(f"model: expected layers linear, tt_linear and relu, got {node.op.name}")
         *cores, bias = own
         first = node is self.graph.nodes[0]
         way = way or fastest_way(cores, bias, batch_size, input_gradient=not first)

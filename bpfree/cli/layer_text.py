@@ -6,8 +6,8 @@
     argument = [ NAME "=" ] value
     value    = number | true | false | outputs | "[" number { "," number } "]" | network
 
-NAME is a class of bpfree.graph.layers in lower case, or `tt` for ttlinear; arguments
-are those of the class. `outputs` is what the data needs: classes or targets.
+NAME is a layer of bpfree in lower case, or `tt` for ttlinear; arguments
+are those of its class. `outputs` is what the data needs: classes or targets.
 Layers are arguments of residual: `residual(linear(64) relu)`. Nothing is
 evaluated but numbers.
 """
@@ -35,7 +35,8 @@ def layer_classes() -> dict:
     """The layers there are, by the name they have in the language."""
     import bpfree as bf
 
-    classes = {name.lower(): getattr(bf, name) for name, home in bf._HOMES.items() if home == "bpfree.graph.layers"}
+    homes = ("bpfree.ops.", "bpfree.graph.")
+    classes = {name.lower(): getattr(bf, name) for name, home in bf._HOMES.items() if home.startswith(homes)}
     return classes | {alias: classes[name] for alias, name in _ALIASES.items()}
 
 

@@ -8,7 +8,6 @@ import numpy as np
 from bpfree.engines import ReferenceEngine, get_engine
 from bpfree.errors import check_count
 from bpfree.model import Model
-from bpfree.ops import OPS
 from bpfree.pde.methods.first_order import FirstOrder, StructuredGradient
 from bpfree.pde.methods.levenberg_marquardt import LevenbergMarquardt
 from bpfree.pde.methods.table import Method
@@ -60,12 +59,17 @@ def check_kinds(rule, method) -> None:
 
 def check_curved(problem, graph, residuals) -> None:
     """Warn where second derivatives are asked of a network that has none, such as one of ReLU."""
-    ops = [OPS[node.op] for node in graph.nodes]
+    ops = [node.op for node in graph.nodes]
     second = any(isinstance(one, Second | Laplacian) for part in residuals.parts for one in part.wanted)
-    if second and all(op.curvature is None and op.taylor is None for op in ops):
+    if second and not any(_bends(op) for op in ops):
         names = ", ".join(dict.fromkeys(op.name for op in ops))
         expected = "a smooth activation, such as Tanh or Sin, as second derivatives are asked for"
         warn_once(problem, f"network: expected {expected}, got {names}, whose are 0 everywhere")
+
+
+def _bends(op) -> bool:
+    """Can its second derivative be another than 0?"""
+    return bool(op.elementwise and op.elementwise.curvature) or bool(op.jet and op.jet.taylor)
 
 
 def points_of_terms(problem, points) -> dict:

@@ -11,7 +11,6 @@ from bpfree import native
 from bpfree.engines import Batch, CompiledEngine, ReferenceEngine
 from bpfree.graph.arena import plan_arena
 from bpfree.graph.layers import assemble, initial_parameters
-from bpfree.ops import OPS
 from bpfree.trainer import Trainer
 
 PATTERN = np.uint32(0x7FC0DEAD)  # a NaN no computation makes
@@ -44,7 +43,7 @@ def live_blocks(graph, plan, k):
             assert side in (0, size)
             blocks.append((tensor, plan.offsets[tensor], plan.offsets[tensor] + size + side))
     node = graph.nodes[k]
-    floats_needed, _ = OPS[node.op].scratch(node.attributes, graph.tensors[node.inputs[0]].shape)
+    floats_needed, _ = node.op.kernel.scratch(node.site)
     blocks.append(("scratch", plan.scratch[k], plan.scratch[k] + floats_needed))
     return blocks
 
@@ -56,7 +55,7 @@ def assert_plan(graph, plan):
         for i, (a, start_a, stop_a) in enumerate(blocks):
             assert stop_a <= plan.per_sample
             for b, start_b, stop_b in blocks[:i]:
-                if {a, b} == {node.inputs[0], node.output} and OPS[node.op].in_place and start_a == start_b:
+                if {a, b} == {*node.inputs[:1], node.output} and node.op.kernel.in_place and start_a == start_b:
                     in_place += 1
                     continue
                 assert stop_a <= start_b or stop_b <= start_a or start_a == stop_a or start_b == stop_b, (
@@ -81,7 +80,7 @@ def test_live_blocks_never_overlap(seed, sides):
 @pytest.mark.parametrize("name", MODELS)
 def test_reference_models_reach_the_lower_bound(name, sides):
     plan = plan_arena(MODELS[name], sides)
-    elementwise = sum(OPS[node.op].in_place for node in MODELS[name].nodes)
+    elementwise = sum(node.op.kernel.in_place for node in MODELS[name].nodes)
     assert assert_plan(MODELS[name], plan) == elementwise > 0
     assert plan.per_sample == plan.lower_bound
 

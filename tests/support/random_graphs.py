@@ -5,8 +5,10 @@ from math import prod
 import numpy as np
 
 from bpfree.graph.layers import assemble
+from bpfree.ops import OPS
 
-KINDS = ["linear", "relu", "tanh", "tt_linear", "add", "softmax", "scale", "sin", "sigmoid", "flatten"]
+KINDS = ["linear", "relu", "tanh", "tt_linear", "add", "softmax", "scale", "sin", "sigmoid", "flatten", "parameter"]
+KINDS += [op.name for op in OPS if op.elementwise and not op.attributes and op.name not in (*KINDS, "square")]
 BOUNDED = {"tanh", "sigmoid", "softmax"}
 
 
@@ -35,6 +37,12 @@ def random_graph(seed):
             attributes = {"inputs": [4, -(-prod(shape) // 4)], "outputs": outputs, "ranks": [1, rank, 1]}
             attributes |= {"start": str(r.choice(["left", "right"])), "bias": True}
             shape = [prod(outputs)]
+        elif kind == "parameter":  # added to what there is
+            rows.append((kind, f"p{k}", [], {"shape": list(shape)}))
+            names.append(f"p{k}")
+            shapes.append(shape)
+            kinds.append(kind)
+            kind, inputs = "add", [names[source], f"p{k}"]
         rows.append((kind, f"n{k}", inputs, attributes))
         names.append(f"n{k}")
         shapes.append(shape)

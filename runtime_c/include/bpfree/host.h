@@ -19,7 +19,7 @@ const char *bpfree_isa_name(uint32_t isa);
 uint32_t bpfree_isa_lanes(uint32_t isa);
 int bpfree_isa_supported(uint32_t isa);
 
-/* Rows of the tables by number; NULL where there is no such row. */
+/* Rows of the tables by number; NULL where there is no such row, and where an op has no jet or no slope. */
 bpfree_kernel bpfree_registry_op(uint32_t isa, uint32_t number);
 bpfree_jet bpfree_registry_jet(uint32_t isa, uint32_t op);
 bpfree_loss bpfree_registry_loss(uint32_t isa, uint32_t number);

@@ -51,7 +51,8 @@ int bpfree_streams_check(const bpfree_streams *streams, uint32_t features);
 
 struct bpfree_jets;
 
-/* Takes a jet through one node: each op has one, bpfree_jet_<op>, beside its kernel. */
+/* Takes a jet through one node: bpfree_jet_<op>, beside its kernel. An op without
+ * one is for training only: no model that has it can be differentiated by its inputs. */
 typedef void (*bpfree_jet)(const struct bpfree_jets *jets, const bpfree_node *node);
 
 /* One pass of a jet through a graph. Arithmetic: the value is that of a forward
@@ -154,9 +155,9 @@ typedef struct bpfree_hjb {
 #define BPFREE_RESIDUAL(number, name) int bpfree_residual_##name(const void *, const bpfree_field *, float *);
 #include "bpfree/problems.gen.def"
 #undef BPFREE_RESIDUAL
-#define BPFREE_OP(number, name) void bpfree_jet_##name(const bpfree_jets *, const bpfree_node *);
-#include "bpfree/ops.gen.def"
-#undef BPFREE_OP
+#define BPFREE_JET(number, name) void bpfree_jet_##name(const bpfree_jets *, const bpfree_node *);
+#include "bpfree/jets.gen.def"
+#undef BPFREE_JET
 
 #ifdef __cplusplus
 }
