@@ -7,7 +7,7 @@ import numpy as np
 
 from bpfree.errors import check_count
 from bpfree.ops.onnx_rows import BEFORE, SAMPLES, chain
-from bpfree.ops.table import Jet, Layer, Onnx, Op, Parameters
+from bpfree.ops.table import Jet, Layer, Onnx, Op, Parameters, free
 
 
 def infer(attributes, shapes):
@@ -59,7 +59,7 @@ OP = Op(
     arity=0,
     infer=infer,
     forward=forward,
-    macs=lambda site: 0,
+    macs=free,
     parameters=Parameters(rows, initialise),
     layer=Layer(
         project=project,

@@ -6,7 +6,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from bpfree.ops.onnx_rows import chain, flat, reshape, step
-from bpfree.ops.table import Jet, Kernel, Onnx, Op, same_shape
+from bpfree.ops.table import Jet, Kernel, Onnx, Op, free, same_shape
 
 
 def forward(site, arithmetic, parameters, inputs):
@@ -45,7 +45,7 @@ OP = Op(
     c="bpfree_op_softmax",
     infer=same_shape,
     forward=forward,
-    macs=lambda site: 0,
+    macs=free,
     jet=Jet(taylor=taylor),
     kernel=Kernel(scratch=lambda site: (2, 0), in_place=True),
     onnx=Onnx(to_onnx),

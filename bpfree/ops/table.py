@@ -43,6 +43,27 @@ class Site:
         return prod(self.output_shape)
 
 
+def free(site) -> int:
+    """Nothing, where a cost is asked for."""
+    return 0
+
+
+def _no_rows(site):
+    return []
+
+
+def _no_arrays(site, draw, gain):
+    return []
+
+
+def _no_words(site):
+    return ()
+
+
+def _no_scratch(site):
+    return 0, 0
+
+
 @dataclass(frozen=True)
 class Parameters:
     """What an operation learns.
@@ -52,8 +73,8 @@ class Parameters:
     The docstrings of both are what FORMAT.md says of the op.
     """
 
-    rows: Callable = lambda site: []
-    initialise: Callable = lambda site, draw, gain: []
+    rows: Callable = _no_rows
+    initialise: Callable = _no_arrays
 
 
 @dataclass(frozen=True)
@@ -97,7 +118,7 @@ class Layer:
     moves_cost: Callable
     added: Callable
     matrix: Callable | None = None
-    matrix_macs: Callable = lambda site: 0
+    matrix_macs: Callable = free
     dense: bool = False
     train: Callable | None = None
 
@@ -125,8 +146,8 @@ class Kernel:
     in_place: may its output lie over its first input?
     """
 
-    words: Callable = lambda site: ()
-    scratch: Callable = lambda site: (0, 0)
+    words: Callable = _no_words
+    scratch: Callable = _no_scratch
     in_place: bool = False
 
 
@@ -206,7 +227,7 @@ def elementwise_op(name: str, forward, derivative, *, curvature=None, reads="", 
     slope = None if number is None else f"bpfree_slope_{name}"
     common = {
         "infer": same_shape,
-        "macs": lambda site: 0,
+        "macs": free,
         "kernel": Kernel(in_place=True),
         "elementwise": Elementwise(derivative, curvature, slope, reads),
         "onnx": onnx and Onnx(elementwise(onnx) if isinstance(onnx, str) else onnx),

@@ -68,8 +68,9 @@ def check_curved(problem, graph, residuals) -> None:
 
 
 def _bends(op) -> bool:
-    """Can its second derivative be another than 0?"""
-    return bool(op.elementwise and op.elementwise.curvature) or bool(op.jet and op.jet.taylor)
+    """Can its second derivative be another than 0? Nobody knows of an op without a jet."""
+    curved = (op.elementwise and op.elementwise.curvature) or (op.jet and op.jet.taylor)
+    return bool(curved) or not op.has_jet
 
 
 def points_of_terms(problem, points) -> dict:

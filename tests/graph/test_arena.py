@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 from helpers import NativeTrainer, assert_same_bits, device_loop, floats
-from random_graphs import random_graph
+from random_graphs import random_graph, random_rows
 from reference_models import reference_runs
 
 import bpfree as bf
@@ -101,11 +101,11 @@ def test_sides_are_shared_where_no_trained_parameter_precedes():
     assert plan.sides == (0, 0, 0, 3) and plan.per_sample == 8 + 2 * 3
 
 
-def canary(graph, theta, frozen, estimator):
+def canary(graph, theta, frozen, estimator, rows=None):
     """Run one step in C in an arena of a known pattern: floats of it that were written, and the plan."""
     inputs, outputs = graph.input.size, graph.output.size
     trainer = Trainer(graph, frozen, "mse", estimator, bf.SGD(), batch_size=2, seed=0)
-    loop = device_loop(trainer, floats(1, 4, inputs), targets=floats(2, 4, outputs))
+    loop = device_loop(trainer, floats(1, 4, inputs), targets=floats(2, 4, outputs), rows=rows)
     planned = loop.model.tables.arena.floats(1)
     size = max(planned, 64)  # the gradient's chunk of one random block fits, too
     assert size == native.core().lib.bpfree_train_arena_size(loop.model.c) == len(loop.arena)
@@ -139,11 +139,12 @@ def test_the_high_water_mark_is_the_plan(name, two_sided):
 TRAINABLE = [seed for seed in range(0, 200, 3) if random_graph(seed).n_theta]
 
 
+@pytest.mark.parametrize("gaps", [False, True])
 @pytest.mark.parametrize("seed", TRAINABLE)
-def test_random_graphs_stay_inside(seed):
+def test_random_graphs_stay_inside(seed, gaps):
     graph = random_graph(seed)
     theta, frozen = initial_parameters(graph, 0)
-    high_water, planned = canary(graph, theta, frozen, bf.RGE(1))
+    high_water, planned = canary(graph, theta, frozen, bf.RGE(1), random_rows(graph, seed) if gaps else None)
     assert high_water <= planned
 
 

@@ -170,10 +170,10 @@ def make_engine(name):
     return ReferenceEngine(exact=True) if name == "exact" else CompiledEngine(name.removeprefix("compiled-"))
 
 
-def device_loop(trainer, x, labels=None, targets=None):
-    """The C training loop as a device runs it: scalar kernels, paired probes, streamed samples."""
+def device_loop(trainer, x, labels=None, targets=None, rows=None):
+    """The C training loop as a device runs it: scalar kernels, paired probes, streamed samples; rows: of tensors."""
     keep = frozenset() if trainer.estimator.refusal(trainer.graph) else trainer.estimator.kept(trainer.graph)
-    model = NativeModel(model_tables(trainer.graph, sides=2, keep=keep), "scalar")
+    model = NativeModel(model_tables(trainer.graph, sides=2, keep=keep, rows=rows), "scalar")
     model.frozen[:] = trainer.frozen
     return NativeTrainer(model, data=(x, labels, targets), **trainer.native_settings())
 

@@ -50,3 +50,15 @@ def random_graph(seed):
     graph = assemble(first, rows)
     frozen = [s.name for s in graph.slices if r.random() < 0.3]
     return assemble(first, rows, frozen=frozen)
+
+
+def random_rows(graph, seed):
+    """{tensor: (row, stride)} of most tensors between two nodes: rows that divide it, gaps of any size."""
+    r = np.random.default_rng(seed)
+    rows = {}
+    for number in range(1, len(graph.tensors)):
+        size = graph.tensors[number].size
+        if number != graph.nodes[-1].output and r.random() < 0.8:
+            row = int(r.choice([d for d in range(1, size + 1) if size % d == 0]))
+            rows[number] = (row, row + int(r.integers(0, 4)))
+    return rows
