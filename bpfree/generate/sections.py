@@ -8,6 +8,7 @@ import textwrap
 from importlib import import_module
 from pathlib import Path
 
+from bpfree.exporters.runtime import listed_sources
 from bpfree.ops import OPS
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -19,8 +20,10 @@ def sectioned_files() -> dict[str, str]:
     return {
         "bpfree/__init__.py": filled("bpfree/__init__.py", {"layers": layer_homes()}),
         "runtime_c/FORMAT.md": filled(
-            "runtime_c/FORMAT.md", {"ops": op_table(), "draws": op_draws(), "arithmetic": op_arithmetic()}
+            "runtime_c/FORMAT.md",
+            {"ops": op_table(), "draws": op_draws(), "arithmetic": op_arithmetic(), "slopes": op_slopes()},
         ),
+        "runtime_c/README.md": filled("runtime_c/README.md", {"sources": source_table()}),
     }
 
 
@@ -64,6 +67,27 @@ def op_draws() -> list[str]:
 def op_arithmetic() -> list[str]:
     """The order of each op's operations."""
     return [line for op in OPS for line in _entry(op, op.forward)]
+
+
+def op_slopes() -> list[str]:
+    """What a derivative by an elementwise op's output is multiplied by."""
+    return [line for op in OPS if op.elementwise for line in _entry(op, op.elementwise.derivative)]
+
+
+def source_table() -> list[str]:
+    """What a program compiles, by what it does."""
+    what = {
+        "core": "every program",
+        "rows": "of these those that its tables name; or all",
+        "journal": "a log of its run",
+        "pde": "derivatives and PDEs",
+        "host": "nothing on a device: for computers",
+    }
+    parts = listed_sources()
+    if set(parts) != set(what):
+        raise ValueError(f"sources.txt: expected parts {', '.join(what)}, got {', '.join(parts)}")
+    head = ["| files in `src/` | for |", "|---|---|"]
+    return head + [f"| {' '.join(f'`{name}`' for name in parts[part])} | {text} |" for part, text in what.items()]
 
 
 def has_parameters(op) -> bool:

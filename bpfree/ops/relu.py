@@ -17,11 +17,16 @@ def forward(site, arithmetic, parameters, inputs):
     return np.add(y, x.dtype.type(0), out=y)
 
 
+def derivative(site, arithmetic, x, y):
+    """1 where x > 0, else 0."""
+    return (x > 0).astype(x.dtype)
+
+
 OP = elementwise_op(
     "relu",
     forward,
     number=2,
-    derivative=lambda site, arithmetic, x, y: (x > 0).astype(x.dtype),
+    derivative=derivative,
     reads="y",
     onnx="Relu",
 )

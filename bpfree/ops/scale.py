@@ -37,6 +37,11 @@ def to_onnx(site, parameters):
     return chain(("Mul", (BEFORE, "factor"), {}, factor), ("Add", (BEFORE, "offset"), {}, offset))
 
 
+def derivative(site, arithmetic, x, y):
+    """The factor."""
+    return np.full_like(x, site.attributes["factor"])
+
+
 OP = elementwise_op(
     "scale",
     forward,
@@ -44,7 +49,7 @@ OP = elementwise_op(
     attributes=("factor", "offset"),
     infer=infer,
     macs=lambda site: site.outputs,
-    derivative=lambda site, arithmetic, x, y: np.full_like(x, site.attributes["factor"]),
+    derivative=derivative,
     jet=Jet(
         tangent=lambda site, arithmetic, parameters, inputs: (
             inputs[0] * inputs[0].dtype.type(site.attributes["factor"])

@@ -13,6 +13,11 @@ def forward(site, arithmetic, parameters, inputs):
     return arithmetic.sigmoid(inputs[0])
 
 
+def derivative(site, arithmetic, x, y):
+    """fl(y fl(1 - y))."""
+    return y * (y.dtype.type(1) - y)
+
+
 def curvature(site, arithmetic, x, y):
     """y (1 - y) (1 - 2 y)."""
     one = y.dtype.type(1)
@@ -23,7 +28,7 @@ OP = elementwise_op(
     "sigmoid",
     forward,
     number=9,
-    derivative=lambda site, arithmetic, x, y: y * (y.dtype.type(1) - y),
+    derivative=derivative,
     curvature=curvature,
     reads="y",
     onnx="Sigmoid",

@@ -81,7 +81,7 @@ class Parameters:
 class Elementwise:
     """What is known of y = f(x), element by element; x and y have any shape.
 
-    derivative(site, arithmetic, x, y): dy/dx.
+    derivative(site, arithmetic, x, y): dy/dx. Its docstring is what FORMAT.md says of the slope.
     curvature(site, arithmetic, x, y): the second derivative; None: it is 0 where it exists.
     slope, reads: the C function that multiplies by dy/dx, None where there is none, and which of "x" and "y" it
     reads ("": neither).

@@ -13,11 +13,16 @@ def forward(site, arithmetic, parameters, inputs):
     return arithmetic.tanh(inputs[0])
 
 
+def derivative(site, arithmetic, x, y):
+    """fl(1 - fl(y y))."""
+    return y.dtype.type(1) - y * y
+
+
 OP = elementwise_op(
     "tanh",
     forward,
     number=3,
-    derivative=lambda site, arithmetic, x, y: y.dtype.type(1) - y * y,
+    derivative=derivative,
     curvature=lambda site, arithmetic, x, y: y.dtype.type(-2) * y * (y.dtype.type(1) - y * y),
     reads="y",
     onnx="Tanh",
