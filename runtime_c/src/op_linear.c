@@ -56,9 +56,10 @@ static void row_paired(bpfree_signs *signs, float mu, const float *w, const floa
 static void row_single(bpfree_signs *signs, float mu, const float *w, const float *x, const bpfree_tensor *in,
                        uint32_t n, float *y)
 {
+  const uint32_t row = bpfree_row(in), gap = bpfree_gap(in) * n;
   bpfree_vector sum = *(const bpfree_vector *)y;
-  for (uint32_t left = in->size; left; left -= bpfree_row(in), x += bpfree_gap(in) * n)
-    for (uint32_t i = 0; i < bpfree_row(in); i++, x += n)
+  for (uint32_t left = in->size; left; left -= row, x += gap)
+    for (uint32_t i = 0; i < row; i++, x += n)
       sum += (*w++ + bpfree_signs_next(signs, mu)) * *(const bpfree_vector *)x;
   *(bpfree_vector *)y = sum;
 }
@@ -72,36 +73,37 @@ static void weights_on_read(const bpfree_pass *pass, const bpfree_node *node, ui
   const bpfree_slice *slice = bpfree_node_slice(pass, node, 0);
   const float *w = bpfree_parameters(pass, slice), mu = side ? -pass->probe->mu : pass->probe->mu;
   const float *x0 = bpfree_input(pass, node, 0, side), *x1 = bpfree_input(pass, node, 0, 1);
-  const uint32_t floats = bpfree_row(out) * n;
+  const uint32_t size = out->size, row = bpfree_row(out), other = out->side * n;
   bpfree_signs signs;
   bpfree_signs_start(&signs, pass->probe, slice, 0);
-  for (uint32_t first = 0; first < out->size; first += bpfree_row(out)) {
-    float *y0 = BPFREE_KERNEL(result_at)(pass, node, side, first), *y1 = y0 + out->side * n;
+  for (uint32_t first = 0; first < size; first += row) {
+    float *y0 = BPFREE_KERNEL(result_at)(pass, node, side, first), *y1 = y0 + other;
     if (paired)
-      for (uint32_t o = s; o < floats; o += n, w += inputs)
+      for (uint32_t o = s; o < row * n; o += n, w += inputs)
         row_paired(&signs, mu, w, x0 + s, x1 + s, inputs, n, y0 + o, y1 + o);
     else
-      for (uint32_t o = s; o < floats; o += n, w += inputs) row_single(&signs, mu, w, x0 + s, in, n, y0 + o);
+      for (uint32_t o = s; o < row * n; o += n, w += inputs) row_single(&signs, mu, w, x0 + s, in, n, y0 + o);
   }
 }
 
 void BPFREE_KERNEL(op_linear)(const bpfree_pass *pass, const bpfree_node *node)
 {
   const bpfree_tensor *in = bpfree_input_tensor(pass, node, 0), *out = bpfree_result_tensor(pass, node);
-  const uint32_t inputs = node->attributes[0], sides = bpfree_sides(pass, node);
+  const uint32_t n = bpfree_samples(pass), sides = bpfree_sides(pass, node), inputs = in->size, outputs = out->size;
+  const uint32_t columns = bpfree_row(in), rows = bpfree_row(out);
   for (uint32_t side = 0; side < sides; side++) BPFREE_KERNEL(bias_rows)(pass, node, 1, side);
   if (bpfree_probed(pass, node, 0)) {
-    const int paired = sides == 2 && bpfree_row(in) == in->size;
+    const int paired = sides == 2 && columns == inputs;
     for (uint32_t side = 0; side < (paired ? 1 : sides); side++)
-      for (uint32_t s = 0; s < bpfree_samples(pass); s += BPFREE_LANES) weights_on_read(pass, node, side, paired, s);
+      for (uint32_t s = 0; s < n; s += BPFREE_LANES) weights_on_read(pass, node, side, paired, s);
     return;
   }
   const float *w = bpfree_parameters(pass, bpfree_node_slice(pass, node, 0));
   for (uint32_t side = 0; side < sides; side++)
-    for (uint32_t o = 0; o < out->size; o += bpfree_row(out))
-      for (uint32_t i = 0; i < in->size; i += bpfree_row(in))
+    for (uint32_t o = 0; o < outputs; o += rows)
+      for (uint32_t i = 0; i < inputs; i += columns)
         BPFREE_KERNEL(contract)(BPFREE_KERNEL(result_at)(pass, node, side, o), w + o * inputs + i, 1, inputs,
-                                BPFREE_KERNEL(input_at)(pass, node, 0, side, i), bpfree_row(out), bpfree_row(in), bpfree_samples(pass));
+                                BPFREE_KERNEL(input_at)(pass, node, 0, side, i), rows, columns, n);
 }
 
 void BPFREE_KERNEL(jet_linear)(const bpfree_jets *jets, const bpfree_node *node)

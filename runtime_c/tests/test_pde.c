@@ -243,7 +243,9 @@ static void settings(void)
   REFUSED(residual = NULL);
   REFUSED(streams = NULL);
   REFUSED(settings = NULL);
+  static const bpfree_jet no_jet[1] = {NULL};
   REFUSED(rule = &bpfree_rule_taylor); /* without a way through each node */
+  REFUSED(rule = &bpfree_rule_taylor; changed.through = no_jet);
   const bpfree_term term = {0, 0, 1.0f};
   const bpfree_form table = {&term, 0, 1};
   const bpfree_streams own = {NULL, &table, DIM, 1}, along = {none, laplacian, DIM, 2};

@@ -67,7 +67,7 @@ typedef struct bpfree_batch {
  * depend on what it moves. Any choice gives the same bits. */
 typedef struct bpfree_reuse {
   const uint32_t *places; /* (n_tensors) of each one, in floats a sample; >= floats: not kept */
-  uint32_t floats;        /* a sample, of all that is kept */
+  uint32_t floats;        /* a sample, of all that is kept, gaps between rows counted */
   uint32_t tiles;         /* held at once, at least 1: theta is perturbed once for all of them */
 } bpfree_reuse;
 

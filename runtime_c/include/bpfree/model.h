@@ -55,7 +55,7 @@ typedef struct bpfree_slice {
  * theta + mu u and side 1 for theta - mu u, unless no parameter precedes it.
  * Elements lie in rows, so that a layer can write into a buffer with a border:
  * row r begins `r * stride` elements behind the first. A tensor without gaps has
- * one row; so have the model's input and output. */
+ * one row; so have the model's input and output, and what an estimator keeps. */
 typedef struct bpfree_tensor {
   uint32_t size;   /* elements per sample, a multiple of row */
   uint32_t offset; /* words per sample from the start of the arena */

@@ -106,7 +106,7 @@ typedef int (*bpfree_residual)(const void *user, const bpfree_field *u, float *r
 /* A network, a rule and an equation: const, in flash. */
 typedef struct bpfree_pde {
   const bpfree_model *model;
-  const bpfree_jet *through;     /* (n_nodes), for bpfree_rule_taylor; NULL for the others */
+  const bpfree_jet *through;     /* (n_nodes), none NULL, for bpfree_rule_taylor; NULL for the others */
   const bpfree_streams *streams; /* what the residual reads */
   const bpfree_rule *rule;
   const float *settings;         /* what the rule's file says; NULL for bpfree_rule_taylor */
@@ -114,7 +114,7 @@ typedef struct bpfree_pde {
   const void *user;              /* handed to residual: its coefficients */
 } bpfree_pde;
 
-/* BPFREE_OK, or BPFREE_ERR_ARG: something missing, streams or settings out of range. */
+/* BPFREE_OK, or BPFREE_ERR_ARG: something missing, such as the jet of a node, streams or settings out of range. */
 int bpfree_pde_check(const bpfree_pde *pde);
 
 /* Floats of work for `tile` points at a time. 0: more than 2^32 - 1, or tile 0. */
