@@ -56,11 +56,13 @@ static void row_paired(bpfree_signs *signs, float mu, const float *w, const floa
 static void row_single(bpfree_signs *signs, float mu, const float *w, const float *x, const bpfree_tensor *in,
                        uint32_t n, float *y)
 {
-  const uint32_t row = bpfree_row(in), gap = bpfree_gap(in) * n;
+  const uint32_t size = in->size, row = bpfree_row(in);
   bpfree_vector sum = *(const bpfree_vector *)y;
-  for (uint32_t left = in->size; left; left -= row, x += gap)
-    for (uint32_t i = 0; i < row; i++, x += n)
-      sum += (*w++ + bpfree_signs_next(signs, mu)) * *(const bpfree_vector *)x;
+  for (uint32_t first = 0; first < size; first += row) {
+    const float *from = x + bpfree_place(in, first) * n;
+    for (uint32_t i = 0; i < row; i++, from += n)
+      sum += (*w++ + bpfree_signs_next(signs, mu)) * *(const bpfree_vector *)from;
+  }
   *(bpfree_vector *)y = sum;
 }
 

@@ -5,10 +5,8 @@
 
 #include "bpfree/model.h"
 
-/* Elements of a row, and from its end to the next one. */
+/* Elements of a row. */
 static inline uint32_t bpfree_row(const bpfree_tensor *t) { return BPFREE_GAPS ? t->row : t->size; }
-
-static inline uint32_t bpfree_gap(const bpfree_tensor *t) { return BPFREE_GAPS ? t->stride - t->row : 0; }
 
 /* Elements from the first one of a tensor to this one, gaps counted. Where there
  * are none nothing is divided. */

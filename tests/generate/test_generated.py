@@ -6,12 +6,15 @@ from pathlib import Path
 
 import pytest
 
+import bpfree as bf
 from bpfree import native, rng
 from bpfree.directions import DIRECTIONS
 from bpfree.engines import probes
 from bpfree.estimators import ESTIMATORS
 from bpfree.estimators.table import GROUPINGS
 from bpfree.generate import generated_files, sections
+from bpfree.graph.c_tables import model_tables
+from bpfree.graph.graph import FLOAT32
 from bpfree.losses import LOSSES
 from bpfree.native.arrays import _MEANINGS, check_status
 from bpfree.ops import OPS
@@ -134,6 +137,12 @@ def test_domains_groupings_and_directions():
     assert [row.c for row in DIRECTIONS] == [f"BPFREE_{row.name.upper()}" for row in DIRECTIONS]
     known = {name for name in dir(lib) if name.startswith("BPFREE_DOMAIN_")}
     assert known == {f"BPFREE_DOMAIN_{domain.name}" for domain in rng.Domain}
+
+
+def test_kinds():
+    assert native.core().lib.BPFREE_FLOAT32 == FLOAT32
+    rows = model_tables(bf.Sequential(3, [bf.Linear(2)]).graph)
+    assert {row.kind for row in (*rows.tensors, *rows.slices)} == {FLOAT32}
 
 
 def test_limits_and_records():

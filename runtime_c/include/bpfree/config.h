@@ -45,7 +45,7 @@
 #endif
 
 /* Tensors may lie in rows with gaps between them, as layers with borders want.
- * With 0 every tensor is taken to have one row: 0.6 KB of code less. Firmware that
+ * With 0 every tensor is taken to have one row: 0.5 KB of code less. Firmware that
  * the exporter writes has what its model wants. */
 #ifndef BPFREE_GAPS
 #define BPFREE_GAPS 1
