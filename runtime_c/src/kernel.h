@@ -59,7 +59,7 @@ static inline float *bpfree_result(const bpfree_pass *pass, const bpfree_node *n
   return pass->arena + (t->offset + side * t->side) * bpfree_samples(pass);
 }
 
-/* Of a node's input, and of its result. */
+/* The tensor of an input, and that of the result. */
 static inline const bpfree_tensor *bpfree_input_tensor(const bpfree_pass *pass, const bpfree_node *node, uint32_t which)
 {
   return &pass->model->tensors[node->inputs[which]];
