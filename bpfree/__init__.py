@@ -13,16 +13,18 @@ from importlib import import_module
 __version__ = "0.1.0"
 
 _HOMES = {
-    "Linear": "bpfree.graph.layers",
-    "TTLinear": "bpfree.graph.layers",
-    "ReLU": "bpfree.graph.layers",
-    "Tanh": "bpfree.graph.layers",
-    "Sin": "bpfree.graph.layers",
-    "Sigmoid": "bpfree.graph.layers",
-    "Square": "bpfree.graph.layers",
-    "Softmax": "bpfree.graph.layers",
-    "Flatten": "bpfree.graph.layers",
-    "Scale": "bpfree.graph.layers",
+    # layers: written by make generate
+    "Linear": "bpfree.ops.linear",
+    "TTLinear": "bpfree.ops.tt_linear",
+    "ReLU": "bpfree.ops.relu",
+    "Tanh": "bpfree.ops.tanh",
+    "Flatten": "bpfree.ops.flatten",
+    "Scale": "bpfree.ops.scale",
+    "Softmax": "bpfree.ops.softmax",
+    "Sin": "bpfree.ops.sin",
+    "Sigmoid": "bpfree.ops.sigmoid",
+    "Square": "bpfree.ops.square",
+    # layers: end
     "Residual": "bpfree.graph.layers",
     "Sequential": "bpfree.model",
     "Model": "bpfree.model",

@@ -12,7 +12,14 @@ class BpfreeError(Exception):
 
 
 class CoreMissingError(BpfreeError, ImportError):
-    """The compiled core is asked for and is not there; the message says how to build it."""
+    """The compiled core is asked for and cannot be had; the message says why, and how to build it.
+
+    built: True where it is there and does not load.
+    """
+
+    def __init__(self, message: str, built: bool = False):
+        super().__init__(message)
+        self.built = built
 
 
 class NumericError(BpfreeError, ArithmeticError):

@@ -75,6 +75,9 @@ class Model:
             document = json.loads(str(fields["graph"]))
             if document["schema"] != SCHEMA:
                 raise FormatError(f"{path}: expected graph schema {SCHEMA}, got {document['schema']}: update bpfree")
+            _check_keys("graph", document, ("schema", "input", "nodes", "frozen"))
+            for node in document["nodes"]:
+                _check_keys("node", node, ("op", "name", "inputs", "attributes"))
             rows = [(n["op"], n["name"], n["inputs"], n["attributes"]) for n in document["nodes"]]
             graph = assemble(document["input"], rows, frozen=document["frozen"])
             return cls(graph, fields["theta"], fields["frozen"])
@@ -94,12 +97,18 @@ def Sequential(features, layers, seed: int = 0) -> Model:
 
     features: inputs of a sample, a number or a shape.
 
-    >>> from bpfree.graph.layers import Linear, ReLU
-    >>> Sequential(64, [Linear(32), ReLU(), Linear(10)], seed=0).graph.n_theta
+    >>> import bpfree as bf
+    >>> bf.Sequential(64, [bf.Linear(32), bf.ReLU(), bf.Linear(10)], seed=0).graph.n_theta
     2410
     """
     graph, gains = stack(features, layers)
     return Model(graph, *initial_parameters(graph, seed, gains))
+
+
+def _check_keys(what: str, document: dict, keys) -> None:
+    """Raise on keys that mean something to a later version: what they say must not be passed over."""
+    if set(document) != set(keys):
+        raise ValueError(f"{what}: expected the keys {', '.join(keys)}, got {', '.join(map(str, document))}")
 
 
 def _vector(name, values, size) -> np.ndarray:

@@ -20,8 +20,12 @@ from bpfree.engines import get_engine
 from bpfree.engines.batch import make_batch
 from bpfree.errors import check_choice, check_count, check_finite
 from bpfree.estimators.rge import RGE
-from bpfree.graph.layers import Linear, ReLU, Sigmoid, Sin, Tanh
 from bpfree.model import Model, Sequential
+from bpfree.ops.linear import Linear
+from bpfree.ops.relu import ReLU
+from bpfree.ops.sigmoid import Sigmoid
+from bpfree.ops.sin import Sin
+from bpfree.ops.tanh import Tanh
 from bpfree.trainer import Trainer
 from bpfree.training.loop import train
 from bpfree.updates.adam import Adam

@@ -17,6 +17,7 @@ from bpfree.errors import check_count
 from bpfree.estimators.rge import SIGNS
 from bpfree.exporters import main_source, makefile_source, model_source
 from bpfree.exporters.c_text import array, float_literal
+from bpfree.exporters.runtime import listed_sources, runtime_folder
 from bpfree.graph.c_tables import device_tables
 from bpfree.model import Model
 from bpfree.trainer import Trainer
@@ -31,10 +32,7 @@ TARGETS = {
 
 _ON_READ = "#define BPFREE_PROBE_ON_READ {}\n"
 _ROWS = "#define BPFREE_HADAMARD_ROWS {}\n"
-
-_KERNELS = ("kernel_bias.c", "kernel_contract.c", "kernel_jet.c")
-_CORE = ("rng.c", "forward.c", "hash.c", "train.c", "vector.c", *_KERNELS)
-"""Runtime sources every model needs; the linker drops what is not called."""
+_GAPS = "#define BPFREE_GAPS {}\n"
 
 
 @dataclass(frozen=True)
@@ -54,12 +52,6 @@ class Samples:
     def x(self) -> np.ndarray:
         """What the network sees, (n, features) float32: the same bits as on the device."""
         return self.rows.astype(np.float32) * np.float32(self.scale)
-
-
-def runtime_folder() -> Path:
-    """Where the C sources are: inside the installed package, or beside it in a checkout."""
-    package = Path(__file__).resolve().parent.parent
-    return package / "runtime_c"
 
 
 def export(
@@ -150,11 +142,11 @@ def _check_samples(graph, trainer, samples) -> None:
 
 
 def _copy_runtime(folder: Path, tables, trainer) -> None:
-    """The runtime's headers and the sources that this model and trainer name."""
+    """The runtime's headers, the sources every program needs, and those that this model and trainer name."""
     symbols = {row.kernel for row in tables.nodes} | {row.c for row in trainer.rows["links"]}
     symbols |= {trainer.rows["estimator"].c, trainer.rows["loss"].c}
     symbols |= {row.c for row in trainer.rows["schedules"].values() if row}
-    sources = [*_CORE, *(f"{symbol.removeprefix('bpfree_')}.c" for symbol in sorted(symbols))]
+    sources = [*listed_sources()["core"], *(f"{symbol.removeprefix('bpfree_')}.c" for symbol in sorted(symbols))]
     origin, target = runtime_folder(), folder / "runtime"
     shutil.rmtree(target, ignore_errors=True)
     (target / "bpfree").mkdir(parents=True)
@@ -162,7 +154,8 @@ def _copy_runtime(folder: Path, tables, trainer) -> None:
         if header.name != "host.h":
             shutil.copy(header, target / "bpfree")
     direction, config = trainer.rows["estimator"].direction, target / "bpfree" / "config.h"
-    for option, wanted in ((_ON_READ, direction in SIGNS), (_ROWS, direction == "hadamard")):
+    gaps = any(tensor.row != tensor.size for tensor in tables.tensors)
+    for option, wanted in ((_ON_READ, direction in SIGNS), (_ROWS, direction == "hadamard"), (_GAPS, gaps)):
         if not wanted:
             config.write_text(config.read_text().replace(option.format(1), option.format(0)))
     for name in [*sources, *(path.name for path in (origin / "src").glob("*.h") if path.name != "registry_isa.h")]:

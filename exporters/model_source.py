@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from bpfree.exporters.c_text import array, braces, float_literal, macros, rows
 from bpfree.graph import Graph
-from bpfree.graph.c_tables import ModelTables
+from bpfree.graph.c_tables import ModelTables, SliceRow
 
 _HEADER = """\
 /* Written by bpfree. The model's tables, sizes and initial parameters. */
@@ -65,17 +65,19 @@ def table_arrays(
     kernel_suffix: of one instruction set, where the host's build is meant.
     weights: attribute of the array of constants.
     """
-    parts, nodes = [], []
+    parts, nodes, inputs = [], [], []
     for k, row in enumerate(tables.nodes):
         attributes = f"{prefix}attributes{k}" if row.attributes else 0
         if row.attributes:
             parts.append(array(f"static const uint32_t {attributes}", row.attributes))
-        place = (row.output, row.first_slice, row.n_slices, row.scratch)
-        inputs = braces((*row.inputs, 0)[:2])
-        nodes.append(braces((f"{row.kernel}{kernel_suffix}", attributes, inputs, *place)))
-    slices = tables.slices or ((0, 0, 0, 0, 1),)
+        place = (row.output, row.first_slice, row.n_slices, row.scratch, row.piece)
+        reads = f"{prefix}inputs + {len(inputs)}" if row.inputs else 0
+        nodes.append(braces((f"{row.kernel}{kernel_suffix}", attributes, reads, len(row.inputs), *place)))
+        inputs += row.inputs
+    slices = tables.slices or (SliceRow(0, 0, 0, 0, 1, 0),)
     names = [part.name for part in graph.slices] or ["none"]
     parts += [
+        array(f"static const uint32_t {prefix}inputs", inputs),
         rows(f"static const bpfree_node {prefix}nodes", nodes, [node.name for node in graph.nodes]),
         rows(f"static const bpfree_tensor {prefix}tensors", map(braces, tables.tensors), _names(graph.tensors)),
         rows(f"static const bpfree_slice {prefix}slices", map(braces, slices), names),

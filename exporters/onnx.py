@@ -10,6 +10,7 @@ import numpy as np
 from bpfree.errors import check_choice
 from bpfree.files import write_atomically
 from bpfree.model import Model
+from bpfree.ops.softmax import OP as SOFTMAX
 
 
 def export(model, path, *, softmax: bool = False, name: str = "bpfree") -> Path:
@@ -34,8 +35,8 @@ def export(model, path, *, softmax: bool = False, name: str = "bpfree") -> Path:
         softmax: end in probabilities instead of the scores that were trained.
         name: of the graph, which viewers show.
 
-    Raises TypeError or ValueError naming the argument, ImportError without the
-    onnx package, OSError where the file cannot be written.
+    Raises TypeError or ValueError naming the argument or the node, ImportError
+    without the onnx package, OSError where the file cannot be written.
 
     >>> import bpfree as bf, tempfile
     >>> model = bf.Sequential(64, [bf.TTLinear((8, 8), (4, 8), rank=6), bf.ReLU(), bf.Linear(10)])
@@ -48,8 +49,11 @@ def export(model, path, *, softmax: bool = False, name: str = "bpfree") -> Path:
     check_choice("softmax", softmax, (True, False))
     if not isinstance(name, str) or not name:
         raise TypeError(f"name: expected a text, got {name!r}")
-    if softmax and model.graph.nodes[-1].op == "softmax":
+    if softmax and model.graph.nodes[-1].op is SOFTMAX:
         raise ValueError("softmax: the model ends in one already, expected False, got True")
+    for node in model.graph.nodes:
+        if node.op.onnx is None:
+            raise ValueError(f"{node.label}: expected an operation that has nodes of ONNX, got one without")
     _check_parameters(model)
     try:
         from bpfree.exporters import onnx_graph

@@ -10,11 +10,13 @@ from onnx import ModelProto, TensorProto, helper, numpy_helper
 
 import bpfree
 from bpfree.graph import INPUT, Graph, Node, Tensor
-from bpfree.ops import OPS
+from bpfree.ops.onnx_rows import SAMPLES
+from bpfree.ops.softmax import OP as SOFTMAX
 
 OPSET, IR_VERSION = 13, 7
 OUTPUT = "output"
-_SAMPLES = "n"
+_N = "n"
+"""The dimension of the samples, whose size a file does not know."""
 
 
 def serialised(model, softmax: bool, name: str) -> bytes:
@@ -48,7 +50,7 @@ class _Parts:
     """nodes: NodeProtos; constants: initialisers by name, parameters among them under their slice's name."""
 
     def __init__(self, graph: Graph, model):
-        self.nodes, self.constants = [], {}
+        self.nodes, self.constants, self._n = [], {}, None
         self._taken = {"", INPUT, OUTPUT, *(s.name for s in graph.slices)}
         self._tensors = {0: INPUT, graph.nodes[-1].output: OUTPUT}
         for node in graph.nodes:
@@ -57,18 +59,28 @@ class _Parts:
             self._append(node, graph, model)
 
     def _append(self, node: Node, graph: Graph, model) -> None:
-        slices = graph.slices[node.first_slice : node.first_slice + node.n_slices]
         parameters = graph.parameters(node, model.theta, model.frozen)
         names = {f"x{k}": self._tensors[tensor] for k, tensor in enumerate(node.inputs)}
-        names |= {"y": self._tensors[node.output], **{s.name.rpartition(".")[2]: s.name for s in slices}}
-        shape = graph.tensors[node.inputs[0]].shape
-        for op_type, inputs, outputs, attributes, constants in OPS[node.op].to_onnx(node.attributes, shape, parameters):
+        names |= {s.name.rpartition(".")[2]: s.name for s in graph.slices_of(node)}
+        names["y"] = self._tensors[node.output]
+        for op_type, inputs, outputs, attributes, constants in node.op.onnx.to_onnx(node.site, parameters):
+            if SAMPLES in inputs:
+                names[SAMPLES] = self._samples()
             for name in (*inputs, *outputs):
                 if name not in names:
                     names[name] = self._unique(f"{node.name}.{name}")
             inputs, outputs = [names[k] for k in inputs], [names[k] for k in outputs]
             self.nodes.append(helper.make_node(op_type, inputs, outputs, name=outputs[0], **attributes))
             self.constants |= {names[key]: value for key, value in constants.items()}
+
+    def _samples(self) -> str:
+        """The tensor that holds n, made of the input's shape once it is asked for."""
+        if self._n is None:
+            shape, first, self._n = map(self._unique, ("input.shape", "input.first", SAMPLES))
+            self.constants[first] = np.zeros(1, np.int64)
+            self.nodes.append(helper.make_node("Shape", [INPUT], [shape], name=shape))
+            self.nodes.append(helper.make_node("Gather", [shape, first], [self._n], name=self._n))
+        return self._n
 
     def _unique(self, name: str) -> str:
         # names of nodes may come from a file: "a.bias" may be a node beside the bias of a node "a"
@@ -80,10 +92,10 @@ class _Parts:
 
 def _with_softmax(graph: Graph) -> Graph:
     """The graph with probabilities behind its scores."""
-    shape = graph.output.shape
-    node = Node("softmax", "softmax", (graph.nodes[-1].output,), len(graph.tensors), len(graph.slices), 0, {})
-    return replace(graph, nodes=(*graph.nodes, node), tensors=(*graph.tensors, Tensor("softmax", shape)))
+    site = SOFTMAX.site({}, [graph.output.shape])
+    node = Node(SOFTMAX, "softmax", (graph.nodes[-1].output,), len(graph.tensors), len(graph.slices), 0, site)
+    return replace(graph, nodes=(*graph.nodes, node), tensors=(*graph.tensors, Tensor("softmax", site.output_shape)))
 
 
 def _value(name: str, tensor: Tensor):
-    return helper.make_tensor_value_info(name, TensorProto.FLOAT, [_SAMPLES, *tensor.shape])
+    return helper.make_tensor_value_info(name, TensorProto.FLOAT, [_N, *tensor.shape])

@@ -1,5 +1,8 @@
 """Bad calls of every public constructor and of train(): the message names argument, expected and given."""
 
+import pickle
+import sys
+
 import numpy as np
 import pytest
 
@@ -96,7 +99,11 @@ CONSTRUCTORS = [
         lambda: assemble([4], [node(inputs=["b"])]),
         r"node 'a': expected inputs among \['input'\], got \['b'\]",
     ),
-    (lambda: assemble([4], [node(inputs=[])]), r"node 'a': expected inputs among \['input'\], got \[\]"),
+    (lambda: assemble([4], [node(inputs=[])]), r"node 'a': relu expects 1 input, got 0"),
+    (lambda: assemble([4], [("parameter", "a", ["input"], {"shape": [4]})]), "parameter expects no inputs, got 1"),
+    (lambda: assemble([4], [("parameter", "a", [], {"shape": 4})]), r"node 'a' \(parameter\): attributes do not fit"),
+    (lambda: assemble([4], [("parameter", "a", [], {"shape": [0]})]), r"shape: expected an integer in \[1, "),
+    (lambda: assemble([4], [("relu", 5, ["input"], {})]), "node name: expected a text, got 5"),
     (lambda: assemble([4], [node(inputs=["input"] * 3)]), r"node 'a': relu expects 1 input, got 3"),
     (lambda: assemble([4], [node(op="foo")]), r"ops: expected one of linear, .*got 'foo'"),
     (lambda: assemble([4], [node(op="linear")]), r"node 'a' \(linear\): expected attributes \['bias', 'outputs'\]"),
@@ -237,17 +244,40 @@ def test_checkpoint_and_journal_are_paths():
             train(**{name: 3})
 
 
-def test_a_missing_core_says_how_to_build_it(monkeypatch):
-    import sys
-
+def core_error(monkeypatch, error):
+    """What `native.core` raises where importing it raises this."""
     from bpfree import native
-    from bpfree.errors import CoreMissingError
 
-    native.core.cache_clear()
-    monkeypatch.setitem(sys.modules, "bpfree._core", None)
+    class Finder:
+        def find_spec(self, name, path=None, target=None):
+            if name == "bpfree._core":
+                raise error
+
+    monkeypatch.delitem(sys.modules, "bpfree._core", raising=False)
     monkeypatch.delattr(bf, "_core", raising=False)
+    monkeypatch.setattr(sys, "meta_path", [Finder(), *sys.meta_path])
+    native.core.cache_clear()
     try:
-        with pytest.raises(CoreMissingError, match=r"make setup.*ziglang.*engine=\"reference\""):
+        with pytest.raises(bf.errors.CoreMissingError) as caught:
             native.core()
+        assert not native.available()
     finally:
         native.core.cache_clear()
+    return caught.value
+
+
+def test_a_core_that_is_not_built_says_how_to_build_it(monkeypatch):
+    error = core_error(monkeypatch, ModuleNotFoundError("No module named 'bpfree._core'", name="bpfree._core"))
+    assert not error.built and "bpfree._core is not built. Build it with `pip install .` or `make setup`" in str(error)
+    assert 'engine="reference"' in str(error) and "ziglang" in str(error)
+
+
+@pytest.mark.parametrize(
+    "reason",
+    [ImportError("_core.so: undefined symbol: bpfree_op_x"), ModuleNotFoundError("No module named 'y'", name="y")],
+)
+def test_a_core_that_does_not_load_says_why(monkeypatch, reason):
+    error = core_error(monkeypatch, reason)
+    assert error.built and f"is built but does not load: {reason}. Build it again" in str(error)
+    again = pickle.loads(pickle.dumps(error))
+    assert again.built and str(again) == str(error)

@@ -35,6 +35,8 @@ WRONG = [
     ("graph", GRAPH | {"nodes": []}, "at least one"),
     ("graph", GRAPH | {"nodes": 5}, "not a bpfree model"),
     ("graph", GRAPH | {"nodes": [{}]}, "not a bpfree model"),
+    ("graph", GRAPH | {"nodes": [node() | {"guard": "a"}]}, "node: expected the keys op, .*, got .*guard"),
+    ("graph", GRAPH | {"guards": []}, "graph: expected the keys schema, .*, got .*guards"),
     ("graph", GRAPH | {"input": [-1]}, "input shape: expected an integer >= 1, got -1"),
     ("graph", GRAPH | {"input": "x"}, "input shape"),
     ("graph", GRAPH | {"input": None}, "not a bpfree model"),

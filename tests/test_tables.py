@@ -1,5 +1,7 @@
 """Each row of a table has what the tests that run over the table need."""
 
+from dataclasses import fields
+from importlib import import_module
 from math import prod
 from pathlib import Path
 
@@ -10,6 +12,8 @@ from helpers import ESTIMATOR_SETTINGS, SCHEDULE_SETTINGS, UPDATE_SETTINGS
 from bpfree.estimators import ESTIMATORS
 from bpfree.losses import LOSSES
 from bpfree.ops import OPS
+from bpfree.ops.onnx_rows import SAMPLES
+from bpfree.ops.table import Op
 from bpfree.registry import HostOnly, Table
 from bpfree.schedules import SCHEDULES
 from bpfree.updates import UPDATES
@@ -18,16 +22,28 @@ from bpfree.updates import UPDATES
 @pytest.mark.parametrize("row", list(OPS), ids=lambda row: row.name)
 def test_every_op_has_examples(row):
     assert row.examples
-    assert all(set(attributes) == set(row.attributes) for attributes, _ in row.examples)
+    for attributes, shapes in row.examples:
+        assert set(attributes) == set(row.attributes) and len(shapes) == row.arity
+
+
+def test_every_op_is_in_the_file_of_its_name():
+    for row in OPS:
+        assert import_module(f"bpfree.ops.{row.name}").OP is row
+
+
+def test_an_op_has_room_for_what_asks():
+    """Who asks has a facet of its own: the row itself stays small."""
+    assert len(fields(Op)) <= 15
 
 
 @pytest.mark.parametrize("row", list(OPS), ids=lambda row: row.name)
 def test_every_op_becomes_nodes_of_onnx(row):
-    for attributes, shape in row.examples:
-        parameters = row.parameters(attributes, shape)
+    for example in row.examples:
+        site = row.site(*example)
+        parameters = row.parameters.rows(site)
         arrays = [np.ones(size, np.float32) for _, size in parameters]
-        known, written = {f"x{k}" for k in range(row.arity)}, {}
-        for op_type, inputs, outputs, settings, constants in row.to_onnx(attributes, shape, arrays):
+        known, written = {SAMPLES, *(f"x{k}" for k in range(row.arity))}, {}
+        for op_type, inputs, outputs, settings, constants in row.onnx.to_onnx(site, arrays):
             assert isinstance(op_type, str) and all(isinstance(v, int | list) for v in settings.values())
             assert all(type(value) is np.ndarray for value in constants.values())
             written |= constants

@@ -66,6 +66,9 @@ def _joined(cores):
     return whole
 
 
+ELEMENTWISE = {"relu": torch.relu}
+"""PyTorch's own, by the name of ours."""
+
 WAYS = {"sweep": sweep, "halves": halves, "dense": dense}
 """The contractions of a tensor-train layer, by name: functions of (x, cores, bias)."""
 
@@ -87,13 +90,13 @@ class Backprop:
 
     def _layer(self, node, own, batch_size, way):
         """Return (name of the contraction or op, function of x) of one node."""
-        if node.op == "relu":
-            return "relu", torch.relu
-        if node.op == "linear":
+        if node.op.name in ELEMENTWISE:
+            return node.op.name, ELEMENTWISE[node.op.name]
+        if node.op.layer and node.op.layer.dense:
             weight, bias = own
             return "linear", lambda x: functional.linear(x, weight, bias)
-        if node.op != "tt_linear":
-            raise ValueError(f"model: expected layers linear, tt_linear and relu, got {node.op}")
+        if not (node.op.layer and node.op.layer.train):
+            raise ValueError(f"model: expected layers linear, tt_linear and relu, got {node.op.name}")
         *cores, bias = own
         first = node is self.graph.nodes[0]
         way = way or fastest_way(cores, bias, batch_size, input_gradient=not first)

@@ -39,8 +39,9 @@ from bpfree.bench.rows import row
 from bpfree.datasets import load_digits
 from bpfree.estimators.cge import CGE
 from bpfree.estimators.rge import RGE
-from bpfree.graph.layers import Linear, ReLU
 from bpfree.model import Model, Sequential
+from bpfree.ops.linear import Linear
+from bpfree.ops.relu import ReLU
 from bpfree.schedules.cosine_decay import cosine_decay
 from bpfree.screen.progress import live_bar
 from bpfree.study.layer_ratios import GRADIENTS, layer_ratios

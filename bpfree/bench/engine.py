@@ -15,8 +15,9 @@ import numpy as np
 
 from bpfree.bench.rows import call_seconds, missing, rate, row
 from bpfree.engines import CompiledEngine, ReferenceEngine
-from bpfree.graph.layers import Linear, TTLinear
 from bpfree.model import Sequential
+from bpfree.ops.linear import Linear
+from bpfree.ops.tt_linear import TTLinear
 from bpfree.tt.cores import to_dense
 
 BATCHES = (1, 32, 256)
@@ -71,7 +72,7 @@ def _case(case, model, n, quick) -> list[dict]:
 
 def _numpy_rivals(model, x) -> dict:
     parameters = list(model.parameters().values())
-    if model.graph.nodes[0].op == "linear":
+    if model.graph.nodes[0].op.layer.dense:
         weight, bias = parameters
         return {"numpy": lambda: x @ weight.T + bias}
     cores, bias = parameters[:-1], parameters[-1]

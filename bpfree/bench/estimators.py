@@ -34,8 +34,9 @@ from bpfree.estimators.node_perturbation import NodePerturbation
 from bpfree.estimators.rge import RGE
 from bpfree.estimators.structured import StructuredCGE
 from bpfree.estimators.unit_wise import UnitWise
-from bpfree.graph.layers import Linear, ReLU
 from bpfree.model import Model, Sequential
+from bpfree.ops.linear import Linear
+from bpfree.ops.relu import ReLU
 from bpfree.screen.plots import plot_methods
 from bpfree.screen.progress import live_bar
 from bpfree.study.calibration import calibrate, with_lr

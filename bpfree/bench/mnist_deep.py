@@ -11,8 +11,9 @@ from bpfree.estimators.cge import CGE
 from bpfree.estimators.node_perturbation import NodePerturbation
 from bpfree.estimators.rge import RGE
 from bpfree.estimators.unit_wise import UnitWise
-from bpfree.graph.layers import Linear, ReLU
 from bpfree.model import Model, Sequential
+from bpfree.ops.linear import Linear
+from bpfree.ops.relu import ReLU
 
 
 def network(seed: int) -> Model:

@@ -19,7 +19,7 @@ def onnx_rivals(model, x) -> dict:
     import onnxruntime  # noqa: F401
 
     parameters = list(model.parameters().values())
-    if model.graph.nodes[0].op == "linear":
+    if model.graph.nodes[0].op.layer.dense:
         weight, bias = parameters
         return {"onnxruntime": _session(*_gemm(weight, bias), x)}
     cores, bias = parameters[:-1], parameters[-1]

@@ -23,8 +23,9 @@ from bpfree import rng
 from bpfree.bench.rows import row
 from bpfree.estimators.cge import CGE
 from bpfree.executors import Processes, Threads
-from bpfree.graph.layers import ReLU, TTLinear
 from bpfree.model import Sequential
+from bpfree.ops.relu import ReLU
+from bpfree.ops.tt_linear import TTLinear
 from bpfree.training.loop import train
 from bpfree.updates.sgd import SGD
 

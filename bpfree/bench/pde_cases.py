@@ -12,8 +12,10 @@ from dataclasses import dataclass, field, replace
 
 from bpfree.engines import ReferenceEngine
 from bpfree.estimators.rge import RGE
-from bpfree.graph.layers import Linear, Square, Tanh
 from bpfree.model import Sequential
+from bpfree.ops.linear import Linear
+from bpfree.ops.square import Square
+from bpfree.ops.tanh import Tanh
 from bpfree.pde import Problem, RandomDirections, Solution, solve
 from bpfree.pde.methods.first_order import FirstOrder
 from bpfree.pde.methods.gauss_newton import LeastSquaresHead

@@ -18,8 +18,9 @@ import numpy as np
 
 from bpfree.bench.rows import missing, row
 from bpfree.engines import ReferenceEngine
-from bpfree.graph.layers import Linear, Sin
 from bpfree.model import Sequential
+from bpfree.ops.linear import Linear
+from bpfree.ops.sin import Sin
 from bpfree.pde import Box, Differences, RandomDirections, SparseGrid, Stein, Taylor
 from bpfree.pde.network import Network
 from bpfree.pde.sparse_grids import count

@@ -18,7 +18,8 @@ from torch.nn import functional
 from bpfree.bench.backprop import WAYS
 from bpfree.model import Model
 
-ELEMENTWISE = {"tanh": torch.tanh, "sin": torch.sin, "square": torch.square}
+OPERATIONS = {"tanh": torch.tanh, "sin": torch.sin, "square": torch.square, "add": torch.add}
+"""PyTorch's own, by the name of ours."""
 
 
 def outputs(graph, parameters, x, way: str = "dense"):
@@ -28,16 +29,13 @@ def outputs(graph, parameters, x, way: str = "dense"):
     """
     values = {0: x}
     for node in graph.nodes:
-        own = parameters[node.first_slice : node.first_slice + node.n_slices]
-        first, *others = (values[number] for number in node.inputs)
-        if node.op == "linear":
-            y = functional.linear(first, *own)
-        elif node.op == "tt_linear":
-            y = WAYS[way](first, own[:-1], own[-1])
-        elif node.op == "add":
-            y = first + others[0]
+        own, inputs = [parameters[number] for number in node.slices], [values[number] for number in node.inputs]
+        if node.op.name in OPERATIONS:
+            y = OPERATIONS[node.op.name](*inputs)
+        elif node.op.layer.dense:
+            y = functional.linear(*inputs, *own)
         else:
-            y = ELEMENTWISE[node.op](first)
+            y = WAYS[way](*inputs, own[:-1], own[-1])
         values[node.output] = y
     return values[graph.nodes[-1].output]
 
@@ -120,7 +118,7 @@ class Rival:
         self.alpha = alpha.requires_grad_() if problem.unknowns else alpha
         self.trained = [*self.parameters, self.alpha] if problem.unknowns else self.parameters
         self.draw, self.passes, self.way = None, 0, "dense"
-        if any(node.op == "tt_linear" for node in self.graph.nodes):
+        if any(node.op.layer and node.op.layer.train for node in self.graph.nodes):
             self.points(0)
             self.way = min(WAYS, key=self._seconds)
         self.passes, self.steps = 0, 0

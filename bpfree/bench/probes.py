@@ -21,8 +21,9 @@ from bpfree.engines import ReferenceEngine
 from bpfree.engines.batch import Batch
 from bpfree.estimators.cge import CGE
 from bpfree.estimators.structured import StructuredCGE
-from bpfree.graph.layers import ReLU, TTLinear
 from bpfree.model import Sequential
+from bpfree.ops.relu import ReLU
+from bpfree.ops.tt_linear import TTLinear
 from bpfree.trainer import Trainer
 from bpfree.updates.sgd import SGD
 

@@ -4,7 +4,6 @@
 from __future__ import annotations
 
 import sys
-from math import prod
 from pathlib import Path
 
 import click
@@ -87,29 +86,26 @@ def describe(model) -> dict:
 
 def layer_row(graph, node) -> dict:
     """Return name, op, shapes, parameters and MACs of a node; for a TT layer also factors, ranks and dense sizes."""
-    from bpfree.ops import OPS
-
-    shape = graph.tensors[node.inputs[0]].shape
-    own = graph.slices[node.first_slice : node.first_slice + node.n_slices]
+    own, site = graph.slices_of(node), node.site
     row = {
         "name": node.name,
-        "op": node.op,
+        "op": node.op.name,
         "from": [graph.tensors[tensor].name for tensor in node.inputs],
-        "inputs": list(shape),
+        "inputs": list(site.shapes[0]) if site.shapes else [],
         "outputs": list(graph.tensors[node.output].shape),
         "parameters": sum(part.size for part in own),
         "frozen": sum(part.size for part in own if part.frozen),
-        "macs": OPS[node.op].macs(node.attributes, shape),
+        "macs": node.op.macs(site),
     }
-    if node.op == "tt_linear":
-        outputs, bias = prod(row["outputs"]), node.attributes["bias"]
+    if node.op.layer and node.op.layer.train:
+        tt = node.op.layer.train(site)
         row["tt"] = {
-            "inputs": node.attributes["inputs"],
-            "outputs": node.attributes["outputs"],
-            "ranks": node.attributes["ranks"],
-            "sweep_from": node.attributes["start"],
-            "dense_parameters": (prod(shape) + bias) * outputs,
-            "dense_macs": prod(shape) * outputs,
+            "inputs": list(tt.inputs),
+            "outputs": list(tt.outputs),
+            "ranks": list(tt.ranks),
+            "sweep_from": site.attributes["start"],
+            "dense_parameters": (site.features + node.op.layer.added(site)) * site.outputs,
+            "dense_macs": site.features * site.outputs,
         }
     return row
 

@@ -6,7 +6,7 @@
     argument = [ NAME "=" ] value
     value    = number | true | false | outputs | "[" number { "," number } "]" | network
 
-NAME is a class of bpfree.graph.layers in lower case, or `tt` for ttlinear; the
+NAME is a layer of bpfree in lower case, or `tt` for ttlinear; the
 arguments are those of the class. `outputs` is the number of classes or targets
 in the data. Layers are arguments of residual: `residual(linear(64) relu)`.
 Only numbers are evaluated, so a text cannot run code.
@@ -35,7 +35,8 @@ def layer_classes() -> dict:
     """Return the layer classes by their name in the language."""
     import bpfree as bf
 
-    classes = {name.lower(): getattr(bf, name) for name, home in bf._HOMES.items() if home == "bpfree.graph.layers"}
+    homes = ("bpfree.ops.", "bpfree.graph.")
+    classes = {name.lower(): getattr(bf, name) for name, home in bf._HOMES.items() if home.startswith(homes)}
     return classes | {alias: classes[name] for alias, name in _ALIASES.items()}
 
 

@@ -11,7 +11,6 @@ import subprocess
 import sys
 from dataclasses import dataclass
 from importlib import import_module, metadata
-from importlib.util import find_spec
 from pathlib import Path
 
 from bpfree.files import cache_folder
@@ -80,7 +79,7 @@ def core() -> list[Check]:
     try:
         native.core()
     except CoreMissingError as error:
-        return [Check("compiled core", "bpfree._core", BROKEN if _core_exists() else MISSING, "", str(error))]
+        return [Check("compiled core", "bpfree._core", BROKEN if error.built else MISSING, "", str(error))]
     names, chosen = native.isa_names(supported=False), native.isa_names()
     detail = f"{', '.join(chosen)}; {chosen[-1]} is used" + (
         f" (this processor lacks {', '.join(sorted(set(names) - set(chosen)))}, for which the core is built too)"
@@ -96,13 +95,6 @@ def core() -> list[Check]:
         else Check("compiled core", "tables", OK, "the same rows as in Python")
     )
     return rows
-
-
-def _core_exists() -> bool:
-    try:
-        return find_spec("bpfree._core") is not None
-    except ImportError:
-        return False
 
 
 def stale_tables() -> list[str]:

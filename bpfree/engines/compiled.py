@@ -17,6 +17,7 @@ from bpfree.native import isa_names
 from bpfree.native.model import NativeModel, tile_bytes
 from bpfree.native.pde import NativeJets
 from bpfree.native.trainer import NativeTrainer
+from bpfree.ops.taylor import check_jets
 
 
 class CompiledEngine:
@@ -81,6 +82,7 @@ class CompiledEngine:
 
     def jets(self, graph, theta, frozen, points, streams):
         """Value (outputs, n) and streams (outputs, count - 1, n) at points (n, features), in C: Taylor."""
+        check_jets(graph.nodes)
         model = self.model(graph, frozen)
         own = self._jets.get(streams, lambda: Recent()).get(model, lambda: NativeJets(model, streams))
         return own(np.ascontiguousarray(theta, np.float32), np.asarray(points, np.float32))

@@ -5,14 +5,11 @@ from __future__ import annotations
 
 from functools import lru_cache
 
-from bpfree.ops import OPS
-
 
 @lru_cache(maxsize=64)
 def node_macs(graph) -> tuple[int, ...]:
     """Multiply-accumulates of each node, for one sample."""
-    shapes = [graph.tensors[node.inputs[0]].shape for node in graph.nodes]
-    return tuple(OPS[node.op].macs(node.attributes, shape) for node, shape in zip(graph.nodes, shapes, strict=True))
+    return tuple(node.op.macs(node.site) for node in graph.nodes)
 
 
 def macs_after(graph, tensor: int) -> int:

@@ -73,11 +73,11 @@ class ReferenceEngine:
 
     def _run(self, graph, theta, frozen, nodes, known):
         """The known tensors, and those that these nodes make of them."""
-        tensors = dict(known)
+        tensors, n = dict(known), known[0].shape[1]
         for k in members(nodes):
             node = graph.nodes[k]
             parameters = graph.parameters(node, theta, frozen)
-            tensors[node.output] = run_node(self.arithmetic, node, parameters, tensors.__getitem__)
+            tensors[node.output] = run_node(self.arithmetic, node, parameters, tensors.__getitem__, n)
         return tensors
 
     def _float_bytes(self, n: int) -> int:

@@ -45,7 +45,7 @@ class Flow:
                 self._fed[source] |= self._fed[k]
         self._changed_by = [0] * len(graph.slices)
         for k, node in enumerate(graph.nodes):
-            for number in range(node.first_slice, node.first_slice + node.n_slices):
+            for number in node.slices:
                 self._changed_by[number] = 0 if graph.slices[number].frozen else self._fed[k]
         trained = [k for k, s in enumerate(graph.slices) if not s.frozen]
         self._ends = np.cumsum([graph.slices[k].size for k in trained], dtype=np.int64)

@@ -6,7 +6,6 @@ from __future__ import annotations
 import numpy as np
 
 from bpfree.engines.cost import node_macs
-from bpfree.ops import OPS
 
 
 class Trace:
@@ -34,7 +33,7 @@ class Trace:
 
     def first(self, node):
         """The node's output in the pass that is kept."""
-        return self._run(node, self.values.__getitem__)
+        return self._run(node, self.values.__getitem__, self.n)
 
     def parameters(self, node) -> list:
         """The node's parameters, in the engine's precision."""
@@ -52,7 +51,7 @@ class Trace:
 
         for node, macs in zip(self.graph.nodes, self._node_macs, strict=True):
             if node.output != tensor and any(number in changed for number in node.inputs):
-                changed[node.output] = self._run(node, look_up)
+                changed[node.output] = self._run(node, look_up, copies * self.n)
                 self.macs += macs * copies * self.n
         return look_up(self.graph.nodes[-1].output)
 
@@ -64,11 +63,10 @@ class Trace:
                 reached.add(node.output)
         return max(self.graph.tensors[number].size for number in reached)
 
-    def _run(self, node, look_up):
-        return run_node(self.arithmetic, node, self.parameters(node), look_up)
+    def _run(self, node, look_up, n):
+        return run_node(self.arithmetic, node, self.parameters(node), look_up, n)
 
 
-def run_node(arithmetic, node, parameters, look_up):
-    """What a node makes of its inputs, looked up by tensor number; (features, n)."""
-    inputs = tuple(look_up(number) for number in node.inputs)
-    return OPS[node.op].forward(arithmetic, parameters, inputs if len(inputs) > 1 else inputs[0], node.attributes)
+def run_node(arithmetic, node, parameters, look_up, n: int):
+    """What a node makes of its inputs, looked up by tensor number: (features, n)."""
+    return node.op.run(node.site, arithmetic, parameters, tuple(map(look_up, node.inputs)), n)

@@ -11,7 +11,6 @@ from bpfree.engines.cost import macs_after
 from bpfree.estimators.layer_access import LayerView
 from bpfree.estimators.routes import only_linear, path_behind
 from bpfree.graph import Node
-from bpfree.ops import OPS
 
 MOST_MOVED = 1 << 16
 """Floats of moved activations held at once: what a processor's cache has room for."""
@@ -60,8 +59,8 @@ class Changes:
         self.matrix = None
         if linear is not None:
             if linear.name not in matrices:
-                matrix = OPS[linear.op].matrix
-                matrices[linear.name] = matrix(view.arithmetic, trace.parameters(linear), linear.attributes)
+                matrix = linear.op.layer.matrix
+                matrices[linear.name] = matrix(linear.site, view.arithmetic, trace.parameters(linear))
             self.matrix = matrices[linear.name]
         self.differences = view.loss.differences(view.arithmetic, trace.output, view.target)
 
@@ -88,7 +87,7 @@ class Changes:
         moved = self.before[units][:, :, None] + steps
         for node in self.suffix.chain:
             parameters = self.view.trace.parameters(node)
-            moved = OPS[node.op].forward(self.view.arithmetic, parameters, moved, node.attributes)
+            moved = node.op.forward(node.site, self.view.arithmetic, parameters, (moved,))
         moved -= self.after[units][:, :, None]  # it is ours: nothing else holds it
         return moved
 

@@ -12,7 +12,6 @@ from bpfree.engines.trace import Trace
 from bpfree.errors import check_choice
 from bpfree.estimators.routes import end_of, readers, trained
 from bpfree.estimators.table import Estimate, Estimator
-from bpfree.ops import OPS
 
 HEADS = ("exact", "probe")
 """Where the derivatives by the scores come from: the loss in closed form, or differences of it."""
@@ -84,11 +83,12 @@ class LayerAccess(Estimator):
         found, share = {}, view.dtype.type(1) / view.dtype.type(len(batch))
         gradient = np.empty(trainer.graph.n_theta, view.dtype)
         for node in trained(trainer.graph):
-            trace, x = view.trace, view.trace.values[node.inputs[0]]
+            trace, inputs = view.trace, tuple(view.trace.values[number] for number in node.inputs)
             delta = self._delta(view, node.output, found)
             slices = trainer.graph.slices[node.first_slice :]
             room = None if slices[0].frozen else gradient[slices[0].range].reshape(slices[0].shape)
-            parts = OPS[node.op].project(view.arithmetic, trace.parameters(node), x, delta, node.attributes, room)
+            project = node.op.layer.project
+            parts = project(node.site, view.arithmetic, trace.parameters(node), inputs, delta, room)
             for own, part in zip(slices, parts):
                 if not own.frozen:
                     np.multiply(part.ravel(), share, out=gradient[own.range])
@@ -115,7 +115,8 @@ class LayerAccess(Estimator):
                 found[tensor] = self.derivative(view, tensor)
             else:
                 (node,), values = readers(view.graph, tensor), view.trace.values
-                slope = OPS[node.op].derivative(view.arithmetic, values[tensor], values[node.output], node.attributes)
+                derivative = node.op.elementwise.derivative
+                slope = derivative(node.site, view.arithmetic, values[tensor], values[node.output])
                 found[tensor] = slope * self._delta(view, node.output, found)
         return found[tensor]
 
@@ -124,7 +125,7 @@ class LayerAccess(Estimator):
 def _forwards(estimator, graph, batch_size: int) -> int:
     costs = [(sum(node_macs(graph)), 0)]
     for node in trained(graph):
-        costs.append(OPS[node.op].project_macs(node.attributes, graph.tensors[node.inputs[0]].shape))
+        costs.append(node.op.layer.project_macs(node.site))
     for tensor in {end_of(graph, node.output) for node in trained(graph)}:
         if tensor != graph.nodes[-1].output or estimator.head == "probe":
             costs.append(estimator.probe_macs(graph, tensor))

@@ -5,8 +5,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from bpfree.ops import OPS
-
 
 @dataclass(frozen=True)
 class Route:
@@ -44,12 +42,18 @@ class Layers:
 
 
 def trained(graph) -> list:
-    """Nodes with a trainable parameter."""
-    return [
-        node
-        for node in graph.nodes
-        if not all(part.frozen for part in graph.slices[node.first_slice : node.first_slice + node.n_slices])
-    ]
+    """Nodes with a trainable parameter, of all of which layer access has to know how they depend on it."""
+    nodes = with_trained_slices(graph)
+    for node in nodes:
+        if node.op.layer is None:
+            expected = "an operation that has a `layer`, or a black-box estimator such as RGE"
+            raise ValueError(f"{node.label}: expected {expected}, got one that nothing can look into")
+    return nodes
+
+
+def with_trained_slices(graph) -> list:
+    """Nodes with a trainable parameter, of any operations."""
+    return [node for node in graph.nodes if not all(part.frozen for part in graph.slices_of(node))]
 
 
 def end_of(graph, tensor: int) -> int:
@@ -66,7 +70,7 @@ def readers(graph, tensor: int) -> list:
 def only_linear(graph, tensor: int):
     """The node that reads a tensor, where it is the only one and linear in it; else None."""
     feeds = readers(graph, tensor)
-    return feeds[0] if len(feeds) == 1 and OPS[feeds[0].op].matrix else None
+    return feeds[0] if len(feeds) == 1 and feeds[0].op.layer and feeds[0].op.layer.matrix else None
 
 
 def routes_of(graph) -> tuple[Route, ...]:
@@ -83,22 +87,18 @@ def routes_of(graph) -> tuple[Route, ...]:
 
 def dense_only(graph) -> str | None:
     """The first node that no device can look into, in words; None if there is none."""
-    needed = [node for node in trained(graph) if not OPS[node.op].dense]
-    needed += [
-        graph.nodes[route.column]
-        for route in routes_of(graph)
-        if route.column is not None and not OPS[graph.nodes[route.column].op].dense
-    ]
-    return f"node {needed[0].name!r} ({needed[0].op})" if needed else None
+    columns = [graph.nodes[route.column] for route in routes_of(graph) if route.column is not None]
+    needed = [node for node in [*trained(graph), *columns] if not node.op.layer.dense]
+    return needed[0].label if needed else None
 
 
 def kept(graph) -> frozenset[int]:
     """Tensors that must outlive a pass: inputs of trained nodes, what slopes read, what a probe starts from."""
     keep = set()
     for route in routes_of(graph):
-        keep.add(graph.nodes[route.node].inputs[0])
+        keep.update(graph.nodes[route.node].inputs)
         for node in (graph.nodes[k] for k in route.elementwise):
-            keep.update({"x": node.inputs, "y": (node.output,), "": ()}[OPS[node.op].slope_reads])
+            keep.update({"x": node.inputs, "y": (node.output,), "": ()}[node.op.elementwise.reads])
         start = route.start(graph)
         if start != graph.nodes[-1].output:
             keep |= _crossing(graph, start)
@@ -117,7 +117,7 @@ def path_behind(graph, tensor: int) -> list:
     path = []
     while tensor != graph.nodes[-1].output:
         feeds = readers(graph, tensor)
-        if len(feeds) != 1 or OPS[feeds[0].op].derivative is None:
+        if len(feeds) != 1 or feeds[0].op.elementwise is None:
             break
         path.append(feeds[0])
         tensor = feeds[0].output

@@ -16,7 +16,6 @@ from bpfree.estimators.changes import Changes, Suffix
 from bpfree.estimators.layer_access import LayerAccess, LayerView
 from bpfree.estimators.routes import trained
 from bpfree.estimators.table import Estimate, EstimatorRow
-from bpfree.ops import OPS
 from bpfree.registry import host_only
 from bpfree.schedules.table import Schedule, check_radius
 
@@ -76,6 +75,7 @@ class StructuredCGE(LayerAccess):
                 changes = Changes(view, node.output, matrices)
                 for part, moves in zip(graph.slices[node.first_slice :], view.trace.moves[node.name]):
                     if not part.frozen:
+                        moves = np.broadcast_to(moves, (*moves.shape[:-1], view.trace.n))
                         self._add_differences(sums[part.name], changes, moves, mu)
         real = engine.dtype.type
         share = real(1) / (real(1 + self.two_sided) * mu * real(len(batch)))
@@ -87,7 +87,7 @@ class StructuredCGE(LayerAccess):
         each, once, sides = 0, 0, 1 + self.two_sided
         of_nodes, probed, linear = dict(zip(graph.nodes, node_macs(graph), strict=True)), trained(graph), set()
         for node in probed:
-            of_nodes[node], shapes = OPS[node.op].moves_cost(node.attributes, graph.tensors[node.inputs[0]].shape)
+            of_nodes[node], shapes = node.op.layer.moves_cost(node.site)
             suffix = Suffix.of(graph, node.output)
             for part, (before, after, s, t) in zip(graph.slices[node.first_slice :], shapes):
                 if not part.frozen:
@@ -95,7 +95,7 @@ class StructuredCGE(LayerAccess):
                     each += units * s * t + part.size * sides * suffix.macs(graph, units)
             linear |= {suffix.linear} - {None}
         for node in linear:
-            once += OPS[node.op].matrix_macs(node.attributes, graph.tensors[node.inputs[0]].shape)
+            once += node.op.layer.matrix_macs(node.site)
         macs = (each + sum(of_nodes.values())) * batch_size + once
         return -(-macs // graph_macs(graph))
 
@@ -132,16 +132,16 @@ class _Sweeps(Trace):
     def first(self, node):
         if node not in self._probed:
             return super().first(node)
-        x = self.values[node.inputs[0]]
-        y, self.moves[node.name] = OPS[node.op].moves(self.arithmetic, self.parameters(node), x, node.attributes)
-        return y
+        inputs = tuple(self.values[number] for number in node.inputs)
+        y, self.moves[node.name] = node.op.layer.moves(node.site, self.arithmetic, self.parameters(node), inputs)
+        return y if inputs else np.repeat(y, self.n, axis=1)
 
 
 def _samples_at_once(graph) -> int:
     """Samples whose partial contractions are held together."""
     floats = 1
     for node in trained(graph):
-        _, shapes = OPS[node.op].moves_cost(node.attributes, graph.tensors[node.inputs[0]].shape)
+        _, shapes = node.op.layer.moves_cost(node.site)
         floats = max(floats, *map(prod, shapes))
     return max(1, MOST_KEPT // floats)
 

@@ -12,7 +12,6 @@ from bpfree.errors import check_choice
 from bpfree.estimators.layer_access import LayerAccess, LayerView, check_head
 from bpfree.estimators.routes import Layers, dense_only, kept, only_linear, routes_of
 from bpfree.estimators.table import EstimatorRow
-from bpfree.ops import OPS
 from bpfree.schedules.table import Schedule, check_radius
 
 MOST_FLOATS = 1 << 21
@@ -74,8 +73,7 @@ class UnitWise(LayerAccess):
         linear = only_linear(graph, tensor)
         start = linear.output if linear else tensor
         column = graph.tensors[start].size if linear or start == output else 0
-        shape = linear and graph.tensors[linear.inputs[0]].shape
-        once = OPS[linear.op].matrix_macs(linear.attributes, shape) if linear else 0
+        once = linear.op.layer.matrix_macs(linear.site) if linear else 0
         return units * sides * (column + macs_after(graph, start)), once
 
     def refusal(self, graph) -> str | None:
@@ -92,8 +90,8 @@ class UnitWise(LayerAccess):
         if self.refusal(graph):
             return None
         routes = routes_of(graph)
-        ops = {k: OPS[graph.nodes[k].op] for route in routes for k in route.elementwise}
-        slopes = {k: (op.number, op.slope) for k, op in ops.items()}
+        ops = {k: graph.nodes[k].op for route in routes for k in route.elementwise}
+        slopes = {k: (op.number, op.elementwise.slope) for k, op in ops.items()}
         return Layers(loss.number, loss.closed, self.head == "exact", routes, slopes, len(graph.nodes), kept(graph))
 
     def work(self, graph, batch_size: int) -> int:
@@ -119,7 +117,7 @@ def _changes(view: LayerView, tensor: int):
         start, columns = tensor, np.eye(view.graph.tensors[tensor].size, dtype=dtype)
     else:
         start = linear.output
-        columns = OPS[linear.op].matrix(view.arithmetic, view.trace.parameters(linear), linear.attributes)
+        columns = linear.op.layer.matrix(linear.site, view.arithmetic, view.trace.parameters(linear))
     columns = columns[:, : view.graph.tensors[tensor].size]
     if start == view.output:
         return lambda s: view.loss.change(view.arithmetic, view.trace.output, view.target, columns, s)

@@ -11,6 +11,7 @@ from pathlib import Path
 from bpfree.estimators import ESTIMATORS
 from bpfree.generate.journal_vectors import journal_header
 from bpfree.generate.pde_vectors import jets_header
+from bpfree.generate.sections import sectioned_files
 from bpfree.generate.vectors import vectors_header
 from bpfree.losses import LOSSES
 from bpfree.ops import OPS
@@ -32,16 +33,22 @@ _TABLES = (
 
 
 def generated_files() -> dict[str, str]:
-    """Return the text of every generated file, by its path below runtime_c."""
-    files = {}
+    """Return the text of every generated file, by its path below the checkout."""
+    files = sectioned_files()
     for macro, table, where in _TABLES:
         lines = [f"/* The rows of bpfree/{where}, written by `make generate`. Do not edit. */"]
         lines += [f"BPFREE_{macro}({row.number}, {row.name})" for row in table if isinstance(row.c, str)]
-        files[f"include/bpfree/{Path(where).name}.gen.def"] = "\n".join(lines) + "\n"
-    lines = ["/* The rows of bpfree/ops that have a derivative, written by `make generate`. Do not edit. */"]
-    lines += [f"BPFREE_SLOPE({row.number}, {row.name})" for row in OPS if row.slope]
-    files["include/bpfree/slopes.gen.def"] = "\n".join(lines) + "\n"
-    files["tests/vectors.gen.h"] = vectors_header()
-    files["tests/journal.gen.h"] = journal_header()
-    files["tests/pde.gen.h"] = jets_header()
+        files[f"runtime_c/include/bpfree/{Path(where).name}.gen.def"] = "\n".join(lines) + "\n"
+    kernels = [row for row in OPS if isinstance(row.c, str)]
+    facets = (
+        ("SLOPE", "slopes", "a derivative", [row for row in kernels if row.elementwise]),
+        ("JET", "jets", "a jet", [row for row in kernels if row.has_jet]),
+    )
+    for macro, name, what, rows in facets:
+        lines = [f"/* The rows of bpfree/ops that have {what}, written by `make generate`. Do not edit. */"]
+        lines += [f"BPFREE_{macro}({row.number}, {row.name})" for row in rows]
+        files[f"runtime_c/include/bpfree/{name}.gen.def"] = "\n".join(lines) + "\n"
+    files["runtime_c/tests/vectors.gen.h"] = vectors_header()
+    files["runtime_c/tests/journal.gen.h"] = journal_header()
+    files["runtime_c/tests/pde.gen.h"] = jets_header()
     return files

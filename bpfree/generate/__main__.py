@@ -4,19 +4,18 @@
 from __future__ import annotations
 
 import sys
-from pathlib import Path
 
 from bpfree.generate import generated_files
+from bpfree.generate.sections import ROOT
 
 
 def main() -> int:
     """Write the files that changed."""
-    root = Path(__file__).resolve().parents[2] / "runtime_c"
     for name, text in generated_files().items():
-        path = root / name
+        path = ROOT / name
         if not path.exists() or path.read_text() != text:
             path.write_text(text)
-            print(f"wrote {path.relative_to(root.parent)}")
+            print(f"wrote {name}")
     return 0
 
 

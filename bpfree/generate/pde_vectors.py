@@ -9,7 +9,6 @@ from bpfree import rng
 from bpfree.engines import ReferenceEngine
 from bpfree.exporters.c_text import array, braces, float_literal, rows
 from bpfree.generate.vectors import golden_inputs, golden_network
-from bpfree.ops import OPS
 from bpfree.pde.network import Network
 from bpfree.pde.rules.table import Stencil
 from bpfree.pde.wanted import First, Laplacian, Layout, Second
@@ -24,9 +23,9 @@ _HEAD = """\
 
 #include "vectors.gen.h"
 
-#define BPFREE_OP(number, name) void bpfree_jet_##name##_scalar(const bpfree_jets *, const bpfree_node *);
-#include "bpfree/ops.gen.def"
-#undef BPFREE_OP
+#define BPFREE_JET(number, name) void bpfree_jet_##name##_scalar(const bpfree_jets *, const bpfree_node *);
+#include "bpfree/jets.gen.def"
+#undef BPFREE_JET
 
 #define GOLDEN_POINTS {points}u
 
@@ -47,7 +46,7 @@ def jets_header() -> str:
     for name in _NETWORKS:
         graph, theta, frozen = golden_network(name)
         network = Network(graph, frozen, ReferenceEngine(exact=True))
-        through = [f"bpfree_jet_{OPS[node.op].name}_scalar" for node in graph.nodes]
+        through = [f"bpfree_jet_{node.op.name}_scalar" for node in graph.nodes]
         texts.append(array(f"static const bpfree_jet {name}_through", through))
         for how, layout in _layouts(graph.input.size).items():
             prefix = f"{name}_{how}_"

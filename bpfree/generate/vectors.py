@@ -21,7 +21,12 @@ from bpfree.exporters import main_source, model_source
 from bpfree.exporters.c_text import array, braces, float_literal, rows
 from bpfree.graph import theta_hash
 from bpfree.graph.c_tables import model_tables
-from bpfree.graph.layers import Linear, ReLU, Residual, Sin, Tanh, TTLinear, assemble, initial_parameters, stack
+from bpfree.graph.layers import Residual, assemble, initial_parameters, stack
+from bpfree.ops.linear import Linear
+from bpfree.ops.relu import ReLU
+from bpfree.ops.sin import Sin
+from bpfree.ops.tanh import Tanh
+from bpfree.ops.tt_linear import TTLinear
 from bpfree.trainer import Trainer
 from bpfree.updates.sgd import SGD
 
@@ -136,7 +141,7 @@ def vectors_header() -> str:
 
 def _network(inputs, layers, frozen_names):
     graph, gains = stack(inputs, layers)
-    nodes = [(n.op, n.name, [graph.tensors[t].name for t in n.inputs], n.attributes) for n in graph.nodes]
+    nodes = [(n.op, n.name, [graph.tensors[t].name for t in n.inputs], n.site.attributes) for n in graph.nodes]
     graph = assemble((inputs,), nodes, frozen_names)
     return graph, *initial_parameters(graph, _SEED, gains)
 

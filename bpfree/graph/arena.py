@@ -2,15 +2,14 @@
 """The arena: where every activation lies, planned once, offline.
 
 Activations whose lifetimes overlap get disjoint places (first fit, largest
-first); elementwise operations run in place. Units are floats per sample.
+first); elementwise operations run in place. Units are words of 4 bytes per sample.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from bpfree.graph import Graph
-from bpfree.ops import OPS
 
 
 @dataclass(frozen=True)
@@ -18,13 +17,15 @@ class Arena:
     """Offsets of tensors and scratch in one arena.
 
     offsets[tensor] and sides[tensor]: place of side 0, and the distance to
-    side 1 (0: both sides share it). scratch[node]: its working memory.
+    side 1 (0: both sides share it). rows[tensor]: (row, stride), elements of a
+    row and from one to the next. scratch[node]: its working memory.
     per_sample, fixed: size; lower_bound: what no plan can beat, per sample.
     keep: tensors that outlive the pass, besides the output.
     """
 
     offsets: tuple[int, ...]
     sides: tuple[int, ...]
+    rows: tuple[tuple[int, int], ...]
     scratch: tuple[int, ...]
     per_sample: int
     fixed: int
@@ -44,14 +45,15 @@ class _Block:
     offset: int = 0
 
 
-def plan_arena(graph: Graph, sides: int = 1, keep: frozenset[int] = frozenset()) -> Arena:
+def plan_arena(graph: Graph, sides: int = 1, keep: frozenset[int] = frozenset(), rows=None) -> Arena:
     """Plan for plain (sides=1) or paired (sides=2: theta + mu u and theta - mu u) evaluation.
 
-    keep: tensors that are still there when the pass is over.
+    keep: tensors that are still there when the pass is over. rows: {tensor: (row, stride)} of those that
+    are to lie in rows with gaps; what is between the rows is nobody's.
 
     The input is not in the arena: it outlives all queries of a sample.
     """
-    moved = _moved_by_theta(graph)
+    moved, rows = _moved_by_theta(graph), _all_rows(graph, keep, rows or {})
     last_use = {node.output: k for k, node in enumerate(graph.nodes)}
     for k, node in enumerate(graph.nodes):
         last_use.update(dict.fromkeys(node.inputs, k))
@@ -62,17 +64,15 @@ def plan_arena(graph: Graph, sides: int = 1, keep: frozenset[int] = frozenset())
     blocks: list[_Block] = []
     fixed = 0
     for k, node in enumerate(graph.nodes):
-        shape = graph.tensors[node.inputs[0]].shape
-        source = home.get(node.inputs[0])
-        as_many_sides = (node.inputs[0] in moved) == (node.output in moved)
-        if OPS[node.op].in_place and source is not None and source.last == k and as_many_sides:
-            source.last = last_use[node.output]
-            home[node.output] = source
+        source = _in_place_of(graph, node, moved, rows)
+        if source in home and home[source].last == k:
+            home[source].last = last_use[node.output]
+            home[node.output] = home[source]
         else:
             copies = sides if node.output in moved else 1
-            home[node.output] = _Block(graph.tensors[node.output].size * copies, k, last_use[node.output])
+            home[node.output] = _Block(words_of(graph, rows, node.output) * copies, k, last_use[node.output])
             blocks.append(home[node.output])
-        per_sample, fixed_here = OPS[node.op].scratch(node.attributes, shape)
+        per_sample, fixed_here = node.op.kernel.scratch(site_in_rows(graph, node, rows))
         scratch.append(_Block(per_sample, k, k))
         blocks.append(scratch[-1])
         fixed = max(fixed, fixed_here)
@@ -82,7 +82,8 @@ def plan_arena(graph: Graph, sides: int = 1, keep: frozenset[int] = frozenset())
     numbers = range(len(graph.tensors))
     return Arena(
         offsets=tuple(home[t].offset if t in home else 0 for t in numbers),
-        sides=tuple(graph.tensors[t].size if sides == 2 and t in moved else 0 for t in numbers),
+        sides=tuple(words_of(graph, rows, t) if sides == 2 and t in moved else 0 for t in numbers),
+        rows=rows,
         scratch=tuple(block.offset for block in scratch),
         per_sample=max(block.offset + block.size for block in blocks),
         fixed=fixed,
@@ -91,12 +92,45 @@ def plan_arena(graph: Graph, sides: int = 1, keep: frozenset[int] = frozenset())
     )
 
 
+def words_of(graph: Graph, rows, tensor: int) -> int:
+    """From the first element of a tensor to the end of its last row, for one sample and side."""
+    row, stride = rows[tensor]
+    return (graph.tensors[tensor].size // row - 1) * stride + row
+
+
+def site_in_rows(graph: Graph, node, rows):
+    """The node's site, as its kernel has to know it."""
+    tensors = (*node.inputs, node.output)
+    return replace(node.site, strided=any(rows[t][0] != graph.tensors[t].size for t in tensors))
+
+
+def _all_rows(graph: Graph, keep, wanted) -> tuple[tuple[int, int], ...]:
+    """(row, stride) of every tensor; those that nothing is wanted of have one row."""
+    for tensor, (row, stride) in wanted.items():
+        size, fixed = graph.tensors[tensor].size, {0, graph.nodes[-1].output, *keep}
+        if tensor in fixed:
+            expected = "tensors between two nodes that no pass has to keep"
+            raise ValueError(f"rows: expected {expected}, got {graph.tensors[tensor].name!r}")
+        if row < 1 or size % row or stride < row:
+            raise ValueError(f"rows: expected rows that divide {size} elements and do not overlap, got {row, stride}")
+    sizes = (tensor.size for tensor in graph.tensors)
+    return tuple(wanted.get(number, (size, size)) for number, size in enumerate(sizes))
+
+
+def _in_place_of(graph: Graph, node, moved, rows) -> int | None:
+    """The tensor whose place the node's output may take over, where it is the last to read it."""
+    if not node.op.kernel.in_place:
+        return None
+    source = node.inputs[0]
+    same_sides = (source in moved) == (node.output in moved)
+    return source if same_sides and rows[source] == rows[node.output] else None
+
+
 def _moved_by_theta(graph: Graph) -> set[int]:
     """Tensors whose value depends on a trainable parameter: the two sides differ there."""
     moved: set[int] = set()
     for node in graph.nodes:
-        own = graph.slices[node.first_slice : node.first_slice + node.n_slices]
-        if moved.intersection(node.inputs) or any(not s.frozen for s in own):
+        if moved.intersection(node.inputs) or any(not s.frozen for s in graph.slices_of(node)):
             moved.add(node.output)
     return moved
 

@@ -8,9 +8,11 @@ them as const arrays: the same rows either way.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from math import gcd
+from typing import NamedTuple
 
-from bpfree.graph import Graph
-from bpfree.graph.arena import Arena, plan_arena
+from bpfree.graph import Graph, Node
+from bpfree.graph.arena import Arena, plan_arena, site_in_rows
 from bpfree.native.model import TILE
 from bpfree.ops import OPS
 
@@ -27,15 +29,38 @@ class NodeRow:
     first_slice: int
     n_slices: int
     scratch: int
+    piece: int
+
+
+class TensorRow(NamedTuple):
+    """`bpfree_tensor`."""
+
+    size: int
+    offset: int
+    side: int
+    row: int
+    stride: int
+    kind: int
+
+
+class SliceRow(NamedTuple):
+    """`bpfree_slice`."""
+
+    offset: int
+    size: int
+    first_block: int
+    layer: int
+    frozen: int
+    kind: int
 
 
 @dataclass(frozen=True)
 class ModelTables:
-    """`bpfree_model`; tensors are (size, offset, side), slices (offset, size, first_block, layer, frozen)."""
+    """`bpfree_model`, and the plan of its arena."""
 
     nodes: tuple[NodeRow, ...]
-    tensors: tuple[tuple[int, int, int], ...]
-    slices: tuple[tuple[int, int, int, int, int], ...]
+    tensors: tuple[TensorRow, ...]
+    slices: tuple[SliceRow, ...]
     n_theta: int
     n_frozen: int
     output: int
@@ -45,12 +70,17 @@ class ModelTables:
     @property
     def features(self) -> int:
         """Floats of one sample."""
-        return self.tensors[0][0]
+        return self.tensors[0].size
 
     @property
     def outputs(self) -> int:
         """Floats of one result."""
-        return self.tensors[self.output][0]
+        return self.tensors[self.output].size
+
+    def words_of(self, tensor: int) -> int:
+        """Room of a tensor, for one sample and side, in words: with the gaps between its rows."""
+        own = self.tensors[tensor]
+        return (own.size // own.row - 1) * own.stride + own.row
 
 
 def device_tables(trainer) -> ModelTables:
@@ -62,31 +92,40 @@ def device_tables(trainer) -> ModelTables:
     return model_tables(graph, estimator.sides, estimator.kept(graph))
 
 
-def model_tables(graph: Graph, sides: int = 1, keep: frozenset[int] = frozenset()) -> ModelTables:
-    """Tables for plain (sides=1) or paired (sides=2) evaluation. Raises for ops without a kernel.
+def model_tables(graph: Graph, sides: int = 1, keep: frozenset[int] = frozenset(), rows=None) -> ModelTables:
+    """Tables for plain (sides=1) or paired (sides=2) evaluation. Raises ValueError for ops without a kernel.
 
-    keep: tensors that a pass leaves in the arena.
+    keep: tensors that a pass leaves in the arena. rows: {tensor: (row, stride)} of those that lie in rows with gaps.
     """
-    arena = plan_arena(graph, sides, keep)
-    for what, floats in (("arena", arena.floats(TILE)), ("theta", graph.n_theta), ("frozen", graph.n_frozen)):
-        if floats >= 2**32:
-            raise ValueError(f"model: the C runtime counts in 32 bits, got {floats} floats of {what}")
-    rows = []
+    for node in graph.nodes:
+        _check_kernel(node)
+    arena = plan_arena(graph, sides, keep, rows)
+    for what, words in (("arena", arena.floats(TILE)), ("theta", graph.n_theta), ("frozen", graph.n_frozen)):
+        if words >= 2**32:
+            raise ValueError(f"model: the C runtime counts in 32 bits, got {words} words of {what}")
+    nodes = []
     for node, scratch in zip(graph.nodes, arena.scratch, strict=True):
-        op = OPS[node.op]
-        if not isinstance(op.c, str):
-            raise ValueError(f"node {node.name!r}: {op.name} has no C kernel: {op.c.reason}")
-        words = tuple(op.words(node.attributes, graph.tensors[node.inputs[0]].shape))
-        rows.append(
-            NodeRow(op.number, op.c, words, node.inputs, node.output, node.first_slice, node.n_slices, scratch)
-        )
+        attributes = tuple(node.op.kernel.words(site_in_rows(graph, node, arena.rows)))
+        piece = gcd(*(arena.rows[tensor][0] for tensor in (*node.inputs, node.output)))
+        place = (node.inputs, node.output, node.first_slice, node.n_slices, scratch, piece)
+        nodes.append(NodeRow(node.op.number, node.op.c, attributes, *place))
+    places = zip(graph.tensors, arena.offsets, arena.sides, arena.rows, strict=True)
     return ModelTables(
-        nodes=tuple(rows),
-        tensors=tuple(zip((t.size for t in graph.tensors), arena.offsets, arena.sides, strict=True)),
-        slices=tuple((s.offset, s.size, s.first_block, s.layer, int(s.frozen)) for s in graph.slices),
+        nodes=tuple(nodes),
+        tensors=tuple(TensorRow(t.size, offset, side, *own, t.kind) for t, offset, side, own in places),
+        slices=tuple(SliceRow(s.offset, s.size, s.first_block, s.layer, int(s.frozen), s.kind) for s in graph.slices),
         n_theta=graph.n_theta,
         n_frozen=graph.n_frozen,
         output=graph.nodes[-1].output,
         hash=graph.hash(),
         arena=arena,
     )
+
+
+def _check_kernel(node: Node) -> None:
+    """Raise unless C has this row: numbers of others index no table."""
+    op = node.op
+    if not isinstance(op.c, str):
+        raise ValueError(f"node {node.name!r}: {op.name} has no C kernel: {op.c.reason}")
+    if not any(op is row for row in OPS):
+        raise ValueError(f"node {node.name!r}: {op.name} has no C kernel: it is no row of the table of operations")

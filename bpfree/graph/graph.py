@@ -11,11 +11,12 @@ from __future__ import annotations
 
 import json
 import sys
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from math import prod
 
 import numpy as np
 
+from bpfree.ops.table import Op, Site
 from bpfree.rng import BLOCK
 
 INPUT = "input"
@@ -24,23 +25,27 @@ INPUT = "input"
 SCHEMA = 1
 """Version of the graph's JSON; part of every hash."""
 
+FLOAT32 = 0
+"""The kind of all tensors and slices there are, `enum bpfree_kind` in C; 1 is reserved for int8, 2 for int16."""
+
 
 @dataclass(frozen=True)
 class Tensor:
-    """One activation, shape per sample."""
+    """One activation, shape per sample, of elements of a kind."""
 
     name: str
     shape: tuple[int, ...]
+    kind: int = FLOAT32
 
     @property
     def size(self) -> int:
-        """Floats per sample."""
+        """Elements per sample."""
         return prod(self.shape)
 
 
 @dataclass(frozen=True)
 class Slice:
-    """One named parameter tensor: a view into theta or into the frozen vector."""
+    """One named parameter tensor: a view into theta or into the frozen vector. offset: in words of 4 bytes."""
 
     name: str
     shape: tuple[int, ...]
@@ -48,10 +53,11 @@ class Slice:
     first_block: int
     layer: int
     frozen: bool = False
+    kind: int = FLOAT32
 
     @property
     def size(self) -> int:
-        """Floats."""
+        """Elements of its kind."""
         return prod(self.shape)
 
     @property
@@ -62,15 +68,25 @@ class Slice:
 
 @dataclass(frozen=True)
 class Node:
-    """One operation: tensors by number, parameters as a range of slice numbers."""
+    """One operation: its row, where it stands, tensors by number, parameters as a range of slice numbers."""
 
-    op: str
+    op: Op
     name: str
     inputs: tuple[int, ...]
     output: int
     first_slice: int
     n_slices: int
-    attributes: dict = field(hash=False)
+    site: Site
+
+    @property
+    def slices(self) -> range:
+        """Numbers of its slices."""
+        return range(self.first_slice, self.first_slice + self.n_slices)
+
+    @property
+    def label(self) -> str:
+        """How messages name it."""
+        return f"node {self.name!r} ({self.op.name})"
 
 
 @dataclass(frozen=True)
@@ -105,8 +121,12 @@ class Graph:
         """Views of the node's parameters, in slice order."""
         return [
             (frozen if s.frozen else theta)[s.range].reshape(s.shape)
-            for s in self.slices[node.first_slice : node.first_slice + node.n_slices]
+            for s in self.slices_of(node)
         ]
+
+    def slices_of(self, node: Node) -> tuple[Slice, ...]:
+        """The node's slices."""
+        return self.slices[node.first_slice : node.first_slice + node.n_slices]
 
     def groups(self, grouping: str) -> list[range]:
         """Slice numbers of each group that probes move one at a time.
@@ -132,10 +152,10 @@ class Graph:
         """Canonical text (sorted keys, no spaces): what the model hash is taken over."""
         nodes = [
             {
-                "op": node.op,
+                "op": node.op.name,
                 "name": node.name,
                 "inputs": [self.tensors[t].name for t in node.inputs],
-                "attributes": node.attributes,
+                "attributes": node.site.attributes,
             }
             for node in self.nodes
         ]

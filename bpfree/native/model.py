@@ -44,11 +44,11 @@ class NativeModel:
         self.frozen = constants[: tables.n_frozen]
         nodes = ffi.new("bpfree_node[]", len(tables.nodes))
         attributes = [ffi.new("uint32_t[]", list(row.attributes) or [0]) for row in tables.nodes]
-        for node, row, words in zip(nodes, tables.nodes, attributes, strict=True):
+        inputs = [ffi.new("uint32_t[]", list(row.inputs) or [0]) for row in tables.nodes]
+        for node, row, words, numbers in zip(nodes, tables.nodes, attributes, inputs, strict=True):
             node.kernel, node.attributes = lib.bpfree_registry_op(self.isa_number, row.op), words
-            for slot, tensor in enumerate(row.inputs):
-                node.input[slot] = tensor
-            node.output, node.scratch = row.output, row.scratch
+            node.inputs, node.n_inputs = numbers, len(row.inputs)
+            node.output, node.scratch, node.piece = row.output, row.scratch, row.piece
             node.first_slice, node.n_slices = row.first_slice, row.n_slices
         tensors = ffi.new("bpfree_tensor[]", tables.tensors)
         slices = ffi.new("bpfree_slice[]", tables.slices or 1)
@@ -64,7 +64,7 @@ class NativeModel:
         self._places = ffi.new("uint32_t[]", [_NOT_KEPT] * len(tables.tensors))
         self._reuse = ffi.new("bpfree_reuse *", {"places": self._places, "floats": 0, "tiles": 1})
         self._kept, self._cache_bytes = [], 0
-        self._alive = (constants, attributes, nodes, tensors, slices)
+        self._alive = (constants, attributes, inputs, nodes, tensors, slices)
         self._workspace = aligned(0)
 
     def loss(self, number: int):
@@ -90,7 +90,7 @@ class NativeModel:
             self._places[tensor] = _NOT_KEPT
         for tensor in tensors:
             self._places[tensor] = self._reuse.floats
-            self._reuse.floats += self.tables.tensors[tensor][0]
+            self._reuse.floats += self.tables.words_of(tensor)
 
     def predict(self, theta, x) -> np.ndarray:
         """Outputs (n, outputs) of x (n, features)."""

@@ -3,67 +3,73 @@
 
 from __future__ import annotations
 
-from math import prod, sqrt
+from dataclasses import dataclass
+from math import sqrt
 
 import numpy as np
 
 from bpfree.errors import check_choice, check_count
 from bpfree.ops.onnx_rows import BEFORE, chain, flat
-from bpfree.ops.table import Op
+from bpfree.ops.table import Jet, Kernel, Layer, Onnx, Op, Parameters
 
 
-def infer(attributes, shape):
+def infer(attributes, shapes):
     """(outputs,)."""
     check_choice("bias", attributes["bias"], (True, False))
     return (check_count("outputs", attributes["outputs"], 1, 2**24),)
 
 
-def parameters(attributes, shape):
-    """Weight, then bias."""
-    rows = [("weight", (attributes["outputs"], prod(shape)))]
-    return rows + [("bias", (attributes["outputs"],))] * attributes["bias"]
+def rows(site):
+    """`weight` (outputs, inputs), `bias` (outputs) if `bias`."""
+    own = [("weight", (site.outputs, site.features))]
+    return own + [("bias", (site.outputs,))] * site.attributes["bias"]
 
 
-def initialise(attributes, shape, draw, gain):
-    """Uniform with variance gain^2 / inputs; biases zero."""
-    inputs, outputs = prod(shape), attributes["outputs"]
+def initialise(site, draw, gain):
+    """`weight` is fl(fl(d - 0.5) * w), w = float32 of gain * sqrt(12 / inputs), computed in float64."""
+    inputs, outputs = site.features, site.outputs
     width = np.float32(gain * sqrt(12.0 / inputs))
     weight = (draw(0, outputs * inputs).reshape(outputs, inputs) - np.float32(0.5)) * width
-    return [weight] + [np.zeros(outputs, np.float32)] * attributes["bias"]
+    return [weight] + [np.zeros(outputs, np.float32)] * site.attributes["bias"]
 
 
-def forward(arithmetic, parameters, x, attributes):
-    """Bias first, then ascending input index."""
+def forward(site, arithmetic, parameters, inputs):
+    """From the bias (0 without one), over ascending input index."""
     weight, *bias = parameters
-    return arithmetic.contract(weight.T, x[None], bias[0][None, :, None] if bias else 0.0)[0]
+    return arithmetic.contract(weight.T, inputs[0][None], bias[0][None, :, None] if bias else 0.0)[0]
 
 
-def project(arithmetic, parameters, x, delta, attributes, out=None):
+def project(site, arithmetic, parameters, inputs, delta, out=None):
     """delta x^T, and the sum of delta: over ascending samples."""
-    found = [arithmetic.contract(delta.T, x.T[None], out=None if out is None else out[None])[0]]
-    if attributes["bias"]:
+    found = [arithmetic.contract(delta.T, inputs[0].T[None], out=None if out is None else out[None])[0]]
+    if site.attributes["bias"]:
         ones = np.ones((1, delta.shape[1], 1), delta.dtype)
         found.append(arithmetic.contract(delta.T, ones)[0, :, 0])
     return found
 
 
-def moves(arithmetic, parameters, x, attributes):
+def moves(site, arithmetic, parameters, inputs):
     """Output o moves by x_i with W_oi, by one with its bias."""
-    features, n = x.shape
-    ones = [np.ones((1, 1, 1, 1, n), x.dtype)] * attributes["bias"]
-    return forward(arithmetic, parameters, x, attributes), [x.reshape(1, 1, 1, features, n), *ones]
+    features, n = inputs[0].shape
+    ones = [np.ones((1, 1, 1, 1, 1), inputs[0].dtype)] * site.attributes["bias"]
+    return forward(site, arithmetic, parameters, inputs), [inputs[0].reshape(1, 1, 1, features, n), *ones]
 
 
-def moves_cost(attributes, shape):
-    """Of the forward pass; W is (1, outputs, inputs)."""
-    return prod(shape) * attributes["outputs"], [(1, 1, 1, prod(shape))] + [(1, 1, 1, 1)] * attributes["bias"]
+def moves_cost(site):
+    """Those of the forward pass; W is (1, outputs, inputs)."""
+    return macs(site), [(1, 1, 1, site.features)] + [(1, 1, 1, 1)] * site.attributes["bias"]
 
 
-def to_onnx(attributes, shape, parameters):
+def macs(site):
+    """One for each weight."""
+    return site.features * site.outputs
+
+
+def to_onnx(site, parameters):
     """One Gemm, the weight as it lies."""
     names = ("weight", "bias")[: len(parameters)]
     constants = dict(zip(names, parameters, strict=True))
-    return chain(*flat(shape), ("Gemm", (BEFORE, *names), {"transB": 1}, constants))
+    return chain(*flat(site.shape), ("Gemm", (BEFORE, *names), {"transB": 1}, constants))
 
 
 OP = Op(
@@ -72,22 +78,44 @@ OP = Op(
     c="bpfree_op_linear",
     attributes=("outputs", "bias"),
     infer=infer,
-    parameters=parameters,
-    initialise=initialise,
     forward=forward,
-    macs=lambda attributes, shape: prod(shape) * attributes["outputs"],
-    tangent=lambda arithmetic, parameters, x, attributes: forward(arithmetic, parameters[:1], x, attributes),
-    matrix=lambda arithmetic, parameters, attributes: parameters[0],
-    project=project,
-    project_macs=lambda attributes, shape: (prod(shape) * attributes["outputs"], 0),
-    moves=moves,
-    moves_cost=moves_cost,
-    dense=True,
-    to_onnx=to_onnx,
-    words=lambda attributes, shape: (prod(shape), attributes["outputs"]),
+    macs=macs,
+    parameters=Parameters(rows, initialise),
+    layer=Layer(
+        project=project,
+        project_macs=lambda site: (macs(site), 0),
+        moves=moves,
+        moves_cost=moves_cost,
+        added=lambda site: int(site.attributes["bias"]),
+        matrix=lambda site, arithmetic, parameters: parameters[0],
+        dense=True,
+    ),
+    jet=Jet(tangent=lambda site, arithmetic, parameters, inputs: forward(site, arithmetic, parameters[:1], inputs)),
+    kernel=Kernel(words=lambda site: (site.features, site.outputs)),
+    onnx=Onnx(to_onnx),
     examples=(
-        ({"outputs": 5, "bias": True}, (7,)),
-        ({"outputs": 33, "bias": False}, (70,)),
-        ({"outputs": 1, "bias": True}, (1,)),
+        ({"outputs": 5, "bias": True}, ((7,),)),
+        ({"outputs": 33, "bias": False}, ((70,),)),
+        ({"outputs": 1, "bias": True}, ((1,),)),
     ),
 )
+
+
+@dataclass(frozen=True)
+class Linear:
+    """y = W x + b; weight (outputs, inputs).
+
+    Initial weights are uniform with variance gain^2 / inputs, biases zero.
+
+    >>> import bpfree as bf
+    >>> bf.Sequential(4, [bf.Linear(3)]).graph.n_theta
+    15
+    """
+
+    outputs: int
+    bias: bool = True
+    gain: float = 1.0
+
+    def node(self, shape):
+        """Operation and attributes for this input shape."""
+        return OP, {"outputs": check_count("outputs", self.outputs), "bias": bool(self.bias)}

@@ -4,9 +4,9 @@
 A row is (op_type, inputs, outputs, attributes, constants). Activations come
 samples first, (n, features...), n unknown. Names are the op's own: "x0", "x1"
 are its inputs, "y" is its output, "weight" or "core0" its parameters, and the
-exporter makes them unique. `constants` holds the arrays behind names: each
-parameter, under its name and in the order in which its row reads it, and what
-else a row needs.
+exporter makes them unique; SAMPLES is there for rows that ask for it.
+`constants` holds the arrays behind names: each parameter, under its name and
+in the order in which its row reads it, and what else a row needs.
 """
 
 from __future__ import annotations
@@ -17,6 +17,9 @@ import numpy as np
 
 BEFORE = ""
 """Stands in a step's inputs for what the step before it wrote."""
+
+SAMPLES = "samples"
+"""What an op that reads no tensor is told: n, an int64 of shape (1,)."""
 
 
 def chain(*steps) -> list[tuple]:
@@ -36,7 +39,7 @@ def chain(*steps) -> list[tuple]:
 
 def elementwise(op_type: str):
     """The `to_onnx` of an op that is one ONNX node of one input."""
-    return lambda attributes, shape, parameters: chain(step(op_type))
+    return lambda site, parameters: chain(step(op_type))
 
 
 def step(op_type: str, **attributes) -> tuple:

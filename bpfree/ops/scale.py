@@ -3,51 +3,77 @@
 
 from __future__ import annotations
 
-from math import prod
+from dataclasses import dataclass
 
 import numpy as np
 
 from bpfree.errors import check_finite
 from bpfree.ops.onnx_rows import BEFORE, chain
-from bpfree.ops.table import Op
+from bpfree.ops.table import Jet, Kernel, elementwise_op
 
 
-def infer(attributes, shape):
+def infer(attributes, shapes):
     """The input's shape."""
     for name in ("factor", "offset"):
         check_finite(name, attributes[name])
-    return shape
+    return shapes[0]
 
 
-def forward(arithmetic, parameters, x, attributes):
-    """Two roundings, as in C."""
-    return x * x.dtype.type(attributes["factor"]) + x.dtype.type(attributes["offset"])
+def forward(site, arithmetic, parameters, inputs):
+    """fl(fl(x factor) + offset), both float32 numbers."""
+    real = inputs[0].dtype.type
+    return inputs[0] * real(site.attributes["factor"]) + real(site.attributes["offset"])
 
 
-def words(attributes, shape):
+def words(site):
     """Bits of factor and offset."""
-    return tuple(np.array([attributes["factor"], attributes["offset"]], np.float32).view(np.uint32).tolist())
+    pair = site.attributes["factor"], site.attributes["offset"]
+    return tuple(np.array(pair, np.float32).view(np.uint32).tolist())
 
 
-def to_onnx(attributes, shape, parameters):
+def to_onnx(site, parameters):
     """Mul, then Add: two roundings here too."""
-    factor, offset = ({name: np.array(attributes[name], np.float32)} for name in ("factor", "offset"))
+    factor, offset = ({name: np.array(site.attributes[name], np.float32)} for name in ("factor", "offset"))
     return chain(("Mul", (BEFORE, "factor"), {}, factor), ("Add", (BEFORE, "offset"), {}, offset))
 
 
-OP = Op(
+def derivative(site, arithmetic, x, y):
+    """The factor."""
+    return np.full_like(x, site.attributes["factor"])
+
+
+OP = elementwise_op(
+    "scale",
+    forward,
     number=6,
-    name="scale",
-    c="bpfree_op_scale",
     attributes=("factor", "offset"),
     infer=infer,
-    forward=forward,
-    macs=lambda attributes, shape: prod(shape),
-    words=words,
-    tangent=lambda arithmetic, parameters, x, attributes: x * x.dtype.type(attributes["factor"]),
-    derivative=lambda arithmetic, x, y, attributes: np.full_like(x, attributes["factor"]),
-    slope="bpfree_slope_scale",
-    to_onnx=to_onnx,
-    in_place=True,
-    examples=(({"factor": 0.0625, "offset": 0.0}, (9,)), ({"factor": -1.7, "offset": 0.3}, (2, 3))),
+    macs=lambda site: site.outputs,
+    derivative=derivative,
+    jet=Jet(
+        tangent=lambda site, arithmetic, parameters, inputs: (
+            inputs[0] * inputs[0].dtype.type(site.attributes["factor"])
+        )
+    ),
+    kernel=Kernel(words=words, in_place=True),
+    onnx=to_onnx,
+    examples=(({"factor": 0.0625, "offset": 0.0}, ((9,),)), ({"factor": -1.7, "offset": 0.3}, ((2, 3),))),
 )
+
+
+@dataclass(frozen=True)
+class Scale:
+    """y = factor x + offset with two constants, such as a normalisation of inputs.
+
+    >>> import bpfree as bf
+    >>> bf.Sequential(2, [bf.Scale(0.5, -1.0)]).predict([[0.0, 4.0]], "exact").tolist()
+    [[-1.0, 1.0]]
+    """
+
+    factor: float
+    offset: float = 0.0
+
+    def node(self, shape):
+        """Operation and attributes, rounded to float32."""
+        pair = (check_finite("factor", self.factor), check_finite("offset", self.offset))
+        return OP, dict(zip(("factor", "offset"), map(float, np.float32(pair)), strict=True))

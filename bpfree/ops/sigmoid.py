@@ -3,28 +3,47 @@
 
 from __future__ import annotations
 
-from bpfree.ops.onnx_rows import elementwise
-from bpfree.ops.table import Op
+from dataclasses import dataclass
+
+from bpfree.ops.table import elementwise_op
 
 
-def curvature(arithmetic, x, y, attributes):
+def forward(site, arithmetic, parameters, inputs):
+    """The runtime's own sigmoid, `src/math32.h`, operation by operation."""
+    return arithmetic.sigmoid(inputs[0])
+
+
+def derivative(site, arithmetic, x, y):
+    """fl(y fl(1 - y))."""
+    return y * (y.dtype.type(1) - y)
+
+
+def curvature(site, arithmetic, x, y):
     """y (1 - y) (1 - 2 y)."""
     one = y.dtype.type(1)
     return y * (one - y) * (one - (y + y))
 
 
-OP = Op(
+OP = elementwise_op(
+    "sigmoid",
+    forward,
     number=9,
-    name="sigmoid",
-    c="bpfree_op_sigmoid",
-    infer=lambda attributes, shape: shape,
-    forward=lambda arithmetic, parameters, x, attributes: arithmetic.sigmoid(x),
-    macs=lambda attributes, shape: 0,
-    derivative=lambda arithmetic, x, y, attributes: y * (y.dtype.type(1) - y),
+    derivative=derivative,
     curvature=curvature,
-    slope="bpfree_slope_sigmoid",
-    slope_reads="y",
-    to_onnx=elementwise("Sigmoid"),
-    in_place=True,
-    examples=(({}, (9,)),),
+    reads="y",
+    onnx="Sigmoid",
 )
+
+
+@dataclass(frozen=True)
+class Sigmoid:
+    """y = 1 / (1 + exp(-x)), elementwise.
+
+    >>> import bpfree as bf
+    >>> bf.Sequential(2, [bf.Sigmoid()]).predict([[0.0, 100.0]], "exact").tolist()
+    [[0.5, 1.0]]
+    """
+
+    def node(self, shape):
+        """Operation and attributes."""
+        return OP, {}

@@ -3,21 +3,41 @@
 
 from __future__ import annotations
 
-from bpfree.ops.onnx_rows import elementwise
-from bpfree.ops.table import Op
+from dataclasses import dataclass
 
-OP = Op(
+from bpfree.ops.table import elementwise_op
+
+
+def forward(site, arithmetic, parameters, inputs):
+    """The runtime's own sin, `src/math32.h`, operation by operation."""
+    return arithmetic.sin(inputs[0])
+
+
+def derivative(site, arithmetic, x, y):
+    """cos(x), the runtime's own."""
+    return arithmetic.cos(x)
+
+
+OP = elementwise_op(
+    "sin",
+    forward,
     number=8,
-    name="sin",
-    c="bpfree_op_sin",
-    infer=lambda attributes, shape: shape,
-    forward=lambda arithmetic, parameters, x, attributes: arithmetic.sin(x),
-    macs=lambda attributes, shape: 0,
-    derivative=lambda arithmetic, x, y, attributes: arithmetic.cos(x),
-    curvature=lambda arithmetic, x, y, attributes: -y,
-    slope="bpfree_slope_sin",
-    slope_reads="x",
-    to_onnx=elementwise("Sin"),
-    in_place=True,
-    examples=(({}, (9,)),),
+    derivative=derivative,
+    curvature=lambda site, arithmetic, x, y: -y,
+    reads="x",
+    onnx="Sin",
 )
+
+
+@dataclass(frozen=True)
+class Sin:
+    """y = sin(x), elementwise.
+
+    >>> import bpfree as bf
+    >>> bf.Sequential(1, [bf.Sin()]).predict([[0.0]], "exact").tolist()
+    [[0.0]]
+    """
+
+    def node(self, shape):
+        """Operation and attributes."""
+        return OP, {}

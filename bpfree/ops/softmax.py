@@ -3,23 +3,25 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 from bpfree.ops.onnx_rows import chain, flat, reshape, step
-from bpfree.ops.table import Op
+from bpfree.ops.table import Jet, Kernel, Onnx, Op, free, same_shape
 
 
-def forward(arithmetic, parameters, x, attributes):
-    """The sum runs over ascending c."""
-    exponentials = arithmetic.exp(x - x.max(axis=0))
+def forward(site, arithmetic, parameters, inputs):
+    """m = the largest; e_c = exp(fl(x_c - m)); s = sum of e_c over ascending c, from 0; y_c = fl(e_c / s)."""
+    exponentials = arithmetic.exp(inputs[0] - inputs[0].max(axis=0))
     return exponentials / arithmetic.sum(exponentials, axis=0)
 
 
-def taylor(arithmetic, parameters, value, rest, attributes, streams):
+def taylor(site, arithmetic, parameters, inputs, rests, streams):
     """d_a y = y (d_a x - <y, d_a x>), and of a form y (form x + q - <y, form x + q>).
 
     q = sum c (d_a x - <y, d_a x>) (d_b x - <y, d_b x>), and <y, v> = sum_c y_c v_c.
     """
-    y = forward(arithmetic, parameters, value, attributes)
-    centred = _centred(arithmetic, y, rest)
+    y = forward(site, arithmetic, parameters, inputs)
+    centred = _centred(arithmetic, y, rests[0])
     result = y[:, None] * centred
     if streams.terms:
         squares = streams.squares(arithmetic, centred)
@@ -31,22 +33,37 @@ def _centred(arithmetic, y, v):
     return v - arithmetic.sum(y[:, None] * v, axis=0)
 
 
-def to_onnx(attributes, shape, parameters):
+def to_onnx(site, parameters):
     """Over one axis, so that of several is made one, and several again."""
-    back = [reshape(-1, *shape)] * (len(shape) > 1)
-    return chain(*flat(shape), step("Softmax", axis=1), *back)
+    back = [reshape(-1, *site.shape)] * (len(site.shape) > 1)
+    return chain(*flat(site.shape), step("Softmax", axis=1), *back)
 
 
 OP = Op(
     number=7,
     name="softmax",
     c="bpfree_op_softmax",
-    infer=lambda attributes, shape: shape,
+    infer=same_shape,
     forward=forward,
-    taylor=taylor,
-    macs=lambda attributes, shape: 0,
-    to_onnx=to_onnx,
-    scratch=lambda attributes, shape: (2, 0),
-    in_place=True,
-    examples=(({}, (9,)), ({}, (1,)), ({}, (2, 3))),
+    macs=free,
+    jet=Jet(taylor=taylor),
+    kernel=Kernel(scratch=lambda site: (2, 0), in_place=True),
+    onnx=Onnx(to_onnx),
+    examples=(({}, ((9,),)), ({}, ((1,),)), ({}, ((2, 3),))),
 )
+
+
+@dataclass(frozen=True)
+class Softmax:
+    """y_c = exp(x_c) / sum_c exp(x_c) over all features of a sample.
+
+    For probabilities at the output; training with softmax cross-entropy takes the scores before it.
+
+    >>> import bpfree as bf
+    >>> bf.Sequential(2, [bf.Softmax()]).predict([[3.0, 3.0]], "exact").tolist()
+    [[0.5, 0.5]]
+    """
+
+    def node(self, shape):
+        """Operation and attributes."""
+        return OP, {}

@@ -3,25 +3,45 @@
 
 from __future__ import annotations
 
-from math import prod
+from dataclasses import dataclass
 
 import numpy as np
 
 from bpfree.ops.onnx_rows import BEFORE, chain
-from bpfree.ops.table import Op
+from bpfree.ops.table import elementwise_op
 
-OP = Op(
+
+def forward(site, arithmetic, parameters, inputs):
+    """fl(x x)."""
+    return inputs[0] * inputs[0]
+
+
+def derivative(site, arithmetic, x, y):
+    """fl(x + x)."""
+    return x + x
+
+
+OP = elementwise_op(
+    "square",
+    forward,
     number=10,
-    name="square",
-    c="bpfree_op_square",
-    infer=lambda attributes, shape: shape,
-    forward=lambda arithmetic, parameters, x, attributes: x * x,
-    macs=lambda attributes, shape: prod(shape),
-    derivative=lambda arithmetic, x, y, attributes: x + x,
-    curvature=lambda arithmetic, x, y, attributes: np.full_like(x, 2.0),
-    slope="bpfree_slope_square",
-    slope_reads="x",
-    to_onnx=lambda attributes, shape, parameters: chain(("Mul", (BEFORE, BEFORE), {}, {})),
-    in_place=True,
-    examples=(({}, (9,)), ({}, (2, 3))),
+    macs=lambda site: site.outputs,
+    derivative=derivative,
+    curvature=lambda site, arithmetic, x, y: np.full_like(x, 2.0),
+    reads="x",
+    onnx=lambda site, parameters: chain(("Mul", (BEFORE, BEFORE), {}, {})),
 )
+
+
+@dataclass(frozen=True)
+class Square:
+    """y = x^2, elementwise.
+
+    >>> import bpfree as bf
+    >>> bf.Sequential(2, [bf.Square()]).predict([[-3.0, 0.5]], "exact").tolist()
+    [[9.0, 0.25]]
+    """
+
+    def node(self, shape):
+        """Operation and attributes."""
+        return OP, {}

@@ -3,21 +3,41 @@
 
 from __future__ import annotations
 
-from bpfree.ops.onnx_rows import elementwise
-from bpfree.ops.table import Op
+from dataclasses import dataclass
 
-OP = Op(
+from bpfree.ops.table import elementwise_op
+
+
+def forward(site, arithmetic, parameters, inputs):
+    """The runtime's own tanh, `src/math32.h`, operation by operation."""
+    return arithmetic.tanh(inputs[0])
+
+
+def derivative(site, arithmetic, x, y):
+    """fl(1 - fl(y y))."""
+    return y.dtype.type(1) - y * y
+
+
+OP = elementwise_op(
+    "tanh",
+    forward,
     number=3,
-    name="tanh",
-    c="bpfree_op_tanh",
-    infer=lambda attributes, shape: shape,
-    forward=lambda arithmetic, parameters, x, attributes: arithmetic.tanh(x),
-    macs=lambda attributes, shape: 0,
-    derivative=lambda arithmetic, x, y, attributes: y.dtype.type(1) - y * y,
-    curvature=lambda arithmetic, x, y, attributes: y.dtype.type(-2) * y * (y.dtype.type(1) - y * y),
-    slope="bpfree_slope_tanh",
-    slope_reads="y",
-    to_onnx=elementwise("Tanh"),
-    in_place=True,
-    examples=(({}, (9,)),),
+    derivative=derivative,
+    curvature=lambda site, arithmetic, x, y: y.dtype.type(-2) * y * (y.dtype.type(1) - y * y),
+    reads="y",
+    onnx="Tanh",
 )
+
+
+@dataclass(frozen=True)
+class Tanh:
+    """y = tanh(x), elementwise.
+
+    >>> import bpfree as bf
+    >>> bf.Sequential(2, [bf.Tanh()]).predict([[0.0, 100.0]], "exact").tolist()
+    [[0.0, 1.0]]
+    """
+
+    def node(self, shape):
+        """Operation and attributes."""
+        return OP, {}

@@ -6,25 +6,31 @@ from __future__ import annotations
 import numpy as np
 
 
-def through(op, arithmetic, parameters, inputs, attributes, streams):
-    """Value (features, n) and streams (features, count - 1, n) behind an op.
+def check_jets(nodes) -> None:
+    """Raise unless derivatives go through every one of these nodes."""
+    for node in nodes:
+        if not node.op.has_jet:
+            remedy = "give it one, or a rule of shifted points such as bpfree.pde.Differences()"
+            raise ValueError(f"{node.label}: expected an operation that derivatives go through, got no jet: {remedy}")
 
-    inputs: those of each tensor that it reads, [(value, rest), ...]. streams: :class:`bpfree.pde.streams.Streams`.
+
+def through(op, site, arithmetic, parameters, jets, streams, n: int):
+    """Value (features, n) and streams (features, count - 1, n) behind an op that has a jet.
+
+    jets: those of each tensor that it reads, [(value, rest), ...]. streams: :class:`bpfree.pde.streams.Streams`.
     """
-    values, rests = zip(*inputs)
-    value, rest = (values, rests) if op.arity > 1 else (values[0], rests[0])
-    if streams.count == 1:
-        y = op.forward(arithmetic, parameters, value, attributes)
-        return y, np.zeros((len(y), 0, y.shape[-1]), y.dtype)
-    if op.taylor:
-        return op.taylor(arithmetic, parameters, value, rest, attributes, streams)
-    y = op.forward(arithmetic, parameters, value, attributes)
-    if streams.count == 1:
-        return y, y[:, None][:, :0]  # the value alone is asked for
-    if op.tangent:
-        columns = [part.reshape(len(part), -1) for part in rests]
-        moved = op.tangent(arithmetic, parameters, columns if op.arity > 1 else columns[0], attributes)
-        return y, moved.reshape(-1, *rests[0].shape[1:])
-    slope = op.derivative(arithmetic, value, y, attributes)
-    curvature = op.curvature and op.curvature(arithmetic, value, y, attributes)
-    return y, streams.chain(arithmetic, rest, slope, curvature)
+    inputs, rests = tuple(value for value, _ in jets), tuple(rest for _, rest in jets)
+    if op.jet is not None and op.jet.taylor is not None and streams.count > 1:
+        return op.jet.taylor(site, arithmetic, parameters, inputs, rests, streams)
+    y = op.run(site, arithmetic, parameters, inputs, n)
+    if streams.count == 1:  # the value alone is asked for
+        return y, np.zeros((len(y), 0, n), y.dtype)
+    if op.is_affine:
+        columns = tuple(rest.reshape(len(rest), -1) for rest in rests)
+        moved = op.jet.tangent(site, arithmetic, parameters, columns)
+        moved = moved if jets else np.repeat(moved, (streams.count - 1) * n, axis=1)
+        return y, moved.reshape(-1, streams.count - 1, n)
+    own = op.elementwise
+    slope = own.derivative(site, arithmetic, inputs[0], y)
+    curvature = own.curvature and own.curvature(site, arithmetic, inputs[0], y)
+    return y, streams.chain(arithmetic, rests[0], slope, curvature)

@@ -7,27 +7,28 @@ narrower than prod(inputs) is padded with zeros.
 
 from __future__ import annotations
 
+from itertools import accumulate
 from math import prod
 
 import numpy as np
 
 from bpfree.errors import check_choice, check_count
-from bpfree.ops.onnx_rows import BEFORE, chain, reshape, step, widened
-from bpfree.ops.table import Op
+from bpfree.ops.table import Jet, Kernel, Layer, Onnx, Op, Parameters
+from bpfree.ops.tt_onnx import sweep_rows
 from bpfree.tt.cores import initialise_cores
 from bpfree.tt.halves import middle_of, onto_cores, onto_cores_macs, product_macs, products, split, swapped
-from bpfree.tt.shapes import TTShape
+from bpfree.tt.shapes import TTShape, plan_shape, uniform_ranks
 
 _SIZES = ("inputs", "outputs", "ranks")
 """Attributes that a TTShape is made of."""
 
 
 def tt_shape(attributes) -> TTShape:
-    """The layer's shape."""
+    """The layer's shape, from its attributes."""
     return TTShape(*(tuple(attributes[key]) for key in _SIZES))
 
 
-def infer(attributes, shape):
+def infer(attributes, shapes):
     """(prod outputs,)."""
     for key in _SIZES:
         for size in attributes[key]:
@@ -35,37 +36,46 @@ def infer(attributes, shape):
     tt = tt_shape(attributes)
     check_choice("start", attributes["start"], ("left", "right"))
     check_choice("bias", attributes["bias"], (True, False))
-    if prod(tt.inputs) < prod(shape):
-        raise ValueError(f"inputs: expected a product >= {prod(shape)} features, got {tt.inputs}")
+    if prod(tt.inputs) < prod(shapes[0]):
+        raise ValueError(f"inputs: expected a product >= {prod(shapes[0])} features, got {tt.inputs}")
     return (prod(tt.outputs),)
 
 
-def parameters(attributes, shape):
-    """Cores left to right, then bias."""
-    tt = tt_shape(attributes)
-    rows = [(f"core{k}", core) for k, core in enumerate(tt.cores)]
-    return rows + [("bias", (prod(tt.outputs),))] * attributes["bias"]
+def rows(site):
+    """`core0`, `core1`, .. each (r, I, O, r'), `bias` (outputs) if `bias`."""
+    own = [(f"core{k}", core) for k, core in enumerate(tt_shape(site.attributes).cores)]
+    return own + [("bias", (site.outputs,))] * site.attributes["bias"]
 
 
-def initialise(attributes, shape, draw, gain):
-    """W with mean square gain^2 / inputs exactly; biases zero."""
-    tt = tt_shape(attributes)
-    cores = initialise_cores(tt, gain ** 2 / prod(shape), draw)
-    return cores + [np.zeros(prod(tt.outputs), np.float32)] * attributes["bias"]
+def initialise(site, draw, gain):
+    """Each core is fl(fl(d - 0.5) * w). In float64, variance = gain^2 / features,
+    sigma = (variance / prod(all ranks))^(1 / (2 d)), its mantissa in [0.5, 1) rounded to a multiple of 2^-12 (half
+    to even); w = float32 of sqrt(12) * sigma. Then the last core is multiplied, in float32, by float32 of
+    sqrt(variance * prod(I) * prod(O) / |W|^2), where |W|^2 is computed in float64 by Gram matrices: gram = 1; for each
+    core A (r, IO, r'): half[b, s, p] = sum over ascending a of gram[a, b] A[a, s, p]; gram[p, q] = sum over ascending
+    (b, s) of half[b, s, p] A[b, s, q].
+    """
+    cores = initialise_cores(tt_shape(site.attributes), gain**2 / site.features, draw)
+    return cores + [np.zeros(site.outputs, np.float32)] * site.attributes["bias"]
 
 
-def forward(arithmetic, parameters, x, attributes):
-    """Sweep from the stored end; the last core accumulates from the bias."""
-    tt = tt_shape(attributes)
+def forward(site, arithmetic, parameters, inputs):
+    """An input shorter than prod(I) is extended with zeros. `start` is "left" or "right", where the sweep
+    begins. From the left, before core k the values are (o1..o(k-1), (r, ik), i(k+1)..id); each new value starts from 0
+    and sums over ascending (r, ik). From the right, they are (i1..i(k-1), (ik, r'), o(k+1)..od), summed over ascending
+    (ik, r'). The last core to be contracted starts from the bias, or 0. Terms with a zero input are added like any
+    other.
+    """
+    tt = tt_shape(site.attributes)
     cores, bias = parameters[: len(tt.inputs)], parameters[len(tt.inputs) :]
-    start = bias[0] if bias else np.zeros(prod(tt.outputs), x.dtype)
-    sweep = _from_left if attributes["start"] == "left" else _from_right
-    return sweep(arithmetic, cores, _padded(x, tt), start)
+    start = bias[0] if bias else np.zeros(site.outputs, inputs[0].dtype)
+    sweep = _from_left if site.attributes["start"] == "left" else _from_right
+    return sweep(arithmetic, cores, _padded(inputs[0], tt), start)
 
 
-def tangent(arithmetic, parameters, x, attributes):
+def tangent(site, arithmetic, parameters, inputs):
     """The cores without the bias."""
-    return forward(arithmetic, parameters[: len(attributes["inputs"])], x, attributes)
+    return forward(site, arithmetic, parameters[: len(site.attributes["inputs"])], inputs)
 
 
 def _padded(x, tt):
@@ -110,40 +120,39 @@ def _from_right(arithmetic, cores, x, bias):
     return x.reshape(-1, n)
 
 
-def matrix(arithmetic, parameters, attributes):
-    """W (outputs, inputs) from the products of either half of the cores; inputs without those that are padded."""
-    tt = tt_shape(attributes)
+def matrix(site, arithmetic, parameters):
+    """W (outputs, inputs) from the products of either half of the cores; inputs with those that are padded."""
+    tt = tt_shape(site.attributes)
     left, right = products(arithmetic, parameters[: len(tt.inputs)])
     (o1, i1, rank), (_, o2, i2) = left.shape, right.shape
     whole = arithmetic.contract(left.reshape(-1, rank).T, right.reshape(1, rank, -1))[0]
     return swapped(whole, o1, i1, o2, i2).reshape(o1 * o2, i1 * i2)
 
 
-def matrix_macs(attributes, shape):
-    """Of the products of either half, and of both."""
-    (left, wide), (right, wider) = map(product_macs, split(tt_shape(attributes).cores))
+def matrix_macs(site):
+    """What the products of either half cost, and that of both."""
+    (left, wide), (right, wider) = map(product_macs, split(tt_shape(site.attributes).cores))
     return left + right + wide * wider
 
 
-def project_macs(attributes, shape):
+def project_macs(site):
     """A sample's share in the gradient of W; and once, of the halves, of contracting with each, of the cores."""
-    tt = tt_shape(attributes)
-    halves = split(tt.cores)
+    halves = split(tt_shape(site.attributes).cores)
     (left, wide), (right, wider) = map(product_macs, halves)
-    return prod(shape) * prod(tt.outputs), left + right + 2 * wide * wider + sum(map(onto_cores_macs, halves))
+    return site.features * site.outputs, left + right + 2 * wide * wider + sum(map(onto_cores_macs, halves))
 
 
-def moves(arithmetic, parameters, x, attributes):
+def moves(site, arithmetic, parameters, inputs):
     """x contracted with all cores but one, for each core; from the last core of the stored sweep, y.
 
     Core k finishes what a sweep from one side has when it gets there, with the cores
     of the other side: from the right for the first cores, from the left for the others.
     """
-    tt = tt_shape(attributes)
+    tt, attributes = tt_shape(site.attributes), site.attributes
+    wide = x = _padded(inputs[0], tt)
     d, n = len(tt.inputs), x.shape[1]
     cores, cut = parameters[:d], tt.cheapest_cut()[0]
-    bias = parameters[d] if attributes["bias"] else np.zeros(prod(tt.outputs), x.dtype)
-    wide = x = _padded(x, tt)
+    bias = parameters[d] if attributes["bias"] else np.zeros(site.outputs, x.dtype)
     found = [None] * d
     for k in range(d) if cut < d else ():  # wide: (o1..o(k-1), (r, ik), i(k+1)..id, n)
         before = prod(tt.outputs[:k])
@@ -163,7 +172,7 @@ def moves(arithmetic, parameters, x, attributes):
             found[k] = own
         if k:
             wide = _from_right_through(arithmetic, cores[k], wide, prod(tt.inputs[:k]))
-    sizes = moves_cost(attributes, x.shape[:1])[1]
+    sizes = moves_cost(site)[1]
     turned = [
         np.ascontiguousarray(own.reshape(before, s, t, after, n).transpose(0, 3, 1, 2, 4))
         for own, (before, after, s, t) in zip(found, sizes)
@@ -174,26 +183,26 @@ def moves(arithmetic, parameters, x, attributes):
     else:
         start = np.repeat(bias.reshape(1, tt.outputs[0], -1), n, axis=2)
         y = _from_right_through(arithmetic, cores[0], found[0], 1, start)
-    return y.reshape(-1, n), turned + [np.ones((1, 1, 1, 1, n), x.dtype)] * attributes["bias"]
+    return y.reshape(-1, n), turned + [np.ones((1, 1, 1, 1, 1), x.dtype)] * attributes["bias"]
 
 
-def moves_cost(attributes, shape):
+def moves_cost(site):
     """Core k as (r ik, ok, r'), outputs as (o1..o(k-1), ok, o(k+1)..od)."""
-    tt = tt_shape(attributes)
+    tt = tt_shape(site.attributes)
     sizes = [
         (prod(tt.outputs[:k]), prod(tt.outputs[k + 1 :]), r0 * i, r1) for k, (r0, i, _, r1) in enumerate(tt.cores)
     ]
-    last = tt.cores[-1] if attributes["start"] == "left" else tt.cores[0]
-    macs = tt.cheapest_cut()[1] + prod(last) * prod(tt.outputs) // last[2]
-    return macs, sizes + [(1, 1, 1, 1)] * attributes["bias"]
+    last = tt.cores[-1] if site.attributes["start"] == "left" else tt.cores[0]
+    spent = tt.cheapest_cut()[1] + prod(last) * site.outputs // last[2]
+    return spent, sizes + [(1, 1, 1, 1)] * site.attributes["bias"]
 
 
-def project(arithmetic, parameters, x, delta, attributes, out=None):
+def project(site, arithmetic, parameters, inputs, delta, out=None):
     """The gradient of W, once for the batch, contracted with either half and so projected onto the other's cores.
 
     And the sum of delta.
     """
-    tt = tt_shape(attributes)
+    tt, (x,) = tt_shape(site.attributes), inputs
     d, n = len(tt.inputs), delta.shape[1]
     cores = parameters[:d]
     left, right = products(arithmetic, cores)
@@ -208,90 +217,60 @@ def project(arithmetic, parameters, x, delta, attributes, out=None):
     gradients = onto_cores(arithmetic, cores[:middle], of_left.reshape(1, o1, i1, rank))
     if middle < d:
         gradients += onto_cores(arithmetic, cores[middle:], of_right.reshape(rank, o2, i2, 1))
-    if attributes["bias"]:
+    if site.attributes["bias"]:
         gradients.append(arithmetic.contract(delta.T, np.ones((1, n, 1), delta.dtype))[0, :, 0])
     return gradients
 
 
-def _buffers(attributes, shape):
-    """Scratch offsets of the second buffer, the padded input and one slice, and its end."""
-    tt = tt_shape(attributes)
-    from_right = attributes["start"] == "right"
+def _buffers(site):
+    """Scratch offsets of the second buffer, the padded input, one slice and the whole result, and its end.
+
+    A sweep reads an input and writes a result that lie in one row each: where they do not, they are copied.
+    """
+    tt = tt_shape(site.attributes)
+    from_right = site.attributes["start"] == "right"
     first, second = (tt.reversed() if from_right else tt).sweep_buffers()
-    padded = prod(tt.inputs) if prod(shape) < prod(tt.inputs) else 0
+    padded = prod(tt.inputs) if site.strided or site.features < prod(tt.inputs) else 0
     part = prod(tt.outputs[:-1]) if from_right and tt.outputs[-1] > 1 else 0
-    return first, first + second, first + second + padded, first + second + padded + part
+    whole = site.outputs if site.strided else 0
+    return tuple(accumulate((first, second, padded, part, whole)))
 
 
-def words(attributes, shape):
-    """{d, from_right, keep, features, second, padded, part, I.., O.., r..}."""
-    tt = tt_shape(attributes)
-    second, padded, part, _ = _buffers(attributes, shape)
-    head = (len(tt.inputs), int(attributes["start"] == "right"), int(_keeps_cores(attributes)), prod(shape))
-    return (*head, second, padded, part, *tt.inputs, *tt.outputs, *tt.ranks)
+def words(site):
+    """{d, from_right, keep, features, second, padded, part, whole, I.., O.., r..}."""
+    tt = tt_shape(site.attributes)
+    head = (len(tt.inputs), int(site.attributes["start"] == "right"), int(_keeps_cores(site)), site.features)
+    return (*head, *_buffers(site)[:-1], *tt.inputs, *tt.outputs, *tt.ranks)
 
 
-def macs(attributes, shape):
-    """Of the sweep that is taken."""
-    tt = tt_shape(attributes)
-    return (tt if attributes["start"] == "left" else tt.reversed()).sweep_macs()
+def macs(site):
+    """Those of the sweep that is taken."""
+    tt = tt_shape(site.attributes)
+    return (tt if site.attributes["start"] == "left" else tt.reversed()).sweep_macs()
 
 
-def _keeps_cores(attributes) -> bool:
+def _keeps_cores(site) -> bool:
     """Should a device hold all perturbed cores at once?
 
     Loading one element takes about as long as three multiply-accumulates, and
     cores are loaded once a slice unless they are kept: keep them where loading
     would take longer than contracting. Those layers are small.
     """
-    tt = tt_shape(attributes)
-    slices = tt.outputs[0 if attributes["start"] == "left" else -1]
-    return 3 * slices * tt.n_parameters > macs(attributes, None)
+    tt = tt_shape(site.attributes)
+    slices = tt.outputs[0 if site.attributes["start"] == "left" else -1]
+    return 3 * slices * tt.n_parameters > macs(site)
 
 
-def scratch(attributes, shape):
+def scratch(site):
     """Intermediates of one slice per sample; one core, or all."""
-    tt = tt_shape(attributes)
-    room = tt.n_parameters if _keeps_cores(attributes) else max(prod(core) for core in tt.cores)
-    return _buffers(attributes, shape)[3], room
-
-
-def to_onnx(attributes, shape, parameters):
-    """The sweep from the stored end, samples last: 4 d + 3 nodes, one less without bias, one more with padding.
-
-    Before a core the values are (r, i, rest, done, n), samples last; its matrix
-    makes (r', o, rest, done, n) of them. From the left, o moves behind `done`:
-    outputs come in order, but for the last core's, which the transposition
-    that puts samples first moves behind. From the right inputs are turned
-    round first, and o moves before `done`.
-    """
-    tt, left = tt_shape(attributes), attributes["start"] == "left"
-    d, rest, done = len(tt.inputs), prod(tt.inputs), 1
-    cores = [(f"core{k}", parameters[k] if left else parameters[k].transpose(3, 1, 2, 0)) for k in range(d)]
-    steps = widened(shape, rest)
-    if left:
-        steps += [step("Transpose", perm=[1, 0])]
-    else:
-        steps += [reshape(-1, *tt.inputs), step("Transpose", perm=list(range(d, -1, -1)))]
-    for name, core in cores if left else reversed(cores):
-        r0, i, o, r1 = core.shape
-        matrix = core.transpose(3, 2, 0, 1).reshape(r1 * o, r0 * i)
-        rest //= i
-        steps += [reshape(r0 * i, -1), ("MatMul", (name, BEFORE), {}, {name: matrix})]
-        steps += [reshape(r1, o, rest * done if left else rest, -1), step("Transpose", perm=[0, 2, 1, 3])]
-        done *= o
-    if left:
-        steps[-2:] = [reshape(o, done // o, -1), step("Transpose", perm=[2, 1, 0]), reshape(-1, done)]
-    else:
-        steps[-2:] = [reshape(done, -1), step("Transpose", perm=[1, 0])]
-    if attributes["bias"]:
-        steps += [("Add", (BEFORE, "bias"), {}, {"bias": parameters[d]})]
-    return chain(*steps)
+    tt = tt_shape(site.attributes)
+    room = tt.n_parameters if _keeps_cores(site) else max(prod(core) for core in tt.cores)
+    return _buffers(site)[-1], room
 
 
 def _example(inputs, outputs, ranks, start, features=None):
     attributes = {"inputs": inputs, "outputs": outputs, "ranks": ranks, "start": start, "bias": True}
-    return attributes, (features or prod(inputs),)
+    return attributes, ((features or prod(inputs),),)
 
 
 OP = Op(
@@ -300,20 +279,22 @@ OP = Op(
     c="bpfree_op_tt_linear",
     attributes=("inputs", "outputs", "ranks", "start", "bias"),
     infer=infer,
-    parameters=parameters,
-    initialise=initialise,
     forward=forward,
     macs=macs,
-    words=words,
-    tangent=tangent,
-    matrix=matrix,
-    matrix_macs=matrix_macs,
-    project=project,
-    project_macs=project_macs,
-    moves=moves,
-    moves_cost=moves_cost,
-    to_onnx=to_onnx,
-    scratch=scratch,
+    parameters=Parameters(rows, initialise),
+    layer=Layer(
+        project=project,
+        project_macs=project_macs,
+        moves=moves,
+        moves_cost=moves_cost,
+        added=lambda site: int(site.attributes["bias"]),
+        matrix=matrix,
+        matrix_macs=matrix_macs,
+        train=lambda site: tt_shape(site.attributes),
+    ),
+    jet=Jet(tangent=tangent),
+    kernel=Kernel(words, scratch),
+    onnx=Onnx(lambda site, parameters: sweep_rows(site, tt_shape(site.attributes), parameters)),
     examples=(
         _example([3, 4], [4, 2], [1, 3, 1], "left"),
         _example([3, 4], [4, 2], [1, 3, 1], "right"),
@@ -324,3 +305,56 @@ OP = Op(
         _example([6], [7], [1, 1], "left"),
     ),
 )
+
+
+class TTLinear:
+    """y = x W + b with W in tensor-train format (Novikov et al., NeurIPS 2015).
+
+    TTLinear(1024, rank=6) plans the factors: least multiply-accumulates within
+    `max_parameters` (default: 1.5 times the fewest possible).
+    TTLinear((7, 4, 4, 7), (8, 4, 4, 8), rank=6) takes them as given; an input
+    narrower than prod(inputs) is padded with zeros. `rank` is one number for
+    all inner ranks, or the inner ranks. Initial weights have mean square
+    gain^2 / inputs exactly.
+
+    >>> import bpfree as bf
+    >>> bf.Sequential(784, [bf.TTLinear((7, 4, 4, 7), (8, 4, 4, 8), rank=6)]).graph.n_theta  # dense: 803,840
+    2848
+    """
+
+    def __init__(self, *sizes, rank, bias: bool = True, gain: float = 1.0, max_parameters: int | None = None):
+        if len(sizes) not in (1, 2) or any((len(sizes) == 1) != np.isscalar(size) for size in sizes):
+            raise TypeError(
+                "TTLinear: expected TTLinear(outputs, rank=r) or TTLinear((I1, .., Id), (O1, .., Od), rank=r), "
+                f"got {sizes!r}"
+            )
+        if len(sizes) == 2 and max_parameters is not None:
+            raise TypeError("max_parameters: only for planned shapes, got it with given factors")
+        self.sizes, self.rank, self.bias, self.gain = sizes, rank, bool(bias), gain
+        self.max_parameters = max_parameters
+        if max_parameters is not None:
+            check_count("max_parameters", max_parameters)
+
+    def shape(self, features: int) -> TTShape:
+        """The cores' shapes for an input of this many features."""
+        if len(self.sizes) == 1:
+            outputs = check_count("outputs", self.sizes[0])
+            return plan_shape(features, outputs, check_count("rank", self.rank), self.max_parameters)
+        inputs, outputs = (tuple(check_count("factors", f) for f in sizes) for sizes in self.sizes)
+        if len(inputs) != len(outputs):
+            raise ValueError(f"factors: expected as many outputs as inputs, got {inputs} and {outputs}")
+        if np.isscalar(self.rank):
+            return TTShape(inputs, outputs, uniform_ranks(inputs, outputs, check_count("rank", self.rank)))
+        return TTShape(inputs, outputs, (1, *(check_count("rank", r) for r in self.rank), 1))
+
+    def node(self, shape):
+        """Operation and attributes for this input shape: factors, ranks and the cheaper sweep."""
+        tt = self.shape(prod(shape))
+        attributes = {
+            "inputs": list(tt.inputs),
+            "outputs": list(tt.outputs),
+            "ranks": list(tt.ranks),
+            "start": tt.cheaper_sweep().start,
+            "bias": self.bias,
+        }
+        return OP, attributes

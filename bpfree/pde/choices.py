@@ -8,7 +8,6 @@ import numpy as np
 from bpfree.engines import ReferenceEngine, get_engine
 from bpfree.errors import check_count
 from bpfree.model import Model
-from bpfree.ops import OPS
 from bpfree.pde.methods.first_order import FirstOrder, StructuredGradient
 from bpfree.pde.methods.levenberg_marquardt import LevenbergMarquardt
 from bpfree.pde.methods.table import Method
@@ -61,12 +60,18 @@ def check_kinds(rule, method) -> None:
 
 def check_curved(problem, graph, residuals) -> None:
     """Warn where a problem needs second derivatives of a network that has none, such as one of ReLU."""
-    ops = [OPS[node.op] for node in graph.nodes]
+    ops = [node.op for node in graph.nodes]
     second = any(isinstance(one, Second | Laplacian) for part in residuals.parts for one in part.wanted)
-    if second and all(op.curvature is None and op.taylor is None for op in ops):
+    if second and not any(_bends(op) for op in ops):
         names = ", ".join(dict.fromkeys(op.name for op in ops))
         expected = "a smooth activation, such as Tanh or Sin, because the problem has second derivatives"
         warn_once(problem, f"network: expected {expected}, got {names}, whose second derivatives are 0 everywhere")
+
+
+def _bends(op) -> bool:
+    """Can its second derivative be another than 0? Nobody knows of an op without a jet."""
+    curved = (op.elementwise and op.elementwise.curvature) or (op.jet and op.jet.taylor)
+    return bool(curved) or not op.has_jet
 
 
 def points_of_terms(problem, points) -> dict:

@@ -6,8 +6,7 @@ from __future__ import annotations
 import numpy as np
 
 from bpfree.engines import ReferenceEngine
-from bpfree.ops import OPS
-from bpfree.ops.taylor import through
+from bpfree.ops.taylor import check_jets, through
 from bpfree.pde.rules.table import Stencil
 
 COLUMNS = 1 << 13
@@ -60,11 +59,13 @@ class Network:
         keep: whether to keep all jets; otherwise each is dropped after the last node that reads it.
         """
         known, nodes = {0: start(points.astype(self.dtype), streams)}, self.graph.nodes
+        if streams.count > 1:
+            check_jets(nodes)
         last = {tensor: k for k, node in enumerate(nodes) for tensor in node.inputs}
         for k, node in enumerate(nodes):
             inputs = [known[tensor] for tensor in node.inputs]
             parameters, arithmetic = self.parameters(node, theta), self.engine.arithmetic
-            known[node.output] = through(OPS[node.op], arithmetic, parameters, inputs, node.attributes, streams)
+            known[node.output] = through(node.op, node.site, arithmetic, parameters, inputs, streams, len(points))
             del inputs
             if not keep:
                 known = {tensor: jet for tensor, jet in known.items() if last.get(tensor, len(nodes)) > k}

@@ -9,8 +9,9 @@ from dataclasses import replace
 import numpy as np
 
 from bpfree.errors import check_finite, check_seed
-from bpfree.graph.layers import Linear, Tanh
 from bpfree.model import Sequential
+from bpfree.ops.linear import Linear
+from bpfree.ops.tanh import Tanh
 from bpfree.pde.fields import Coordinates
 from bpfree.pde.guesses import floors
 from bpfree.pde.hard import hard_ansatz

@@ -14,11 +14,11 @@ So a unit needs one probe, of its value, and none of its D + 1 other streams.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from math import prod
 
 import numpy as np
 
 from bpfree.engines.cost import node_macs
-from bpfree.ops import OPS
 
 STEP = 1e-5
 """By which a pre-activation is moved to see how the second derivative of its activation moves."""
@@ -52,20 +52,20 @@ class ElementwiseJet:
     """An elementwise node at its jets: how its output's jet moves with the value of each unit, all at once."""
 
     def __init__(self, node, arithmetic, jet, result, streams):
-        op, (value, rest) = OPS[node.op], jet
+        own, (value, rest) = node.op.elementwise, jet
         self.streams, self.arithmetic, self.rest = streams, arithmetic, rest
-        self.slope = op.derivative(arithmetic, value, result[0], node.attributes)
-        self.bent = op.curvature is not None and streams.n_first > 0
+        self.slope = own.derivative(node.site, arithmetic, value, result[0])
+        self.bent = own.curvature is not None and streams.n_first > 0
         self.first = self.forms = None
         if not self.bent:
             return
-        self.curvature = op.curvature(arithmetic, value, result[0], node.attributes)
+        self.curvature = own.curvature(node.site, arithmetic, value, result[0])
         self.first = self.curvature[:, None] * rest[:, : streams.n_first]
         if streams.terms:
             sides = []
             for moved in (value + STEP, value - STEP):
-                y = op.forward(arithmetic, [], moved, node.attributes)
-                sides.append(op.curvature(arithmetic, moved, y, node.attributes))
+                y = node.op.forward(node.site, arithmetic, [], (moved,))
+                sides.append(own.curvature(node.site, arithmetic, moved, y))
             third = (sides[0] - sides[1]) / (2 * STEP)
             squares = streams.squares(arithmetic, rest)
             self.forms = self.curvature[:, None] * rest[:, streams.n_first :] + third[:, None] * squares
@@ -109,9 +109,9 @@ class Pushforward:
                 continue
             self.nodes.append(node)
             reached.add(node.output)
-            if OPS[node.op].tangent is not None and set(node.inputs) <= constant:
+            if node.op.is_affine and set(node.inputs) <= constant:
                 constant.add(node.output)  # the same at every point: once a unit, as good as nothing
-            elif OPS[node.op].tangent is not None:
+            elif node.op.is_affine:
                 self.macs += macs * streams_count
             else:
                 self.macs += graph.tensors[node.output].size * streams_count
@@ -124,10 +124,10 @@ class Pushforward:
         known = {self.tensor: Tangent(np.eye(size)[:, units][:, :, None])}
         for node in self.nodes:
             parts = [known.get(number) for number in node.inputs]
-            if OPS[node.op].tangent is None:
-                known[node.output] = elementwise[node.name].through(parts[0])
-            else:
+            if node.op.is_affine:
                 known[node.output] = _affine(node, parameters(node), arithmetic, parts)
+            else:
+                known[node.output] = elementwise[node.name].through(parts[0])
         return known[self.graph.nodes[-1].output]
 
 
@@ -140,14 +140,16 @@ def _affine(node, parameters, arithmetic, parts):
         if not there:
             found.append(None)
             continue
-        shape = np.broadcast_shapes(*(one.shape for one in there))
-        columns = [
-            np.zeros((shape[0], np.prod(shape[1:], dtype=int)))
-            if one is None
-            else np.broadcast_to(one, shape).reshape(shape[0], -1)
-            for one in given
-        ]
-        x = columns[0] if len(columns) == 1 else tuple(columns)
-        y = OPS[node.op].tangent(arithmetic, parameters, x, node.attributes)
+        shape = np.broadcast_shapes(*((1, *one.shape[1:]) for one in there))
+        sizes = [(prod(own), *shape[1:]) for own in node.site.shapes]
+        columns = tuple(map(_columns, given, sizes))
+        y = node.op.jet.tangent(node.site, arithmetic, parameters, columns)
         found.append(y.reshape(len(y), *shape[1:]))
     return Tangent(*found)
+
+
+def _columns(part, shape):
+    """A part of a tangent (features, ...) as columns; of an input that does not move, zeros."""
+    if part is None:
+        return np.zeros((shape[0], prod(shape[1:])))
+    return np.broadcast_to(part, shape).reshape(shape[0], -1)

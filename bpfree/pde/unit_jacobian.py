@@ -17,8 +17,7 @@ from __future__ import annotations
 import numpy as np
 
 from bpfree.engines.cost import graph_macs
-from bpfree.estimators.routes import path_behind, trained
-from bpfree.ops import OPS
+from bpfree.estimators.routes import path_behind, trained, with_trained_slices
 from bpfree.pde.sensitivities import output_weights, unknown_columns
 from bpfree.pde.streams import Streams
 from bpfree.pde.tangents import ElementwiseJet, Pushforward
@@ -31,8 +30,11 @@ def refusal(network) -> str | None:
     """Why units of this network cannot be probed, in words; None where they can."""
     if not hasattr(network.engine, "arithmetic") or network.dtype != np.float64:
         return "it looks into the layers in float64: the reference engine in float64 can"
-    odd = [node for node in network.graph.nodes if OPS[node.op].tangent is None and OPS[node.op].derivative is None]
-    return f"node {odd[0].name!r} ({odd[0].op}) is neither elementwise nor affine" if odd else None
+    odd = [node for node in network.graph.nodes if not node.op.is_affine and node.op.elementwise is None]
+    if odd:
+        return f"{odd[0].label} is neither elementwise nor affine"
+    closed = [node for node in with_trained_slices(network.graph) if node.op.layer is None]
+    return f"{closed[0].label} has parameters and no `layer`" if closed else None
 
 
 class _ElementwiseJets(dict):
@@ -67,7 +69,7 @@ class Structured:
         """Which elements of theta these are: an index array."""
         graph, found = self.network.graph, []
         for node in self.nodes:
-            for part in graph.slices[node.first_slice : node.first_slice + node.n_slices]:
+            for part in graph.slices_of(node):
                 if not part.frozen:
                     found.append(np.arange(part.offset, part.offset + part.size))
         n, unknowns = self.residuals.n_network, 0 if self.head_only else self.residuals.n_unknown
@@ -83,7 +85,7 @@ class Structured:
             total += graph.tensors[tensor].size * pushforward.macs * copies
         for node in self.nodes:
             outputs = graph.tensors[node.output].size
-            macs, sizes = OPS[node.op].moves_cost(node.attributes, graph.tensors[node.inputs[0]].shape)
+            macs, sizes = node.op.layer.moves_cost(node.site)
             total += passes * (macs + sum(outputs * s * t for _, _, s, t in sizes))
         return total
 
@@ -169,18 +171,23 @@ class Structured:
     def _joined(self, weights, stencil):
         return weights if stencil.offsets is None else weights.reshape(*weights.shape[:-2], len(stencil.offsets), -1)
 
+    def _columns(self, jet, stencil):
+        """A tensor's streams, or its values at all shifts, (features, streams n)."""
+        value, rest = jet
+        x = value if stencil.offsets is not None else np.concatenate([value[:, None], rest], axis=1)
+        return x.reshape(len(x), -1)
+
     def _parameters(self, theta, node, trace, moved, stencil):
         """Of each trainable parameter of a node, (rows, n, size): products of D with what it multiplies."""
-        (value, rest), streams = trace[node.inputs[0]], moved.shape[-2]
-        n = moved.shape[-1]
-        x = value if stencil.offsets is not None else np.concatenate([value[:, None], rest], axis=1)
+        streams, n = moved.shape[-2:]
+        inputs = tuple(self._columns(trace[number], stencil) for number in node.inputs)
         parameters, arithmetic = self.network.parameters(node, theta), self.network.engine.arithmetic
-        _, moves = OPS[node.op].moves(arithmetic, parameters, x.reshape(len(x), -1), node.attributes)
-        slices = self.network.graph.slices[node.first_slice : node.first_slice + node.n_slices]
-        for k, (own, v) in enumerate(zip(slices, moves, strict=True)):
+        _, moves = node.op.layer.moves(node.site, arithmetic, parameters, inputs)
+        added = node.n_slices - node.op.layer.added(node.site)
+        for k, (own, v) in enumerate(zip(self.network.graph.slices_of(node), moves, strict=True)):
             if own.frozen:
                 continue
-            if node.attributes["bias"] and k + 1 == len(slices):  # of the value alone
+            if k >= added:  # of the value alone
                 flat = moved.sum(axis=2) if stencil.offsets is not None else moved[:, :, 0]
                 yield flat.transpose(0, 2, 1)
                 continue

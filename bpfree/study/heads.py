@@ -45,9 +45,9 @@ def fit_head(model: Model, data, *, validation=None, ridge=RIDGES) -> Model:
     """
     strengths = ridge_strengths(ridge, validation)
     head = model.graph.nodes[-1]
-    parts = model.graph.slices[head.first_slice : head.first_slice + head.n_slices]
-    if head.op != "linear" or len(parts) != 2:
-        raise ValueError(f"model: expected Linear with bias as the last layer, got {head.op} ({head.name})")
+    parts = model.graph.slices_of(head)
+    if not (head.op.layer and head.op.layer.dense) or len(parts) != 2:
+        raise ValueError(f"model: expected Linear with bias as the last layer, got {head.op.name} ({head.name})")
     outputs, validation = model.graph.output.size, data if validation is None else validation
     heads = ridge_heads(feature_chunks(model, data), outputs, strengths)
     best = int(np.argmin(_errors(feature_chunks(model, validation), heads)))
@@ -82,8 +82,8 @@ def body_features(model: Model, x) -> np.ndarray:
     """Return the float64 inputs (n, width) of the last layer for samples x (n, features...)."""
     graph = model.graph
     head = graph.nodes[-1]
-    if head.op not in ("linear", "tt_linear"):
-        raise ValueError(f"model: expected a linear or TT layer at the end, got {head.op} ({head.name})")
+    if not (head.op.layer and head.op.layer.matrix):
+        raise ValueError(f"model: expected a linear or TT layer at the end, got {head.op.name} ({head.name})")
     nodes = graph.nodes[:-1]
     while nodes and nodes[-1].output != head.inputs[0]:
         nodes = nodes[:-1]

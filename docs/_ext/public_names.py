@@ -17,7 +17,7 @@ from sphinx.util.docutils import SphinxDirective
 import bpfree
 
 GROUPS = {
-    "model": ("bpfree.graph", "bpfree.model"),
+    "model": ("bpfree.ops", "bpfree.graph", "bpfree.model"),
     "training": (
         "bpfree.training", "bpfree.study.calibration", "bpfree.study.heads", "bpfree.trainer", "bpfree.journal",
     ),

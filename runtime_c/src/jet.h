@@ -32,15 +32,26 @@ void BPFREE_KERNEL(jet_stream)(const bpfree_jets *jets, const bpfree_node *node,
  * each stream, of the derivatives only with the first `slices` of its parameters. */
 void BPFREE_KERNEL(jet_layer)(const bpfree_jets *jets, const bpfree_node *node, uint32_t slices);
 
-/* Elements [first, first + count) of the derivatives behind an elementwise op
- * from its slopes and curvatures (count) there; curvature NULL: 0. */
-void BPFREE_KERNEL(jet_chain)(const bpfree_jets *jets, const bpfree_node *node, uint32_t first, uint32_t count,
-                              const float *slope, const float *curvature);
+/* `count` floats of a tensor's stream: from sample `first` of an element on, which
+ * may run on into the elements that lie behind it. */
+typedef struct bpfree_chunk {
+  uint32_t element;
+  uint32_t first;
+  uint32_t count;
+} bpfree_chunk;
 
-/* q[k] = sum of c d_a d_b of a form, k < count, from the first derivatives of
- * tensor `number` at its elements [first, first + count). */
-void BPFREE_KERNEL(jet_squares)(const bpfree_jets *jets, uint32_t number, const bpfree_form *form, uint32_t first,
-                                uint32_t count, float *q);
+const float *BPFREE_KERNEL(chunk_in)(const bpfree_jets *jets, uint32_t number, uint32_t stream, bpfree_chunk chunk);
+float *BPFREE_KERNEL(chunk_out)(const bpfree_jets *jets, uint32_t number, uint32_t stream, bpfree_chunk chunk);
+
+/* A chunk of the derivatives behind an elementwise op from its slopes and
+ * curvatures (count) there; curvature NULL: 0. */
+void BPFREE_KERNEL(jet_chain)(const bpfree_jets *jets, const bpfree_node *node, bpfree_chunk chunk, const float *slope,
+                              const float *curvature);
+
+/* q[k] = sum of c d_a d_b of a form, k < count, from a chunk of the first
+ * derivatives of tensor `number`. */
+void BPFREE_KERNEL(jet_squares)(const bpfree_jets *jets, uint32_t number, const bpfree_form *form, bpfree_chunk chunk,
+                                float *q);
 
 /* The jet of y = f(x), from its slope and curvature: expressions of x and y.
  * May run in place. */
@@ -52,20 +63,25 @@ void BPFREE_KERNEL(jet_squares)(const bpfree_jets *jets, uint32_t number, const 
 #define BPFREE_JET_OF(name, f, slope, curvature, bends)                                          \
   void BPFREE_KERNEL(jet_##name)(const bpfree_jets *jets, const bpfree_node *node)                \
   {                                                                                               \
-    const uint32_t count = jets->model->tensors[node->output].size * bpfree_jet_points(jets);     \
-    const float *in = bpfree_jet_in(jets, node->input[0], 0);                                     \
-    float *const out = bpfree_jet_out(jets, node->output, 0);                               \
-    for (uint32_t first = 0; first < count; first += BPFREE_JET_CHUNK) {                          \
-      const uint32_t left = count - first, m = left < BPFREE_JET_CHUNK ? left : BPFREE_JET_CHUNK; \
-      float once[BPFREE_JET_CHUNK], twice[BPFREE_JET_CHUNK];                                      \
-      for (uint32_t k = 0; k < m; k++) {                                                          \
-        const float x = in[first + k], y = (f);                                                   \
-        (void)x;                                                                                  \
-        once[k] = (slope);                                                                        \
-        twice[k] = (curvature);                                                                   \
-        out[first + k] = y;                                                                       \
+    BPFREE_PIECES(jets->model, node, element)                                                     \
+    {                                                                                             \
+      const uint32_t floats = bpfree_piece(jets->model, node) * bpfree_jet_points(jets);          \
+      bpfree_chunk chunk = {element, 0, 0};                                                       \
+      for (; chunk.first < floats; chunk.first += chunk.count) {                                  \
+        const uint32_t left = floats - chunk.first;                                               \
+        chunk.count = left < BPFREE_JET_CHUNK ? left : BPFREE_JET_CHUNK;                          \
+        const float *in = BPFREE_KERNEL(chunk_in)(jets, node->inputs[0], 0, chunk);               \
+        float *const out = BPFREE_KERNEL(chunk_out)(jets, node->output, 0, chunk);                \
+        float once[BPFREE_JET_CHUNK], twice[BPFREE_JET_CHUNK];                                    \
+        for (uint32_t k = 0; k < chunk.count; k++) {                                              \
+          const float x = in[k], y = (f);                                                         \
+          (void)x;                                                                                \
+          once[k] = (slope);                                                                      \
+          twice[k] = (curvature);                                                                 \
+          out[k] = y;                                                                             \
+        }                                                                                         \
+        BPFREE_KERNEL(jet_chain)(jets, node, chunk, once, (bends) ? twice : NULL);                \
       }                                                                                           \
-      BPFREE_KERNEL(jet_chain)(jets, node, first, m, once, (bends) ? twice : NULL);               \
     }                                                                                             \
   }
 

@@ -5,6 +5,7 @@
 #define BPFREE_KERNEL_H
 
 #include "bpfree/train.h"
+#include "places.h"
 
 /* The host compiles one source once per instruction set; the suffix keeps the
  * symbols apart. A device compiles it once, without a suffix. */
@@ -43,10 +44,11 @@ static inline uint32_t bpfree_sides(const bpfree_pass *pass, const bpfree_node *
   return pass->model->tensors[node->output].side ? pass->sides : 1u;
 }
 
+/* The first element of an input, and of the result. */
 static inline const float *bpfree_input(const bpfree_pass *pass, const bpfree_node *node, uint32_t which,
                                         uint32_t side)
 {
-  const uint32_t number = node->input[which];
+  const uint32_t number = node->inputs[which];
   const bpfree_tensor *t = &pass->model->tensors[number];
   return number == pass->model->input ? pass->x : pass->arena + (t->offset + side * t->side) * bpfree_samples(pass);
 }
@@ -56,6 +58,37 @@ static inline float *bpfree_result(const bpfree_pass *pass, const bpfree_node *n
   const bpfree_tensor *t = &pass->model->tensors[node->output];
   return pass->arena + (t->offset + side * t->side) * bpfree_samples(pass);
 }
+
+/* The tensor of an input, and that of the result. */
+static inline const bpfree_tensor *bpfree_input_tensor(const bpfree_pass *pass, const bpfree_node *node, uint32_t which)
+{
+  return &pass->model->tensors[node->inputs[which]];
+}
+
+static inline const bpfree_tensor *bpfree_result_tensor(const bpfree_pass *pass, const bpfree_node *node)
+{
+  return &pass->model->tensors[node->output];
+}
+
+/* The samples of element `first`, and behind them those of what follows it in its
+ * row. Calls where there are gaps: inlined they would cost every kernel flash. */
+#if BPFREE_GAPS
+const float *BPFREE_KERNEL(input_at)(const bpfree_pass *pass, const bpfree_node *node, uint32_t which, uint32_t side,
+                                     uint32_t first);
+float *BPFREE_KERNEL(result_at)(const bpfree_pass *pass, const bpfree_node *node, uint32_t side, uint32_t first);
+#else
+static inline const float *BPFREE_KERNEL(input_at)(const bpfree_pass *pass, const bpfree_node *node, uint32_t which,
+                                                   uint32_t side, uint32_t first)
+{
+  return bpfree_input(pass, node, which, side) + first * bpfree_samples(pass);
+}
+
+static inline float *BPFREE_KERNEL(result_at)(const bpfree_pass *pass, const bpfree_node *node, uint32_t side,
+                                              uint32_t first)
+{
+  return bpfree_result(pass, node, side) + first * bpfree_samples(pass);
+}
+#endif
 
 static inline const bpfree_slice *bpfree_node_slice(const bpfree_pass *pass, const bpfree_node *node, uint32_t k)
 {
@@ -75,15 +108,9 @@ static inline int bpfree_probed(const bpfree_pass *pass, const bpfree_node *node
          slice - pass->probe->first_slice < pass->probe->n_slices;
 }
 
-static inline uint32_t bpfree_elements(const bpfree_pass *pass, const bpfree_node *node)
-{
-  return pass->model->tensors[node->output].size * bpfree_samples(pass);
-}
-
-/* y[m, :] = parameter k of the node, perturbed on read for this side; zeros
- * when the node has no such parameter. Shape (rows, n). */
-void BPFREE_KERNEL(bias_rows)(const bpfree_pass *pass, const bpfree_node *node, uint32_t k, uint32_t side,
-                              uint32_t rows, float *y);
+/* Every element of the node's result = the same of its parameter k, perturbed on
+ * read for this side; 0 when the node has no such parameter. */
+void BPFREE_KERNEL(bias_rows)(const bpfree_pass *pass, const bpfree_node *node, uint32_t k, uint32_t side);
 
 /* y[m, c] += sum_k a[k * k_stride + m * m_stride] x[k, c]: one accumulator an
  * output, from its present value, k ascending. y (rows, columns), x (inner,

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* y = W x + b. Attributes: {inputs, outputs}. Slices: weight (outputs,
- * inputs) row-major, bias (outputs) unless absent.
+ * inputs) row-major, bias (outputs) unless absent. x and y may lie in rows with
+ * gaps: sums go on from one row to the next.
  *
  * A probed weight is perturbed as it is read: w + mu u and w - mu u come from
  * one load and one random bit, so a paired evaluation keeps no second copy of
@@ -52,51 +53,59 @@ static void row_paired(bpfree_signs *signs, float mu, const float *w, const floa
   *(bpfree_vector *)y1 = sum.minus;
 }
 
-static void row_single(bpfree_signs *signs, float mu, const float *w, const float *x, uint32_t inputs, uint32_t n,
-                       float *y)
+static void row_single(bpfree_signs *signs, float mu, const float *w, const float *x, const bpfree_tensor *in,
+                       uint32_t n, float *y)
 {
+  const uint32_t size = in->size, row = bpfree_row(in);
   bpfree_vector sum = *(const bpfree_vector *)y;
-  for (uint32_t i = 0; i < inputs; i++) {
-    sum += (w[i] + bpfree_signs_next(signs, mu)) * *(const bpfree_vector *)x;
-    x += n;
+  for (uint32_t first = 0; first < size; first += row) {
+    const float *from = x + bpfree_place(in, first) * n;
+    for (uint32_t i = 0; i < row; i++, from += n)
+      sum += (*w++ + bpfree_signs_next(signs, mu)) * *(const bpfree_vector *)from;
   }
   *(bpfree_vector *)y = sum;
 }
 
-static void weights_on_read(const bpfree_pass *pass, const bpfree_node *node, uint32_t inputs, uint32_t outputs)
+/* Weights are perturbed as they are read, for samples from s on: on one side, or
+ * on both at once where x has one row. */
+static void weights_on_read(const bpfree_pass *pass, const bpfree_node *node, uint32_t side, int paired, uint32_t s)
 {
-  const uint32_t n = bpfree_samples(pass), sides = bpfree_sides(pass, node);
+  const uint32_t n = bpfree_samples(pass), inputs = node->attributes[0];
+  const bpfree_tensor *in = bpfree_input_tensor(pass, node, 0), *out = bpfree_result_tensor(pass, node);
   const bpfree_slice *slice = bpfree_node_slice(pass, node, 0);
-  const float *w = bpfree_parameters(pass, slice);
-  const float *x0 = bpfree_input(pass, node, 0, 0), *x1 = bpfree_input(pass, node, 0, sides - 1);
-  float *y0 = bpfree_result(pass, node, 0), *y1 = bpfree_result(pass, node, sides - 1);
-  for (uint32_t s = 0; s < n; s += BPFREE_LANES) {
-    bpfree_signs signs;
-    bpfree_signs_start(&signs, pass->probe, slice, 0);
-    for (uint32_t o = 0; o < outputs; o++) {
-      const uint32_t row = o * n + s;
-      if (sides == 2)
-        row_paired(&signs, pass->probe->mu, w + o * inputs, x0 + s, x1 + s, inputs, n, y0 + row, y1 + row);
-      else
-        row_single(&signs, pass->probe->mu, w + o * inputs, x0 + s, inputs, n, y0 + row);
-    }
+  const float *w = bpfree_parameters(pass, slice), mu = side ? -pass->probe->mu : pass->probe->mu;
+  const float *x0 = bpfree_input(pass, node, 0, side), *x1 = bpfree_input(pass, node, 0, 1);
+  const uint32_t size = out->size, row = bpfree_row(out), other = out->side * n;
+  bpfree_signs signs;
+  bpfree_signs_start(&signs, pass->probe, slice, 0);
+  for (uint32_t first = 0; first < size; first += row) {
+    float *y0 = BPFREE_KERNEL(result_at)(pass, node, side, first), *y1 = y0 + other;
+    if (paired)
+      for (uint32_t o = s; o < row * n; o += n, w += inputs)
+        row_paired(&signs, mu, w, x0 + s, x1 + s, inputs, n, y0 + o, y1 + o);
+    else
+      for (uint32_t o = s; o < row * n; o += n, w += inputs) row_single(&signs, mu, w, x0 + s, in, n, y0 + o);
   }
 }
 
 void BPFREE_KERNEL(op_linear)(const bpfree_pass *pass, const bpfree_node *node)
 {
-  const uint32_t inputs = node->attributes[0], outputs = node->attributes[1];
-  const uint32_t sides = bpfree_sides(pass, node);
-  for (uint32_t side = 0; side < sides; side++)
-    BPFREE_KERNEL(bias_rows)(pass, node, 1, side, outputs, bpfree_result(pass, node, side));
+  const bpfree_tensor *in = bpfree_input_tensor(pass, node, 0), *out = bpfree_result_tensor(pass, node);
+  const uint32_t n = bpfree_samples(pass), sides = bpfree_sides(pass, node), inputs = in->size, outputs = out->size;
+  const uint32_t columns = bpfree_row(in), rows = bpfree_row(out);
+  for (uint32_t side = 0; side < sides; side++) BPFREE_KERNEL(bias_rows)(pass, node, 1, side);
   if (bpfree_probed(pass, node, 0)) {
-    weights_on_read(pass, node, inputs, outputs);
+    const int paired = sides == 2 && columns == inputs;
+    for (uint32_t side = 0; side < (paired ? 1 : sides); side++)
+      for (uint32_t s = 0; s < n; s += BPFREE_LANES) weights_on_read(pass, node, side, paired, s);
     return;
   }
   const float *w = bpfree_parameters(pass, bpfree_node_slice(pass, node, 0));
   for (uint32_t side = 0; side < sides; side++)
-    BPFREE_KERNEL(contract)(bpfree_result(pass, node, side), w, 1, inputs, bpfree_input(pass, node, 0, side),
-                            outputs, inputs, bpfree_samples(pass));
+    for (uint32_t o = 0; o < outputs; o += rows)
+      for (uint32_t i = 0; i < inputs; i += columns)
+        BPFREE_KERNEL(contract)(BPFREE_KERNEL(result_at)(pass, node, side, o), w + o * inputs + i, 1, inputs,
+                                BPFREE_KERNEL(input_at)(pass, node, 0, side, i), rows, columns, n);
 }
 
 void BPFREE_KERNEL(jet_linear)(const bpfree_jets *jets, const bpfree_node *node)

@@ -7,56 +7,82 @@
 
 void BPFREE_KERNEL(op_softmax)(const bpfree_pass *pass, const bpfree_node *node)
 {
-  const uint32_t n = bpfree_samples(pass), classes = pass->model->tensors[node->output].size;
-  const uint32_t sides = bpfree_sides(pass, node);
+  const uint32_t n = bpfree_samples(pass), sides = bpfree_sides(pass, node);
   float *const largest = pass->arena + node->scratch * n, *const sum = largest + n;
   for (uint32_t side = 0; side < sides; side++) {
     const float *x = bpfree_input(pass, node, 0, side);
-    float *y = bpfree_result(pass, node, side);
     for (uint32_t s = 0; s < n; s++) {
       largest[s] = x[s];
       sum[s] = 0.0f;
     }
-    for (uint32_t c = 1; c < classes; c++)
-      for (uint32_t s = 0; s < n; s++) largest[s] = x[c * n + s] > largest[s] ? x[c * n + s] : largest[s];
-    for (uint32_t c = 0; c < classes; c++)
-      for (uint32_t s = 0; s < n; s++) {
-        y[c * n + s] = bpfree_exp32(x[c * n + s] - largest[s]);
-        sum[s] += y[c * n + s];
-      }
-    for (uint32_t c = 0; c < classes; c++)
-      for (uint32_t s = 0; s < n; s++) y[c * n + s] = y[c * n + s] / sum[s];
+    BPFREE_PIECES(pass->model, node, first)
+    {
+      x = BPFREE_KERNEL(input_at)(pass, node, 0, side, first);
+      for (uint32_t c = 0; c < bpfree_piece(pass->model, node); c++)
+        for (uint32_t s = 0; s < n; s++) largest[s] = x[c * n + s] > largest[s] ? x[c * n + s] : largest[s];
+    }
+    BPFREE_PIECES(pass->model, node, first)
+    {
+      x = BPFREE_KERNEL(input_at)(pass, node, 0, side, first);
+      float *y = BPFREE_KERNEL(result_at)(pass, node, side, first);
+      for (uint32_t c = 0; c < bpfree_piece(pass->model, node); c++)
+        for (uint32_t s = 0; s < n; s++) {
+          y[c * n + s] = bpfree_exp32(x[c * n + s] - largest[s]);
+          sum[s] += y[c * n + s];
+        }
+    }
+    BPFREE_PIECES(pass->model, node, first)
+    {
+      float *y = BPFREE_KERNEL(result_at)(pass, node, side, first);
+      for (uint32_t c = 0; c < bpfree_piece(pass->model, node); c++)
+        for (uint32_t s = 0; s < n; s++) y[c * n + s] = y[c * n + s] / sum[s];
+    }
   }
 }
 
-/* out = in - sum_c y_c in_c, per sample; out may be in. */
-static void centre(float *out, const float *in, const float *y, uint32_t classes, uint32_t n, float *mean)
+/* All points of element c. */
+static bpfree_chunk points_of(const bpfree_jets *jets, uint32_t c)
 {
-  for (uint32_t s = 0; s < n; s++) mean[s] = y[s] * in[s];
-  for (uint32_t c = 1; c < classes; c++)
-    for (uint32_t s = 0; s < n; s++) mean[s] += y[c * n + s] * in[c * n + s];
-  for (uint32_t c = 0; c < classes; c++)
-    for (uint32_t s = 0; s < n; s++) out[c * n + s] = in[c * n + s] - mean[s];
+  const bpfree_chunk chunk = {c, 0, bpfree_jet_points(jets)};
+  return chunk;
+}
+
+/* A stream of the result = that of the input, less sum_c y_c in_c, per point; the two may lie in one place. */
+static void centre(const bpfree_jets *jets, const bpfree_node *node, uint32_t stream, float *mean)
+{
+  const uint32_t n = bpfree_jet_points(jets), classes = jets->model->tensors[node->output].size;
+  for (uint32_t s = 0; s < n; s++) mean[s] = 0.0f;
+  for (uint32_t c = 0; c < classes; c++) {
+    const float *y = BPFREE_KERNEL(chunk_in)(jets, node->output, 0, points_of(jets, c));
+    const float *in = BPFREE_KERNEL(chunk_in)(jets, node->inputs[0], stream, points_of(jets, c));
+    for (uint32_t s = 0; s < n; s++) mean[s] = c ? mean[s] + y[s] * in[s] : y[s] * in[s];
+  }
+  for (uint32_t c = 0; c < classes; c++) {
+    const float *in = BPFREE_KERNEL(chunk_in)(jets, node->inputs[0], stream, points_of(jets, c));
+    float *out = BPFREE_KERNEL(chunk_out)(jets, node->output, stream, points_of(jets, c));
+    for (uint32_t s = 0; s < n; s++) out[s] = in[s] - mean[s];
+  }
 }
 
 /* form = y form + y (q - sum_c y_c q_c), q from centred first derivatives. q is
  * computed twice, so that it needs no room of its own. */
-static void bend(const bpfree_jets *jets, const bpfree_node *node, const bpfree_form *form, float *out,
-                 const float *y, uint32_t classes, uint32_t n, float *mean)
+static void bend(const bpfree_jets *jets, const bpfree_node *node, uint32_t number, float *mean)
 {
+  const uint32_t n = bpfree_jet_points(jets), classes = jets->model->tensors[node->output].size;
+  const bpfree_form *form = &jets->streams->forms[number];
   float q[BPFREE_JET_CHUNK];
   for (uint32_t s0 = 0; s0 < n; s0 += BPFREE_JET_CHUNK) {
-    const uint32_t m = n - s0 < BPFREE_JET_CHUNK ? n - s0 : BPFREE_JET_CHUNK;
-    for (uint32_t c = 0; c < classes; c++) {
-      const float *const own = y + c * n + s0;
-      BPFREE_KERNEL(jet_squares)(jets, node->output, form, c * n + s0, m, q);
-      for (uint32_t k = 0; k < m; k++) mean[s0 + k] = c ? mean[s0 + k] + own[k] * q[k] : own[k] * q[k];
+    bpfree_chunk chunk = {0, s0, n - s0 < BPFREE_JET_CHUNK ? n - s0 : BPFREE_JET_CHUNK};
+    for (; chunk.element < classes; chunk.element++) {
+      const float *const y = BPFREE_KERNEL(chunk_in)(jets, node->output, 0, chunk);
+      BPFREE_KERNEL(jet_squares)(jets, node->output, form, chunk, q);
+      for (uint32_t k = 0; k < chunk.count; k++) mean[k] = chunk.element ? mean[k] + y[k] * q[k] : y[k] * q[k];
     }
-    for (uint32_t c = 0; c < classes; c++) {
-      const float *const own = y + c * n + s0;
-      float *const to = out + c * n + s0;
-      BPFREE_KERNEL(jet_squares)(jets, node->output, form, c * n + s0, m, q);
-      for (uint32_t k = 0; k < m; k++) to[k] = own[k] * to[k] + own[k] * (q[k] - mean[s0 + k]);
+    for (chunk.element = 0; chunk.element < classes; chunk.element++) {
+      const float *const y = BPFREE_KERNEL(chunk_in)(jets, node->output, 0, chunk);
+      float *const to = BPFREE_KERNEL(chunk_out)(jets, node->output, 1u + jets->streams->n_first + number, chunk);
+      BPFREE_KERNEL(jet_squares)(jets, node->output, form, chunk, q);
+      for (uint32_t k = 0; k < chunk.count; k++) to[k] = y[k] * to[k] + y[k] * (q[k] - mean[k]);
     }
   }
 }
@@ -66,17 +92,15 @@ static void bend(const bpfree_jets *jets, const bpfree_node *node, const bpfree_
 void BPFREE_KERNEL(jet_softmax)(const bpfree_jets *jets, const bpfree_node *node)
 {
   const uint32_t n = bpfree_jet_points(jets), classes = jets->model->tensors[node->output].size;
-  const uint32_t first = jets->streams->n_first, count = bpfree_stream_count(jets->streams);
-  const float *const y = bpfree_jet_in(jets, node->output, 0);
   float *const mean = bpfree_stream_arena(jets, 0) + node->scratch * n;
   BPFREE_KERNEL(jet_stream)(jets, node, 0);
-  for (uint32_t s = 1; s < count; s++)
-    centre(bpfree_jet_out(jets, node->output, s), bpfree_jet_in(jets, node->input[0], s), y, classes, n, mean);
-  for (uint32_t f = 0; f < jets->streams->n_forms; f++)
-    bend(jets, node, &jets->streams->forms[f], bpfree_jet_out(jets, node->output, 1 + first + f), y, classes, n,
-         mean);
-  for (uint32_t a = 1; a <= first; a++) {
-    float *const out = bpfree_jet_out(jets, node->output, a);
-    for (uint32_t i = 0; i < classes * n; i++) out[i] = y[i] * out[i];
+  for (uint32_t s = 1; s < bpfree_stream_count(jets->streams); s++) centre(jets, node, s, mean);
+  for (uint32_t f = 0; f < jets->streams->n_forms; f++) bend(jets, node, f, mean);
+  for (uint32_t c = 0; c < classes; c++) {
+    const float *const y = BPFREE_KERNEL(chunk_in)(jets, node->output, 0, points_of(jets, c));
+    for (uint32_t a = 1; a <= jets->streams->n_first; a++) {
+      float *const out = BPFREE_KERNEL(chunk_out)(jets, node->output, a, points_of(jets, c));
+      for (uint32_t s = 0; s < n; s++) out[s] = y[s] * out[s];
+    }
   }
 }

@@ -1,16 +1,18 @@
 /* SPDX-License-Identifier: MIT */
 /* Tensor-train layer: W[(i1..id), (o1..od)] = G1[:, i1, o1, :] .. Gd[:, id, od, :],
  * y = x W + b, core by core, W never built.
- * Attributes: {d, from_right, keep, features, second, padded, part, I1..Id,
- * O1..Od, r0..rd}; from_right chooses the sweep, keep says whether there is
- * room for all cores; second, padded and part are offsets into the scratch. Slices: cores (r, I, O, r') in C order, then bias unless
- * absent. An input narrower than prod(I) is padded with zeros.
+ * Attributes: {d, from_right, keep, features, second, padded, part, whole,
+ * I1..Id, O1..Od, r0..rd}; from_right chooses the sweep, keep says whether there
+ * is room for all cores; second, padded, part and whole are offsets into the
+ * scratch. Slices: cores (r, I, O, r') in C order, then bias unless absent. An
+ * input narrower than prod(I) is padded with zeros.
  *
  * The sweep is sliced: it finishes one value of the output index it produces
  * first before it starts the next, so the intermediates are that many times
  * smaller and the sums the same. Scratch per sample: two buffers in turn, the
- * padded input, one slice of the result; besides, room for one core, loaded
- * again for every slice, or for all (keep), where that would cost too much. */
+ * padded input, one slice of the result, all of it where it lies in rows with
+ * gaps; besides, room for one core, loaded again for every slice, or for all
+ * (keep), where that would cost too much. */
 #include "jet.h"
 #include "signs.h"
 
@@ -120,40 +122,60 @@ static void copy_rows(float *to, uint32_t to_stride, const float *from, uint32_t
     for (uint32_t s = 0; s < n; s++) to[m * to_stride * n + s] = from[m * from_stride * n + s];
 }
 
-static const float *padded_input(const float *x, float *padded, uint32_t features, uint32_t width, uint32_t n)
+/* An input that is too narrow, or has gaps, copied without them and zeros behind it. */
+static const float *padded_input(const bpfree_pass *pass, const bpfree_node *node, uint32_t side, float *padded,
+                                 uint32_t width)
 {
-  if (features == width) return x;
-  copy_rows(padded, 1, x, 1, features, n);
-  zero(padded + features * n, (width - features) * n);
+  const bpfree_tensor *in = bpfree_input_tensor(pass, node, 0);
+  const uint32_t n = bpfree_samples(pass);
+  if (bpfree_row(in) == width) return bpfree_input(pass, node, 0, side);
+  for (uint32_t i = 0; i < in->size; i += bpfree_row(in))
+    copy_rows(padded + i * n, 1, BPFREE_KERNEL(input_at)(pass, node, 0, side, i), 1, bpfree_row(in), n);
+  zero(padded + in->size * n, (width - in->size) * n);
   return padded;
+}
+
+/* One side's result y, which holds the bias. */
+static void sweep(const bpfree_pass *pass, const bpfree_node *node, const train *t, uint32_t side, const float *x,
+                  float *y, float *buffer[2], float *part)
+{
+  const uint32_t n = bpfree_samples(pass), slices = t->outputs[t->from_right ? t->d - 1 : 0];
+  const uint32_t rows = product(t->outputs, 0, t->d) / slices;
+  float *const room = pass->arena + pass->model->arena_sample * n;
+  for (uint32_t slice = 0; slice < slices; slice++) {
+    if (!t->from_right) {
+      sweep_from_left(pass, node, t, side, slice, x, y + slice * rows * n, buffer, room);
+    } else if (slices == 1) {
+      sweep_from_right(pass, node, t, side, slice, x, y, buffer, room);
+    } else { /* this slice's results lie `slices` rows apart */
+      copy_rows(part, 1, y + slice * n, slices, rows, n);
+      sweep_from_right(pass, node, t, side, slice, x, part, buffer, room);
+      copy_rows(y + slice * n, slices, part, 1, rows, n);
+    }
+  }
 }
 
 void BPFREE_KERNEL(op_tt_linear)(const bpfree_pass *pass, const bpfree_node *node)
 {
   const uint32_t *const word = node->attributes, d = word[0], n = bpfree_samples(pass);
-  const train t = {d, word[1], word[2], word + 7, word + 7 + d, word + 7 + 2 * d};
+  const train t = {d, word[1], word[2], word + 8, word + 8 + d, word + 8 + 2 * d};
+  const bpfree_tensor *out = bpfree_result_tensor(pass, node);
   float *const scratch = pass->arena + node->scratch * n;
   float *buffer[2] = {scratch, scratch + word[4] * n};
-  float *const padded = scratch + word[5] * n, *const part = scratch + word[6] * n;
-  float *const room = pass->arena + pass->model->arena_sample * n;
-  const uint32_t outputs = product(t.outputs, 0, d), slices = t.outputs[t.from_right ? d - 1 : 0];
-  const uint32_t rows = outputs / slices, sides = bpfree_sides(pass, node);
+  float *const padded = scratch + word[5] * n, *const part = scratch + word[6] * n, *const whole = scratch + word[7] * n;
+  const uint32_t width = product(t.inputs, 0, d), sides = bpfree_sides(pass, node);
   for (uint32_t side = 0; side < sides; side++) {
-    float *const y = bpfree_result(pass, node, side);
-    const float *const x =
-        padded_input(bpfree_input(pass, node, 0, side), padded, word[3], product(t.inputs, 0, d), n);
-    BPFREE_KERNEL(bias_rows)(pass, node, d, side, outputs, y);
-    for (uint32_t slice = 0; slice < slices; slice++) {
-      if (!t.from_right) {
-        sweep_from_left(pass, node, &t, side, slice, x, y + slice * rows * n, buffer, room);
-      } else if (slices == 1) {
-        sweep_from_right(pass, node, &t, side, slice, x, y, buffer, room);
-      } else { /* this slice's results lie `slices` rows apart */
-        copy_rows(part, 1, y + slice * n, slices, rows, n);
-        sweep_from_right(pass, node, &t, side, slice, x, part, buffer, room);
-        copy_rows(y + slice * n, slices, part, 1, rows, n);
-      }
+    const float *const x = padded_input(pass, node, side, padded, width);
+    BPFREE_KERNEL(bias_rows)(pass, node, d, side);
+    if (bpfree_row(out) == out->size) {
+      sweep(pass, node, &t, side, x, bpfree_result(pass, node, side), buffer, part);
+      continue;
     }
+    for (uint32_t o = 0; o < out->size; o += bpfree_row(out))
+      copy_rows(whole + o * n, 1, BPFREE_KERNEL(result_at)(pass, node, side, o), 1, bpfree_row(out), n);
+    sweep(pass, node, &t, side, x, whole, buffer, part);
+    for (uint32_t o = 0; o < out->size; o += bpfree_row(out))
+      copy_rows(BPFREE_KERNEL(result_at)(pass, node, side, o), 1, whole + o * n, 1, bpfree_row(out), n);
   }
 }
 

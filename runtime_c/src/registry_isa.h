@@ -7,9 +7,9 @@
 #define BPFREE_OP(number, name) void NAME(bpfree_op_, name, BPFREE_ISA)(const bpfree_pass *, const bpfree_node *);
 #include "bpfree/ops.gen.def"
 #undef BPFREE_OP
-#define BPFREE_OP(number, name) void NAME(bpfree_jet_, name, BPFREE_ISA)(const bpfree_jets *, const bpfree_node *);
-#include "bpfree/ops.gen.def"
-#undef BPFREE_OP
+#define BPFREE_JET(number, name) void NAME(bpfree_jet_, name, BPFREE_ISA)(const bpfree_jets *, const bpfree_node *);
+#include "bpfree/jets.gen.def"
+#undef BPFREE_JET
 #define BPFREE_LOSS(number, name)                                                                            \
   void NAME(bpfree_loss_, name, BPFREE_ISA)(const float *, uint32_t, const uint32_t *, const float *, uint32_t, \
                                             float *);
@@ -30,9 +30,9 @@ static const bpfree_kernel NAME(ops, , BPFREE_ISA)[] = {
 #undef BPFREE_OP
 };
 static const bpfree_jet NAME(jets, , BPFREE_ISA)[] = {
-#define BPFREE_OP(number, name) [number] = NAME(bpfree_jet_, name, BPFREE_ISA),
-#include "bpfree/ops.gen.def"
-#undef BPFREE_OP
+#define BPFREE_JET(number, name) [number] = NAME(bpfree_jet_, name, BPFREE_ISA),
+#include "bpfree/jets.gen.def"
+#undef BPFREE_JET
 };
 static const bpfree_loss NAME(losses, , BPFREE_ISA)[] = {
 #define BPFREE_LOSS(number, name) [number] = NAME(bpfree_loss_, name, BPFREE_ISA),

@@ -46,7 +46,7 @@ static inline void bpfree_want_sources(restart *r, int from_cache)
     if (from_cache && bpfree_kept(r, node->output) && !r->stale[node->output])
       r->wanted[node->output] = 0;
     else
-      r->wanted[node->input[0]] = r->wanted[node->input[1]] = 1;
+      for (uint32_t i = 0; i < node->n_inputs; i++) r->wanted[node->inputs[i]] = 1;
   }
 }
 
@@ -67,8 +67,9 @@ static inline void bpfree_restart_probe(restart *r, const bpfree_probe *probe)
   r->stale[r->model->input] = 0;
   for (uint32_t k = 0; k < r->model->n_nodes; k++) {
     const bpfree_node *node = &r->model->nodes[k];
-    r->stale[node->output] =
-        r->stale[node->input[0]] || r->stale[node->input[1]] || bpfree_moves(r->model, node, probe);
+    int stale = bpfree_moves(r->model, node, probe);
+    for (uint32_t i = 0; i < node->n_inputs; i++) stale |= r->stale[node->inputs[i]] != 0;
+    r->stale[node->output] = (uint32_t)stale;
   }
   r->wanted[r->model->output] = 1;
   bpfree_want_sources(r, 1);

@@ -3,7 +3,13 @@
  * rounding. No settings; streams of any kind. */
 #include "streams.h"
 
-static int check(const bpfree_pde *pde) { return pde->through ? BPFREE_OK : BPFREE_ERR_ARG; }
+static int check(const bpfree_pde *pde)
+{
+  if (!pde->through) return BPFREE_ERR_ARG;
+  for (uint32_t k = 0; k < pde->model->n_nodes; k++)
+    if (!pde->through[k]) return BPFREE_ERR_ARG; /* an op without a jet */
+  return BPFREE_OK;
+}
 
 static uint64_t work(const bpfree_pde *pde, uint32_t n)
 {

@@ -29,7 +29,7 @@ static inline float *bpfree_stream_points(const bpfree_jets *jets, uint32_t stre
          (size_t)model->tensors[model->input].size * (stream - 1u) * jets->n;
 }
 
-/* A tensor's stream, (size, n). */
+/* A tensor's stream, from its first element on. */
 static inline const float *bpfree_jet_in(const bpfree_jets *jets, uint32_t number, uint32_t stream)
 {
   const bpfree_model *model = jets->model;

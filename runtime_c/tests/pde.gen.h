@@ -4,9 +4,9 @@
 
 #include "vectors.gen.h"
 
-#define BPFREE_OP(number, name) void bpfree_jet_##name##_scalar(const bpfree_jets *, const bpfree_node *);
-#include "bpfree/ops.gen.def"
-#undef BPFREE_OP
+#define BPFREE_JET(number, name) void bpfree_jet_##name##_scalar(const bpfree_jets *, const bpfree_node *);
+#include "bpfree/jets.gen.def"
+#undef BPFREE_JET
 
 #define GOLDEN_POINTS 3u
 

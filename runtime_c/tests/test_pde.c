@@ -43,8 +43,9 @@ static void polynomial(const bpfree_pass *pass, const bpfree_node *node)
   }
 }
 
-static const bpfree_node nodes[] = {{polynomial, NULL, {0, 0}, 1, 0, 0, 0}};
-static const bpfree_tensor tensors[] = {{DIM, 0, 0}, {1, 0, 0}};
+static const uint32_t read[] = {0};
+static const bpfree_node nodes[] = {{polynomial, NULL, read, 1, 1, 0, 0, 0, 1}};
+static const bpfree_tensor tensors[] = {{DIM, 0, 0, DIM, DIM, BPFREE_FLOAT32}, {1, 0, 0, 1, 1, BPFREE_FLOAT32}};
 static const bpfree_model model = {nodes, tensors, NULL, NULL, 1, 2, 0, 0, 0, 0, 1, 1, 0, {0, 0}};
 static const float none[1];
 static const bpfree_form laplacian[] = {{NULL, 0, DIM - 1}, {NULL, 1, 2}};
@@ -242,7 +243,9 @@ static void settings(void)
   REFUSED(residual = NULL);
   REFUSED(streams = NULL);
   REFUSED(settings = NULL);
+  static const bpfree_jet no_jet[1] = {NULL};
   REFUSED(rule = &bpfree_rule_taylor); /* without a way through each node */
+  REFUSED(rule = &bpfree_rule_taylor; changed.through = no_jet);
   const bpfree_term term = {0, 0, 1.0f};
   const bpfree_form table = {&term, 0, 1};
   const bpfree_streams own = {NULL, &table, DIM, 1}, along = {none, laplacian, DIM, 2};

@@ -56,30 +56,34 @@ static const uint32_t dense_attributes4[2] = {
   9, 5
 };
 
+static const uint32_t dense_inputs[5] = {
+  0, 1, 2, 3, 4
+};
+
 static const bpfree_node dense_nodes[5] = {
-  {bpfree_op_linear_scalar, dense_attributes0, {0, 0}, 1, 0, 2, 0}, /* linear1 */
-  {bpfree_op_tanh_scalar, 0, {1, 0}, 2, 2, 0, 0}, /* tanh2 */
-  {bpfree_op_linear_scalar, dense_attributes2, {2, 0}, 3, 2, 2, 0}, /* linear3 */
-  {bpfree_op_relu_scalar, 0, {3, 0}, 4, 4, 0, 0}, /* relu4 */
-  {bpfree_op_linear_scalar, dense_attributes4, {4, 0}, 5, 4, 2, 0}, /* linear5 */
+  {bpfree_op_linear_scalar, dense_attributes0, dense_inputs + 0, 1, 1, 0, 2, 0, 1}, /* linear1 */
+  {bpfree_op_tanh_scalar, 0, dense_inputs + 1, 1, 2, 2, 0, 0, 11}, /* tanh2 */
+  {bpfree_op_linear_scalar, dense_attributes2, dense_inputs + 2, 1, 3, 2, 2, 0, 1}, /* linear3 */
+  {bpfree_op_relu_scalar, 0, dense_inputs + 3, 1, 4, 4, 0, 0, 9}, /* relu4 */
+  {bpfree_op_linear_scalar, dense_attributes4, dense_inputs + 4, 1, 5, 4, 2, 0, 1}, /* linear5 */
 };
 
 static const bpfree_tensor dense_tensors[6] = {
-  {7, 0, 0}, /* input */
-  {11, 18, 0}, /* linear1 */
-  {11, 18, 0}, /* tanh2 */
-  {9, 0, 9}, /* linear3 */
-  {9, 0, 9}, /* relu4 */
-  {5, 18, 5}, /* linear5 */
+  {7, 0, 0, 7, 7, 0}, /* input */
+  {11, 18, 0, 11, 11, 0}, /* linear1 */
+  {11, 18, 0, 11, 11, 0}, /* tanh2 */
+  {9, 0, 9, 9, 9, 0}, /* linear3 */
+  {9, 0, 9, 9, 9, 0}, /* relu4 */
+  {5, 18, 5, 5, 5, 0}, /* linear5 */
 };
 
 static const bpfree_slice dense_slices[6] = {
-  {0, 77, 0, 0, 1}, /* linear1.weight */
-  {77, 11, 0, 0, 1}, /* linear1.bias */
-  {0, 99, 0, 2, 0}, /* linear3.weight */
-  {99, 9, 2, 2, 0}, /* linear3.bias */
-  {108, 45, 3, 4, 0}, /* linear5.weight */
-  {153, 5, 4, 4, 0}, /* linear5.bias */
+  {0, 77, 0, 0, 1, 0}, /* linear1.weight */
+  {77, 11, 0, 0, 1, 0}, /* linear1.bias */
+  {0, 99, 0, 2, 0, 0}, /* linear3.weight */
+  {99, 9, 2, 2, 0, 0}, /* linear3.bias */
+  {108, 45, 3, 4, 0, 0}, /* linear5.weight */
+  {153, 5, 4, 4, 0, 0}, /* linear5.bias */
 };
 
 static const float dense_frozen[88] = {
@@ -1795,34 +1799,38 @@ static const bpfree_mask dense_coordinates_erk_masks[6] = {
   {1, 0x1.4p+2f},
 };
 
-static const uint32_t tt_attributes0[17] = {
-  3, 1, 1, 22, 18, 26, 50, 2, 3, 4, 3, 1, 2, 1, 4, 3, 1
+static const uint32_t tt_attributes0[18] = {
+  3, 1, 1, 22, 18, 26, 50, 53, 2, 3, 4, 3, 1, 2, 1, 4, 3, 1
 };
 
-static const uint32_t tt_attributes2[14] = {
-  2, 0, 1, 6, 6, 6, 6, 3, 2, 4, 3, 1, 3, 1
+static const uint32_t tt_attributes2[15] = {
+  2, 0, 1, 6, 6, 6, 6, 6, 3, 2, 4, 3, 1, 3, 1
+};
+
+static const uint32_t tt_inputs[3] = {
+  0, 1, 2
 };
 
 static const bpfree_node tt_nodes[3] = {
-  {bpfree_op_tt_linear_scalar, tt_attributes0, {0, 0}, 1, 0, 4, 0}, /* tt_linear1 */
-  {bpfree_op_tanh_scalar, 0, {1, 0}, 2, 4, 0, 0}, /* tanh2 */
-  {bpfree_op_tt_linear_scalar, tt_attributes2, {2, 0}, 3, 4, 2, 24}, /* tt_linear3 */
+  {bpfree_op_tt_linear_scalar, tt_attributes0, tt_inputs + 0, 1, 1, 0, 4, 0, 2}, /* tt_linear1 */
+  {bpfree_op_tanh_scalar, 0, tt_inputs + 1, 1, 2, 4, 0, 0, 6}, /* tanh2 */
+  {bpfree_op_tt_linear_scalar, tt_attributes2, tt_inputs + 2, 1, 3, 4, 2, 24, 6}, /* tt_linear3 */
 };
 
 static const bpfree_tensor tt_tensors[4] = {
-  {22, 0, 0}, /* input */
-  {6, 53, 6}, /* tt_linear1 */
-  {6, 53, 6}, /* tanh2 */
-  {12, 0, 12}, /* tt_linear3 */
+  {22, 0, 0, 22, 22, 0}, /* input */
+  {6, 53, 6, 6, 6, 0}, /* tt_linear1 */
+  {6, 53, 6, 6, 6, 0}, /* tanh2 */
+  {12, 0, 12, 12, 12, 0}, /* tt_linear3 */
 };
 
 static const bpfree_slice tt_slices[6] = {
-  {0, 24, 0, 0, 0}, /* tt_linear1.core0 */
-  {0, 36, 0, 0, 1}, /* tt_linear1.core1 */
-  {24, 24, 1, 0, 0}, /* tt_linear1.core2 */
-  {48, 6, 2, 0, 0}, /* tt_linear1.bias */
-  {54, 36, 3, 2, 0}, /* tt_linear3.core0 */
-  {90, 18, 4, 2, 0}, /* tt_linear3.core1 */
+  {0, 24, 0, 0, 0, 0}, /* tt_linear1.core0 */
+  {0, 36, 0, 0, 1, 0}, /* tt_linear1.core1 */
+  {24, 24, 1, 0, 0, 0}, /* tt_linear1.core2 */
+  {48, 6, 2, 0, 0, 0}, /* tt_linear1.bias */
+  {54, 36, 3, 2, 0, 0}, /* tt_linear3.core0 */
+  {90, 18, 4, 2, 0, 0}, /* tt_linear3.core1 */
 };
 
 static const float tt_frozen[36] = {
@@ -3426,37 +3434,41 @@ static const uint32_t deep_attributes7[2] = {
   2, 2
 };
 
+static const uint32_t deep_inputs[9] = {
+  0, 1, 2, 3, 2, 4, 5, 6, 7
+};
+
 static const bpfree_node deep_nodes[8] = {
-  {bpfree_op_linear_scalar, deep_attributes0, {0, 0}, 1, 0, 2, 0}, /* linear1 */
-  {bpfree_op_sin_scalar, 0, {1, 0}, 2, 2, 0, 0}, /* sin2 */
-  {bpfree_op_linear_scalar, deep_attributes2, {2, 0}, 3, 2, 1, 0}, /* linear3 */
-  {bpfree_op_tanh_scalar, 0, {3, 0}, 4, 3, 0, 0}, /* tanh4 */
-  {bpfree_op_add_scalar, 0, {2, 4}, 5, 3, 0, 0}, /* add5 */
-  {bpfree_op_linear_scalar, deep_attributes5, {5, 0}, 6, 3, 2, 0}, /* linear6 */
-  {bpfree_op_relu_scalar, 0, {6, 0}, 7, 5, 0, 0}, /* relu7 */
-  {bpfree_op_linear_scalar, deep_attributes7, {7, 0}, 8, 5, 2, 0}, /* linear8 */
+  {bpfree_op_linear_scalar, deep_attributes0, deep_inputs + 0, 1, 1, 0, 2, 0, 3}, /* linear1 */
+  {bpfree_op_sin_scalar, 0, deep_inputs + 1, 1, 2, 2, 0, 0, 3}, /* sin2 */
+  {bpfree_op_linear_scalar, deep_attributes2, deep_inputs + 2, 1, 3, 2, 1, 0, 3}, /* linear3 */
+  {bpfree_op_tanh_scalar, 0, deep_inputs + 3, 1, 4, 3, 0, 0, 3}, /* tanh4 */
+  {bpfree_op_add_scalar, 0, deep_inputs + 4, 2, 5, 3, 0, 0, 3}, /* add5 */
+  {bpfree_op_linear_scalar, deep_attributes5, deep_inputs + 6, 1, 6, 3, 2, 0, 1}, /* linear6 */
+  {bpfree_op_relu_scalar, 0, deep_inputs + 7, 1, 7, 5, 0, 0, 2}, /* relu7 */
+  {bpfree_op_linear_scalar, deep_attributes7, deep_inputs + 8, 1, 8, 5, 2, 0, 2}, /* linear8 */
 };
 
 static const bpfree_tensor deep_tensors[9] = {
-  {3, 0, 0}, /* input */
-  {3, 0, 3}, /* linear1 */
-  {3, 6, 3}, /* sin2 */
-  {3, 12, 3}, /* linear3 */
-  {3, 12, 3}, /* tanh4 */
-  {3, 18, 3}, /* add5 */
-  {2, 24, 2}, /* linear6 */
-  {2, 24, 2}, /* relu7 */
-  {2, 28, 2}, /* linear8 */
+  {3, 0, 0, 3, 3, 0}, /* input */
+  {3, 0, 3, 3, 3, 0}, /* linear1 */
+  {3, 6, 3, 3, 3, 0}, /* sin2 */
+  {3, 12, 3, 3, 3, 0}, /* linear3 */
+  {3, 12, 3, 3, 3, 0}, /* tanh4 */
+  {3, 18, 3, 3, 3, 0}, /* add5 */
+  {2, 24, 2, 2, 2, 0}, /* linear6 */
+  {2, 24, 2, 2, 2, 0}, /* relu7 */
+  {2, 28, 2, 2, 2, 0}, /* linear8 */
 };
 
 static const bpfree_slice deep_slices[7] = {
-  {0, 9, 0, 0, 0}, /* linear1.weight */
-  {0, 3, 0, 0, 1}, /* linear1.bias */
-  {9, 9, 1, 2, 0}, /* linear3.weight */
-  {18, 6, 2, 5, 0}, /* linear6.weight */
-  {24, 2, 3, 5, 0}, /* linear6.bias */
-  {26, 4, 4, 7, 0}, /* linear8.weight */
-  {30, 2, 5, 7, 0}, /* linear8.bias */
+  {0, 9, 0, 0, 0, 0}, /* linear1.weight */
+  {0, 3, 0, 0, 1, 0}, /* linear1.bias */
+  {9, 9, 1, 2, 0, 0}, /* linear3.weight */
+  {18, 6, 2, 5, 0, 0}, /* linear6.weight */
+  {24, 2, 3, 5, 0, 0}, /* linear6.bias */
+  {26, 4, 4, 7, 0, 0}, /* linear8.weight */
+  {30, 2, 5, 7, 0, 0}, /* linear8.bias */
 };
 
 static const float deep_frozen[3] = {

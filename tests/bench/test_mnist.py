@@ -40,10 +40,10 @@ def outputs(model, theta, x):
     """Return the outputs of a network, written again from the definition for HIPS autograd."""
     parts = [theta[s.range].reshape(s.shape) for s in model.graph.slices]
     for node in model.graph.nodes:
-        own = parts[node.first_slice : node.first_slice + node.n_slices]
-        if node.op == "relu":
+        own = [parts[number] for number in node.slices]
+        if node.op.name == "relu":
             x = anp.maximum(x, 0)
-        elif node.op == "linear":
+        elif node.op.name == "linear":
             x = anp.dot(x, own[0].T) + own[1]
         else:
             *cores, bias = own

@@ -79,7 +79,7 @@ def control_register(tmp_path_factory):
 @pytest.mark.parametrize("flag", [FTZ, DAZ, FTZ | DAZ], ids=["ftz", "daz", "both"])
 @pytest.mark.parametrize("isa", ISAS)
 def test_flush_to_zero_is_refused(control_register, isa, flag):
-    graph = single_op("linear", {"outputs": 2, "bias": True}, (3,))
+    graph = single_op("linear", {"outputs": 2, "bias": True}, ((3,),))
     theta, x, engine = floats(0, 8), floats(1, 5, 3), make_engine(f"compiled-{isa}")
     batch = Batch(x, targets=floats(2, 5, 2))
     trainer = Trainer(graph, NO_CONSTANTS, "mse", RGE(), SGD(), batch_size=1)
@@ -106,7 +106,7 @@ def test_flush_to_zero_is_refused(control_register, isa, flag):
 def test_subnormal_numbers_survive(strict_engine):
     """2^-140 is subnormal, and passes through weights, sums and activations unchanged."""
     tiny = np.float32(2.0**-140)
-    graph = single_op("linear", {"outputs": 1, "bias": True}, (2,))
+    graph = single_op("linear", {"outputs": 1, "bias": True}, ((2,),))
     theta = np.array([1, 1, tiny], np.float32)
     y = strict_engine.predict(graph, theta, NO_CONSTANTS, np.array([[tiny, tiny]], np.float32))
     assert y.tolist() == [[3 * 2.0**-140]]
@@ -115,7 +115,7 @@ def test_subnormal_numbers_survive(strict_engine):
 def test_a_product_and_a_sum_round_twice(strict_engine):
     """(1 + 2^-12)^2 - (1 + 2^-11) is 2^-24 fused and 0 when the product rounds first."""
     a = np.float32(1 + 2.0**-12)
-    graph = single_op("linear", {"outputs": 1, "bias": True}, (1,))
+    graph = single_op("linear", {"outputs": 1, "bias": True}, ((1,),))
     theta = np.array([a, -np.float32(1 + 2.0**-11)], np.float32)
     assert strict_engine.predict(graph, theta, NO_CONSTANTS, np.array([[a]], np.float32)).tolist() == [[0.0]]
 
@@ -123,7 +123,7 @@ def test_a_product_and_a_sum_round_twice(strict_engine):
 def test_sums_start_at_the_bias_and_ascend(strict_engine):
     """1e8 absorbs small terms: only one order gives these results."""
     big = np.float32(2.0**30)
-    graph = single_op("linear", {"outputs": 3, "bias": True}, (2,))
+    graph = single_op("linear", {"outputs": 3, "bias": True}, ((2,),))
     weights = np.array([[-1, 1], [1, -1], [1, 1]], np.float32)
     theta = np.concatenate([weights.ravel(), [big, 1, 1]]).astype(np.float32)
     y = strict_engine.predict(graph, theta, NO_CONSTANTS, np.array([[big, 1]], np.float32))

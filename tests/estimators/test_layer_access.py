@@ -142,13 +142,14 @@ def test_losses_in_closed_form(loss):
         np.testing.assert_allclose(slope, column @ g, rtol=1e-4, atol=1e-5)
 
 
-@pytest.mark.parametrize("op", [op.name for op in OPS if op.derivative])
+@pytest.mark.parametrize("op", [op.name for op in OPS if op.elementwise])
 def test_derivatives_of_elementwise_operations(op):
     row = OPS[op]
-    for attributes, shape in row.examples:
-        x = floats(3, int(np.prod(shape)), 5).astype(float)
-        f = lambda v: row.forward(WIDE.arithmetic, [], v, attributes)  # noqa: B023
-        slope = row.derivative(WIDE.arithmetic, x, f(x), attributes)
+    for example in row.examples:
+        site = row.site(*example)
+        x = floats(3, site.features, 5).astype(float)
+        f = lambda v: row.forward(site, WIDE.arithmetic, [], (v,))  # noqa: B023
+        slope = row.elementwise.derivative(site, WIDE.arithmetic, x, f(x))
         np.testing.assert_allclose(slope, (f(x + 1e-6) - f(x - 1e-6)) / 2e-6, rtol=1e-6, atol=1e-7)
 
 
@@ -167,20 +168,22 @@ def test_cost_is_counted_in_multiply_accumulates():
     assert bf.NodePerturbation(3).forwards(deep.graph, 1000) == -(-(2 * plain + 3 * 2 * (12 + 32)) * 1000 // plain)
 
 
-@pytest.mark.parametrize("op", [op for op in OPS if op.project], ids=lambda op: op.name)
+@pytest.mark.parametrize("op", [op for op in OPS if op.layer], ids=lambda op: op.name)
 def test_projections_and_matrices_cost_what_they_say(op):
     """Against the products that are made; the sums of delta, for biases, count nothing, as in a pass."""
     n = 5
-    for attributes, shape in op.examples:
-        parameters = [floats(k, *size).astype(float) for k, (_, size) in enumerate(op.parameters(attributes, shape))]
-        (outputs,), features = op.infer(attributes, shape), int(np.prod(shape))
+    for example in op.examples:
+        site = op.site(*example)
+        parameters = [floats(k, *size).astype(float) for k, (_, size) in enumerate(op.parameters.rows(site))]
+        inputs = tuple(floats(1, int(np.prod(shape)), n).astype(float) for shape in site.shapes)
         counting = Counting()
-        op.project(counting, parameters, floats(1, features, n).astype(float), floats(2, outputs, n), attributes)
-        each, once = op.project_macs(attributes, shape)
-        assert counting.macs == each * n + once + attributes["bias"] * outputs * n
-        counting = Counting()
-        op.matrix(counting, parameters, attributes)
-        assert counting.macs == op.matrix_macs(attributes, shape)
+        op.layer.project(site, counting, parameters, inputs, floats(2, site.outputs, n))
+        each, once = op.layer.project_macs(site)
+        assert counting.macs == each * n + once + op.layer.added(site) * site.outputs * n
+        if op.layer.matrix:
+            counting = Counting()
+            op.layer.matrix(site, counting, parameters)
+            assert counting.macs == op.layer.matrix_macs(site)
 
 
 def test_training_counts_one_evaluation_a_step_and_reports_the_forwards():

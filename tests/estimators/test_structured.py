@@ -289,33 +289,36 @@ def test_the_cost_of_a_deep_network_has_what_follows_each_parameter():
     assert forwards == -(-N * (expected + shared + 2 * graph.n_theta * 3) // graph_macs(graph))
 
 
-@pytest.mark.parametrize("op", [row for row in OPS if row.parameters(*row.examples[0])], ids=lambda row: row.name)
+@pytest.mark.parametrize("op", [row for row in OPS if row.layer], ids=lambda row: row.name)
 def test_every_layer_knows_how_it_moves(op):
     """y as forward has it, bit for bit; each element's move against a forward pass with that element changed."""
-    for attributes, shape in op.examples:
-        r, n = np.random.default_rng(1), 3
-        parameters = [r.normal(size=size) for _, size in op.parameters(attributes, shape)]
-        x = r.normal(size=(int(np.prod(shape)), n))
+    for example in op.examples:
+        r, n, site = np.random.default_rng(1), 3, op.site(*example)
+        parameters = [r.normal(size=size) for _, size in op.parameters.rows(site)]
+        inputs = tuple(r.normal(size=(int(np.prod(shape)), n)) for shape in site.shapes)
         arithmetic = Counting()
-        y, moves = op.moves(arithmetic, parameters, x, attributes)
-        macs, sizes = op.moves_cost(attributes, shape)
+        y, moves = op.layer.moves(site, arithmetic, parameters, inputs)
+        y = y.copy()  # it may be the parameter itself
+        macs, sizes = op.layer.moves_cost(site)
         assert arithmetic.macs == n * macs
-        assert [v.shape for v in moves] == [(*size, n) for size in sizes] and len(moves) == len(parameters)
+        added = len(parameters) - op.layer.added(site)
+        lengths = [n if k < added else 1 for k in range(len(parameters))]
+        assert [v.shape for v in moves] == [(*size, k) for size, k in zip(sizes, lengths, strict=True)]
         narrow = [p.astype(np.float32) for p in parameters]
-        again = op.moves(Exact, narrow, x.astype(np.float32), attributes)[0]
-        assert_same_bits(again, op.forward(Exact, narrow, x.astype(np.float32), attributes))
+        small = tuple(x.astype(np.float32) for x in inputs)
+        assert_same_bits(op.layer.moves(site, Exact, narrow, small)[0], op.forward(site, Exact, narrow, small))
         for parameter, v in zip(parameters, moves):
             before, after, s, t, _ = v.shape
             o = parameter.size // (s * t)
             for element in r.choice(parameter.size, min(9, parameter.size), replace=False):
-                expected = np.zeros((before, o, after, n))
+                expected = np.zeros((before, o, after, n if inputs else 1))
                 row, column, behind = np.unravel_index(element, (s, o, t))
                 expected[:, column] = v[:, :, row, behind]
                 kept = parameter.flat[element]
                 parameter.flat[element] += 1.0
-                moved = op.forward(Fast, parameters, x, attributes) - y
+                moved = op.forward(site, Fast, parameters, inputs) - y
                 parameter.flat[element] = kept
-                np.testing.assert_allclose(moved, expected.reshape(-1, n), rtol=1e-9, atol=1e-9)
+                np.testing.assert_allclose(moved, expected.reshape(len(y), -1), rtol=1e-9, atol=1e-9)
 
 
 @pytest.mark.parametrize("start", ["left", "right"])
@@ -323,13 +326,14 @@ def test_the_cut_is_the_cheapest_and_any_would_do(start, monkeypatch):
     attributes = tt((2, 3, 1, 4), (3, 1, 2, 2), 3, start)
     shape = TTShape(*(tuple(attributes[key]) for key in ("inputs", "outputs", "ranks")))
     op, r = OPS["tt_linear"], np.random.default_rng(0)
-    parameters, x = [r.normal(size=size) for _, size in op.parameters(attributes, (23,))], r.normal(size=(23, 4))
-    expected = op.moves(Fast, parameters, x, attributes)
+    site = op.site(attributes, [(23,)])
+    parameters, x = [r.normal(size=size) for _, size in op.parameters.rows(site)], r.normal(size=(23, 4))
+    expected = op.layer.moves(site, Fast, parameters, (x,))
     for cut in range(5):
         monkeypatch.setattr(TTShape, "cheapest_cut", lambda self, cut=cut: (cut, self.moves_macs(cut)))
         arithmetic = Counting()
-        y, moves = op.moves(arithmetic, parameters, x, attributes)
-        assert arithmetic.macs == 4 * op.moves_cost(attributes, (23,))[0]
+        y, moves = op.layer.moves(site, arithmetic, parameters, (x,))
+        assert arithmetic.macs == 4 * op.layer.moves_cost(site)[0]
         np.testing.assert_allclose(y, expected[0], rtol=1e-12)
         for found, wanted in zip(moves, expected[1], strict=True):
             np.testing.assert_allclose(found, wanted, rtol=1e-12, atol=1e-12)

@@ -1,16 +1,20 @@
 """Python and C read the same tables, and number the same things alike."""
 
 import re
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
+import bpfree as bf
 from bpfree import native, rng
 from bpfree.directions import DIRECTIONS
 from bpfree.engines import probes
 from bpfree.estimators import ESTIMATORS
 from bpfree.estimators.table import GROUPINGS
-from bpfree.generate import generated_files
+from bpfree.generate import generated_files, sections
+from bpfree.graph.c_tables import model_tables
+from bpfree.graph.graph import FLOAT32
 from bpfree.losses import LOSSES
 from bpfree.native.arrays import _MEANINGS, check_status
 from bpfree.ops import OPS
@@ -18,7 +22,8 @@ from bpfree.pde.problems import PROBLEMS
 from bpfree.pde.rules import RULES
 from bpfree.updates import UPDATES
 
-RUNTIME = Path(__file__).resolve().parents[2] / "runtime_c"
+ROOT = Path(__file__).resolve().parents[2]
+RUNTIME = ROOT / "runtime_c"
 # Never renumbered: files, journals and firmware in the field hold these.
 STATUS = {
     "OK": 0,
@@ -47,12 +52,28 @@ TABLES = {
 
 @pytest.mark.parametrize("name", sorted(FILES))
 def test_committed_files_are_current(name):
-    assert (RUNTIME / name).read_text() == FILES[name], "stale: make generate"
+    assert (ROOT / name).read_text() == FILES[name], "stale: make generate"
 
 
 def test_no_generated_file_is_left_over():
-    found = {str(path.relative_to(RUNTIME)) for path in RUNTIME.rglob("*.gen.*")}
-    assert found == set(FILES)
+    found = {str(path.relative_to(ROOT)) for path in RUNTIME.rglob("*.gen.*")}
+    assert found == {name for name in FILES if ".gen." in name}
+
+
+def test_sections_of_files_that_people_write(monkeypatch, tmp_path):
+    monkeypatch.setattr(sections, "ROOT", tmp_path)
+    page = tmp_path / "page.md"
+    page.write_text("above\n<!-- a: written by make generate -->\nold\n<!-- a: end -->\nbelow\n")
+    filled = sections.filled("page.md", {"a": ["new", "lines"]})
+    assert filled == page.read_text().replace("old", "new\nlines")
+    with pytest.raises(ValueError, match=r"page.md: expected one line with 'b: written by make generate', got 0"):
+        sections.filled("page.md", {"b": []})
+
+
+def test_an_op_says_what_its_format_is():
+    op = replace(OPS["square"], forward=lambda site, arithmetic, parameters, inputs: inputs[0])
+    with pytest.raises(ValueError, match="square: expected a docstring of .* FORMAT.md prints"):
+        sections.said_of(op, op.forward)
 
 
 @pytest.mark.parametrize("name", TABLES)
@@ -74,14 +95,14 @@ def test_every_row_has_its_kernels(isa):
     number = native.isa_names(supported=False).index(isa)
     kernels = (
         (OPS, lib.bpfree_registry_op),
-        (OPS, lib.bpfree_registry_jet),
+        ([row for row in OPS if row.has_jet], lib.bpfree_registry_jet),
         (LOSSES, lib.bpfree_registry_loss),
         (UPDATES, lib.bpfree_registry_update),
     )
     for table, get in kernels:
         found = [get(number, row.number) for row in table if isinstance(row.c, str)]
         assert null not in found and len(set(found)) == len(found)
-        assert get(number, len(table.rows)) == null
+        assert get(number, 999) == null
         assert get(99, 0) == null
     assert lib.bpfree_isa_lanes(number) >= 1 and lib.bpfree_isa_lanes(99) == 0
     assert lib.bpfree_registry_estimator(99) == null
@@ -116,6 +137,12 @@ def test_domains_groupings_and_directions():
     assert [row.c for row in DIRECTIONS] == [f"BPFREE_{row.name.upper()}" for row in DIRECTIONS]
     known = {name for name in dir(lib) if name.startswith("BPFREE_DOMAIN_")}
     assert known == {f"BPFREE_DOMAIN_{domain.name}" for domain in rng.Domain}
+
+
+def test_kinds():
+    assert native.core().lib.BPFREE_FLOAT32 == FLOAT32
+    rows = model_tables(bf.Sequential(3, [bf.Linear(2)]).graph)
+    assert {row.kind for row in (*rows.tensors, *rows.slices)} == {FLOAT32}
 
 
 def test_limits_and_records():

@@ -14,19 +14,19 @@ EXAMPLES = [(row.name, *example) for row in OPS for example in row.examples]
 IDS = [f"{name}{number}" for row in OPS for number, name in enumerate([row.name] * len(row.examples))]
 SIZES = [1, 3, 16, 100]
 
-op_examples = pytest.mark.parametrize(("op", "attributes", "shape"), EXAMPLES, ids=IDS)
+op_examples = pytest.mark.parametrize(("op", "attributes", "shapes"), EXAMPLES, ids=IDS)
 sizes = pytest.mark.parametrize("n", SIZES)
 
 
-def case(op, attributes, shape, n):
-    graph = single_op(op, attributes, shape)
+def case(op, attributes, shapes, n):
+    graph = single_op(op, attributes, shapes)
     return graph, floats(1, graph.n_theta), floats(2, n, graph.input.size, scale=3)
 
 
 @op_examples
 @sizes
-def test_compiled_equals_exact(compiled, op, attributes, shape, n):
-    graph, theta, x = case(op, attributes, shape, n)
+def test_compiled_equals_exact(compiled, op, attributes, shapes, n):
+    graph, theta, x = case(op, attributes, shapes, n)
     expected = ReferenceEngine(exact=True).predict(graph, theta, NO_CONSTANTS, x)
     assert expected.shape == (n, graph.output.size)
     assert_same_bits(compiled.predict(graph, theta, NO_CONSTANTS, x), expected)
@@ -35,8 +35,8 @@ def test_compiled_equals_exact(compiled, op, attributes, shape, n):
 @op_examples
 @sizes
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
-def test_fast_agrees_within_rounding(op, attributes, shape, n, dtype):
-    graph, theta, x = case(op, attributes, shape, n)
+def test_fast_agrees_within_rounding(op, attributes, shapes, n, dtype):
+    graph, theta, x = case(op, attributes, shapes, n)
     expected = ReferenceEngine(exact=True).predict(graph, theta, NO_CONSTANTS, x)
     result = ReferenceEngine(dtype=dtype).predict(graph, theta, NO_CONSTANTS, x)
     # 3 sigma inputs times at most 4 factors of size 1: a few units of rounding of the largest result
@@ -45,20 +45,20 @@ def test_fast_agrees_within_rounding(op, attributes, shape, n, dtype):
 
 
 @op_examples
-def test_samples_do_not_see_each_other(compiled, op, attributes, shape):
-    graph, theta, x = case(op, attributes, shape, 70)
+def test_samples_do_not_see_each_other(compiled, op, attributes, shapes):
+    graph, theta, x = case(op, attributes, shapes, 70)
     whole = compiled.predict(graph, theta, NO_CONSTANTS, x)
     for k in (0, 33, 69):
         assert_same_bits(compiled.predict(graph, theta, NO_CONSTANTS, x[k : k + 1]), whole[k : k + 1])
 
 
 @pytest.mark.parametrize(
-    ("op", "attributes", "shape"), [case for case in EXAMPLES if OPS[case[0]].parameters(*case[1:])]
+    ("op", "attributes", "shapes"), [case for case in EXAMPLES if single_op(*case).n_theta]
 )
 @pytest.mark.parametrize("two_sided", [True, False])
-def test_probes_read_on_the_fly_equal_a_perturbed_copy(op, attributes, shape, two_sided):
+def test_probes_read_on_the_fly_equal_a_perturbed_copy(op, attributes, shapes, two_sided):
     """The device perturbs weights as it reads them; the reference evaluates at a copy."""
-    graph, theta, x = case(op, attributes, shape, 5)
+    graph, theta, x = case(op, attributes, shapes, 5)
     targets = floats(3, 5, graph.output.size)
     estimator = bf.RGE(n_queries=3, mu=0.013, two_sided=two_sided, grouping="tensor")
     trainer = Trainer(graph, NO_CONSTANTS, "mse", estimator, bf.SGD(), batch_size=5, seed=4)
@@ -71,13 +71,13 @@ def test_probes_read_on_the_fly_equal_a_perturbed_copy(op, attributes, shape, tw
 
 
 @pytest.mark.parametrize("engine", ENGINES)
-@pytest.mark.parametrize("op", [row.name for row in OPS if row.in_place])
+@pytest.mark.parametrize("op", [row.name for row in OPS if row.kernel.in_place])
 @pytest.mark.filterwarnings("ignore:(invalid value|overflow) encountered:RuntimeWarning")
 def test_elementwise_special_values(op, engine):
     special = np.array(
         [0.0, -0.0, 1e-45, -1e-45, 1e-38, 3e38, -3e38, np.inf, -np.inf, 88.0, -104.0], np.float32
     )
-    graph = single_op(op, OPS[op].examples[0][0], (len(special),))
+    graph = single_op(op, OPS[op].examples[0][0], ((len(special),),) * OPS[op].arity)
     expected = ReferenceEngine(exact=True).predict(graph, NO_CONSTANTS, NO_CONSTANTS, special[None])
     result = make_engine(engine).predict(graph, NO_CONSTANTS, NO_CONSTANTS, special[None])
     np.testing.assert_array_equal(np.isnan(result), np.isnan(expected))  # of a NaN only that it is one
@@ -88,7 +88,7 @@ def test_elementwise_special_values(op, engine):
 
 @pytest.mark.parametrize("engine", [*ENGINES, "reference"])
 def test_relu_of_nan_is_zero(engine):
-    graph = single_op("relu", {}, (2,))
+    graph = single_op("relu", {}, ((2,),))
     engine = ReferenceEngine() if engine == "reference" else make_engine(engine)
     x = np.array([[np.nan, 2.0]], np.float32)
     assert engine.predict(graph, NO_CONSTANTS, NO_CONSTANTS, x).tolist() == [[0.0, 2.0]]
@@ -96,13 +96,13 @@ def test_relu_of_nan_is_zero(engine):
 
 @pytest.mark.parametrize("n", [63, 64, 65, 129])
 def test_batches_around_the_tile_size(compiled, n):
-    graph, theta, x = case("linear", {"outputs": 3, "bias": True}, (5,), n)
+    graph, theta, x = case("linear", {"outputs": 3, "bias": True}, ((5,),), n)
     expected = ReferenceEngine(exact=True).predict(graph, theta, NO_CONSTANTS, x)
     assert_same_bits(compiled.predict(graph, theta, NO_CONSTANTS, x), expected)
 
 
 def test_linear_by_hand():
-    graph = single_op("linear", {"outputs": 2, "bias": True}, (3,))
+    graph = single_op("linear", {"outputs": 2, "bias": True}, ((3,),))
     theta = np.array([1, 2, 3, 4, 5, 6, 10, 20], np.float32)  # weight rows, then bias
     for engine in ENGINES:
         y = make_engine(engine).predict(

@@ -11,7 +11,6 @@ import bpfree as bf
 from bpfree.engines import CompiledEngine
 from bpfree.exporters import firmware
 from bpfree.exporters.c_text import array, float_literal
-from bpfree.ops import OPS
 from bpfree.pde.problems import PROBLEMS
 from bpfree.pde.rules import RULES
 from bpfree.pde.streams import Streams
@@ -83,7 +82,7 @@ def on_device(folder, model, points, rule, settings, coefficients):
         shutil.copy(path, folder / "runtime")
     (folder / "main.c").write_text(
         MAIN.format(
-            through=", ".join(f"bpfree_jet_{OPS[node.op].name}" for node in model.graph.nodes),
+            through=", ".join(f"bpfree_jet_{node.op.name}" for node in model.graph.nodes),
             coefficients=", ".join(map(float_literal, coefficients)),
             settings=array("static const float settings", map(float_literal, settings)),
             points=array("static const float points", map(float_literal, points.ravel())),

@@ -100,7 +100,7 @@ def test_networks_fit_and_have_finite_residuals(row):
 def test_published_networks(problem, parameters):
     graph = problem.network().graph
     assert graph.n_theta == (parameters or graph.n_theta)
-    widths = {node.op: graph.tensors[node.output].size for node in graph.nodes}
+    widths = {node.op.name: graph.tensors[node.output].size for node in graph.nodes}
     assert widths == ({"linear": 1, "tanh": 128, "tt_linear": 128} if parameters == 833 else {**widths, "sin": 512})
 
 

@@ -4,17 +4,6 @@ import autograd.numpy as anp
 import numpy as np
 from autograd import grad
 
-ELEMENTWISE = {
-    "relu": lambda x, a: anp.maximum(x, 0),
-    "tanh": lambda x, a: anp.tanh(x),
-    "sin": lambda x, a: anp.sin(x),
-    "sigmoid": lambda x, a: 1 / (1 + anp.exp(-x)),
-    "square": lambda x, a: x * x,
-    "scale": lambda x, a: x * a["factor"] + a["offset"],
-    "flatten": lambda x, a: x,
-    "softmax": lambda x, a: anp.exp(x) / anp.sum(anp.exp(x), axis=1, keepdims=True),
-}
-
 
 def tt_weights(cores):
     """W (prod inputs, prod outputs) of any number of cores, by one einsum."""
@@ -25,26 +14,42 @@ def tt_weights(cores):
     return whole.reshape(int(np.prod(whole.shape[:d])), -1)
 
 
+def tt_linear(inputs, parameters, attributes):
+    """One matrix product; an input narrower than W meets its first rows."""
+    (x,), d = inputs, len(attributes["inputs"])
+    y = x @ tt_weights(parameters[:d])[: x.shape[1]]
+    return y + parameters[d] if len(parameters) > d else y
+
+
+def softmax(x):
+    return anp.exp(x) / anp.sum(anp.exp(x), axis=1, keepdims=True)
+
+
+ORACLES = {
+    "linear": lambda inputs, p, a: inputs[0] @ p[0].T + (p[1] if len(p) > 1 else 0.0),
+    "tt_linear": tt_linear,
+    "parameter": lambda inputs, p, a: p[0].reshape(1, -1),
+    "add": lambda inputs, p, a: inputs[0] + inputs[1],
+    "relu": lambda inputs, p, a: anp.maximum(inputs[0], 0),
+    "tanh": lambda inputs, p, a: anp.tanh(inputs[0]),
+    "sin": lambda inputs, p, a: anp.sin(inputs[0]),
+    "sigmoid": lambda inputs, p, a: 1 / (1 + anp.exp(-inputs[0])),
+    "square": lambda inputs, p, a: inputs[0] * inputs[0],
+    "scale": lambda inputs, p, a: inputs[0] * a["factor"] + a["offset"],
+    "flatten": lambda inputs, p, a: inputs[0],
+    "softmax": lambda inputs, p, a: softmax(inputs[0]),
+}
+"""y (n, outputs) of every operation from inputs (n, features), parameters and attributes; (1, outputs) of no inputs."""
+
+
 def outputs(graph, theta, frozen, x):
     """y (n, outputs) of x (n, features)."""
     values = {0: x}
     for node in graph.nodes:
-        parameters = [
-            (frozen if part.frozen else theta)[part.range].reshape(part.shape)
-            for part in graph.slices[node.first_slice : node.first_slice + node.n_slices]
-        ]
-        first, *others = (values[number] for number in node.inputs)
-        if node.op == "linear":
-            y = first @ parameters[0].T + (parameters[1] if len(parameters) > 1 else 0.0)
-        elif node.op == "tt_linear":
-            d = len(node.attributes["inputs"])
-            weights = tt_weights(parameters[:d])
-            y = first @ weights[: first.shape[1]] + (parameters[d] if len(parameters) > d else 0.0)
-        elif node.op == "add":
-            y = first + others[0]
-        else:
-            y = ELEMENTWISE[node.op](first, node.attributes)
-        values[node.output] = y
+        parameters = graph.parameters(node, theta, frozen)
+        inputs = [values[number] for number in node.inputs]
+        y = ORACLES[node.op.name](inputs, parameters, node.site.attributes)
+        values[node.output] = y if inputs else y + anp.zeros((len(x), 1))
     return values[graph.nodes[-1].output]
 
 

@@ -24,7 +24,6 @@ from bpfree.graph.c_tables import model_tables
 from bpfree.graph.layers import assemble
 from bpfree.native.model import NativeModel
 from bpfree.native.trainer import NativeTrainer
-from bpfree.ops import OPS
 from bpfree.schedules.cosine_decay import cosine_decay
 from bpfree.schedules.exponential_decay import exponential_decay
 from bpfree.schedules.linear_decay import linear_decay
@@ -171,10 +170,10 @@ def make_engine(name):
     return ReferenceEngine(exact=True) if name == "exact" else CompiledEngine(name.removeprefix("compiled-"))
 
 
-def device_loop(trainer, x, labels=None, targets=None):
-    """The C training loop as a device runs it: scalar kernels, paired probes, streamed samples."""
+def device_loop(trainer, x, labels=None, targets=None, rows=None):
+    """The C training loop as a device runs it: scalar kernels, paired probes, streamed samples; rows: of tensors."""
     keep = frozenset() if trainer.estimator.refusal(trainer.graph) else trainer.estimator.kept(trainer.graph)
-    model = NativeModel(model_tables(trainer.graph, sides=2, keep=keep), "scalar")
+    model = NativeModel(model_tables(trainer.graph, sides=2, keep=keep, rows=rows), "scalar")
     model.frozen[:] = trainer.frozen
     return NativeTrainer(model, data=(x, labels, targets), **trainer.native_settings())
 
@@ -201,12 +200,15 @@ class Recorder(list):
         self.append(run.coefficients)
 
 
-def single_op(op, attributes, shape):
-    """A graph of one operation; its second input, if it has one, is the first scaled by -1.5."""
-    if OPS[op].arity == 1:
-        return assemble(shape, [(op, "node", ["input"], attributes)])
-    other = ("scale", "other", ["input"], {"factor": -1.5, "offset": 0.0})
-    return assemble(shape, [other, (op, "node", ["input", "other"], attributes)])
+def single_op(op, attributes, shapes):
+    """A graph of one operation; further inputs, of one shape with the first, are this one scaled by -1.5, -2.5, ..
+
+    An operation without inputs stands beside an input that nobody reads.
+    """
+    assert len(set(shapes)) <= 1
+    others = [("scale", f"x{k}", ["input"], {"factor": -0.5 - k, "offset": 0.0}) for k in range(1, len(shapes))]
+    inputs = [name for name, _ in zip(["input", *(row[1] for row in others)], shapes)]
+    return assemble(shapes[0] if shapes else (3,), [*others, (op, "node", inputs, attributes)])
 
 
 def show(settings):

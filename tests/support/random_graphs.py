@@ -5,8 +5,10 @@ from math import prod
 import numpy as np
 
 from bpfree.graph.layers import assemble
+from bpfree.ops import OPS
 
-KINDS = ["linear", "relu", "tanh", "tt_linear", "add", "softmax", "scale", "sin", "sigmoid", "flatten"]
+KINDS = ["linear", "relu", "tanh", "tt_linear", "add", "softmax", "scale", "sin", "sigmoid", "flatten", "parameter"]
+KINDS += [op.name for op in OPS if op.elementwise and not op.attributes and op.name not in (*KINDS, "square")]
 BOUNDED = {"tanh", "sigmoid", "softmax"}
 
 
@@ -35,6 +37,12 @@ def random_graph(seed):
             attributes = {"inputs": [4, -(-prod(shape) // 4)], "outputs": outputs, "ranks": [1, rank, 1]}
             attributes |= {"start": str(r.choice(["left", "right"])), "bias": True}
             shape = [prod(outputs)]
+        elif kind == "parameter":  # added to what there is
+            rows.append((kind, f"p{k}", [], {"shape": list(shape)}))
+            names.append(f"p{k}")
+            shapes.append(shape)
+            kinds.append(kind)
+            kind, inputs = "add", [names[source], f"p{k}"]
         rows.append((kind, f"n{k}", inputs, attributes))
         names.append(f"n{k}")
         shapes.append(shape)
@@ -42,3 +50,15 @@ def random_graph(seed):
     graph = assemble(first, rows)
     frozen = [s.name for s in graph.slices if r.random() < 0.3]
     return assemble(first, rows, frozen=frozen)
+
+
+def random_rows(graph, seed):
+    """{tensor: (row, stride)} of most tensors between two nodes: rows that divide it, gaps of any size."""
+    r = np.random.default_rng(seed)
+    rows = {}
+    for number in range(1, len(graph.tensors)):
+        size = graph.tensors[number].size
+        if number != graph.nodes[-1].output and r.random() < 0.8:
+            row = int(r.choice([d for d in range(1, size + 1) if size % d == 0]))
+            rows[number] = (row, row + int(r.integers(0, 4)))
+    return rows

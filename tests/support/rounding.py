@@ -10,8 +10,6 @@ sizes instead of squares, are no use for a tensor train: 25 where results are 50
 import numpy as np
 
 from bpfree.arithmetic import Fast
-from bpfree.ops import OPS
-from bpfree.ops.tt_linear import tt_shape
 
 U = 2.0**-24
 FUNCTION = 8 * U
@@ -24,13 +22,18 @@ def layer_error(node, parameters, x, error):
     """Linear and tensor-train layers; their forward pass over squares gives the sum of the terms' squares."""
     squares = [p**2 for p in parameters]
     bias, terms, carried = (
-        OPS[node.op].forward(Fast, squares, values, node.attributes) for values in (0 * x, x**2, error**2)
+        node.op.forward(node.site, Fast, squares, (values,)) for values in (0 * x, x**2, error**2)
     )
-    if node.op == "linear":
+    if node.op.layer.dense:
         k = len(x) + 1
     else:  # each core multiplies and sums once more
-        k = sum(r0 * i for r0, i, _, _ in tt_shape(node.attributes).cores) + 1
+        k = sum(r0 * i for r0, i, _, _ in node.op.layer.train(node.site).cores) + 1
     return np.sqrt(carried - bias + k * U**2 * terms)
+
+
+def elementwise_error(node, x, y, error):
+    """The function's own error, and what it makes of its input's."""
+    return np.abs(node.op.elementwise.derivative(node.site, Fast, x, y)) * error + FUNCTION * np.maximum(1, np.abs(y))
 
 
 def softmax_error(y, error):
@@ -44,23 +47,27 @@ def forward_tolerance(graph, theta, frozen, x):
     values, errors = {0: x.T.astype(float)}, {0: np.zeros(x.T.shape)}
     for node in graph.nodes:
         parameters = graph.parameters(node, theta, frozen)
-        inputs, es = [values[t] for t in node.inputs], [errors[t] for t in node.inputs]
-        y = OPS[node.op].forward(Fast, parameters, inputs if len(inputs) > 1 else inputs[0], node.attributes)
-        if parameters:
+        inputs, es = tuple(values[t] for t in node.inputs), [errors[t] for t in node.inputs]
+        y, name = node.op.run(node.site, Fast, parameters, inputs, len(x)), node.op.name
+        if not inputs:
+            e = np.zeros(y.shape)
+        elif parameters:
             e = layer_error(node, parameters, inputs[0], es[0])
-        elif node.op == "softmax":
+        elif name == "softmax":
             e = softmax_error(y, es[0])
-        elif node.op == "add":  # the two may come from one tensor: no squares here
+        elif name == "add":  # the two may come from one tensor: no squares here
             e = sum(es) + U * np.abs(y)
-        elif node.op == "scale":
-            product = node.attributes["factor"] * inputs[0]
-            e = abs(node.attributes["factor"]) * es[0] + U * (np.abs(product) + np.abs(y))
-        elif node.op == "square":
+        elif name == "scale":
+            product = node.site.attributes["factor"] * inputs[0]
+            e = abs(node.site.attributes["factor"]) * es[0] + U * (np.abs(product) + np.abs(y))
+        elif name == "square":
             e = 2 * np.abs(inputs[0]) * es[0] + U * np.abs(y)
-        elif node.op in ("relu", "flatten"):
+        elif name in ("relu", "flatten"):
             e = es[0]
+        elif name in ("tanh", "sin", "sigmoid"):
+            e = es[0] + FUNCTION
         else:
-            e = es[0] + {"tanh": FUNCTION, "sin": FUNCTION, "sigmoid": FUNCTION}[node.op]
+            e = elementwise_error(node, inputs[0], y, es[0])
         values[node.output], errors[node.output] = y, e
     tiny = 1e-37  # below which results may be flushed to zero
     return DEVIATIONS * np.sqrt(2) * errors[graph.nodes[-1].output].T + tiny

@@ -209,5 +209,5 @@ def test_streaming_needs_kernels_of_one_lane_and_tables_of_two_sides():
 def test_models_beyond_32_bits_are_refused():
     wide = {"inputs": [1] * 4, "outputs": [256, 256, 256, 16], "ranks": [1] * 5, "start": "left", "bias": False}
     graph = assemble((1,), [("tt_linear", "w", ["input"], wide)])
-    with pytest.raises(ValueError, match="model: the C runtime counts in 32 bits, got .* floats of arena"):
+    with pytest.raises(ValueError, match="model: the C runtime counts in 32 bits, got .* words of arena"):
         model_tables(graph)

@@ -36,7 +36,7 @@ def random_cores(shape, seed=0, dtype=np.float64):
 def layer(shape, start, features=None, bias=True):
     attributes = {"inputs": list(shape.inputs), "outputs": list(shape.outputs), "ranks": list(shape.ranks)}
     attributes |= {"start": start, "bias": bias}
-    return single_op("tt_linear", attributes, (features or prod(shape.inputs),))
+    return single_op("tt_linear", attributes, ((features or prod(shape.inputs),),))
 
 
 def counted(shape):
@@ -86,7 +86,7 @@ def test_costs_are_counted_right(shape):
     for start, one in (("left", shape), ("right", shape.reversed())):
         macs, sizes = counted(one)
         assert one.sweep_macs() == macs
-        assert TT.macs(layer(shape, start).nodes[0].attributes, (prod(shape.inputs),)) == macs
+        assert TT.macs(layer(shape, start).nodes[0].site) == macs
         # finishing one value of the first output index at a time divides every intermediate by their number
         sliced = [size // one.outputs[0] for size in sizes]
         assert one.sweep_buffers() == (max(sliced[0::2], default=0), max(sliced[1::2], default=0))
@@ -108,10 +108,10 @@ def test_published_numbers():
         published(4).sweep_macs() == published(4).reversed().sweep_macs() == 168_448
     )  # reads the same backwards
     six = published(6)
-    attributes = layer(six, six.cheaper_sweep().start).nodes[0].attributes
+    site = layer(six, six.cheaper_sweep().start).nodes[0].site
     first, second = (six if six.cheaper_sweep().start == "left" else six.reversed()).sweep_buffers()
     assert first + second == 1344
-    assert TT.scratch(attributes, (784,))[1] == max(prod(core) for core in six.cores) == 6 * 4 * 4 * 6
+    assert TT.kernel.scratch(site)[1] == max(prod(core) for core in six.cores) == 6 * 4 * 4 * 6
 
 
 def test_the_mnist_network():

@@ -7,8 +7,10 @@ import numpy as np
 from scipy.special import ndtr
 
 from bpfree.errors import check_positive
-from bpfree.graph.layers import Linear, Tanh, TTLinear
 from bpfree.model import Sequential
+from bpfree.ops.linear import Linear
+from bpfree.ops.tanh import Tanh
+from bpfree.ops.tt_linear import TTLinear
 from bpfree.pde.conditions import Dirichlet, Terminal
 from bpfree.pde.domain import Box
 from bpfree.pde.problem import Problem

@@ -5,8 +5,9 @@ from __future__ import annotations
 
 import numpy as np
 
-from bpfree.graph.layers import Linear, Tanh
 from bpfree.model import Sequential
+from bpfree.ops.linear import Linear
+from bpfree.ops.tanh import Tanh
 from bpfree.pde.conditions import Dirichlet, Initial
 from bpfree.pde.domain import Box
 from bpfree.pde.problem import Problem

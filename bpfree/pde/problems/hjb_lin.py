@@ -4,8 +4,10 @@
 from __future__ import annotations
 
 from bpfree.errors import check_count
-from bpfree.graph.layers import Linear, Sin, TTLinear
 from bpfree.model import Sequential
+from bpfree.ops.linear import Linear
+from bpfree.ops.sin import Sin
+from bpfree.ops.tt_linear import TTLinear
 from bpfree.pde.conditions import Terminal
 from bpfree.pde.domain import Box
 from bpfree.pde.problem import Problem

@@ -9,8 +9,11 @@ import numpy as np
 from scipy.special import roots_genlaguerre
 
 from bpfree.errors import check_count, check_positive
-from bpfree.graph.layers import Linear, Residual, Square, Tanh
+from bpfree.graph.layers import Residual
 from bpfree.model import Sequential
+from bpfree.ops.linear import Linear
+from bpfree.ops.square import Square
+from bpfree.ops.tanh import Tanh
 from bpfree.pde.conditions import Terminal
 from bpfree.pde.domain import Box, Normal
 from bpfree.pde.problem import Problem

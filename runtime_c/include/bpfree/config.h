@@ -44,6 +44,13 @@
 #define BPFREE_HADAMARD_ROWS 1
 #endif
 
+/* Tensors may lie in rows with gaps between them, as layers with borders want.
+ * With 0 every tensor is taken to have one row: 0.5 KB of code less. Firmware that
+ * the exporter writes has what its model wants. */
+#ifndef BPFREE_GAPS
+#define BPFREE_GAPS 1
+#endif
+
 /* Elements of one random block: one Threefry call gives two words, one sign
  * per bit. Gradients are rebuilt and applied in chunks of this size, so the
  * arena holds at least this many floats. Fixed: hashes depend on it. */

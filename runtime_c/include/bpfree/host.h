@@ -19,7 +19,7 @@ const char *bpfree_isa_name(uint32_t isa);
 uint32_t bpfree_isa_lanes(uint32_t isa);
 int bpfree_isa_supported(uint32_t isa);
 
-/* Rows of the tables by number; NULL where there is no such row. */
+/* Rows of the tables by number; NULL where there is no such row, and where an op has no jet or no slope. */
 bpfree_kernel bpfree_registry_op(uint32_t isa, uint32_t number);
 bpfree_jet bpfree_registry_jet(uint32_t isa, uint32_t op);
 bpfree_loss bpfree_registry_loss(uint32_t isa, uint32_t number);
@@ -67,7 +67,7 @@ typedef struct bpfree_batch {
  * depend on what it moves. Any choice gives the same bits. */
 typedef struct bpfree_reuse {
   const uint32_t *places; /* (n_tensors) of each one, in floats a sample; >= floats: not kept */
-  uint32_t floats;        /* a sample, of all that is kept */
+  uint32_t floats;        /* a sample, of all that is kept, gaps between rows counted */
   uint32_t tiles;         /* held at once, at least 1: theta is perturbed once for all of them */
 } bpfree_reuse;
 

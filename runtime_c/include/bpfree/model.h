@@ -3,7 +3,8 @@
  * vector. Tables are const and trusted (written by the exporter or the host
  * engine); nothing here allocates, prints, recurses or keeps state.
  *
- * Units: every size and offset counts floats. Activations are feature-major
+ * Units: sizes count elements of their kind, offsets words of 4 bytes: floats,
+ * as long as FLOAT32 is the only kind there is. Activations are feature-major
  * with samples last, (features, n): element (f, s) is at f * n + s.
  * Ownership: the caller owns every buffer and keeps it alive during a call. */
 #ifndef BPFREE_MODEL_H
@@ -34,21 +35,34 @@ enum bpfree_status {
   BPFREE_ERR_CALLBACK = -11 /* a user callback returned an error */
 };
 
+/* What the elements of a slice or a tensor are. Numbers are never given twice:
+ * 1 is reserved for int8, 2 for int16. */
+enum bpfree_kind {
+  BPFREE_FLOAT32 = 0
+};
+
 /* One named parameter tensor. */
 typedef struct bpfree_slice {
-  uint32_t offset;      /* first float in its vector */
-  uint32_t size;        /* floats */
+  uint32_t offset;      /* first word in its vector */
+  uint32_t size;        /* elements */
   uint32_t first_block; /* random block of element 0 in a direction */
   uint32_t layer;       /* slices of one layer share this number */
   uint32_t frozen;      /* 0: in theta (RAM); 1: in the frozen vector (flash) */
+  uint32_t kind;        /* enum bpfree_kind */
 } bpfree_slice;
 
 /* One activation. A paired evaluation keeps two copies, side 0 for
- * theta + mu u and side 1 for theta - mu u, unless no parameter precedes it. */
+ * theta + mu u and side 1 for theta - mu u, unless no parameter precedes it.
+ * Elements lie in rows, so that a layer can write into a buffer with a border:
+ * row r begins `r * stride` elements behind the first. A tensor without gaps has
+ * one row; so have the model's input and output, and what an estimator keeps. */
 typedef struct bpfree_tensor {
-  uint32_t size;   /* floats per sample */
-  uint32_t offset; /* floats per sample from the start of the arena */
-  uint32_t side;   /* from side 0 to side 1 in floats per sample; 0: shared */
+  uint32_t size;   /* elements per sample, a multiple of row */
+  uint32_t offset; /* words per sample from the start of the arena */
+  uint32_t side;   /* from side 0 to side 1 in words per sample; 0: shared */
+  uint32_t row;    /* elements of a row; size where there is one */
+  uint32_t stride; /* elements from the beginning of a row to that of the next, at least row */
+  uint32_t kind;   /* enum bpfree_kind */
 } bpfree_tensor;
 
 struct bpfree_pass;
@@ -60,27 +74,30 @@ typedef void (*bpfree_kernel)(const struct bpfree_pass *pass, const struct bpfre
 typedef struct bpfree_node {
   bpfree_kernel kernel;       /* named directly, so unused kernels do not link */
   const uint32_t *attributes; /* words, meaning per op (see the op's file) */
-  uint32_t input[2];          /* tensor numbers; the second is the model's input where an op has one */
+  const uint32_t *inputs;     /* (n_inputs) tensor numbers */
+  uint32_t n_inputs;          /* as many as the op reads; it may read none */
   uint32_t output;            /* tensor number */
   uint32_t first_slice;       /* its parameters start here */
   uint32_t n_slices;
-  uint32_t scratch;           /* floats per sample from the start of the arena */
+  uint32_t scratch;           /* words per sample from the start of the arena */
+  uint32_t piece;             /* elements that always lie side by side in all it reads and writes: a common divisor
+                               * of their rows; what elementwise ops take at a time */
 } bpfree_node;
 
 typedef struct bpfree_model {
   const bpfree_node *nodes; /* in execution order */
   const bpfree_tensor *tensors;
   const bpfree_slice *slices;
-  const float *frozen; /* (n_frozen) */
+  const float *frozen; /* (n_frozen), aligned to 4 */
   uint32_t n_nodes;
   uint32_t n_tensors;
   uint32_t n_slices;
-  uint32_t n_theta;
-  uint32_t n_frozen;
+  uint32_t n_theta;      /* words of theta */
+  uint32_t n_frozen;     /* words of the frozen vector */
   uint32_t input;        /* tensor number; lives outside the arena */
   uint32_t output;       /* tensor number */
-  uint32_t arena_sample; /* arena floats per sample */
-  uint32_t arena_fixed;  /* arena floats besides, whatever the batch */
+  uint32_t arena_sample; /* arena words per sample */
+  uint32_t arena_fixed;  /* arena words besides, whatever the batch */
   uint32_t hash[2];      /* FNV-1a-64 of the graph, low word first */
 } bpfree_model;
 

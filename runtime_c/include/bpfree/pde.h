@@ -51,7 +51,8 @@ int bpfree_streams_check(const bpfree_streams *streams, uint32_t features);
 
 struct bpfree_jets;
 
-/* Takes a jet through one node: each op has one, bpfree_jet_<op>, beside its kernel. */
+/* Takes a jet through one node: bpfree_jet_<op>, beside its kernel. An op without
+ * one is for training only: no model that has it can be differentiated by its inputs. */
 typedef void (*bpfree_jet)(const struct bpfree_jets *jets, const bpfree_node *node);
 
 /* One pass of a jet through a graph. Arithmetic: the value is that of a forward
@@ -105,7 +106,7 @@ typedef int (*bpfree_residual)(const void *user, const bpfree_field *u, float *r
 /* A network, a rule and an equation: const, in flash. */
 typedef struct bpfree_pde {
   const bpfree_model *model;
-  const bpfree_jet *through;     /* (n_nodes), for bpfree_rule_taylor; NULL for the others */
+  const bpfree_jet *through;     /* (n_nodes), none NULL, for bpfree_rule_taylor; NULL for the others */
   const bpfree_streams *streams; /* what the residual reads */
   const bpfree_rule *rule;
   const float *settings;         /* what the rule's file says; NULL for bpfree_rule_taylor */
@@ -113,7 +114,7 @@ typedef struct bpfree_pde {
   const void *user;              /* handed to residual: its coefficients */
 } bpfree_pde;
 
-/* BPFREE_OK, or BPFREE_ERR_ARG: something missing, streams or settings out of range. */
+/* BPFREE_OK, or BPFREE_ERR_ARG: something missing, such as the jet of a node, streams or settings out of range. */
 int bpfree_pde_check(const bpfree_pde *pde);
 
 /* Floats of work for `tile` points at a time. 0: more than 2^32 - 1, or tile 0. */
@@ -154,9 +155,9 @@ typedef struct bpfree_hjb {
 #define BPFREE_RESIDUAL(number, name) int bpfree_residual_##name(const void *, const bpfree_field *, float *);
 #include "bpfree/problems.gen.def"
 #undef BPFREE_RESIDUAL
-#define BPFREE_OP(number, name) void bpfree_jet_##name(const bpfree_jets *, const bpfree_node *);
-#include "bpfree/ops.gen.def"
-#undef BPFREE_OP
+#define BPFREE_JET(number, name) void bpfree_jet_##name(const bpfree_jets *, const bpfree_node *);
+#include "bpfree/jets.gen.def"
+#undef BPFREE_JET
 
 #ifdef __cplusplus
 }
