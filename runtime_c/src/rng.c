@@ -13,6 +13,9 @@ uint32_t bpfree_address(uint32_t domain, uint32_t query, uint32_t sample)
   return domain << 28 | query << 16 | sample;
 }
 
+/* Of the permutations; bpfree/rng.py says why so many. */
+#define ROUNDS 12u
+
 /* Half the bits of the Feistel domain 4^half >= n, which is at most 4 n. */
 static uint32_t half_bits(uint32_t n)
 {
@@ -29,29 +32,37 @@ static uint32_t round_word(const uint32_t key[2], uint32_t address, uint32_t rou
   return word[0];
 }
 
+/* The rounds alone make even permutations, half of all orders: a bit of the key
+ * says whether 0 and 1 change places behind them. */
+static uint32_t turned(const uint32_t key[2], uint32_t address, uint32_t n, uint32_t i)
+{
+  return i < 2 && n > 1 ? i ^ (round_word(key, address, ROUNDS, 0) & 1u) : i;
+}
+
 uint32_t bpfree_permute(uint32_t domain, uint32_t part, uint32_t seed, uint32_t step, uint32_t n, uint32_t i)
 {
   const uint32_t key[2] = {seed, step}, address = bpfree_address(domain, 0, part);
   const uint32_t half = half_bits(n), mask = (1u << half) - 1u;
   do { /* walk the cycle back into [0, n) */
     uint32_t left = i >> half, right = i & mask;
-    for (uint32_t round = 0; round < 4; round++) {
+    for (uint32_t round = 0; round < ROUNDS; round++) {
       const uint32_t next = left ^ (round_word(key, address, round, right) & mask);
       left = right;
       right = next;
     }
     i = left << half | right;
   } while (i >= n);
-  return i;
+  return turned(key, address, n, i);
 }
 
 uint32_t bpfree_unpermute(uint32_t domain, uint32_t part, uint32_t seed, uint32_t step, uint32_t n, uint32_t i)
 {
   const uint32_t key[2] = {seed, step}, address = bpfree_address(domain, 0, part);
   const uint32_t half = half_bits(n), mask = (1u << half) - 1u;
+  i = turned(key, address, n, i);
   do { /* the rounds backwards, the cycle the other way round */
     uint32_t left = i >> half, right = i & mask;
-    for (uint32_t round = 4; round-- > 0;) {
+    for (uint32_t round = ROUNDS; round-- > 0;) {
       const uint32_t before = right ^ (round_word(key, address, round, left) & mask);
       right = left;
       left = before;
