@@ -134,7 +134,7 @@ class CGE(Coordinates):
     """
 
     fraction: float = 1.0
-    mu: float | Schedule = 2.0**-7
+    mu: float | Schedule = 2.0**-10
     two_sided: bool = True
     rescale: bool = False
     mask_refresh: int = 1

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""ReLU: y = x > 0 ? x : 0, elementwise (NaN gives 0, as in C)."""
+"""ReLU: y = x <= 0 ? 0 : x, elementwise, so that NaN stays."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ from bpfree.ops.table import Op
 
 
 def forward(arithmetic, parameters, x, attributes):
-    """The larger of x and 0: fmax takes 0 for NaN, and adding 0 makes +0 of its -0. np.where is 8x slower."""
-    y = np.fmax(x, x.dtype.type(0))
+    """The larger of x and 0, or NaN; adding 0 makes +0 of a -0. np.where is 11x slower."""
+    y = np.maximum(x, x.dtype.type(0))
     return np.add(y, x.dtype.type(0), out=y)
 
 
@@ -22,7 +22,7 @@ OP = Op(
     infer=lambda attributes, shape: shape,
     forward=forward,
     macs=lambda attributes, shape: 0,
-    derivative=lambda arithmetic, x, y, attributes: (x > 0).astype(x.dtype),
+    derivative=lambda arithmetic, x, y, attributes: np.sign(y),
     slope="bpfree_slope_relu",
     slope_reads="y",
     to_onnx=elementwise("Relu"),

@@ -80,8 +80,8 @@ static inline uint32_t bpfree_elements(const bpfree_pass *pass, const bpfree_nod
   return pass->model->tensors[node->output].size * bpfree_samples(pass);
 }
 
-/* y[m, :] = parameter k of the node, perturbed on read for this side; zeros
- * when the node has no such parameter. Shape (rows, n). */
+/* y[m, :] = fl(p + 0), p parameter k of the node, perturbed on read for this
+ * side; zeros when the node has no such parameter. Shape (rows, n). */
 void BPFREE_KERNEL(bias_rows)(const bpfree_pass *pass, const bpfree_node *node, uint32_t k, uint32_t side,
                               uint32_t rows, float *y);
 

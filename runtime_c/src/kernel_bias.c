@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* What the sums of a layer start from. */
+/* What the sums of a layer start from: the bias, but +0 where that is -0, so that
+ * a sum is the same with a term w 0 as without it. */
 #include "kernel.h"
 #include "signs.h"
 
@@ -19,11 +20,11 @@ void BPFREE_KERNEL(bias_rows)(const bpfree_pass *pass, const bpfree_node *node, 
   const bpfree_slice *slice = bpfree_node_slice(pass, node, k);
   const float *bias = bpfree_parameters(pass, slice);
   if (!bpfree_probed(pass, node, k)) {
-    for (uint32_t m = 0; m < rows; m++) fill_row(y + m * n, bias[m], n);
+    for (uint32_t m = 0; m < rows; m++) fill_row(y + m * n, bias[m] + 0.0f, n);
     return;
   }
   const float mu = side ? -pass->probe->mu : pass->probe->mu;
   bpfree_signs signs;
   bpfree_signs_start(&signs, pass->probe, slice, 0);
-  for (uint32_t m = 0; m < rows; m++) fill_row(y + m * n, bias[m] + bpfree_signs_next(&signs, mu), n);
+  for (uint32_t m = 0; m < rows; m++) fill_row(y + m * n, bias[m] + bpfree_signs_next(&signs, mu) + 0.0f, n);
 }
