@@ -35,15 +35,18 @@ def journal(path: Path) -> dict:
         header = read_header(data)
     except FormatError as error:
         raise FormatError(f"{path}: {error}") from None
-    counts, events, damage = dict.fromkeys(Type, 0), [], None
-    stop, steps = len(header.data), header.first_step
+    counts, told, seals, damage = dict.fromkeys(Type, 0), {Type.EVENT: [], Type.SKIP: []}, [], None
+    stop, sealed, steps = len(header.data), 0, header.first_step
     try:
         for record in read_records(data, header):
             counts[record.kind] += 1
             stop = record.stop
-            steps = record.step + (record.kind is Type.SCALARS)
-            if record.kind is Type.EVENT:
-                events.append({"step": record.step, "text": record.event()[1]})
+            steps = record.step + (record.kind in (Type.SCALARS, Type.SKIP))
+            if record.kind in told:
+                told[record.kind].append({"step": record.step, "text": record.told()[1]})
+            if record.kind is Type.SEAL:
+                seals.append({"step": record.step, "sha256": record.payload.hex(), "bytes": record.at})
+                sealed = stop
     except FormatError as error:
         damage = str(error)
     return {
@@ -54,7 +57,11 @@ def journal(path: Path) -> dict:
         "steps": steps,
         "records": counts[Type.SCALARS],
         "snapshots": counts[Type.SNAPSHOT],
-        "events": events,
+        "events": told[Type.EVENT],
+        "skips": told[Type.SKIP],
+        "seals": seals,
+        "unsealed_bytes": stop - sealed,
+        "program_size": header.program_size,
         "bytes": len(data),
         "verified_bytes": stop,
         "torn_bytes": 0 if damage else len(data) - stop,
@@ -77,13 +84,32 @@ def show_journal(screen: Screen, document: dict) -> None:
             [
                 ("bytes", state),
                 ("steps", f"{document['first_step']:,} to {document['steps']:,}"),
+                ("skipped", _skipped(document["skips"])),
                 ("snapshots", f"{document['snapshots']:,}"),
+                ("sealed", _sealed(document)),
                 ("last words", end and f"step {end['step']:,}: {end['text']}"),
                 ("begins with theta", document["base_hash"]),
                 *_settings(settings),
             ]
         )
     )
+
+
+def _skipped(skips: list) -> str | None:
+    """Steps that moved nothing, and why the last did not."""
+    if not skips:
+        return None
+    last = skips[-1]
+    steps = f"{len(skips):,} step{'s' * (len(skips) > 1)}"
+    return f"{steps}, the last {last['step']:,}{': ' if last['text'] else ''}{last['text']}"
+
+
+def _sealed(document: dict) -> str | None:
+    """What the last seal vouches for."""
+    if not document["seals"]:
+        return "not sealed"
+    last, more = document["seals"][-1], document["unsealed_bytes"]
+    return f"up to step {last['step']:,}, SHA-256 {last['sha256']}{f'; {more:,} bytes more' if more else ''}"
 
 
 def checkpoint(path: Path) -> dict:

@@ -238,3 +238,13 @@ int bpfree_step(const bpfree_trainer *t, bpfree_context *c)
   const int status = t->estimator->estimate(t, c);
   return status ? status : apply(t, c, c->coefficients);
 }
+
+int bpfree_skip(const bpfree_trainer *t, bpfree_context *c)
+{
+  const uint32_t n = bpfree_record_size(t);
+  for (uint32_t k = 0; k < n; k++) c->coefficients[k] = 0.0f;
+  const bpfree_window *window = t->links->update->window;
+  if (window) window->keep(t, c, c->coefficients);
+  c->step++;
+  return BPFREE_OK;
+}

@@ -91,7 +91,8 @@ def test_a_term_with_a_zero_is_as_none(engine):
     """Sums start at fl(bias + 0): without that a bias of -0 would stay -0, and become +0 by w * 0."""
     engine, minus = make_engine(engine), np.float32(-0.0)
     tt = {"inputs": [2, 2], "outputs": [2, 1], "ranks": [1, 1, 1], "start": "left", "bias": True}
-    cases = [("linear", {"outputs": 2, "bias": True}, 2), *(("tt_linear", tt | {"start": s}, 4) for s in ("left", "right"))]
+    trains = [("tt_linear", tt | {"start": start}, 4) for start in ("left", "right")]
+    cases = [("linear", {"outputs": 2, "bias": True}, 2), *trains]
     for op, attributes, features in cases:
         graph = single_op(op, attributes, (features,))
         for zero in (0.0, -0.0):

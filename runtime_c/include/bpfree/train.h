@@ -256,6 +256,12 @@ int bpfree_step(const bpfree_trainer *trainer, bpfree_context *context);
  * bpfree_step left. Returns BPFREE_OK, or BPFREE_ERR_NUMERIC with theta
  * untouched when a coefficient is not finite. */
 int bpfree_apply(const bpfree_trainer *trainer, bpfree_context *context, const float *coefficients);
+
+/* Gives the step at context->step up, whose samples could not be had or whose
+ * losses are not finite: theta and the update's state stay, and context->step
+ * advances to other samples and directions. context->coefficients becomes 0, the
+ * record that a window of them has of this step. Returns BPFREE_OK. */
+int bpfree_skip(const bpfree_trainer *trainer, bpfree_context *context);
 /* cffi: end */
 
 /* Rows of the tables, by name: what a firmware's model.c refers to. */
