@@ -86,7 +86,7 @@ def show_journal(screen: Screen, document: dict) -> None:
                 ("steps", f"{document['first_step']:,} to {document['steps']:,}"),
                 ("skipped", _skipped(document["skips"])),
                 ("snapshots", f"{document['snapshots']:,}"),
-                ("sealed", _sealed(document)),
+                *_sealed(document),
                 ("last words", end and f"step {end['step']:,}: {end['text']}"),
                 ("begins with theta", document["base_hash"]),
                 *_settings(settings),
@@ -104,12 +104,14 @@ def _skipped(skips: list) -> str | None:
     return f"{steps}, the last {last['step']:,}{': ' if last['text'] else ''}{last['text']}"
 
 
-def _sealed(document: dict) -> str | None:
-    """What the last seal vouches for."""
+def _sealed(document: dict) -> list:
+    """Rows of what the last seal vouches for; its hash in groups, as it is longer than a line."""
     if not document["seals"]:
-        return "not sealed"
+        return [("sealed", "no")]
     last, more = document["seals"][-1], document["unsealed_bytes"]
-    return f"up to step {last['step']:,}, SHA-256 {last['sha256']}{f'; {more:,} bytes more' if more else ''}"
+    groups = " ".join(last["sha256"][start : start + 16] for start in range(0, 64, 16))
+    after = f", {more:,} bytes come after" if more else ""
+    return [("sealed", f"{last['bytes']:,} bytes, up to step {last['step']:,}{after}"), ("  their SHA-256", groups)]
 
 
 def checkpoint(path: Path) -> dict:

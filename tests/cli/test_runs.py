@@ -236,8 +236,9 @@ def test_info_of_a_journal(journal):
     (seal,) = told["seals"]
     assert seal["sha256"] == hashlib.sha256(journal.read_bytes()[: seal["bytes"]]).hexdigest()
     assert (seal["step"], told["unsealed_bytes"], told["skips"], told["program_size"]) == (6, 0, [], 1)
-    shown = " ".join(run("info", journal).stdout.split())
-    assert "sealed │ up to step 6, SHA-256" in shown and "skipped" not in shown
+    shown = " ".join(run("info", journal).stdout.replace("│", " ").split())
+    assert f"sealed {seal['bytes']:,} bytes, up to step 6" in shown and "skipped" not in shown
+    assert all(seal["sha256"][at : at + 16] in shown for at in (0, 16, 32, 48))
 
 
 def test_info_of_a_device_s_log(journal):
@@ -253,8 +254,8 @@ def test_info_of_a_device_s_log(journal):
     told = json.loads(run("info", "device.log", "--json", "-").stdout)
     assert (told["steps"], told["records"], told["skips"]) == (3, 2, [{"step": 1, "text": "no reading"}])
     assert told["seals"][0]["step"] == 1 and told["unsealed_bytes"] == 64 and told["program_size"] == 16
-    shown = " ".join(run("info", "device.log").stdout.split())
-    assert "1 step, the last 1: no reading" in shown and "; 64 bytes more" in shown
+    shown = " ".join(run("info", "device.log").stdout.replace("│", " ").split())
+    assert "1 step, the last 1: no reading" in shown and "up to step 1, 64 bytes come after" in shown
     told = json.loads(run("replay", "device.log", "run.journal.start.npz", "--json", "-").stdout)
     assert (told["steps"], told["torn_bytes"]) == (3, 0)
 
