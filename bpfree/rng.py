@@ -120,9 +120,9 @@ def shuffle(
 
     P(i), or with `inverse` the k with P(k) = i: m places cost O(m + sqrt(n)).
     Each domain, and each part of one, has permutations of its own. They are a
-    Feistel network of 12 rounds over the next power of four, walked until it
-    falls back into range; then a bit of the key says whether 0 and 1 change
-    places, as the rounds alone make even permutations: half of all orders.
+    Feistel network of 12 rounds over the next power of four, behind which a bit of
+    the key says whether 0 and 1 change places, as the rounds alone make even
+    permutations: half of all orders. It is walked until it falls back into range.
 
     >>> sorted(shuffle(seed=0, epoch=3, n=5, i=range(5)).tolist())
     [0, 1, 2, 3, 4]
@@ -131,16 +131,11 @@ def shuffle(
     """
     half = max(1, ((n - 1).bit_length() + 1) // 2)
     *words, last = _round_words((seed, epoch), address(domain, sample=part), half)
-    odd = last[0] & 1 if n > 1 else 0
-    value = np.array(i, np.intp)
-    if inverse:
-        value ^= odd * (value < 2)
+    odd, value = last[0] & 1, np.array(i, np.intp)
     todo = np.ones(value.shape, bool)
     while todo.any():
-        value[todo] = _feistel(words, half, value[todo], inverse)
+        value[todo] = _feistel(words, odd, half, value[todo], inverse)
         todo[todo] = value[todo] >= n
-    if not inverse:
-        value ^= odd * (value < 2)
     return value.astype(np.uint32)
 
 
@@ -151,12 +146,15 @@ def _round_words(key, address: int, half: int) -> np.ndarray:
     return (first & np.uint32((1 << half) - 1)).astype(np.intp)
 
 
-def _feistel(words, half: int, value, inverse: bool):
-    """A round for each row of words, or all of them back, over [0, 4^half), which they permute."""
+def _feistel(words, odd: int, half: int, value, inverse: bool):
+    """A round for each row of words, then 0 and 1 change places or do not; or all back: over [0, 4^half)."""
+    if inverse:
+        value = value ^ odd * (value < 2)
     left, right = value >> half, value & ((1 << half) - 1)
     for word in reversed(words) if inverse else words:
         left, right = (right ^ word[left], left) if inverse else (right, left ^ word[right])
-    return left << half | right
+    value = left << half | right
+    return value if inverse else value ^ odd * (value < 2)
 
 
 def batch_indices(seed: int, step: int, batch: int, n: int) -> np.ndarray:

@@ -100,7 +100,7 @@ def test_all_orders_of_six_items(monkeypatch):
 def one_round(half, word):
     """Where a round takes every value when the other half is answered by `word`, one number or one for each."""
     words = np.broadcast_to(np.asarray(word), (1, 1 << half))
-    return rng._feistel(words, half, np.arange(1 << 2 * half), inverse=False)
+    return rng._feistel(words, 0, half, np.arange(1 << 2 * half), inverse=False)
 
 
 def pair_bias(half, rounds, starts):
@@ -196,7 +196,8 @@ def by_the_format(seed, step, domain, part, n, i):
         for number in range(12):
             left, right = right, left ^ (word(number, right) & mask)
         value = left << half | right
-    return value ^ (word(12, 0) & 1) if n > 1 and value < 2 else value
+        value ^= word(12, 0) & 1 if value < 2 else 0
+    return value
 
 
 def test_the_format():

@@ -6,7 +6,8 @@
 
 static void fill_row(float *y, float value, uint32_t n)
 {
-  for (uint32_t s = 0; s < n; s++) y[s] = value;
+  const float start = value + 0.0f;
+  for (uint32_t s = 0; s < n; s++) y[s] = start;
 }
 
 void BPFREE_KERNEL(bias_rows)(const bpfree_pass *pass, const bpfree_node *node, uint32_t k, uint32_t side,
@@ -20,11 +21,11 @@ void BPFREE_KERNEL(bias_rows)(const bpfree_pass *pass, const bpfree_node *node, 
   const bpfree_slice *slice = bpfree_node_slice(pass, node, k);
   const float *bias = bpfree_parameters(pass, slice);
   if (!bpfree_probed(pass, node, k)) {
-    for (uint32_t m = 0; m < rows; m++) fill_row(y + m * n, bias[m] + 0.0f, n);
+    for (uint32_t m = 0; m < rows; m++) fill_row(y + m * n, bias[m], n);
     return;
   }
   const float mu = side ? -pass->probe->mu : pass->probe->mu;
   bpfree_signs signs;
   bpfree_signs_start(&signs, pass->probe, slice, 0);
-  for (uint32_t m = 0; m < rows; m++) fill_row(y + m * n, bias[m] + bpfree_signs_next(&signs, mu) + 0.0f, n);
+  for (uint32_t m = 0; m < rows; m++) fill_row(y + m * n, bias[m] + bpfree_signs_next(&signs, mu), n);
 }

@@ -34,9 +34,9 @@ static uint32_t round_word(const uint32_t key[2], uint32_t address, uint32_t rou
 
 /* The rounds alone make even permutations, half of all orders: a bit of the key
  * says whether 0 and 1 change places behind them. */
-static uint32_t turned(const uint32_t key[2], uint32_t address, uint32_t n, uint32_t i)
+static uint32_t turned(const uint32_t key[2], uint32_t address, uint32_t i)
 {
-  return i < 2 && n > 1 ? i ^ (round_word(key, address, ROUNDS, 0) & 1u) : i;
+  return i < 2 ? i ^ (round_word(key, address, ROUNDS, 0) & 1u) : i;
 }
 
 uint32_t bpfree_permute(uint32_t domain, uint32_t part, uint32_t seed, uint32_t step, uint32_t n, uint32_t i)
@@ -50,17 +50,17 @@ uint32_t bpfree_permute(uint32_t domain, uint32_t part, uint32_t seed, uint32_t 
       left = right;
       right = next;
     }
-    i = left << half | right;
+    i = turned(key, address, left << half | right);
   } while (i >= n);
-  return turned(key, address, n, i);
+  return i;
 }
 
 uint32_t bpfree_unpermute(uint32_t domain, uint32_t part, uint32_t seed, uint32_t step, uint32_t n, uint32_t i)
 {
   const uint32_t key[2] = {seed, step}, address = bpfree_address(domain, 0, part);
   const uint32_t half = half_bits(n), mask = (1u << half) - 1u;
-  i = turned(key, address, n, i);
   do { /* the rounds backwards, the cycle the other way round */
+    i = turned(key, address, i);
     uint32_t left = i >> half, right = i & mask;
     for (uint32_t round = ROUNDS; round-- > 0;) {
       const uint32_t before = right ^ (round_word(key, address, round, left) & mask);
