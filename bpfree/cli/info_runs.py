@@ -118,13 +118,16 @@ def checkpoint(path: Path) -> dict:
     """A checkpoint: which run it is of, and how far that is."""
     import numpy as np
 
+    from bpfree.errors import check_version
     from bpfree.files import read_arrays
     from bpfree.graph import theta_hash
+    from bpfree.training.checkpoint import VERSION
 
     names = ("theta", "checkpoint", "losses", "history", "records")
     arrays = read_arrays(path, names, what="bpfree checkpoint")
     try:
         about = json.loads(str(arrays["checkpoint"]))
+        check_version(about["version"], VERSION)
         identity, counts = about["identity"], [float(value) for value in about["counts"]]
         losses, history = (np.asarray(arrays[name], np.float64) for name in ("losses", "history"))
         best, position = about["best"] and [float(value) for value in about["best"]], about["position"]

@@ -302,6 +302,19 @@ def test_info_of_a_checkpoint(journal):
     assert told["settings"]["seed"] == 0 and told["journal_bytes"] <= journal.stat().st_size
 
 
+def test_checkpoints_and_journals_of_other_versions_say_what_to_do(journal):
+    with np.load("run.ckpt") as file:
+        good = dict(file)
+    about = json.loads(str(good["checkpoint"]))
+    np.savez("old.npz", **good | {"checkpoint": json.dumps({**about, "version": 1})})
+    data = bytearray(journal.read_bytes())
+    data[8:12] = (1).to_bytes(4, "little")
+    Path("old.journal").write_bytes(data)
+    for arguments in (("info", "old.npz"), ("info", "old.journal"), ("replay", "old.journal", "run.journal.start.npz")):
+        result = run(*arguments)
+        assert result.exit_code == 1 and "version: expected 2, got 1: read it with the bpfree that" in result.stderr
+
+
 def test_damaged_and_foreign_files_are_one_line(journal):
     for name in ("run.ckpt", "bpfree-digits.npz"):
         data = Path(name).read_bytes()
