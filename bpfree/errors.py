@@ -52,6 +52,14 @@ def check_count(name: str, value, low: int = 1, high: int | None = None) -> int:
     return number
 
 
+def check_version(got, expected: int, what: str = "version") -> None:
+    """Raise FormatError unless a file is of this version."""
+    if got != expected:
+        older = isinstance(got, int) and got < expected
+        way = "read it with the bpfree that wrote it, whose bits were others" if older else "update bpfree"
+        raise FormatError(f"{what}: expected {expected}, got {got}: {way}")
+
+
 def check_seed(value, name: str = "seed") -> int:
     """Seeds are 32-bit; 0 is a seed like any other."""
     return check_count(name, value, 0, 2**32 - 1)

@@ -19,12 +19,16 @@ from bpfree.errors import check_count
 BLOCK = 64
 """Signs in one random block: two words of 32 bits."""
 
+ROUNDS = 12
+"""Feistel rounds of a permutation. With ideal words pairs of 16 places are off by 64 % after 4 rounds, 0.98 % after 10,
+0.24 % after 12 and 0.06 % after 14, of larger sets by less."""
+
 _ROTATIONS = ((13, 15, 26, 6), (17, 29, 16, 24))
 _PARITY = np.uint32(0x1BD11BDA)
 
 
 class Domain(IntEnum):
-    """What a random number is for; keeps numbers apart."""
+    """What a random number is for; keeps numbers apart. ROUNDING, POINTS and the last three are reserved."""
 
     INIT = 0
     PROBE = 1
@@ -35,6 +39,9 @@ class Domain(IntEnum):
     POINTS = 6
     GAUSSIAN = 7
     SPACE = 8
+    CERTIFICATE = 9
+    ATTACK = 10
+    SKETCH = 11
 
 
 def threefry(key, counter):
@@ -106,39 +113,60 @@ def uniform(seed: int, number: int, size: int) -> np.ndarray:
     return high_bits.astype(np.float32) * np.float32(2.0**-24)
 
 
-def shuffle(seed: int, epoch: int, n: int, i, domain: Domain = Domain.SHUFFLE, part: int = 0) -> np.ndarray:
-    """Position(s) i of the shuffled order of n items: a keyed permutation of [0, n) in O(1) memory.
+def shuffle(
+    seed: int, epoch: int, n: int, i, domain: Domain = Domain.SHUFFLE, part: int = 0, inverse: bool = False
+) -> np.ndarray:
+    """Position(s) i of the shuffled order of n items: a keyed permutation P of [0, n), of which no table is kept.
 
-    A 4-round Feistel network over the next power of four, walked until it
-    falls back into range. Each domain, and each part of one, has permutations of
-    its own.
+    P(i), or with `inverse` the k with P(k) = i: m places cost O(m + sqrt(n)).
+    Each domain, and each part of one, has permutations of its own. They are a
+    Feistel network of 12 rounds over [0, 2^b), behind which a bit of the key says
+    whether 0 and 1 change places, as the rounds alone make even permutations: half
+    of all orders. It is walked until it falls back into range.
 
     >>> sorted(shuffle(seed=0, epoch=3, n=5, i=range(5)).tolist())
     [0, 1, 2, 3, 4]
+    >>> shuffle(seed=0, epoch=3, n=5, i=shuffle(seed=0, epoch=3, n=5, i=range(5)), inverse=True).tolist()
+    [0, 1, 2, 3, 4]
     """
-    half = max(1, ((n - 1).bit_length() + 1) // 2)
-    value, size = np.array(i, np.uint32), 1 << 2 * half
-
-    def walk(value):
-        return _feistel((seed, epoch), address(domain, sample=part), half, value)
-
-    if 4 * value.size >= size:  # nearly everything is asked for: a table of one walk spares all later ones
-        walk = walk(np.arange(size, dtype=np.uint32)).__getitem__
+    widths = _widths(n)
+    *words, last = _round_words((seed, epoch), address(domain, sample=part), widths)
+    odd, value = last[0] & 1, np.array(i, np.intp)
     todo = np.ones(value.shape, bool)
     while todo.any():
-        value[todo] = walk(value[todo])
+        value[todo] = _feistel(words, odd, widths[1], value[todo], inverse)
         todo[todo] = value[todo] >= n
-    return value
+    return value.astype(np.uint32)
 
 
-def _feistel(key, address: int, half: int, value):
-    """Four rounds over [0, 4^half), which they permute."""
-    mask = np.uint32((1 << half) - 1)
-    left, right = value >> np.uint32(half), value & mask
-    for round_ in range(4):
-        word, _ = threefry(key, (np.uint32(round_ << 16) | right, np.uint32(address)))
-        left, right = right, left ^ (word & mask)
-    return left << np.uint32(half) | right
+def _widths(n: int) -> tuple[int, int]:
+    """Bits of the left and of the right part of a value below n.
+
+    One more on the left where they are odd in number. Below 7 bits that would mix
+    too slowly (pairs on 8 places 7.3 % off), and both parts have the larger number.
+    """
+    bits = max(2, (n - 1).bit_length())
+    bits += bits % 2 if bits < 7 else 0
+    return bits - bits // 2, bits // 2
+
+
+def _round_words(key, address: int, widths) -> np.ndarray:
+    """What each round adds to one part of a value, by the other part; and a row more: (ROUNDS + 1, 2^left)."""
+    rounds, parts = np.arange(ROUNDS + 1, dtype=np.uint32)[:, None], np.arange(1 << widths[0], dtype=np.uint32)
+    first, _ = threefry(key, (rounds << np.uint32(16) | parts, np.uint32(address)))
+    masks = np.array([(1 << width) - 1 for width in widths], np.uint32)  # the parts change places every round
+    return (first & masks[rounds % 2]).astype(np.intp)
+
+
+def _feistel(words, odd: int, right_width: int, value, inverse: bool):
+    """A round for each row of words, an even number, then 0 and 1 change places or do not; or all back."""
+    if inverse:
+        value = value ^ odd * (value < 2)
+    left, right = value >> right_width, value & ((1 << right_width) - 1)
+    for word in reversed(words) if inverse else words:
+        left, right = (right ^ word[left], left) if inverse else (right, left ^ word[right])
+    value = left << right_width | right
+    return value if inverse else value ^ odd * (value < 2)
 
 
 def batch_indices(seed: int, step: int, batch: int, n: int) -> np.ndarray:

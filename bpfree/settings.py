@@ -7,7 +7,7 @@ import json
 import operator
 from dataclasses import fields
 
-from bpfree.errors import FormatError, check_count, check_seed
+from bpfree.errors import FormatError, check_count, check_seed, check_version
 from bpfree.estimators import ESTIMATORS
 from bpfree.losses import LOSSES
 from bpfree.schedules import SCHEDULES
@@ -15,8 +15,8 @@ from bpfree.schedules.table import Schedule
 from bpfree.updates import UPDATES
 from bpfree.updates.chain import chain, clip
 
-SCHEMA = 1
-"""Version of the settings' JSON; part of every fingerprint."""
+SCHEMA = 2
+"""Version of the settings' JSON, and of the bits that a run of them has; part of every fingerprint."""
 
 
 def to_text(trainer) -> str:
@@ -67,8 +67,9 @@ def load(text: str) -> dict:
         document = json.loads(text)
     except (ValueError, RecursionError, TypeError) as error:
         raise FormatError(f"settings: expected the text that Trainer.settings() gives: {error}") from None
-    if not isinstance(document, dict) or document.get("schema") != SCHEMA:
+    if not isinstance(document, dict) or "schema" not in document:
         raise FormatError(f"settings: expected a JSON object of schema {SCHEMA}, got {str(text)[:60]!r}")
+    check_version(document["schema"], SCHEMA, "settings: schema")
     return document
 
 

@@ -139,6 +139,10 @@ class Trainer:
         record = Record(coefficients, self.estimator.averaged, self.gradient, probed)
         return self.update.update(self.gradient(step, coefficients), state, theta, step, record)
 
+    def skip(self, state, step: int) -> list:
+        """The update's state after a step that moved nothing."""
+        return self.update.skip(state, step)
+
     def indices(self, step: int, n_samples: int) -> np.ndarray:
         """Indices of the minibatch at a step, of n samples in shuffled epochs."""
         return rng.batch_indices(self.seed, step, self.batch_size, n_samples)

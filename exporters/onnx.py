@@ -27,7 +27,7 @@ def export(model, path, *, softmax: bool = False, name: str = "bpfree") -> Path:
     `bpfree.theta_hash`. The same model gives the same bytes everywhere.
 
     Results agree with the model's own to float32 rounding, not to the bit: a
-    runtime sums in its own order. (Of a NaN, ReLU makes 0 here and NaN there.)
+    runtime sums in its own order.
 
     Args:
         model: with finite parameters.

@@ -35,10 +35,11 @@ class Exact:
 
     @staticmethod
     def contract(a, x, start=0.0, out=None):
-        """Return y[p, m, n] = start + sum_k a[k, m] x[p, k, n], added to start with k ascending; `out` may hold y."""
+        """Return y[p, m, n] = start + sum_k a[k, m] x[p, k, n], from fl(start + 0), k ascending; `out` may hold y."""
         (inner, rows), (parts, _, columns) = a.shape, x.shape
         y = np.empty((parts, rows, columns), np.float32) if out is None else out
         y[...] = start
+        y += np.float32(0)  # +0 of -0: a sum is the same with a term w 0 as without it
         if parts * columns == 0:
             return y
         step = max(1, _CHUNK // max(1, inner * parts * columns))

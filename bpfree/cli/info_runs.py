@@ -35,15 +35,18 @@ def journal(path: Path) -> dict:
         header = read_header(data)
     except FormatError as error:
         raise FormatError(f"{path}: {error}") from None
-    counts, events, damage = dict.fromkeys(Type, 0), [], None
-    stop, steps = len(header.data), header.first_step
+    counts, told, seals, damage = dict.fromkeys(Type, 0), {Type.EVENT: [], Type.SKIP: []}, [], None
+    stop, sealed, steps = len(header.data), 0, header.first_step
     try:
         for record in read_records(data, header):
             counts[record.kind] += 1
             stop = record.stop
-            steps = record.step + (record.kind is Type.SCALARS)
-            if record.kind is Type.EVENT:
-                events.append({"step": record.step, "text": record.event()[1]})
+            steps = record.step + (record.kind in (Type.SCALARS, Type.SKIP))
+            if record.kind in told:
+                told[record.kind].append({"step": record.step, "text": record.told()[1]})
+            if record.kind is Type.SEAL:
+                seals.append({"step": record.step, "sha256": record.payload.hex(), "bytes": record.at})
+                sealed = stop
     except FormatError as error:
         damage = str(error)
     return {
@@ -54,7 +57,11 @@ def journal(path: Path) -> dict:
         "steps": steps,
         "records": counts[Type.SCALARS],
         "snapshots": counts[Type.SNAPSHOT],
-        "events": events,
+        "events": told[Type.EVENT],
+        "skips": told[Type.SKIP],
+        "seals": seals,
+        "unsealed_bytes": stop - sealed,
+        "program_size": header.program_size,
         "bytes": len(data),
         "verified_bytes": stop,
         "torn_bytes": 0 if damage else len(data) - stop,
@@ -77,7 +84,9 @@ def show_journal(screen: Screen, document: dict) -> None:
             [
                 ("bytes", state),
                 ("steps", f"{document['first_step']:,} to {document['steps']:,}"),
+                ("skipped", _skipped(document["skips"])),
                 ("snapshots", f"{document['snapshots']:,}"),
+                *_sealed(document),
                 ("last event", end and f"step {end['step']:,}: {end['text']}"),
                 ("first theta", document["base_hash"]),
                 *_settings(settings),
@@ -86,17 +95,39 @@ def show_journal(screen: Screen, document: dict) -> None:
     )
 
 
+def _skipped(skips: list) -> str | None:
+    """Steps that moved nothing, and why the last did not."""
+    if not skips:
+        return None
+    last = skips[-1]
+    steps = f"{len(skips):,} step{'s' * (len(skips) > 1)}"
+    return f"{steps}, the last {last['step']:,}{': ' if last['text'] else ''}{last['text']}"
+
+
+def _sealed(document: dict) -> list:
+    """Rows of what the last seal vouches for; its hash in groups, as it is longer than a line."""
+    if not document["seals"]:
+        return [("sealed", "no")]
+    last, more = document["seals"][-1], document["unsealed_bytes"]
+    groups = " ".join(last["sha256"][start : start + 16] for start in range(0, 64, 16))
+    after = f", {more:,} bytes come after" if more else ""
+    return [("sealed", f"{last['bytes']:,} bytes, up to step {last['step']:,}{after}"), ("  their SHA-256", groups)]
+
+
 def checkpoint(path: Path) -> dict:
     """Return the description of a checkpoint: the settings of its run, and how far the run is."""
     import numpy as np
 
+    from bpfree.errors import check_version
     from bpfree.files import read_arrays
     from bpfree.graph import theta_hash
+    from bpfree.training.checkpoint import VERSION
 
     names = ("theta", "checkpoint", "losses", "history", "records")
     arrays = read_arrays(path, names, what="bpfree checkpoint")
     try:
         about = json.loads(str(arrays["checkpoint"]))
+        check_version(about["version"], VERSION)
         identity, counts = about["identity"], [float(value) for value in about["counts"]]
         losses, history = (np.asarray(arrays[name], np.float64) for name in ("losses", "history"))
         best, position = about["best"] and [float(value) for value in about["best"]], about["position"]

@@ -64,4 +64,4 @@ def replay(journal: Path, start: Path | None, to_step, engine, out, json_file) -
 def _steps(journal) -> int:
     """Return the number of steps of the run at the end of the journal."""
     last = max((snapshot.step for snapshot in journal.snapshots), default=journal.first_step)
-    return journal.first_step + len(journal.records) if journal.kind == "SCALARS" else last
+    return journal.next_step if journal.kind == "SCALARS" else last

@@ -12,7 +12,6 @@ from importlib.resources import files
 
 import numpy as np
 
-from bpfree import rng
 from bpfree.datasets.samples import Images, Samples, Splits, check_split, choose
 
 SIZES = {"train": 1297, "validation": 200, "test": 300}
@@ -29,10 +28,9 @@ class Digits(Images):
 def load_digits(split: str | None = None) -> Splits | Samples:
     """Return all three splits, or the one named: "train" (1297 samples), "validation" (200) or "test" (300).
 
-    Sample i of the 1797 shuffled samples is number `rng.shuffle(seed=0, epoch=0,
-    n=1797, i=i)` of scikit-learn's `load_digits`, on every machine; the splits
-    are consecutive ranges of them. The same 13 people wrote all three splits, so
-    the test accuracy holds for known writers only.
+    The samples are those of scikit-learn's `load_digits` in a shuffled order that
+    is stored with them; the splits are consecutive ranges of it. The same 13 people
+    wrote all three splits, so the test accuracy holds for known writers only.
 
     >>> train, validation, test = load_digits()
     >>> train.x.shape, train.pixels.dtype, len(test.labels)
@@ -40,8 +38,7 @@ def load_digits(split: str | None = None) -> Splits | Samples:
     """
     check_split(split)
     with files("bpfree.datasets").joinpath("digits.npz").open("rb") as file, np.load(file) as stored:
-        images, labels = stored["images"], stored["labels"]
-    order = rng.shuffle(seed=0, epoch=0, n=len(images), i=np.arange(len(images)))
+        images, labels, order = (stored[name] for name in ("images", "labels", "order"))
     every, splits, start = Digits.of_pixels(images[order], labels[order]), {}, 0
     for name, size in SIZES.items():
         splits[name] = every.part(start, start + size)

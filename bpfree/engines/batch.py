@@ -41,7 +41,7 @@ def _float32(array) -> np.ndarray:
 
 
 def _check_finite(name: str, values) -> None:
-    """Training on a NaN would not end in one: ReLU turns it into 0."""
+    """A NaN would end training at the first minibatch that it is in: better said before."""
     bad = np.flatnonzero(~np.isfinite(values).all(axis=1))
     if bad.size:
         raise ValueError(f"{name}: expected finite float32 numbers, got others in {bad.size} rows, first {bad[0]}")

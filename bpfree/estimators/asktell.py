@@ -11,7 +11,7 @@ from functools import partial
 import numpy as np
 
 from bpfree.engines.probes import perturb
-from bpfree.errors import FormatError, check_count, check_positive, check_seed
+from bpfree.errors import FormatError, check_count, check_positive, check_seed, check_version
 from bpfree.estimators import ESTIMATORS
 from bpfree.estimators.table import QUIET_STEPS, Estimate
 from bpfree.files import read_arrays, write_atomically
@@ -20,7 +20,7 @@ from bpfree.updates import UPDATES
 from bpfree.updates.sgd import SGD
 from bpfree.updates.table import Record, Update
 
-_VERSION = 1
+_VERSION = 2
 """Of the file that `save` writes."""
 
 
@@ -37,8 +37,9 @@ class AskTell:
     and moves theta. The points follow from theta, seed and step alone, so
     asking again before telling gives the same ones, here or after `restore`.
 
-    theta: the parameters now. step: steps done. evaluations: losses told. loss:
-    mean of those told last. outcome_code: "running", "done" (max_steps),
+    theta: the parameters now. step: steps done, with those that were skipped;
+    skipped: (step, reason) of these. evaluations: losses told. loss: mean of those
+    told last. outcome_code: "running", "done" (max_steps),
     "budget", "nonfinite_loss", "overflow" or "mu_too_small"; outcome: the same
     for people, with advice.
 
@@ -66,7 +67,7 @@ class AskTell:
             estimator.check_update(self.update)
         groups, each = estimator.record_shape(self.graph)
         self._state = self.update.init(self._theta, groups * each)
-        self.step, self.evaluations, self.loss, self._quiet = 0, 0, float("nan"), 0
+        self.step, self.evaluations, self.loss, self._quiet, self.skipped = 0, 0, float("nan"), 0, []
         self._look_ahead()
 
     @property
@@ -111,8 +112,7 @@ class AskTell:
         """
         if step is not None and check_count("step", step, 0) != self.step:
             raise ValueError(f"step: expected losses of step {self.step}, got those of step {step}: drop late replies")
-        if self.outcome_code not in ("running", "nonfinite_loss", "overflow"):
-            raise ValueError(f"values: expected none, as the run has ended ({self.outcome})")
+        self._check_not_ended("values")
         values = _losses(values, self.n_probes)
         estimate = self.estimator.tell(self.graph, self.step, values)
         self.evaluations += estimate.n_evaluations
@@ -140,6 +140,28 @@ class AskTell:
         self._look_ahead()
         return estimate
 
+    def skip(self, reason: str = "", step: int | None = None) -> None:
+        """Give this step up: theta stays, its points are used up, and the next step has others.
+
+        For losses that cannot be had, or a step whose losses are not finite
+        however often they are measured. It counts as a step, not as evaluations.
+        reason: for people, kept in `skipped`. step: as for `tell`.
+        """
+        if not isinstance(reason, str):
+            raise TypeError(f"reason: expected a text, got {reason!r}")
+        if step is not None and check_count("step", step, 0) != self.step:
+            raise ValueError(f"step: expected to skip step {self.step}, got step {step}")
+        self._check_not_ended("skip")
+        self._state = self.update.skip(self._state, self.step)
+        self.skipped.append((self.step, reason))
+        self.step += 1
+        self._look_ahead()
+
+    def _check_not_ended(self, name: str) -> None:
+        """What is not finite can be told again, or skipped; nothing comes after another end."""
+        if self.outcome_code not in ("running", "nonfinite_loss", "overflow"):
+            raise ValueError(f"{name}: expected none, as the run has ended ({self.outcome})")
+
     def _gradient(self, step: int, coefficients) -> np.ndarray:
         """g of a step from its coefficients, once they are cut."""
         return self.estimator.gradient(self.graph, self.seed, step, self.update.cut(coefficients))
@@ -163,10 +185,11 @@ class AskTell:
     def save(self, path) -> None:
         """Write theta, the update's state and the counts to one .npz, whole or not at all: no pickle."""
         counts = {"step": self.step, "evaluations": self.evaluations, "quiet": self._quiet}
+        document = {"version": _VERSION, "settings": self._settings(), "counts": counts, "skipped": self.skipped}
         stream = io.BytesIO()
         np.savez(
             stream,
-            asktell=json.dumps({"version": _VERSION, "settings": self._settings(), "counts": counts}),
+            asktell=json.dumps(document),
             theta=self._theta,
             state=np.concatenate([np.zeros(0, self._theta.dtype), *self._state]),
             loss=np.float64(self.loss),
@@ -183,10 +206,10 @@ class AskTell:
         fields = read_arrays(path, ("asktell", "theta", "state", "loss"), what="saved ask-and-tell run")
         try:
             document = json.loads(str(fields["asktell"]))
-            if document["version"] != _VERSION:
-                raise ValueError(f"expected version {_VERSION}, got {document['version']}: update bpfree")
+            check_version(document["version"], _VERSION)
             theirs, counts = dict(document["settings"]), document["counts"]
             step, evaluations, quiet = (check_count(name, counts[name], 0) for name in ("step", "evaluations", "quiet"))
+            skipped = [(check_count("step", at, 0), str(reason)) for at, reason in document["skipped"]]
             loss = float(fields["loss"])
         except (ValueError, LookupError, TypeError, AttributeError, RecursionError) as error:
             raise FormatError(f"{path}: not a saved ask-and-tell run: {error}") from None
@@ -203,7 +226,7 @@ class AskTell:
                 raise FormatError(f"{path}: {name}: expected {expected}, got {got.dtype} {got.shape}")
         self._theta = fields["theta"].copy()
         self._state = [part.copy() for part in np.split(fields["state"], np.cumsum(sizes)[:-1])] if sizes else []
-        self.step, self.evaluations, self._quiet, self.loss = step, evaluations, quiet, loss
+        self.step, self.evaluations, self._quiet, self.loss, self.skipped = step, evaluations, quiet, loss, skipped
         self._look_ahead()
         return self
 

@@ -24,6 +24,10 @@ _NEARLY_1 = 1 - 2.0**-20
 """So that a third, rounded, is a third."""
 
 
+_FEW, _SPARSE = 64, 8
+"""Elements, and d over n, that a device keeps: of `coordinates.h`."""
+
+
 class Stratum(NamedTuple):
     """Elements [first, first + size) of theta, `count` of which are probed by the permutation of this number."""
 
@@ -66,6 +70,15 @@ class Coordinates(Estimator):
         least, larger = divmod(graph.n_theta, steps)
         own = parts[0]._replace(count=least + (block < larger))
         return _coordinates((own,), seed, cycle, block * least + min(block, larger))
+
+    def work(self, graph, batch_size: int) -> int:
+        """A device keeps the elements that it probes beside their coefficients, where they are few: 64, or d / 8."""
+        n, d = self.record_shape(graph)[1], graph.n_theta
+        return 2 * n if n < d and n <= max(_FEW, d // _SPARSE) else 0
+
+    def weights(self, graph) -> int:
+        """Those."""
+        return Coordinates.work(self, graph, 1)
 
     def gradient(self, graph, seed: int, step: int, coefficients) -> np.ndarray:
         """g (n_theta,): each coefficient at its coordinate, 0 elsewhere."""
@@ -121,7 +134,7 @@ class CGE(Coordinates):
     """
 
     fraction: float = 1.0
-    mu: float | Schedule = 2.0**-7
+    mu: float | Schedule = 2.0**-10
     two_sided: bool = True
     rescale: bool = False
     mask_refresh: int = 1
@@ -209,20 +222,18 @@ class CGE(Coordinates):
 @lru_cache(maxsize=2)
 def _coordinates(parts: tuple[Stratum, ...], seed: int, draw: int, start: int = 0) -> np.ndarray:
     # Asked for twice a step, for the probes and for the gradient.
-    drawn = [part.first + _order(seed, draw, part)[start : start + part.count] for part in parts]
+    drawn = [part.first + _drawn(seed, draw, part, start) for part in parts]
     elements = drawn[0] if len(drawn) == 1 else np.concatenate(drawn)
     elements.flags.writeable = False
     return elements
 
 
-def _order(seed: int, draw: int, part: Stratum) -> np.ndarray:
-    """Elements of a part in the order of a draw; as they are where all are probed."""
-    everything = np.arange(part.size, dtype=np.uint32)
+def _drawn(seed: int, draw: int, part: Stratum, start: int) -> np.ndarray:
+    """The elements of a part at places [start, start + count) of a draw; as they are where all are probed."""
+    places = np.arange(start, start + part.count, dtype=np.uint32)
     if part.count == part.size:
-        return everything
-    order = np.empty_like(everything)
-    order[rng.shuffle(seed, draw, part.size, everything, rng.Domain.MASK, part.number)] = everything
-    return order
+        return places
+    return rng.shuffle(seed, draw, part.size, places, rng.Domain.MASK, part.number, inverse=True)
 
 
 ROW = EstimatorRow(3, "cge", "bpfree_est_cge", CGE, "coordinate", journal="SNAPSHOT", tier="black-box")

@@ -70,8 +70,8 @@ class CoordinateDescent(Coordinates):
             raise ValueError(f"update: expected {expected}, got {update!r}: write update=bf.SGD(1.0)")
 
     def work(self, graph, batch_size: int) -> int:
-        """The losses of a minibatch, now and at the trial."""
-        return 2 * batch_size
+        """The losses of a minibatch, now and at the trial, behind the elements that are probed."""
+        return super().work(graph, batch_size) + 2 * batch_size
 
     def ask(self, graph, seed: int, step: int):
         """Refused: points are not known in advance."""

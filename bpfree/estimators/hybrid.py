@@ -50,7 +50,7 @@ class Hybrid(Estimator):
     """
 
     n_queries: int = 64
-    mu: float | Schedule = 2.0**-7
+    mu: float | Schedule = 2.0**-10
     two_sided: bool = True
 
     direction = "hadamard"

@@ -52,7 +52,7 @@ class StructuredCGE(LayerAccess):
     (41, 50900)
     """
 
-    mu: float | Schedule = 2.0**-7
+    mu: float | Schedule = 2.0**-10
     two_sided: bool = True
 
     direction = "coordinate"

@@ -3,4 +3,5 @@
 
 from __future__ import annotations
 
-from bpfree.journal.journal import Event, Journal, Snapshot, replay
+from bpfree.journal.format import Reason
+from bpfree.journal.journal import Event, Journal, Seal, Skip, Snapshot, replay

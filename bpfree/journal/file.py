@@ -3,6 +3,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import mmap
 import os
 import zlib
 from typing import NamedTuple
@@ -10,9 +12,7 @@ from typing import NamedTuple
 import numpy as np
 
 from bpfree.errors import FormatError
-from bpfree.journal.format import Code, Header, Type, event_payload, make_record
-
-_PIECE = 1 << 20
+from bpfree.journal.format import Code, Header, Type, follow, make_record, read_records, told_payload
 
 
 class Position(NamedTuple):
@@ -25,20 +25,21 @@ class Position(NamedTuple):
 class JournalFile:
     """A journal's file, open for appending: one record a call, handed to the system at once.
 
-    SNAPSHOT records, sync() and close() wait until the bytes are on the disk.
-    What a power cut tears off after that is the end of the file, which readers
-    recognise.
+    SNAPSHOT and SEAL records, sync() and close() wait until the bytes are on the
+    disk. What a power cut tears off after that is the end of the file, which
+    readers recognise. What a reader would refuse is not written: ValueError.
     """
 
-    def __init__(self, path, header: Header, file, position: Position):
-        self._header, self._file, self.path, self.position = header, file, path, position
+    def __init__(self, path, header: Header, file):
+        self._header, self._file, self.path = header, file, path
+        self.position, self._seen, self._step = Position(0, 0), hashlib.sha256(), header.first_step
 
     @classmethod
     def create(cls, path, header: Header) -> JournalFile:
         """A new file with nothing but the header. Raises FileExistsError rather than overwrite one."""
-        file = open(path, "xb", buffering=0)
+        file = open(path, "x+b", buffering=0)
         try:
-            self = cls(path, header, file, Position(0, 0))
+            self = cls(path, header, file)
             self._write(header.data)
             self.sync()
             return self
@@ -57,9 +58,9 @@ class JournalFile:
         try:
             if file.read(len(header.data)) != header.data:
                 raise FormatError(f"{path}: not the journal of this run")
-            if _position(file, header, position.at) != position:
+            self = cls(path, header, file)
+            if not self._settle(position):
                 raise FormatError(f"{path}: not as the checkpoint left it: its first {position.at} bytes differ")
-            self = cls(path, header, file, position)
             self.cut(position)
             return self
         except BaseException:
@@ -68,9 +69,19 @@ class JournalFile:
 
     def cut(self, position: Position) -> None:
         """Drop everything after a position."""
+        self._file.truncate(position.at)
         self._file.seek(position.at)
-        self._file.truncate()
-        self.position = position
+        self._settle(position)
+
+    def _settle(self, position: Position) -> bool:
+        """Know what the file says up to a position, its hash and its next step; False where that is not as it was."""
+        data = mapped(self._file)[: position.at]
+        if not len(self._header.data) <= position.at == len(data) or zlib.crc32(data) != position.crc:
+            return False
+        self.position, self._seen, self._step = position, hashlib.sha256(data), self._header.first_step
+        for record in read_records(data, self._header):
+            self._step = follow(self._header, record.kind, record.step, record.payload, self._step)
+        return True
 
     def scalars(self, step: int, coefficients) -> None:
         """The coefficients of a step."""
@@ -83,7 +94,18 @@ class JournalFile:
 
     def event(self, step: int, code: Code, text: str) -> None:
         """Something that happened before a step."""
-        self._append(Type.EVENT, step, event_payload(code, text))
+        self._append(Type.EVENT, step, told_payload(code, text))
+
+    def skip(self, step: int, code: int, text: str) -> None:
+        """A step that moved nothing, and why."""
+        self._append(Type.SKIP, step, told_payload(code, text))
+
+    def seal(self) -> tuple[int, str, int]:
+        """Write SHA-256 of all bytes so far: (the step that is due, the hash in hex digits, how many bytes)."""
+        step, digest, at = self._step, self._seen.copy(), self.position.at
+        self._append(Type.SEAL, step, digest.digest())
+        self.sync()
+        return step, digest.hexdigest(), at
 
     def sync(self) -> None:
         """Return when all bytes are on the disk."""
@@ -97,25 +119,28 @@ class JournalFile:
             self._file.close()
 
     def _append(self, kind, step, payload) -> None:
+        due = follow(self._header, kind, step, payload, self._step)
         self._write(make_record(self._header, self.position.at, kind, step, payload))
+        self._step = due
 
     def _write(self, data: bytes) -> None:
         left = memoryview(data)
         while left:
             left = left[self._file.write(left) :]
+        self._seen.update(data)
         self.position = Position(self.position.at + len(data), zlib.crc32(data, self.position.crc))
-
-
-def _position(file, header, at) -> Position:
-    """The position at a byte of a file that has been read up to the end of the header."""
-    done, crc = len(header.data), zlib.crc32(header.data)
-    while piece := file.read(max(0, min(_PIECE, at - done))):
-        done, crc = done + len(piece), zlib.crc32(piece, crc)
-    return Position(done, crc)
 
 
 def _bytes(values) -> bytes:
     return np.ascontiguousarray(values, "<f4").tobytes()
+
+
+def mapped(file) -> memoryview:
+    """The bytes of an open file, read as they are looked at."""
+    try:
+        return memoryview(mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ))
+    except ValueError:  # an empty file cannot be mapped
+        return memoryview(b"")
 
 
 def holds_nothing(path, header: Header) -> bool:

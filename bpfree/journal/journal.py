@@ -8,7 +8,7 @@ Other estimators leave snapshots of theta and of the update's state.
 
 from __future__ import annotations
 
-import mmap
+import os
 from dataclasses import dataclass, field
 from os import PathLike
 from typing import NamedTuple
@@ -18,8 +18,8 @@ import numpy as np
 from bpfree.engines import get_engine
 from bpfree.errors import FormatError, check_count, check_path
 from bpfree.graph import theta_hash
-from bpfree.journal.file import JournalFile
-from bpfree.journal.format import Code, Header, Type, make_header, read_header, read_records
+from bpfree.journal.file import JournalFile, mapped
+from bpfree.journal.format import Code, Header, Reason, Type, make_header, read_header, read_records
 from bpfree.model import Model
 from bpfree.settings import differences, load
 from bpfree.trainer import Trainer
@@ -41,16 +41,35 @@ class Event(NamedTuple):
     text: str
 
 
+class Skip(NamedTuple):
+    """A step that moved nothing: Reason.SAMPLE, .NUMERIC or .OTHER, and text for people."""
+
+    step: int
+    code: int
+    text: str
+
+
+class Seal(NamedTuple):
+    """SHA-256, 64 hex digits, of the first `at` bytes of a journal's file, made before a step."""
+
+    step: int
+    sha256: str
+    at: int
+
+
 @dataclass
 class Journal:
     """What happened from first_step on, in memory or, with `read` and `write`, in a file.
 
     base_hash: theta hash before the first step. settings: those of the run's
     Trainer, `Trainer.settings()`. records: one (groups, queries) float32 array
-    a step, coefficients before clip and learning rate; none where the
-    estimator's row of the table says SNAPSHOT. snapshots: of a file all, in the
-    memory of a run no more than the last. torn: bytes at the end of the file
-    that were left out, the remains of a write that was cut off.
+    for each step that moved something, coefficients before clip and learning
+    rate; none where the estimator's row of the table says SNAPSHOT. skips: the
+    steps that moved nothing. snapshots: of a file all, in the memory of a run no
+    more than the last. seals: what a file holds of its own SHA-256. torn: bytes
+    at the end of the file that were left out, the remains of a write that was cut
+    off. program_size: what a flash writes at once, 1, 8, 16 or 32 bytes: in a
+    file everything begins at a multiple of it.
 
     >>> import bpfree as bf
     >>> x, y = np.eye(4, dtype="f4"), np.arange(4) % 2
@@ -66,22 +85,39 @@ class Journal:
     snapshots: list[Snapshot] = field(default_factory=list)
     events: list[Event] = field(default_factory=list)
     torn: int = 0
+    program_size: int = 1
+    skips: list[Skip] = field(default_factory=list)
+    seals: list[Seal] = field(default_factory=list)
     header: Header = field(init=False, repr=False, compare=False)
     file: JournalFile | None = field(default=None, init=False, repr=False, compare=False)
 
     def __post_init__(self):
-        self.header = make_header(self.settings, self.base_hash, self.first_step)
+        self.header = make_header(self.settings, self.base_hash, self.first_step, self.program_size)
 
     @property
     def kind(self) -> str:
         """ "SCALARS" or "SNAPSHOT": what it is replayed from."""
         return self.header.kind.name
 
+    @property
+    def next_step(self) -> int:
+        """The first step, of a journal of scalars, that it has neither a record of nor a skip."""
+        return self.first_step + len(self.records) + len(self.skips)
+
     def append(self, coefficients) -> None:
         """Add the record of the next step."""
-        self.records.append(np.array(coefficients, np.float32))
+        step, record = self.next_step, np.array(coefficients, np.float32)
         if self.file:
-            self.file.scalars(self.first_step + len(self.records) - 1, self.records[-1])
+            self.file.scalars(step, record)
+        self.records.append(record)
+
+    def skip(self, step: int, code: Reason = Reason.OTHER, text: str = "") -> None:
+        """Add that a step, the next one, moved nothing: its minibatch and its directions are used up."""
+        if self.kind == "SCALARS" and step != self.next_step:
+            raise ValueError(f"step: expected {self.next_step}, the next one, got {step}")
+        if self.file:
+            self.file.skip(step, code, text)
+        self.skips.append(Skip(step, code, text))
 
     def snapshot(self, step: int, theta, state) -> None:
         """Add a snapshot of theta and state (a list of arrays) before a step; memory keeps the last one only."""
@@ -90,14 +126,29 @@ class Journal:
         if self.file:
             self.file.snapshot(step, theta, state)
 
+    def seal(self) -> Seal:
+        """Write SHA-256 of all bytes so far into the file, and return it.
+
+        Whoever has it from you can tell later whether the journal they are shown
+        began like this; more records may follow. Raises ValueError while nothing
+        is being written to a file; a file that is finished has one at its end.
+        """
+        if not self.file:
+            raise ValueError("seal: expected a journal that is being written to a file; `write` seals its own")
+        self.seals.append(Seal(*self.file.seal()))
+        return self.seals[-1]
+
     def event(self, step: int, code: Code, text: str) -> None:
         """Add an event before a step."""
-        self.events.append(Event(step, code, text))
         if self.file:
             self.file.event(step, code, text)
+        self.events.append(Event(step, code, text))
 
     def write(self, path) -> None:
-        """Write all of it to a new file. Raises FileExistsError rather than overwrite one.
+        """Write all of it to a new file, with a seal at its end.
+
+        Raises FileExistsError rather than overwrite one, ValueError when there is
+        something in it that no reader would take, such as NaN; no file is left then.
 
         >>> import tempfile, bpfree as bf
         >>> x, y = np.eye(4, dtype="f4"), np.arange(4) % 2
@@ -109,19 +160,33 @@ class Journal:
         """
         file = JournalFile.create(path, self.header)
         try:
-            for entry in sorted(self._entries(), key=lambda entry: entry[:2]):
-                entry[2](file)
-        finally:
+            for _, _, put in sorted(self._entries(), key=lambda entry: entry[:2]):
+                put(file)
+            file.seal()
+        except BaseException:
             file.close()
+            os.remove(path)
+            raise
+        file.close()
 
     def _entries(self):
-        """(step, rank, how to append it): a step's snapshot, its events, then its scalars."""
+        """(step, rank, how to append it): a step's snapshot, its events, then what became of it."""
         for s in self.snapshots:
             yield s.step, 0, lambda file, s=s: file.snapshot(s.step, s.theta, [s.state])
         for e in self.events:
             yield e.step, 1, lambda file, e=e: file.event(*e)
-        for step, record in enumerate(self.records, self.first_step):
+        for step, record in zip(self._moved(), self.records):
             yield step, 2, lambda file, step=step, record=record: file.scalars(step, record)
+        for s in self.skips:
+            yield s.step, 2, lambda file, s=s: file.skip(*s)
+
+    def _moved(self):
+        """The steps that records are of: all but those that were skipped."""
+        skipped, step = {s.step for s in self.skips}, self.first_step
+        while True:
+            if step not in skipped:
+                yield step
+            step += 1
 
     @classmethod
     def read(cls, path) -> Journal:
@@ -133,7 +198,8 @@ class Journal:
         data = _mapped(path)
         try:
             header = read_header(data)
-            journal, stop = cls(header.base_hash, header.settings, header.first_step), len(header.data)
+            first = (header.base_hash, header.settings, header.first_step)
+            journal, stop = cls(*first, program_size=header.program_size), len(header.data)
             for record in read_records(data, header):
                 journal._take(record)
                 stop = record.stop
@@ -144,7 +210,13 @@ class Journal:
 
     def _take(self, record) -> None:
         if record.kind is Type.EVENT:
-            self.events.append(Event(record.step, *record.event()))
+            self.events.append(Event(record.step, *record.told()))
+            return
+        if record.kind is Type.SKIP:
+            self.skips.append(Skip(record.step, *record.told()))
+            return
+        if record.kind is Type.SEAL:
+            self.seals.append(Seal(record.step, record.payload.hex(), record.at))
             return
         values, n_theta = record.floats(), self.header.n_theta
         if record.kind is Type.SNAPSHOT:
@@ -160,10 +232,7 @@ def _mapped(path) -> memoryview:
     """The bytes of a file, read as they are looked at."""
     check_path("path", path)
     with open(path, "rb") as file:
-        try:
-            return memoryview(mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ))
-        except ValueError:  # an empty file cannot be mapped
-            return memoryview(b"")
+        return mapped(file)
 
 
 def replay(journal, start, theta=None, engine=None, *, to_step: int | None = None) -> np.ndarray:
@@ -226,7 +295,7 @@ def _at_snapshot(journal, theta, to_step):
 
 def _through_scalars(journal, trainer, theta, engine, to_step):
     """Step by step, meeting every snapshot on the way."""
-    first, last = journal.first_step, journal.first_step + len(journal.records)
+    first, last, records = journal.first_step, journal.next_step, dict(zip(journal._moved(), journal.records))
     stop = last if to_step is None else check_count("to_step", to_step, first, last)
     snapshots = {s.step: s for s in journal.snapshots}
     state = trainer.initial_state(theta)
@@ -235,8 +304,10 @@ def _through_scalars(journal, trainer, theta, engine, to_step):
     for step in range(first, stop + 1):
         if step in snapshots:
             theta, state = _meet(snapshots[step], theta, state, step == first)
-        if step < stop:
-            theta, state = engine.apply(trainer, theta, state, step, journal.records[step - first])
+        if step in records and step < stop:
+            theta, state = engine.apply(trainer, theta, state, step, records[step])
+        elif step < stop:
+            state = trainer.skip(state, step)
     return np.array(theta, np.float32)
 
 

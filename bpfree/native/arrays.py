@@ -25,6 +25,7 @@ _MEANINGS = {
     ),
     -10: (BpfreeError, "storage is full"),
     -11: (BpfreeError, "the sample callback returned an error"),
+    -12: (NumericError, "this processor or thread does not compute as strictly as equal bits need"),
 }
 
 
@@ -54,7 +55,7 @@ def aligned(n: int, dtype=np.float32) -> np.ndarray:
 
 
 def check_status(status: int, what: str) -> None:
-    """Raise the exception that a negative status stands for."""
-    if status:
+    """Raise the exception that a negative status stands for; +1 says that there is more to do."""
+    if status < 0:
         kind, meaning = _MEANINGS.get(status, (BpfreeError, "unknown status"))
         raise kind(f"{what}: {meaning} (status {status})")

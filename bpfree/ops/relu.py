@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""ReLU: y = x > 0 ? x : 0, elementwise (NaN gives 0, as in C)."""
+"""ReLU: y = x <= 0 ? 0 : x, elementwise, so that NaN stays."""
 
 from __future__ import annotations
 
@@ -11,15 +11,15 @@ from bpfree.ops.table import elementwise_op
 
 
 def forward(site, arithmetic, parameters, inputs):
-    """x > 0 ? x : 0, so NaN and -0 give 0."""
-    (x,) = inputs  # fmax takes 0 for NaN, and adding 0 makes +0 of its -0. np.where is 8x slower
-    y = np.fmax(x, x.dtype.type(0))
+    """x <= 0 ? 0 : x, so -0 gives +0 and NaN stays."""
+    (x,) = inputs
+    y = np.maximum(x, x.dtype.type(0))  # adding 0 makes +0 of its -0; np.where is 11x slower
     return np.add(y, x.dtype.type(0), out=y)
 
 
 def derivative(site, arithmetic, x, y):
-    """1 where x > 0, else 0."""
-    return (x > 0).astype(x.dtype)
+    """y > 0 ? 1 : y, so NaN stays."""
+    return np.sign(y)
 
 
 OP = elementwise_op(

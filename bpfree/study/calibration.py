@@ -169,7 +169,7 @@ def calibrate(
     >>> digits = load_digits()
     >>> model = bf.Sequential(64, [bf.Linear(32), bf.ReLU(), bf.Linear(10)])
     >>> found = bf.calibrate(model, digits.train, estimator=bf.UnitWise())
-    >>> run = bf.train(model, digits.train, estimator=found.estimator, update=found.update, epochs=3)
+    >>> run = bf.train(model, digits.train, estimator=found.estimator, update=found.update, epochs=5)
     >>> found.advice, run.model.accuracy(*digits.validation) > 0.8
     ('', True)
     """

@@ -11,14 +11,14 @@ from pathlib import Path
 
 import numpy as np
 
-from bpfree.errors import FormatError
+from bpfree.errors import FormatError, check_version
 from bpfree.files import read_arrays, write_atomically
 from bpfree.graph import SCHEMA, theta_hash
 from bpfree.journal.file import Position
 from bpfree.settings import differences, load
 from bpfree.training.run import Best, Run, Validation
 
-VERSION = 1
+VERSION = 2
 """Of the checkpoint's own fields; graph, theta and frozen are those of a saved model."""
 
 _NAMES = ("schema", "graph", "theta", "frozen", "checkpoint", "state", "losses", "history", "best", "records")
@@ -85,8 +85,7 @@ def restore(path, identity: dict, run: Run) -> Position | None:
     fields = read_arrays(path, _NAMES, what="bpfree checkpoint")
     try:
         document = json.loads(str(fields["checkpoint"]))
-        if document["version"] != VERSION:
-            raise ValueError(f"expected version {VERSION}, got {document['version']}: update bpfree")
+        check_version(document["version"], VERSION)
         differ = differences(document["identity"], identity, "the checkpoint")
     except (ValueError, LookupError, TypeError, AttributeError, RecursionError) as error:
         raise FormatError(f"{path}: not a bpfree checkpoint: {error}") from None

@@ -85,7 +85,7 @@ class RunFiles:
             raise ValueError(f"journal: the checkpoint {self.checkpoint} goes on in {self.journal}, which is not there")
         run.journal.file = JournalFile.reopen(self.journal, run.journal.header, position)
         written = Journal.read(self.journal)
-        run.journal.records, run.journal.events = written.records, written.events
+        run.journal.records, run.journal.events, run.journal.seals = written.records, written.events, written.seals
 
     def _start_journal(self, run) -> None:
         if exists(self.journal):
@@ -125,8 +125,10 @@ class RunFiles:
             run.journal.snapshot(run.steps, run.model.theta, run.state)
 
     def end(self, run: Run, end: End) -> None:
-        """The journal's last words."""
+        """The journal's last words, and its seal."""
         run.journal.event(run.steps, Code.END, end.text if end.text.startswith(end.code) else f"{end.code}: {end.text}")
+        if run.journal.file:
+            run.journal.seal()
         self.close(run)
 
     def interrupted(self, run: Run, error: BaseException) -> None:
@@ -135,6 +137,7 @@ class RunFiles:
             if self._latest and run.journal.file:
                 run.journal.file.cut(self._latest.position)
                 run.journal.file.event(self._latest.steps, Code.END, f"interrupted: {type(error).__name__}")
+                run.journal.file.seal()
             if self._latest:
                 self.save()
         except OSError:

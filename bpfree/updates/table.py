@@ -113,6 +113,15 @@ class Update:
             np.subtract(theta[block], factor * g if factor is not None else g, out=moved[block])
         return moved, [part for parts in after for part in parts] + kept
 
+    def skip(self, state, step) -> list:
+        """State after a step that moved nothing: as it was, but a window has zeros for the record of that step."""
+        window = self.links[0].window
+        if not window:
+            return state
+        rows = state[-1].reshape(window, -1).copy()
+        rows[step % window] = 0
+        return [*state[:-1], rows.reshape(-1)]
+
     def look(self, state, step, record: Record):
         """State of this link after a look at the step's record, whose coefficients are cut."""
         return state

@@ -7,24 +7,20 @@
 #include <float.h>
 #include "coordinates.h"
 
-static uint32_t n_strata(const bpfree_trainer *t)
-{
-  return t->masks ? t->model->n_slices : 1;
-}
-
 static int estimate(const bpfree_trainer *t, bpfree_context *c)
 {
   const float mu = bpfree_mu(t, c->step);
+  bpfree_draw_coordinates(t, c);
   for (uint32_t b = 0; b < t->batch; b++) {
     bpfree_target target;
     const int status = bpfree_read_sample(t, c, b, &target);
     if (status) return status;
     const float base = t->two_sided ? 0.0f : bpfree_loss_at(t, c, c->theta, &target);
     float *sum = c->coefficients;
-    for (uint32_t number = 0; number < n_strata(t); number++) {
+    for (uint32_t number = 0; number < bpfree_n_strata(t); number++) {
       const bpfree_stratum p = bpfree_stratum_of(t, number, c->step);
       for (uint32_t i = 0; i < p.count; i++, sum++) {
-        const uint32_t k = bpfree_coordinate(t, p, i);
+        const uint32_t k = bpfree_coordinate(t, c, p, i, (uint32_t)(sum - c->coefficients));
         const float difference = bpfree_difference_beside(t, c, k, mu, base, &target);
         *sum = b ? *sum + difference : difference;
       }
@@ -32,7 +28,7 @@ static int estimate(const bpfree_trainer *t, bpfree_context *c)
   }
   const float share = bpfree_share(t, c->step, 1);
   float *coefficient = c->coefficients;
-  for (uint32_t number = 0; number < n_strata(t); number++) {
+  for (uint32_t number = 0; number < bpfree_n_strata(t); number++) {
     const bpfree_stratum p = bpfree_stratum_of(t, number, c->step);
     for (uint32_t i = 0; i < p.count; i++, coefficient++) *coefficient = *coefficient * share * p.scale;
   }
@@ -71,7 +67,11 @@ static int check(const bpfree_trainer *t)
 
 const bpfree_estimator bpfree_est_cge = {
     .estimate = estimate,
+    .draw = bpfree_draw_coordinates,
+    .weights = bpfree_coordinate_weights,
     .gradient = bpfree_coordinate_gradient,
     .check = check,
+    .work = bpfree_kept_size,
+    .weights_fill_work = 1,
     .coordinates = 1,
 };

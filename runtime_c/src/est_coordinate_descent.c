@@ -54,16 +54,17 @@ static int estimate(const bpfree_trainer *t, bpfree_context *c)
 {
   const float mu = bpfree_mu(t, c->step);
   const bpfree_stratum all = bpfree_stratum_of(t, 0, c->step);
-  float *now = c->work, *trial = c->work + t->batch;
+  float *now = c->work + bpfree_kept_size(t), *trial = now + t->batch;
+  bpfree_draw_coordinates(t, c);
   int status = losses(t, c, now);
   uint32_t n = 0;
   while (n < t->n_queries && status == BPFREE_OK) {
-    const uint32_t k = bpfree_coordinate(t, all, n);
+    const uint32_t k = bpfree_coordinate(t, c, all, n, n);
     c->coefficients[n++] = c->theta[k];
     status = try_both(t, c, k, mu, &now, &trial);
   }
   for (uint32_t i = 0; i < n; i++) {
-    const uint32_t k = bpfree_coordinate(t, all, i);
+    const uint32_t k = bpfree_coordinate(t, c, all, i, i);
     const float kept = c->coefficients[i], moved = c->theta[k];
     c->theta[k] = kept;
     c->coefficients[i] = moved > kept ? -mu : moved < kept ? mu : 0.0f;
@@ -78,11 +79,13 @@ static int check(const bpfree_trainer *t)
 
 static uint32_t work(const bpfree_trainer *t)
 {
-  return 2 * t->batch;
+  return bpfree_kept_size(t) + 2 * t->batch;
 }
 
 const bpfree_estimator bpfree_est_coordinate_descent = {
     .estimate = estimate,
+    .draw = bpfree_draw_coordinates,
+    .weights = bpfree_coordinate_weights,
     .gradient = bpfree_coordinate_gradient,
     .check = check,
     .work = work,

@@ -1,57 +1,10 @@
 /* SPDX-License-Identifier: MIT */
-/* FORMAT.md has every byte; bpfree/journal/format.py does the same. */
-#include <limits.h>
-#include <stddef.h>
-#include "bits.h"
-#include "bpfree/journal.h"
+/* Reads and replays journals; FORMAT.md has every byte, bpfree/journal/format.py
+ * does the same. */
+#include "journal_bytes.h"
 
-#define VERSION 1u
-#define HEAD 64u      /* of the header, up to the settings */
-#define RECORD 16u    /* in front of a payload */
-#define CRC_AT 12u    /* in a record */
-#define MAX_SETTINGS 65536u
-#define MAX_TEXT 4096u
-#define MOST_FLOATS 0x40000000u
-
-static const uint8_t magic[8] = {'B', 'P', 'F', 'J', '\r', '\n', 0x1a, '\n'};
-
-/* -- Bytes, of any alignment, on machines of either order ------------------- */
-
-static uint32_t get32(const uint8_t *p)
-{
-  return (uint32_t)p[0] | (uint32_t)p[1] << 8 | (uint32_t)p[2] << 16 | (uint32_t)p[3] << 24;
-}
-
-static uint64_t get64(const uint8_t *p) { return get32(p) | (uint64_t)get32(p + 4) << 32; }
-
-static void get_floats(float *out, const uint8_t *p, uint32_t n)
-{
-  for (uint32_t k = 0; k < n; k++) out[k] = bpfree_float32(get32(p + 4 * (size_t)k));
-}
-
-static uint8_t *put32(uint8_t *p, uint32_t value)
-{
-  for (uint32_t k = 0; k < 4; k++) *p++ = (uint8_t)(value >> 8 * k);
-  return p;
-}
-
-static uint8_t *put64(uint8_t *p, uint64_t value) { return put32(put32(p, (uint32_t)value), (uint32_t)(value >> 32)); }
-
-static uint8_t *put_floats(uint8_t *p, const float *values, uint32_t n)
-{
-  for (uint32_t k = 0; k < n; k++) p = put32(p, bpfree_bits32(values[k]));
-  return p;
-}
-
-static uint8_t *put_bytes(uint8_t *p, const uint8_t *values, uint32_t n)
-{
-  for (uint32_t k = 0; k < n; k++) *p++ = values[k];
-  return p;
-}
-
-/* CRC-32 as in zip and Ethernet, going on from an earlier one; a table of 16
- * words is 64 bytes of flash and half as fast as one of 256. */
-static uint32_t crc32(uint32_t crc, const uint8_t *p, uint64_t n)
+/* A table of 16 words is 64 bytes of flash and half as fast as one of 256. */
+uint32_t bpfree_crc32(uint32_t crc, const uint8_t *p, uint64_t n)
 {
   static const uint32_t table[16] = {
       0x00000000u, 0x1db71064u, 0x3b6e20c8u, 0x26d930acu, 0x76dc4190u, 0x6b6b51f4u, 0x4db26158u, 0x5005713cu,
@@ -75,9 +28,16 @@ uint64_t bpfree_fingerprint(const uint8_t *text, uint32_t n_text)
 
 /* -- Reading ---------------------------------------------------------------- */
 
-/* Numbers that no journal has, whatever the trainer. */
-static int possible(const bpfree_journal *j)
+static int all_zero(const uint8_t *p, uint32_t n)
 {
+  uint32_t others = 0;
+  for (uint32_t k = 0; k < n; k++) others |= p[k];
+  return others == 0;
+}
+
+int bpfree_journal_possible(const bpfree_journal *j)
+{
+  if (j->program != 1 && j->program != 8 && j->program != 16 && j->program != 32) return 0;
   if (j->n_text > MAX_SETTINGS || j->n_theta == 0) return 0;
   if (j->n_theta >= MOST_FLOATS || j->n_state >= MOST_FLOATS - j->n_theta) return 0;
   if (j->kind == BPFREE_SNAPSHOT) return j->n_record == 0;
@@ -90,47 +50,48 @@ int bpfree_journal_open(bpfree_journal *j, const uint8_t *bytes, uint64_t size)
   for (uint32_t k = 0; k < sizeof magic; k++)
     if (bytes[k] != magic[k]) return BPFREE_ERR_FORMAT;
   if (get32(bytes + 8) != VERSION) return BPFREE_ERR_VERSION;
-  const uint32_t n_text = get32(bytes + 60), stop = HEAD + n_text;
-  if (n_text > MAX_SETTINGS) return BPFREE_ERR_FORMAT;
-  if (size < stop + 4u) return BPFREE_ERR_SIZE;
-  const uint32_t crc = crc32(0, bytes, stop);
-  if (crc != get32(bytes + stop)) return BPFREE_ERR_CRC;
-  const bpfree_journal read = {
-      bytes,
-      size,
-      stop + 4u,
-      get64(bytes + 16),
-      get64(bytes + 24),
-      get64(bytes + 32),
-      get32(bytes + 56),
-      bytes + HEAD,
-      n_text,
-      get32(bytes + 12),
-      get32(bytes + 40),
-      get32(bytes + 44),
-      get32(bytes + 48),
-      get32(bytes + 52),
-      get32(bytes + 56),
-      crc,
+  bpfree_journal read = {
+      .bytes = bytes,
+      .size = size,
+      .model = get64(bytes + 16),
+      .base = get64(bytes + 24),
+      .fingerprint = get64(bytes + 32),
+      .step = get32(bytes + 56),
+      .text = bytes + HEAD,
+      .n_text = get32(bytes + 64),
+      .kind = get32(bytes + 12),
+      .seed = get32(bytes + 40),
+      .n_theta = get32(bytes + 44),
+      .n_record = get32(bytes + 48),
+      .n_state = get32(bytes + 52),
+      .first_step = get32(bytes + 56),
+      .program = get32(bytes + 60),
   };
-  if (!possible(&read) || read.fingerprint != bpfree_fingerprint(read.text, n_text)) return BPFREE_ERR_FORMAT;
+  if (!bpfree_journal_possible(&read)) return BPFREE_ERR_FORMAT;
+  const uint32_t zeros = header_zeros(&read), stop = HEAD + read.n_text + zeros;
+  if (size < stop + 4u) return BPFREE_ERR_SIZE;
+  read.crc = bpfree_crc32(0, bytes, stop);
+  read.at = stop + 4u;
+  if (read.crc != get32(bytes + stop)) return BPFREE_ERR_CRC;
+  if (!all_zero(bytes + stop - zeros, zeros)) return BPFREE_ERR_FORMAT;
+  if (read.fingerprint != bpfree_fingerprint(read.text, read.n_text)) return BPFREE_ERR_FORMAT;
   *j = read;
   return BPFREE_OK;
 }
 
 /* Seeded with header and place: a record of another journal, or one that
  * moved, does not pass. */
-static uint32_t check(const bpfree_journal *j, uint64_t at, const uint8_t *head, const uint8_t *payload,
-                      uint32_t size)
+uint32_t bpfree_record_check(const bpfree_journal *j, uint64_t at, const uint8_t *head, const uint8_t *rest, uint64_t n)
 {
   uint8_t place[8];
-  put64(place, at);
-  return crc32(crc32(crc32(j->crc, place, sizeof place), head, CRC_AT), payload, size);
+  put32(put32(place, (uint32_t)at), (uint32_t)(at >> 32));
+  return bpfree_crc32(bpfree_crc32(bpfree_crc32(j->crc, place, sizeof place), head, CRC_AT), rest, n);
 }
 
-static int fits(const bpfree_journal *j, uint32_t type, uint32_t size)
+int bpfree_record_fits(const bpfree_journal *j, uint32_t type, uint64_t size)
 {
-  if (type == BPFREE_EVENT) return size >= 4 && size <= 4 + MAX_TEXT;
+  if (type == BPFREE_EVENT || type == BPFREE_SKIP) return size >= 4 && size <= 4 + MAX_TEXT;
+  if (type == BPFREE_SEAL) return size == DIGEST;
   if (type == BPFREE_SCALARS) return j->kind == BPFREE_SCALARS && size == 4 * j->n_record;
   return type == BPFREE_SNAPSHOT && size == 4 * (j->n_theta + j->n_state);
 }
@@ -144,8 +105,10 @@ static int read_record(const bpfree_journal *j, uint64_t at, bpfree_journal_reco
   r->step = get32(head + 4);
   r->size = get32(head + 8);
   r->payload = head + RECORD;
-  if (!fits(j, r->type, r->size) || r->size > j->size - at - RECORD) return 0;
-  return check(j, at, head, r->payload, r->size) == get32(head + CRC_AT);
+  const uint64_t rest = filled(j, RECORD + (uint64_t)r->size) - RECORD;
+  if (!bpfree_record_fits(j, r->type, r->size) || rest > j->size - at - RECORD) return 0;
+  if (!all_zero(r->payload + r->size, (uint32_t)(rest - r->size))) return 0;
+  return bpfree_record_check(j, at, head, r->payload, rest) == get32(head + CRC_AT);
 }
 
 /* Does a good record follow a bad one, or are there too many candidates to
@@ -154,9 +117,9 @@ static int damaged(const bpfree_journal *j, uint64_t bad)
 {
   uint64_t left = 4 * (j->size - bad) + MAX_SETTINGS;
   bpfree_journal_record r;
-  for (uint64_t at = bad + 1; at < j->size && j->size - at >= CRC_AT; at++) {
+  for (uint64_t at = filled(j, bad + 1); at < j->size && j->size - at >= CRC_AT; at += j->program) {
     const uint32_t size = get32(j->bytes + at + 8);
-    if (!fits(j, get32(j->bytes + at), size)) continue;
+    if (!bpfree_record_fits(j, get32(j->bytes + at), size)) continue;
     if (size > left) return 1;
     left -= size;
     if (read_record(j, at, &r)) return 1;
@@ -164,7 +127,7 @@ static int damaged(const bpfree_journal *j, uint64_t bad)
   return 0;
 }
 
-static int all_finite(const uint8_t *payload, uint32_t n)
+int bpfree_payload_finite(const uint8_t *payload, uint32_t n)
 {
   for (uint32_t k = 0; k < n; k++)
     if ((get32(payload + 4 * (size_t)k) & 0x7f800000u) == 0x7f800000u) return 0;
@@ -177,26 +140,29 @@ int bpfree_journal_next(bpfree_journal *j, bpfree_journal_record *r)
   if (!read_record(j, j->at, r)) return damaged(j, j->at) ? BPFREE_ERR_CRC : 0;
   /* between snapshots lie steps without a record */
   if (r->step < j->step || (r->step > j->step && j->kind != BPFREE_SNAPSHOT)) return BPFREE_ERR_FORMAT;
-  if (r->type == BPFREE_SCALARS && !all_finite(r->payload, j->n_record)) return BPFREE_ERR_FORMAT;
-  if (r->type == BPFREE_SNAPSHOT && !all_finite(r->payload, j->n_theta)) return BPFREE_ERR_FORMAT;
-  j->step = (uint64_t)r->step + (r->type == BPFREE_SCALARS);
-  j->at += RECORD + (uint64_t)r->size;
+  if (r->type == BPFREE_SCALARS && !bpfree_payload_finite(r->payload, j->n_record)) return BPFREE_ERR_FORMAT;
+  if (r->type == BPFREE_SNAPSHOT && !bpfree_payload_finite(r->payload, j->n_theta)) return BPFREE_ERR_FORMAT;
+  if (r->type == BPFREE_SEAL && j->seal && !j->seal->fits(j->seal, r->payload)) return BPFREE_ERR_FORMAT;
+  const uint64_t size = filled(j, RECORD + (uint64_t)r->size);
+  if (j->seal) j->seal->take(j->seal, j->bytes + j->at, size);
+  j->step = (uint64_t)r->step + (r->type == BPFREE_SCALARS || r->type == BPFREE_SKIP);
+  j->at += size;
   return 1;
 }
 
 /* -- Replaying -------------------------------------------------------------- */
 
-static uint64_t model_hash(const bpfree_trainer *t) { return t->model->hash[0] | (uint64_t)t->model->hash[1] << 32; }
-
-static uint32_t record_floats(const bpfree_trainer *t, uint32_t kind)
+static void get_floats(float *out, const uint8_t *p, uint32_t n)
 {
-  return kind == BPFREE_SCALARS ? bpfree_n_groups(t->model, t->grouping) * t->n_queries : 0;
+  for (uint32_t k = 0; k < n; k++) out[k] = bpfree_float32(get32(p + 4 * (size_t)k));
 }
 
 static int belongs(const bpfree_journal *j, const bpfree_trainer *t, const bpfree_context *c, uint64_t fingerprint)
 {
-  return j->model == model_hash(t) && j->fingerprint == fingerprint && j->seed == t->seed &&
-         j->n_theta == t->model->n_theta && j->n_record == record_floats(t, j->kind) &&
+  const uint64_t model = t->model->hash[0] | (uint64_t)t->model->hash[1] << 32;
+  const uint32_t n_record = j->kind == BPFREE_SCALARS ? bpfree_record_size(t) : 0;
+  return j->model == model && j->fingerprint == fingerprint && j->seed == t->seed &&
+         j->n_theta == t->model->n_theta && j->n_record == n_record &&
          j->n_state == bpfree_state_size(t) && j->base == bpfree_hash(c->theta, j->n_theta);
 }
 
@@ -247,6 +213,7 @@ static int through_scalars(bpfree_journal *j, const bpfree_trainer *t, bpfree_co
   while (bpfree_journal_next(j, &r) > 0 && r.step <= stop) {
     int status = BPFREE_OK;
     if (r.type == BPFREE_SNAPSHOT) status = meet(j, c, &r);
+    if (r.type == BPFREE_SKIP && r.step < stop) status = bpfree_skip(t, c);
     if (r.type == BPFREE_SCALARS && r.step < stop) {
       get_floats(c->coefficients, r.payload, j->n_record);
       status = bpfree_apply(t, c, c->coefficients);
@@ -281,79 +248,4 @@ int bpfree_journal_replay(bpfree_journal *j, const bpfree_trainer *t, bpfree_con
   if (state_unknown && !at_start) return BPFREE_ERR_FORMAT;
   c->step = j->first_step;
   return through_scalars(&again, t, c, all ? j->step : to_step);
-}
-
-/* -- Writing ---------------------------------------------------------------- */
-
-int bpfree_journal_begin(bpfree_journal *j, const bpfree_trainer *t, const bpfree_context *c, uint32_t kind,
-                         const uint8_t *text, uint32_t n_text, uint8_t *out, uint32_t room)
-{
-  bpfree_journal made = {NULL,    0,    0,      model_hash(t), bpfree_hash(c->theta, t->model->n_theta),
-                         0,       c->step, text, n_text,        kind,
-                         t->seed, t->model->n_theta, record_floats(t, kind), bpfree_state_size(t), c->step, 0};
-  if (!possible(&made)) return BPFREE_ERR_ARG;
-  if (room < HEAD + n_text + 4) return BPFREE_ERR_SIZE;
-  made.fingerprint = bpfree_fingerprint(text, n_text);
-  const uint32_t words[6] = {made.seed, made.n_theta, made.n_record, made.n_state, made.first_step, n_text};
-  uint8_t *p = put32(put32(put_bytes(out, magic, sizeof magic), VERSION), kind);
-  p = put64(put64(put64(p, made.model), made.base), made.fingerprint);
-  for (uint32_t k = 0; k < 6; k++) p = put32(p, words[k]);
-  p = put_bytes(p, text, n_text);
-  made.crc = crc32(0, out, HEAD + n_text);
-  put32(p, made.crc);
-  made.at = HEAD + n_text + 4;
-  *j = made;
-  return (int)made.at;
-}
-
-/* Begins a record of this many bytes of payload; NULL where there is no room for it. */
-static uint8_t *start_record(uint8_t *out, uint32_t room, uint32_t type, uint32_t step, uint32_t size)
-{
-  if (room < RECORD || size > room - RECORD || size > (uint32_t)INT_MAX - RECORD) return NULL;
-  return put32(put32(put32(out, type), step), size) + 4;
-}
-
-/* Returns its bytes. */
-static int finish_record(bpfree_journal *j, uint8_t *out)
-{
-  const uint32_t size = get32(out + 8);
-  put32(out + CRC_AT, check(j, j->at, out, out + RECORD, size));
-  j->step = (uint64_t)get32(out + 4) + (get32(out) == BPFREE_SCALARS);
-  j->at += RECORD + (uint64_t)size;
-  return (int)(RECORD + size);
-}
-
-int bpfree_journal_scalars(bpfree_journal *j, const bpfree_context *c, uint8_t *out, uint32_t room)
-{
-  const uint32_t made = c->step - 1u; /* step 2^32 - 1 leaves context->step at 0 */
-  if (j->kind != BPFREE_SCALARS || made != j->step) return BPFREE_ERR_ARG;
-  uint8_t *p = start_record(out, room, BPFREE_SCALARS, made, 4 * j->n_record);
-  if (!p) return BPFREE_ERR_SIZE;
-  put_floats(p, c->coefficients, j->n_record);
-  return finish_record(j, out);
-}
-
-/* May something that happened before context->step come next? */
-static int follows(const bpfree_journal *j, const bpfree_context *c)
-{
-  return c->step == j->step || (c->step > j->step && j->kind == BPFREE_SNAPSHOT);
-}
-
-int bpfree_journal_snapshot(bpfree_journal *j, const bpfree_context *c, uint8_t *out, uint32_t room)
-{
-  if (!follows(j, c)) return BPFREE_ERR_ARG;
-  uint8_t *p = start_record(out, room, BPFREE_SNAPSHOT, c->step, 4 * (j->n_theta + j->n_state));
-  if (!p) return BPFREE_ERR_SIZE;
-  put_floats(put_floats(p, c->theta, j->n_theta), c->state, j->n_state);
-  return finish_record(j, out);
-}
-
-int bpfree_journal_event(bpfree_journal *j, const bpfree_context *c, uint32_t code, const uint8_t *text,
-                         uint32_t n_text, uint8_t *out, uint32_t room)
-{
-  if (!follows(j, c) || n_text > MAX_TEXT) return BPFREE_ERR_ARG;
-  uint8_t *p = start_record(out, room, BPFREE_EVENT, c->step, 4 + n_text);
-  if (!p) return BPFREE_ERR_SIZE;
-  put_bytes(put32(p, code), text, n_text);
-  return finish_record(j, out);
 }

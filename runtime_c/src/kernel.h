@@ -108,8 +108,8 @@ static inline int bpfree_probed(const bpfree_pass *pass, const bpfree_node *node
          slice - pass->probe->first_slice < pass->probe->n_slices;
 }
 
-/* Every element of the node's result = the same of its parameter k, perturbed on
- * read for this side; 0 when the node has no such parameter. */
+/* Every element of the node's result = fl(p + 0), p the same element of its parameter
+ * k, perturbed on read for this side; 0 when the node has no such parameter. */
 void BPFREE_KERNEL(bias_rows)(const bpfree_pass *pass, const bpfree_node *node, uint32_t k, uint32_t side);
 
 /* y[m, c] += sum_k a[k * k_stride + m * m_stride] x[k, c]: one accumulator an

@@ -1,11 +1,13 @@
 /* SPDX-License-Identifier: MIT */
-/* What the sums of a layer start from. */
+/* What the sums of a layer start from: the bias, but +0 where that is -0, so that
+ * a sum is the same with a term w 0 as without it. */
 #include "kernel.h"
 #include "signs.h"
 
 static void fill_row(float *y, float value, uint32_t n)
 {
-  for (uint32_t s = 0; s < n; s++) y[s] = value;
+  const float start = value + 0.0f;
+  for (uint32_t s = 0; s < n; s++) y[s] = start;
 }
 
 void BPFREE_KERNEL(bias_rows)(const bpfree_pass *pass, const bpfree_node *node, uint32_t k, uint32_t side)

@@ -13,12 +13,24 @@ uint32_t bpfree_address(uint32_t domain, uint32_t query, uint32_t sample)
   return domain << 28 | query << 16 | sample;
 }
 
-/* Half the bits of the Feistel domain 4^half >= n, which is at most 4 n. */
-static uint32_t half_bits(uint32_t n)
+/* Of the permutations; bpfree/rng.py says why so many. */
+#define ROUNDS 12u
+
+/* A value below n is its left and its right part. */
+typedef struct parts {
+  uint32_t right;   /* bits of the right part */
+  uint32_t mask[2]; /* of the left part, and of the right: they change places every round */
+} parts;
+
+/* Parts of half the bits of n - 1, at least 2; the left one has one more where their
+ * number is odd, below 7 both: that few would mix too slowly. */
+static parts parts_of(uint32_t n)
 {
-  uint32_t half = 1;
-  while (half < 16 && (n - 1u) >> (2 * half)) half++;
-  return half;
+  uint32_t bits = 2;
+  while (bits < 32 && (n - 1u) >> bits) bits++;
+  if (bits < 7) bits += bits & 1u;
+  const parts p = {bits / 2, {(1u << (bits - bits / 2)) - 1u, (1u << bits / 2) - 1u}};
+  return p;
 }
 
 static uint32_t round_word(const uint32_t key[2], uint32_t address, uint32_t round, uint32_t value)
@@ -29,18 +41,25 @@ static uint32_t round_word(const uint32_t key[2], uint32_t address, uint32_t rou
   return word[0];
 }
 
+/* The rounds alone make even permutations, half of all orders: a bit of the key
+ * says whether 0 and 1 change places behind them. */
+static uint32_t turned(const uint32_t key[2], uint32_t address, uint32_t i)
+{
+  return i < 2 ? i ^ (round_word(key, address, ROUNDS, 0) & 1u) : i;
+}
+
 uint32_t bpfree_permute(uint32_t domain, uint32_t part, uint32_t seed, uint32_t step, uint32_t n, uint32_t i)
 {
   const uint32_t key[2] = {seed, step}, address = bpfree_address(domain, 0, part);
-  const uint32_t half = half_bits(n), mask = (1u << half) - 1u;
+  const parts p = parts_of(n);
   do { /* walk the cycle back into [0, n) */
-    uint32_t left = i >> half, right = i & mask;
-    for (uint32_t round = 0; round < 4; round++) {
-      const uint32_t next = left ^ (round_word(key, address, round, right) & mask);
+    uint32_t left = i >> p.right, right = i & p.mask[1];
+    for (uint32_t round = 0; round < ROUNDS; round++) {
+      const uint32_t next = left ^ (round_word(key, address, round, right) & p.mask[round & 1u]);
       left = right;
       right = next;
     }
-    i = left << half | right;
+    i = turned(key, address, left << p.right | right);
   } while (i >= n);
   return i;
 }
@@ -48,15 +67,16 @@ uint32_t bpfree_permute(uint32_t domain, uint32_t part, uint32_t seed, uint32_t 
 uint32_t bpfree_unpermute(uint32_t domain, uint32_t part, uint32_t seed, uint32_t step, uint32_t n, uint32_t i)
 {
   const uint32_t key[2] = {seed, step}, address = bpfree_address(domain, 0, part);
-  const uint32_t half = half_bits(n), mask = (1u << half) - 1u;
+  const parts p = parts_of(n);
   do { /* the rounds backwards, the cycle the other way round */
-    uint32_t left = i >> half, right = i & mask;
-    for (uint32_t round = 4; round-- > 0;) {
-      const uint32_t before = right ^ (round_word(key, address, round, left) & mask);
+    i = turned(key, address, i);
+    uint32_t left = i >> p.right, right = i & p.mask[1];
+    for (uint32_t round = ROUNDS; round-- > 0;) {
+      const uint32_t before = right ^ (round_word(key, address, round, left) & p.mask[round & 1u]);
       right = left;
       left = before;
     }
-    i = left << half | right;
+    i = left << p.right | right;
   } while (i >= n);
   return i;
 }

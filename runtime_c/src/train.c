@@ -203,7 +203,8 @@ void bpfree_begin_links(const bpfree_trainer *t, bpfree_context *c, const float 
   }
 }
 
-int bpfree_apply(const bpfree_trainer *t, bpfree_context *c, const float *coefficients)
+/* The step of a record, after its estimate or `draw`. */
+static int apply(const bpfree_trainer *t, bpfree_context *c, const float *coefficients)
 {
   const uint32_t groups = bpfree_n_groups(t->model, t->grouping);
   if (!bpfree_all_finite(coefficients, groups * t->n_queries)) return BPFREE_ERR_NUMERIC;
@@ -225,9 +226,25 @@ int bpfree_apply(const bpfree_trainer *t, bpfree_context *c, const float *coeffi
   return BPFREE_OK;
 }
 
+int bpfree_apply(const bpfree_trainer *t, bpfree_context *c, const float *coefficients)
+{
+  if (t->estimator->draw) t->estimator->draw(t, c);
+  return apply(t, c, coefficients);
+}
+
 int bpfree_step(const bpfree_trainer *t, bpfree_context *c)
 {
   if (!t->sample) return BPFREE_ERR_ARG;
   const int status = t->estimator->estimate(t, c);
-  return status ? status : bpfree_apply(t, c, c->coefficients);
+  return status ? status : apply(t, c, c->coefficients);
+}
+
+int bpfree_skip(const bpfree_trainer *t, bpfree_context *c)
+{
+  const uint32_t n = bpfree_record_size(t);
+  for (uint32_t k = 0; k < n; k++) c->coefficients[k] = 0.0f;
+  const bpfree_window *window = t->links->update->window;
+  if (window) window->keep(t, c, c->coefficients);
+  c->step++;
+  return BPFREE_OK;
 }

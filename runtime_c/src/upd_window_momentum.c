@@ -14,7 +14,13 @@ static uint32_t n_records(const bpfree_trainer *t)
   return (uint32_t)t->links->settings[2];
 }
 
-/* Floats that the estimator's gradient reads of one group of a record. */
+/* Does the estimator make anything of a record before its gradient? */
+static int makes_weights(const bpfree_trainer *t)
+{
+  return t->estimator->weights && t->estimator->work(t);
+}
+
+/* Floats that the estimator's gradient reads of one group of a record, where it makes them. */
 static uint32_t n_weights(const bpfree_trainer *t)
 {
   return t->estimator->weights_fill_work ? t->estimator->work(t) : t->n_queries;
@@ -63,7 +69,7 @@ static const float *weights(const bpfree_trainer *t, const bpfree_context *c, ui
                             uint32_t count)
 {
   const float *const own = records(t, c) + group * t->n_queries;
-  if (!t->estimator->weights) return own;
+  if (!makes_weights(t)) return own;
   const uint32_t window = n_records(t), size = bpfree_record_size(t), n = n_weights(t);
   float *const kept = c->work + t->estimator->work(t);
   const uint32_t steps = c->step - oldest(c->step, window) + 1u;
@@ -71,6 +77,7 @@ static const float *weights(const bpfree_trainer *t, const bpfree_context *c, ui
   for (uint32_t back = 0; back < steps; back++) {
     then.step = c->step - back;
     const uint32_t row = then.step % window;
+    if (t->estimator->draw) t->estimator->draw(t, &then);
     const float *made = t->estimator->weights(t, &then, first, count, own + row * size);
     bpfree_word *const to = (bpfree_word *)kept + row * n;
     for (uint32_t k = 0; k < n; k++) to[k] = ((const bpfree_word *)made)[k]; /* some are no floats */
@@ -82,7 +89,7 @@ static void gradient(const bpfree_trainer *t, const bpfree_context *c, const flo
                      uint32_t block, uint32_t n, float *g)
 {
   const uint32_t window = n_records(t);
-  const uint32_t stride = t->estimator->weights ? n_weights(t) : bpfree_record_size(t);
+  const uint32_t stride = makes_weights(t) ? n_weights(t) : bpfree_record_size(t);
   const float beta = t->links->settings[1];
   const uint32_t first = oldest(c->step, window);
   t->estimator->gradient(t, first, rows + first % window * stride, slice, block, n, g);

@@ -39,7 +39,8 @@ static void estimators(void)
   ON(bpfree_est_hybrid, trainer.grouping = BPFREE_LAYER, BPFREE_ERR_ARG);
   ON(bpfree_est_hybrid, trainer.n_queries = 1, BPFREE_ERR_ARG);
   ON(bpfree_est_hybrid, trainer.n_queries = r.trainer.model->n_theta + 1, BPFREE_ERR_ARG);
-  ON(bpfree_est_cge, context.work = NULL, BPFREE_OK);
+  ON(bpfree_est_cge, context.work = NULL, BPFREE_ERR_ALIGN); /* few are kept */
+  ON(bpfree_est_cge, context.work = NULL; changed.trainer.n_queries = r.trainer.model->n_theta, BPFREE_OK);
   ON(bpfree_est_cge, trainer.grouping = BPFREE_LAYER, BPFREE_ERR_ARG);
   ON(bpfree_est_cge, trainer.n_queries = r.trainer.model->n_theta + 1, BPFREE_ERR_ARG);
   ON(bpfree_est_cge, trainer.n_queries = r.trainer.model->n_theta, BPFREE_OK);

@@ -3,6 +3,7 @@
  * bytes that Python writes; what contradicts itself or another run is refused. */
 #define _POSIX_C_SOURCE 200112L
 #include "journal_run.h"
+#include "journal_bytes.h"
 
 static void replays(const golden_journal *g)
 {
@@ -26,37 +27,51 @@ static void replays(const golden_journal *g)
   }
 }
 
+/* One record more: the step it is of is made, and what the golden journal has is written. */
+static int write_one(bpfree_journal *j, run *r, const bpfree_journal_record *record, uint8_t *to, uint32_t room)
+{
+  const uint8_t *text = record->payload + 4;
+  switch (record->type) {
+  case BPFREE_SCALARS: return bpfree_journal_scalars(j, &r->context, to, room);
+  case BPFREE_SNAPSHOT: return bpfree_journal_snapshot(j, &r->context, to, room);
+  case BPFREE_EVENT: return bpfree_journal_event(j, &r->context, BPFREE_EVENT_END, text, record->size - 4, to, room);
+  case BPFREE_SKIP: return bpfree_journal_skip(j, &r->context, BPFREE_SKIP_SAMPLE, text, record->size - 4, to, room);
+  default: return bpfree_journal_seal(j, &r->context, to, room);
+  }
+}
+
 /* Follows a golden journal with a run of its own, writing: the same bytes. */
 static void writes(const golden_journal *g)
 {
   run r;
   start(&r, g);
   bpfree_journal read, j;
+  bpfree_seal seal;
   bpfree_journal_record record;
   uint8_t *out = copy_of(g->bytes, g->size);
   memset(out, 0xee, g->size);
   CHECK_EQUAL(bpfree_journal_open(&read, g->bytes, g->size), BPFREE_OK);
-  int n = bpfree_journal_begin(&j, &r.trainer, &r.context, BPFREE_SCALARS, read.text, read.n_text, out, g->size);
+  for (uint32_t less = 0; less < read.at; less += 5)
+    CHECK_EQUAL(bpfree_journal_begin(&j, &r.trainer, &r.context, BPFREE_SCALARS, read.program, read.text, read.n_text,
+                                     out, less),
+                BPFREE_ERR_SIZE);
+  int n = bpfree_journal_begin(&j, &r.trainer, &r.context, BPFREE_SCALARS, read.program, read.text, read.n_text, out,
+                               g->size);
+  CHECK_EQUAL(bpfree_journal_seal(&j, &r.context, out + n, g->size - (uint32_t)n), BPFREE_ERR_ARG); /* not begun */
+  bpfree_seal_begin(&seal, &j, out);
   uint32_t size = n > 0 ? (uint32_t)n : 0;
-  while (bpfree_journal_next(&read, &record) == 1) {
+  for (uint64_t before = read.at; bpfree_journal_next(&read, &record) == 1; before = read.at) {
     CHECK_EQUAL(j.at, size);
     uint8_t *to = out + size;
-    const uint32_t room = 16 + record.size; /* just enough */
-    for (uint32_t less = room > 40 ? room - 40 : 0; less < room; less++)
-      CHECK_EQUAL(record.type == BPFREE_SNAPSHOT ? bpfree_journal_snapshot(&j, &r.context, to, less)
-                                                 : bpfree_journal_event(&j, &r.context, 1, record.payload + 4,
-                                                                        record.size - 4, to, less),
-                  BPFREE_ERR_SIZE);
-    if (record.type == BPFREE_SCALARS) {
-      CHECK_EQUAL(bpfree_journal_scalars(&j, &r.context, to, room), BPFREE_ERR_ARG); /* before the step */
-      CHECK_EQUAL(bpfree_step(&r.trainer, &r.context), BPFREE_OK);
-      CHECK_EQUAL(bpfree_journal_scalars(&j, &r.context, to, room - 1), BPFREE_ERR_SIZE);
-      n = bpfree_journal_scalars(&j, &r.context, to, room);
-    } else if (record.type == BPFREE_SNAPSHOT) {
-      n = bpfree_journal_snapshot(&j, &r.context, to, room);
-    } else {
-      n = bpfree_journal_event(&j, &r.context, BPFREE_EVENT_END, record.payload + 4, record.size - 4, to, room);
+    const uint32_t room = (uint32_t)(read.at - before); /* just enough */
+    if (record.type == BPFREE_SCALARS || record.type == BPFREE_SKIP) {
+      CHECK_EQUAL(write_one(&j, &r, &record, to, room), BPFREE_ERR_ARG); /* before the step */
+      CHECK_EQUAL(record.type == BPFREE_SKIP ? bpfree_skip(&r.trainer, &r.context) : bpfree_step(&r.trainer, &r.context),
+                  BPFREE_OK);
     }
+    for (uint32_t less = room > 40 ? room - 40 : 0; less < room; less++)
+      CHECK_EQUAL(write_one(&j, &r, &record, to, less), BPFREE_ERR_SIZE);
+    n = write_one(&j, &r, &record, to, room);
     CHECK_EQUAL(n, room);
     size += room;
   }
@@ -135,10 +150,18 @@ static void contradictions(const golden_journal *g)
   tail_add(&t, bpfree_journal_scalars(&t.j, &t.r.context, ROOM(&t)));
   CHECK_EQUAL(tail_replay(&t, g), BPFREE_ERR_FORMAT);
 
-  tail_start(&t, g); /* coefficients that are not finite */
+  tail_start(&t, g); /* coefficients that are not finite: not written, and not read */
   CHECK_EQUAL(bpfree_step(&t.r.trainer, &t.r.context), BPFREE_OK);
+  const float kept = t.r.context.coefficients[1];
   t.r.context.coefficients[1] = huge * 2.0f;
-  tail_add(&t, bpfree_journal_scalars(&t.j, &t.r.context, ROOM(&t)));
+  CHECK_EQUAL(bpfree_journal_scalars(&t.j, &t.r.context, ROOM(&t)), BPFREE_ERR_NUMERIC);
+  t.r.context.coefficients[1] = kept;
+  const uint64_t at = t.j.at;
+  const int n = bpfree_journal_scalars(&t.j, &t.r.context, ROOM(&t));
+  uint8_t *const record = t.bytes + t.size;
+  put32(record + RECORD + 4, bpfree_bits32(huge * 2.0f));
+  put32(record + CRC_AT, bpfree_record_check(&t.j, at, record, record + RECORD, (uint64_t)n - RECORD));
+  tail_add(&t, n);
   CHECK_EQUAL(tail_replay(&t, g), BPFREE_ERR_FORMAT);
 
   for (uint32_t at_theta = 0; at_theta < 2; at_theta++) { /* a snapshot that the scalars do not lead to */
@@ -153,7 +176,7 @@ static void contradictions(const golden_journal *g)
 static void other_runs(const golden_journal *g)
 {
   const uint64_t own = fingerprint_of(g);
-  const bpfree_link *other = g == PLAIN ? ADAM->links : PLAIN->links; /* another size of state */
+  const golden_journal *const other = g == PLAIN ? ADAM : PLAIN; /* another size of state */
 #define REFUSED(change, fingerprint, to_step, status)                                                            \
   do {                                                                                                           \
     run r;                                                                                                       \
@@ -168,7 +191,7 @@ static void other_runs(const golden_journal *g)
   REFUSED(r.context.theta[0] += 1.0f, own, ALL, BPFREE_ERR_MODEL);
   REFUSED(r.trainer.seed++, own, ALL, BPFREE_ERR_MODEL);
   REFUSED(r.trainer.n_queries++, own, ALL, BPFREE_ERR_MODEL);
-  REFUSED((r.trainer.links = other, r.trainer.n_links = g == PLAIN ? 2 : 1), own, ALL, BPFREE_ERR_MODEL);
+  REFUSED((r.trainer.links = other->links, r.trainer.n_links = other->n_links), own, ALL, BPFREE_ERR_MODEL);
   REFUSED((void)0, own + 1, ALL, BPFREE_ERR_MODEL);
   REFUSED((void)0, own, GOLDEN_JOURNAL_STEPS + 1, BPFREE_ERR_ARG);
   bpfree_model model = golden_runs[0].network->model;
@@ -192,7 +215,7 @@ static void snapshots(void)
     const uint64_t base = theta_of(&r);
     float *theta = floats(r.trainer.model->n_theta);
     memcpy(theta, r.context.theta, r.trainer.model->n_theta * sizeof(float));
-    size = (uint32_t)bpfree_journal_begin(&j, &r.trainer, &r.context, kind, text, 3, bytes, sizeof bytes);
+    size = (uint32_t)bpfree_journal_begin(&j, &r.trainer, &r.context, kind, 8, text, 3, bytes, sizeof bytes);
     const uint32_t first = r.context.step;
     if (late) size += (uint32_t)bpfree_journal_snapshot(&j, &r.context, bytes + size, sizeof bytes - size);
     for (uint32_t step = 1; step < 6; step++) {
@@ -219,12 +242,68 @@ static void snapshots(void)
       end(&again);
     }
     if (late) { /* without its first snapshot the state is not known */
-      const int n = bpfree_journal_begin(&j, &r.trainer, &r.context, kind, text, 3, bytes, sizeof bytes);
+      const int n = bpfree_journal_begin(&j, &r.trainer, &r.context, kind, 8, text, 3, bytes, sizeof bytes);
       CHECK_EQUAL(bpfree_journal_replay(&j, &r.trainer, &r.context, own, bytes, (uint64_t)n, ALL), BPFREE_ERR_FORMAT);
     }
     free(theta);
   }
   end(&r);
+}
+
+/* What was sealed is what is there: verified, gone on from, and noticed when it is not. */
+static void seals(const golden_journal *g)
+{
+  uint64_t at[64], sealed;
+  const uint32_t n = places(g, at);
+  CHECK_EQUAL(bpfree_journal_verify(g->bytes, g->size, &sealed), BPFREE_OK);
+  CHECK_EQUAL(sealed, at[n - 1]); /* the last record is a seal */
+  CHECK_EQUAL(bpfree_journal_verify(g->bytes, (uint64_t)at[n - 1], &sealed), BPFREE_OK);
+  CHECK(sealed == 0 || g != PLAIN);
+
+  tail t;
+  tail_start(&t, g); /* a device goes on in a sealed log, and seals it again */
+  bpfree_seal seal;
+  bpfree_seal_begin(&seal, &t.j, t.bytes);
+  CHECK_EQUAL(bpfree_skip(&t.r.trainer, &t.r.context), BPFREE_OK);
+  tail_add(&t, bpfree_journal_skip(&t.j, &t.r.context, BPFREE_SKIP_OTHER, NULL, 0, ROOM(&t)));
+  const uint32_t before = t.size;
+  tail_add(&t, bpfree_journal_seal(&t.j, &t.r.context, ROOM(&t)));
+  CHECK_EQUAL(bpfree_journal_verify(t.bytes, t.size, &sealed), BPFREE_OK);
+  CHECK_EQUAL(sealed, before);
+
+  uint8_t *const record = t.bytes + before; /* a seal of other bytes, whose CRC is right */
+  record[RECORD + 31] ^= 1u;
+  put32(record + CRC_AT, bpfree_record_check(&t.j, before, record, record + RECORD, t.size - before - RECORD));
+  CHECK_EQUAL(bpfree_journal_verify(t.bytes, t.size, &sealed), BPFREE_ERR_FORMAT);
+  CHECK_EQUAL(tail_replay(&t, g), BPFREE_OK); /* a replay verifies each record's CRC, not the seals */
+}
+
+/* A step that is given up moves nothing, is counted, and stays what it was in a replay. */
+static void skips(void)
+{
+  for (uint32_t k = 0; k < COUNT(golden_journals); k++) {
+    const golden_journal *g = &golden_journals[k];
+    tail t;
+    tail_start(&t, g);
+    for (uint32_t step = 0; step < 5; step++) {
+      const uint64_t theta = theta_of(&t.r);
+      if (step % 2) {
+        CHECK_EQUAL(bpfree_skip(&t.r.trainer, &t.r.context), BPFREE_OK);
+        CHECK_EQUAL(theta_of(&t.r), theta);
+        for (uint32_t i = 0; i < t.j.n_record; i++) CHECK(t.r.context.coefficients[i] == 0.0f);
+        CHECK_EQUAL(bpfree_journal_scalars(&t.j, &t.r.context, t.bytes, 0), BPFREE_ERR_SIZE); /* could, but for room */
+        tail_add(&t, bpfree_journal_skip(&t.j, &t.r.context, BPFREE_SKIP_NUMERIC, (const uint8_t *)"inf", 3, ROOM(&t)));
+      } else {
+        CHECK_EQUAL(bpfree_step(&t.r.trainer, &t.r.context), BPFREE_OK);
+        tail_add(&t, bpfree_journal_scalars(&t.j, &t.r.context, ROOM(&t)));
+      }
+      CHECK_EQUAL(t.r.context.step, GOLDEN_JOURNAL_STEPS + step + 1);
+      CHECK_EQUAL(t.j.step, t.r.context.step);
+      CHECK_EQUAL(bpfree_journal_skip(&t.j, &t.r.context, 1, NULL, 0, ROOM(&t)), BPFREE_ERR_ARG); /* not given up */
+    }
+    tail_add(&t, bpfree_journal_snapshot(&t.j, &t.r.context, ROOM(&t))); /* the state, too */
+    CHECK_EQUAL(tail_replay(&t, g), BPFREE_OK);
+  }
 }
 
 int main(void)
@@ -237,8 +316,10 @@ int main(void)
     goes_on(g);
     contradictions(g);
     other_runs(g);
+    seals(g);
     if (check_failures > before) printf("in the journal \"%s\"\n", g->name);
   }
   snapshots();
+  skips();
   return CHECK_RESULT();
 }

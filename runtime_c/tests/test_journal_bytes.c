@@ -105,13 +105,44 @@ static void strangers(void)
   start(&r, PLAIN);
   CHECK_EQUAL(bpfree_journal_open(&read, PLAIN->bytes, PLAIN->size), BPFREE_OK);
   r.context.theta[0] += 1.0f;
-  CHECK_EQUAL(bpfree_journal_begin(&j, &r.trainer, &r.context, BPFREE_SCALARS, read.text, read.n_text, bytes,
-                                   (uint32_t)at[0]),
+  CHECK_EQUAL(bpfree_journal_begin(&j, &r.trainer, &r.context, BPFREE_SCALARS, read.program, read.text, read.n_text,
+                                   bytes, (uint32_t)at[0]),
               at[0]);
   CHECK_EQUAL(read_all(bytes, PLAIN->size, &reached), 0); /* no record is good: all of them are a torn end */
   CHECK_EQUAL(reached, at[0]);
   end(&r);
   free(bytes);
+}
+
+/* Everything begins at a multiple of what a flash programs at once; other sizes there are not. */
+static void programs(void)
+{
+  static const uint32_t sizes[] = {1, 8, 16, 32, 0, 2, 4, 24, 64, 0x80000000u};
+  static const uint8_t text[] = "settings";
+  for (uint32_t k = 0; k < COUNT(sizes); k++)
+    for (uint32_t n_text = 0; n_text < sizeof text; n_text++) {
+      run r;
+      bpfree_journal j;
+      uint8_t out[1024];
+      uint64_t reached;
+      start(&r, PLAIN);
+      memset(out, 0xff, sizeof out); /* as an erased flash is */
+      const int n = bpfree_journal_begin(&j, &r.trainer, &r.context, BPFREE_SCALARS, sizes[k], text, n_text, out, 512);
+      CHECK_EQUAL(n > 0 ? 0 : n, k < 4 ? 0 : BPFREE_ERR_ARG);
+      if (n > 0) {
+        uint32_t size = (uint32_t)n;
+        for (uint32_t step = 0; step < 3; step++) {
+          CHECK_EQUAL(size % sizes[k], 0);
+          size += (uint32_t)bpfree_journal_event(&j, &r.context, 7, text, step, out + size, 1024 - size);
+        }
+        CHECK_EQUAL(read_all(out, sizeof out, &reached), 0);
+        CHECK_EQUAL(reached, size);
+        out[size - 1] ^= 1u; /* a zero of the filling, or the text's last letter */
+        CHECK_EQUAL(read_all(out, sizeof out, &reached), 0);
+        CHECK(reached < size);
+      }
+      end(&r);
+    }
 }
 
 int main(void)
@@ -124,6 +155,8 @@ int main(void)
   }
   corruptions(PLAIN, 1);
   corruptions(ADAM, 63);
+  corruptions(&golden_journals[2], 63);
+  programs();
   strangers();
   return CHECK_RESULT();
 }

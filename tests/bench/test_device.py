@@ -45,9 +45,9 @@ def test_less_memory_and_more_instructions_than_back_propagation(rows):
     for case in (MLP, "tt-714"):
         assert rows[case, "ram_bytes"]["value"] > 4 * CASES[case].network(0).graph.n_theta
         assert rows[case, "total_ram_bytes"]["ratio"] < 0.5
-        assert rows[case, "flash_bytes"]["ratio"] < 1
         assert rows[case, "instructions_to_90"]["ratio"] > 1
-    assert 30_000 < rows[MLP, "instructions_per_step"]["value"] < 65_000
+    assert rows[MLP, "flash_bytes"]["ratio"] < 0.8 and rows["tt-714", "flash_bytes"]["ratio"] < 1.01
+    assert 30_000 < rows[MLP, "instructions_per_step"]["value"] < 70_000
 
 
 @pytest.mark.slow

@@ -45,7 +45,7 @@ def test_tiers_points_and_what_is_learned(curves):
         assert curve.forwards[-1] == estimators.QUICK_BUDGET and curve.forwards == sorted(curve.forwards)
         assert len(curve.forwards) == len(curve.accuracy) == len(curve.std) and curve.lr > 0
         assert (curve.calibration > 0) == (curve.name != "coordinate_descent")  # which moves by mu itself
-    assert by_name["unit-wise"].accuracy[-1] > 0.9 > 0.5 > by_name["unit-wise"].accuracy[0]
+    assert by_name["unit-wise"].accuracy[-1] > 0.9 > 0.6 > by_name["unit-wise"].accuracy[0]
 
 
 def test_the_accuracy_at_a_point_is_that_of_the_last_step_within_it():

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import re
 import shlex
@@ -21,6 +22,7 @@ from bpfree.cli.networks import build as build_network
 from bpfree.cli.train import train as train_command
 from bpfree.cli.training_options import build
 from bpfree.datasets import DATASETS
+from bpfree.journal.file import JournalFile
 from bpfree.schedules import SCHEDULES
 
 SHORT = ("digits", "--no-floor", "--n-queries", 2)
@@ -231,6 +233,31 @@ def test_info_of_a_journal(journal):
     assert told["verified_bytes"] == told["bytes"] == journal.stat().st_size and told["damage"] is None
     assert told["settings"]["estimator"]["n_queries"] == 2 and told["base_hash"] == mlp().hash
     assert [event["text"] for event in told["events"]][-1] == "done"
+    (seal,) = told["seals"]
+    assert seal["sha256"] == hashlib.sha256(journal.read_bytes()[: seal["bytes"]]).hexdigest()
+    assert (seal["step"], told["unsealed_bytes"], told["skips"], told["program_size"]) == (6, 0, [], 1)
+    shown = " ".join(run("info", journal).stdout.replace("│", " ").split())
+    assert f"sealed {seal['bytes']:,} bytes, up to step 6" in shown and "skipped" not in shown
+    assert all(seal["sha256"][at : at + 16] in shown for at in (0, 16, 32, 48))
+
+
+def test_info_of_a_device_s_log(journal):
+    """Steps that were skipped, and records behind the last seal, are shown."""
+    written = bf.Journal.read(journal)
+    log = bf.Journal(written.base_hash, written.settings, program_size=16)
+    log.file = JournalFile.create("device.log", log.header)
+    log.append(written.records[0])
+    log.seal()
+    log.skip(1, 2, "no reading")
+    log.append(written.records[2])
+    log.file.close()
+    told = json.loads(run("info", "device.log", "--json", "-").stdout)
+    assert (told["steps"], told["records"], told["skips"]) == (3, 2, [{"step": 1, "text": "no reading"}])
+    assert told["seals"][0]["step"] == 1 and told["unsealed_bytes"] == 64 and told["program_size"] == 16
+    shown = " ".join(run("info", "device.log").stdout.replace("│", " ").split())
+    assert "1 step, the last 1: no reading" in shown and "up to step 1, 64 bytes come after" in shown
+    told = json.loads(run("replay", "device.log", "run.journal.start.npz", "--json", "-").stdout)
+    assert (told["steps"], told["torn_bytes"]) == (3, 0)
 
 
 def test_a_truncated_journal_is_read_up_to_the_cut(journal):
@@ -273,6 +300,19 @@ def test_info_of_a_checkpoint(journal):
     assert (told["kind"], told["steps"], told["hash"]) == ("checkpoint", 6, model.hash)
     assert told["forwards"] == 6 * 4 * 32 and told["evaluations"] == 24
     assert told["settings"]["seed"] == 0 and told["journal_bytes"] <= journal.stat().st_size
+
+
+def test_checkpoints_and_journals_of_other_versions_say_what_to_do(journal):
+    with np.load("run.ckpt") as file:
+        good = dict(file)
+    about = json.loads(str(good["checkpoint"]))
+    np.savez("old.npz", **good | {"checkpoint": json.dumps({**about, "version": 1})})
+    data = bytearray(journal.read_bytes())
+    data[8:12] = (1).to_bytes(4, "little")
+    Path("old.journal").write_bytes(data)
+    for arguments in (("info", "old.npz"), ("info", "old.journal"), ("replay", "old.journal", "run.journal.start.npz")):
+        result = run(*arguments)
+        assert result.exit_code == 1 and "version: expected 2, got 1: read it with the bpfree that" in result.stderr
 
 
 def test_damaged_and_foreign_files_are_one_line(journal):

@@ -84,7 +84,7 @@ def test_the_floor_is_that_of_the_same_network_untrained():
 
 def test_what_people_see():
     result = run("train", "digits", "--max-steps", 3)
-    for text in ("1,297 train, 200 validation, 300 test", "RGE(n_queries=32", "test ", "floor", "3 │", "forwards",
+    for text in ("1,297 train, 200 validation, 300 test", "RGE(n_queries=32", "test ", "floor", "│ 3 ", "forwards",
                  "MACs", "peak RAM", "outcome", "done", "bpfree-digits.npz"):  # fmt: skip
         assert text in result.stdout, text
     assert "(replaced)" not in result.stdout and "(replaced)" in run("train", "digits", "--max-steps", 3).stdout

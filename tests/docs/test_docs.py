@@ -2,64 +2,24 @@
 
 from __future__ import annotations
 
-import contextlib
-import doctest
 import html.parser
-import io
-import re
 import subprocess
 import sys
-from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
 import click
 import pytest
+from pages import DOCS, PAGES, WITH_PYTHON, blocks, run_page, same
 
 import bpfree
 from bpfree.cli import main
 
-DOCS = Path(__file__).resolve().parents[2] / "docs"
-PAGES = {str(path.relative_to(DOCS)): path.read_text() for path in sorted(DOCS.rglob("*.md"))}
-FENCE = re.compile(r"^```(\w+)\n(.*?)^```$", re.DOTALL | re.MULTILINE)
 EXTRAS = {
     "emulate": ("emulate.", ("ziglang", "unicorn", "elftools", "capstone")),
     "sklearn": ("bpfree.sklearn import", ("sklearn",)),
     "onnx": ("import onnxruntime", ("onnx", "onnxruntime")),
 }
 """By extra: a word that occurs in the pages that need it, and its packages."""
-
-
-def blocks(page: str, *languages: str):
-    """Yield (language, text, start, end) of the fenced blocks of a page."""
-    for found in FENCE.finditer(PAGES[page]):
-        if found[1] in languages:
-            yield found[1], found[2], found.start(), found.end()
-
-
-WITH_PYTHON = [page for page in PAGES if any(blocks(page, "python"))]
-
-
-def same(shown: str, printed: str) -> bool:
-    """Return whether texts are equal, where `...` matches anything and numbers after `about` may differ by 10 %."""
-    numbers = [[float(n.replace(",", "")) for n in re.findall(r"about ([\d,]*\d)", text)] for text in (shown, printed)]
-    shown, printed = (re.sub(r"about [\d,]*\d", "about 0", text) for text in (shown, printed))
-    flags = doctest.ELLIPSIS | doctest.NORMALIZE_WHITESPACE
-    return doctest.OutputChecker().check_output(shown, printed, flags) and numbers[0] == pytest.approx(numbers[1], 0.1)
-
-
-def run_page(page: str) -> None:
-    """Execute the Python blocks of a page in order; a text block directly after one must be its output."""
-    names = {"__name__": page}
-    printed, end = "", None
-    for language, text, start, stop in blocks(page, "python", "text"):
-        if language == "python":
-            line = PAGES[page].count("\n", 0, start) + 1
-            with contextlib.redirect_stdout(io.StringIO()) as out:
-                exec(compile("\n" * line + text, str(DOCS / page), "exec"), names)
-            printed, end = out.getvalue(), stop
-        elif end is not None and not PAGES[page][end:start].strip():
-            assert same(text, printed), f"{page} shows\n{text}\nand prints\n{printed}"
-            printed = ""
 
 
 @pytest.mark.parametrize("page", WITH_PYTHON)

@@ -86,7 +86,8 @@ def test_files_that_are_not_saved_runs(tmp_path):
         ({"state": np.zeros(2)}, r"state: expected 8 finite float64 numbers"),
         ({"asktell": "{}"}, "not a saved"),
         ({"asktell": "[" * 10000}, "not a saved"),
-        ({"asktell": json.dumps({"version": 2})}, "expected version 1, got 2: update bpfree"),
+        ({"asktell": json.dumps({"version": 3})}, "version: expected 2, got 3: update bpfree"),
+        ({"asktell": json.dumps({"version": 1})}, "version: expected 2, got 1: read it with the bpfree that wrote it"),
         ({"loss": np.zeros(2)}, "not a saved"),
     ]
     for changed, message in changes:
@@ -133,3 +134,53 @@ def test_numbers_of_numpy_are_the_same_settings(tmp_path):
         chain = bf.chain(bf.WeightDecay(np.float32(0.5)), bf.Adam(same))
         again = bf.RGE(n_queries=np.int64(2), mu=np.float32(0.5)).start(np.zeros(3), update=chain)
         assert again.restore(tmp_path / "run.npz") is again
+
+
+SKIPPING = [bf.SGD(0.1), bf.Adam(0.1), bf.chain(bf.WindowMomentum(0.05, window=3), bf.Normalize())]
+
+
+@pytest.mark.parametrize("update", SKIPPING, ids=lambda update: type(update.links[0]).__name__)
+def test_a_step_that_is_skipped_is_a_step(update, tmp_path):
+    """It moves nothing, uses its points up, counts; the next step is what it would have been anyway."""
+    ask = bf.RGE(n_queries=4).start(np.zeros(3), update=update, max_steps=6)
+    for points in ask:
+        if ask.step not in (2, 4):
+            ask.tell(measured(ask, points))
+            continue
+        theta, spent = ask.theta, ask.evaluations
+        ask.skip("no reading" if ask.step == 2 else "")
+        assert np.array_equal(ask.theta, theta) and ask.evaluations == spent
+        assert ask.outcome_code != "running" or not np.array_equal(ask.points(), points)
+    assert (ask.step, ask.evaluations, ask.outcome_code) == (6, 4 * 8, "done")
+    assert ask.skipped == [(2, "no reading"), (4, "")]
+    ask.save(tmp_path / "run.npz")
+    again = bf.RGE(n_queries=4).start(np.zeros(3), update=update, max_steps=6).restore(tmp_path / "run.npz")
+    assert again.skipped == ask.skipped and again.step == 6 and np.array_equal(again.theta, ask.theta)
+    with pytest.raises(ValueError, match=r"skip: expected none, as the run has ended \(done\)"):
+        ask.skip()
+
+
+def test_a_skipped_step_has_a_gradient_of_zeros_in_a_window():
+    """v of later steps: theta moves as with a record of zeros told by hand."""
+    update = bf.WindowMomentum(0.05, beta=0.5, window=3)
+    skipping, telling = (bf.RGE(n_queries=4).start(np.zeros(3), update=update, max_steps=7) for _ in range(2))
+    for points in skipping:
+        skipping.skip() if skipping.step == 3 else skipping.tell(measured(skipping, points))
+    for points in telling:
+        theta = telling.theta
+        telling.tell(np.zeros(8) if telling.step == 3 else measured(telling, points))
+        if telling.step == 4:  # a gradient of zeros leaves the velocity of the steps before, which moves theta
+            telling._theta = theta.copy()
+    assert np.array_equal(skipping.theta, telling.theta)
+
+
+def test_what_is_not_finite_can_be_skipped():
+    ask = bf.RGE(n_queries=4).start(np.zeros(3), update=bf.SGD(0.1), max_steps=3)
+    ask.tell(np.full(8, np.nan))
+    assert ask.outcome_code == "nonfinite_loss"
+    with pytest.raises(ValueError, match="step: expected to skip step 0, got step 1"):
+        ask.skip(step=1)
+    with pytest.raises(TypeError, match="reason: expected a text, got 3"):
+        ask.skip(3)
+    ask.skip("not finite", step=0)
+    assert (ask.outcome_code, ask.step) == ("running", 1)

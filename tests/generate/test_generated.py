@@ -10,11 +10,12 @@ import bpfree as bf
 from bpfree import native, rng
 from bpfree.directions import DIRECTIONS
 from bpfree.engines import probes
-from bpfree.estimators import ESTIMATORS
+from bpfree.estimators import ESTIMATORS, cge
 from bpfree.estimators.table import GROUPINGS
 from bpfree.generate import generated_files, sections
 from bpfree.graph.c_tables import model_tables
 from bpfree.graph.graph import FLOAT32
+from bpfree.journal.format import Code, Reason, Type
 from bpfree.losses import LOSSES
 from bpfree.native.arrays import _MEANINGS, check_status
 from bpfree.ops import OPS
@@ -38,6 +39,8 @@ STATUS = {
     "ERR_NUMERIC": -9,
     "ERR_FULL": -10,
     "ERR_CALLBACK": -11,
+    "ERR_ARITHMETIC": -12,
+    "MORE": 1,
 }
 FILES = generated_files()
 TABLES = {
@@ -113,7 +116,7 @@ def test_every_row_has_its_kernels(isa):
 def test_status_codes(name):
     value = STATUS[name]
     assert getattr(native.core().lib, f"BPFREE_{name}") == value
-    if value:
+    if value < 0:
         kind, meaning = _MEANINGS[value]
         with pytest.raises(kind, match=rf"^step 3: {re.escape(meaning)} \(status {value}\)$"):
             check_status(value, "step 3")
@@ -153,3 +156,13 @@ def test_limits_and_records():
     assert ffi.sizeof("bpfree_probe") == probes.PROBE.itemsize
     for name, field in ffi.typeof("bpfree_probe").fields:
         assert probes.PROBE.fields[name][1] == field.offset
+
+
+def test_numbers_that_are_written_twice():
+    """Of journals, and of which coordinates a device keeps: in headers and in Python."""
+    lib = native.core().lib
+    for prefix, numbers in (("", Type), ("EVENT_", Code), ("SKIP_", Reason)):
+        assert [getattr(lib, f"BPFREE_{prefix}{number.name}") for number in numbers] == list(numbers)
+    defines = dict(re.findall(r"#define (BPFREE_\w+) (\d+)u\b", (RUNTIME / "src/coordinates.h").read_text()))
+    assert (int(defines["BPFREE_FEW"]), int(defines["BPFREE_SPARSE"])) == (cge._FEW, cge._SPARSE)
+    assert f"#define ROUNDS {rng.ROUNDS}u" in (RUNTIME / "src/rng.c").read_text()

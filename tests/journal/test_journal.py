@@ -1,5 +1,6 @@
 """The journal file: its bytes as FORMAT.md has them, replayed to the same bits; anything else is refused or torn."""
 
+import hashlib
 import struct
 import zlib
 
@@ -59,11 +60,11 @@ def test_every_byte_is_as_specified(written):
     run, _, path = written
     data, text = path.read_bytes(), run.trainer.settings().encode()
     assert data[:8] == b"BPFJ\r\n\x1a\n"
-    numbers = struct.unpack("<IIQQQIIIIII", data[8:64])
+    numbers = struct.unpack("<IIQQQIIIIIII", data[8:68])
     hashes = (run.trainer.graph.hash(), int(model().hash, 16), int(run.trainer.fingerprint(), 16))
-    assert numbers == (1, 1, *hashes, 0, 39, 2, 80, 0, len(text))
-    place = 64 + len(text)
-    assert data[64:place] == text
+    assert numbers == (2, 1, *hashes, 0, 39, 2, 80, 0, 1, len(text))
+    place = 68 + len(text)
+    assert data[68:place] == text
     seed = zlib.crc32(data[:place])
     assert data[place : place + 4] == struct.pack("<I", seed)
     place, seen = place + 4, []
@@ -73,6 +74,8 @@ def test_every_byte_is_as_specified(written):
         begun = zlib.crc32(data[place : place + 12], zlib.crc32(struct.pack("<Q", place), seed))
         assert crc == zlib.crc32(payload, begun)
         seen.append((kind, step, payload))
+        if kind == 5:
+            assert payload == hashlib.sha256(data[:place]).digest()
         place += 16 + size
     assert place == len(data)
     scalars = [(step, payload) for kind, step, payload in seen if kind == 1]
@@ -83,8 +86,8 @@ def test_every_byte_is_as_specified(written):
     told = [(step, payload) for kind, step, payload in seen if kind == 3]
     events = [(step, *struct.unpack("<I", payload[:4]), payload[4:].decode()) for step, payload in told]
     assert events == [*looks, (12, 1, "done")] and [step for step, *_ in looks] == [4, 8, 12]
-    order = [(step, {2: 0, 3: 1, 1: 2}[kind]) for kind, step, _ in seen]
-    assert order == sorted(order)
+    order = [(step, {2: 0, 3: 1, 1: 2}[kind]) for kind, step, _ in seen[:-1]]
+    assert order == sorted(order) and seen[-1][:2] == (5, 12)
 
 
 @pytest.mark.parametrize("update", UPDATES)
@@ -183,7 +186,8 @@ def test_every_truncation_is_torn_or_refused(small, tmp_path):
             continue
         whole = sum(end <= size for end in ends) - 1
         journal = Journal.read(path)
-        assert (len(journal), journal.torn) == (min(whole, 4), size - ends[whole])
+        assert (len(journal), len(journal.seals)) == (min(whole, 4), whole == 6)
+        assert journal.torn == size - ends[whole]
         found, at = native_journal.read(small[:size])
         assert (len(found), at) == (whole, ends[whole])
     assert path.read_bytes() == small[:-1]
@@ -240,25 +244,26 @@ def test_random_damage(written):
 
 def sealed(numbers, text=b"{}"):
     """A header with a right CRC around anything."""
-    head = MAGIC + struct.pack("<IIQQQIIIIII", *numbers, len(text)) + text
+    head = MAGIC + struct.pack("<IIQQQIIIIIII", *numbers, len(text)) + text
     return head + struct.pack("<I", zlib.crc32(head))
 
 
 def hostile(small):
     """Headers with a right CRC that no writer makes."""
     header, _ = reader(small)
-    numbers, text = list(struct.unpack("<IIQQQIIIIII", small[8:64]))[:-1], header.settings.encode()
+    numbers, text = list(struct.unpack("<IIQQQIIIIIII", small[8:68]))[:-1], header.settings.encode()
     assert sealed(numbers, text) == header.data
-    places = {"kind": 1, "fingerprint": 4, "n_theta": 6, "n_record": 7, "n_state": 8}
+    places = {"kind": 1, "fingerprint": 4, "n_theta": 6, "n_record": 7, "n_state": 8, "program_size": 10}
     for name, wrong in (("kind", (0, 2, 3)), ("fingerprint", (1,)), ("n_theta", (0, 2**30, 2**32 - 1)),
-                        ("n_record", (0, 2**30)), ("n_state", (2**30, 2**32 - 1))):  # fmt: skip
+                        ("n_record", (0, 2**30)), ("n_state", (2**30, 2**32 - 1)),
+                        ("program_size", (0, 2, 7, 24, 64, 2**31))):  # fmt: skip
         for value in wrong:
             yield sealed([value if k == places[name] else n for k, n in enumerate(numbers)], text)
 
 
 def test_headers_that_contradict_themselves_are_refused(small):
     cases = list(hostile(small))
-    assert len(cases) == 11
+    assert len(cases) == 17
     for data in cases:
         with pytest.raises(FormatError, match="the header contradicts"):
             reader(data)
@@ -266,34 +271,35 @@ def test_headers_that_contradict_themselves_are_refused(small):
             native_journal.read(data)
     # What follows from the settings, which C does not parse, is for the trainer it is replayed with to refuse.
     header, _ = reader(small)
-    numbers = list(struct.unpack("<IIQQQIIIIII", small[8:64]))[:-1]
+    numbers = list(struct.unpack("<IIQQQIIIIIII", small[8:68]))[:-1]
     for place, value in ((2, 5), (5, 77), (6, 40), (7, 3), (8, 1)):
         data = sealed([value if k == place else n for k, n in enumerate(numbers)], header.settings.encode())
         with pytest.raises(FormatError, match="the header contradicts"):
             reader(data)
 
 
-SNAPSHOTS = b'{"journal":"SNAPSHOT","model":"0","n_state":0,"n_theta":1,"record":["a",{}],"schema":1,"seed":0}'
+SNAPSHOTS = b'{"journal":"SNAPSHOT","model":"0","n_state":0,"n_theta":1,"record":["a",{}],"schema":2,"seed":0}'
 
 
 @pytest.mark.parametrize(
-    "text", [b"", b"{}", b"3", b"\xff", b'{"schema":1}', b"[" * 60_000, b'{"schema":1,"journal":"EVENT"}', SNAPSHOTS]
+    "text", [b"", b"{}", b"3", b"\xff", b'{"schema":2}', b"[" * 60_000, b'{"schema":2,"journal":"EVENT"}', SNAPSHOTS]
 )
 def test_settings_that_are_none_are_refused(text):
     with pytest.raises(FormatError, match=r"settings: "):
-        reader(sealed([1, 1, 0, 0, 0, 0, 9, 2, 0, 0], text))
+        reader(sealed([2, 1, 0, 0, 0, 0, 9, 2, 0, 0, 1], text))
 
 
 def test_other_versions_and_foreign_files_are_refused(small, tmp_path):
     path = tmp_path / "file"
-    newer = struct.pack("<I", 2)
+    newer, older = struct.pack("<I", 3), struct.pack("<I", 1)
     for data, message in (
-        (small[:8] + newer + small[12:], "file: expected version 1, got 2: update bpfree"),
+        (small[:8] + newer + small[12:], "file: version: expected 2, got 3: update bpfree"),
+        (small[:8] + older + small[12:], "file: version: expected 2, got 1: read it with the bpfree that wrote it"),
         (b"PK" + small[2:], "file: not a bpfree journal"),
         (small.replace(b"\r\n", b"\n"), "file: not a bpfree journal"),
         (bytes(1000), "file: not a bpfree journal"),
         (b"", "file: the file is empty"),
-        (small[:60] + struct.pack("<I", 2**32 - 1) + small[64:], "file: a header with 4294967295 bytes of settings"),
+        (small[:64] + struct.pack("<I", 2**32 - 1) + small[68:], "file: a header with 4294967295 bytes of settings"),
     ):
         path.write_bytes(data)
         with pytest.raises(FormatError, match=message):
@@ -318,12 +324,15 @@ def appended(data, *records):
 def test_records_that_contradict_the_journal_are_refused(small):
     two, inf = np.ones(2, "<f4").tobytes(), np.array([1, np.inf], "<f4").tobytes()
     theta = np.full(39, np.nan, "<f4").tobytes()
-    assert len(reader(appended(small, (1, 4, two), (3, 5, b"\7\0\0\0later")))[1]) == 7  # the good ones are good
+    assert len(reader(appended(small, (1, 4, two), (3, 5, b"\7\0\0\0later"), (4, 5, b"\1\0\0\0")))[1]) == 9  # good ones
     for records, message in (
         ([(1, 5, two)], "a record of step 5 where 4 is next"),
         ([(1, 3, two)], "a record of step 3 where 4 is next"),
         ([(1, 4, two), (1, 4, two)], "a record of step 4 where 5 is next"),
         ([(3, 9, b"abcd")], "a record of step 9 where 4 is next"),
+        ([(4, 5, b"abcd")], "a record of step 5 where 4 is next"),
+        ([(4, 4, b"abcd"), (1, 4, two)], "a record of step 4 where 5 is next"),
+        ([(5, 4, bytes(32))], "the seal is not that of the bytes before it"),
         ([(1, 4, inf)], "coefficients of step 4 are not finite"),
         ([(2, 4, theta)], "parameters at step 4 are not finite"),
     ):
@@ -333,9 +342,10 @@ def test_records_that_contradict_the_journal_are_refused(small):
         with pytest.raises(FormatError, match="not what they claim to be"):
             native_journal.read(data)
     # Types and sizes that there are not are no records at all: a torn end, or damage where a good one follows.
-    for kind, payload in ((0, two), (4, two), (1, two[:4]), (1, two * 2), (2, two), (3, b"abc"), (3, bytes(4101))):
+    wrong = ((0, two), (6, two), (1, two[:4]), (1, two * 2), (2, two), (3, b"abc"), (3, bytes(4101)))
+    for kind, payload in (*wrong, (4, b"abc"), (4, bytes(4101)), (5, bytes(31)), (5, bytes(33))):
         data = appended(small, (kind, 4, payload))
-        assert len(reader(data)[1]) == len(native_journal.read(data)[0]) == 5
+        assert len(reader(data)[1]) == len(native_journal.read(data)[0]) == 6
         with pytest.raises(FormatError, match=rf"^byte {len(small)}: the record is damaged, and not the last one"):
             reader(appended(data, (1, 4, two)))
         with pytest.raises(FormatError, match="checksum"):
@@ -346,7 +356,7 @@ def test_hostile_bytes_cost_no_time(small):
     """Sixteen-byte steps of heads that promise a megabyte each would take hours to check one by one."""
     document = reader(small)[0].settings.replace('"record":[1,2]', '"record":[1,262144]')
     raw = document.encode()
-    numbers = list(struct.unpack("<IIQQQIIIIII", small[8:64]))[:-1]
+    numbers = list(struct.unpack("<IIQQQIIIIIII", small[8:68]))[:-1]
     numbers[4], numbers[7] = native_journal.fingerprint(document), 262144
     data = sealed(numbers, raw) + struct.pack("<IIII", 1, 0, 1 << 20, 0) * (1 << 17)
     with pytest.raises(FormatError, match="the record is damaged"):

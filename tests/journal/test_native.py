@@ -68,7 +68,7 @@ def test_the_same_records(written):
     scalars = [(record.step, record.payload) for record in records if record.kind == Type.SCALARS]
     assert scalars == [(step, record.tobytes()) for step, record in enumerate(run.journal.records)]
     assert [record.step for record in records if record.kind == Type.SNAPSHOT] == [5, 10]
-    assert records[-1].payload == b"\1\0\0\0done"
+    assert records[-2].payload == b"\1\0\0\0done" and records[-1].kind == Type.SEAL
 
 
 def test_c_writes_the_same_bytes(written):
@@ -86,8 +86,8 @@ def test_c_writes_the_same_bytes(written):
             out += journal.snapshot()
         if step in looks:
             out += journal.event(Code.VALIDATION, f"accuracy {looks[step]!r}")
-    out += journal.event(Code.END, "done")
-    assert out == data
+    out += journal.event(Code.END, "done") + journal.seal()
+    assert out == data and native_journal.sealed(data) == len(data) - 48
 
 
 def test_python_replays_what_c_wrote(written, tmp_path):

@@ -63,7 +63,7 @@ def test_a_torn_snapshot_is_left_out(tmp_path):
     _, hashes = quick(journal=tmp_path / "a", journal_every=5)
     data = (tmp_path / "a").read_bytes()
     snapshot = 16 + 4 * (39 + 80)
-    (tmp_path / "a").write_bytes(data[: -24 - snapshot // 2])  # of the last snapshot only a half, and not the end
+    (tmp_path / "a").write_bytes(data[: -48 - 24 - snapshot // 2])  # of the last snapshot only a half, and not the end
     journal = Journal.read(tmp_path / "a")
     assert [s.step for s in journal.snapshots] == [5, 10] and journal.torn == snapshot // 2
     assert theta_hash(replay(tmp_path / "a", model())) == hashes[10]
@@ -101,4 +101,4 @@ def test_c_replays_and_writes_them(tmp_path):
         loop.step(loop.theta.copy(), step)
         if step + 1 in (5, 10, 13):
             out += journal.snapshot()
-    assert out + journal.event(Code.END, "done") == data
+    assert out + journal.event(Code.END, "done") + journal.seal() == data

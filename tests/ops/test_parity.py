@@ -86,12 +86,21 @@ def test_elementwise_special_values(op, engine):
     assert_same_bits(expected[0, :2], of_zeros.get(op, expected[0, :2]))
 
 
-@pytest.mark.parametrize("engine", [*ENGINES, "reference"])
-def test_relu_of_nan_is_zero(engine):
-    graph = single_op("relu", {}, ((2,),))
-    engine = ReferenceEngine() if engine == "reference" else make_engine(engine)
-    x = np.array([[np.nan, 2.0]], np.float32)
-    assert engine.predict(graph, NO_CONSTANTS, NO_CONSTANTS, x).tolist() == [[0.0, 2.0]]
+@pytest.mark.parametrize("engine", ENGINES)
+def test_a_term_with_a_zero_is_as_none(engine):
+    """Sums start at fl(bias + 0): without that a bias of -0 would stay -0, and become +0 by w * 0."""
+    engine, minus = make_engine(engine), np.float32(-0.0)
+    tt = {"inputs": [2, 2], "outputs": [2, 1], "ranks": [1, 1, 1], "start": "left", "bias": True}
+    trains = [("tt_linear", tt | {"start": start}, 4) for start in ("left", "right")]
+    cases = [("linear", {"outputs": 2, "bias": True}, 2), *trains]
+    for op, attributes, features in cases:
+        graph = single_op(op, attributes, ((features,),))
+        for zero in (0.0, -0.0):
+            for sign in (1, -1):
+                theta = np.full(graph.n_theta, sign, np.float32)
+                theta[-2:] = minus
+                x = np.full((1, features), zero, np.float32)
+                assert_same_bits(engine.predict(graph, theta, NO_CONSTANTS, x), np.zeros((1, 2), np.float32))
 
 
 @pytest.mark.parametrize("n", [63, 64, 65, 129])

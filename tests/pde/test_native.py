@@ -50,6 +50,18 @@ def both(layout, graph, theta, frozen, x, compiled, engine):
 # ---- jets ----
 
 
+@pytest.mark.parametrize("op", ["relu", "tanh", "sigmoid", "sin", "square", "softmax"])
+@pytest.mark.filterwarnings("ignore:invalid value encountered:RuntimeWarning")
+def test_derivatives_at_nan_are_nan(compiled, op):
+    """In every engine: a residual that has no u in it is not finite either."""
+    graph, x = single_op(op, {}, ((9,),)), floats(2, 1, 9)
+    x[0, 4] = np.nan
+    layout = Layout([First(4)], 9)
+    for engine in (ReferenceEngine(exact=True), ReferenceEngine()):
+        for value, rest in both(layout, graph, np.zeros(0, np.float32), NO_CONSTANTS, x, compiled, engine):
+            assert np.isnan(value[4, 0]) and np.isnan(rest[4, 0, 0])
+
+
 @pytest.mark.parametrize(("op", "attributes", "shapes"), EXAMPLES, ids=IDS)
 @pytest.mark.parametrize("n", [1, 3, 100])
 def test_jets_through_every_op_equal_exact(compiled, op, attributes, shapes, n):

@@ -26,15 +26,31 @@ def fingerprint(text: str) -> int:
 
 
 def read(data: bytes) -> tuple[list[Entry], int]:
-    """All records, and where the next one would go: len(data) but for a torn tail. Raises what a status stands for."""
+    """All records, and where the next one would go: len(data) but for a torn tail. Raises what a status stands for.
+
+    Seals are verified.
+    """
     ffi, lib = core().ffi, core().lib
     journal, record, found = ffi.new("bpfree_journal *"), ffi.new("bpfree_journal_record *"), []
-    held = ffi.from_buffer("uint8_t *", data)
+    held, seal = ffi.from_buffer("uint8_t *", data), ffi.new("bpfree_seal *")
     check_status(lib.bpfree_journal_open(journal, held, len(data)), "journal")
+    lib.bpfree_seal_begin(seal, journal, held)
     while (status := lib.bpfree_journal_next(journal, record)) > 0:
         found.append(Entry(record.type, record.step, bytes(ffi.buffer(record.payload, record.size))))
     check_status(status, f"journal: byte {journal.at}")
     return found, journal.at
+
+
+def sealed(data: bytes) -> int:
+    """Bytes before the last seal, by `bpfree_journal_verify`."""
+    count, held = core().ffi.new("uint64_t *"), core().ffi.from_buffer("uint8_t *", data)
+    check_status(core().lib.bpfree_journal_verify(held, len(data), count), "journal")
+    return count[0]
+
+
+def give_up(trainer) -> None:
+    """`bpfree_skip`: a NativeTrainer's next step moves nothing."""
+    check_status(core().lib.bpfree_skip(trainer.c, trainer.context), "skip")
 
 
 def replay(trainer, theta, text: str, data: bytes, to_step: int = ALL) -> np.ndarray:
@@ -54,17 +70,20 @@ def replay(trainer, theta, text: str, data: bytes, to_step: int = ALL) -> np.nda
 class NativeJournal:
     """A journal that C writes, of a NativeTrainer's run: each call returns the bytes to append.
 
-    It begins with what the trainer's theta and step are.
+    It begins with what the trainer's theta and step are. program: bytes that a flash writes at once.
     """
 
-    def __init__(self, trainer, text: str, kind: int):
+    def __init__(self, trainer, text: str, kind: int, program: int = 1):
         self.c, self._trainer, self._text, self._kind = core().ffi.new("bpfree_journal *"), trainer, text.encode(), kind
+        self._program, self._seal = program, core().ffi.new("bpfree_seal *")
 
     def begin(self) -> bytes:
         """The header."""
         t = self._trainer
-        arguments = (t.c, t.context, self._kind, core().ffi.from_buffer(self._text), len(self._text))
-        return self._put(68 + len(self._text), core().lib.bpfree_journal_begin, *arguments)
+        arguments = (t.c, t.context, self._kind, self._program, core().ffi.from_buffer(self._text), len(self._text))
+        header = self._put(72 + len(self._text), core().lib.bpfree_journal_begin, *arguments)
+        core().lib.bpfree_seal_begin(self._seal, self.c, core().ffi.from_buffer("uint8_t *", header))
+        return header
 
     def scalars(self) -> bytes:
         """The coefficients of the step that was made."""
@@ -81,7 +100,18 @@ class NativeJournal:
         arguments = (self._trainer.context, code, core().ffi.from_buffer(raw), len(raw))
         return self._put(20 + len(raw), core().lib.bpfree_journal_event, *arguments)
 
-    def _put(self, room, function, *arguments) -> bytes:
+    def skip(self, reason: int, text: str) -> bytes:
+        """The step that was given up, and why."""
+        raw = text.encode()
+        arguments = (self._trainer.context, reason, core().ffi.from_buffer(raw), len(raw))
+        return self._put(20 + len(raw), core().lib.bpfree_journal_skip, *arguments)
+
+    def seal(self) -> bytes:
+        """SHA-256 of all bytes so far."""
+        return self._put(48, core().lib.bpfree_journal_seal, self._trainer.context)
+
+    def _put(self, size, function, *arguments) -> bytes:
+        room = -(-size // self._program) * self._program
         out = bytearray(room)
         written = function(self.c, *arguments, core().ffi.from_buffer("uint8_t *", out), room)
         check_status(min(written, 0), "journal")

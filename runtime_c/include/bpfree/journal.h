@@ -5,6 +5,8 @@
  *   SCALARS   the coefficients of a step, a few bytes
  *   SNAPSHOT  theta and the update's state
  *   EVENT     a code and text for people
+ *   SKIP      a step that moved nothing, and why
+ *   SEAL      SHA-256 of all bytes before, by which others can verify them
  *
  * Bytes to be read are not trusted: nothing outside of them is looked at, and
  * theta is not touched before all of them have been verified. A record whose
@@ -13,6 +15,7 @@
 #ifndef BPFREE_JOURNAL_H
 #define BPFREE_JOURNAL_H
 
+#include "bpfree/sha256.h"
 #include "bpfree/train.h"
 
 #ifdef __cplusplus
@@ -23,13 +26,28 @@ extern "C" {
 enum bpfree_record_type {
   BPFREE_SCALARS = 1,  /* these two are also the kinds of journals */
   BPFREE_SNAPSHOT = 2,
-  BPFREE_EVENT = 3
+  BPFREE_EVENT = 3,
+  BPFREE_SKIP = 4,
+  BPFREE_SEAL = 5
 };
 
 enum bpfree_event_code {
   BPFREE_EVENT_END = 1,       /* the run ended; text: why */
   BPFREE_EVENT_VALIDATION = 2 /* text: the metric and its value */
 };
+
+enum bpfree_skip_reason {
+  BPFREE_SKIP_OTHER = 1,
+  BPFREE_SKIP_SAMPLE = 2, /* a sample or a measurement could not be had */
+  BPFREE_SKIP_NUMERIC = 3 /* a loss or the update was not finite */
+};
+
+/* What makes and verifies the seals of a journal; bpfree_seal_begin fills it. */
+typedef struct bpfree_seal {
+  bpfree_sha256 hash; /* of the bytes before journal->at */
+  void (*take)(struct bpfree_seal *seal, const uint8_t *bytes, uint64_t n);
+  int (*fits)(const struct bpfree_seal *seal, const uint8_t *digest);
+} bpfree_seal;
 
 /* A journal being read or written. */
 typedef struct bpfree_journal {
@@ -41,6 +59,7 @@ typedef struct bpfree_journal {
   uint64_t fingerprint; /* of the settings */
   uint64_t step;        /* the next step; 2^32 after the last there can be */
   const uint8_t *text;  /* the settings, JSON in ASCII; not terminated */
+  bpfree_seal *seal;    /* NULL: none are made, and those there are not looked at */
   uint32_t n_text;      /* bytes of it, at most 65536 */
   uint32_t kind;        /* BPFREE_SCALARS or BPFREE_SNAPSHOT */
   uint32_t seed;
@@ -48,15 +67,16 @@ typedef struct bpfree_journal {
   uint32_t n_record;    /* floats of a SCALARS record; 0 for kind BPFREE_SNAPSHOT */
   uint32_t n_state;     /* floats of the update's state */
   uint32_t first_step;
+  uint32_t program;     /* bytes that a flash programs at once: 1, 8, 16 or 32; everything begins at a multiple */
   uint32_t crc;         /* of the header: seeds those of the records */
 } bpfree_journal;
 
 /* One record; `payload` points into the journal's bytes. */
 typedef struct bpfree_journal_record {
   uint32_t type;          /* enum bpfree_record_type */
-  uint32_t step;          /* SCALARS: this step; else: before this step */
+  uint32_t step;          /* SCALARS, SKIP: this step; else: before this step */
   uint32_t size;          /* bytes of payload */
-  const uint8_t *payload; /* floats, little-endian, any alignment; EVENT: uint32 code, then text */
+  const uint8_t *payload; /* floats, little-endian, any alignment; EVENT, SKIP: uint32 code, then text */
 } bpfree_journal_record;
 
 /* FNV-1a-64 of settings: names the trainer a journal was written with. */
@@ -69,7 +89,8 @@ int bpfree_journal_open(bpfree_journal *journal, const uint8_t *bytes, uint64_t 
 /* The next record. Returns 1, or 0 at the end: journal->size - journal->at
  * bytes of torn tail are left, and journal->at is where to write on. Negative:
  * BPFREE_ERR_CRC, damage that good records follow; BPFREE_ERR_FORMAT, a record
- * that contradicts the journal (a step out of order, a number not finite). */
+ * that contradicts the journal (a step out of order, a number not finite, with
+ * journal->seal a seal that is not that of the bytes before it). */
 int bpfree_journal_next(bpfree_journal *journal, bpfree_journal_record *record);
 
 /* Verifies all bytes, then replays them up to to_step steps (0xffffffff: all):
@@ -87,12 +108,13 @@ int bpfree_journal_replay(bpfree_journal *journal, const bpfree_trainer *trainer
                           uint64_t fingerprint, const uint8_t *bytes, uint64_t size, uint32_t to_step);
 
 /* Writing: each call puts one piece into out, to be appended to the log at
- * journal->at, moves journal->at on and returns its bytes; or BPFREE_ERR_SIZE
- * when `room` is too small (nothing happened), BPFREE_ERR_ARG when it cannot
- * follow. `text` are the settings as the host's Trainer.settings() gives them;
- * they stay the caller's. context->theta is what the journal begins with. */
+ * journal->at, moves journal->at on and returns its bytes, whole programs; or
+ * BPFREE_ERR_SIZE when `room` is too small, BPFREE_ERR_ARG when it cannot follow,
+ * BPFREE_ERR_NUMERIC when a number in it is not finite: nothing happened then.
+ * `text` are the settings as the host's Trainer.settings() gives them; they stay
+ * the caller's. context->theta is what the journal begins with. */
 int bpfree_journal_begin(bpfree_journal *journal, const bpfree_trainer *trainer, const bpfree_context *context,
-                         uint32_t kind, const uint8_t *text, uint32_t n_text, uint8_t *out, uint32_t room);
+                         uint32_t kind, uint32_t program, const uint8_t *text, uint32_t n_text, uint8_t *out, uint32_t room);
 
 /* After bpfree_step: context->coefficients. */
 int bpfree_journal_scalars(bpfree_journal *journal, const bpfree_context *context, uint8_t *out, uint32_t room);
@@ -103,6 +125,22 @@ int bpfree_journal_snapshot(bpfree_journal *journal, const bpfree_context *conte
 /* Between steps: a code and at most 4096 bytes of text. */
 int bpfree_journal_event(bpfree_journal *journal, const bpfree_context *context, uint32_t code,
                          const uint8_t *text, uint32_t n_text, uint8_t *out, uint32_t room);
+
+/* After bpfree_skip: why (enum bpfree_skip_reason), and at most 4096 bytes of text. */
+int bpfree_journal_skip(bpfree_journal *journal, const bpfree_context *context, uint32_t reason,
+                        const uint8_t *text, uint32_t n_text, uint8_t *out, uint32_t room);
+
+/* From here on seals are made and verified. After bpfree_journal_begin, _open or
+ * _replay: `bytes` are the journal->at bytes there are so far. `seal` stays the
+ * caller's, alive as long as the journal is written or read. */
+void bpfree_seal_begin(bpfree_seal *seal, bpfree_journal *journal, const uint8_t *bytes);
+
+/* Between steps: SHA-256 of all bytes so far. BPFREE_ERR_ARG without bpfree_seal_begin. */
+int bpfree_journal_seal(bpfree_journal *journal, const bpfree_context *context, uint8_t *out, uint32_t room);
+
+/* Reads all of a journal, its seals too. *sealed: the bytes before the last seal, 0
+ * without one. Returns BPFREE_OK or what bpfree_journal_open and _next return. */
+int bpfree_journal_verify(const uint8_t *bytes, uint64_t size, uint64_t *sealed);
 /* cffi: end */
 
 #ifdef __cplusplus

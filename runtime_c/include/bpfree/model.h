@@ -19,7 +19,7 @@ extern "C" {
 #endif
 
 /* cffi: begin */
-/* Status codes: 0 or negative, never renumbered. */
+/* Status codes: errors are negative; never renumbered. */
 enum bpfree_status {
   BPFREE_OK = 0,
   BPFREE_ERR_ARG = -1,      /* an argument is out of its documented range */
@@ -32,7 +32,9 @@ enum bpfree_status {
   BPFREE_ERR_IO = -8,       /* a storage hook failed */
   BPFREE_ERR_NUMERIC = -9,  /* a loss is not finite; nothing was updated */
   BPFREE_ERR_FULL = -10,    /* storage is full */
-  BPFREE_ERR_CALLBACK = -11 /* a user callback returned an error */
+  BPFREE_ERR_CALLBACK = -11, /* a user callback returned an error */
+  BPFREE_ERR_ARITHMETIC = -12, /* reserved: arithmetic is not as strict as equal bits need */
+  BPFREE_MORE = 1              /* reserved: no error, there is more to do before this is finished */
 };
 
 /* What the elements of a slice or a tensor are. Numbers are never given twice:

@@ -21,7 +21,10 @@ enum bpfree_domain {
   BPFREE_DOMAIN_MASK = 5,
   BPFREE_DOMAIN_POINTS = 6,
   BPFREE_DOMAIN_GAUSSIAN = 7,
-  BPFREE_DOMAIN_SPACE = 8
+  BPFREE_DOMAIN_SPACE = 8,
+  BPFREE_DOMAIN_CERTIFICATE = 9, /* this one and those below: reserved */
+  BPFREE_DOMAIN_ATTACK = 10,
+  BPFREE_DOMAIN_SKETCH = 11
 };
 
 /* out[0..1] = Threefry2x32-20(key, counter). */
@@ -30,9 +33,10 @@ void bpfree_threefry(const uint32_t key[2], const uint32_t counter[2], uint32_t 
 /* The second counter word. query < 4096, sample < 65536. */
 uint32_t bpfree_address(uint32_t domain, uint32_t query, uint32_t sample);
 
-/* A keyed permutation of [0, n), O(1) memory (4-round Feistel network with
- * cycle walking), and its inverse: unpermute(permute(i)) = i. Each domain has
- * its own, and each part (< 65536) of one. i < n, n <= 2^31. */
+/* A keyed permutation of [0, n), O(1) memory (a Feistel network of 12 rounds,
+ * walked back into range, and a bit for its parity), and its inverse:
+ * unpermute(permute(i)) = i. Each domain has its own, and each part (< 65536) of
+ * one. i < n, n <= 2^31. */
 uint32_t bpfree_permute(uint32_t domain, uint32_t part, uint32_t seed, uint32_t step, uint32_t n, uint32_t i);
 uint32_t bpfree_unpermute(uint32_t domain, uint32_t part, uint32_t seed, uint32_t step, uint32_t n, uint32_t i);
 

@@ -144,6 +144,9 @@ enum bpfree_grouping {
 typedef struct bpfree_estimator {
   /* Fills context->coefficients for context->step. */
   int (*estimate)(const struct bpfree_trainer *trainer, struct bpfree_context *context);
+  /* Puts into context->work what `weights` finds there after `estimate`, for a
+   * step that is made from its record. NULL: nothing. */
+  void (*draw)(const struct bpfree_trainer *trainer, const struct bpfree_context *context);
   /* g[0..n): elements [64 block, ...) of a slice of the gradient of a step, from
    * its group's coefficients, or what `weights` made of them. */
   void (*gradient)(const struct bpfree_trainer *trainer, uint32_t step, const float *coefficients,
@@ -159,7 +162,7 @@ typedef struct bpfree_estimator {
    * gradient, for what is the same in all chunks; NULL: the coefficients are used as they are. */
   const float *(*weights)(const struct bpfree_trainer *trainer, const struct bpfree_context *context,
                           uint32_t first, uint32_t count, const float *coefficients);
-  /* Floats of context->work; NULL: none. */
+  /* Floats of context->work; NULL: none. Where it says 0, `weights` returns the coefficients. */
   uint32_t (*work)(const struct bpfree_trainer *trainer);
   uint32_t weights_fill_work; /* 1: `weights` makes as many floats as `work` says, or words; 0: n_queries of them */
   uint32_t averages; /* 1: g is the mean over a group's n_queries directions, 0: their sum */
@@ -231,7 +234,8 @@ uint32_t bpfree_state_size(const bpfree_trainer *trainer);
 /* Floats of a step's record: groups * n_queries. */
 uint32_t bpfree_record_size(const bpfree_trainer *trainer);
 
-/* Floats the estimator works in: copies of theta where directions are not signs. */
+/* Floats the estimator works in: copies of theta where directions are normal numbers, the few elements that are
+ * probed, and what looks into the layers. */
 uint32_t bpfree_work_size(const bpfree_trainer *trainer);
 
 /* Bytes of RAM of a run: theta, x, arena, coefficients, state, work, context. */
@@ -252,6 +256,12 @@ int bpfree_step(const bpfree_trainer *trainer, bpfree_context *context);
  * bpfree_step left. Returns BPFREE_OK, or BPFREE_ERR_NUMERIC with theta
  * untouched when a coefficient is not finite. */
 int bpfree_apply(const bpfree_trainer *trainer, bpfree_context *context, const float *coefficients);
+
+/* Gives the step at context->step up, whose samples could not be had or whose
+ * losses are not finite: theta and the update's state stay, and context->step
+ * advances to other samples and directions. context->coefficients becomes 0, the
+ * record that a window of them has of this step. Returns BPFREE_OK. */
+int bpfree_skip(const bpfree_trainer *trainer, bpfree_context *context);
 /* cffi: end */
 
 /* Rows of the tables, by name: what a firmware's model.c refers to. */
