@@ -31,6 +31,8 @@ TARGETS = {
 
 _ON_READ = "#define BPFREE_PROBE_ON_READ {}\n"
 _ROWS = "#define BPFREE_HADAMARD_ROWS {}\n"
+_CUT = "#define BPFREE_CUT_SLICES {}\n"
+"""Options of config.h."""
 
 _KERNELS = ("kernel_bias.c", "kernel_contract.c", "kernel_jet.c")
 _CORE = ("rng.c", "forward.c", "hash.c", "train.c", "vector.c", *_KERNELS)
@@ -162,7 +164,7 @@ def _copy_runtime(folder: Path, tables, trainer) -> None:
         if header.name != "host.h":
             shutil.copy(header, target / "bpfree")
     direction, config = trainer.rows["estimator"].direction, target / "bpfree" / "config.h"
-    for option, wanted in ((_ON_READ, direction in SIGNS), (_ROWS, direction == "hadamard")):
+    for option, wanted in ((_ON_READ, direction in SIGNS), (_ROWS, direction == "hadamard"), (_CUT, False)):
         if not wanted:
             config.write_text(config.read_text().replace(option.format(1), option.format(0)))
     for name in [*sources, *(path.name for path in (origin / "src").glob("*.h") if path.name != "registry_isa.h")]:

@@ -18,7 +18,7 @@ class Coordinate:
     domain: Domain
     random = False
 
-    def move(self, theta, parts, mu, probe) -> None:
+    def move(self, theta, pieces, mu, probe) -> None:
         """theta_k <- fl(theta_k + mu) in place; all others keep their bits, zeros their sign."""
         theta[probe.element] += mu
 

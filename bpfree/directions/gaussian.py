@@ -16,9 +16,10 @@ _TURN = np.float32(float.fromhex("0x1.921fb6p-22"))
 """2 pi 2^-24: angles are multiples of it."""
 
 
-def draw(part, seed: int, step: int, query: int) -> np.ndarray:
-    """Normal draws (size,) float32 of one slice."""
-    return normal(seed, step, rng.address(rng.Domain.GAUSSIAN, query), part.first_block * _PAIRS, part.size)
+def draw(piece, seed: int, step: int, query: int) -> np.ndarray:
+    """Normal draws (size,) float32 of one piece."""
+    address = rng.address(rng.Domain.GAUSSIAN, query)
+    return normal(seed, step, address, piece.block * _PAIRS, piece.skip + piece.size)[piece.skip :]
 
 
 def normal(seed: int, step: int, address: int, first_block: int, size: int) -> np.ndarray:

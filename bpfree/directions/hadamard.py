@@ -37,9 +37,9 @@ def rows(d: int, seed: int, step: int, queries) -> np.ndarray:
 class Hadamard(Direction):
     """The row. Element k of theta has column k; a probe's `element` is the matrix's row."""
 
-    def at(self, part, seed: int, step: int, query: int, element: int) -> np.ndarray:
+    def at(self, piece, seed: int, step: int, query: int, element: int) -> np.ndarray:
         """The signs of the columns times the row."""
-        return self.draw(part, seed, step, query) * walsh(element, part.offset, part.size)
+        return self.draw(piece, seed, step, query) * walsh(element, piece.offset, piece.size)
 
 
 ROW = Hadamard(4, "hadamard", "BPFREE_HADAMARD", Domain.PROBE, rademacher.draw)

@@ -11,7 +11,7 @@ import numpy as np
 from bpfree.rng import Domain
 
 
-def unscaled(parts, seed: int, step: int, query: int) -> np.float32:
+def unscaled(pieces, seed: int, step: int, query: int) -> np.float32:
     """The scale of directions that are used as they are drawn: 1."""
     return np.float32(1)
 
@@ -20,8 +20,8 @@ def unscaled(parts, seed: int, step: int, query: int) -> np.float32:
 class Direction:
     """One row: a random direction with E[u u^T] = I.
 
-    draw(part, seed, step, query): (size,) float32, on one slice, before the scale.
-    scale(parts, seed, step, query): float32, common to the slices that move together.
+    draw(piece, seed, step, query): (size,) float32, on one piece of theta, before the scale.
+    scale(pieces, seed, step, query): float32, common to the pieces that move together.
     domain: of its random numbers. c: the constant of `enum bpfree_direction`.
     """
 
@@ -33,13 +33,13 @@ class Direction:
     scale: Callable = unscaled
     random = True
 
-    def at(self, part, seed: int, step: int, query: int, element: int) -> np.ndarray:
-        """u on one slice, before the scale, at a probe's whole address."""
-        return self.draw(part, seed, step, query)
+    def at(self, piece, seed: int, step: int, query: int, element: int) -> np.ndarray:
+        """u on one piece, before the scale, at a probe's whole address."""
+        return self.draw(piece, seed, step, query)
 
-    def move(self, theta, parts, mu, probe) -> None:
-        """theta <- fl(theta + fl(radius u)) on these slices, in place, radius = fl(mu scale)."""
-        radius = mu * theta.dtype.type(self.scale(parts, probe.seed, probe.step, probe.query))
-        for part in parts:
-            u = self.at(part, probe.seed, probe.step, probe.query, probe.element)
-            theta[part.range] += radius * u.astype(theta.dtype)
+    def move(self, theta, pieces, mu, probe) -> None:
+        """theta <- fl(theta + fl(radius u)) on these pieces, in place, radius = fl(mu scale)."""
+        radius = mu * theta.dtype.type(self.scale(pieces, probe.seed, probe.step, probe.query))
+        for piece in pieces:
+            u = self.at(piece, probe.seed, probe.step, probe.query, probe.element)
+            theta[piece.range] += radius * u.astype(theta.dtype)

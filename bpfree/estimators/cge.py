@@ -187,7 +187,8 @@ class CGE(Coordinates):
         for number, part in enumerate(flow.graph.slices):
             n = 0 if part.frozen else drawn.get(number, share * part.size)
             if n:
-                counts[flow.changed(number, 1)] = counts.get(flow.changed(number, 1), 0) + n
+                changed = flow.changed(part.offset, part.size)
+                counts[changed] = counts.get(changed, 0) + n
         return counts
 
     def scales(self, graph):

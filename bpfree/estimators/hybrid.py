@@ -100,15 +100,14 @@ class Hybrid(Estimator):
 
     def points(self, graph, seed: int, step: int) -> np.ndarray:
         """Tensor by tensor."""
-        numbers, made = {part.name: k for k, part in enumerate(graph.slices)}, []
+        made = []
         for part, q in self._shares(graph):
             if q == part.size:
                 elements = np.arange(part.offset, part.offset + q, dtype=np.uint32)
                 made.append(probe_rows(q, "coordinate", seed, step, element=elements))
             else:
                 rows = hadamard.rows(part.size, seed, step, np.arange(q))
-                where = {"first_slice": numbers[part.name], "n_slices": 1}
-                made.append(probe_rows(q, "hadamard", seed, step, element=rows, **where))
+                made.append(probe_rows(q, "hadamard", seed, step, element=rows, first=part.offset, count=part.size))
         return np.concatenate(made)
 
     def gradient(self, graph, seed: int, step: int, coefficients) -> np.ndarray:
@@ -121,7 +120,7 @@ class Hybrid(Estimator):
             else:
                 queries = np.arange(q)
                 addresses = np.zeros_like(queries), hadamard.rows(part.size, seed, step, queries)
-                combine(gradient, self.direction, [part], seed, step, own, *addresses)
+                combine(gradient, self.direction, graph.pieces(part.offset, part.size), seed, step, own, *addresses)
             first += q
         return gradient
 

@@ -168,7 +168,7 @@ class RGE(Estimator):
         Hadamard: the signs of query 0 for all, and the row that is query i's.
         """
         groups, q = graph.groups(self.grouping), self.n_queries
-        columns = {"first_slice": [group.start for group in groups], "n_slices": [len(group) for group in groups]}
+        columns = {"first": [group.start for group in groups], "count": [len(group) for group in groups]}
         columns = {name: np.repeat(values, q) for name, values in columns.items()}
         queries, elements = (np.concatenate(part) for part in zip(*self._addresses(graph, seed, step), strict=True))
         return probe_rows(len(groups) * q, self.direction, seed, step, queries, element=elements, **columns)
@@ -178,30 +178,24 @@ class RGE(Estimator):
         everyone, none = np.arange(self.n_queries), np.zeros(self.n_queries, np.uint32)
         if self.direction != "hadamard":
             return [(everyone, none)] * len(graph.groups(self.grouping))
-        sizes = [sum(part.size for part in _moving(graph, group)) for group in graph.groups(self.grouping)]
-        return [(none, hadamard.rows(d, seed, step, everyone)) for d in sizes]
+        return [(none, hadamard.rows(len(group), seed, step, everyone)) for group in graph.groups(self.grouping)]
 
     def gradient(self, graph, seed: int, step: int, coefficients) -> np.ndarray:
         """g (n_theta,) from coefficients (groups, queries): sum over ascending query of fl(c scale) u."""
         gradient, addresses = np.zeros(graph.n_theta, coefficients.dtype), self._addresses(graph, seed, step)
         for group, own, where in zip(graph.groups(self.grouping), coefficients, addresses, strict=True):
-            combine(gradient, self.direction, _moving(graph, group), seed, step, own, *where)
+            combine(gradient, self.direction, graph.pieces(group.start, len(group)), seed, step, own, *where)
         return gradient
 
 
-def combine(gradient, direction: str, parts, seed: int, step: int, coefficients, queries, elements) -> None:
-    """Writes sum_i fl(c_i scale) u_i, i ascending, to the gradient's elements of these slices."""
+def combine(gradient, direction: str, pieces, seed: int, step: int, coefficients, queries, elements) -> None:
+    """Writes sum_i fl(c_i scale) u_i, i ascending, to the gradient's elements of these pieces."""
     row, real = DIRECTIONS[direction], gradient.dtype.type
     for i, (c, query, element) in enumerate(zip(coefficients, queries, elements, strict=True)):
-        weight = c * real(row.scale(parts, seed, step, query))
-        for part in parts:
-            u, view = row.at(part, seed, step, query, element), gradient[part.range]
+        weight = c * real(row.scale(pieces, seed, step, query))
+        for piece in pieces:
+            u, view = row.at(piece, seed, step, query, element), gradient[piece.range]
             view[...] = weight * u.astype(real) if i == 0 else view + weight * u.astype(real)
-
-
-def _moving(graph, group) -> list:
-    """The slices of a group that are trainable."""
-    return [graph.slices[number] for number in group if not graph.slices[number].frozen]
 
 
 SIGNS = ("rademacher", "hadamard")

@@ -97,9 +97,8 @@ def _kept(graph, scores, n: int) -> tuple[float, ...]:
     kept[np.argsort(-scores, kind="stable")[:n]] = True
     shares = []
     for group in graph.groups("layer"):
-        layer = [graph.slices[number] for number in group if not graph.slices[number].frozen]
-        count, size = sum(int(kept[part.range].sum()) for part in layer), sum(part.size for part in layer)
-        shares += [max(count, 1) / size] * len(layer)
+        count, size = int(kept[group.start : group.stop].sum()), len(group)
+        shares += [max(count, 1) / size] * sum(part.offset in group for part in graph.trainable)
     return tuple(shares)
 
 
@@ -133,8 +132,5 @@ def _shortened(graph, estimator, g) -> np.ndarray:
     if isinstance(estimator, RGE):
         q = estimator.n_queries
         for group in graph.groups(estimator.grouping):
-            parts = [graph.slices[number] for number in group if not graph.slices[number].frozen]
-            d = sum(part.size for part in parts)
-            for part in parts:
-                g[part.range] *= np.sqrt(q / (q + d - 1))
+            g[group.start : group.stop] *= np.sqrt(q / (q + len(group) - 1))
     return g

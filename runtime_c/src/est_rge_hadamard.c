@@ -14,7 +14,8 @@ static int estimate(const bpfree_trainer *t, bpfree_context *c)
 static const float *weights(const bpfree_trainer *t, const bpfree_context *c, uint32_t first, uint32_t count,
                             const float *coefficients)
 {
-  const uint32_t n = bpfree_hadamard_order(bpfree_group_elements(t->model, first, count));
+  (void)first;
+  const uint32_t n = bpfree_hadamard_order(count);
   for (uint32_t query = 0; query < t->n_queries; query++) {
     c->work[query] = bpfree_clipped(t, coefficients[query]);
     ((bpfree_word *)c->work)[t->n_queries + query].u = bpfree_hadamard_row(t, c->step, n, query);

@@ -18,12 +18,14 @@ void BPFREE_KERNEL(bias_rows)(const bpfree_pass *pass, const bpfree_node *node, 
   }
   const bpfree_slice *slice = bpfree_node_slice(pass, node, k);
   const float *bias = bpfree_parameters(pass, slice);
-  if (!bpfree_probed(pass, node, k)) {
-    for (uint32_t m = 0; m < rows; m++) fill_row(y + m * n, bias[m], n);
-    return;
+  const bpfree_span moved = bpfree_probed(pass, node, k);
+  uint32_t m = 0;
+  if (moved.from < moved.to) {
+    const float mu = side ? -pass->probe->mu : pass->probe->mu;
+    bpfree_signs signs;
+    bpfree_signs_start_at(&signs, pass->probe, slice, moved.from);
+    for (; m < moved.from; m++) fill_row(y + m * n, bias[m], n);
+    for (; m < moved.to; m++) fill_row(y + m * n, bias[m] + bpfree_signs_next(&signs, mu), n);
   }
-  const float mu = side ? -pass->probe->mu : pass->probe->mu;
-  bpfree_signs signs;
-  bpfree_signs_start(&signs, pass->probe, slice, 0);
-  for (uint32_t m = 0; m < rows; m++) fill_row(y + m * n, bias[m] + bpfree_signs_next(&signs, mu), n);
+  for (; m < rows; m++) fill_row(y + m * n, bias[m], n);
 }

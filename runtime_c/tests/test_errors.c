@@ -325,18 +325,20 @@ static void probes_read_only(const golden_run *g)
 
 static void groups(void)
 {
-  const bpfree_model *model = &dense_network.model; /* layers 0 (frozen), 2 and 4, two slices each */
+  const bpfree_model *model = &dense_network.model; /* layers 0 (frozen), 2 and 4: 11-9-5, weight and bias each */
   uint32_t first, count;
   CHECK_EQUAL(bpfree_n_groups(model, BPFREE_JOINT), 1);
   CHECK_EQUAL(bpfree_n_groups(model, BPFREE_LAYER), 2);
   CHECK_EQUAL(bpfree_n_groups(model, BPFREE_TENSOR), 4);
-  CHECK_EQUAL(bpfree_group_slices(model, BPFREE_LAYER, 1, &first, &count), BPFREE_OK);
-  CHECK(first == 4 && count == 2);
-  CHECK_EQUAL(bpfree_group_slices(model, BPFREE_TENSOR, 3, &first, &count), BPFREE_OK);
-  CHECK(first == 5 && count == 1);
-  CHECK_EQUAL(bpfree_group_slices(model, BPFREE_JOINT, 1, &first, &count), BPFREE_ERR_ARG);
-  CHECK_EQUAL(bpfree_group_slices(model, BPFREE_LAYER, 2, &first, &count), BPFREE_ERR_ARG);
-  CHECK_EQUAL(bpfree_group_slices(model, BPFREE_TENSOR, 4, &first, &count), BPFREE_ERR_ARG);
+  CHECK_EQUAL(bpfree_group(model, BPFREE_JOINT, 0, &first, &count), BPFREE_OK);
+  CHECK(first == 0 && count == 11 * 9 + 9 + 9 * 5 + 5);
+  CHECK_EQUAL(bpfree_group(model, BPFREE_LAYER, 1, &first, &count), BPFREE_OK);
+  CHECK(first == 11 * 9 + 9 && count == 9 * 5 + 5);
+  CHECK_EQUAL(bpfree_group(model, BPFREE_TENSOR, 3, &first, &count), BPFREE_OK);
+  CHECK(first == 11 * 9 + 9 + 9 * 5 && count == 5);
+  CHECK_EQUAL(bpfree_group(model, BPFREE_JOINT, 1, &first, &count), BPFREE_ERR_ARG);
+  CHECK_EQUAL(bpfree_group(model, BPFREE_LAYER, 2, &first, &count), BPFREE_ERR_ARG);
+  CHECK_EQUAL(bpfree_group(model, BPFREE_TENSOR, 4, &first, &count), BPFREE_ERR_ARG);
 }
 
 int main(void)

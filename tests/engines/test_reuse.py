@@ -30,13 +30,15 @@ def make(name, cache_bytes):
 
 
 def probes_of(graph, seed=3):
-    """theta itself, coordinates up and down in a mixed order, and directions over every range of slices."""
+    """theta itself, coordinates up and down in a mixed order, and directions over ranges of slices and any others."""
     r = np.random.default_rng(seed)
     elements = r.integers(0, graph.n_theta, 12)
     coordinates = probe_rows(12, "coordinate", seed, 1, element=elements, mu=r.choice([0.25, -0.25], 12))
-    ranges = [(a, b - a) for a in range(len(graph.slices)) for b in range(a + 1, len(graph.slices) + 1)]
-    ranges = [ranges[k] for k in r.permutation(len(ranges))[:12]]
-    columns = {"first_slice": [a for a, _ in ranges], "n_slices": [n for _, n in ranges], "mu": 0.125}
+    edges = np.cumsum([0, *(part.size for part in graph.slices if not part.frozen)])
+    ranges = [(a, b - a) for a in edges for b in edges if a < b]
+    ranges = [ranges[k] for k in r.permutation(len(ranges))[:8]]
+    ranges += [(a, int(r.integers(1, graph.n_theta - a + 1))) for a in r.integers(0, graph.n_theta, 4).tolist()]
+    columns = {"first": [a for a, _ in ranges], "count": [n for _, n in ranges], "mu": 0.125}
     directions = [probe_rows(len(ranges), d, seed, 2, np.arange(len(ranges)), **columns) for d in RANDOM]
     table = np.concatenate([probe_rows(2, "rademacher", seed, 0), coordinates, *directions])
     return Probes(table[r.permutation(len(table))])
@@ -144,10 +146,10 @@ def test_forwards_are_the_macs_that_were_made(spent, name, cap):
 def test_what_a_probe_changes_is_what_it_moves_and_what_that_feeds(graph):
     flow = Flow(graph)
     for probe in probes_of(graph):
-        own = range(probe.first_slice, probe.first_slice + probe.n_slices)
-        if probe.direction == "coordinate":
-            own = [k for k, s in enumerate(graph.slices) if probe.element in range(graph.n_theta)[s.range]]
-        own = [k for k in own if not graph.slices[k].frozen]
+        moved = range(probe.first, probe.first + probe.count)
+        moved = {probe.element} if probe.direction == "coordinate" else set(moved)
+        trained = [(k, s) for k, s in enumerate(graph.slices) if not s.frozen]
+        own = [k for k, s in trained if moved & set(range(graph.n_theta)[s.range])]
         reached, changed = set(), set()
         for k, node in enumerate(graph.nodes):
             parameters = range(node.first_slice, node.first_slice + node.n_slices)
@@ -189,11 +191,11 @@ def test_cut_points_of_a_chain_by_hand():
         ({2: 1, 3: 1, 4: 10}, 0b100, 3 + 4 + 4 + 10 * 1),
         ({2: 10, 3: 1, 4: 1}, 0b001, 1 + 10 * 3 + 3 + 3),
     ):
-        counts = {flow.changed(layer - 1, 1): n for layer, n in probes.items()}
+        counts = {flow.changed(64 * (layer - 1), 64): n for layer, n in probes.items()}
         kept = flow.choose(counts, 8)
         assert (kept.tensors, kept.macs) == (tensors, 64 * macs)
     assert flow.choose(counts, 7).tensors == 0 and flow.choose(counts, 24).tensors == 0b111
-    assert flow.choose({flow.changed(3, 1): 1}, 24).tensors == 0, "one probe alone has nothing to share"
+    assert flow.choose({flow.changed(192, 64): 1}, 24).tensors == 0, "one probe alone has nothing to share"
 
 
 # ---- Training with it ----

@@ -35,9 +35,10 @@ def drawn(direction, q, seed, step, graph=GRAPH):
     """V (d, q) float64."""
     row, v = DIRECTIONS[direction], np.zeros((graph.n_theta, q))
     for query in range(q):
-        for part in graph.slices:
-            v[part.range, query] = row.draw(part, seed, step, query)
-        v[:, query] *= float(row.scale(graph.slices, seed, step, query))
+        pieces = graph.pieces(0, graph.n_theta)
+        for piece in pieces:
+            v[piece.range, query] = row.draw(piece, seed, step, query)
+        v[:, query] *= float(row.scale(pieces, seed, step, query))
     return v
 
 

@@ -155,7 +155,7 @@ typedef struct bpfree_estimator {
   /* BPFREE_OK, or BPFREE_ERR_ARG for settings it cannot work with: limits on
    * n_queries and grouping. */
   int (*check)(const struct bpfree_trainer *trainer);
-  /* Called once for each group of slices [first, first + count) before its
+  /* Called once for each group, elements [first, first + count) of theta, before its
    * gradient, for what is the same in all chunks; NULL: the coefficients are used as they are. */
   const float *(*weights)(const struct bpfree_trainer *trainer, const struct bpfree_context *context,
                           uint32_t first, uint32_t count, const float *coefficients);
@@ -215,9 +215,8 @@ typedef struct bpfree_context {
 /* Groups that probes move one at a time (1 for BPFREE_JOINT). */
 uint32_t bpfree_n_groups(const bpfree_model *model, uint32_t grouping);
 
-/* Slices [*first, *first + *count) of a group; BPFREE_ERR_ARG if there is none. */
-int bpfree_group_slices(const bpfree_model *model, uint32_t grouping, uint32_t group, uint32_t *first,
-                        uint32_t *count);
+/* Elements [*first, *first + *count) of theta of a group; BPFREE_ERR_ARG if there is no such group. */
+int bpfree_group(const bpfree_model *model, uint32_t grouping, uint32_t group, uint32_t *first, uint32_t *count);
 
 /* mu at a step: fl(mu factor). */
 float bpfree_mu(const bpfree_trainer *trainer, uint32_t step);
