@@ -14,7 +14,7 @@ from pathlib import Path
 import numpy as np
 
 from bpfree.errors import check_count
-from bpfree.estimators.rge import SIGNS
+from bpfree.estimators.device import OPTIONS
 from bpfree.exporters import main_source, makefile_source, model_source
 from bpfree.exporters.c_text import array, float_literal
 from bpfree.graph.c_tables import device_tables
@@ -29,13 +29,11 @@ TARGETS = {
 }
 """Folder of the port, and compiler flags, by target."""
 
-_ON_READ = "#define BPFREE_PROBE_ON_READ {}\n"
-_ROWS = "#define BPFREE_HADAMARD_ROWS {}\n"
-_CUT = "#define BPFREE_CUT_SLICES {}\n"
-"""Options of config.h."""
+_OPTION = "#define {} {}\n"
+"""How config.h gives one its default."""
 
 _KERNELS = ("kernel_bias.c", "kernel_contract.c", "kernel_jet.c")
-_CORE = ("rng.c", "forward.c", "hash.c", "train.c", "vector.c", *_KERNELS)
+_CORE = ("rng.c", "forward.c", "hash.c", "train.c", "groups.c", "vector.c", *_KERNELS)
 """Runtime sources every model needs; the linker drops what is not called."""
 
 
@@ -163,10 +161,10 @@ def _copy_runtime(folder: Path, tables, trainer) -> None:
     for header in sorted((origin / "include" / "bpfree").iterdir()):
         if header.name != "host.h":
             shutil.copy(header, target / "bpfree")
-    direction, config = trainer.rows["estimator"].direction, target / "bpfree" / "config.h"
-    for option, wanted in ((_ON_READ, direction in SIGNS), (_ROWS, direction == "hadamard"), (_CUT, False)):
-        if not wanted:
-            config.write_text(config.read_text().replace(option.format(1), option.format(0)))
+    config = target / "bpfree" / "config.h"
+    for name in OPTIONS:
+        if name not in trainer.rows["estimator"].device.wants:
+            config.write_text(config.read_text().replace(_OPTION.format(name, 1), _OPTION.format(name, 0)))
     for name in [*sources, *(path.name for path in (origin / "src").glob("*.h") if path.name != "registry_isa.h")]:
         shutil.copy(origin / "src" / name, target)
 

@@ -30,7 +30,6 @@ from bpfree.datasets import load_mnist
 from bpfree.datasets.samples import Splits
 from bpfree.engines import CompiledEngine
 from bpfree.engines.cost import graph_macs
-from bpfree.estimators import ESTIMATORS
 from bpfree.model import Model
 from bpfree.schedules.cosine_decay import cosine_decay
 from bpfree.screen.progress import live_bar
@@ -87,7 +86,7 @@ class Method:
     @property
     def tier(self) -> str:
         """What it may look at."""
-        return ESTIMATORS.of(self.estimator).tier
+        return self.estimator.row.tier
 
 
 @dataclass(frozen=True)

@@ -32,6 +32,10 @@ class Probe:
     element: int = 0
 
 
+AT_THETA = Probe(0, 0, 0, 0.0, 0, 0)
+"""The probe that moves nothing."""
+
+
 def perturb(graph, theta, probe: Probe) -> np.ndarray:
     """A copy fl(theta + fl(mu u)), in theta's precision; theta itself is only read."""
     out = theta.copy()

@@ -14,9 +14,11 @@ from bpfree import rng
 from bpfree.engines.probes import probe_rows
 from bpfree.errors import check_choice, check_count, check_share_of_all
 from bpfree.estimators import masks
+from bpfree.estimators.device import Device
+from bpfree.estimators.differences import Differences
 from bpfree.estimators.table import Estimator, EstimatorRow
+from bpfree.native.structs import Array, Struct
 from bpfree.schedules.table import Schedule, check_radius
-from bpfree.updates.stale import Stale
 
 ORDERS = ("random", "cyclic")
 
@@ -73,15 +75,9 @@ class Coordinates(Estimator):
         gradient[elements] = coefficients[0, : len(elements)]
         return gradient
 
-    def as_record(self, graph, coefficients) -> np.ndarray:
-        """(1, n); a block of one less has 0 behind its own."""
-        record = np.zeros(self.record_shape(graph), coefficients.dtype)
-        record[0, : coefficients.size] = coefficients
-        return record
-
 
 @dataclass(frozen=True)
-class CGE(Coordinates):
+class CGE(Coordinates, Differences):
     """Coordinate-wise gradient estimation (Kiefer and Wolfowitz, 1952; sparse: Chen et al., DeepZero, ICLR 2024).
 
     two-sided: g_k = [L(theta + mu e_k) - L(theta - mu e_k)] / (2 mu),   2 n evaluations
@@ -145,11 +141,10 @@ class CGE(Coordinates):
             what = "where all coordinates are probed equally often"
             raise ValueError(f"ratios: expected None with order='cyclic', {what}, got {self.ratios!r}")
 
-    def check_update(self, update) -> None:
-        """Stale remembers partial derivatives, which `rescale` has made longer."""
-        if self.rescale and any(isinstance(link, Stale) for link in update.links):
-            expected = "rescale=False with Stale, which takes coefficients for partial derivatives"
-            raise ValueError(f"rescale: expected {expected}, got rescale=True")
+    @property
+    def coefficients_are(self) -> str:
+        """Partial derivatives, which `rescale` makes longer."""
+        return "scaled" if self.rescale else "partials"
 
     def parts(self, graph) -> tuple[Stratum, ...]:
         """What is drawn from, in the record's order: all of theta, or with ratios each trainable tensor.
@@ -164,20 +159,11 @@ class CGE(Coordinates):
         return tuple(Stratum(k, part.offset, part.size, count) for (k, part), count in zip(own, probed, strict=True))
 
     def factor(self, graph) -> float:
-        """1, or d / n, or C; with ratios that is a factor of each tensor, which `native_settings` has."""
+        """1, or d / n, or C; with ratios that is a factor of each tensor, which `scales` has."""
         if not self.rescale or self.ratios is not None:
             return 1.0
         ((*_, d, n),) = self.parts(graph)
         return float(self.cycle(graph)) or d / n
-
-    def native_settings(self, graph) -> dict:
-        """mask_refresh, cycle and masks of `bpfree_trainer`: None, or (count, scale) of every slice of the graph."""
-        rows = None
-        if self.ratios is not None:
-            rows = [(0, 1.0)] * len(graph.slices)
-            for part in self.parts(graph):
-                rows[part.number] = (part.count, float(np.float32(self._scale(part))))
-        return {"mask_refresh": self.mask_refresh, "cycle": self.cycle(graph), "masks": rows}
 
     def count_moves(self, flow) -> dict:
         """What is drawn in each tensor; without ratios on average, by its share in all coordinates."""
@@ -191,14 +177,21 @@ class CGE(Coordinates):
                 counts[changed] = counts.get(changed, 0) + n
         return counts
 
+    def as_record(self, graph, seed: int, step: int, quotients) -> np.ndarray:
+        """(1, n), with ratios times their tensors' scales; a block of one less than n has 0 behind its own."""
+        record = np.zeros(self.record_shape(graph), quotients.dtype)
+        record[0, : quotients.size] = quotients * self.scales(graph)
+        return record
+
     def scales(self, graph):
-        """1, or with ratios and `rescale` d_s / n_s of each coefficient's tensor."""
+        """1, or with ratios and `rescale` d_s / n_s of each coefficient's tensor, float32."""
         if self.ratios is None or not self.rescale:
             return np.float32(1)
         parts = self.parts(graph)
-        return np.repeat([self._scale(part) for part in parts], [part.count for part in parts]).astype(np.float32)
+        return np.repeat([self.scale(part) for part in parts], [part.count for part in parts]).astype(np.float32)
 
-    def _scale(self, part: Stratum) -> float:
+    def scale(self, part: Stratum) -> float:
+        """d_s / n_s, or 1 without `rescale`."""
         return part.size / part.count if self.rescale and part.count else 1.0
 
     def points(self, graph, seed: int, step: int) -> np.ndarray:
@@ -226,4 +219,23 @@ def _order(seed: int, draw: int, part: Stratum) -> np.ndarray:
     return order
 
 
-ROW = EstimatorRow(3, "cge", "bpfree_est_cge", CGE, "coordinate", journal="SNAPSHOT", tier="black-box")
+class _OnDevice(Device):
+    def scale(self, estimator, graph) -> float:
+        """The estimator's factor."""
+        return estimator.factor(graph)
+
+    def settings(self, estimator, graph, loss) -> Struct | None:
+        """mask_refresh, cycle, and with ratios what is probed of every slice of the graph; None where none is set."""
+        rows = []
+        if estimator.ratios is not None:
+            rows = [{"count": 0, "scale": 1.0} for _ in graph.slices]
+            for part in estimator.parts(graph):
+                rows[part.number] = {"count": part.count, "scale": float(np.float32(estimator.scale(part)))}
+        masks = Array("bpfree_mask", tuple(rows), tuple(part.name for part in graph.slices))
+        own = {"masks": masks, "mask_refresh": estimator.mask_refresh, "cycle": estimator.cycle(graph)}
+        return Struct("bpfree_cge", own) if rows or own["mask_refresh"] > 1 or own["cycle"] else None
+
+
+ROW = CGE.row = EstimatorRow(
+    "cge", CGE, "coordinate", tier="black-box", journal="SNAPSHOT", number=3, c="bpfree_est_cge", device=_OnDevice()
+)

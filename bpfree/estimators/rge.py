@@ -12,12 +12,18 @@ from bpfree.engines.cost import graph_macs
 from bpfree.engines.probes import probe_rows
 from bpfree.errors import check_choice, check_count
 from bpfree.estimators import least_squares
-from bpfree.estimators.table import GROUPINGS, Estimator, EstimatorRow
+from bpfree.estimators.device import Device
+from bpfree.estimators.differences import Differences
+from bpfree.estimators.table import EstimatorRow
+from bpfree.native.structs import Struct
 from bpfree.schedules.table import Schedule, check_radius
+
+GROUPINGS = ("joint", "layer", "tensor")
+"""In the order of `enum bpfree_grouping`."""
 
 
 @dataclass(frozen=True)
-class RGE(Estimator):
+class RGE(Differences):
     """Random gradient estimation (Nesterov and Spokoiny, 2017; SPSA, Spall, 1992).
 
     two-sided: g = 1/q sum_i [L(theta + mu u_i) - L(theta - mu u_i)] / (2 mu) u_i,   2 q evaluations
@@ -95,6 +101,11 @@ class RGE(Estimator):
             raise ValueError("combine: expected 'mean' with direction='hadamard', whose queries are orthogonal already")
 
     @property
+    def row(self) -> EstimatorRow:
+        """That of its direction."""
+        return next(row for row in ROWS if row.direction == self.direction)
+
+    @property
     def solves(self) -> bool:
         """Are coefficients solved for, all together?"""
         return self.combine == "least_squares"
@@ -108,11 +119,6 @@ class RGE(Estimator):
     def averaged(self) -> int:
         """The mean over all directions is taken."""
         return self.n_queries
-
-    @property
-    def sides(self) -> int:
-        """Signs are put on as parameters are read, on both sides at once; other directions are copies of theta."""
-        return 2 if self.two_sided and self.direction in SIGNS else 1
 
     def record_shape(self, graph) -> tuple[int, int]:
         """(groups, n_queries). Raises ValueError where least squares has more directions than parameters."""
@@ -135,32 +141,18 @@ class RGE(Estimator):
         return 1.0 / (1.0 + (d - 1) * rest * (n - rest) / (q * q * (n - 1)))
 
     @np.errstate(over="ignore", under="ignore")  # what has no float32 is not finite: a result
-    def combined(self, graph, seed: int, step: int, coefficients) -> np.ndarray:
-        """Of least squares, the solved ones."""
+    def as_record(self, graph, seed: int, step: int, quotients) -> np.ndarray:
+        """(groups, queries); of least squares, the solved ones."""
+        coefficients = super().as_record(graph, seed, step, quotients)
         if not self.solves or not np.isfinite(coefficients).all():
             return coefficients
         derivatives = coefficients[0].astype(np.float64) * self.n_queries
         solved = least_squares.combine(graph, self.direction, seed, step, derivatives)
         return solved.astype(coefficients.dtype)[None]
 
-    def combining(self, graph) -> int:
+    def record_cost(self, graph) -> int:
         """What the solution costs."""
         return -(-least_squares.macs(graph.n_theta, self.n_queries) // graph_macs(graph)) if self.solves else 0
-
-    def refusal(self, graph) -> str | None:
-        """Least squares is not there in C."""
-        reason = "rge with combine='least_squares', which is solved in float64 on the host: train there, or use 'mean'"
-        return reason if self.solves else None
-
-    def work(self, graph, batch_size: int) -> int:
-        """Copies of theta, and one-sided the losses of a minibatch; on replay a weight a query, and Hadamard's row."""
-        if self.direction in SIGNS:
-            return 2 * self.n_queries if self.direction == "hadamard" else 0
-        return max(self.n_queries, graph.n_theta + (graph.n_theta if self.two_sided else batch_size))
-
-    def weights(self, graph) -> int:
-        """A weight each query, and Hadamard's row."""
-        return (2 if self.direction == "hadamard" else 1) * self.n_queries
 
     def points(self, graph, seed: int, step: int) -> np.ndarray:
         """Each query in every group: query i uses direction i; groups are disjoint, so their directions are too.
@@ -198,12 +190,66 @@ def combine(gradient, direction: str, pieces, seed: int, step: int, coefficients
             view[...] = weight * u.astype(real) if i == 0 else view + weight * u.astype(real)
 
 
-SIGNS = ("rademacher", "hadamard")
-"""Directions that are put on as parameters are read."""
+class _Copies(Device):
+    """Gaussian and sphere: perturbed copies of theta."""
+
+    def refusal(self, estimator, graph) -> str | None:
+        """Least squares is not there in C."""
+        reason = "rge with combine='least_squares', which is solved in float64 on the host: train there, or use 'mean'"
+        return reason if estimator.solves else None
+
+    def scale(self, estimator, graph) -> float:
+        """The estimator's factor."""
+        return estimator.factor(graph)
+
+    def work(self, estimator, graph, batch_size: int) -> int:
+        """Copies of theta, and one-sided the losses of a minibatch; on replay a weight a query."""
+        copies = graph.n_theta + (graph.n_theta if estimator.two_sided else batch_size)
+        return max(estimator.n_queries, copies)
+
+    def settings(self, estimator, graph, loss) -> Struct | None:
+        """The grouping, where there is one."""
+        number = GROUPINGS.index(estimator.grouping)
+        return Struct("bpfree_rge", {"grouping": number}) if number else None
+
+
+class _Signs(_Copies):
+    """Rademacher: signs are put on as parameters are read, on both sides at once."""
+
+    wants = frozenset({"BPFREE_PROBE_ON_READ"})
+
+    def sides(self, estimator) -> int:
+        """Both, in one pass."""
+        return 2 if estimator.two_sided else 1
+
+    def work(self, estimator, graph, batch_size: int) -> int:
+        """None."""
+        return 0
+
+
+class _Rows(_Signs):
+    """Hadamard: on replay a weight a query, and its row."""
+
+    wants = frozenset({"BPFREE_PROBE_ON_READ", "BPFREE_HADAMARD_ROWS"})
+
+    def work(self, estimator, graph, batch_size: int) -> int:
+        """Both, of every query."""
+        return 2 * estimator.n_queries
+
+    def weights(self, estimator, graph) -> int:
+        """All that."""
+        return 2 * estimator.n_queries
+
+
+def _row(number: int, name: str, direction: str, device: Device) -> EstimatorRow:
+    return EstimatorRow(
+        name, RGE, direction, tier="black-box", journal="SCALARS", number=number, c=f"bpfree_est_{name}", device=device
+    )
+
 
 ROWS = [
-    EstimatorRow(0, "rge", "bpfree_est_rge", RGE, "rademacher", journal="SCALARS", tier="black-box"),
-    EstimatorRow(1, "rge_gaussian", "bpfree_est_rge_gaussian", RGE, "gaussian", journal="SCALARS", tier="black-box"),
-    EstimatorRow(2, "rge_sphere", "bpfree_est_rge_sphere", RGE, "sphere", journal="SCALARS", tier="black-box"),
-    EstimatorRow(7, "rge_hadamard", "bpfree_est_rge_hadamard", RGE, "hadamard", journal="SCALARS", tier="black-box"),
+    _row(0, "rge", "rademacher", _Signs()),
+    _row(1, "rge_gaussian", "gaussian", _Copies()),
+    _row(2, "rge_sphere", "sphere", _Copies()),
+    _row(7, "rge_hadamard", "hadamard", _Rows()),
 ]

@@ -12,6 +12,7 @@ from bpfree.estimators import masks
 from bpfree.estimators.rge import RGE
 from bpfree.losses import get_loss
 from bpfree.model import Model
+from bpfree.schedules.table import value_at
 from bpfree.trainer import Trainer
 from bpfree.training import plan
 from bpfree.updates.sgd import SGD
@@ -123,14 +124,14 @@ def _grasp_scores(model, data, loss, estimator, n_samples, seed, engine) -> np.n
     length = np.linalg.norm(g)
     if not length:
         raise NumericError("grasp: no probe changed the loss: try a larger mu")
-    h = float(estimator.mu_at(0)) * np.sqrt(g.size) / length
+    h = float(value_at(estimator.mu, 0)) * np.sqrt(g.size) / length
     return theta * (gradient(theta + h * g, 1) - gradient(theta - h * g, 1)) / (2 * h)
 
 
 def _shortened(graph, estimator, g) -> np.ndarray:
-    """An RGE estimate as long, group by group, as the gradient is; of other estimators as it is."""
-    if isinstance(estimator, RGE):
-        q = estimator.n_queries
+    """A mean of slopes as long, group by group, as the gradient is; what other estimators make as it is."""
+    if estimator.coefficients_are == "slopes":
+        q = estimator.averaged
         for group in graph.groups(estimator.grouping):
             g[group.start : group.stop] *= np.sqrt(q / (q + len(group) - 1))
     return g

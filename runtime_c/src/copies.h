@@ -76,15 +76,14 @@ static inline int bpfree_copies_estimate(const bpfree_trainer *t, bpfree_context
     second[i] = bpfree_loss_at(t, c, c->theta, &target);
   }
   const float share = bpfree_share(t, c->step, t->n_queries);
-  const uint32_t groups = bpfree_n_groups(t->model, t->grouping);
-  for (uint32_t g = 0; g < groups; g++)
+  for (uint32_t g = 0, first, count; bpfree_group(t, g, &first, &count) == BPFREE_OK; g++)
     for (uint32_t query = 0; query < t->n_queries; query++, coefficient++) {
       bpfree_probe probe = bpfree_copies_probe(t, c->step, query, direction);
-      int status = bpfree_group(t->model, t->grouping, g, &probe.first, &probe.count);
-      if (status) return status;
+      probe.first = first;
+      probe.count = count;
       float *const minus = t->two_sided ? second : 0;
       bpfree_copies_make(t->model, c->theta, &probe, plus, minus);
-      status = bpfree_copies_sum(t, c, plus, minus, second, coefficient);
+      const int status = bpfree_copies_sum(t, c, plus, minus, second, coefficient);
       if (status) return status;
       *coefficient *= share;
     }

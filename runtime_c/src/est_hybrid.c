@@ -113,9 +113,11 @@ static void gradient(const bpfree_trainer *t, uint32_t step, const float *work, 
 
 static int check(const bpfree_trainer *t)
 {
-  const uint32_t n = t->n_queries, tensors = bpfree_n_groups(t->model, BPFREE_TENSOR);
+  const uint32_t n = t->n_queries;
+  uint32_t tensors = 0;
+  for (uint32_t k = 0; k < t->model->n_slices; k++) tensors += !t->model->slices[k].frozen;
   const int fits = tensors <= n && n <= t->model->n_theta && n <= 65536u && t->model->n_theta <= 0x80000000u;
-  return BPFREE_HADAMARD_ROWS && t->grouping == BPFREE_JOINT && fits ? BPFREE_OK : BPFREE_ERR_ARG;
+  return BPFREE_HADAMARD_ROWS && fits ? BPFREE_OK : BPFREE_ERR_ARG;
 }
 
 static uint32_t work(const bpfree_trainer *t)

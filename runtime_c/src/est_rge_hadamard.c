@@ -38,13 +38,14 @@ static uint32_t work(const bpfree_trainer *t)
 /* Signs without rows would all be those of query 0. */
 static int check(const bpfree_trainer *t)
 {
-  return BPFREE_HADAMARD_ROWS ? bpfree_check_queries(t) : BPFREE_ERR_ARG;
+  return BPFREE_HADAMARD_ROWS ? bpfree_rge_check(t) : BPFREE_ERR_ARG;
 }
 
 const bpfree_estimator bpfree_est_rge_hadamard = {
     .estimate = estimate,
     .gradient = gradient,
     .check = check,
+    .group = bpfree_rge_group,
     .weights = weights,
     .work = work,
     .weights_fill_work = 1,

@@ -190,7 +190,7 @@ static uint64_t model_hash(const bpfree_trainer *t) { return t->model->hash[0] |
 
 static uint32_t record_floats(const bpfree_trainer *t, uint32_t kind)
 {
-  return kind == BPFREE_SCALARS ? bpfree_n_groups(t->model, t->grouping) * t->n_queries : 0;
+  return kind == BPFREE_SCALARS ? bpfree_record_size(t) : 0;
 }
 
 static int belongs(const bpfree_journal *j, const bpfree_trainer *t, const bpfree_context *c, uint64_t fingerprint)

@@ -4,7 +4,7 @@
 #ifndef BPFREE_KERNEL_H
 #define BPFREE_KERNEL_H
 
-#include "bpfree/train.h"
+#include "bpfree/estimators.h"
 #include "span.h"
 
 /* The host compiles one source once per instruction set; the suffix keeps the

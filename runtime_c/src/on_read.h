@@ -51,23 +51,17 @@ static inline float bpfree_sign_difference(const bpfree_trainer *t, const bpfree
 }
 
 /* Differences of one sample, added to the running sums. */
-static inline int bpfree_sign_sample(const bpfree_trainer *t, bpfree_context *c, const bpfree_target *target,
+static inline void bpfree_sign_sample(const bpfree_trainer *t, bpfree_context *c, const bpfree_target *target,
                                      float mu, int is_first, uint32_t direction)
 {
   const float base = t->two_sided ? 0.0f : bpfree_loss_at(t, c, c->theta, target);
-  const uint32_t groups = bpfree_n_groups(t->model, t->grouping);
   float *sum = c->coefficients;
-  for (uint32_t g = 0; g < groups; g++) {
-    uint32_t first, count;
-    const int status = bpfree_group(t->model, t->grouping, g, &first, &count);
-    if (status) return status;
+  for (uint32_t g = 0, first, count; bpfree_group(t, g, &first, &count) == BPFREE_OK; g++)
     for (uint32_t query = 0; query < t->n_queries; query++, sum++) {
       const bpfree_probe probe = bpfree_sign_probe(t, c->step, query, mu, first, count, direction);
       const float difference = bpfree_sign_difference(t, c, &probe, base, target);
       *sum = is_first ? difference : *sum + difference;
     }
-  }
-  return BPFREE_OK;
 }
 
 /* Tables for one side would make every difference 0 without a word. */
@@ -84,12 +78,12 @@ static inline int bpfree_sign_estimate(const bpfree_trainer *t, bpfree_context *
   const float mu = bpfree_mu(t, c->step);
   for (uint32_t i = 0; i < t->batch; i++) {
     bpfree_target target;
-    int status = bpfree_read_sample(t, c, i, &target);
-    if (!status) status = bpfree_sign_sample(t, c, &target, mu, i == 0, direction);
+    const int status = bpfree_read_sample(t, c, i, &target);
     if (status) return status;
+    bpfree_sign_sample(t, c, &target, mu, i == 0, direction);
   }
   const float share = bpfree_share(t, c->step, t->n_queries);
-  const uint32_t n = bpfree_n_groups(t->model, t->grouping) * t->n_queries;
+  const uint32_t n = bpfree_record_size(t);
   for (uint32_t k = 0; k < n; k++) c->coefficients[k] *= share;
   return BPFREE_OK;
 }

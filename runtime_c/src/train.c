@@ -17,42 +17,6 @@ static int aligned(const void *buffer)
   return buffer && ((uintptr_t)buffer & (BPFREE_ALIGN - 1)) == 0;
 }
 
-/* Elements of theta of the group that the first trainable slice at or behind k begins.
- * Returns one past its last slice, or 0 if there is none. */
-static __attribute__((noinline)) uint32_t next_group(const bpfree_model *model, uint32_t grouping, uint32_t k,
-                                                     uint32_t *first, uint32_t *count)
-{
-  while (k < model->n_slices && model->slices[k].frozen) k++;
-  if (k == model->n_slices) return 0;
-  const uint32_t layer = model->slices[k].layer;
-  *first = model->slices[k].offset;
-  *count = 0;
-  do {
-    if (!model->slices[k].frozen) *count += model->slices[k].size;
-    k++;
-  } while (grouping == BPFREE_LAYER && k < model->n_slices && model->slices[k].layer == layer);
-  return k;
-}
-
-uint32_t bpfree_n_groups(const bpfree_model *model, uint32_t grouping)
-{
-  if (grouping == BPFREE_JOINT) return 1;
-  uint32_t groups = 0, first, count;
-  for (uint32_t k = 0; (k = next_group(model, grouping, k, &first, &count)) != 0;) groups++;
-  return groups;
-}
-
-int bpfree_group(const bpfree_model *model, uint32_t grouping, uint32_t group, uint32_t *first, uint32_t *count)
-{
-  *first = 0;
-  *count = model->n_theta;
-  if (grouping == BPFREE_JOINT) return group ? BPFREE_ERR_ARG : BPFREE_OK;
-  uint32_t k = 0;
-  do k = next_group(model, grouping, k, first, count);
-  while (k && group--);
-  return k ? BPFREE_OK : BPFREE_ERR_ARG;
-}
-
 float bpfree_mu(const bpfree_trainer *t, uint32_t step)
 {
   return t->mu * bpfree_factor_at(&t->mu_schedule, step);
@@ -66,7 +30,7 @@ uint32_t bpfree_train_arena_size(const bpfree_model *model)
 
 uint32_t bpfree_record_size(const bpfree_trainer *t)
 {
-  return bpfree_n_groups(t->model, t->grouping) * t->n_queries;
+  return bpfree_n_groups(t) * t->n_queries;
 }
 
 uint32_t bpfree_link_floats(const bpfree_trainer *t, uint32_t link)
@@ -123,8 +87,7 @@ static void clear_state(const bpfree_trainer *t, float *state, uint32_t size)
 int bpfree_train_init(const bpfree_trainer *t, bpfree_context *c)
 {
   if (!t || !c || !t->model || !t->estimator || !t->loss || !links_valid(t)) return BPFREE_ERR_ARG;
-  if (t->batch == 0 || t->batch > 1u << 24 || t->n_queries == 0 || t->grouping > BPFREE_TENSOR ||
-      t->two_sided > 1 || t->estimator->check(t))
+  if (t->batch == 0 || t->batch > 1u << 24 || t->n_queries == 0 || t->two_sided > 1 || t->estimator->check(t))
     return BPFREE_ERR_ARG;
   if (!normal(t->mu) || !normal(t->scale) || (t->clip != 0.0f && !normal(t->clip))) return BPFREE_ERR_ARG;
   if (!aligned(c->theta) || !aligned(c->x) || !aligned(c->arena) || !aligned(c->coefficients))
@@ -205,16 +168,12 @@ void bpfree_begin_links(const bpfree_trainer *t, bpfree_context *c, const float 
 
 int bpfree_apply(const bpfree_trainer *t, bpfree_context *c, const float *coefficients)
 {
-  const uint32_t groups = bpfree_n_groups(t->model, t->grouping);
-  if (!bpfree_all_finite(coefficients, groups * t->n_queries)) return BPFREE_ERR_NUMERIC;
+  if (!bpfree_all_finite(coefficients, bpfree_record_size(t))) return BPFREE_ERR_NUMERIC;
   bpfree_begin_links(t, c, coefficients);
   const bpfree_window *window = t->links->update->window;
   if (window) window->keep(t, c, coefficients);
   const float factor = bpfree_factor_at(&t->lr_schedule, c->step);
-  for (uint32_t g = 0; g < groups; g++) {
-    uint32_t first, count;
-    const int status = bpfree_group(t->model, t->grouping, g, &first, &count);
-    if (status) return status;
+  for (uint32_t g = 0, first, count; bpfree_group(t, g, &first, &count) == BPFREE_OK; g++) {
     const float *weights = coefficients + g * t->n_queries;
     if (window) weights = window->weights(t, c, g, first, count);
     else if (t->estimator->weights) weights = t->estimator->weights(t, c, first, count, weights);

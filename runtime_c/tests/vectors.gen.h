@@ -32,11 +32,9 @@ typedef struct golden_run {
   const char *name;
   const golden_network *network;
   uint32_t estimator; /* number */
-  uint32_t seed, batch, n_queries, grouping, two_sided;
+  uint32_t seed, batch, n_queries, two_sided;
   float mu, scale, lr;
-  const bpfree_layers *layers;
-  const bpfree_mask *masks;
-  uint32_t mask_refresh, cycle;
+  const void *settings;      /* the estimator's own */
   uint32_t n_coefficients;   /* a step */
   const float *coefficients; /* (GOLDEN_STEPS, n_coefficients) */
   uint64_t hash[GOLDEN_HASHES];
@@ -226,6 +224,7 @@ static const float dense_layer_coefficients[200] = {
   -0x1.da9174p-1f, -0x1.6a6638p-1f, -0x1.70e8ap-4f, 0x1.b927fp-3f, 0x1.5da24p-5f, -0x1.96c598p-1f,
   0x1.cbefcp-5f, -0x1.62cb58p-2f
 };
+static const bpfree_rge dense_layer = {.grouping = 1};
 
 static const float dense_gaussian_coefficients[800] = {
   -0x1.1f39bp-4f, -0x1.245d5p-3f, 0x1.b2344p-4f, 0x1.062b3cp-3f, 0x1.5f03c4p-2f, 0x1.bc73bp-4f, 0x1.292268p-4f,
@@ -350,6 +349,7 @@ static const float dense_gaussian_coefficients[800] = {
   -0x1.828e98p-4f, -0x1.bcc1dp-4f, -0x1.2ce1p-9f, 0x1.fcc55p-4f, -0x1.1a724p-7f, 0x1.6464b8p-4f,
   -0x1.0c5cc8p-4f, -0x1.4c4e5p-4f, 0x1.045ac8p-4f, -0x1.b977ap-4f
 };
+static const bpfree_rge dense_gaussian = {.grouping = 2};
 
 static const float dense_sphere_coefficients[200] = {
   0x1.77863cp-8f, 0x1.d8d554p-10f, 0x1.697f32p-11f, -0x1.a2bd94p-8f, 0x1.b32438p-10f, 0x1.297c6p-9f,
@@ -503,6 +503,7 @@ static const float dense_hadamard_layers_coefficients[400] = {
   0x1.6472c8p-3f, 0x1.713dp-6f, 0x1.a295dp-2f, 0x1.3f56p-7f, -0x1.e8c3d4p-2f, 0x1.15e694p-2f, -0x1.c86648p-3f,
   -0x1.5c9648p-3f, 0x1.4e506p-5f, 0x1.1cb78p-3f, 0x1.586028p-3f, 0x1.31ed94p-2f, -0x1.01355p-2f
 };
+static const bpfree_rge dense_hadamard_layers = {.grouping = 1};
 
 static const float dense_sphere_layers_coefficients[200] = {
   0x1.20cfp-4f, 0x1.9c496p-1f, -0x1.10dbbp+0f, 0x1.0e594p+0f, -0x1.c54p-10f, 0x1.1ea74p-2f, 0x1.27d4cp-2f,
@@ -535,6 +536,7 @@ static const float dense_sphere_layers_coefficients[200] = {
   -0x1.1d0cp-6f, 0x1.0e308p-1f, -0x1.d3ff8p-3f, -0x1.40a08p-3f, -0x1.7730ap+0f, 0x1.7a67p-2f, 0x1.25fd8p-3f,
   -0x1.83278p-1f, -0x1.96238p-3f, -0x1.96674p-1f, -0x1.f678p-6f
 };
+static const bpfree_rge dense_sphere_layers = {.grouping = 1};
 
 static const float dense_hybrid_coefficients[2300] = {
   -0x1.571p-5f, 0x1.8422eap-7f, 0x1.6295d2p-6f, -0x1.66fd18p-8f, -0x1.bbf2eap-6f, -0x1.2208bap-5f,
@@ -1554,6 +1556,7 @@ static const float dense_coordinates_cyclic_coefficients[1100] = {
   0x1.0c6ecp-7f, -0x1.13cfaap+1f, -0x1.373bc8p-1f, -0x1.35f3a8p-1f, 0x1.dab37p-4f, 0x1.835c1p-1f,
   0x1.804ae8p-4f, 0x1.f9767p-4f, -0x1.8addfp-3f, 0x1.417cc8p-2f, 0x1.9d73cp-6f, -0x1.cf7c58p-4f
 };
+static const bpfree_cge dense_coordinates_cyclic = {.mask_refresh = 2, .cycle = 15};
 
 static const float dense_coordinates_erk_coefficients[1600] = {
   0x1.2e4db8p-6f, 0x1.0bb84ap-1f, -0x1.1ec792p-1f, -0x1.ee8edcp-5f, 0x1.07144ap-1f, -0x1.8822p-3f, 0x1.69f8p-4f,
@@ -1787,13 +1790,14 @@ static const float dense_coordinates_erk_coefficients[1600] = {
   0x1.a724p-4f, 0x1.d4b4p-3f, 0x1.1accp-2f, 0x1.8e7p-6f
 };
 static const bpfree_mask dense_coordinates_erk_masks[6] = {
-  {0, 0x1.0p+0f},
-  {0, 0x1.0p+0f},
-  {7, 0x1.c4924ap+3f},
-  {3, 0x1.8p+1f},
-  {5, 0x1.2p+3f},
-  {1, 0x1.4p+2f},
+  {.count = 0, .scale = 0x1.0p+0f}, /* linear1.weight */
+  {.count = 0, .scale = 0x1.0p+0f}, /* linear1.bias */
+  {.count = 7, .scale = 0x1.c4924ap+3f}, /* linear3.weight */
+  {.count = 3, .scale = 0x1.8p+1f}, /* linear3.bias */
+  {.count = 5, .scale = 0x1.2p+3f}, /* linear5.weight */
+  {.count = 1, .scale = 0x1.4p+2f}, /* linear5.bias */
 };
+static const bpfree_cge dense_coordinates_erk = {.masks = dense_coordinates_erk_masks, .mask_refresh = 3, .cycle = 0};
 
 static const uint32_t tt_attributes0[17] = {
   3, 1, 1, 22, 18, 26, 50, 2, 3, 4, 3, 1, 2, 1, 4, 3, 1
@@ -2033,6 +2037,7 @@ static const float tt_layer_coefficients[200] = {
   -0x1.359f48p-5f, -0x1.b75204p-4f, 0x1.8c103p-6f, 0x1.085d7p-2f, -0x1.972b5ap-2f, -0x1.6680c2p-3f,
   0x1.bce15cp-3f, 0x1.74ec8ep-3f
 };
+static const bpfree_rge tt_layer = {.grouping = 1};
 
 static const float tt_gaussian_coefficients[1000] = {
   -0x1.645676p-4f, 0x1.146efep-4f, 0x1.e9d35p-6f, 0x1.3c6d14p-4f, -0x1.adad44p-5f, 0x1.82d29p-7f,
@@ -2194,6 +2199,7 @@ static const float tt_gaussian_coefficients[1000] = {
   -0x1.093b9cp-6f, -0x1.54ebp-8f, 0x1.c66f8cp-6f, 0x1.8407a4p-4f, 0x1.6f3514p-6f, 0x1.0c2ebp-4f, -0x1.631d6p-4f,
   -0x1.5bd9cep-5f, -0x1.eb6e0ep-5f, -0x1.2ba48p-4f, 0x1.9019c8p-7f
 };
+static const bpfree_rge tt_gaussian = {.grouping = 2};
 
 static const float tt_sphere_coefficients[200] = {
   -0x1.4b22eep-9f, 0x1.67419cp-9f, 0x1.3d6756p-12f, -0x1.5e3e3cp-10f, 0x1.3b5e88p-11f, 0x1.605838p-9f,
@@ -2350,6 +2356,7 @@ static const float tt_hadamard_layers_coefficients[400] = {
   0x1.0f7cfap-4f, -0x1.69762ep-4f, 0x1.b0441p-3f, -0x1.83c65p-6f, -0x1.0883ap-8f, 0x1.6c631cp-3f,
   -0x1.27a3fp-2f, -0x1.bdfa5p-5f, -0x1.57304p-9f, 0x1.3ff114p-3f, -0x1.14bc7p-3f
 };
+static const bpfree_rge tt_hadamard_layers = {.grouping = 1};
 
 static const float tt_sphere_layers_coefficients[200] = {
   -0x1.13cc7p-2f, -0x1.b2c5p-5f, 0x1.3a349p-2f, -0x1.b360ap-3f, -0x1.1a09p-4f, 0x1.0102p-3f, -0x1.81ef2p-3f,
@@ -2382,6 +2389,7 @@ static const float tt_sphere_layers_coefficients[200] = {
   -0x1.b1cp-10f, -0x1.3d3d6p-3f, -0x1.95064p-5f, 0x1.3e124p-3f, -0x1.9eb94p-5f, -0x1.c9e8p-5f, 0x1.52a6ep-4f,
   -0x1.0e208p-6f, -0x1.1691ep-3f, 0x1.78b254p-2f, -0x1.040a4p-3f
 };
+static const bpfree_rge tt_sphere_layers = {.grouping = 1};
 
 static const float tt_hybrid_coefficients[2300] = {
   -0x1.1772p-5f, 0x1.7478cep-7f, -0x1.03dc66p-6f, 0x1.2cd79ap-6f, -0x1.0622p-6f, 0x1.271d8p-4f, -0x1.d908p-7f,
@@ -3241,6 +3249,7 @@ static const float tt_coordinates_cyclic_coefficients[800] = {
   0x1.a64d22p-3f, 0x1.2db3b8p-2f, 0x1.eaf8b8p-2f, -0x1.0ed0dcp-3f, 0x0.0p+0f, -0x1.d6573ap-5f, -0x1.5b933p-1f,
   -0x1.94fd4p-4f, 0x1.85c928p-5f, 0x1.24617cp-2f, 0x1.1bf712p-3f, -0x1.66f31cp-3f, 0x0.0p+0f
 };
+static const bpfree_cge tt_coordinates_cyclic = {.mask_refresh = 2, .cycle = 15};
 
 static const float tt_coordinates_erk_coefficients[1100] = {
   -0x1.983p-3f, 0x1.11d8p-2f, 0x1.d574p-4f, -0x1.ac508p-1f, -0x1.530fp-3f, -0x1.a34ccp-2f, -0x1.86p-9f,
@@ -3402,13 +3411,14 @@ static const float tt_coordinates_erk_coefficients[1100] = {
   0x1.5bc4p-5f, -0x1.4ebp-5f, 0x1.2853ep-2f
 };
 static const bpfree_mask tt_coordinates_erk_masks[6] = {
-  {2, 0x1.8p+3f},
-  {0, 0x1.0p+0f},
-  {2, 0x1.8p+3f},
-  {2, 0x1.8p+1f},
-  {3, 0x1.8p+3f},
-  {2, 0x1.2p+3f},
+  {.count = 2, .scale = 0x1.8p+3f}, /* tt_linear1.core0 */
+  {.count = 0, .scale = 0x1.0p+0f}, /* tt_linear1.core1 */
+  {.count = 2, .scale = 0x1.8p+3f}, /* tt_linear1.core2 */
+  {.count = 2, .scale = 0x1.8p+1f}, /* tt_linear1.bias */
+  {.count = 3, .scale = 0x1.8p+3f}, /* tt_linear3.core0 */
+  {.count = 2, .scale = 0x1.2p+3f}, /* tt_linear3.core1 */
 };
+static const bpfree_cge tt_coordinates_erk = {.masks = tt_coordinates_erk_masks, .mask_refresh = 3, .cycle = 0};
 
 static const uint32_t deep_attributes0[2] = {
   3, 3
@@ -3999,22 +4009,22 @@ static const float deep_units_coefficients[3200] = {
   -0x1.75b656p-8f, -0x1.f0af62p-7f, -0x1.bba222p-6f, -0x1.5437fep-8f, 0x1.4fb5b4p-5f, 0x1.4b35e4p-3f,
   -0x1.a5995cp-8f, -0x1.e5e98cp-11f, 0x1.a5995ep-8f, 0x1.e5e98cp-11f, -0x1.b4582cp-2f, 0x1.b4582cp-2f
 };
-static const bpfree_elementwise deep_units_elementwise5[1] = {
-  {bpfree_slope_relu_scalar, 6},
+static const bpfree_elementwise deep_units_routes1_elementwise[1] = {
+  {.slope = &bpfree_slope_relu_scalar, .node = 6},
 };
-static const bpfree_elementwise deep_units_elementwise2[1] = {
-  {bpfree_slope_tanh_scalar, 3},
+static const bpfree_elementwise deep_units_routes2_elementwise[1] = {
+  {.slope = &bpfree_slope_tanh_scalar, .node = 3},
 };
-static const bpfree_elementwise deep_units_elementwise0[1] = {
-  {bpfree_slope_sin_scalar, 1},
+static const bpfree_elementwise deep_units_routes3_elementwise[1] = {
+  {.slope = &bpfree_slope_sin_scalar, .node = 1},
 };
 static const bpfree_route deep_units_routes[4] = {
-  {0, 0, 7, 8, 8},
-  {deep_units_elementwise5, 1, 5, 7, 7},
-  {deep_units_elementwise2, 1, 2, 4, 8},
-  {deep_units_elementwise0, 1, 0, 2, 8},
+  {.n_elementwise = 0, .node = 7, .tensor = 8, .column = 8},
+  {.elementwise = deep_units_routes1_elementwise, .n_elementwise = 1, .node = 5, .tensor = 7, .column = 7},
+  {.elementwise = deep_units_routes2_elementwise, .n_elementwise = 1, .node = 2, .tensor = 4, .column = 8},
+  {.elementwise = deep_units_routes3_elementwise, .n_elementwise = 1, .node = 0, .tensor = 2, .column = 8},
 };
-static const bpfree_layers deep_units_layers = {&bpfree_closed_softmax_cross_entropy_scalar, deep_units_routes, 4, 1};
+static const bpfree_unit_wise deep_units = {.loss = &bpfree_closed_softmax_cross_entropy_scalar, .routes = deep_units_routes, .n_routes = 4, .exact_head = 1};
 
 static const float deep_units_one_sided_coefficients[3200] = {
   0x1.17af9ap-6f, 0x1.007acp-7f, -0x1.68237ap-6f, -0x1.636602p-8f, -0x1.45e8fp-9f, 0x1.c9a14cp-8f,
@@ -4522,54 +4532,54 @@ static const float deep_units_one_sided_coefficients[3200] = {
   -0x1.f08a88p-7f, -0x1.bb8a14p-6f, -0x1.564faap-8f, 0x1.4fdd7p-5f, 0x1.4b4cp-3f, -0x1.a3ff44p-8f,
   -0x1.cc4138p-11f, 0x1.a4f3cp-8f, 0x1.cc8ac2p-11f, -0x1.b41d6p-2f, 0x1.b48d78p-2f
 };
-static const bpfree_elementwise deep_units_one_sided_elementwise5[1] = {
-  {bpfree_slope_relu_scalar, 6},
+static const bpfree_elementwise deep_units_one_sided_routes1_elementwise[1] = {
+  {.slope = &bpfree_slope_relu_scalar, .node = 6},
 };
-static const bpfree_elementwise deep_units_one_sided_elementwise2[1] = {
-  {bpfree_slope_tanh_scalar, 3},
+static const bpfree_elementwise deep_units_one_sided_routes2_elementwise[1] = {
+  {.slope = &bpfree_slope_tanh_scalar, .node = 3},
 };
-static const bpfree_elementwise deep_units_one_sided_elementwise0[1] = {
-  {bpfree_slope_sin_scalar, 1},
+static const bpfree_elementwise deep_units_one_sided_routes3_elementwise[1] = {
+  {.slope = &bpfree_slope_sin_scalar, .node = 1},
 };
 static const bpfree_route deep_units_one_sided_routes[4] = {
-  {0, 0, 7, 8, 8},
-  {deep_units_one_sided_elementwise5, 1, 5, 7, 7},
-  {deep_units_one_sided_elementwise2, 1, 2, 4, 8},
-  {deep_units_one_sided_elementwise0, 1, 0, 2, 8},
+  {.n_elementwise = 0, .node = 7, .tensor = 8, .column = 8},
+  {.elementwise = deep_units_one_sided_routes1_elementwise, .n_elementwise = 1, .node = 5, .tensor = 7, .column = 7},
+  {.elementwise = deep_units_one_sided_routes2_elementwise, .n_elementwise = 1, .node = 2, .tensor = 4, .column = 8},
+  {.elementwise = deep_units_one_sided_routes3_elementwise, .n_elementwise = 1, .node = 0, .tensor = 2, .column = 8},
 };
-static const bpfree_layers deep_units_one_sided_layers = {&bpfree_closed_softmax_cross_entropy_scalar, deep_units_one_sided_routes, 4, 0};
+static const bpfree_unit_wise deep_units_one_sided = {.loss = &bpfree_closed_softmax_cross_entropy_scalar, .routes = deep_units_one_sided_routes, .n_routes = 4, .exact_head = 0};
 
 static const golden_run golden_runs[] = {
-  {"dense, joint", &dense_network, 0, 20, 4, 2, 0, 1, 0x1.0p-7f, 0x1.0p+0f, 0x1.99999ap-5f, NULL, 0, 1, 0, 2, dense_joint_coefficients, {0x99a60625120f61e3ULL, 0x4aa62fb00d8d9161ULL, 0xcb1201571ce67825ULL}},
-  {"dense, layer", &dense_network, 0, 20, 4, 1, 1, 0, 0x1.47ae14p-7f, 0x1.0p+0f, 0x1.99999ap-5f, NULL, 0, 1, 0, 2, dense_layer_coefficients, {0x40ada94d3680f2edULL, 0xc01dda20f6f024a6ULL, 0xe17234f6b3e4fb65ULL}},
-  {"dense, gaussian", &dense_network, 1, 20, 4, 2, 2, 1, 0x1.47ae14p-7f, 0x1.0p+0f, 0x1.99999ap-5f, NULL, 0, 1, 0, 8, dense_gaussian_coefficients, {0x511c605ce3133272ULL, 0x33b734c7cf7fc7f1ULL, 0xfbd9a16aca61ec20ULL}},
-  {"dense, sphere", &dense_network, 2, 20, 4, 2, 0, 0, 0x1.0p-6f, 0x1.9c2d14p-7f, 0x1.99999ap-5f, NULL, 0, 1, 0, 2, dense_sphere_coefficients, {0x3da1c87823354a1cULL, 0x88c38721637b403fULL, 0xbeb74a6326ebc889ULL}},
-  {"dense, hadamard", &dense_network, 7, 20, 4, 3, 0, 1, 0x1.0p-7f, 0x1.359524p-6f, 0x1.99999ap-5f, NULL, 0, 1, 0, 3, dense_hadamard_coefficients, {0x9aa7138634f448cfULL, 0xc7ea746fef81a67eULL, 0xe083a37f7d92b0e6ULL}},
-  {"dense, hadamard_layers", &dense_network, 7, 20, 4, 2, 1, 0, 0x1.47ae14p-7f, 0x1.0p+0f, 0x1.99999ap-5f, NULL, 0, 1, 0, 4, dense_hadamard_layers_coefficients, {0x5bcaeb64df755854ULL, 0x99255925f2c55f2bULL, 0x6c3c1252062d4e53ULL}},
-  {"dense, sphere_layers", &dense_network, 2, 20, 4, 1, 1, 1, 0x1.0p-6f, 0x1.0p+0f, 0x1.99999ap-5f, NULL, 0, 1, 0, 2, dense_sphere_layers_coefficients, {0xa116f8748c85db42ULL, 0x463ba666edb2e793ULL, 0x0099cbd0aeb29711ULL}},
-  {"dense, hybrid", &dense_network, 8, 20, 4, 23, 0, 1, 0x1.0p-7f, 0x1.0p+0f, 0x1.99999ap-5f, NULL, 0, 1, 0, 23, dense_hybrid_coefficients, {0xa78607a1fd98a72cULL, 0x5ecc488a1eb0d175ULL, 0x8a417034bfcb728eULL}},
-  {"dense, hybrid_one_sided", &dense_network, 8, 20, 4, 9, 0, 0, 0x1.47ae14p-7f, 0x1.0p+0f, 0x1.99999ap-5f, NULL, 0, 1, 0, 9, dense_hybrid_one_sided_coefficients, {0x623c418c5619143bULL, 0x62830f5c2200013eULL, 0x16fa86271ba5acd0ULL}},
-  {"dense, coordinates", &dense_network, 3, 20, 4, 9, 0, 1, 0x1.47ae14p-6f, 0x1.18e38ep+4f, 0x1.99999ap-5f, NULL, 0, 1, 0, 9, dense_coordinates_coefficients, {0x5947f56e3bb78af1ULL, 0x6488896f9d3842d0ULL, 0x2b1ff50a20aad337ULL}},
-  {"dense, coordinate_descent", &dense_network, 9, 20, 4, 8, 0, 1, 0x1.47ae14p-6f, 0x1.0p+0f, 0x1.0p+0f, NULL, 0, 1, 0, 8, dense_coordinate_descent_coefficients, {0xc9ef1eb2375884dfULL, 0x9513b5695853c498ULL, 0xf3ab3fb4b3751f8fULL}},
-  {"dense, coordinates_one_sided", &dense_network, 3, 20, 4, 6, 0, 0, 0x1.0p-7f, 0x1.0p+0f, 0x1.99999ap-5f, NULL, 0, 1, 0, 6, dense_coordinates_one_sided_coefficients, {0xf6d2bac8e30a0529ULL, 0x6e919c8f2d89fdd0ULL, 0x8940c3f58861e87dULL}},
-  {"dense, coordinates_cyclic", &dense_network, 3, 20, 4, 11, 0, 1, 0x1.47ae14p-6f, 0x1.ep+3f, 0x1.99999ap-5f, NULL, 0, 2, 15, 11, dense_coordinates_cyclic_coefficients, {0xbda14b1913966c9eULL, 0x4e15c5cd7fd93385ULL, 0x83c1b42d00c5d11cULL}},
-  {"dense, coordinates_erk", &dense_network, 3, 20, 4, 16, 0, 0, 0x1.0p-7f, 0x1.0p+0f, 0x1.99999ap-5f, NULL, dense_coordinates_erk_masks, 3, 0, 16, dense_coordinates_erk_coefficients, {0xe91fc5fcf6523096ULL, 0xabc6aed9fb078401ULL, 0x1101e8c059ae0ef0ULL}},
-  {"tt, joint", &tt_network, 0, 20, 4, 2, 0, 1, 0x1.0p-7f, 0x1.0p+0f, 0x1.99999ap-5f, NULL, 0, 1, 0, 2, tt_joint_coefficients, {0x7d456b62be8e0aa8ULL, 0x33360bdc3a6d32bfULL, 0x87629ba52c048686ULL}},
-  {"tt, layer", &tt_network, 0, 20, 4, 1, 1, 0, 0x1.47ae14p-7f, 0x1.0p+0f, 0x1.99999ap-5f, NULL, 0, 1, 0, 2, tt_layer_coefficients, {0xc8efa8b06e043d89ULL, 0xa4cf94bc253bcddaULL, 0xf00d3e8e50f6c28aULL}},
-  {"tt, gaussian", &tt_network, 1, 20, 4, 2, 2, 1, 0x1.47ae14p-7f, 0x1.0p+0f, 0x1.99999ap-5f, NULL, 0, 1, 0, 10, tt_gaussian_coefficients, {0xd80af694e224e2d3ULL, 0xac1be39fa809049cULL, 0xa93b1e292877f4c3ULL}},
-  {"tt, sphere", &tt_network, 2, 20, 4, 2, 0, 0, 0x1.0p-6f, 0x1.2c9fb4p-6f, 0x1.99999ap-5f, NULL, 0, 1, 0, 2, tt_sphere_coefficients, {0x36d7bd4357237dfbULL, 0x3217f6f1b7533f72ULL, 0xcb706658b2f5f719ULL}},
-  {"tt, hadamard", &tt_network, 7, 20, 4, 3, 0, 1, 0x1.0p-7f, 0x1.c5c9a8p-6f, 0x1.99999ap-5f, NULL, 0, 1, 0, 3, tt_hadamard_coefficients, {0x2a8344b6df8c87a5ULL, 0xaff3d8c5bf950dd6ULL, 0x6ea1ec7be7c99c1eULL}},
-  {"tt, hadamard_layers", &tt_network, 7, 20, 4, 2, 1, 0, 0x1.47ae14p-7f, 0x1.0p+0f, 0x1.99999ap-5f, NULL, 0, 1, 0, 4, tt_hadamard_layers_coefficients, {0x28b0b0daea786a8dULL, 0x86d0ce15c871746fULL, 0x5d80f573a06aaeeeULL}},
-  {"tt, sphere_layers", &tt_network, 2, 20, 4, 1, 1, 1, 0x1.0p-6f, 0x1.0p+0f, 0x1.99999ap-5f, NULL, 0, 1, 0, 2, tt_sphere_layers_coefficients, {0x3b4fa8a80cb450d1ULL, 0xc741197346fbb400ULL, 0x0f042b26556e18bbULL}},
-  {"tt, hybrid", &tt_network, 8, 20, 4, 23, 0, 1, 0x1.0p-7f, 0x1.0p+0f, 0x1.99999ap-5f, NULL, 0, 1, 0, 23, tt_hybrid_coefficients, {0xb432448d0db9744eULL, 0x7ed8e7a4b1c2452bULL, 0xa1a070ad4a5d2c1aULL}},
-  {"tt, hybrid_one_sided", &tt_network, 8, 20, 4, 9, 0, 0, 0x1.47ae14p-7f, 0x1.0p+0f, 0x1.99999ap-5f, NULL, 0, 1, 0, 9, tt_hybrid_one_sided_coefficients, {0x87b94e34ba1d3978ULL, 0xf839c64aaf55ec3eULL, 0x22316129db39bcbeULL}},
-  {"tt, coordinates", &tt_network, 3, 20, 4, 6, 0, 1, 0x1.47ae14p-6f, 0x1.2p+4f, 0x1.99999ap-5f, NULL, 0, 1, 0, 6, tt_coordinates_coefficients, {0x1a0155d4605a0d71ULL, 0xc9b4930d6b73aca7ULL, 0xbea291a0e6b88348ULL}},
-  {"tt, coordinate_descent", &tt_network, 9, 20, 4, 5, 0, 1, 0x1.47ae14p-6f, 0x1.0p+0f, 0x1.0p+0f, NULL, 0, 1, 0, 5, tt_coordinate_descent_coefficients, {0x2b5f809ba6f6af64ULL, 0x6b060dbe10921580ULL, 0xf14f74620be14370ULL}},
-  {"tt, coordinates_one_sided", &tt_network, 3, 20, 4, 4, 0, 0, 0x1.0p-7f, 0x1.0p+0f, 0x1.99999ap-5f, NULL, 0, 1, 0, 4, tt_coordinates_one_sided_coefficients, {0x721ecfe5b1f3e2ddULL, 0xc545d032cc792712ULL, 0x96811bb464db9964ULL}},
-  {"tt, coordinates_cyclic", &tt_network, 3, 20, 4, 8, 0, 1, 0x1.47ae14p-6f, 0x1.ep+3f, 0x1.99999ap-5f, NULL, 0, 2, 15, 8, tt_coordinates_cyclic_coefficients, {0x30e87e11c1736b86ULL, 0xc4a64270f7b01ccfULL, 0xb3e7b29c96c78fd2ULL}},
-  {"tt, coordinates_erk", &tt_network, 3, 20, 4, 11, 0, 0, 0x1.0p-7f, 0x1.0p+0f, 0x1.99999ap-5f, NULL, tt_coordinates_erk_masks, 3, 0, 11, tt_coordinates_erk_coefficients, {0xd5b02ec42b3da846ULL, 0x55e32ac49964fee9ULL, 0xd3f6b6a9ffba7c3cULL}},
-  {"deep, units", &deep_network, 4, 20, 4, 32, 0, 1, 0x1.47ae14p-6f, 0x1.0p+0f, 0x1.99999ap-5f, &deep_units_layers, 0, 1, 0, 32, deep_units_coefficients, {0xe0d4725b8018ae97ULL, 0xdcbdc3b260064861ULL, 0x1ef167f6cbd60c0bULL}},
-  {"deep, units_one_sided", &deep_network, 4, 20, 4, 32, 0, 0, 0x1.0p-9f, 0x1.0p+0f, 0x1.99999ap-5f, &deep_units_one_sided_layers, 0, 1, 0, 32, deep_units_one_sided_coefficients, {0xc44f23cbebb701a6ULL, 0x2bfecb1d4dad4085ULL, 0x3380d5ac24dd74e3ULL}},
+  {"dense, joint", &dense_network, 0, 20, 4, 2, 1, 0x1.0p-7f, 0x1.0p+0f, 0x1.99999ap-5f, NULL, 2, dense_joint_coefficients, {0x99a60625120f61e3ULL, 0x4aa62fb00d8d9161ULL, 0xcb1201571ce67825ULL}},
+  {"dense, layer", &dense_network, 0, 20, 4, 1, 0, 0x1.47ae14p-7f, 0x1.0p+0f, 0x1.99999ap-5f, &dense_layer, 2, dense_layer_coefficients, {0x40ada94d3680f2edULL, 0xc01dda20f6f024a6ULL, 0xe17234f6b3e4fb65ULL}},
+  {"dense, gaussian", &dense_network, 1, 20, 4, 2, 1, 0x1.47ae14p-7f, 0x1.0p+0f, 0x1.99999ap-5f, &dense_gaussian, 8, dense_gaussian_coefficients, {0x511c605ce3133272ULL, 0x33b734c7cf7fc7f1ULL, 0xfbd9a16aca61ec20ULL}},
+  {"dense, sphere", &dense_network, 2, 20, 4, 2, 0, 0x1.0p-6f, 0x1.9c2d14p-7f, 0x1.99999ap-5f, NULL, 2, dense_sphere_coefficients, {0x3da1c87823354a1cULL, 0x88c38721637b403fULL, 0xbeb74a6326ebc889ULL}},
+  {"dense, hadamard", &dense_network, 7, 20, 4, 3, 1, 0x1.0p-7f, 0x1.359524p-6f, 0x1.99999ap-5f, NULL, 3, dense_hadamard_coefficients, {0x9aa7138634f448cfULL, 0xc7ea746fef81a67eULL, 0xe083a37f7d92b0e6ULL}},
+  {"dense, hadamard_layers", &dense_network, 7, 20, 4, 2, 0, 0x1.47ae14p-7f, 0x1.0p+0f, 0x1.99999ap-5f, &dense_hadamard_layers, 4, dense_hadamard_layers_coefficients, {0x5bcaeb64df755854ULL, 0x99255925f2c55f2bULL, 0x6c3c1252062d4e53ULL}},
+  {"dense, sphere_layers", &dense_network, 2, 20, 4, 1, 1, 0x1.0p-6f, 0x1.0p+0f, 0x1.99999ap-5f, &dense_sphere_layers, 2, dense_sphere_layers_coefficients, {0xa116f8748c85db42ULL, 0x463ba666edb2e793ULL, 0x0099cbd0aeb29711ULL}},
+  {"dense, hybrid", &dense_network, 8, 20, 4, 23, 1, 0x1.0p-7f, 0x1.0p+0f, 0x1.99999ap-5f, NULL, 23, dense_hybrid_coefficients, {0xa78607a1fd98a72cULL, 0x5ecc488a1eb0d175ULL, 0x8a417034bfcb728eULL}},
+  {"dense, hybrid_one_sided", &dense_network, 8, 20, 4, 9, 0, 0x1.47ae14p-7f, 0x1.0p+0f, 0x1.99999ap-5f, NULL, 9, dense_hybrid_one_sided_coefficients, {0x623c418c5619143bULL, 0x62830f5c2200013eULL, 0x16fa86271ba5acd0ULL}},
+  {"dense, coordinates", &dense_network, 3, 20, 4, 9, 1, 0x1.47ae14p-6f, 0x1.18e38ep+4f, 0x1.99999ap-5f, NULL, 9, dense_coordinates_coefficients, {0x5947f56e3bb78af1ULL, 0x6488896f9d3842d0ULL, 0x2b1ff50a20aad337ULL}},
+  {"dense, coordinate_descent", &dense_network, 9, 20, 4, 8, 1, 0x1.47ae14p-6f, 0x1.0p+0f, 0x1.0p+0f, NULL, 8, dense_coordinate_descent_coefficients, {0xc9ef1eb2375884dfULL, 0x9513b5695853c498ULL, 0xf3ab3fb4b3751f8fULL}},
+  {"dense, coordinates_one_sided", &dense_network, 3, 20, 4, 6, 0, 0x1.0p-7f, 0x1.0p+0f, 0x1.99999ap-5f, NULL, 6, dense_coordinates_one_sided_coefficients, {0xf6d2bac8e30a0529ULL, 0x6e919c8f2d89fdd0ULL, 0x8940c3f58861e87dULL}},
+  {"dense, coordinates_cyclic", &dense_network, 3, 20, 4, 11, 1, 0x1.47ae14p-6f, 0x1.ep+3f, 0x1.99999ap-5f, &dense_coordinates_cyclic, 11, dense_coordinates_cyclic_coefficients, {0xbda14b1913966c9eULL, 0x4e15c5cd7fd93385ULL, 0x83c1b42d00c5d11cULL}},
+  {"dense, coordinates_erk", &dense_network, 3, 20, 4, 16, 0, 0x1.0p-7f, 0x1.0p+0f, 0x1.99999ap-5f, &dense_coordinates_erk, 16, dense_coordinates_erk_coefficients, {0xe91fc5fcf6523096ULL, 0xabc6aed9fb078401ULL, 0x1101e8c059ae0ef0ULL}},
+  {"tt, joint", &tt_network, 0, 20, 4, 2, 1, 0x1.0p-7f, 0x1.0p+0f, 0x1.99999ap-5f, NULL, 2, tt_joint_coefficients, {0x7d456b62be8e0aa8ULL, 0x33360bdc3a6d32bfULL, 0x87629ba52c048686ULL}},
+  {"tt, layer", &tt_network, 0, 20, 4, 1, 0, 0x1.47ae14p-7f, 0x1.0p+0f, 0x1.99999ap-5f, &tt_layer, 2, tt_layer_coefficients, {0xc8efa8b06e043d89ULL, 0xa4cf94bc253bcddaULL, 0xf00d3e8e50f6c28aULL}},
+  {"tt, gaussian", &tt_network, 1, 20, 4, 2, 1, 0x1.47ae14p-7f, 0x1.0p+0f, 0x1.99999ap-5f, &tt_gaussian, 10, tt_gaussian_coefficients, {0xd80af694e224e2d3ULL, 0xac1be39fa809049cULL, 0xa93b1e292877f4c3ULL}},
+  {"tt, sphere", &tt_network, 2, 20, 4, 2, 0, 0x1.0p-6f, 0x1.2c9fb4p-6f, 0x1.99999ap-5f, NULL, 2, tt_sphere_coefficients, {0x36d7bd4357237dfbULL, 0x3217f6f1b7533f72ULL, 0xcb706658b2f5f719ULL}},
+  {"tt, hadamard", &tt_network, 7, 20, 4, 3, 1, 0x1.0p-7f, 0x1.c5c9a8p-6f, 0x1.99999ap-5f, NULL, 3, tt_hadamard_coefficients, {0x2a8344b6df8c87a5ULL, 0xaff3d8c5bf950dd6ULL, 0x6ea1ec7be7c99c1eULL}},
+  {"tt, hadamard_layers", &tt_network, 7, 20, 4, 2, 0, 0x1.47ae14p-7f, 0x1.0p+0f, 0x1.99999ap-5f, &tt_hadamard_layers, 4, tt_hadamard_layers_coefficients, {0x28b0b0daea786a8dULL, 0x86d0ce15c871746fULL, 0x5d80f573a06aaeeeULL}},
+  {"tt, sphere_layers", &tt_network, 2, 20, 4, 1, 1, 0x1.0p-6f, 0x1.0p+0f, 0x1.99999ap-5f, &tt_sphere_layers, 2, tt_sphere_layers_coefficients, {0x3b4fa8a80cb450d1ULL, 0xc741197346fbb400ULL, 0x0f042b26556e18bbULL}},
+  {"tt, hybrid", &tt_network, 8, 20, 4, 23, 1, 0x1.0p-7f, 0x1.0p+0f, 0x1.99999ap-5f, NULL, 23, tt_hybrid_coefficients, {0xb432448d0db9744eULL, 0x7ed8e7a4b1c2452bULL, 0xa1a070ad4a5d2c1aULL}},
+  {"tt, hybrid_one_sided", &tt_network, 8, 20, 4, 9, 0, 0x1.47ae14p-7f, 0x1.0p+0f, 0x1.99999ap-5f, NULL, 9, tt_hybrid_one_sided_coefficients, {0x87b94e34ba1d3978ULL, 0xf839c64aaf55ec3eULL, 0x22316129db39bcbeULL}},
+  {"tt, coordinates", &tt_network, 3, 20, 4, 6, 1, 0x1.47ae14p-6f, 0x1.2p+4f, 0x1.99999ap-5f, NULL, 6, tt_coordinates_coefficients, {0x1a0155d4605a0d71ULL, 0xc9b4930d6b73aca7ULL, 0xbea291a0e6b88348ULL}},
+  {"tt, coordinate_descent", &tt_network, 9, 20, 4, 5, 1, 0x1.47ae14p-6f, 0x1.0p+0f, 0x1.0p+0f, NULL, 5, tt_coordinate_descent_coefficients, {0x2b5f809ba6f6af64ULL, 0x6b060dbe10921580ULL, 0xf14f74620be14370ULL}},
+  {"tt, coordinates_one_sided", &tt_network, 3, 20, 4, 4, 0, 0x1.0p-7f, 0x1.0p+0f, 0x1.99999ap-5f, NULL, 4, tt_coordinates_one_sided_coefficients, {0x721ecfe5b1f3e2ddULL, 0xc545d032cc792712ULL, 0x96811bb464db9964ULL}},
+  {"tt, coordinates_cyclic", &tt_network, 3, 20, 4, 8, 1, 0x1.47ae14p-6f, 0x1.ep+3f, 0x1.99999ap-5f, &tt_coordinates_cyclic, 8, tt_coordinates_cyclic_coefficients, {0x30e87e11c1736b86ULL, 0xc4a64270f7b01ccfULL, 0xb3e7b29c96c78fd2ULL}},
+  {"tt, coordinates_erk", &tt_network, 3, 20, 4, 11, 0, 0x1.0p-7f, 0x1.0p+0f, 0x1.99999ap-5f, &tt_coordinates_erk, 11, tt_coordinates_erk_coefficients, {0xd5b02ec42b3da846ULL, 0x55e32ac49964fee9ULL, 0xd3f6b6a9ffba7c3cULL}},
+  {"deep, units", &deep_network, 4, 20, 4, 32, 1, 0x1.47ae14p-6f, 0x1.0p+0f, 0x1.99999ap-5f, &deep_units, 32, deep_units_coefficients, {0xe0d4725b8018ae97ULL, 0xdcbdc3b260064861ULL, 0x1ef167f6cbd60c0bULL}},
+  {"deep, units_one_sided", &deep_network, 4, 20, 4, 32, 0, 0x1.0p-9f, 0x1.0p+0f, 0x1.99999ap-5f, &deep_units_one_sided, 32, deep_units_one_sided_coefficients, {0xc44f23cbebb701a6ULL, 0x2bfecb1d4dad4085ULL, 0x3380d5ac24dd74e3ULL}},
 };
 
 /* Of exp, log, tanh, sigmoid, sin, cos, expm1 and log1p over the arguments that test_math.c makes. */

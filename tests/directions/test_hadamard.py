@@ -11,7 +11,7 @@ from bpfree.directions import DIRECTIONS, hadamard
 from bpfree.engines import ReferenceEngine
 from bpfree.engines.batch import Batch
 from bpfree.engines.probes import Probe, pack, perturb
-from bpfree.estimators.table import GROUPINGS
+from bpfree.estimators.rge import GROUPINGS
 from bpfree.graph import Graph, layout
 from bpfree.graph.c_tables import model_tables
 from bpfree.native.model import NativeModel

@@ -11,7 +11,7 @@ from bpfree import rng
 from bpfree.directions import DIRECTIONS, RANDOM, hadamard
 from bpfree.engines import ReferenceEngine
 from bpfree.engines.batch import Batch
-from bpfree.estimators.table import GROUPINGS
+from bpfree.estimators.rge import GROUPINGS
 from bpfree.trainer import Trainer
 
 N = 8
@@ -196,5 +196,5 @@ def test_differences_are_taken_per_sample():
     values[0] += np.float32(2.0**-10)
     values[0, ::2] -= np.float32(2.0**-9)  # half of them differ the other way: the sum is zero, exactly
     values[0, 0] = np.float32(1e4) + np.float32(2.0**-10)
-    estimate = bf.RGE(1, mu=0.5).tell(GRAPH, 0, values)
+    estimate = bf.RGE(1, mu=0.5).tell(GRAPH, 0, 0, values)
     assert estimate.coefficients.tolist() == [[np.float32(2.0**-9) * np.float32(1 / 1000)]]

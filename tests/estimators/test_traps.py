@@ -33,7 +33,7 @@ EVERY = [*(bf.RGE(4, direction=d, grouping=g) for d in RANDOM for g in ("joint",
 
 def name(estimator):
     """A short test id."""
-    return f"{estimator.direction}-{getattr(estimator, 'fraction', estimator.grouping)}"
+    return f"{estimator.direction}-{getattr(estimator, 'fraction', '') or estimator.grouping}"
 
 
 DIRECTIONS = pytest.mark.parametrize("direction", RANDOM)
@@ -196,7 +196,7 @@ def test_what_other_samples_for_the_other_side_would_cost():
             order = np.random.default_rng(step).permutation(N)
             plus, minus = (Probe(0, step, 0, sign * mu, 0, every) for sign in (1, -1))
             left, right = (
-                COMPILED.evaluate(GRAPH, THETA, MODEL.frozen, BATCH.take(half), loss, [plus, minus])
+                COMPILED.evaluate(GRAPH, THETA, MODEL.frozen, BATCH.take(half), loss, [plus, minus])[0]
                 for half in (order[:4], order[4:])
             )
             common.append((left[0] - left[1]).mean() / (2 * mu))

@@ -9,7 +9,7 @@ from bpfree import native, rng
 from bpfree.directions import DIRECTIONS
 from bpfree.engines import probes
 from bpfree.estimators import ESTIMATORS
-from bpfree.estimators.table import GROUPINGS
+from bpfree.estimators.rge import GROUPINGS
 from bpfree.generate import generated_files
 from bpfree.losses import LOSSES
 from bpfree.native.arrays import _MEANINGS, check_status

@@ -23,7 +23,6 @@ from bpfree.engines import ReferenceEngine
 from bpfree.engines.batch import Batch
 from bpfree.engines.probes import Probe, pack, perturb
 from bpfree.errors import NumericError
-from bpfree.estimators.coordinate_descent import CoordinateDescent
 from bpfree.graph.c_tables import model_tables
 from bpfree.graph.layers import assemble, initial_parameters
 from bpfree.native.model import NativeModel
@@ -91,14 +90,14 @@ def test_estimates(estimator, frozen):
     batch = Batch(x, labels).take(trainer.indices(step, N))
     expected = trainer.estimate(ReferenceEngine(exact=True), theta, batch, step)
     assert expected.finite and expected.n_evaluations <= trainer.evaluations
-    varying = type(estimator) is CoordinateDescent or getattr(estimator, "order", None) == "cyclic"
+    varying = estimator.coefficients_are == "moves" or getattr(estimator, "order", None) == "cyclic"
     assert expected.n_evaluations == trainer.evaluations or varying
     for name in ENGINES[1:]:
         estimate = trainer.estimate(make_engine(name), theta, batch, step)
         assert_same_bits(estimate.losses, expected.losses)
         assert_same_bits(estimate.coefficients, expected.coefficients)
     loop = device_loop(trainer, x, labels)
-    if not trainer.in_c or trainer.estimator.refusal(graph):  # its updates alone run in C
+    if trainer.refusal:  # its updates alone run in C
         with pytest.raises(ValueError, match="an argument is out of range"):
             loop.step(theta, step)
         return
