@@ -143,7 +143,7 @@ class CGE(Coordinates, Differences):
 
     @property
     def coefficients_are(self) -> str:
-        """Partial derivatives, which `rescale` makes longer."""
+        """What a step's coefficients are: partial derivatives, which `rescale` makes longer."""
         return "scaled" if self.rescale else "partials"
 
     def parts(self, graph) -> tuple[Stratum, ...]:
@@ -178,7 +178,7 @@ class CGE(Coordinates, Differences):
         return counts
 
     def as_record(self, graph, seed: int, step: int, quotients) -> np.ndarray:
-        """(1, n), with ratios times their tensors' scales; a block of one less than n has 0 behind its own."""
+        """The record (1, n), with ratios times their tensors' scales; a block of one less has 0 behind its own."""
         record = np.zeros(self.record_shape(graph), quotients.dtype)
         record[0, : quotients.size] = quotients * self.scales(graph)
         return record
@@ -221,11 +221,11 @@ def _order(seed: int, draw: int, part: Stratum) -> np.ndarray:
 
 class _OnDevice(Device):
     def scale(self, estimator, graph) -> float:
-        """The estimator's factor."""
+        """What every coefficient is multiplied by: the estimator's factor."""
         return estimator.factor(graph)
 
     def settings(self, estimator, graph, loss) -> Struct | None:
-        """mask_refresh, cycle, and with ratios what is probed of every slice of the graph; None where none is set."""
+        """The struct with mask_refresh, cycle, and with ratios what is probed of every slice; None for the defaults."""
         rows = []
         if estimator.ratios is not None:
             rows = [{"count": 0, "scale": 1.0} for _ in graph.slices]

@@ -90,7 +90,7 @@ class CoordinateDescent(Coordinates):
 
 class _OnDevice(Device):
     def work(self, estimator, graph, batch_size: int) -> int:
-        """The losses of a minibatch, now and at the trial."""
+        """Floats for the losses of a minibatch, now and at the trial."""
         return 2 * batch_size
 
 

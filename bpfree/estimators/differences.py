@@ -78,7 +78,7 @@ class Differences(Estimator):
         return tell_arrived(self, graph, trainer.seed, step, values, forwards, arrived)
 
     def evaluations(self, graph) -> int:
-        """Two a coefficient; one-sided one, and one at theta."""
+        """Loss evaluations of one step: two a coefficient; one-sided one, and one at theta."""
         groups, each = self.record_shape(graph)
         return 2 * groups * each if self.two_sided else groups * each + 1
 
@@ -110,7 +110,7 @@ class Differences(Estimator):
         return quotients.reshape(self.record_shape(graph))
 
     def record_cost(self, graph) -> int:
-        """What `as_record` costs, in passes of one sample."""
+        """Passes of one sample that `as_record` takes."""
         return 0
 
     def count_moves(self, flow: Flow) -> dict:

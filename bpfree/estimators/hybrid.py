@@ -130,15 +130,15 @@ class _OnDevice(Device):
     wants = frozenset({"BPFREE_PROBE_ON_READ", "BPFREE_HADAMARD_ROWS"})
 
     def sides(self, estimator) -> int:
-        """Both, in one pass."""
+        """Copies of the activations: two where one pass computes both sides."""
         return 2 if estimator.two_sided else 1
 
     def work(self, estimator, graph, batch_size: int) -> int:
-        """Probes of each tensor, and on replay rows and weights."""
+        """Floats for the number of probes of each tensor, and on replay the row and the weight of every probe."""
         return len(graph.slices) + 2 * estimator.record_shape(graph)[1]
 
     def weights(self, estimator, graph) -> int:
-        """All that."""
+        """Floats of that work, all of which is made of the coefficients."""
         return self.work(estimator, graph, 1)
 
 

@@ -67,7 +67,7 @@ class LayerAccess(Estimator):
         return coefficients[0]
 
     def coordinates(self, graph, seed: int, step: int) -> np.ndarray:
-        """All elements of theta."""
+        """The elements of theta: all, in order."""
         return np.arange(graph.n_theta)
 
     def derivative(self, view: LayerView, tensor: int):

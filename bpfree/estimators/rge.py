@@ -102,7 +102,7 @@ class RGE(Differences):
 
     @property
     def row(self) -> EstimatorRow:
-        """That of its direction."""
+        """The row of the table that has its direction."""
         return next(row for row in ROWS if row.direction == self.direction)
 
     @property
@@ -112,12 +112,12 @@ class RGE(Differences):
 
     @property
     def may_lose(self) -> bool:
-        """Of a mean some may be left out."""
+        """Can it do without some losses? A mean can; what is solved for cannot."""
         return not self.solves
 
     @property
     def averaged(self) -> int:
-        """The mean over all directions is taken."""
+        """Directions of a group whose mean is taken: all of them."""
         return self.n_queries
 
     def record_shape(self, graph) -> tuple[int, int]:
@@ -142,7 +142,7 @@ class RGE(Differences):
 
     @np.errstate(over="ignore", under="ignore")  # what has no float32 is not finite: a result
     def as_record(self, graph, seed: int, step: int, quotients) -> np.ndarray:
-        """(groups, queries); of least squares, the solved ones."""
+        """The coefficients (groups, queries); those of least squares are solved for, all together."""
         coefficients = super().as_record(graph, seed, step, quotients)
         if not self.solves or not np.isfinite(coefficients).all():
             return coefficients
@@ -151,7 +151,7 @@ class RGE(Differences):
         return solved.astype(coefficients.dtype)[None]
 
     def record_cost(self, graph) -> int:
-        """What the solution costs."""
+        """Passes of one sample that the solution takes."""
         return -(-least_squares.macs(graph.n_theta, self.n_queries) // graph_macs(graph)) if self.solves else 0
 
     def points(self, graph, seed: int, step: int) -> np.ndarray:
@@ -194,21 +194,21 @@ class _Copies(Device):
     """Gaussian and sphere: perturbed copies of theta."""
 
     def refusal(self, estimator, graph) -> str | None:
-        """Least squares is not there in C."""
+        """Why least squares, which is not there in C, cannot be trained by."""
         reason = "rge with combine='least_squares', which is solved in float64 on the host: train there, or use 'mean'"
         return reason if estimator.solves else None
 
     def scale(self, estimator, graph) -> float:
-        """The estimator's factor."""
+        """What every coefficient is multiplied by: the estimator's factor."""
         return estimator.factor(graph)
 
     def work(self, estimator, graph, batch_size: int) -> int:
-        """Copies of theta, and one-sided the losses of a minibatch; on replay a weight a query."""
+        """Floats of the copies of theta, and one-sided the losses of a minibatch; on replay a weight a query."""
         copies = graph.n_theta + (graph.n_theta if estimator.two_sided else batch_size)
         return max(estimator.n_queries, copies)
 
     def settings(self, estimator, graph, loss) -> Struct | None:
-        """The grouping, where there is one."""
+        """The struct with the grouping; None for one group, all of theta."""
         number = GROUPINGS.index(estimator.grouping)
         return Struct("bpfree_rge", {"grouping": number}) if number else None
 
@@ -219,11 +219,11 @@ class _Signs(_Copies):
     wants = frozenset({"BPFREE_PROBE_ON_READ"})
 
     def sides(self, estimator) -> int:
-        """Both, in one pass."""
+        """Copies of the activations: two where one pass computes both sides."""
         return 2 if estimator.two_sided else 1
 
     def work(self, estimator, graph, batch_size: int) -> int:
-        """None."""
+        """No floats: signs are drawn where they are read."""
         return 0
 
 
@@ -233,11 +233,11 @@ class _Rows(_Signs):
     wants = frozenset({"BPFREE_PROBE_ON_READ", "BPFREE_HADAMARD_ROWS"})
 
     def work(self, estimator, graph, batch_size: int) -> int:
-        """Both, of every query."""
+        """Floats on replay: the weight of every query, and its row."""
         return 2 * estimator.n_queries
 
     def weights(self, estimator, graph) -> int:
-        """All that."""
+        """Floats of that work, all of which is made of a group's coefficients."""
         return 2 * estimator.n_queries
 
 

@@ -112,20 +112,20 @@ class _OnDevice(Device):
     """What probes, slopes and outer products read stays in the arena."""
 
     def refusal(self, estimator, graph) -> str | None:
-        """A tensor-train layer: its gradient is projected from that of the whole W, which no device has room for."""
+        """Why not: a tensor-train layer's gradient is projected from that of its W, which no device has room for."""
         node = dense_only(graph)
         return node and f"unit_wise and {node}: on a device it needs dense layers"
 
     def kept(self, graph) -> frozenset[int]:
-        """Inputs of layers, what slopes read, and what a probe starts from."""
+        """Tensors that outlive a pass: inputs of layers, what slopes read, and what a probe starts from."""
         return kept(graph)
 
     def settings(self, estimator, graph, loss) -> Struct | None:
-        """The loss in closed form, and the routes; None for graphs that a device cannot train."""
+        """The struct with the loss in closed form and the routes; None for graphs that a device cannot train."""
         return None if self.refusal(estimator, graph) else settings_of(graph, loss, estimator.head == "exact")
 
     def work(self, estimator, graph, batch_size: int) -> int:
-        """What the loss needs of the scores, derivatives of the widest layer, and what is put aside to probe it."""
+        """Floats for what the loss needs of the scores, the derivatives of the widest layer, and what is put aside."""
         if self.refusal(estimator, graph):
             return 0
         output, aside = graph.nodes[-1].output, [0]

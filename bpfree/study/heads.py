@@ -11,6 +11,7 @@ from bpfree.engines.cost import node_macs
 from bpfree.errors import check_positive
 from bpfree.graph import Graph
 from bpfree.model import Model
+from bpfree.ops import OPS
 
 RIDGES = tuple(10.0**k for k in range(-8, 2))
 """Ridge strengths tried, in units of the features' mean variance times the number of samples."""
@@ -42,7 +43,7 @@ def fit_head(model: Model, data, *, validation=None, ridge=RIDGES) -> Model:
     strengths = ridge_strengths(ridge, validation)
     head = model.graph.nodes[-1]
     parts = model.graph.slices[head.first_slice : head.first_slice + head.n_slices]
-    if head.op != "linear" or len(parts) != 2:
+    if not OPS[head.op].dense or len(parts) != 2:
         raise ValueError(f"model: expected Linear with bias as the last layer, got {head.op} ({head.name})")
     outputs, validation = model.graph.output.size, data if validation is None else validation
     heads = ridge_heads(feature_chunks(model, data), outputs, strengths)
@@ -78,7 +79,7 @@ def body_features(model: Model, x) -> np.ndarray:
     """Float64 inputs (n, width) of the last layer, for samples x (n, features...)."""
     graph = model.graph
     head = graph.nodes[-1]
-    if head.op not in ("linear", "tt_linear"):
+    if OPS[head.op].matrix is None:
         raise ValueError(f"model: expected a linear or TT layer at the end, got {head.op} ({head.name})")
     nodes = graph.nodes[:-1]
     while nodes and nodes[-1].output != head.inputs[0]:

@@ -80,7 +80,7 @@ def layer_ratios(
     if not isinstance(model, Model):
         raise TypeError(f"model: expected a Model, got {model!r}")
     graph = model.graph
-    n, own = max(1, round(fraction * graph.n_theta)), [part for part in graph.slices if not part.frozen]
+    n, own = max(1, round(fraction * graph.n_theta)), graph.trainable
     if method in masks.DENSITIES:
         weights = method
     elif method == "magnitude":
