@@ -42,10 +42,12 @@ class Table:
             raise ValueError(f"{self.name}: expected one of {known}; got {name!r}") from None
 
     def of(self, settings):
-        """The row of this object's class, and of its direction where rows have one."""
-        direction = getattr(settings, "direction", None)
+        """The row that this object carries (`.row`), or that of its class."""
+        own = getattr(settings, "row", None)
+        if isinstance(own, type(self.rows[0])) and own.settings is type(settings):
+            return own
         for row in self.rows:
-            if type(settings) is row.settings and getattr(row, "direction", direction) == direction:
+            if type(settings) is row.settings:
                 return row
         known = ", ".join(dict.fromkeys(f"{row.settings.__name__}(...)" for row in self.rows))
         raise TypeError(f"{self.name}: expected one of {known}; got {settings!r}")

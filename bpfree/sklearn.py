@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import math
 import warnings
+from functools import partial
 
 import numpy as np
 
@@ -20,6 +21,7 @@ from bpfree.engines import get_engine
 from bpfree.engines.batch import make_batch
 from bpfree.errors import check_choice, check_count, check_finite
 from bpfree.estimators.rge import RGE
+from bpfree.estimators.step import FAILURES, make_step
 from bpfree.model import Model, Sequential
 from bpfree.ops.linear import Linear
 from bpfree.ops.relu import ReLU
@@ -37,8 +39,6 @@ ACTIVATIONS = {"relu": ReLU, "tanh": Tanh, "sigmoid": Sigmoid, "sin": Sin}
 DEFAULT_ESTIMATOR = RGE(n_queries=64)
 DEFAULT_UPDATE = chain(Adam(lr=0.01), WeightDecay(rate=0.001))
 """Settled on iris, wine, breast cancer, digits, diabetes and three made-up tables; AdamW: decay by itself."""
-
-_FAILURES = ("nonfinite_loss", "overflow", "mu_too_small")
 
 
 class _Network(BaseEstimator):
@@ -101,7 +101,7 @@ class _Network(BaseEstimator):
         self.run_, self.loss_curve_ = run, list(run.losses)
         self._steps, self._state = run.steps, run.state
         self.n_iter_ = max(1, math.ceil(run.steps / max(1, len(x) // batch_size)))
-        if run.outcome_code in _FAILURES:
+        if run.outcome_code in FAILURES:
             warnings.warn(f"training stopped at {run.outcome}", ConvergenceWarning, stacklevel=3)
         return self
 
@@ -117,15 +117,11 @@ class _Network(BaseEstimator):
         for first in range(0, len(x) - batch_size + 1, batch_size):
             samples = batch.take(slice(first, first + batch_size))
             estimate = trainer.estimate(engine, self.model_.theta, samples, self._steps)
-            theta = np.array(np.nan)
-            if estimate.finite:
-                record = estimate.coefficients.astype(np.float32)
-                theta, state = engine.apply(trainer, self.model_.theta, self._state, self._steps, record)
-            if not np.isfinite(theta).all():
-                advice = "a loss or the update is not finite, nothing was updated: try a smaller lr or mu, or clip"
-                warnings.warn(f"partial_fit stopped: {advice}", ConvergenceWarning, stacklevel=3)
+            made = make_step(estimate, partial(engine.apply, trainer), self.model_.theta, self._state, self._steps)
+            if made.failure:
+                warnings.warn(f"partial_fit stopped at {made.failure.text}", ConvergenceWarning, stacklevel=3)
                 break
-            self.model_.theta, self._state = theta, state
+            self.model_.theta, self._state = made.theta, made.state
             self._steps += 1
             self.loss_curve_.append(estimate.loss)
         self.n_iter_ += 1

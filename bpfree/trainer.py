@@ -4,20 +4,18 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from functools import partial
 
 import numpy as np
 
 from bpfree import rng, settings
 from bpfree.errors import check_count, check_seed
 from bpfree.estimators import ESTIMATORS
-from bpfree.estimators.table import GROUPINGS
+from bpfree.estimators.step import apply_record, check_pair
 from bpfree.graph import Graph, fnv1a64
 from bpfree.losses import get_loss
 from bpfree.schedules import SCHEDULES
 from bpfree.schedules.table import Schedule, start_of
 from bpfree.updates import UPDATES
-from bpfree.updates.table import Record, Update
 
 
 @dataclass(frozen=True, eq=False)
@@ -46,12 +44,9 @@ class Trainer:
         object.__setattr__(self, "loss", get_loss(self.loss))
         check_count("batch_size", self.batch_size, 1, 2**24)
         check_seed(self.seed)
-        if not isinstance(self.update, Update):
-            UPDATES.of(self.update)  # raises, listing the updates there are
-        links = tuple(UPDATES.of(link) for link in self.update.links)
-        rows = {"estimator": ESTIMATORS.of(self.estimator), "links": links, "loss": self.loss}
-        self.update.check_estimator(rows["estimator"])
-        self.estimator.check_update(self.update)
+        row = ESTIMATORS.of(self.estimator)
+        check_pair(self.estimator, self.update)
+        rows = {"estimator": row, "links": tuple(UPDATES.of(link) for link in self.update.links), "loss": self.loss}
         rows["schedules"] = {name: schedule and SCHEDULES.of(schedule) for name, schedule in self.schedules.items()}
         object.__setattr__(self, "rows", rows)
         if self.graph.n_theta == 0:
@@ -108,8 +103,9 @@ class Trainer:
     @property
     def n_work(self) -> int:
         """Floats a device works in, as `bpfree_work_size` says; weights of a window's records are among them."""
-        own = self.estimator.work(self.graph, self.batch_size)
-        return own and own + self.update.links[0].window * self.estimator.weights(self.graph)
+        device = self.rows["estimator"].device
+        own = device.work(self.estimator, self.graph, self.batch_size)
+        return own and own + self.update.links[0].window * device.weights(self.estimator, self.graph)
 
     @property
     def schedules(self) -> dict:
@@ -123,21 +119,22 @@ class Trainer:
 
     def gradient(self, step: int, coefficients) -> np.ndarray:
         """The gradient estimate (n_theta,) that coefficients stand for, once they are clipped."""
+        self._check_record(coefficients)
+        return self.estimator.gradient(self.graph, self.seed, step, self.update.cut(coefficients))
+
+    def _check_record(self, coefficients) -> None:
         if coefficients.shape != self.record_shape:
             expected = f"shape {self.record_shape} of this estimator"
             raise ValueError(f"coefficients: expected {expected}, got {coefficients.shape}")
-        return self.estimator.gradient(self.graph, self.seed, step, self.update.cut(coefficients))
 
     def initial_state(self, theta) -> list:
         """The update's state before the first step."""
         return self.update.init(theta, self.n_record)
 
-    @np.errstate(over="ignore", invalid="ignore", under="ignore")  # an overflow is a result, looked for in theta
     def apply(self, theta, state, step: int, coefficients) -> tuple:
         """The next theta and state from the record of a step, in theta's precision."""
-        probed = partial(self.estimator.coordinates, self.graph, self.seed)
-        record = Record(coefficients, self.estimator.averaged, self.gradient, probed)
-        return self.update.update(self.gradient(step, coefficients), state, theta, step, record)
+        self._check_record(coefficients)
+        return apply_record(self.estimator, self.update, self.graph, self.seed, theta, state, step, coefficients)
 
     def skip(self, state, step: int) -> list:
         """The update's state after a step that moved nothing."""
@@ -158,28 +155,34 @@ class Trainer:
     @property
     def in_c(self) -> bool:
         """Does the C runtime have this estimator?"""
-        return isinstance(self.rows["estimator"].c, str)
+        return self.rows["estimator"].device is not None
+
+    @property
+    def refusal(self) -> str | None:
+        """Why no device can train by this, in words; None where one can."""
+        row = self.rows["estimator"]
+        return row.device.refusal(self.estimator, self.graph) if self.in_c else f"{row.name}: {row.c.reason}"
 
     def native_settings(self) -> dict:
         """The run in the numbers of `bpfree_trainer`; of an estimator that C lacks, its gradient is given."""
-        e, schedules = self.estimator, self.rows["schedules"]
-        given = {"estimator": None, "clip": 0.0, "n_queries": self.graph.n_theta}
-        own = {
-            "estimator": self.rows["estimator"].number,
-            "clip": self.update.clip,
-            "n_queries": self.record_shape[1],
-        }
+        e, row, schedules = self.estimator, self.rows["estimator"], self.rows["schedules"]
+        own = {"estimator": None, "clip": 0.0, "n_queries": self.graph.n_theta}
+        if self.in_c:
+            own = {
+                "estimator": row.number,
+                "clip": self.update.clip,
+                "n_queries": self.record_shape[1],
+                "scale": row.device.scale(e, self.graph),
+                "settings": row.device.settings(e, self.graph, self.loss),
+                "kept": frozenset() if self.refusal else row.device.kept(self.graph),
+            }
         return {
-            **(own if self.in_c else given),
+            **own,
             "loss": self.loss.number,
             "links": [(row.number, link.settings) for row, link in zip(self.rows["links"], self.update.links)],
             "seed": self.seed,
             "batch": self.batch_size,
-            "grouping": GROUPINGS.index(e.grouping),
             "two_sided": e.two_sided,
             "mu": start_of(e.mu),
-            "scale": e.factor(self.graph),
-            "layers": e.layers(self.graph, self.loss) if self.in_c else None,
-            **e.native_settings(self.graph),
             **{name: (row.number, self.schedules[name].settings) for name, row in schedules.items() if row},
         }

@@ -8,6 +8,8 @@ import textwrap
 
 import numpy as np
 
+from bpfree.native.structs import Array, Struct, Symbol
+
 
 def float_literal(value) -> str:
     """A float32 as C99 hexadecimal: exact, and the compiler rounds nothing.
@@ -26,6 +28,39 @@ def float_literal(value) -> str:
 def braces(items) -> str:
     """`{a, b, c}`."""
     return "{" + ", ".join(map(str, items)) + "}"
+
+
+def designated(fields: dict) -> str:
+    """`{.a = 1, .b = c}`."""
+    return braces(f".{name} = {value}" for name, value in fields.items())
+
+
+def struct(value: Struct, name: str, kernel_suffix: str = "") -> str:
+    """`static const <type> <name> = {...};`, behind the arrays that it points to.
+
+    kernel_suffix: of one instruction set, where symbols of the host's build are meant.
+
+    >>> print(struct(Struct("bpfree_rge", {"grouping": 2}), "own"), end="")
+    static const bpfree_rge own = {.grouping = 2};
+    """
+    before, fields = _printed(value.fields, name, kernel_suffix)
+    return f"{before}static const {value.type} {name} = {fields};\n"
+
+
+def _printed(fields: dict, name: str, suffix: str) -> tuple[str, str]:
+    """Arrays that the fields point to, and the fields."""
+    before, texts = "", {}
+    for field, value in fields.items():
+        if isinstance(value, Array) and value.rows:
+            texts[field] = f"{name}_{field}"
+            inner = [_printed(row, f"{texts[field]}{k}", suffix) for k, row in enumerate(value.rows)]
+            before += "".join(own for own, _ in inner)
+            before += rows(f"static const {value.type} {texts[field]}", (row for _, row in inner), value.names)
+        elif isinstance(value, Symbol):
+            texts[field] = f"&{value.c}{suffix}"
+        elif not isinstance(value, Array):
+            texts[field] = float_literal(value) if isinstance(value, float) else value
+    return before, designated(texts)
 
 
 def array(declaration: str, items, attribute: str = "", size: str | None = None) -> str:

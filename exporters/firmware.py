@@ -14,7 +14,7 @@ from pathlib import Path
 import numpy as np
 
 from bpfree.errors import check_count
-from bpfree.estimators.rge import SIGNS
+from bpfree.estimators.device import OPTIONS
 from bpfree.exporters import main_source, makefile_source, model_source
 from bpfree.exporters.c_text import array, float_literal
 from bpfree.exporters.runtime import listed_sources, runtime_folder
@@ -30,9 +30,8 @@ TARGETS = {
 }
 """Folder of the port, and compiler flags, by target."""
 
-_ON_READ = "#define BPFREE_PROBE_ON_READ {}\n"
-_ROWS = "#define BPFREE_HADAMARD_ROWS {}\n"
-_GAPS = "#define BPFREE_GAPS {}\n"
+_OPTION = "#define {} {}\n"
+"""How config.h gives an option its default."""
 
 
 @dataclass(frozen=True)
@@ -153,11 +152,11 @@ def _copy_runtime(folder: Path, tables, trainer) -> None:
     for header in sorted((origin / "include" / "bpfree").iterdir()):
         if header.name != "host.h":
             shutil.copy(header, target / "bpfree")
-    direction, config = trainer.rows["estimator"].direction, target / "bpfree" / "config.h"
-    gaps = any(tensor.row != tensor.size for tensor in tables.tensors)
-    for option, wanted in ((_ON_READ, direction in SIGNS), (_ROWS, direction == "hadamard"), (_GAPS, gaps)):
-        if not wanted:
-            config.write_text(config.read_text().replace(option.format(1), option.format(0)))
+    config = target / "bpfree" / "config.h"
+    gaps = {"BPFREE_GAPS"} if any(tensor.row != tensor.size for tensor in tables.tensors) else set()
+    for name in (*OPTIONS, "BPFREE_GAPS"):
+        if name not in trainer.rows["estimator"].device.wants | gaps:
+            config.write_text(config.read_text().replace(_OPTION.format(name, 1), _OPTION.format(name, 0)))
     for name in [*sources, *(path.name for path in (origin / "src").glob("*.h") if path.name != "registry_isa.h")]:
         shutil.copy(origin / "src" / name, target)
 

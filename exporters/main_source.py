@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from bpfree.exporters.c_text import array, braces, float_literal, rows
+from bpfree.exporters.c_text import array, braces, designated, float_literal, struct
 from bpfree.graph.c_tables import ModelTables
 from bpfree.rng import BLOCK
 from bpfree.schedules.table import start_of
@@ -30,16 +30,9 @@ _TRAINER = """\
 /* Written by bpfree. The settings of the run: const, in flash. */
 #include "model.h"
 
-{settings}
-static const bpfree_link links[] = {links};
-{layers}
+{arrays}
 const bpfree_trainer trainer = {{
-  &model, &{estimator}, links, {loss}, sample, 0, {n_links},
-  {seed}u /* seed */, {batch} /* batch */, {n_queries} /* n_queries */, {grouping}, {two_sided} /* two_sided */,
-  {mu} /* mu */, {clip} /* clip */, {scale} /* scale */, {mu_schedule}, {lr_schedule},
-  {layers_pointer} /* layers */, {masks} /* masks */, {mask_refresh} /* mask_refresh */,
-  {cycle} /* cycle */
-}};
+{fields}}};
 """
 
 _MAIN = """\
@@ -55,18 +48,25 @@ enum {{ MARK_STEP = {mark_step}, MARK_STEP_DONE = {mark_done} }};
 float theta[MODEL_THETA], x[MODEL_FEATURES], arena[TRAINER_ARENA], record[TRAINER_RECORD];
 #if TRAINER_STATE
 float state[TRAINER_STATE];
-#else
-#define state 0
 #endif
 #if TRAINER_WORK
 float work[TRAINER_WORK];
-#else
-#define work 0
 #endif
 
 int main(void)
 {{
-  bpfree_context run = {{theta, x, arena, record, state, work, 0}};
+  bpfree_context run = {{
+    .theta = theta,
+    .x = x,
+    .arena = arena,
+    .coefficients = record,
+#if TRAINER_STATE
+    .state = state,
+#endif
+#if TRAINER_WORK
+    .work = work,
+#endif
+  }};
   for (uint32_t k = 0; k < MODEL_THETA; k++) theta[k] = model_theta[k];
   int status = bpfree_train_init(&trainer, &run);
   while (status == BPFREE_OK && run.step < STEPS) {{
@@ -106,60 +106,33 @@ def trainer_sizes(tables: ModelTables, trainer) -> list[tuple]:
 
 
 def trainer(trainer) -> str:
-    """trainer.c: the numbers of a Trainer as `const bpfree_trainer trainer`."""
-    links, arrays = [], []
-    for k, (row, link) in enumerate(zip(trainer.rows["links"], trainer.update.links, strict=True)):
-        arrays.append(array(f"static const float settings{k}", map(float_literal, link.settings)))
-        links.append(braces((f"&{row.c}", f"settings{k}")))
-    schedules = {}
-    for name, row in trainer.rows["schedules"].items():
-        if row is None:
-            schedules[name] = f"{{0, 0}} /* no {name} */"
-        else:
-            own = trainer.schedules[name].settings
-            arrays.append(array(f"static const float {name}_settings", map(float_literal, own)))
-            schedules[name] = braces((row.c, f"{name}_settings"))
-    own = {"mask_refresh": 1, "cycle": 0, "masks": None, **trainer.estimator.native_settings(trainer.graph)}
-    if own["masks"] is not None:
-        masks = [braces((count, float_literal(scale))) for count, scale in own["masks"]]
-        arrays.append(rows("static const bpfree_mask masks", masks, [part.name for part in trainer.graph.slices]))
-    layers = trainer.estimator.layers(trainer.graph, trainer.loss)
-    return _TRAINER.format(
-        **schedules,
-        masks="0" if own["masks"] is None else "masks",
-        mask_refresh=own["mask_refresh"],
-        cycle=own["cycle"],
-        layers=layers_source(layers) if layers else "",
-        layers_pointer="&layers" if layers else "0",
-        settings="".join(arrays),
-        links=braces(links),
-        n_links=len(links),
-        clip=float_literal(trainer.update.clip),
-        loss=trainer.rows["loss"].c,
-        estimator=trainer.rows["estimator"].c,
-        seed=trainer.seed,
-        batch=trainer.batch_size,
-        n_queries=trainer.estimator.record_shape(trainer.graph)[1],
-        grouping=f"BPFREE_{trainer.estimator.grouping.upper()}",
-        two_sided=int(trainer.estimator.two_sided),
-        mu=float_literal(start_of(trainer.estimator.mu)),
-        scale=float_literal(trainer.estimator.factor(trainer.graph)),
-    )
-
-
-def layers_source(layers, prefix: str = "", kernel_suffix: str = "") -> str:
-    """`static const bpfree_layers <prefix>layers` and the arrays it points to.
-
-    kernel_suffix: of one instruction set, where the host's build is meant.
-    """
-    parts, routes = [], []
-    for route in layers.routes:
-        elementwise = f"{prefix}elementwise{route.node}" if route.elementwise else 0
-        if route.elementwise:
-            slopes = [braces((f"{layers.slopes[k][1]}{kernel_suffix}", k)) for k in route.elementwise]
-            parts.append(rows(f"static const bpfree_elementwise {elementwise}", slopes))
-        column = layers.none if route.column is None else route.column
-        routes.append(braces((elementwise, len(route.elementwise), route.node, route.tensor, column)))
-    parts.append(rows(f"static const bpfree_route {prefix}routes", routes))
-    head = braces((f"&{layers.closed}{kernel_suffix}", f"{prefix}routes", len(routes), int(layers.exact_head)))
-    return "".join(parts) + f"static const bpfree_layers {prefix}layers = {head};\n"
+    """trainer.c: the numbers of a Trainer as `const bpfree_trainer trainer`; what is not named there is 0."""
+    row, estimator, arrays, links = trainer.rows["estimator"], trainer.estimator, "", []
+    for k, (link_row, link) in enumerate(zip(trainer.rows["links"], trainer.update.links, strict=True)):
+        arrays += array(f"static const float settings{k}", map(float_literal, link.settings))
+        links.append(designated({"update": f"&{link_row.c}", "settings": f"settings{k}"}))
+    arrays += f"static const bpfree_link links[] = {braces(links)};\n"
+    fields = {
+        "model": "&model",
+        "estimator": f"&{row.c}",
+        "links": "links",
+        "loss": trainer.rows["loss"].c,
+        "sample": "sample",
+        "n_links": len(links),
+        "seed": f"{trainer.seed}u",
+        "batch": trainer.batch_size,
+        "n_queries": trainer.record_shape[1],
+        "two_sided": int(estimator.two_sided),
+        "mu": float_literal(start_of(estimator.mu)),
+        "clip": float_literal(trainer.update.clip),
+        "scale": float_literal(row.device.scale(estimator, trainer.graph)),
+    }
+    own = row.device.settings(estimator, trainer.graph, trainer.loss)
+    if own is not None:
+        arrays += struct(own, row.name)
+        fields["settings"] = f"&{row.name}"
+    for name, schedule in ((name, row) for name, row in trainer.rows["schedules"].items() if row):
+        values = trainer.schedules[name].settings
+        arrays += array(f"static const float {name}_settings", map(float_literal, values))
+        fields[name] = designated({"factor": schedule.c, "settings": f"{name}_settings"})
+    return _TRAINER.format(arrays=arrays, fields="".join(f"  .{name} = {text},\n" for name, text in fields.items()))

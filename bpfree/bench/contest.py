@@ -31,7 +31,6 @@ from bpfree.datasets import load_mnist
 from bpfree.datasets.samples import Splits
 from bpfree.engines import CompiledEngine
 from bpfree.engines.cost import graph_macs
-from bpfree.estimators import ESTIMATORS
 from bpfree.model import Model
 from bpfree.schedules.cosine_decay import cosine_decay
 from bpfree.screen.progress import live_bar
@@ -92,7 +91,7 @@ class Method:
     @property
     def tier(self) -> str:
         """How much of the network the method has access to."""
-        return ESTIMATORS.of(self.estimator).tier
+        return self.estimator.row.tier
 
 
 @dataclass(frozen=True)

@@ -79,8 +79,8 @@ class Case:
 
     def single(self) -> Case:
         """Return the case with steps of one sample (and of one two-sided query, for RGE), as back-propagation has."""
-        queries = isinstance(self.estimator, bf.RGE)
-        return replace(self, estimator=bf.RGE(mu=self.estimator.mu) if queries else self.estimator, batch_size=1)
+        slopes = self.estimator.coefficients_are == "slopes"
+        return replace(self, estimator=bf.RGE(mu=self.estimator.mu) if slopes else self.estimator, batch_size=1)
 
 
 _MLP = (bf.RGE(n_queries=16, mu=2.0**-6), 16, 0.018, 5000)

@@ -19,7 +19,7 @@ its tier.
 from __future__ import annotations
 
 import csv as tables
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, replace
 from statistics import mean, stdev
 
 import numpy as np
@@ -102,14 +102,8 @@ def run(quick: bool = False, csv=None, plot=None) -> list[dict]:
 
 def methods() -> dict:
     """Return METHODS, and the default settings of the table's rows that are missing there."""
-    have = {ESTIMATORS.of(settings).name for settings in METHODS.values()}
-    return {**METHODS, **{row.name: _defaults(row) for row in ESTIMATORS if row.name not in have}}
-
-
-def _defaults(row):
-    """Return the default settings of a row; rows that share a class differ by direction."""
-    own = {field.name for field in fields(row.settings)}
-    return row.settings(**({"direction": row.direction} if "direction" in own else {}))
+    have = {settings.row.name for settings in METHODS.values()}
+    return {**METHODS, **{row.name: row.defaults() for row in ESTIMATORS if row.name not in have}}
 
 
 def measure(quick: bool = False) -> list[Curve]:
@@ -133,7 +127,7 @@ def measure(quick: bool = False) -> list[Curve]:
                 runs.append(_run(estimator, link, seed, budget, points, digits))
                 done += 1
                 update(done, name)
-            tier, seen = ESTIMATORS.of(estimator).tier, np.array([accuracies for accuracies, _ in runs])
+            tier, seen = estimator.row.tier, np.array([accuracies for accuracies, _ in runs])
             curves.append(
                 Curve(
                     name,
@@ -152,7 +146,7 @@ def measure(quick: bool = False) -> list[Curve]:
 
 def _choices(estimator, factors, digits) -> tuple[list, int]:
     """Return (estimator, update) pairs to choose from, and the forwards spent to find them."""
-    if isinstance(estimator, CoordinateDescent):
+    if estimator.coefficients_are == "moves":
         return [(replace(estimator, mu=mu), SGD(1.0)) for mu in STEPS[: len(factors)]], 0
     found = calibrate(network(TUNING), digits.train, estimator=estimator, update=Adam(), batch_size=BATCH, seed=TUNING)
     return [(found.estimator, with_lr(found.update, found.lr * factor)) for factor in factors], found.forwards

@@ -54,18 +54,12 @@ def training_plans(model) -> dict[str, dict[str, int]]:
     pairs = [(row, sgd) for row in ESTIMATORS] + [(first, row) for row in rate_rows[1:]]
     if model.graph.n_theta == 0:
         return {}
-    base = Trainer(model.graph, model.frozen, "mse", _settings(first), sgd.settings(lr=1.0), batch_size=1)
-    return {
-        f"{estimator.name} + {update.name}": training_bytes(
-            replace(base, estimator=_settings(estimator), update=update.settings(lr=1.0))
+    base = Trainer(model.graph, model.frozen, "mse", first.defaults(), sgd.settings(lr=1.0), batch_size=1)
+    trainers = {
+        f"{estimator.name} + {update.name}": replace(
+            base, estimator=estimator.defaults(), update=update.settings(lr=1.0)
         )
         for estimator, update in pairs
-        if isinstance(estimator.c, str) and isinstance(update.c, str)
-        and not _settings(estimator).refusal(model.graph)
+        if isinstance(update.c, str)
     }
-
-
-def _settings(row):
-    """Return an estimator of this row with the defaults of its class."""
-    chosen = any(field.init and field.name == "direction" for field in fields(row.settings))
-    return row.settings(direction=row.direction) if chosen else row.settings()
+    return {name: training_bytes(trainer) for name, trainer in trainers.items() if not trainer.refusal}

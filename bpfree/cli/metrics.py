@@ -9,7 +9,7 @@ import numpy as np
 
 from bpfree.cli.commands import usage
 from bpfree.engines.batch import make_batch
-from bpfree.engines.probes import Probe
+from bpfree.engines.probes import AT_THETA
 from bpfree.losses import get_loss
 from bpfree.screen.progress import live_bar
 
@@ -18,8 +18,6 @@ _CHUNK = 4096
 
 _QUICK = 20_000
 """Number of samples up to which evaluation ends too soon for a progress bar."""
-
-_AT_THETA = Probe(0, 0, 0, 0.0, 0, 0)
 
 
 @dataclass(frozen=True)
@@ -49,7 +47,7 @@ def measure(model, split, loss, engine, name: str = "") -> Measured:
     with live_bar(len(batch), name or "evaluating", None if len(batch) > _QUICK else False) as update:
         for start in range(0, len(batch), _CHUNK):
             part = batch.take(slice(start, start + _CHUNK))
-            values = engine.evaluate(graph, model.theta, model.frozen, part, loss, [_AT_THETA])
+            values, _ = engine.evaluate(graph, model.theta, model.frozen, part, loss, [AT_THETA])
             total += float(values.sum(dtype=np.float64))
             if loss.labels:
                 predicted = engine.predict(graph, model.theta, model.frozen, part.x).argmax(axis=1)

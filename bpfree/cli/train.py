@@ -17,6 +17,7 @@ from bpfree.cli.output import NewFile, NewPicture, Screen, facts, json_option, r
 from bpfree.cli.recipes import help_rows, recipe
 from bpfree.cli.training_options import build, training_options
 from bpfree.errors import check_seed
+from bpfree.estimators.step import FAILURES
 
 SNAPSHOTS = 500
 """Steps between the snapshots of a journal where the estimator needs them and --journal-every is not given."""
@@ -25,7 +26,6 @@ _LOSSES = ("cross_entropy", "mse")
 _NETWORK, _DATA, _BUDGET, _RUN = "Network", "Data", "Budget (the first limit reached ends the run)", "Run"
 _DISK = "Files that protect against interruption"
 _BUDGETS = ("epochs", "max_steps", "max_forwards", "max_evaluations")
-_FAILURES = ("nonfinite_loss", "overflow", "mu_too_small")
 
 
 @click.command(
@@ -113,7 +113,7 @@ def train(**given) -> None:  # fmt: skip
     screen.result("train", document)
     if interrupted:
         sys.exit(INTERRUPTED)
-    if run.outcome_code in _FAILURES:
+    if run.outcome_code in FAILURES:
         sys.exit(1)
 
 
@@ -142,7 +142,7 @@ class _Prepared:
         self.estimator, self.update = (self.found or self).estimator, (self.found or self).update
         self.out = given["out"] or Path(f"bpfree-{data.name}.npz")
         self.journal_every = given["journal_every"]
-        if given["journal"] is not None and self.journal_every is None and _row(self.estimator).journal == "SNAPSHOT":
+        if given["journal"] is not None and self.journal_every is None and self.estimator.row.journal == "SNAPSHOT":
             self.journal_every = SNAPSHOTS
         if given["patience"] is not None and "validation" not in data.splits:
             raise click.UsageError("--patience: expected a validation split, or --validation above 0, got neither")
@@ -207,7 +207,7 @@ class _Prepared:
             [
                 f"data     {self.data.name}: {sizes}",
                 f"network  {self.model!r}",
-                f"method   {self.estimator} ({_row(self.estimator).tier}), {self.update}",
+                f"method   {self.estimator} ({self.estimator.row.tier}), {self.update}",
                 *calibration.lines(self.found),
                 f"run      {self.loss}, batch_size {self.batch_size}, {budget}, seed {self.given['seed']}",
             ]
@@ -367,13 +367,6 @@ class _Prepared:
             return f"bpfree train {source} --model {model} --seed {self.given['seed'] + 1} --out {model}"
         typed = click.get_current_context().obj or []
         return shlex.join(["bpfree", *typed, *([] if "--resume" in typed else ["--resume"])])
-
-
-def _row(estimator):
-    """Return the row of the estimator, which holds its kind of journal and its tier."""
-    from bpfree.estimators import ESTIMATORS
-
-    return ESTIMATORS.of(estimator)
 
 
 def _refuse_pairs(given: dict, *pairs) -> None:

@@ -13,7 +13,7 @@ from bpfree.cli.schedule_options import schedule_options, schedule_values, with_
 from bpfree.estimators import ESTIMATORS, masks
 from bpfree.schedules.table import Schedule
 from bpfree.updates import UPDATES
-from bpfree.updates.chain import Clip, chain, clip
+from bpfree.updates.chain import chain, clip
 from bpfree.updates.normalize import Normalize
 from bpfree.updates.stale import Stale
 from bpfree.updates.weight_decay import WeightDecay
@@ -169,11 +169,11 @@ def build(given: dict, recipe: dict, plan_steps, layer_shares):
         estimator = replace(estimator, ratios=layer_shares(computed, estimator.fraction))
     update = _settings("update", UPDATE_KINDS, given, recipe)
     with usage(limit="clip", rate="weight_decay", decay="stale"):
-        links = [clip(given["clip"])] if given["clip"] is not None else []
-        links += [Stale(given["stale"])] if given["stale"] is not None else []
+        cut = [clip(given["clip"])] if given["clip"] is not None else []
+        links = [Stale(given["stale"])] if given["stale"] is not None else []
         links += [Normalize()] if given["normalize"] else []
         links += [WeightDecay(given["weight_decay"])] if given["weight_decay"] is not None else []
-    if update.comes_first and links and not isinstance(links[-1], Clip):
+    if update.comes_first and links:
         what = "--stale, --normalize, --weight-decay: expected none of them with --update window_momentum"
         raise click.UsageError(f"{what}, which takes the record itself: leave them out, or use --update momentum")
     values = {what: schedule_values(what, given, recipe, owner)
@@ -183,7 +183,7 @@ def build(given: dict, recipe: dict, plan_steps, layer_shares):
         estimator = with_schedule(estimator, "mu", values["mu"], steps)
         update = with_schedule(update, "lr", values["lr"], steps)
     with usage():
-        return estimator, chain(*links, update) if links else update
+        return estimator, chain(*cut, *links, update) if cut or links else update
 
 
 def _settings(what: str, kinds, given: dict, recipe: dict):

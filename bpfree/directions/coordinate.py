@@ -18,7 +18,7 @@ class Coordinate:
     domain: Domain
     random = False
 
-    def move(self, theta, parts, mu, probe) -> None:
+    def move(self, theta, pieces, mu, probe) -> None:
         """Set theta_k <- fl(theta_k + mu) in place; all other elements keep their bits, even the sign of a zero."""
         theta[probe.element] += mu
 

@@ -16,9 +16,10 @@ _TURN = np.float32(float.fromhex("0x1.921fb6p-22"))
 """The unit of the angles: 2 pi 2^-24."""
 
 
-def draw(part, seed: int, step: int, query: int) -> np.ndarray:
-    """Return normal numbers (size,) float32 for one slice."""
-    return normal(seed, step, rng.address(rng.Domain.GAUSSIAN, query), part.first_block * _PAIRS, part.size)
+def draw(piece, seed: int, step: int, query: int) -> np.ndarray:
+    """Return normal numbers (size,) float32 for one piece of theta."""
+    address = rng.address(rng.Domain.GAUSSIAN, query)
+    return normal(seed, step, address, piece.block * _PAIRS, piece.skip + piece.size)[piece.skip :]
 
 
 def normal(seed: int, step: int, address: int, first_block: int, size: int) -> np.ndarray:

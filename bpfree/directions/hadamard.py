@@ -40,9 +40,9 @@ def rows(d: int, seed: int, step: int, queries) -> np.ndarray:
 class Hadamard(Direction):
     """The row of Hadamard directions: element k of theta has column k, and a probe's `element` is the matrix row."""
 
-    def at(self, part, seed: int, step: int, query: int, element: int) -> np.ndarray:
+    def at(self, piece, seed: int, step: int, query: int, element: int) -> np.ndarray:
         """Return the matrix row times the signs of the columns, (size,) float32."""
-        return self.draw(part, seed, step, query) * walsh(element, part.offset, part.size)
+        return self.draw(piece, seed, step, query) * walsh(element, piece.offset, piece.size)
 
 
 ROW = Hadamard(4, "hadamard", "BPFREE_HADAMARD", Domain.PROBE, rademacher.draw)

@@ -9,9 +9,10 @@ from bpfree import rng
 from bpfree.directions.table import Direction
 
 
-def draw(part, seed: int, step: int, query: int) -> np.ndarray:
-    """Return signs (size,) float32 for one slice."""
-    return rng.signs(seed, step, rng.address(rng.Domain.PROBE, query), part.first_block, part.size)
+def draw(piece, seed: int, step: int, query: int) -> np.ndarray:
+    """Return signs (size,) float32 for one piece of theta."""
+    address = rng.address(rng.Domain.PROBE, query)
+    return rng.signs(seed, step, address, piece.block, piece.skip + piece.size)[piece.skip :]
 
 
 ROW = Direction(0, "rademacher", "BPFREE_RADEMACHER", rng.Domain.PROBE, draw)

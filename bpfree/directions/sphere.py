@@ -11,15 +11,15 @@ from bpfree.directions.table import Direction
 from bpfree.rng import BLOCK, Domain
 
 
-def scale(parts, seed: int, step: int, query: int) -> np.float32:
-    """Return sqrt(d / sum g^2), summed in order within chunks of BLOCK elements and then over chunks; 0 for g = 0."""
+def scale(pieces, seed: int, step: int, query: int) -> np.float32:
+    """Return sqrt(d / sum g^2), summed in order within random blocks and then over blocks; 0 for g = 0."""
     total, d = np.float32(0), 0
-    for part in parts:
-        g = gaussian.draw(part, seed, step, query)
-        squares = np.zeros((-(-part.size // BLOCK), BLOCK), np.float32)
-        squares.reshape(-1)[: part.size] = g * g
+    for piece in pieces:
+        g, stop = gaussian.draw(piece, seed, step, query), piece.skip + piece.size
+        squares = np.zeros((-(-stop // BLOCK), BLOCK), np.float32)
+        squares.reshape(-1)[piece.skip : stop] = g * g
         total = running_sum(np.append(total, running_sum(squares, axis=1)))
-        d += part.size
+        d += piece.size
     return np.sqrt(np.float32(d) / total) if total else np.float32(0)
 
 

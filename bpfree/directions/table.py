@@ -11,7 +11,7 @@ import numpy as np
 from bpfree.rng import Domain
 
 
-def unscaled(parts, seed: int, step: int, query: int) -> np.float32:
+def unscaled(pieces, seed: int, step: int, query: int) -> np.float32:
     """Return 1, the scale of directions that are used as they are drawn."""
     return np.float32(1)
 
@@ -20,8 +20,8 @@ def unscaled(parts, seed: int, step: int, query: int) -> np.float32:
 class Direction:
     """One row: a random direction with E[u u^T] = I.
 
-    draw: a function (slice, seed, step, query) -> (size,) float32, u on one slice before scaling.
-    scale: a function (slices, seed, step, query) -> float32, the factor for the slices that move together.
+    draw: a function (piece, seed, step, query) -> (size,) float32, u on one piece of theta before scaling.
+    scale: a function (pieces, seed, step, query) -> float32, the factor for the pieces that move together.
     domain: the domain of its random numbers.
     c: the name of its constant in `enum bpfree_direction`.
     """
@@ -34,13 +34,13 @@ class Direction:
     scale: Callable = unscaled
     random = True
 
-    def at(self, part, seed: int, step: int, query: int, element: int) -> np.ndarray:
-        """Return u on one slice before scaling, (size,) float32, for the full address of a probe."""
-        return self.draw(part, seed, step, query)
+    def at(self, piece, seed: int, step: int, query: int, element: int) -> np.ndarray:
+        """Return u on one piece before scaling, (size,) float32, for the full address of a probe."""
+        return self.draw(piece, seed, step, query)
 
-    def move(self, theta, parts, mu, probe) -> None:
-        """Set theta <- fl(theta + fl(radius u)) on these slices in place, where radius = fl(mu scale)."""
-        radius = mu * theta.dtype.type(self.scale(parts, probe.seed, probe.step, probe.query))
-        for part in parts:
-            u = self.at(part, probe.seed, probe.step, probe.query, probe.element)
-            theta[part.range] += radius * u.astype(theta.dtype)
+    def move(self, theta, pieces, mu, probe) -> None:
+        """Set theta <- fl(theta + fl(radius u)) on these pieces in place, where radius = fl(mu scale)."""
+        radius = mu * theta.dtype.type(self.scale(pieces, probe.seed, probe.step, probe.query))
+        for piece in pieces:
+            u = self.at(piece, probe.seed, probe.step, probe.query, probe.element)
+            theta[piece.range] += radius * u.astype(theta.dtype)

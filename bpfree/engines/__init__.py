@@ -2,12 +2,12 @@
 """Engines turn parameters into losses. All have the same three verbs.
 
 predict(graph, theta, frozen, x) -> y (n, outputs)
-evaluate(graph, theta, frozen, batch, loss, probes) -> per-sample losses (probes, n)
+evaluate(graph, theta, frozen, batch, loss, probes) -> per-sample losses (probes, n), cost
 apply(trainer, theta, state, step, coefficients) -> theta, state: one step from its record
 
-None of them writes theta. An engine that does not run every node for every
-probe has forwards(graph, batch_size, probes), what `evaluate` spends on them in
-passes of one sample; without it a probe counts as a pass.
+None of them writes theta. The cost is all multiply-accumulates, in passes of one
+sample. An engine that does not run every node for every probe has a `cache`, whose
+`choose` says before what that will be; without one a probe counts as a pass.
 """
 
 from __future__ import annotations

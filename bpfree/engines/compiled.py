@@ -47,27 +47,24 @@ class CompiledEngine:
         self.name = "compiled, blas" if blas else "compiled"
         self.arithmetic = Fast if blas else Native(isa_names(supported=False).index(self.isa))
         self._models, self._trainers, self._jets = Recent(), Recent(), Recent()
-        self._cache = Cache(cache_bytes)
+        self.cache = Cache(cache_bytes, tile_bytes)
 
     def __reduce__(self):
         """Copied or sent elsewhere: one of the same kind, with a workspace of its own."""
-        return CompiledEngine, (self.isa, self._cache.cache_bytes, self.blas)
+        return CompiledEngine, (self.isa, self.cache.cache_bytes, self.blas)
 
     def predict(self, graph, theta, frozen, x) -> np.ndarray:
         """Outputs (n, outputs) of x (n, features)."""
         return self.model(graph, frozen).predict(theta, x)
 
-    def evaluate(self, graph, theta, frozen, batch, loss, probes) -> np.ndarray:
-        """Losses (probes, n) of every sample at every probe."""
-        kept = self._cache.choose(graph, probes, tile_bytes(len(batch))).tensors
+    def evaluate(self, graph, theta, frozen, batch, loss, probes) -> tuple[np.ndarray, int]:
+        """Losses (probes, n) of every sample at every probe, and what they cost, in passes of one sample."""
+        kept, forwards = self.cache.choose(graph, probes, len(batch))
         tensors = [graph.nodes[k].output for k in members(kept)]
         model = self.model(graph, frozen)
-        model.keep(tensors, self._cache.cache_bytes)
-        return model.evaluate(theta, batch.x, batch.labels, batch.targets, loss.number, pack(probes))
-
-    def forwards(self, graph, batch_size: int, probes) -> int:
-        """What `evaluate` spends on these probes: all multiply-accumulates, in passes of one sample, rounded."""
-        return self._cache.forwards(graph, batch_size, probes, tile_bytes(batch_size))
+        model.keep(tensors, self.cache.cache_bytes)
+        values = model.evaluate(theta, batch.x, batch.labels, batch.targets, loss.number, pack(probes))
+        return values, forwards
 
     def apply(self, trainer, theta, state, step, coefficients):
         """One step from its record, by `bpfree_apply`."""
@@ -95,6 +92,6 @@ class CompiledEngine:
 
     def _native_trainer(self, trainer) -> NativeTrainer:
         settings = trainer.native_settings()
-        if trainer.estimator.record_is_gradient:  # in one pass over memory then
-            settings |= {"estimator": None, "layers": None}
+        if trainer.estimator.coefficients_are == "gradient":  # in one pass over memory then
+            settings |= {"estimator": None, "settings": None}
         return NativeTrainer(self.model(trainer.graph, trainer.frozen), **settings)

@@ -22,6 +22,15 @@ def macs_after(graph, tensor: int) -> int:
     return total
 
 
+def cost_of(engine, graph, probes, n: int) -> int:
+    """What an engine's `evaluate` takes for probes of n samples, in passes of one sample.
+
+    A pass each, where the engine has no `cache` of what it keeps of a pass.
+    """
+    cache = getattr(engine, "cache", None)
+    return cache.choose(graph, probes, n)[1] if cache else len(probes) * n
+
+
 def graph_macs(graph) -> int:
     """Multiply-accumulates of one forward pass of one sample: the unit of `forwards`; at least 1."""
     return max(1, sum(node_macs(graph)))

@@ -16,8 +16,8 @@ from bpfree.directions import DIRECTIONS
 class Probe:
     """One point theta + mu u to evaluate the loss at; mu = 0 is theta itself.
 
-    u is addressed, not stored: key (seed, step), this query's numbers, the
-    blocks of the slices [first_slice, first_slice + n_slices); of the direction
+    u is addressed, not stored: key (seed, step), this query's numbers. It moves elements
+    [first, first + count) of theta, wherever slices begin and end; of the direction
     "coordinate" it is the unit vector of `element` of theta, of "hadamard" `element`
     is the row of the matrix.
     """
@@ -26,25 +26,28 @@ class Probe:
     step: int
     query: int
     mu: float
-    first_slice: int
-    n_slices: int
+    first: int
+    count: int
     direction: str = "rademacher"
     element: int = 0
+
+
+AT_THETA = Probe(0, 0, 0, 0.0, 0, 0)
+"""The probe that moves nothing."""
 
 
 def perturb(graph, theta, probe: Probe) -> np.ndarray:
     """A copy fl(theta + fl(mu u)), in theta's precision; theta itself is only read."""
     out = theta.copy()
     if probe.mu:
-        slices = graph.slices[probe.first_slice : probe.first_slice + probe.n_slices]
-        parts = [part for part in slices if not part.frozen]
-        DIRECTIONS[probe.direction].move(out, parts, theta.dtype.type(probe.mu), probe)
+        pieces = graph.pieces(probe.first, probe.count)
+        DIRECTIONS[probe.direction].move(out, pieces, theta.dtype.type(probe.mu), probe)
     return out
 
 
 PROBE = np.dtype(
     [
-        *(("seed", "u4"), ("step", "u4"), ("address", "u4"), ("mu", "f4"), ("first_slice", "u4"), ("n_slices", "u4")),
+        *(("seed", "u4"), ("step", "u4"), ("address", "u4"), ("mu", "f4"), ("first", "u4"), ("count", "u4")),
         *(("direction", "u4"), ("element", "u4")),
     ]
 )
@@ -73,8 +76,8 @@ class Probes(Sequence):
     def __getitem__(self, k):
         if isinstance(k, slice):
             return Probes(self.table[k])
-        seed, step, address, mu, first, n, direction, element = self.table[k].item()
-        return Probe(seed, step, address >> 16 & 0xFFF, mu, first, n, DIRECTIONS.rows[direction].name, element)
+        seed, step, address, mu, first, count, direction, element = self.table[k].item()
+        return Probe(seed, step, address >> 16 & 0xFFF, mu, first, count, DIRECTIONS.rows[direction].name, element)
 
 
 def pack(probes) -> np.ndarray:
@@ -83,6 +86,6 @@ def pack(probes) -> np.ndarray:
         return np.ascontiguousarray(probes.table)
     table = np.zeros(len(probes), PROBE)
     for k, p in enumerate(probes):
-        moved = {"mu": p.mu, "first_slice": p.first_slice, "n_slices": p.n_slices, "element": p.element}
+        moved = {"mu": p.mu, "first": p.first, "count": p.count, "element": p.element}
         table[k] = probe_rows(1, p.direction, p.seed, p.step, p.query, **moved)[0]
     return table

@@ -3,6 +3,9 @@
 
 from __future__ import annotations
 
+from functools import partial
+from operator import mul
+
 import numpy as np
 
 from bpfree.arithmetic import Exact, Fast
@@ -33,7 +36,7 @@ class ReferenceEngine:
             raise ValueError(f"dtype: expected float32, or float64 when not exact, got {self.dtype}")
         self.name = "exact" if exact else "reference"
         self.arithmetic = Exact if exact else Fast
-        self._cache = Cache(cache_bytes)
+        self.cache = Cache(cache_bytes, partial(mul, self.dtype.itemsize))
 
     @_DIVERGENCE_IS_A_RESULT
     def predict(self, graph, theta, frozen, x) -> np.ndarray:
@@ -41,11 +44,11 @@ class ReferenceEngine:
         return np.ascontiguousarray(self._forward(graph, theta, frozen, x).T)
 
     @_DIVERGENCE_IS_A_RESULT
-    def evaluate(self, graph, theta, frozen, batch, loss, probes) -> np.ndarray:
-        """Losses (probes, n) of every sample at every probe."""
+    def evaluate(self, graph, theta, frozen, batch, loss, probes) -> tuple[np.ndarray, int]:
+        """Losses (probes, n) of every sample at every probe, and what they cost, in passes of one sample."""
         theta, frozen = theta.astype(self.dtype), frozen.astype(self.dtype, copy=False)
         target = batch.labels if loss.labels else batch.targets.T.astype(self.dtype)
-        flow, kept = self._cache.flow(graph), self._cache.choose(graph, probes, self._float_bytes(len(batch))).tensors
+        flow, (kept, forwards) = self.cache.flow(graph), self.cache.choose(graph, probes, len(batch))
         known = {0: np.ascontiguousarray(batch.x.T, self.dtype)}
         at_theta = self._run(graph, theta, frozen, flow.base(kept), known)
         known |= {tensor: at_theta[tensor] for tensor in (graph.nodes[k].output for k in members(kept))}
@@ -55,11 +58,7 @@ class ReferenceEngine:
             nodes = flow.run(flow.changed_by(probe), kept)
             tensors = self._run(graph, perturb(graph, theta, probe), frozen, nodes, known)
             row[:] = loss.values(self.arithmetic, tensors[graph.nodes[-1].output], target)
-        return values
-
-    def forwards(self, graph, batch_size: int, probes) -> int:
-        """What `evaluate` spends on these probes: all multiply-accumulates, in passes of one sample, rounded."""
-        return self._cache.forwards(graph, batch_size, probes, self._float_bytes(batch_size))
+        return values, forwards
 
     @_DIVERGENCE_IS_A_RESULT
     def apply(self, trainer, theta, state, step, coefficients):
@@ -79,6 +78,3 @@ class ReferenceEngine:
             parameters = graph.parameters(node, theta, frozen)
             tensors[node.output] = run_node(self.arithmetic, node, parameters, tensors.__getitem__, n)
         return tensors
-
-    def _float_bytes(self, n: int) -> int:
-        return self.dtype.itemsize * n

@@ -43,22 +43,23 @@ class Flow:
         for k in reversed(range(len(graph.nodes))):
             for source in members(self._sources[k]):
                 self._fed[source] |= self._fed[k]
-        self._changed_by = [0] * len(graph.slices)
+        owners = {}
         for k, node in enumerate(graph.nodes):
-            for number in node.slices:
-                self._changed_by[number] = 0 if graph.slices[number].frozen else self._fed[k]
-        trained = [k for k, s in enumerate(graph.slices) if not s.frozen]
-        self._ends = np.cumsum([graph.slices[k].size for k in trained], dtype=np.int64)
-        self._codes = np.array([(k << 16) + 1 for k in trained], np.uint32)  # of a probe of that slice
+            owners.update(dict.fromkeys(node.slices, self._fed[k]))
+        trained = [(part, owners.get(k, 0)) for k, part in enumerate(graph.slices) if not part.frozen]
+        self._fed_by = [fed for _, fed in trained]
+        self._ends = np.cumsum([part.size for part, _ in trained], dtype=np.int64)
+        self._codes = np.array([_code(part.offset, part.size) for part, _ in trained], np.uint64)
         self._unit = graph_macs(graph) if any(self.macs) else 0
         self.run, self.base, self._decoded, self._chosen = map(
             lru_cache(maxsize=4096), (self._run, self._base, self._decode, self._choose)
         )
 
-    def changed(self, first_slice: int, n_slices: int) -> int:
-        """Nodes whose output depends on trainable parameters of these slices."""
+    def changed(self, first: int, count: int) -> int:
+        """Nodes whose output depends on elements [first, first + count) of theta."""
         result = 0
-        for fed in self._changed_by[first_slice : first_slice + n_slices]:
+        low, high = np.searchsorted(self._ends, [first, first + count - 1], "right")
+        for fed in self._fed_by[low : high + 1] if count else ():
             result |= fed
         return result
 
@@ -68,19 +69,19 @@ class Flow:
 
     def count(self, table) -> Counter:
         """How many of these records (`bpfree_probe`) change which nodes."""
-        codes = (table["first_slice"] << 16) + table["n_slices"]
+        codes = _code(table["first"].astype(np.uint64), table["count"])
         coordinates = table["direction"] == _COORDINATE
         if coordinates.any():
             slices = np.searchsorted(self._ends, table["element"], "right")
             codes[coordinates] = self._codes[np.minimum(slices, len(self._ends) - 1)][coordinates]
-        codes[table["mu"] == 0] = 0  # no slices
+        codes[table["mu"] == 0] = 0  # no elements
         counts = Counter()
         for code, n in Counter(codes.tolist()).items():
             counts[self._decoded(code)] += n
         return counts
 
     def _decode(self, code):
-        return self.changed(code >> 16, code & 0xFFFF)
+        return self.changed(*divmod(code, 1 << 32))
 
     def _run(self, changed: int, kept: int) -> int:
         """Nodes that run for the output where these are changed and these tensors were kept."""
@@ -166,6 +167,11 @@ class Flow:
                         break
             found.append((price, kept))
         return min(found)[1]
+
+
+def _code(first, count):
+    """A range of theta in one number."""
+    return (first << 32) + count
 
 
 def members(nodes: int) -> list[int]:

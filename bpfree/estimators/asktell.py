@@ -5,20 +5,18 @@ from __future__ import annotations
 
 import io
 import json
-from dataclasses import fields, is_dataclass, replace
+from dataclasses import fields, is_dataclass
 from functools import partial
 
 import numpy as np
 
 from bpfree.engines.probes import perturb
 from bpfree.errors import FormatError, check_count, check_positive, check_seed, check_version
-from bpfree.estimators import ESTIMATORS
-from bpfree.estimators.table import QUIET_STEPS, Estimate
+from bpfree.estimators.estimate import Estimate
+from bpfree.estimators.step import Outcome, apply_record, check_pair, make_step, nonfinite, standstill
 from bpfree.files import read_arrays, write_atomically
 from bpfree.graph import Graph, layout
-from bpfree.updates import UPDATES
 from bpfree.updates.sgd import SGD
-from bpfree.updates.table import Record, Update
 
 _VERSION = 2
 """Of the file that `save` writes."""
@@ -52,9 +50,10 @@ class AskTell:
     """
 
     def __init__(self, estimator, theta0, *, seed: int = 0, update=None, max_steps=None, max_evaluations=None):
+        if not hasattr(estimator, "ask"):
+            raise TypeError(f"estimator: expected one that asks for points, such as RGE(), got {estimator!r}")
         self.estimator, self.update = estimator, SGD() if update is None else update
-        if not isinstance(self.update, Update):
-            UPDATES.of(self.update)  # raises, listing the updates there are
+        check_pair(self.estimator, self.update)
         self.seed = check_seed(seed)
         self.max_steps = None if max_steps is None else check_count("max_steps", max_steps)
         self.max_evaluations = None if max_evaluations is None else check_positive("max_evaluations", max_evaluations)
@@ -62,9 +61,6 @@ class AskTell:
         self.shape = theta.shape
         self.graph = Graph((), (), layout([("theta", theta.shape, 0, False)]))
         self._theta = theta.reshape(-1)
-        if self.update.sees_record:
-            self.update.check_estimator(ESTIMATORS.of(estimator))
-            estimator.check_update(self.update)
         groups, each = estimator.record_shape(self.graph)
         self._state = self.update.init(self._theta, groups * each)
         self.step, self.evaluations, self.loss, self._quiet, self.skipped = 0, 0, float("nan"), 0, []
@@ -114,29 +110,16 @@ class AskTell:
             raise ValueError(f"step: expected losses of step {self.step}, got those of step {step}: drop late replies")
         self._check_not_ended("values")
         values = _losses(values, self.n_probes)
-        estimate = self.estimator.tell(self.graph, self.step, values)
+        estimate = self.estimator.tell(self.graph, self.seed, self.step, values)
         self.evaluations += estimate.n_evaluations
         self.loss = float(values.mean()) if np.isfinite(values).all() else float("nan")
-        if not estimate.finite:
-            bad = np.flatnonzero(~np.isfinite(values).all(axis=1))
-            first = f"at {bad.size} of {len(values)} points, first {bad[0]}" if bad.size else "in their differences"
-            advice = "nothing was updated: measure them again and tell them, or try a smaller lr or mu"
-            self._end("nonfinite_loss", f"step {self.step}: losses are not finite {first}; {advice}")
+        apply = partial(apply_record, self.estimator, self.update, self.graph, self.seed)
+        made = make_step(estimate, apply, self._theta, self._state, self.step, self._quiet)
+        if made.failure:
+            self._end(_where(self.step, values) if made.failure.code == "nonfinite_loss" else made.failure)
             return estimate
-        combined = self.estimator.combined(self.graph, self.seed, self.step, estimate.coefficients)
-        estimate = replace(estimate, coefficients=combined)
-        record = estimate.coefficients.astype(self._theta.dtype)
-        with np.errstate(over="ignore", invalid="ignore", under="ignore"):  # an overflow is a result
-            probed = partial(self.estimator.coordinates, self.graph, self.seed)
-            seen = Record(record, self.estimator.averaged, self._gradient, probed)
-            gradient = self._gradient(self.step, record)
-            theta, state = self.update.update(gradient, self._state, self._theta, self.step, seen)
-        if not np.isfinite(theta).all():
-            self._end("overflow", f"step {self.step}: the update overflows; it was not made: try a smaller lr, or clip")
-            return estimate
-        self._theta, self._state = theta, state
+        self._theta, self._state, self._quiet = made.theta, made.state, made.quiet
         self.step += 1
-        self._quiet = 0 if record.any() else self._quiet + 1
         self._look_ahead()
         return estimate
 
@@ -162,25 +145,20 @@ class AskTell:
         if self.outcome_code not in ("running", "nonfinite_loss", "overflow"):
             raise ValueError(f"{name}: expected none, as the run has ended ({self.outcome})")
 
-    def _gradient(self, step: int, coefficients) -> np.ndarray:
-        """g of a step from its coefficients, once they are cut."""
-        return self.estimator.gradient(self.graph, self.seed, step, self.update.cut(coefficients))
-
     def _look_ahead(self) -> None:
         """The probes of the next step, and whether there is to be one."""
         self._probes = self.estimator.ask(self.graph, self.seed, self.step)
-        self._end("running", "running")
-        if self._quiet >= QUIET_STEPS:
-            what = f"no probe changed the loss for {self._quiet} steps: try a larger mu, unless this is a minimum"
-            self._end("mu_too_small", f"step {self.step - 1}: {what}")
+        self._end(Outcome("running", "running"))
+        if still := standstill(self.step, self._quiet):
+            self._end(still)
         elif self.max_steps is not None and self.step >= self.max_steps:
-            self._end("done", "done")
+            self._end(Outcome("done", "done"))
         elif self.max_evaluations is not None and self.evaluations + self.n_probes > self.max_evaluations:
             most, left = f"max_evaluations={self.max_evaluations:,.0f}", f"{self.evaluations:,} are spent"
-            self._end("budget", f"budget: {most}, {left}, and a step needs {self.n_probes:,}")
+            self._end(Outcome("budget", f"budget: {most}, {left}, and a step needs {self.n_probes:,}"))
 
-    def _end(self, code: str, text: str) -> None:
-        self.outcome_code, self.outcome = code, text
+    def _end(self, outcome: Outcome) -> None:
+        self.outcome_code, self.outcome = outcome
 
     def save(self, path) -> None:
         """Write theta, the update's state and the counts to one .npz, whole or not at all: no pickle."""
@@ -239,6 +217,14 @@ class AskTell:
             "shape": list(self.shape),
             "dtype": str(self._theta.dtype),
         }
+
+
+def _where(step: int, values) -> Outcome:
+    """Which losses of a step that was not made are to be measured again."""
+    bad = np.flatnonzero(~np.isfinite(values).all(axis=1))
+    first = f"at {bad.size} of {len(values)} points, first {bad[0]}" if bad.size else "in their differences"
+    advice = "measure them again and tell them, or try a smaller lr or mu"
+    return nonfinite(step, f"losses are not finite {first}", advice)
 
 
 def _text(settings) -> str:

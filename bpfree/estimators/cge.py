@@ -14,9 +14,11 @@ from bpfree import rng
 from bpfree.engines.probes import probe_rows
 from bpfree.errors import check_choice, check_count, check_share_of_all
 from bpfree.estimators import masks
+from bpfree.estimators.device import Device
+from bpfree.estimators.differences import Differences
 from bpfree.estimators.table import Estimator, EstimatorRow
+from bpfree.native.structs import Array, Struct
 from bpfree.schedules.table import Schedule, check_radius
-from bpfree.updates.stale import Stale
 
 ORDERS = ("random", "cyclic")
 
@@ -71,30 +73,15 @@ class Coordinates(Estimator):
         own = parts[0]._replace(count=least + (block < larger))
         return _coordinates((own,), seed, cycle, block * least + min(block, larger))
 
-    def work(self, graph, batch_size: int) -> int:
-        """A device keeps the elements that it probes beside their coefficients, where they are few: 64, or d / 8."""
-        n, d = self.record_shape(graph)[1], graph.n_theta
-        return 2 * n if n < d and n <= max(_FEW, d // _SPARSE) else 0
-
-    def weights(self, graph) -> int:
-        """Those."""
-        return Coordinates.work(self, graph, 1)
-
     def gradient(self, graph, seed: int, step: int, coefficients) -> np.ndarray:
         """g (n_theta,): each coefficient at its coordinate, 0 elsewhere."""
         gradient, elements = np.zeros(graph.n_theta, coefficients.dtype), self.coordinates(graph, seed, step)
         gradient[elements] = coefficients[0, : len(elements)]
         return gradient
 
-    def as_record(self, graph, coefficients) -> np.ndarray:
-        """(1, n); a block of one less has 0 behind its own."""
-        record = np.zeros(self.record_shape(graph), coefficients.dtype)
-        record[0, : coefficients.size] = coefficients
-        return record
-
 
 @dataclass(frozen=True)
-class CGE(Coordinates):
+class CGE(Coordinates, Differences):
     """Coordinate-wise gradient estimation (Kiefer and Wolfowitz, 1952; sparse: Chen et al., DeepZero, ICLR 2024).
 
     two-sided: g_k = [L(theta + mu e_k) - L(theta - mu e_k)] / (2 mu),   2 n evaluations
@@ -158,11 +145,10 @@ class CGE(Coordinates):
             what = "where all coordinates are probed equally often"
             raise ValueError(f"ratios: expected None with order='cyclic', {what}, got {self.ratios!r}")
 
-    def check_update(self, update) -> None:
-        """Stale remembers partial derivatives, which `rescale` has made longer."""
-        if self.rescale and any(isinstance(link, Stale) for link in update.links):
-            expected = "rescale=False with Stale, which takes coefficients for partial derivatives"
-            raise ValueError(f"rescale: expected {expected}, got rescale=True")
+    @property
+    def coefficients_are(self) -> str:
+        """What a step's coefficients are: partial derivatives, which `rescale` makes longer."""
+        return "scaled" if self.rescale else "partials"
 
     def parts(self, graph) -> tuple[Stratum, ...]:
         """What is drawn from, in the record's order: all of theta, or with ratios each trainable tensor.
@@ -177,20 +163,11 @@ class CGE(Coordinates):
         return tuple(Stratum(k, part.offset, part.size, count) for (k, part), count in zip(own, probed, strict=True))
 
     def factor(self, graph) -> float:
-        """1, or d / n, or C; with ratios that is a factor of each tensor, which `native_settings` has."""
+        """1, or d / n, or C; with ratios that is a factor of each tensor, which `scales` has."""
         if not self.rescale or self.ratios is not None:
             return 1.0
         ((*_, d, n),) = self.parts(graph)
         return float(self.cycle(graph)) or d / n
-
-    def native_settings(self, graph) -> dict:
-        """mask_refresh, cycle and masks of `bpfree_trainer`: None, or (count, scale) of every slice of the graph."""
-        rows = None
-        if self.ratios is not None:
-            rows = [(0, 1.0)] * len(graph.slices)
-            for part in self.parts(graph):
-                rows[part.number] = (part.count, float(np.float32(self._scale(part))))
-        return {"mask_refresh": self.mask_refresh, "cycle": self.cycle(graph), "masks": rows}
 
     def count_moves(self, flow) -> dict:
         """What is drawn in each tensor; without ratios on average, by its share in all coordinates."""
@@ -200,17 +177,25 @@ class CGE(Coordinates):
         for number, part in enumerate(flow.graph.slices):
             n = 0 if part.frozen else drawn.get(number, share * part.size)
             if n:
-                counts[flow.changed(number, 1)] = counts.get(flow.changed(number, 1), 0) + n
+                changed = flow.changed(part.offset, part.size)
+                counts[changed] = counts.get(changed, 0) + n
         return counts
 
+    def as_record(self, graph, seed: int, step: int, quotients) -> np.ndarray:
+        """The record (1, n), with ratios times their tensors' scales; a block of one less has 0 behind its own."""
+        record = np.zeros(self.record_shape(graph), quotients.dtype)
+        record[0, : quotients.size] = quotients * self.scales(graph)
+        return record
+
     def scales(self, graph):
-        """1, or with ratios and `rescale` d_s / n_s of each coefficient's tensor."""
+        """1, or with ratios and `rescale` d_s / n_s of each coefficient's tensor, float32."""
         if self.ratios is None or not self.rescale:
             return np.float32(1)
         parts = self.parts(graph)
-        return np.repeat([self._scale(part) for part in parts], [part.count for part in parts]).astype(np.float32)
+        return np.repeat([self.scale(part) for part in parts], [part.count for part in parts]).astype(np.float32)
 
-    def _scale(self, part: Stratum) -> float:
+    def scale(self, part: Stratum) -> float:
+        """d_s / n_s, or 1 without `rescale`."""
         return part.size / part.count if self.rescale and part.count else 1.0
 
     def points(self, graph, seed: int, step: int) -> np.ndarray:
@@ -236,4 +221,36 @@ def _drawn(seed: int, draw: int, part: Stratum, start: int) -> np.ndarray:
     return rng.shuffle(seed, draw, part.size, places, rng.Domain.MASK, part.number, inverse=True)
 
 
-ROW = EstimatorRow(3, "cge", "bpfree_est_cge", CGE, "coordinate", journal="SNAPSHOT", tier="black-box")
+class KeepsPlaces(Device):
+    """A device keeps the elements that it probes beside their coefficients, where they are few: 64, or d / 8."""
+
+    def work(self, estimator, graph, batch_size: int) -> int:
+        """Floats of those elements and coefficients."""
+        n, d = estimator.record_shape(graph)[1], graph.n_theta
+        return 2 * n if n < d and n <= max(_FEW, d // _SPARSE) else 0
+
+    def weights(self, estimator, graph) -> int:
+        """Floats of the same, which `bpfree_apply` makes anew of a record."""
+        return KeepsPlaces.work(self, estimator, graph, 1)
+
+
+class _OnDevice(KeepsPlaces):
+    def scale(self, estimator, graph) -> float:
+        """What every coefficient is multiplied by: the estimator's factor."""
+        return estimator.factor(graph)
+
+    def settings(self, estimator, graph, loss) -> Struct | None:
+        """The struct with mask_refresh, cycle, and with ratios what is probed of every slice; None for the defaults."""
+        rows = []
+        if estimator.ratios is not None:
+            rows = [{"count": 0, "scale": 1.0} for _ in graph.slices]
+            for part in estimator.parts(graph):
+                rows[part.number] = {"count": part.count, "scale": float(np.float32(estimator.scale(part)))}
+        masks = Array("bpfree_mask", tuple(rows), tuple(part.name for part in graph.slices))
+        own = {"masks": masks, "mask_refresh": estimator.mask_refresh, "cycle": estimator.cycle(graph)}
+        return Struct("bpfree_cge", own) if rows or own["mask_refresh"] > 1 or own["cycle"] else None
+
+
+ROW = CGE.row = EstimatorRow(
+    "cge", CGE, "coordinate", tier="black-box", journal="SNAPSHOT", number=3, c="bpfree_est_cge", device=_OnDevice()
+)

@@ -10,10 +10,10 @@ import numpy as np
 from bpfree.arithmetic import running_sum
 from bpfree.engines.probes import Probes, probe_rows
 from bpfree.errors import check_share_of_all
-from bpfree.estimators.cge import Coordinates
-from bpfree.estimators.table import Estimate, EstimatorRow
-from bpfree.schedules.table import Schedule, check_radius
-from bpfree.updates.sgd import SGD
+from bpfree.estimators.cge import Coordinates, KeepsPlaces
+from bpfree.estimators.estimate import Estimate
+from bpfree.estimators.table import EstimatorRow
+from bpfree.schedules.table import Schedule, check_radius, value_at
 
 
 @dataclass(frozen=True)
@@ -46,6 +46,8 @@ class CoordinateDescent(Coordinates):
     mu: float | Schedule = 1e-3
 
     two_sided = True
+    coefficients_are = "moves"
+    needs = "each of whose points depends on the losses of those before"
 
     def __post_init__(self):
         check_share_of_all("fraction", self.fraction)
@@ -56,35 +58,17 @@ class CoordinateDescent(Coordinates):
         return 1 + 2 * self.record_shape(graph)[1]
 
     def forwards(self, graph, batch_size: int) -> int:
-        """Of those: every trial is a pass of its own."""
+        """The most, as every trial is a pass of its own."""
         return self.evaluations(graph) * batch_size
-
-    def cost(self, trainer, engine, step: int) -> int:
-        """The most that `estimate` can spend."""
-        return self.forwards(trainer.graph, trainer.batch_size)
-
-    def check_update(self, update) -> None:
-        """Only SGD(1.0) makes the moves that were kept."""
-        if update.links != (SGD(1.0),) or update.clip:
-            expected = "SGD(1.0) for CoordinateDescent, as only that makes the moves that lowered the loss"
-            raise ValueError(f"update: expected {expected}, got {update!r}: write update=bf.SGD(1.0)")
-
-    def work(self, graph, batch_size: int) -> int:
-        """The losses of a minibatch, now and at the trial, behind the elements that are probed."""
-        return super().work(graph, batch_size) + 2 * batch_size
-
-    def ask(self, graph, seed: int, step: int):
-        """Refused: points are not known in advance."""
-        which = "each point depends on the losses of those before, so they cannot be asked for in advance"
-        raise TypeError(f"CoordinateDescent: expected a training loop, bf.train; {which}: take CGE or RGE here")
 
     def estimate(self, trainer, engine, theta, batch, step: int) -> Estimate:
         """Trials one after the other at a moving copy of theta."""
-        graph, mu, at = trainer.graph, self.mu_at(step), theta.copy()
+        graph, mu, at = trainer.graph, value_at(self.mu, step), theta.copy()
 
         def losses(move, k):
             probe = probe_rows(1, self.direction, trainer.seed, step, element=k, mu=move)
-            return engine.evaluate(graph, at, trainer.frozen, batch, trainer.loss, Probes(probe))[0]
+            (values,), _ = engine.evaluate(graph, at, trainer.frozen, batch, trainer.loss, Probes(probe))
+            return values
 
         elements = self.coordinates(graph, trainer.seed, step)
         now, coefficients = losses(0, 0), np.zeros(len(elements), np.float32)
@@ -103,7 +87,13 @@ class CoordinateDescent(Coordinates):
         return Estimate(coefficients[None], np.stack(seen), now.size * len(seen))
 
 
-ROW = EstimatorRow(
-    9, "coordinate_descent", "bpfree_est_coordinate_descent", CoordinateDescent, "coordinate",
-    journal="SNAPSHOT", tier="black-box",
+class _OnDevice(KeepsPlaces):
+    def work(self, estimator, graph, batch_size: int) -> int:
+        """Floats for the losses of a minibatch, now and at the trial, behind the elements that are probed."""
+        return super().work(estimator, graph, batch_size) + 2 * batch_size
+
+
+ROW = CoordinateDescent.row = EstimatorRow(
+    "coordinate_descent", CoordinateDescent, "coordinate", tier="black-box", journal="SNAPSHOT", number=9,
+    c="bpfree_est_coordinate_descent", device=_OnDevice(),
 )  # fmt: skip

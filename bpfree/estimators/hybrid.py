@@ -13,14 +13,15 @@ import numpy as np
 from bpfree.directions import hadamard
 from bpfree.engines.probes import probe_rows
 from bpfree.errors import check_choice, check_count
+from bpfree.estimators.device import Device
+from bpfree.estimators.differences import Differences
 from bpfree.estimators.rge import combine
-from bpfree.estimators.table import Estimator, EstimatorRow
+from bpfree.estimators.table import EstimatorRow
 from bpfree.schedules.table import Schedule, check_radius
-from bpfree.updates.normalize import Normalize
 
 
 @dataclass(frozen=True)
-class Hybrid(Estimator):
+class Hybrid(Differences):
     """CGE on the small tensors and RGE on the large ones, n_queries probes a step in all.
 
     Each parameter tensor t of d_t elements gets q_t >= 1 probes of its own, the
@@ -54,23 +55,19 @@ class Hybrid(Estimator):
     two_sided: bool = True
 
     direction = "hadamard"
+    coefficients_are = "mixed"
 
     def __post_init__(self):
         check_count("n_queries", self.n_queries, 1, 65536)
         check_radius("mu", self.mu)
         check_choice("two_sided", self.two_sided, (True, False))
 
-    @property
-    def sides(self) -> int:
-        """Signs are put on as parameters are read, on both sides at once."""
-        return 2 if self.two_sided else 1
-
     def allocation(self, graph) -> dict[str, int]:
         """Probes of each trainable tensor, by name; as many as it has elements are its coordinates."""
         return {part.name: q for part, q in self._shares(graph)}
 
     def _shares(self, graph) -> list:
-        parts = [part for part in graph.slices if not part.frozen]
+        parts = graph.trainable
         if self.n_queries < len(parts):
             expected = f"at least one for each of the {len(parts)} parameter tensors"
             raise ValueError(f"n_queries: expected {expected}, got {self.n_queries}")
@@ -84,31 +81,16 @@ class Hybrid(Estimator):
         """Directions are averaged over their tensor's, coordinates are not."""
         return np.concatenate([np.full(q, 1 if q == part.size else q) for part, q in self._shares(graph)])
 
-    def work(self, graph, batch_size: int) -> int:
-        """Probes of each tensor, and on replay rows and weights."""
-        return len(graph.slices) + 2 * self.record_shape(graph)[1]
-
-    def weights(self, graph) -> int:
-        """All that."""
-        return self.work(graph, 1)
-
-    def check_update(self, update) -> None:
-        """Normalize wants differences of losses; these coefficients are shares of them, of tensors of many sizes."""
-        if any(isinstance(link, Normalize) for link in update.links):
-            expected = "an update without Normalize for Hybrid, whose coefficients are parts of different means"
-            raise ValueError(f"update: expected {expected}, got {update!r}: leave it out, or use Adam")
-
     def points(self, graph, seed: int, step: int) -> np.ndarray:
         """Tensor by tensor."""
-        numbers, made = {part.name: k for k, part in enumerate(graph.slices)}, []
+        made = []
         for part, q in self._shares(graph):
             if q == part.size:
                 elements = np.arange(part.offset, part.offset + q, dtype=np.uint32)
                 made.append(probe_rows(q, "coordinate", seed, step, element=elements))
             else:
                 rows = hadamard.rows(part.size, seed, step, np.arange(q))
-                where = {"first_slice": numbers[part.name], "n_slices": 1}
-                made.append(probe_rows(q, "hadamard", seed, step, element=rows, **where))
+                made.append(probe_rows(q, "hadamard", seed, step, element=rows, first=part.offset, count=part.size))
         return np.concatenate(made)
 
     def gradient(self, graph, seed: int, step: int, coefficients) -> np.ndarray:
@@ -121,7 +103,7 @@ class Hybrid(Estimator):
             else:
                 queries = np.arange(q)
                 addresses = np.zeros_like(queries), hadamard.rows(part.size, seed, step, queries)
-                combine(gradient, self.direction, [part], seed, step, own, *addresses)
+                combine(gradient, self.direction, graph.pieces(part.offset, part.size), seed, step, own, *addresses)
             first += q
         return gradient
 
@@ -142,4 +124,25 @@ def _share_out(sizes: tuple, n: int) -> tuple:
     return tuple(shares)
 
 
-ROW = EstimatorRow(8, "hybrid", "bpfree_est_hybrid", Hybrid, "hadamard", journal="SCALARS", tier="black-box")
+class _OnDevice(Device):
+    """Signs are put on as parameters are read, on both sides at once."""
+
+    wants = frozenset({"BPFREE_PROBE_ON_READ", "BPFREE_HADAMARD_ROWS"})
+
+    def sides(self, estimator) -> int:
+        """Copies of the activations: two where one pass computes both sides."""
+        return 2 if estimator.two_sided else 1
+
+    def work(self, estimator, graph, batch_size: int) -> int:
+        """Floats for the number of probes of each tensor, and on replay the row and the weight of every probe."""
+        return len(graph.slices) + 2 * estimator.record_shape(graph)[1]
+
+    def weights(self, estimator, graph) -> int:
+        """Floats of that work, all of which is made of the coefficients."""
+        return self.work(estimator, graph, 1)
+
+
+ROW = Hybrid.row = EstimatorRow(
+    "hybrid", Hybrid, "hadamard", tier="black-box", journal="SCALARS", number=8, c="bpfree_est_hybrid",
+    device=_OnDevice(),
+)  # fmt: skip

@@ -10,8 +10,9 @@ import numpy as np
 from bpfree.engines.cost import graph_macs, node_macs
 from bpfree.engines.trace import Trace
 from bpfree.errors import check_choice
+from bpfree.estimators.estimate import Estimate
 from bpfree.estimators.routes import end_of, readers, trained
-from bpfree.estimators.table import Estimate, Estimator
+from bpfree.estimators.table import Estimator
 
 HEADS = ("exact", "probe")
 """Where the derivatives by the scores come from: the loss in closed form, or differences of it."""
@@ -22,7 +23,7 @@ class LayerView:
 
     def __init__(self, trainer, engine, theta, batch, step: int, trace=Trace):
         if not hasattr(engine, "arithmetic"):
-            name = trainer.rows["estimator"].name
+            name = trainer.estimator.row.name
             expected = f"reference, exact or compiled, as {name} looks into the layers"
             raise TypeError(f"engine: expected {expected}, got {engine!r}")
         self.graph, self.loss, self.seed, self.step = trainer.graph, trainer.loss, trainer.seed, step
@@ -53,7 +54,8 @@ class LayerAccess(Estimator):
     """
 
     head = "exact"
-    record_is_gradient = True
+    coefficients_are = "gradient"
+    needs = "which moves activations and not theta"
 
     def record_shape(self, graph) -> tuple[int, int]:
         """(1, n_theta)."""
@@ -63,10 +65,9 @@ class LayerAccess(Estimator):
         """The record."""
         return coefficients[0]
 
-    def points(self, graph, seed: int, step: int):
-        """There are none: raises TypeError."""
-        name = type(self).__name__
-        raise TypeError(f"estimator: expected a black-box one such as RGE, as {name} moves activations and not theta")
+    def coordinates(self, graph, seed: int, step: int) -> np.ndarray:
+        """The elements of theta: all, in order."""
+        return np.arange(graph.n_theta)
 
     def derivative(self, view: LayerView, tensor: int):
         """dL/d tensor of every sample, (features, n)."""
@@ -101,10 +102,6 @@ class LayerAccess(Estimator):
     def forwards(self, graph, batch_size: int) -> int:
         """The pass, the probes and the outer products, in passes of one sample."""
         return _forwards(self, graph, batch_size)
-
-    def cost(self, trainer, engine, step: int) -> int:
-        """Every step costs the same."""
-        return self.forwards(trainer.graph, trainer.batch_size)
 
     def _delta(self, view: LayerView, tensor: int, found: dict):
         """dL/d tensor, from where it can be found back through elementwise operations."""

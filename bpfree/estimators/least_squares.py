@@ -3,8 +3,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import numpy as np
 
 from bpfree.directions import DIRECTIONS
@@ -47,13 +45,12 @@ def macs(d: int, q: int) -> int:
 
 def _products(graph, row, seed, step, q) -> np.ndarray:
     """V^T V (q, q) float64."""
-    parts = [part for part in graph.slices if not part.frozen]
     total, size = np.zeros((q, q)), max(1, _MOST // (q * BLOCK)) * BLOCK
-    for part in parts:
-        for first in range(0, part.size, size):
-            shape, blocks = (min(size, part.size - first),), first // BLOCK
-            piece = replace(part, shape=shape, first_block=part.first_block + blocks)
+    for part in graph.trainable:
+        for first in range(part.offset, part.range.stop, size):
+            (piece,) = graph.pieces(first, min(size, part.range.stop - first))
             v = np.stack([row.draw(piece, seed, step, query) for query in range(q)]).astype(np.float64)
             total += v @ v.T
-    scales = np.array([row.scale(parts, seed, step, query) for query in range(q)], np.float64)
+    pieces = graph.pieces(0, graph.n_theta)
+    scales = np.array([row.scale(pieces, seed, step, query) for query in range(q)], np.float64)
     return total * scales * scales[:, None]

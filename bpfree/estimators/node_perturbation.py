@@ -11,7 +11,7 @@ from bpfree.errors import check_choice, check_count
 from bpfree.estimators.layer_access import LayerAccess, LayerView, check_head
 from bpfree.estimators.table import EstimatorRow
 from bpfree.registry import host_only
-from bpfree.schedules.table import Schedule, check_radius
+from bpfree.schedules.table import Schedule, check_radius, value_at
 
 
 @dataclass(frozen=True)
@@ -58,7 +58,7 @@ class NodePerturbation(LayerAccess):
 
     def derivative(self, view: LayerView, tensor: int):
         """The estimate of dL/d tensor, (units, n)."""
-        mu, value = view.dtype.type(self.mu_at(view.step)), view.trace.values[tensor]
+        mu, value = view.dtype.type(value_at(self.mu, view.step)), view.trace.values[tensor]
         width = view.dtype.type(1 + self.two_sided) * mu
         share = view.dtype.type(1) / (width * view.dtype.type(self.n_queries))
         block, total = first_block(view.graph, tensor), 0
@@ -79,12 +79,7 @@ def first_block(graph, tensor: int) -> int:
     return sum(-(-other.size // rng.BLOCK) for other in graph.tensors[:tensor])
 
 
-ROW = EstimatorRow(
-    5,
-    "node_perturbation",
-    host_only("its passes run through whole layers of a batch; unit_wise is the one for devices"),
-    NodePerturbation,
-    "node",
-    journal="SNAPSHOT",
-    tier="layer-access",
-)
+ROW = NodePerturbation.row = EstimatorRow(
+    "node_perturbation", NodePerturbation, "node", tier="layer-access", journal="SNAPSHOT", number=5,
+    c=host_only("its passes run through whole layers of a batch; unit_wise is the one for devices"),
+)  # fmt: skip

@@ -12,12 +12,18 @@ from bpfree.engines.cost import graph_macs
 from bpfree.engines.probes import probe_rows
 from bpfree.errors import check_choice, check_count
 from bpfree.estimators import least_squares
-from bpfree.estimators.table import GROUPINGS, Estimator, EstimatorRow
+from bpfree.estimators.device import Device
+from bpfree.estimators.differences import Differences
+from bpfree.estimators.table import EstimatorRow
+from bpfree.native.structs import Struct
 from bpfree.schedules.table import Schedule, check_radius
+
+GROUPINGS = ("joint", "layer", "tensor")
+"""In the order of `enum bpfree_grouping`."""
 
 
 @dataclass(frozen=True)
-class RGE(Estimator):
+class RGE(Differences):
     """Random gradient estimation (Nesterov and Spokoiny, 2017; SPSA, Spall, 1992).
 
     two-sided: g = 1/q sum_i [L(theta + mu u_i) - L(theta - mu u_i)] / (2 mu) u_i,   2 q evaluations
@@ -95,24 +101,24 @@ class RGE(Estimator):
             raise ValueError("combine: expected 'mean' with direction='hadamard', whose queries are orthogonal already")
 
     @property
+    def row(self) -> EstimatorRow:
+        """The row of the table that has its direction."""
+        return next(row for row in ROWS if row.direction == self.direction)
+
+    @property
     def solves(self) -> bool:
         """Are coefficients solved for, all together?"""
         return self.combine == "least_squares"
 
     @property
     def may_lose(self) -> bool:
-        """Of a mean some may be left out."""
+        """Can it do without some losses? A mean can; what is solved for cannot."""
         return not self.solves
 
     @property
     def averaged(self) -> int:
-        """The mean over all directions is taken."""
+        """Directions of a group whose mean is taken: all of them."""
         return self.n_queries
-
-    @property
-    def sides(self) -> int:
-        """Signs are put on as parameters are read, on both sides at once; other directions are copies of theta."""
-        return 2 if self.two_sided and self.direction in SIGNS else 1
 
     def record_shape(self, graph) -> tuple[int, int]:
         """(groups, n_queries). Raises ValueError where least squares has more directions than parameters."""
@@ -135,32 +141,18 @@ class RGE(Estimator):
         return 1.0 / (1.0 + (d - 1) * rest * (n - rest) / (q * q * (n - 1)))
 
     @np.errstate(over="ignore", under="ignore")  # what has no float32 is not finite: a result
-    def combined(self, graph, seed: int, step: int, coefficients) -> np.ndarray:
-        """Of least squares, the solved ones."""
+    def as_record(self, graph, seed: int, step: int, quotients) -> np.ndarray:
+        """The coefficients (groups, queries); those of least squares are solved for, all together."""
+        coefficients = super().as_record(graph, seed, step, quotients)
         if not self.solves or not np.isfinite(coefficients).all():
             return coefficients
         derivatives = coefficients[0].astype(np.float64) * self.n_queries
         solved = least_squares.combine(graph, self.direction, seed, step, derivatives)
         return solved.astype(coefficients.dtype)[None]
 
-    def combining(self, graph) -> int:
-        """What the solution costs."""
+    def record_cost(self, graph) -> int:
+        """Passes of one sample that the solution takes."""
         return -(-least_squares.macs(graph.n_theta, self.n_queries) // graph_macs(graph)) if self.solves else 0
-
-    def refusal(self, graph) -> str | None:
-        """Least squares is not there in C."""
-        reason = "rge with combine='least_squares', which is solved in float64 on the host: train there, or use 'mean'"
-        return reason if self.solves else None
-
-    def work(self, graph, batch_size: int) -> int:
-        """Copies of theta, and one-sided the losses of a minibatch; on replay a weight a query, and Hadamard's row."""
-        if self.direction in SIGNS:
-            return 2 * self.n_queries if self.direction == "hadamard" else 0
-        return max(self.n_queries, graph.n_theta + (graph.n_theta if self.two_sided else batch_size))
-
-    def weights(self, graph) -> int:
-        """A weight each query, and Hadamard's row."""
-        return (2 if self.direction == "hadamard" else 1) * self.n_queries
 
     def points(self, graph, seed: int, step: int) -> np.ndarray:
         """Each query in every group: query i uses direction i; groups are disjoint, so their directions are too.
@@ -168,7 +160,7 @@ class RGE(Estimator):
         Hadamard: the signs of query 0 for all, and the row that is query i's.
         """
         groups, q = graph.groups(self.grouping), self.n_queries
-        columns = {"first_slice": [group.start for group in groups], "n_slices": [len(group) for group in groups]}
+        columns = {"first": [group.start for group in groups], "count": [len(group) for group in groups]}
         columns = {name: np.repeat(values, q) for name, values in columns.items()}
         queries, elements = (np.concatenate(part) for part in zip(*self._addresses(graph, seed, step), strict=True))
         return probe_rows(len(groups) * q, self.direction, seed, step, queries, element=elements, **columns)
@@ -178,38 +170,86 @@ class RGE(Estimator):
         everyone, none = np.arange(self.n_queries), np.zeros(self.n_queries, np.uint32)
         if self.direction != "hadamard":
             return [(everyone, none)] * len(graph.groups(self.grouping))
-        sizes = [sum(part.size for part in _moving(graph, group)) for group in graph.groups(self.grouping)]
-        return [(none, hadamard.rows(d, seed, step, everyone)) for d in sizes]
+        return [(none, hadamard.rows(len(group), seed, step, everyone)) for group in graph.groups(self.grouping)]
 
     def gradient(self, graph, seed: int, step: int, coefficients) -> np.ndarray:
         """g (n_theta,) from coefficients (groups, queries): sum over ascending query of fl(c scale) u."""
         gradient, addresses = np.zeros(graph.n_theta, coefficients.dtype), self._addresses(graph, seed, step)
         for group, own, where in zip(graph.groups(self.grouping), coefficients, addresses, strict=True):
-            combine(gradient, self.direction, _moving(graph, group), seed, step, own, *where)
+            combine(gradient, self.direction, graph.pieces(group.start, len(group)), seed, step, own, *where)
         return gradient
 
 
-def combine(gradient, direction: str, parts, seed: int, step: int, coefficients, queries, elements) -> None:
-    """Writes sum_i fl(c_i scale) u_i, i ascending, to the gradient's elements of these slices."""
+def combine(gradient, direction: str, pieces, seed: int, step: int, coefficients, queries, elements) -> None:
+    """Writes sum_i fl(c_i scale) u_i, i ascending, to the gradient's elements of these pieces."""
     row, real = DIRECTIONS[direction], gradient.dtype.type
     for i, (c, query, element) in enumerate(zip(coefficients, queries, elements, strict=True)):
-        weight = c * real(row.scale(parts, seed, step, query))
-        for part in parts:
-            u, view = row.at(part, seed, step, query, element), gradient[part.range]
+        weight = c * real(row.scale(pieces, seed, step, query))
+        for piece in pieces:
+            u, view = row.at(piece, seed, step, query, element), gradient[piece.range]
             view[...] = weight * u.astype(real) if i == 0 else view + weight * u.astype(real)
 
 
-def _moving(graph, group) -> list:
-    """The slices of a group that are trainable."""
-    return [graph.slices[number] for number in group if not graph.slices[number].frozen]
+class _Copies(Device):
+    """Gaussian and sphere: perturbed copies of theta."""
+
+    def refusal(self, estimator, graph) -> str | None:
+        """Why least squares, which is not there in C, cannot be trained by."""
+        reason = "rge with combine='least_squares', which is solved in float64 on the host: train there, or use 'mean'"
+        return reason if estimator.solves else None
+
+    def scale(self, estimator, graph) -> float:
+        """What every coefficient is multiplied by: the estimator's factor."""
+        return estimator.factor(graph)
+
+    def work(self, estimator, graph, batch_size: int) -> int:
+        """Floats of the copies of theta, and one-sided the losses of a minibatch; on replay a weight a query."""
+        copies = graph.n_theta + (graph.n_theta if estimator.two_sided else batch_size)
+        return max(estimator.n_queries, copies)
+
+    def settings(self, estimator, graph, loss) -> Struct | None:
+        """The struct with the grouping; None for one group, all of theta."""
+        number = GROUPINGS.index(estimator.grouping)
+        return Struct("bpfree_rge", {"grouping": number}) if number else None
 
 
-SIGNS = ("rademacher", "hadamard")
-"""Directions that are put on as parameters are read."""
+class _Signs(_Copies):
+    """Rademacher: signs are put on as parameters are read, on both sides at once."""
+
+    wants = frozenset({"BPFREE_PROBE_ON_READ"})
+
+    def sides(self, estimator) -> int:
+        """Copies of the activations: two where one pass computes both sides."""
+        return 2 if estimator.two_sided else 1
+
+    def work(self, estimator, graph, batch_size: int) -> int:
+        """No floats: signs are drawn where they are read."""
+        return 0
+
+
+class _Rows(_Signs):
+    """Hadamard: on replay a weight a query, and its row."""
+
+    wants = frozenset({"BPFREE_PROBE_ON_READ", "BPFREE_HADAMARD_ROWS"})
+
+    def work(self, estimator, graph, batch_size: int) -> int:
+        """Floats on replay: the weight of every query, and its row."""
+        return 2 * estimator.n_queries
+
+    def weights(self, estimator, graph) -> int:
+        """Floats of that work, all of which is made of a group's coefficients."""
+        return 2 * estimator.n_queries
+
+
+def _row(number: int, name: str, direction: str, device: Device) -> EstimatorRow:
+    return EstimatorRow(
+        name, RGE, direction, tier="black-box", journal="SCALARS", number=number, c=f"bpfree_est_{name}", device=device
+    )
+
 
 ROWS = [
-    EstimatorRow(0, "rge", "bpfree_est_rge", RGE, "rademacher", journal="SCALARS", tier="black-box"),
-    EstimatorRow(1, "rge_gaussian", "bpfree_est_rge_gaussian", RGE, "gaussian", journal="SCALARS", tier="black-box"),
-    EstimatorRow(2, "rge_sphere", "bpfree_est_rge_sphere", RGE, "sphere", journal="SCALARS", tier="black-box"),
-    EstimatorRow(7, "rge_hadamard", "bpfree_est_rge_hadamard", RGE, "hadamard", journal="SCALARS", tier="black-box"),
+    _row(0, "rge", "rademacher", _Signs()),
+    _row(1, "rge_gaussian", "gaussian", _Copies()),
+    _row(2, "rge_sphere", "sphere", _Copies()),
+    _row(7, "rge_hadamard", "hadamard", _Rows()),
 ]

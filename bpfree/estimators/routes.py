@@ -5,6 +5,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from bpfree.native.structs import Array, Struct, Symbol
+
 
 @dataclass(frozen=True)
 class Route:
@@ -22,23 +24,6 @@ class Route:
     def start(self, graph) -> int:
         """The tensor that a probe of a unit changes."""
         return self.tensor if self.column is None else graph.nodes[self.column].output
-
-
-@dataclass(frozen=True)
-class Layers:
-    """`bpfree_layers` in plain numbers and symbols.
-
-    loss, closed: number and symbol. slopes: those of the elementwise nodes' ops, by node. none:
-    stands for "no column". kept: tensors that outlive a pass.
-    """
-
-    loss: int
-    closed: str
-    exact_head: bool
-    routes: tuple[Route, ...]
-    slopes: dict[int, tuple[int, str]]
-    none: int
-    kept: frozenset[int]
 
 
 def trained(graph) -> list:
@@ -83,6 +68,20 @@ def routes_of(graph) -> tuple[Route, ...]:
         column = only_linear(graph, tensor)
         routes.append(Route(number[node.output], tuple(elementwise), tensor, column and number[column.output]))
     return tuple(routes)
+
+
+def settings_of(graph, loss, exact_head: bool) -> Struct:
+    """`bpfree_unit_wise`."""
+    rows = []
+    for route in routes_of(graph):
+        ops = [(k, graph.nodes[k].op) for k in route.elementwise]
+        slopes = tuple({"slope": Symbol("slope", op.number, op.elementwise.slope), "node": k} for k, op in ops)
+        column = len(graph.nodes) if route.column is None else route.column
+        own = {"elementwise": Array("bpfree_elementwise", slopes), "n_elementwise": len(slopes)}
+        rows.append({**own, "node": route.node, "tensor": route.tensor, "column": column})
+    closed = Symbol("closed", loss.number, loss.closed)
+    routes = {"routes": Array("bpfree_route", tuple(rows)), "n_routes": len(rows)}
+    return Struct("bpfree_unit_wise", {"loss": closed, **routes, "exact_head": int(exact_head)})
 
 
 def dense_only(graph) -> str | None:

@@ -13,11 +13,12 @@ from bpfree.engines.cost import graph_macs, node_macs
 from bpfree.engines.trace import Trace
 from bpfree.errors import check_choice
 from bpfree.estimators.changes import Changes, Suffix
+from bpfree.estimators.estimate import Estimate
 from bpfree.estimators.layer_access import LayerAccess, LayerView
 from bpfree.estimators.routes import trained
-from bpfree.estimators.table import Estimate, EstimatorRow
+from bpfree.estimators.table import EstimatorRow
 from bpfree.registry import host_only
-from bpfree.schedules.table import Schedule, check_radius
+from bpfree.schedules.table import Schedule, check_radius, value_at
 
 MOST_KEPT = 1 << 22
 """Floats of a layer's partial contractions held at once: the batch is taken in blocks of samples."""
@@ -64,7 +65,7 @@ class StructuredCGE(LayerAccess):
     @np.errstate(over="ignore", invalid="ignore", under="ignore", divide="ignore")  # Estimate.finite tells
     def estimate(self, trainer, engine, theta, batch, step: int) -> Estimate:
         """One step's Estimate: a pass that keeps partial contractions, and changes of its activations."""
-        graph, mu = trainer.graph, engine.dtype.type(self.mu_at(step))
+        graph, mu = trainer.graph, engine.dtype.type(value_at(self.mu, step))
         sums = {part.name: np.zeros(part.size, engine.dtype) for part in graph.slices if not part.frozen}
         matrices, losses, at_once = {}, [], _samples_at_once(graph)
         for first in range(0, len(batch), at_once):
@@ -146,12 +147,7 @@ def _samples_at_once(graph) -> int:
     return max(1, MOST_KEPT // floats)
 
 
-ROW = EstimatorRow(
-    6,
-    "structured_cge",
-    host_only("keeps partial contractions of every layer: more memory than a device has; UnitWise fits one"),
-    StructuredCGE,
-    "coordinate",
-    journal="SNAPSHOT",
-    tier="layer-access",
-)
+ROW = StructuredCGE.row = EstimatorRow(
+    "structured_cge", StructuredCGE, "coordinate", tier="layer-access", journal="SNAPSHOT", number=6,
+    c=host_only("keeps partial contractions of every layer: more memory than a device has; UnitWise fits one"),
+)  # fmt: skip

@@ -9,10 +9,12 @@ import numpy as np
 
 from bpfree.engines.cost import macs_after
 from bpfree.errors import check_choice
+from bpfree.estimators.device import Device
 from bpfree.estimators.layer_access import LayerAccess, LayerView, check_head
-from bpfree.estimators.routes import Layers, dense_only, kept, only_linear, routes_of
+from bpfree.estimators.routes import dense_only, kept, only_linear, routes_of, settings_of
 from bpfree.estimators.table import EstimatorRow
-from bpfree.schedules.table import Schedule, check_radius
+from bpfree.native.structs import Struct
+from bpfree.schedules.table import Schedule, check_radius, value_at
 
 MOST_FLOATS = 1 << 21
 """Of the widest activation that the units probed together may take."""
@@ -61,7 +63,7 @@ class UnitWise(LayerAccess):
 
     def derivative(self, view: LayerView, tensor: int):
         """Differences of the loss over every unit of a tensor, (units, n)."""
-        mu = view.dtype.type(self.mu_at(view.step))
+        mu = view.dtype.type(value_at(self.mu, view.step))
         changes = _changes(view, tensor)
         if self.two_sided:
             return (changes(mu) - changes(-mu)) * (view.dtype.type(1) / (mu + mu))
@@ -75,37 +77,6 @@ class UnitWise(LayerAccess):
         column = graph.tensors[start].size if linear or start == output else 0
         once = linear.op.layer.matrix_macs(linear.site) if linear else 0
         return units * sides * (column + macs_after(graph, start)), once
-
-    def refusal(self, graph) -> str | None:
-        """A tensor-train layer: its gradient is projected from that of the whole W, which no device has room for."""
-        node = dense_only(graph)
-        return node and f"unit_wise and {node}: on a device it needs dense layers"
-
-    def kept(self, graph) -> frozenset[int]:
-        """What probes, slopes and outer products read."""
-        return kept(graph)
-
-    def layers(self, graph, loss) -> Layers | None:
-        """Routes, slopes by node (number and symbol), the loss; None for graphs that a device cannot train."""
-        if self.refusal(graph):
-            return None
-        routes = routes_of(graph)
-        ops = {k: graph.nodes[k].op for route in routes for k in route.elementwise}
-        slopes = {k: (op.number, op.elementwise.slope) for k, op in ops.items()}
-        return Layers(loss.number, loss.closed, self.head == "exact", routes, slopes, len(graph.nodes), kept(graph))
-
-    def work(self, graph, batch_size: int) -> int:
-        """What the loss needs of the scores, derivatives of the widest layer, and what is put aside to probe it."""
-        if self.refusal(graph):
-            return 0
-        output, aside = graph.nodes[-1].output, [0]
-        for route in routes_of(graph):
-            start = route.start(graph)
-            unit = route.tensor == output and self.head == "probe"
-            if unit if start == output else start != route.tensor:
-                aside.append(graph.tensors[start].size)
-        widest = max(graph.tensors[route.tensor].size for route in routes_of(graph))
-        return graph.tensors[output].size + widest + max(aside)
 
 
 def _changes(view: LayerView, tensor: int):
@@ -135,6 +106,37 @@ def _changes(view: LayerView, tensor: int):
     return changes
 
 
-ROW = EstimatorRow(
-    4, "unit_wise", "bpfree_est_unit_wise", UnitWise, "unit", journal="SNAPSHOT", tier="layer-access"
-)
+class _OnDevice(Device):
+    """What probes, slopes and outer products read stays in the arena."""
+
+    def refusal(self, estimator, graph) -> str | None:
+        """Why not: a tensor-train layer's gradient is projected from that of its W, which no device has room for."""
+        node = dense_only(graph)
+        return node and f"unit_wise and {node}: on a device it needs dense layers"
+
+    def kept(self, graph) -> frozenset[int]:
+        """Tensors that outlive a pass: inputs of layers, what slopes read, and what a probe starts from."""
+        return kept(graph)
+
+    def settings(self, estimator, graph, loss) -> Struct | None:
+        """The struct with the loss in closed form and the routes; None for graphs that a device cannot train."""
+        return None if self.refusal(estimator, graph) else settings_of(graph, loss, estimator.head == "exact")
+
+    def work(self, estimator, graph, batch_size: int) -> int:
+        """Floats for what the loss needs of the scores, the derivatives of the widest layer, and what is put aside."""
+        if self.refusal(estimator, graph):
+            return 0
+        output, aside = graph.nodes[-1].output, [0]
+        for route in routes_of(graph):
+            start = route.start(graph)
+            unit = route.tensor == output and estimator.head == "probe"
+            if unit if start == output else start != route.tensor:
+                aside.append(graph.tensors[start].size)
+        widest = max(graph.tensors[route.tensor].size for route in routes_of(graph))
+        return graph.tensors[output].size + widest + max(aside)
+
+
+ROW = UnitWise.row = EstimatorRow(
+    "unit_wise", UnitWise, "unit", tier="layer-access", journal="SNAPSHOT", number=4, c="bpfree_est_unit_wise",
+    device=_OnDevice(),
+)  # fmt: skip

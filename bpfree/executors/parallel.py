@@ -10,6 +10,7 @@ from os import cpu_count
 import numpy as np
 
 from bpfree.engines import get_engine
+from bpfree.engines.cost import cost_of
 from bpfree.engines.probes import Probes, pack
 from bpfree.errors import check_count, check_positive
 
@@ -31,7 +32,8 @@ class Job:
     def evaluate(self, engine, start: int, stop: int) -> np.ndarray:
         """Losses (stop - start, B) of these probes."""
         probes = Probes(self.probes[start:stop])
-        return engine.evaluate(self.graph, self.theta, self.frozen, self.batch, self.loss, probes)
+        values, _ = engine.evaluate(self.graph, self.theta, self.frozen, self.batch, self.loss, probes)
+        return values
 
 
 class Parallel:
@@ -54,27 +56,34 @@ class Parallel:
         """
         raise NotImplementedError
 
-    def evaluate(self, graph, theta, frozen, batch, loss, probes) -> np.ndarray:
-        """Losses (probes, n) of every sample at every probe; what workers do not send is evaluated here."""
+    def evaluate(self, graph, theta, frozen, batch, loss, probes) -> tuple[np.ndarray, int]:
+        """Losses (probes, n) of every sample at every probe, and their cost.
+
+        What workers do not send is evaluated here. The cost is that of one engine: it does
+        not depend on how many workers share the probes, or on what each of them keeps.
+        """
         job = Job(graph, theta, frozen, batch, loss, pack(probes))
         values, arrived = self._gather(job)
         for start, stop in _gaps(arrived):
             rows = job.evaluate(self.engine, start, stop)
             values = _room(values, rows, job)
             values[start:stop] = rows
-        return values
+        return values, self._cost(job)
 
     def evaluate_in_time(self, graph, theta, frozen, batch, loss, probes):
-        """(losses (probes, n), arrived (probes,)): rows that did not arrive mean nothing; some always do.
+        """(losses (probes, n), cost, arrived (probes,)): rows that did not arrive mean nothing; some always do.
 
-        Without a timeout all arrive, as `evaluate` makes sure.
+        Without a timeout all arrive, as `evaluate` makes sure. The cost is that of all probes.
         """
         job = Job(graph, theta, frozen, batch, loss, pack(probes))
         if self.timeout is not None:
             values, arrived = self._gather(job)
             if arrived.any():
-                return values, arrived
-        return self.evaluate(graph, theta, frozen, batch, loss, probes), np.ones(len(job.probes), bool)
+                return values, self._cost(job), arrived
+        return *self.evaluate(graph, theta, frozen, batch, loss, probes), np.ones(len(job.probes), bool)
+
+    def _cost(self, job: Job) -> int:
+        return cost_of(self.engine, job.graph, Probes(job.probes), len(job.batch))
 
     def _gather(self, job: Job):
         """Replies, each filed under its range."""

@@ -17,8 +17,8 @@ from bpfree.estimators.coordinate_descent import CoordinateDescent
 from bpfree.estimators.hybrid import Hybrid
 from bpfree.estimators.rge import RGE
 from bpfree.estimators.unit_wise import UnitWise
-from bpfree.exporters import main_source, model_source
-from bpfree.exporters.c_text import array, braces, float_literal, rows
+from bpfree.exporters import model_source
+from bpfree.exporters.c_text import array, braces, float_literal, struct
 from bpfree.graph import theta_hash
 from bpfree.graph.c_tables import model_tables
 from bpfree.graph.layers import Residual, assemble, initial_parameters, stack
@@ -102,11 +102,9 @@ typedef struct golden_run {
   const char *name;
   const golden_network *network;
   uint32_t estimator; /* number */
-  uint32_t seed, batch, n_queries, grouping, two_sided;
+  uint32_t seed, batch, n_queries, two_sided;
   float mu, scale, lr;
-  const bpfree_layers *layers;
-  const bpfree_mask *masks;
-  uint32_t mask_refresh, cycle;
+  const void *settings;      /* the estimator's own */
   uint32_t n_coefficients;   /* a step */
   const float *coefficients; /* (GOLDEN_STEPS, n_coefficients) */
   uint64_t hash[GOLDEN_HASHES];
@@ -122,7 +120,7 @@ def vectors_header() -> str:
         graph, theta, frozen = _network(inputs, layers, frozen_names)
         trainers = {}
         for how, estimator in estimators:
-            update = SGD(1.0 if type(estimator) is CoordinateDescent else _LR)
+            update = SGD(1.0 if estimator.coefficients_are == "moves" else _LR)
             trainers[how] = Trainer(graph, frozen, loss, estimator, update, _BATCH, _SEED)
         first = next(iter(trainers.values()))
         loss = first.loss
@@ -148,7 +146,7 @@ def _network(inputs, layers, frozen_names):
 
 def _network_text(name, trainer, theta, batch) -> str:
     graph, frozen, loss = trainer.graph, trainer.frozen, trainer.loss
-    tables = model_tables(graph, sides=2, keep=trainer.estimator.kept(graph))
+    tables = model_tables(graph, sides=2, keep=trainer.estimator.row.device.kept(graph))
     kind, own = ("uint32_t", "labels") if loss.labels else ("float", "targets")
     y = [f"{name}_{own}" if own == which else 0 for which in ("labels", "targets")]
     data = braces((f"{name}_x", *y, len(batch)))
@@ -176,19 +174,14 @@ def _run_text(name, how, trainer, theta, batch, order) -> tuple[str, str]:
         records.append(estimate.coefficients.ravel())
         if step + 1 in HASHED_STEPS:
             hashes.append(f"0x{theta_hash(theta)}ULL")
-    run, table = trainer.native_settings(), f"{name}_{how}_coefficients"
-    counts = [int(run[key]) for key in ("estimator", "seed", "batch", "n_queries", "grouping", "two_sided")]
+    run, table, own = trainer.native_settings(), f"{name}_{how}_coefficients", f"{name}_{how}"
+    counts = [int(run[key]) for key in ("estimator", "seed", "batch", "n_queries", "two_sided")]
     reals = map(float_literal, (run["mu"], run["scale"], trainer.update.lr))
-    text, masks = array(f"static const float {table}", map(float_literal, np.concatenate(records))), 0
-    if run.get("masks"):
-        masks = f"{name}_{how}_masks"
-        text += rows(f"static const bpfree_mask {masks}", (braces((n, float_literal(s))) for n, s in run["masks"]))
-    looked = ["NULL"]
-    if run["layers"]:
-        looked = [f"&{name}_{how}_layers"]
-        text += main_source.layers_source(run["layers"], f"{name}_{how}_", "_scalar")
-    looked += [masks, run.get("mask_refresh", 1), run.get("cycle", 0)]
-    row = (f'"{name}, {how}"', f"&{name}_network", *counts, *reals, *looked, records[0].size, table, braces(hashes))
+    text = array(f"static const float {table}", map(float_literal, np.concatenate(records)))
+    if run["settings"]:
+        text += struct(run["settings"], own, "_scalar")
+    settings = f"&{own}" if run["settings"] else "NULL"
+    row = (f'"{name}, {how}"', f"&{name}_network", *counts, *reals, settings, records[0].size, table, braces(hashes))
     return text, f"  {braces(row)},"
 
 

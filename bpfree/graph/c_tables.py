@@ -85,11 +85,10 @@ class ModelTables:
 
 def device_tables(trainer) -> ModelTables:
     """The tables that a device trains with. Raises ValueError where it cannot."""
-    estimator, graph, row = trainer.estimator, trainer.graph, trainer.rows["estimator"]
-    reason = estimator.refusal(graph) if trainer.in_c else f"{row.name}: {row.c.reason}"
-    if reason:
-        raise ValueError(f"trainer: expected one that a device has room for, got {reason}")
-    return model_tables(graph, estimator.sides, estimator.kept(graph))
+    if trainer.refusal:
+        raise ValueError(f"trainer: expected one that a device has room for, got {trainer.refusal}")
+    device = trainer.rows["estimator"].device
+    return model_tables(trainer.graph, device.sides(trainer.estimator), device.kept(trainer.graph))
 
 
 def model_tables(graph: Graph, sides: int = 1, keep: frozenset[int] = frozenset(), rows=None) -> ModelTables:

@@ -13,6 +13,7 @@ import json
 import sys
 from dataclasses import dataclass
 from math import prod
+from typing import NamedTuple
 
 import numpy as np
 
@@ -63,6 +64,24 @@ class Slice:
     @property
     def range(self) -> slice:
         """Where it lies in its vector."""
+        return slice(self.offset, self.offset + self.size)
+
+
+class Piece(NamedTuple):
+    """Elements of theta that lie in one slice: what a direction is drawn on.
+
+    offset: the first of them in theta; size: how many. The first is element `skip`, less than
+    BLOCK, of the random block `block`.
+    """
+
+    offset: int
+    size: int
+    block: int
+    skip: int = 0
+
+    @property
+    def range(self) -> slice:
+        """Where it lies in theta."""
         return slice(self.offset, self.offset + self.size)
 
 
@@ -124,29 +143,38 @@ class Graph:
             for s in self.slices_of(node)
         ]
 
+    @property
+    def trainable(self) -> list[Slice]:
+        """The slices of theta, one after the other."""
+        return [part for part in self.slices if not part.frozen]
+
     def slices_of(self, node: Node) -> tuple[Slice, ...]:
         """The node's slices."""
         return self.slices[node.first_slice : node.first_slice + node.n_slices]
 
     def groups(self, grouping: str) -> list[range]:
-        """Slice numbers of each group that probes move one at a time.
+        """Elements of theta of each group that probes move one at a time.
 
         "joint": everything at once; "layer": the parameters of one node;
-        "tensor": one parameter tensor. Groups without a trainable slice do not
-        count; the same rule as `bpfree_group_slices` in C.
+        "tensor": one parameter tensor. The same rule as `bpfree_group` in C.
         """
         if grouping == "joint":
-            return [range(len(self.slices))]
-        groups, k = [], 0
-        while k < len(self.slices):
-            stop = k + 1
-            if not self.slices[k].frozen:
-                if grouping == "layer":
-                    while stop < len(self.slices) and self.slices[stop].layer == self.slices[k].layer:
-                        stop += 1
-                groups.append(range(k, stop))
-            k = stop
-        return groups
+            return [range(self.n_theta)]
+        groups = {}
+        for number, part in enumerate(self.trainable):
+            own = groups.setdefault(part.layer if grouping == "layer" else number, [])
+            own.append(part)
+        return [range(own[0].offset, own[-1].range.stop) for own in groups.values()]
+
+    def pieces(self, first: int, count: int) -> list[Piece]:
+        """Elements [first, first + count) of theta, slice by slice; a range may begin and end inside one."""
+        found = []
+        for part in self.trainable:
+            start, stop = max(first, part.offset), min(first + count, part.range.stop)
+            if start < stop:
+                blocks, skip = divmod(start - part.offset, BLOCK)
+                found.append(Piece(start, stop - start, part.first_block + blocks, skip))
+        return found
 
     def to_json(self) -> str:
         """Canonical text (sorted keys, no spaces): what the model hash is taken over."""

@@ -75,6 +75,11 @@ class NativeModel:
         """The C row of a link of an update for this instruction set."""
         return core().lib.bpfree_registry_update(self.isa_number, number)
 
+    def estimator(self, number: int | None):
+        """The C row of an estimator; None: that of a gradient which is given."""
+        lib = core().lib
+        return lib.bpfree_given() if number is None else lib.bpfree_registry_estimator(number)
+
     @property
     def workspace_bytes(self) -> int:
         """Memory for activations, a perturbed copy of theta and a batch in columns."""

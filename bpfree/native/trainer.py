@@ -7,16 +7,17 @@ import numpy as np
 
 from bpfree.native.arrays import aligned, check_status, pointer
 from bpfree.native.loading import core
+from bpfree.native.structs import make
 
 
 class NativeTrainer:
     """`bpfree_trainer` and its context over a NativeModel.
 
-    Rows of the tables by number, None for `bpfree_given`;
-    `links` (of the update) and schedules are (row, settings). `data` is
+    Rows of the tables by number, None for `bpfree_given`; settings: the estimator's
+    own, a Struct or None; `links` (of the update) and schedules are (row, settings). `data` is
     (x, labels, targets) for `step`; `apply` needs none. Stepping streams one
     sample at a time, so it needs a model of the "scalar" instruction set with
-    tables for two sides.
+    tables for two sides, which keep the tensors `kept`.
     """
 
     def __init__(
@@ -30,53 +31,48 @@ class NativeTrainer:
         seed,
         batch,
         n_queries,
-        grouping,
         two_sided,
         mu,
-        scale,
+        scale=1.0,
         mu_schedule=None,
         lr_schedule=None,
-        layers=None,
-        mask_refresh=1,
-        cycle=0,
-        masks=None,
+        settings=None,
+        kept=frozenset(),
         data=None,
     ):
         ffi, lib = core().ffi, core().lib
         if data is not None and model.lanes != 1:
             raise ValueError(f'model: expected the "scalar" instruction set to stream samples, got "{model.isa}"')
-        if data is not None and layers is not None and not layers.kept <= model.tables.arena.keep:
+        if data is not None and not kept <= model.tables.arena.keep:
             raise ValueError("model: expected tables that keep what the estimator reads, such as device_tables makes")
         self.model = model
-        self._settings = [ffi.new("float[]", list(settings)) for _, settings in links]
-        self._links = ffi.new(
-            "bpfree_link[]",
-            [(model.update(n), own) for (n, _), own in zip(links, self._settings, strict=True)],
-        )
-        self.c = ffi.new("bpfree_trainer *")
-        given = estimator is None
-        self.c.estimator = lib.bpfree_given() if given else lib.bpfree_registry_estimator(estimator)
-        self.c.model = model.c
-        self.c.loss, self.c.links, self.c.n_links = model.loss(loss), self._links, len(links)
-        self.c.seed, self.c.batch, self.c.n_queries = seed, batch, n_queries
-        self.c.grouping, self.c.two_sided, self.c.mu, self.c.clip = grouping, two_sided, mu, clip
+        self._floats = [ffi.new("float[]", list(own)) for _, own in links]
+        rows = [{"update": model.update(n), "settings": own} for (n, _), own in zip(links, self._floats, strict=True)]
+        self._links = ffi.new("bpfree_link[]", rows)
+        own, self._own = make(settings)
+        numbers = {"seed": seed, "batch": batch, "n_queries": n_queries, "two_sided": two_sided}
+        numbers |= {"mu": mu, "clip": clip, "scale": scale}
+        fields = {
+            "model": model.c,
+            "estimator": model.estimator(estimator),
+            "settings": own,
+            "links": self._links,
+            "n_links": len(links),
+            "loss": model.loss(loss),
+            **numbers,
+        }
         for name, schedule in (("mu_schedule", mu_schedule), ("lr_schedule", lr_schedule)):
             if schedule is not None:
-                number, own = schedule
-                self._settings.append(ffi.new("float[]", list(own)))
-                setattr(self.c, name, {"factor": lib.bpfree_registry_schedule(number), "settings": self._settings[-1]})
-        if layers is not None:
-            self._layers = _layers(layers)
-            self.c.layers = self._layers[0]
-        self.c.scale, self.c.mask_refresh, self.c.cycle = scale, mask_refresh, cycle
-        if masks is not None:
-            self._masks = self.c.masks = ffi.new("bpfree_mask[]", masks)
+                number, values = schedule
+                self._floats.append(ffi.new("float[]", list(values)))
+                fields[name] = {"factor": lib.bpfree_registry_schedule(number), "settings": self._floats[-1]}
+        self.c = ffi.new("bpfree_trainer *", fields)
         if data is not None:
             self._attach(*data)
         tables = model.tables
         self.theta, self.x = aligned(tables.n_theta), aligned(tables.features)
         self.arena = aligned(lib.bpfree_train_arena_size(model.c))
-        self.n_groups = lib.bpfree_n_groups(model.c, grouping)
+        self.n_groups = lib.bpfree_n_groups(self.c)
         self.coefficients = aligned(self.n_groups * n_queries)
         self.state = aligned(lib.bpfree_state_size(self.c))
         self.work = aligned(lib.bpfree_work_size(self.c))
@@ -134,20 +130,3 @@ class NativeTrainer:
         self._rows.seed, self._rows.per_step = self.c.seed, self.c.batch
         self._data = (x, labels, targets)
         self.c.sample, self.c.user = core().lib.bpfree_sample_row, self._rows
-
-
-def _layers(layers):
-    """`bpfree_layers`, and the arrays it points to."""
-    ffi, lib = core().ffi, core().lib
-    elementwise = [
-        [(lib.bpfree_registry_slope(layers.slopes[k][0]), k) for k in route.elementwise]
-        for route in layers.routes
-    ]
-    elementwise = [ffi.new("bpfree_elementwise[]", nodes) for nodes in elementwise]
-    rows = [
-        (own, len(route.elementwise), route.node, route.tensor, layers.none if route.column is None else route.column)
-        for own, route in zip(elementwise, layers.routes, strict=True)
-    ]
-    routes = ffi.new("bpfree_route[]", rows)
-    head = (lib.bpfree_registry_closed(layers.loss), routes, len(rows), layers.exact_head)
-    return ffi.new("bpfree_layers *", head), routes, elementwise

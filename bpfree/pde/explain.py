@@ -13,7 +13,6 @@ from bpfree.pde.methods.levenberg_marquardt import LevenbergMarquardt
 from bpfree.pde.residuals import TermRows
 from bpfree.pde.rules import RULES
 from bpfree.pde.rules.precision import noise_gain
-from bpfree.pde.rules.taylor import Taylor
 
 
 @dataclass(frozen=True)
@@ -82,7 +81,7 @@ def explain(problem, network=None, *, rules=None, engine=None) -> Explanation:
     rule, method = choose_rule(net), choose_method(problem, net)
     passes = rule.stencil(part.wanted, problem.domain, net.dtype).passes
     d = net.graph.n_theta + len(problem.unknowns)
-    if isinstance(rule, Taylor):
+    if rule.bias_order is None:
         why = f"taylor: the exact rule with the fewest passes ({passes} per point inside)"
     else:
         why = f"differences: the rule with the fewest passes where only values of u are known ({passes} per point)"

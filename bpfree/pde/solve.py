@@ -176,7 +176,7 @@ class _Solving:
         h.forwards, h.seconds = self.objective.forwards, time.perf_counter() - self.began
         if moved.code is not None:
             h.end(moved.code, moved.advice)
-        if moved.code not in (None, "mu_too_small"):  # nothing has moved
+        if not moved.made:
             return
         self.theta = moved.theta
         h.losses.append(moved.loss)

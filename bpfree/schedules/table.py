@@ -82,6 +82,11 @@ def start_of(rate) -> float:
     return rate.start if isinstance(rate, Schedule) else rate
 
 
+def value_at(rate, step: int) -> np.float32:
+    """The number at a step, a float32 in every engine; a plain one is the same at all."""
+    return rate.value(step) if isinstance(rate, Schedule) else np.float32(rate)
+
+
 def check_rate(name: str, rate) -> None:
     """Raise unless rate is a normal float32 number > 0, or a schedule, which has checked its own numbers."""
     if not isinstance(rate, Schedule):

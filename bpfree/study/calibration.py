@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, fields, replace
+from functools import partial
 from math import prod
 from typing import NamedTuple
 
@@ -11,17 +12,16 @@ import numpy as np
 
 from bpfree import rng
 from bpfree.engines import get_engine
-from bpfree.engines.probes import Probe
+from bpfree.engines.probes import AT_THETA
 from bpfree.errors import NumericError
 from bpfree.estimators import ESTIMATORS
-from bpfree.estimators.coordinate_descent import CoordinateDescent
+from bpfree.estimators.estimate import Estimate
 from bpfree.estimators.rge import RGE
+from bpfree.estimators.step import make_step
 from bpfree.schedules.table import Schedule, start_of
 from bpfree.trainer import Trainer
 from bpfree.training import plan
-from bpfree.updates.adam import Adam
 from bpfree.updates.sgd import SGD
-from bpfree.updates.sign_sgd import SignSGD
 
 RADII = tuple(2.0**-k for k in range(1, 15))
 """Values of mu that are tried, from large to small; each is compared with the next."""
@@ -175,8 +175,10 @@ def calibrate(
     """
     plan.check_start(model, data, None)
     estimator, update = RGE(n_queries=8) if estimator is None else estimator, SGD() if update is None else update
-    if isinstance(estimator, CoordinateDescent):
-        raise TypeError("estimator: expected one that makes a gradient, got CoordinateDescent, whose mu is its step")
+    ESTIMATORS.of(estimator)  # raises, listing the estimators there are
+    if estimator.coefficients_are == "moves":
+        name = type(estimator).__name__
+        raise TypeError(f"estimator: expected one that makes a gradient, got {name}, whose mu is its step")
     trainer = Trainer(model.graph, model.frozen, loss, estimator, update, batch_size, seed)
     place = rate_place(trainer.update)
     batch, _ = plan.split(trainer, data, None)
@@ -227,15 +229,16 @@ class _Bench:
     def __init__(self, trainer: Trainer, engine, theta, batch):
         self.trainer, self.engine, self.theta, self.batch, self.forwards = trainer, engine, theta, batch, 0
         order = rng.shuffle(trainer.seed, _HELD_EPOCH, len(batch), np.arange(min(HELD, len(batch))))
-        self.held, self.at = batch.take(np.sort(order)), [Probe(trainer.seed, 0, 0, 0.0, 0, 0)]
+        self.held = batch.take(np.sort(order))
         self.start = self.losses(theta)
         self.loss = float(self.start.mean())
 
     def losses(self, theta):
         """Return the losses (n,) of the held samples."""
-        self.forwards += len(self.held)
         graph, frozen, loss = self.trainer.graph, self.trainer.frozen, self.trainer.loss
-        return self.engine.evaluate(graph, theta, frozen, self.held, loss, self.at)[0]
+        (values,), forwards = self.engine.evaluate(graph, theta, frozen, self.held, loss, [AT_THETA])
+        self.forwards += forwards
+        return values
 
     def estimate(self, trainer: Trainer, step: int):
         """Return the Estimate at theta with the minibatch and the directions of a step."""
@@ -247,7 +250,7 @@ class _Bench:
     def radii(self) -> tuple[Radius, ...]:
         """Return the comparison of every mu with the next smaller one, where both give finite numbers."""
         estimator = _fewer(self.trainer.estimator, self.trainer.graph)
-        black_box = ESTIMATORS.of(estimator).tier == "black-box"
+        black_box = estimator.row.tier == "black-box"
         found, rows = [], []
         for mu in (*RADII, RADII[-1] / 2):
             found.append(self.estimate(replace(self.trainer, estimator=replace(estimator, mu=mu)), 0))
@@ -265,15 +268,15 @@ class _Bench:
     def rates(self, mu: float) -> tuple[tuple[Rate, ...], float | None]:
         """Return the learning rates tried, and the lr to start with, or None if no step lowers the loss."""
         update = self.trainer.update
-        signs = isinstance(rate_place(update), Adam | SignSGD)
+        signs = rate_place(update).steps_by_lr
         update = _put(update, SGD()) if signs else update
         trainer = replace(self.trainer, estimator=replace(self.trainer.estimator, mu=mu), update=update)
         each = trainer.evaluations
         n = 1 if each >= MANY else int(np.clip(EVALUATIONS // each, *ESTIMATES))
-        records = [self.estimate(trainer, step).coefficients.astype(np.float32) for step in range(n)]
+        estimates = [self.estimate(trainer, step) for step in range(n)]
         rows = []
         for lr in RATES:
-            moves = [self._move(replace(trainer, update=with_lr(update, lr)), *move) for move in enumerate(records)]
+            moves = [self._move(replace(trainer, update=with_lr(update, lr)), *move) for move in enumerate(estimates)]
             rows.append(Rate(lr, float(np.mean([change for change, _ in moves]))))
             if len(rows) > 1 and max(rows[-1].change, rows[-2].change) < 0:
                 harmless = next(row.lr for row in rows if row.change < HARM)
@@ -283,14 +286,15 @@ class _Bench:
                 return tuple(rows), _floor(harmless / SAFETY / _steps_added(update))
         return tuple(rows), None
 
-    def _move(self, trainer: Trainer, step: int, record) -> tuple[float, float]:
+    def _move(self, trainer: Trainer, step: int, estimate: Estimate) -> tuple[float, float]:
         """Return the relative change of the loss by an update, and the length of its step."""
-        theta, _ = self.engine.apply(trainer, self.theta, trainer.initial_state(self.theta), step, record)
-        if not np.isfinite(theta).all():
+        state = trainer.initial_state(self.theta)
+        made = make_step(estimate, partial(self.engine.apply, trainer), self.theta, state, step)
+        if made.failure:
             return np.inf, np.inf
         with np.errstate(over="ignore", invalid="ignore"):
-            change = float((self.losses(theta) - self.start).mean(dtype=np.float64)) / abs(self.loss or 1.0)
-        return change if np.isfinite(change) else np.inf, float(np.linalg.norm(theta - self.theta))
+            change = float((self.losses(made.theta) - self.start).mean(dtype=np.float64)) / abs(self.loss or 1.0)
+        return change if np.isfinite(change) else np.inf, float(np.linalg.norm(made.theta - self.theta))
 
 
 def _floor(lr: float) -> float:

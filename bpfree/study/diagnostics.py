@@ -10,7 +10,6 @@ import numpy as np
 
 from bpfree.engines import get_engine
 from bpfree.errors import NumericError, check_count
-from bpfree.estimators import ESTIMATORS
 from bpfree.estimators.cge import CGE
 from bpfree.trainer import Trainer
 from bpfree.training import plan
@@ -140,8 +139,8 @@ def diagnose(
     true = Trainer(graph, model.frozen, loss, reference, SGD(), batch_size, seed)
     batch, _ = plan.split(trainer, data, None)
     batch, engine = batch.take(trainer.indices(0, len(batch))), get_engine(engine)
-    where = reference.coordinates(graph, seed, 0) if isinstance(reference, CGE) else np.arange(graph.n_theta)
-    where, spent = np.sort(where), 0
+    where = reference.coordinates(graph, seed, 0)
+    where, spent = np.arange(graph.n_theta) if where is None else np.sort(where), 0
 
     def gradient(of, step):
         nonlocal spent
@@ -160,8 +159,8 @@ def diagnose(
             own = (where >= part.offset) & (where < part.offset + part.size)
             groups.append(_nearness(part.name, part.size, g[:, own], r[own]))
     total = _nearness("all", graph.n_theta, g, r)
-    tier = ESTIMATORS.of(estimator).tier
-    return Diagnosis(estimator, tier, reference, steps, total, tuple(groups), (spent - before) / steps, spent)
+    tier, each = estimator.row.tier, (spent - before) / steps
+    return Diagnosis(estimator, tier, reference, steps, total, tuple(groups), each, spent)
 
 
 def _nearness(name: str, size: int, g, r) -> Nearness:

@@ -12,6 +12,7 @@ from bpfree.estimators import masks
 from bpfree.estimators.rge import RGE
 from bpfree.losses import get_loss
 from bpfree.model import Model
+from bpfree.schedules.table import value_at
 from bpfree.trainer import Trainer
 from bpfree.training import plan
 from bpfree.updates.sgd import SGD
@@ -84,7 +85,7 @@ def layer_ratios(
     if not isinstance(model, Model):
         raise TypeError(f"model: expected a Model, got {model!r}")
     graph = model.graph
-    n, own = max(1, round(fraction * graph.n_theta)), [part for part in graph.slices if not part.frozen]
+    n, own = max(1, round(fraction * graph.n_theta)), graph.trainable
     if method in masks.DENSITIES:
         weights = method
     elif method == "magnitude":
@@ -102,9 +103,8 @@ def _kept(graph, scores, n: int) -> tuple[float, ...]:
     kept[np.argsort(-scores, kind="stable")[:n]] = True
     shares = []
     for group in graph.groups("layer"):
-        layer = [graph.slices[number] for number in group if not graph.slices[number].frozen]
-        count, size = sum(int(kept[part.range].sum()) for part in layer), sum(part.size for part in layer)
-        shares += [max(count, 1) / size] * len(layer)
+        count, size = int(kept[group.start : group.stop].sum()), len(group)
+        shares += [max(count, 1) / size] * sum(part.offset in group for part in graph.trainable)
     return tuple(shares)
 
 
@@ -129,17 +129,14 @@ def _grasp_scores(model, data, loss, estimator, n_samples, seed, engine) -> np.n
     length = np.linalg.norm(g)
     if not length:
         raise NumericError("grasp: no probe changed the loss: try a larger mu")
-    h = float(estimator.mu_at(0)) * np.sqrt(g.size) / length
+    h = float(value_at(estimator.mu, 0)) * np.sqrt(g.size) / length
     return theta * (gradient(theta + h * g, 1) - gradient(theta - h * g, 1)) / (2 * h)
 
 
 def _shortened(graph, estimator, g) -> np.ndarray:
-    """Return an estimate with the expected length of the gradient: RGE is shortened by group, others are unchanged."""
-    if isinstance(estimator, RGE):
-        q = estimator.n_queries
+    """Return an estimate with the expected length of the gradient: a mean of slopes shortened, others unchanged."""
+    if estimator.coefficients_are == "slopes":
+        q = estimator.averaged
         for group in graph.groups(estimator.grouping):
-            parts = [graph.slices[number] for number in group if not graph.slices[number].frozen]
-            d = sum(part.size for part in parts)
-            for part in parts:
-                g[part.range] *= np.sqrt(q / (q + d - 1))
+            g[group.start : group.stop] *= np.sqrt(q / (q + len(group) - 1))
     return g

@@ -8,11 +8,11 @@ import re
 from pathlib import Path
 
 from bpfree.errors import check_count, check_path
+from bpfree.estimators.step import Outcome
 from bpfree.journal import Event, Journal
 from bpfree.journal.file import JournalFile, holds_nothing
 from bpfree.journal.format import Code
 from bpfree.training.checkpoint import Checkpoint, exists, restore
-from bpfree.training.plan import End
 from bpfree.training.run import Run
 
 
@@ -124,7 +124,7 @@ class RunFiles:
         if run.journal.kind == "SNAPSHOT" and not (made and run.journal.file):
             run.journal.snapshot(run.steps, run.model.theta, run.state)
 
-    def end(self, run: Run, end: End) -> None:
+    def end(self, run: Run, end: Outcome) -> None:
         """The journal's last words, and its seal."""
         run.journal.event(run.steps, Code.END, end.text if end.text.startswith(end.code) else f"{end.code}: {end.text}")
         if run.journal.file:

@@ -4,14 +4,14 @@
 from __future__ import annotations
 
 import time
-
-import numpy as np
+from functools import partial
 
 from bpfree.engines import get_engine
 from bpfree.engines.batch import make_batch
-from bpfree.engines.probes import Probe
+from bpfree.engines.probes import AT_THETA
 from bpfree.errors import check_count, check_functions
 from bpfree.estimators.rge import RGE
+from bpfree.estimators.step import UNMADE, Outcome, make_step
 from bpfree.journal import Journal
 from bpfree.journal.format import Code
 from bpfree.model import Model
@@ -20,12 +20,9 @@ from bpfree.trainer import Trainer
 from bpfree.training import plan as planning
 from bpfree.training.checkpoint import identify
 from bpfree.training.files import RunFiles, look_text
-from bpfree.training.plan import End, Plan
+from bpfree.training.plan import Plan
 from bpfree.training.run import Best, Run, Validation
 from bpfree.updates.sgd import SGD
-
-_PART = 1 << 14
-"""Of a record, in coefficients, that is looked at before the next one is."""
 
 
 def train(
@@ -159,28 +156,23 @@ def _identity(run, plan, data, validation, files) -> dict:
     )
 
 
-def _take_steps(plan: Plan, run: Run, files: RunFiles, show) -> End:
+def _take_steps(plan: Plan, run: Run, files: RunFiles, show) -> Outcome:
     """Step by step until something ends the run."""
     trainer, engine, began = plan.trainer, plan.engine, time.perf_counter() - run.seconds
+    apply = partial(engine.apply, trainer)
     while not (end := plan.ended(run)):
         step = run.steps
         samples = plan.batch.take(trainer.indices(step, len(plan.batch)))
         estimate = trainer.estimate(engine, run.model.theta, samples, step)
         run.evaluations += estimate.n_evaluations
         run.forwards += estimate.forwards
-        if not estimate.finite:
-            what = "a loss is not finite; nothing was updated: try a smaller lr or mu"
-            return End("nonfinite_loss", f"step {step}: {what}")
-        record = estimate.coefficients.astype(np.float32, copy=False)
-        theta, state = engine.apply(trainer, run.model.theta, run.state, step, record)
-        if not np.isfinite(theta).all():
-            return End("overflow", f"step {step}: the update overflows; it was not made: try a smaller lr, or clip")
-        run.model.theta, run.state = theta, state
-        run.coefficients = record
+        made = make_step(estimate, apply, run.model.theta, run.state, step, run.quiet)
+        if made.failure:
+            return made.failure
+        run.model.theta, run.state, run.coefficients, run.quiet = made.theta, made.state, made.record, made.quiet
         run.losses.append(estimate.loss)
-        run.quiet = 0 if _any(record) else run.quiet + 1
         run.seconds = time.perf_counter() - began
-        files.step_done(run, record)
+        files.step_done(run, made.record)
         if plan.held_out and run.steps % plan.validate_every == 0:
             _look(plan, run)
         files.note(run)
@@ -189,14 +181,8 @@ def _take_steps(plan: Plan, run: Run, files: RunFiles, show) -> End:
         show(run)
         answers = [callback(step, run) for callback in plan.callbacks]
         if any(answer is False for answer in answers):
-            return End("callback", f"stopped by the callback after step {step}")
+            return Outcome("callback", f"stopped by the callback after step {step}")
     return end
-
-
-def _any(record) -> bool:
-    """record.any(), which looks at all of it first, where it may be as long as theta."""
-    flat = record.ravel()
-    return any(flat[start : start + _PART].any() for start in range(0, flat.size, _PART))
 
 
 def _look(plan: Plan, run: Run) -> None:
@@ -208,10 +194,10 @@ def _look(plan: Plan, run: Run) -> None:
         run.best = Best(run.steps, value, Model(run.model.graph, run.model.theta, run.model.frozen))
 
 
-def _finish(plan: Plan, run: Run, files: RunFiles, end: End) -> Run:
+def _finish(plan: Plan, run: Run, files: RunFiles, end: Outcome) -> Run:
     """The last look and the last words. The checkpoint comes first: a longer run would not have stopped here."""
     run.outcome_code, run.outcome = end
-    if end.code not in ("nonfinite_loss", "overflow"):  # else resuming would fail again, and count the step twice
+    if end.code not in UNMADE:  # else resuming would fail again, and count the step twice
         files.save()
     files.last_snapshot(run)
     if plan.held_out and run.steps and (not run.history or run.history[-1].step < run.steps):
@@ -225,5 +211,5 @@ def validate(run: Run, engine, batch) -> float:
     graph, theta, frozen = run.model.graph, run.model.theta, run.model.frozen
     if run.metric == "accuracy":
         return float((engine.predict(graph, theta, frozen, batch.x).argmax(axis=1) == batch.labels).mean())
-    at_theta = Probe(run.trainer.seed, 0, 0, 0.0, 0, 0)
-    return float(engine.evaluate(graph, theta, frozen, batch, run.trainer.loss, [at_theta]).mean())
+    values, _ = engine.evaluate(graph, theta, frozen, batch, run.trainer.loss, [AT_THETA])
+    return float(values.mean())

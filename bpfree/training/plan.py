@@ -11,7 +11,7 @@ import numpy as np
 from bpfree import rng
 from bpfree.engines.batch import Batch, make_batch
 from bpfree.errors import check_count, check_positive
-from bpfree.estimators.table import QUIET_STEPS
+from bpfree.estimators.step import Outcome, standstill
 from bpfree.model import Model
 from bpfree.trainer import Trainer
 from bpfree.training.run import Run
@@ -20,14 +20,7 @@ _SPLIT_EPOCH = 2**32 - 1
 """The shuffled order that a validation share is the beginning of: no run walks as many epochs."""
 
 
-class End(NamedTuple):
-    """Why a run ends: one of OUTCOMES, and the same for people."""
-
-    code: str
-    text: str
-
-
-DONE = End("done", "done")
+DONE = Outcome("done", "done")
 
 
 class Budget(NamedTuple):
@@ -41,7 +34,7 @@ class Budget(NamedTuple):
 
     total: int
     steps: int | None
-    last: End
+    last: Outcome
     forwards: float | None = None
     near: int = 0
 
@@ -59,20 +52,19 @@ class Plan:
     patience: int | None
     callbacks: tuple
 
-    def ended(self, run: Run) -> End | None:
+    def ended(self, run: Run) -> Outcome | None:
         """Why there is no further step after those the run has done, if so."""
-        if run.quiet >= QUIET_STEPS:
-            what = f"no probe changed the loss for {run.quiet} steps: try a larger mu"
-            return End("mu_too_small", f"step {run.steps - 1}: {what}")
+        if still := standstill(run.steps, run.quiet):
+            return still
         if self.patience and (looks := _looks_since_best(run)) >= self.patience:
             best = f"the best was {run.best.value:.4f} after step {run.best.step}" if run.best else "none was finite"
             text = f"early stop after step {run.steps}: no better validation {run.metric} in {looks}; {best} (run.best)"
-            return End("early_stop", text)
+            return Outcome("early_stop", text)
         if self.budget.steps is not None and run.steps >= self.budget.steps:
             return self.budget.last
         return self._forwards_spent(run)
 
-    def _forwards_spent(self, run) -> End | None:
+    def _forwards_spent(self, run) -> Outcome | None:
         """What a step costs may depend on what it draws: near the end the next one is looked at before it is made."""
         most = self.budget.forwards
         if most is None or run.forwards + self.budget.near <= most:
@@ -81,7 +73,7 @@ class Plan:
         if run.forwards + cost <= most:
             return None
         spent = f"allows {run.steps:,} steps: {run.forwards:,} forwards, and the next step costs {cost:,}"
-        return End("budget", f"budget: max_forwards={most:,.12g} {spent}")
+        return Outcome("budget", f"budget: max_forwards={most:,.12g} {spent}")
 
 
 def _looks_since_best(run) -> int:
@@ -146,7 +138,7 @@ def count_steps(trainer: Trainer, n_samples: int, *, epochs, max_steps, max_forw
     if max_evaluations is not None:
         most, cost = check_positive("max_evaluations", max_evaluations), trainer.evaluations
         allows = f"allows {int(most // cost):,} steps of {cost:,} evaluations each"
-        limits.append((int(most // cost), End("budget", f"budget: max_evaluations={most:,.12g} {allows}")))
+        limits.append((int(most // cost), Outcome("budget", f"budget: max_evaluations={most:,.12g} {allows}")))
     steps, last = min(limits, key=lambda limit: limit[0], default=(None, DONE))
     if max_forwards is None:
         if not limits:

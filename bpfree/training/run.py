@@ -8,12 +8,13 @@ from typing import NamedTuple
 
 import numpy as np
 
+from bpfree.estimators.step import FAILURES
 from bpfree.journal import Journal
 from bpfree.model import Model
 from bpfree.trainer import Trainer
 
-OUTCOMES = ("done", "budget", "early_stop", "callback", "mu_too_small", "nonfinite_loss", "overflow")
-"""The values of `Run.outcome_code`; the last three are numeric failures."""
+OUTCOMES = ("done", "budget", "early_stop", "callback", *FAILURES)
+"""The values of `Run.outcome_code`."""
 
 
 class Validation(NamedTuple):

@@ -31,6 +31,7 @@ class Adam(Update):
     epsilon: float = 1e-8
     n_vectors = 2
     n_scalars = 2
+    steps_by_lr = True
 
     def __post_init__(self):
         check_rate("lr", self.lr)

@@ -58,10 +58,10 @@ class Normalize(Update):
         """{floor}."""
         return (self.floor,)
 
-    def check_estimator(self, row):
-        """Coefficients must be differences of losses."""
-        if row.tier != "black-box":
-            what = f"estimators that take differences of losses, such as RGE, got {row.name}"
+    def check_estimator(self, estimator):
+        """Coefficients must be differences of losses, all of one mean."""
+        if estimator.coefficients_are not in ("slopes", "partials", "scaled"):
+            what = f"estimators whose coefficients are differences of losses, all of one kind, got {estimator.row.name}"
             raise ValueError(f"update: Normalize is for {what}: leave it out, or use Adam there")
 
     def look(self, state, step, record):

@@ -20,6 +20,7 @@ class SignSGD(Update):
     """
 
     lr: float | Schedule = 1e-3
+    steps_by_lr = True
 
     def __post_init__(self):
         check_rate("lr", self.lr)

@@ -57,10 +57,13 @@ class Stale(Update):
         """{decay}."""
         return (self.decay,)
 
-    def check_estimator(self, row):
-        """Coefficients must be partial derivatives, by coordinate."""
-        if row.name != "cge":
-            what = f"CGE, whose coefficients are partial derivatives, got {row.name}"
+    def check_estimator(self, estimator):
+        """Coefficients must be partial derivatives, by coordinate, as long as they are."""
+        if estimator.coefficients_are == "scaled":
+            expected = "rescale=False with Stale, which takes coefficients for partial derivatives"
+            raise ValueError(f"rescale: expected {expected}, got rescale=True")
+        if estimator.coefficients_are != "partials":
+            what = f"CGE, whose coefficients are partial derivatives, got {estimator.row.name}"
             raise ValueError(f"update: Stale is for {what}: leave it out there")
 
     def look(self, state, step, record):

@@ -52,6 +52,9 @@ class Update:
     comes_first = False
     """Does it take the place of the estimator's gradient, so that no link can be before it?"""
 
+    steps_by_lr = False
+    """Is each element's step about lr, however long the gradient is?"""
+
     clip = 0.0
     """Coefficients are cut to [-clip, clip] before the gradient is made; 0: they are not."""
 
@@ -134,11 +137,8 @@ class Update:
         """This link alone: gradient and state after it."""
         raise TypeError(f"{type(self).__name__} is a chain of links, not a link")
 
-    def check_estimator(self, row) -> None:
-        """Raise unless the links can work with estimators of this row of their table."""
-        for link in self.links:
-            if link is not self:
-                link.check_estimator(row)
+    def check_estimator(self, estimator) -> None:
+        """Raise unless this link can work with what the estimator's coefficients are."""
 
 
 @dataclass(frozen=True)

@@ -51,10 +51,10 @@ class WindowMomentum(Update):
         """{lr, beta, window}."""
         return (start_of(self.lr), self.beta, float(self.window))
 
-    def check_estimator(self, row):
+    def check_estimator(self, estimator):
         """Only short records are kept."""
-        if row.journal != "SCALARS":
-            what = f"estimators that leave a short record of a step, such as RGE, got {row.name}"
+        if estimator.row.journal != "SCALARS":
+            what = f"estimators that leave a short record of a step, such as RGE, got {estimator.row.name}"
             raise ValueError(f"update: WindowMomentum is for {what}: use Momentum there")
 
     def gather(self, gradient, rows, step, record):

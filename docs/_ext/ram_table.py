@@ -67,13 +67,10 @@ def table() -> list[str]:
 
 def fits(layers, estimator, update) -> bool:
     """Return whether estimator and update fit: some need dense layers, differences of losses or short records."""
-    if estimator.refusal(bf.Sequential(64, layers).graph):
-        return False
     try:
-        make_trainer(layers, estimator, update)
+        return not make_trainer(layers, estimator, update).refusal
     except ValueError:
         return False
-    return not update.links[0].window or isinstance(estimator, bf.RGE)
 
 
 def _cell(layers, estimator, update) -> str:

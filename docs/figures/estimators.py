@@ -15,7 +15,7 @@ import numpy as np
 import bpfree as bf
 from bpfree.datasets import load_digits
 from bpfree.engines.batch import make_batch
-from bpfree.engines.probes import Probe
+from bpfree.engines.probes import AT_THETA
 from bpfree.losses import get_loss
 
 HERE = Path(__file__).parent
@@ -44,12 +44,13 @@ RATES = tuple(2.0**-k for k in range(-1, 13))
 
 def true_gradient(model, batch, step: float = 1e-5) -> np.ndarray:
     """Central differences in float64, one parameter at a time."""
-    engine, loss, at = bf.ReferenceEngine(dtype=np.float64), get_loss("cross_entropy"), [Probe(0, 0, 0, 0.0, 0, 0)]
+    engine, loss, at = bf.ReferenceEngine(dtype=np.float64), get_loss("cross_entropy"), [AT_THETA]
     theta, gradient = model.theta.astype(np.float64), np.empty(model.graph.n_theta)
     for k, start in enumerate(theta):
         losses = []
         for theta[k] in (start + step, start - step):
-            losses.append(engine.evaluate(model.graph, theta, model.frozen, batch, loss, at).mean())
+            values, _ = engine.evaluate(model.graph, theta, model.frozen, batch, loss, at)
+            losses.append(values.mean())
         theta[k] = start
         gradient[k] = (losses[0] - losses[1]) / (2 * step)
     return gradient

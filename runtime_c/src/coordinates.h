@@ -28,15 +28,24 @@ typedef struct bpfree_stratum {
   float scale;
 } bpfree_stratum;
 
+/* Those of CGE; coordinate descent has none. */
+static inline bpfree_cge bpfree_cge_of(const bpfree_trainer *t)
+{
+  const bpfree_cge none = {0, 0, 0};
+  return t->settings ? *(const bpfree_cge *)t->settings : none;
+}
+
 /* Not inlined: it would be in flash three times. */
 static __attribute__((noinline)) bpfree_stratum bpfree_stratum_of(const bpfree_trainer *t, uint32_t number, uint32_t step)
 {
-  const uint32_t draw = t->mask_refresh > 1 ? step / t->mask_refresh : step;
-  if (t->masks) {
+  const bpfree_cge own = bpfree_cge_of(t);
+  const uint32_t draw = own.mask_refresh > 1 ? step / own.mask_refresh : step;
+  if (own.masks) {
     const bpfree_slice *slice = &t->model->slices[number];
-    return (bpfree_stratum){number, slice->offset, slice->size, draw, 0, t->masks[number].count, t->masks[number].scale};
+    const bpfree_mask mask = own.masks[number];
+    return (bpfree_stratum){number, slice->offset, slice->size, draw, 0, mask.count, mask.scale};
   }
-  const uint32_t d = t->model->n_theta, blocks = t->cycle;
+  const uint32_t d = t->model->n_theta, blocks = own.cycle;
   if (!blocks) return (bpfree_stratum){0, 0, d, draw, 0, t->n_queries, 1.0f};
   const uint32_t cycle = draw / blocks, block = draw % blocks;
   const uint32_t least = d / blocks, larger = d % blocks; /* so many blocks have one more */
@@ -62,7 +71,7 @@ static inline uint32_t bpfree_kept_size(const bpfree_trainer *t)
 
 static inline uint32_t bpfree_n_strata(const bpfree_trainer *t)
 {
-  return t->masks ? t->model->n_slices : 1;
+  return bpfree_cge_of(t).masks ? t->model->n_slices : 1;
 }
 
 static __attribute__((noinline)) uint32_t bpfree_found(const bpfree_trainer *t, bpfree_stratum p, uint32_t i)
@@ -146,7 +155,8 @@ static inline void bpfree_coordinate_gradient(const bpfree_trainer *t, uint32_t 
     return;
   }
   const bpfree_stratum p = bpfree_stratum_of(t, slice, step);
-  for (uint32_t before = 0; t->masks && before < slice; before++) weights += t->masks[before].count;
+  const bpfree_mask *masks = bpfree_cge_of(t).masks;
+  for (uint32_t before = 0; masks && before < slice; before++) weights += masks[before].count;
   for (uint32_t j = 0; j < n; j++) {
     const uint32_t k = first + j - p.first;
     const uint32_t place = p.count == p.size ? k
@@ -160,7 +170,7 @@ static inline void bpfree_coordinate_gradient(const bpfree_trainer *t, uint32_t 
 static inline int bpfree_check_coordinates(const bpfree_trainer *t)
 {
   const uint32_t d = t->model->n_theta;
-  return t->grouping == BPFREE_JOINT && t->n_queries <= d && d <= 0x80000000u ? BPFREE_OK : BPFREE_ERR_ARG;
+  return t->n_queries <= d && d <= 0x80000000u ? BPFREE_OK : BPFREE_ERR_ARG;
 }
 
 #endif

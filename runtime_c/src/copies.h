@@ -27,20 +27,28 @@ static inline uint32_t bpfree_copies_work(const bpfree_trainer *t)
   return floats < t->n_queries ? t->n_queries : floats;
 }
 
+/* Elements [first, stop) as theta has them. */
+static inline void bpfree_copies_rest(const float *theta, float *plus, float *minus, uint32_t first, uint32_t stop)
+{
+  for (uint32_t i = first; i < stop; i++) {
+    plus[i] = theta[i];
+    if (minus) minus[i] = theta[i];
+  }
+}
+
 /* plus = fl(theta + fl(radius u)), and minus, if it is not NULL. */
 static inline void bpfree_copies_make(const bpfree_model *model, const float *theta, const bpfree_probe *probe,
                                        float *plus, float *minus)
 {
   const float radius = probe->mu * bpfree_draw(model, probe, plus);
-  for (uint32_t k = 0; k < model->n_slices; k++) {
-    const bpfree_slice *slice = &model->slices[k];
-    const int moves = k >= probe->first_slice && k - probe->first_slice < probe->n_slices;
-    for (uint32_t i = slice->offset; !slice->frozen && i < slice->offset + slice->size; i++) {
-      const float step = moves ? radius * plus[i] : 0.0f;
-      plus[i] = moves ? theta[i] + step : theta[i];
-      if (minus) minus[i] = moves ? theta[i] - step : theta[i];
-    }
+  const uint32_t stop = probe->first + probe->count;
+  bpfree_copies_rest(theta, plus, minus, 0, probe->first);
+  for (uint32_t i = probe->first; i < stop; i++) {
+    const float step = radius * plus[i];
+    plus[i] = theta[i] + step;
+    if (minus) minus[i] = theta[i] - step;
   }
+  bpfree_copies_rest(theta, plus, minus, stop, model->n_theta);
 }
 
 /* The sum of one query's differences; bases: losses at theta where minus is NULL. */
@@ -68,15 +76,14 @@ static inline int bpfree_copies_estimate(const bpfree_trainer *t, bpfree_context
     second[i] = bpfree_loss_at(t, c, c->theta, &target);
   }
   const float share = bpfree_share(t, c->step, t->n_queries);
-  const uint32_t groups = bpfree_n_groups(t->model, t->grouping);
-  for (uint32_t g = 0; g < groups; g++)
+  for (uint32_t g = 0, first, count; bpfree_group(t, g, &first, &count) == BPFREE_OK; g++)
     for (uint32_t query = 0; query < t->n_queries; query++, coefficient++) {
       bpfree_probe probe = bpfree_copies_probe(t, c->step, query, direction);
-      int status = bpfree_group_slices(t->model, t->grouping, g, &probe.first_slice, &probe.n_slices);
-      if (status) return status;
+      probe.first = first;
+      probe.count = count;
       float *const minus = t->two_sided ? second : 0;
       bpfree_copies_make(t->model, c->theta, &probe, plus, minus);
-      status = bpfree_copies_sum(t, c, plus, minus, second, coefficient);
+      const int status = bpfree_copies_sum(t, c, plus, minus, second, coefficient);
       if (status) return status;
       *coefficient *= share;
     }
@@ -89,8 +96,8 @@ static inline const float *bpfree_copies_weights(const bpfree_trainer *t, const 
 {
   for (uint32_t query = 0; query < t->n_queries; query++) {
     bpfree_probe probe = bpfree_copies_probe(t, c->step, query, direction);
-    probe.first_slice = first;
-    probe.n_slices = count;
+    probe.first = first;
+    probe.count = count;
     c->work[query] = bpfree_clipped(t, coefficients[query]) * bpfree_draw(t->model, &probe, 0);
   }
   return c->work;

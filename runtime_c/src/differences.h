@@ -3,7 +3,8 @@
 #ifndef BPFREE_DIFFERENCES_H
 #define BPFREE_DIFFERENCES_H
 
-#include "bpfree/train.h"
+#include "bpfree/estimators.h"
+#include "groups.h"
 
 /* Sample i of the minibatch to context->x, and its target. */
 static inline int bpfree_read_sample(const bpfree_trainer *t, const bpfree_context *c, uint32_t i,
@@ -64,9 +65,10 @@ static inline float bpfree_share(const bpfree_trainer *t, uint32_t step, uint32_
 }
 
 /* Random directions: queries have 12 bits of the stream. */
-static inline int bpfree_check_queries(const bpfree_trainer *t)
+static inline int bpfree_rge_check(const bpfree_trainer *t)
 {
-  return t->n_queries <= 4096 ? BPFREE_OK : BPFREE_ERR_ARG;
+  const bpfree_rge *own = t->settings;
+  return t->n_queries <= 4096 && (!own || own->grouping <= BPFREE_TENSOR) ? BPFREE_OK : BPFREE_ERR_ARG;
 }
 
 #endif

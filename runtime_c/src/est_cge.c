@@ -43,7 +43,7 @@ static int masks_valid(const bpfree_trainer *t)
   if (t->model->n_slices > 65536) return 0; /* numbers of the random stream */
   for (uint32_t k = 0; k < t->model->n_slices; k++) {
     const bpfree_slice *slice = &t->model->slices[k];
-    const bpfree_mask *mask = &t->masks[k];
+    const bpfree_mask *mask = &bpfree_cge_of(t).masks[k];
     if (mask->count > (slice->frozen ? 0 : slice->size) || mask->count > left) return 0;
     if (!(mask->scale >= FLT_MIN && mask->scale <= FLT_MAX)) return 0;
     left -= mask->count;
@@ -52,17 +52,18 @@ static int masks_valid(const bpfree_trainer *t)
 }
 
 /* As many blocks as there are, the larger ones of n_queries elements. */
-static int cycle_valid(const bpfree_trainer *t)
+static int cycle_valid(const bpfree_trainer *t, uint32_t cycle)
 {
   const uint32_t d = t->model->n_theta;
-  return t->cycle <= d && t->n_queries == (d - 1) / t->cycle + 1;
+  return cycle <= d && t->n_queries == (d - 1) / cycle + 1;
 }
 
 static int check(const bpfree_trainer *t)
 {
   if (bpfree_check_coordinates(t)) return BPFREE_ERR_ARG;
-  if (t->cycle) return !t->masks && cycle_valid(t) ? BPFREE_OK : BPFREE_ERR_ARG;
-  return !t->masks || masks_valid(t) ? BPFREE_OK : BPFREE_ERR_ARG;
+  const bpfree_cge own = bpfree_cge_of(t);
+  if (own.cycle) return !own.masks && cycle_valid(t, own.cycle) ? BPFREE_OK : BPFREE_ERR_ARG;
+  return !own.masks || masks_valid(t) ? BPFREE_OK : BPFREE_ERR_ARG;
 }
 
 const bpfree_estimator bpfree_est_cge = {

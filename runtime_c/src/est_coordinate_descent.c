@@ -74,7 +74,7 @@ static int estimate(const bpfree_trainer *t, bpfree_context *c)
 
 static int check(const bpfree_trainer *t)
 {
-  return t->masks || t->cycle ? BPFREE_ERR_ARG : bpfree_check_coordinates(t);
+  return t->settings ? BPFREE_ERR_ARG : bpfree_check_coordinates(t);
 }
 
 static uint32_t work(const bpfree_trainer *t)

@@ -48,7 +48,7 @@ static float difference(const bpfree_trainer *t, const bpfree_context *c, uint32
 {
   const bpfree_slice *own = &t->model->slices[slice];
   if (words_of(c)[slice].u == own->size) return bpfree_difference_beside(t, c, own->offset + i, mu, base, target);
-  const bpfree_probe probe = bpfree_sign_probe(t, c->step, i, mu, slice, 1, BPFREE_HADAMARD);
+  const bpfree_probe probe = bpfree_sign_probe(t, c->step, i, mu, own->offset, own->size, BPFREE_HADAMARD);
   return bpfree_sign_difference(t, c, &probe, base, target);
 }
 
@@ -86,8 +86,10 @@ static const float *weights(const bpfree_trainer *t, const bpfree_context *c, ui
   bpfree_word *q = words_of(c), *row = q + model->n_slices;
   float *weight = c->work + model->n_slices + t->n_queries;
   share_out(t, q);
+  (void)first;
+  (void)count; /* all of theta */
   for (uint32_t k = 0; k < t->n_queries; k++) weight[k] = bpfree_clipped(t, coefficients[k]);
-  for (uint32_t slice = first; slice < first + count; slice++) {
+  for (uint32_t slice = 0; slice < model->n_slices; slice++) {
     const uint32_t n = bpfree_hadamard_order(model->slices[slice].size);
     for (uint32_t i = 0; i < q[slice].u; i++, row++)
       row->u = is_full(&model->slices[slice], q[slice].u) ? 0 : bpfree_hadamard_row(t, c->step, n, i);
@@ -111,9 +113,11 @@ static void gradient(const bpfree_trainer *t, uint32_t step, const float *work, 
 
 static int check(const bpfree_trainer *t)
 {
-  const uint32_t n = t->n_queries, tensors = bpfree_n_groups(t->model, BPFREE_TENSOR);
+  const uint32_t n = t->n_queries;
+  uint32_t tensors = 0;
+  for (uint32_t k = 0; k < t->model->n_slices; k++) tensors += !t->model->slices[k].frozen;
   const int fits = tensors <= n && n <= t->model->n_theta && n <= 65536u && t->model->n_theta <= 0x80000000u;
-  return BPFREE_HADAMARD_ROWS && t->grouping == BPFREE_JOINT && fits ? BPFREE_OK : BPFREE_ERR_ARG;
+  return BPFREE_HADAMARD_ROWS && fits ? BPFREE_OK : BPFREE_ERR_ARG;
 }
 
 static uint32_t work(const bpfree_trainer *t)

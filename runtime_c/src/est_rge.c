@@ -37,6 +37,7 @@ const bpfree_estimator bpfree_est_rge = {
     .estimate = estimate,
     .gradient = gradient,
     .signs = signs,
-    .check = bpfree_check_queries,
+    .check = bpfree_rge_check,
+    .group = bpfree_rge_group,
     .averages = 1,
 };

@@ -16,7 +16,8 @@ static const float *weights(const bpfree_trainer *t, const bpfree_context *c, ui
 const bpfree_estimator bpfree_est_rge_gaussian = {
     .estimate = estimate,
     .gradient = bpfree_copies_gradient,
-    .check = bpfree_check_queries,
+    .check = bpfree_rge_check,
+    .group = bpfree_rge_group,
     .weights = weights,
     .work = bpfree_copies_work,
     .averages = 1,

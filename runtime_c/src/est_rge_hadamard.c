@@ -14,7 +14,8 @@ static int estimate(const bpfree_trainer *t, bpfree_context *c)
 static const float *weights(const bpfree_trainer *t, const bpfree_context *c, uint32_t first, uint32_t count,
                             const float *coefficients)
 {
-  const uint32_t n = bpfree_hadamard_order(bpfree_group_elements(t->model, first, count));
+  (void)first;
+  const uint32_t n = bpfree_hadamard_order(count);
   for (uint32_t query = 0; query < t->n_queries; query++) {
     c->work[query] = bpfree_clipped(t, coefficients[query]);
     ((bpfree_word *)c->work)[t->n_queries + query].u = bpfree_hadamard_row(t, c->step, n, query);
@@ -37,13 +38,14 @@ static uint32_t work(const bpfree_trainer *t)
 /* Signs without rows would all be those of query 0. */
 static int check(const bpfree_trainer *t)
 {
-  return BPFREE_HADAMARD_ROWS ? bpfree_check_queries(t) : BPFREE_ERR_ARG;
+  return BPFREE_HADAMARD_ROWS ? bpfree_rge_check(t) : BPFREE_ERR_ARG;
 }
 
 const bpfree_estimator bpfree_est_rge_hadamard = {
     .estimate = estimate,
     .gradient = gradient,
     .check = check,
+    .group = bpfree_rge_group,
     .weights = weights,
     .work = work,
     .weights_fill_work = 1,

@@ -14,6 +14,7 @@
 /* One sample as it lies in the layers. */
 typedef struct view {
   const bpfree_trainer *t;
+  const bpfree_unit_wise *own; /* its settings */
   bpfree_pass pass;
   bpfree_target target;
   uint32_t outputs;
@@ -36,7 +37,8 @@ static uint32_t start_of(const bpfree_model *model, const bpfree_route *route)
 
 static int is_exact(const bpfree_trainer *t, const bpfree_route *route)
 {
-  return t->layers->exact_head && route->tensor == t->model->output;
+  const bpfree_unit_wise *own = t->settings;
+  return own->exact_head && route->tensor == t->model->output;
 }
 
 /* Runs the nodes behind the start of a route again. */
@@ -64,7 +66,7 @@ static float slope_of_loss(const view *l, float plus, float minus)
 static void probe_scores(const view *l, const bpfree_route *route)
 {
   const bpfree_model *model = l->pass.model;
-  const bpfree_closed *loss = l->t->layers->loss;
+  const bpfree_closed *loss = l->own->loss;
   const uint32_t units = model->tensors[route->tensor].size;
   const int linear = route->column < model->n_nodes;
   const float *column = l->room;
@@ -154,14 +156,13 @@ static void add_outer(const view *l, const bpfree_node *node, float *gradient)
 
 static void add_sample(const view *l, float *gradient)
 {
-  const bpfree_layers *layers = l->t->layers;
   const bpfree_model *model = l->pass.model;
   bpfree_forward(&l->pass);
-  layers->loss->prepare(bpfree_output(&l->pass, 0), l->outputs, &l->target, l->aid);
-  for (uint32_t r = 0; r < layers->n_routes; r++) {
-    const bpfree_route *route = &layers->routes[r];
+  l->own->loss->prepare(bpfree_output(&l->pass, 0), l->outputs, &l->target, l->aid);
+  for (uint32_t r = 0; r < l->own->n_routes; r++) {
+    const bpfree_route *route = &l->own->routes[r];
     if (is_exact(l->t, route)) {
-      layers->loss->gradient(l->aid, l->outputs, &l->target, l->delta);
+      l->own->loss->gradient(l->aid, l->outputs, &l->target, l->delta);
     } else {
       mark_units(l, route);
       if (start_of(model, route) == model->output)
@@ -178,9 +179,10 @@ static void add_sample(const view *l, float *gradient)
 static void widths(const bpfree_trainer *t, uint32_t *delta, uint32_t *room)
 {
   const bpfree_model *model = t->model;
+  const bpfree_unit_wise *own = t->settings;
   *delta = *room = 0;
-  for (uint32_t r = 0; r < t->layers->n_routes; r++) {
-    const bpfree_route *route = &t->layers->routes[r];
+  for (uint32_t r = 0; r < own->n_routes; r++) {
+    const bpfree_route *route = &own->routes[r];
     const uint32_t start = start_of(model, route), size = model->tensors[route->tensor].size;
     if (size > *delta) *delta = size;
     const int aside = start == model->output ? start == route->tensor && !is_exact(t, route) : start != route->tensor;
@@ -190,7 +192,7 @@ static void widths(const bpfree_trainer *t, uint32_t *delta, uint32_t *room)
 
 static uint32_t work(const bpfree_trainer *t)
 {
-  if (!t->layers) return 0;
+  if (!t->settings) return 0;
   uint32_t delta, room;
   widths(t, &delta, &room);
   return t->model->tensors[t->model->output].size + delta + room;
@@ -198,13 +200,19 @@ static uint32_t work(const bpfree_trainer *t)
 
 static int estimate(const bpfree_trainer *t, bpfree_context *c)
 {
-  if (!t->layers) return BPFREE_ERR_ARG;
+  if (!t->settings) return BPFREE_ERR_ARG;
   const uint32_t d = t->model->n_theta, outputs = t->model->tensors[t->model->output].size;
   uint32_t width, room;
   widths(t, &width, &room);
   float *delta = c->work + outputs;
-  view l = {t,       {t->model, c->theta, 0, c->x, c->arena, 1, 1}, {0, 0}, outputs, c->work, delta, delta + width,
-            bpfree_mu(t, c->step)};
+  view l = {.t = t,
+            .own = t->settings,
+            .pass = {t->model, c->theta, 0, c->x, c->arena, 1, 1},
+            .outputs = outputs,
+            .aid = c->work,
+            .delta = delta,
+            .room = delta + width,
+            .mu = bpfree_mu(t, c->step)};
   BPFREE_UNROLL_8 for (uint32_t k = 0; k < d; k++) c->coefficients[k] = 0.0f;
   for (uint32_t i = 0; i < t->batch; i++) {
     const int status = bpfree_read_sample(t, c, i, &l.target);

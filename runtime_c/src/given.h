@@ -17,7 +17,7 @@ static void bpfree_given_gradient(const bpfree_trainer *t, uint32_t step, const 
 
 static int bpfree_given_check(const bpfree_trainer *t)
 {
-  return t->grouping == BPFREE_JOINT && t->n_queries == t->model->n_theta ? BPFREE_OK : BPFREE_ERR_ARG;
+  return t->n_queries == t->model->n_theta ? BPFREE_OK : BPFREE_ERR_ARG;
 }
 
 #endif

@@ -4,8 +4,9 @@
 #ifndef BPFREE_KERNEL_H
 #define BPFREE_KERNEL_H
 
-#include "bpfree/train.h"
+#include "bpfree/estimators.h"
 #include "places.h"
+#include "span.h"
 
 /* The host compiles one source once per instruction set; the suffix keeps the
  * symbols apart. A device compiles it once, without a suffix. */
@@ -100,12 +101,12 @@ static inline const float *bpfree_parameters(const bpfree_pass *pass, const bpfr
   return (slice->frozen ? pass->model->frozen : pass->theta) + slice->offset;
 }
 
-/* Does the probe of this pass move parameter k of the node? */
-static inline int bpfree_probed(const bpfree_pass *pass, const bpfree_node *node, uint32_t k)
+/* What the probe of this pass moves of parameter k of the node. */
+static inline bpfree_span bpfree_probed(const bpfree_pass *pass, const bpfree_node *node, uint32_t k)
 {
-  const uint32_t slice = node->first_slice + k;
-  return BPFREE_PROBE_ON_READ && pass->probe && !pass->model->slices[slice].frozen && slice >= pass->probe->first_slice &&
-         slice - pass->probe->first_slice < pass->probe->n_slices;
+  const bpfree_span none = {0, 0};
+  if (!BPFREE_PROBE_ON_READ || !pass->probe) return none;
+  return bpfree_span_of(bpfree_node_slice(pass, node, k), pass->probe->first, pass->probe->count);
 }
 
 /* Every element of the node's result = fl(p + 0), p the same element of its parameter

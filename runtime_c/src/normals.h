@@ -7,6 +7,7 @@
 
 #include "bpfree/model.h"
 #include "math32.h"
+#include "span.h"
 #include "sqrt32.h"
 #include "threefry.h"
 
@@ -29,38 +30,37 @@ static inline void bpfree_normals(const bpfree_probe *probe, uint32_t block, uin
   }
 }
 
-/* Draws g on one slice to out, if it is not NULL. Returns total + the squares,
- * summed chunk by chunk. */
+/* Draws g on the elements of one slice that the probe moves, to out, if it is not
+ * NULL. Returns total + the squares, summed chunk by chunk. */
 static inline float bpfree_draw_slice(const bpfree_slice *slice, const bpfree_probe *probe, float *out, float total)
 {
-  for (uint32_t done = 0; done < slice->size; done += BPFREE_BLOCK) {
-    const uint32_t n = slice->size - done < BPFREE_BLOCK ? slice->size - done : BPFREE_BLOCK;
+  const bpfree_span moved = bpfree_span_of(slice, probe->first, probe->count);
+  uint32_t before = bpfree_before(moved.from);
+  for (uint32_t done = moved.from - before; done < moved.to; done += BPFREE_BLOCK, before = 0) {
+    const uint32_t n = moved.to - done < BPFREE_BLOCK ? moved.to - done : BPFREE_BLOCK;
     float g[BPFREE_BLOCK], chunk = 0.0f;
     bpfree_normals(probe, slice->first_block + done / BPFREE_BLOCK, n, g);
-    for (uint32_t j = 0; j < n; j++) chunk += g[j] * g[j];
-    for (uint32_t j = 0; out && j < n; j++) out[done + j] = g[j];
+    for (uint32_t j = before; j < n; j++) chunk += g[j] * g[j];
+    for (uint32_t j = before; out && j < n; j++) out[done + j] = g[j];
     total += chunk;
   }
   return total;
 }
 
-/* Draws a BPFREE_GAUSSIAN or BPFREE_SPHERE probe on its trainable slices to
- * out (n_theta), other elements left alone; NULL: nowhere. Returns what that is to
+/* Draws a BPFREE_GAUSSIAN or BPFREE_SPHERE probe on the elements that it moves to
+ * out (n_theta), others left alone; NULL: nowhere. Returns what that is to
  * be scaled by: sqrt(elements / sum of squares) for the sphere, else 1. */
 static inline float bpfree_draw(const bpfree_model *model, const bpfree_probe *probe, float *out)
 {
   const int sphere = probe->direction == BPFREE_SPHERE;
   if (!sphere && !out) return 1.0f;
   float total = 0.0f;
-  uint32_t elements = 0;
-  for (uint32_t k = probe->first_slice; k < probe->first_slice + probe->n_slices; k++) {
+  for (uint32_t k = 0; k < model->n_slices; k++) {
     const bpfree_slice *slice = &model->slices[k];
-    if (slice->frozen) continue;
-    total = bpfree_draw_slice(slice, probe, out ? out + slice->offset : out, total);
-    elements += slice->size;
+    total = bpfree_draw_slice(slice, probe, out && !slice->frozen ? out + slice->offset : 0, total);
   }
   if (!sphere) return 1.0f;
-  return total > 0.0f ? bpfree_sqrt32((float)elements / total) : 0.0f; /* one or two elements may all be 0 */
+  return total > 0.0f ? bpfree_sqrt32((float)probe->count / total) : 0.0f; /* one or two elements may all be 0 */
 }
 
 #endif

@@ -13,15 +13,6 @@
 #error "directions of signs need kernels that perturb as they read: BPFREE_PROBE_ON_READ 1"
 #endif
 
-/* Elements of theta that a group of slices has. */
-static inline uint32_t bpfree_group_elements(const bpfree_model *model, uint32_t first, uint32_t count)
-{
-  uint32_t d = 0;
-  for (uint32_t k = first; k < first + count; k++)
-    if (!model->slices[k].frozen) d += model->slices[k].size;
-  return d;
-}
-
 /* The least power of two that is at least d. */
 static inline uint32_t bpfree_hadamard_order(uint32_t d)
 {
@@ -36,7 +27,7 @@ static inline uint32_t bpfree_hadamard_row(const bpfree_trainer *t, uint32_t ste
   return bpfree_permute(BPFREE_DOMAIN_MASK, 0, t->seed, step, n, query & (n - 1u));
 }
 
-/* The probe of a query on slices [first, first + count). */
+/* The probe of a query on elements [first, first + count) of theta. */
 static inline bpfree_probe bpfree_sign_probe(const bpfree_trainer *t, uint32_t step, uint32_t query, float mu,
                                              uint32_t first, uint32_t count, uint32_t direction)
 {
@@ -44,8 +35,7 @@ static inline bpfree_probe bpfree_sign_probe(const bpfree_trainer *t, uint32_t s
   const uint32_t address = bpfree_address(BPFREE_DOMAIN_PROBE, rows ? 0 : query, 0);
   bpfree_probe probe = {t->seed, step, address, mu, first, count, direction, 0};
   if (rows) {
-    const uint32_t n = bpfree_hadamard_order(bpfree_group_elements(t->model, first, count));
-    probe.element = bpfree_hadamard_row(t, step, n, query);
+    probe.element = bpfree_hadamard_row(t, step, bpfree_hadamard_order(count), query);
   }
   return probe;
 }
@@ -61,23 +51,17 @@ static inline float bpfree_sign_difference(const bpfree_trainer *t, const bpfree
 }
 
 /* Differences of one sample, added to the running sums. */
-static inline int bpfree_sign_sample(const bpfree_trainer *t, bpfree_context *c, const bpfree_target *target,
+static inline void bpfree_sign_sample(const bpfree_trainer *t, bpfree_context *c, const bpfree_target *target,
                                      float mu, int is_first, uint32_t direction)
 {
   const float base = t->two_sided ? 0.0f : bpfree_loss_at(t, c, c->theta, target);
-  const uint32_t groups = bpfree_n_groups(t->model, t->grouping);
   float *sum = c->coefficients;
-  for (uint32_t g = 0; g < groups; g++) {
-    uint32_t first, count;
-    const int status = bpfree_group_slices(t->model, t->grouping, g, &first, &count);
-    if (status) return status;
+  for (uint32_t g = 0, first, count; bpfree_group(t, g, &first, &count) == BPFREE_OK; g++)
     for (uint32_t query = 0; query < t->n_queries; query++, sum++) {
       const bpfree_probe probe = bpfree_sign_probe(t, c->step, query, mu, first, count, direction);
       const float difference = bpfree_sign_difference(t, c, &probe, base, target);
       *sum = is_first ? difference : *sum + difference;
     }
-  }
-  return BPFREE_OK;
 }
 
 /* Tables for one side would make every difference 0 without a word. */
@@ -94,12 +78,12 @@ static inline int bpfree_sign_estimate(const bpfree_trainer *t, bpfree_context *
   const float mu = bpfree_mu(t, c->step);
   for (uint32_t i = 0; i < t->batch; i++) {
     bpfree_target target;
-    int status = bpfree_read_sample(t, c, i, &target);
-    if (!status) status = bpfree_sign_sample(t, c, &target, mu, i == 0, direction);
+    const int status = bpfree_read_sample(t, c, i, &target);
     if (status) return status;
+    bpfree_sign_sample(t, c, &target, mu, i == 0, direction);
   }
   const float share = bpfree_share(t, c->step, t->n_queries);
-  const uint32_t n = bpfree_n_groups(t->model, t->grouping) * t->n_queries;
+  const uint32_t n = bpfree_record_size(t);
   for (uint32_t k = 0; k < n; k++) c->coefficients[k] *= share;
   return BPFREE_OK;
 }

@@ -46,7 +46,8 @@ static const float *load_core(const bpfree_pass *pass, const bpfree_node *node, 
 {
   const bpfree_slice *slice = bpfree_node_slice(pass, node, k);
   const float *core = bpfree_parameters(pass, slice);
-  const int probed = bpfree_probed(pass, node, k);
+  const bpfree_span moved = bpfree_probed(pass, node, k);
+  const int probed = moved.from < moved.to;
   if (!probed && !t->from_right) return core;
   if (t->keep) {
     for (uint32_t before = 0; before < k; before++) room += bpfree_node_slice(pass, node, before)->size;
@@ -54,18 +55,22 @@ static const float *load_core(const bpfree_pass *pass, const bpfree_node *node, 
   }
   const float mu = probed ? (side ? -pass->probe->mu : pass->probe->mu) : 0.0f;
   bpfree_signs signs = {0, 0, 0, 0, 0, 0, 0, 0, 0, 0};
-  if (probed) bpfree_signs_start(&signs, pass->probe, slice, 0);
+  if (probed) bpfree_signs_start_at(&signs, pass->probe, slice, moved.from);
   if (!t->from_right) {
-    for (uint32_t j = 0; j < slice->size; j++) room[j] = core[j] + bpfree_signs_next(&signs, mu);
+    uint32_t j = 0;
+    for (; j < moved.from; j++) room[j] = core[j];
+    for (; j < moved.to; j++) room[j] = core[j] + bpfree_signs_next(&signs, mu);
+    for (; j < slice->size; j++) room[j] = core[j];
     return room;
   }
+  const float *const first = core + moved.from;
   const uint32_t r0 = t->ranks[k], r1 = t->ranks[k + 1], ni = t->inputs[k], no = t->outputs[k];
   for (uint32_t r = 0; r < r0; r++)
     for (uint32_t i = 0; i < ni; i++)
       for (uint32_t o = 0; o < no; o++) {
         float *to = room + (i * r1 * r0 + r) * no + o;
         for (uint32_t left = r1; left; left--, core++, to += r0 * no)
-          *to = probed ? *core + bpfree_signs_next(&signs, mu) : *core;
+          *to = probed && bpfree_in_span(moved, (uint32_t)(core - first)) ? *core + bpfree_signs_next(&signs, mu) : *core;
       }
   return room;
 }

@@ -6,6 +6,8 @@
 
 #include <string.h>
 #include "bpfree/host.h"
+#include "probe.h"
+#include "span.h"
 
 /* A model whose kept tensors lie behind the arena, and marks by tensor number. */
 typedef struct restart {
@@ -26,13 +28,10 @@ static inline int bpfree_kept(const restart *r, uint32_t tensor)
 static inline int bpfree_moves(const bpfree_model *model, const bpfree_node *node, const bpfree_probe *probe)
 {
   if (probe->mu == 0.0f) return 0;
+  const bpfree_range own = bpfree_range_of(probe);
   for (uint32_t k = node->first_slice; k < node->first_slice + node->n_slices; k++) {
-    const bpfree_slice *slice = &model->slices[k];
-    if (slice->frozen) continue;
-    if (probe->direction == BPFREE_COORDINATE
-            ? probe->element >= slice->offset && probe->element - slice->offset < slice->size
-            : k >= probe->first_slice && k - probe->first_slice < probe->n_slices)
-      return 1;
+    const bpfree_span moved = bpfree_span_of(&model->slices[k], own.first, own.count);
+    if (moved.from < moved.to) return 1;
   }
   return 0;
 }

@@ -92,6 +92,15 @@ uint32_t bpfree_batch_index(uint32_t seed, uint32_t step, uint32_t batch, uint32
   return bpfree_shuffle(seed, step / per_epoch, n, step % per_epoch * batch + i);
 }
 
+bpfree_signs bpfree_signs_skip(bpfree_signs signs, uint32_t n)
+{
+  bpfree_signs_refill(&signs);
+  if (n >= 32) bpfree_signs_refill(&signs);
+  signs.word <<= n % 32;
+  signs.left -= n % 32;
+  return signs;
+}
+
 /* All bits set where x has an odd number of them. */
 static uint32_t if_odd(uint32_t x)
 {

@@ -7,6 +7,7 @@
 
 #include "bits.h"
 #include "bpfree/model.h"
+#include "span.h"
 
 typedef struct bpfree_signs {
   uint32_t seed;
@@ -34,6 +35,17 @@ static inline void bpfree_signs_start(bpfree_signs *signs, const bpfree_probe *p
   signs->fresh = 0;
   signs->row = BPFREE_HADAMARD_ROWS && probe->direction == BPFREE_HADAMARD ? probe->element : 0;
   signs->k = slice->offset + block * BPFREE_BLOCK;
+}
+
+/* The reader of the next block, its first n < BPFREE_BLOCK signs left out. Out of
+ * line: only what begins inside a block needs it. */
+bpfree_signs bpfree_signs_skip(bpfree_signs signs, uint32_t n);
+
+static inline void bpfree_signs_start_at(bpfree_signs *signs, const bpfree_probe *probe, const bpfree_slice *slice,
+                                         uint32_t element)
+{
+  bpfree_signs_start(signs, probe, slice, element / BPFREE_BLOCK);
+  if (bpfree_before(element)) *signs = bpfree_signs_skip(*signs, bpfree_before(element));
 }
 
 /* Columns k .. k + 31 of a row of the Hadamard matrix, the entry at column c minus

@@ -4,6 +4,7 @@
 #include "bpfree/train.h"
 #include "clip.h"
 #include "links.h"
+#include "span.h"
 #include "vector.h"
 
 static int normal(float x)
@@ -14,46 +15,6 @@ static int normal(float x)
 static int aligned(const void *buffer)
 {
   return buffer && ((uintptr_t)buffer & (BPFREE_ALIGN - 1)) == 0;
-}
-
-/* First trainable slice at or after k, or n_slices. */
-static uint32_t next_trainable(const bpfree_model *model, uint32_t k)
-{
-  while (k < model->n_slices && model->slices[k].frozen) k++;
-  return k;
-}
-
-/* One past the group that starts at trainable slice k. */
-static uint32_t group_end(const bpfree_model *model, uint32_t grouping, uint32_t k)
-{
-  uint32_t stop = k + 1;
-  if (grouping == BPFREE_LAYER)
-    while (stop < model->n_slices && model->slices[stop].layer == model->slices[k].layer) stop++;
-  return stop;
-}
-
-uint32_t bpfree_n_groups(const bpfree_model *model, uint32_t grouping)
-{
-  if (grouping == BPFREE_JOINT) return 1;
-  uint32_t groups = 0;
-  for (uint32_t k = next_trainable(model, 0); k < model->n_slices;
-       k = next_trainable(model, group_end(model, grouping, k)))
-    groups++;
-  return groups;
-}
-
-int bpfree_group_slices(const bpfree_model *model, uint32_t grouping, uint32_t group, uint32_t *first,
-                        uint32_t *count)
-{
-  *first = 0;
-  *count = model->n_slices;
-  if (grouping == BPFREE_JOINT) return group ? BPFREE_ERR_ARG : BPFREE_OK;
-  uint32_t k = next_trainable(model, 0);
-  while (group-- && k < model->n_slices) k = next_trainable(model, group_end(model, grouping, k));
-  if (k >= model->n_slices) return BPFREE_ERR_ARG;
-  *first = k;
-  *count = group_end(model, grouping, k) - k;
-  return BPFREE_OK;
 }
 
 float bpfree_mu(const bpfree_trainer *t, uint32_t step)
@@ -69,7 +30,7 @@ uint32_t bpfree_train_arena_size(const bpfree_model *model)
 
 uint32_t bpfree_record_size(const bpfree_trainer *t)
 {
-  return bpfree_n_groups(t->model, t->grouping) * t->n_queries;
+  return bpfree_n_groups(t) * t->n_queries;
 }
 
 uint32_t bpfree_link_floats(const bpfree_trainer *t, uint32_t link)
@@ -126,8 +87,7 @@ static void clear_state(const bpfree_trainer *t, float *state, uint32_t size)
 int bpfree_train_init(const bpfree_trainer *t, bpfree_context *c)
 {
   if (!t || !c || !t->model || !t->estimator || !t->loss || !links_valid(t)) return BPFREE_ERR_ARG;
-  if (t->batch == 0 || t->batch > 1u << 24 || t->n_queries == 0 || t->grouping > BPFREE_TENSOR ||
-      t->two_sided > 1 || t->estimator->check(t))
+  if (t->batch == 0 || t->batch > 1u << 24 || t->n_queries == 0 || t->two_sided > 1 || t->estimator->check(t))
     return BPFREE_ERR_ARG;
   if (!normal(t->mu) || !normal(t->scale) || (t->clip != 0.0f && !normal(t->clip))) return BPFREE_ERR_ARG;
   if (!aligned(c->theta) || !aligned(c->x) || !aligned(c->arena) || !aligned(c->coefficients))
@@ -144,16 +104,16 @@ int bpfree_train_init(const bpfree_trainer *t, bpfree_context *c)
 
 /* One query and a stateless update: no gradient is ever written down. */
 static void update_by_signs(const bpfree_trainer *t, bpfree_context *c, float coefficient, float factor,
-                            uint32_t slice)
+                            uint32_t slice, bpfree_span span)
 {
-  float *theta = c->theta + t->model->slices[slice].offset;
-  uint32_t words[2], left = t->model->slices[slice].size;
-  for (uint32_t k = 0; left; k++) {
-    const uint32_t n = left < 32 ? left : 32;
-    if ((k & 1u) == 0) t->estimator->signs(t, c->step, slice, k / 2, words);
-    t->links->update->apply_signs(theta, coefficient, words[k & 1u], factor, t->links->settings, n);
-    theta += n;
-    left -= n;
+  float *const theta = c->theta + t->model->slices[slice].offset;
+  uint32_t words[2];
+  for (uint32_t k = span.from, n; k < span.to; k += n) {
+    const uint32_t past = bpfree_before(k) % 32;
+    n = span.to - k < 32 - past ? span.to - k : 32 - past;
+    if (k % BPFREE_BLOCK == 0) t->estimator->signs(t, c->step, slice, k / BPFREE_BLOCK, words);
+    const uint32_t word = words[k / 32 % 2] << past;
+    t->links->update->apply_signs(theta + k, coefficient, word, factor, t->links->settings, n);
   }
 }
 
@@ -172,23 +132,26 @@ void bpfree_update_chunk(const bpfree_trainer *t, bpfree_context *c, float facto
   bpfree_axpy(c->theta + first, -factor, g, n); /* the bits of theta - factor g */
 }
 
-/* The arena is idle between evaluations: it holds the chunk of gradient. */
+/* Elements of a slice that are in the group: chunk by chunk, of which those before
+ * the group's first are made and left out. The arena is idle between evaluations:
+ * it holds the chunk of gradient. */
 static void update_slice(const bpfree_trainer *t, bpfree_context *c, const float *weights, float factor,
-                         uint32_t slice)
+                         uint32_t slice, bpfree_span span)
 {
   if (t->n_queries == 1 && t->n_links == 1 && t->estimator->signs && t->links->update->apply_signs) {
-    update_by_signs(t, c, bpfree_clipped(t, *weights), factor, slice);
+    update_by_signs(t, c, bpfree_clipped(t, *weights), factor, slice, span);
     return;
   }
-  const uint32_t offset = t->model->slices[slice].offset, size = t->model->slices[slice].size;
-  for (uint32_t done = 0; done < size; done += BPFREE_BLOCK) {
-    const uint32_t n = size - done < BPFREE_BLOCK ? size - done : BPFREE_BLOCK;
+  const uint32_t offset = t->model->slices[slice].offset;
+  uint32_t before = bpfree_before(span.from);
+  for (uint32_t done = span.from - before; done < span.to; done += BPFREE_BLOCK, before = 0) {
+    const uint32_t n = span.to - done < BPFREE_BLOCK ? span.to - done : BPFREE_BLOCK;
     const bpfree_window *window = t->links->update->window;
     if (window) window->gradient(t, c, weights, slice, done / BPFREE_BLOCK, n, c->arena);
     else if (t->links->update->merges)
       t->estimator->gradient(t, c->step, weights, slice, done / BPFREE_BLOCK, n, c->state + offset + done);
     else t->estimator->gradient(t, c->step, weights, slice, done / BPFREE_BLOCK, n, c->arena);
-    bpfree_update_chunk(t, c, factor, c->arena, offset + done, n);
+    bpfree_update_chunk(t, c, factor, c->arena + before, offset + done + before, n - before);
   }
 }
 
@@ -206,21 +169,19 @@ void bpfree_begin_links(const bpfree_trainer *t, bpfree_context *c, const float 
 /* The step of a record, after its estimate or `draw`. */
 static int apply(const bpfree_trainer *t, bpfree_context *c, const float *coefficients)
 {
-  const uint32_t groups = bpfree_n_groups(t->model, t->grouping);
-  if (!bpfree_all_finite(coefficients, groups * t->n_queries)) return BPFREE_ERR_NUMERIC;
+  if (!bpfree_all_finite(coefficients, bpfree_record_size(t))) return BPFREE_ERR_NUMERIC;
   bpfree_begin_links(t, c, coefficients);
   const bpfree_window *window = t->links->update->window;
   if (window) window->keep(t, c, coefficients);
   const float factor = bpfree_factor_at(&t->lr_schedule, c->step);
-  for (uint32_t g = 0; g < groups; g++) {
-    uint32_t first, count;
-    const int status = bpfree_group_slices(t->model, t->grouping, g, &first, &count);
-    if (status) return status;
+  for (uint32_t g = 0, first, count; bpfree_group(t, g, &first, &count) == BPFREE_OK; g++) {
     const float *weights = coefficients + g * t->n_queries;
     if (window) weights = window->weights(t, c, g, first, count);
     else if (t->estimator->weights) weights = t->estimator->weights(t, c, first, count, weights);
-    for (uint32_t slice = first; slice < first + count; slice++)
-      if (!t->model->slices[slice].frozen) update_slice(t, c, weights, factor, slice);
+    for (uint32_t slice = 0; slice < t->model->n_slices; slice++) {
+      const bpfree_span span = bpfree_span_of(&t->model->slices[slice], first, count);
+      if (span.from < span.to) update_slice(t, c, weights, factor, slice, span);
+    }
   }
   c->step++;
   return BPFREE_OK;

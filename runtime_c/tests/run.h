@@ -43,34 +43,37 @@ static inline int run_start(run *r, const golden_run *g)
   r->settings[0] = g->lr;
   r->link.update = &bpfree_upd_sgd;
   r->link.settings = r->settings;
-  const bpfree_trainer trainer = {model,
-                                  bpfree_registry_estimator(g->estimator),
-                                  &r->link,
-                                  bpfree_registry_loss(SCALAR, network->loss),
-                                  bpfree_sample_row,
-                                  &r->rows,
-                                  1,
-                                  g->seed,
-                                  g->batch,
-                                  g->n_queries,
-                                  g->grouping,
-                                  g->two_sided,
-                                  g->mu,
-                                  0.0f,
-                                  g->scale,
-                                  {0, 0},
-                                  {0, 0},
-                                  g->layers,
-                                  g->masks,
-                                  g->mask_refresh,
-                                  g->cycle};
+  const bpfree_trainer trainer = {.model = model,
+                                  .estimator = bpfree_registry_estimator(g->estimator),
+                                  .settings = g->settings,
+                                  .links = &r->link,
+                                  .n_links = 1,
+                                  .loss = bpfree_registry_loss(SCALAR, network->loss),
+                                  .sample = bpfree_sample_row,
+                                  .user = &r->rows,
+                                  .seed = g->seed,
+                                  .batch = g->batch,
+                                  .n_queries = g->n_queries,
+                                  .two_sided = g->two_sided,
+                                  .mu = g->mu,
+                                  .scale = g->scale};
   r->trainer = trainer;
-  const uint32_t n = bpfree_n_groups(model, g->grouping) * g->n_queries;
-  const bpfree_context context = {floats(model->n_theta), floats(features), floats(bpfree_train_arena_size(model)),
-                                  floats(n), NULL, floats(bpfree_work_size(&r->trainer)), 0};
+  const bpfree_context context = {.theta = floats(model->n_theta),
+                                  .x = floats(features),
+                                  .arena = floats(bpfree_train_arena_size(model)),
+                                  .coefficients = floats(bpfree_record_size(&r->trainer)),
+                                  .work = floats(bpfree_work_size(&r->trainer))};
   r->context = context;
   memcpy(r->context.theta, network->theta, model->n_theta * sizeof(float));
   return bpfree_train_init(&r->trainer, &r->context);
+}
+
+/* Settings of a CGE run. */
+static inline bpfree_cge cge_of(const golden_run *g)
+{
+  const bpfree_cge none = {0};
+  const int own = g->settings && bpfree_registry_estimator(g->estimator) == &bpfree_est_cge;
+  return own ? *(const bpfree_cge *)g->settings : none;
 }
 
 static inline void run_end(run *r)

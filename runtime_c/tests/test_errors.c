@@ -36,17 +36,21 @@ static void estimators(void)
   ON(bpfree_est_rge_hadamard, context.work = NULL, BPFREE_ERR_ALIGN);
   ON(bpfree_est_rge_hadamard, trainer.n_queries = 4097, BPFREE_ERR_ARG);
   ON(bpfree_est_hybrid, context.work = NULL, BPFREE_ERR_ALIGN);
-  ON(bpfree_est_hybrid, trainer.grouping = BPFREE_LAYER, BPFREE_ERR_ARG);
   ON(bpfree_est_hybrid, trainer.n_queries = 1, BPFREE_ERR_ARG);
   ON(bpfree_est_hybrid, trainer.n_queries = r.trainer.model->n_theta + 1, BPFREE_ERR_ARG);
   ON(bpfree_est_cge, context.work = NULL, BPFREE_ERR_ALIGN); /* few are kept */
   ON(bpfree_est_cge, context.work = NULL; changed.trainer.n_queries = r.trainer.model->n_theta, BPFREE_OK);
-  ON(bpfree_est_cge, trainer.grouping = BPFREE_LAYER, BPFREE_ERR_ARG);
   ON(bpfree_est_cge, trainer.n_queries = r.trainer.model->n_theta + 1, BPFREE_ERR_ARG);
   ON(bpfree_est_cge, trainer.n_queries = r.trainer.model->n_theta, BPFREE_OK);
   ON(bpfree_est_unit_wise, trainer.n_queries = r.trainer.model->n_theta - 1, BPFREE_ERR_ARG);
-  ON(bpfree_est_unit_wise, trainer.grouping = BPFREE_TENSOR, BPFREE_ERR_ARG);
-  ON(bpfree_est_unit_wise, trainer.layers = NULL, BPFREE_OK); /* bpfree_apply needs none */
+  ON(bpfree_est_unit_wise, trainer.settings = NULL, BPFREE_OK); /* bpfree_apply needs none */
+  const bpfree_rge layers = {.grouping = BPFREE_LAYER}, unknown = {.grouping = BPFREE_TENSOR + 1};
+  ON(bpfree_est_rge_gaussian, trainer.settings = &layers, BPFREE_OK);
+  ON(bpfree_est_rge_gaussian, trainer.settings = &unknown, BPFREE_ERR_ARG);
+  ON(bpfree_est_rge_hadamard, trainer.settings = &unknown, BPFREE_ERR_ARG);
+  ON(bpfree_est_rge_sphere, trainer.settings = &unknown, BPFREE_ERR_ARG);
+  REFUSED(trainer.settings = &unknown, BPFREE_ERR_ARG);
+  REFUSED(trainer.settings = NULL, BPFREE_OK);
 }
 
 /* A window of no records, of too many, and behind another link. */
@@ -89,13 +93,17 @@ static void stale(void)
 /* As many blocks of n_queries elements as cover all of theta. */
 static void cycles(void)
 {
-  ON(bpfree_est_cge, trainer.cycle = 2, BPFREE_ERR_ARG);
-  ON(bpfree_est_cge, trainer.cycle = 2; changed.trainer.n_queries = (r.trainer.model->n_theta + 1) / 2, BPFREE_OK);
-  ON(bpfree_est_cge, trainer.cycle = 2; changed.trainer.n_queries = r.trainer.model->n_theta / 2 + 2, BPFREE_ERR_ARG);
-  ON(bpfree_est_cge, trainer.cycle = r.trainer.model->n_theta; changed.trainer.n_queries = 1, BPFREE_OK);
-  ON(bpfree_est_cge, trainer.cycle = r.trainer.model->n_theta + 1; changed.trainer.n_queries = 1, BPFREE_ERR_ARG);
-  ON(bpfree_est_coordinate_descent, trainer.cycle = r.trainer.model->n_theta; changed.trainer.n_queries = 1,
+  const bpfree_cge two = {.cycle = 2};
+  bpfree_cge all = {0};
+  ON(bpfree_est_cge, trainer.settings = &two, BPFREE_ERR_ARG);
+  ON(bpfree_est_cge, trainer.settings = &two; changed.trainer.n_queries = (r.trainer.model->n_theta + 1) / 2, BPFREE_OK);
+  ON(bpfree_est_cge, trainer.settings = &two; changed.trainer.n_queries = r.trainer.model->n_theta / 2 + 2,
      BPFREE_ERR_ARG);
+  ON(bpfree_est_cge, trainer.n_queries = 1; all.cycle = r.trainer.model->n_theta; changed.trainer.settings = &all,
+     BPFREE_OK);
+  ON(bpfree_est_cge, trainer.n_queries = 1; all.cycle = r.trainer.model->n_theta + 1; changed.trainer.settings = &all,
+     BPFREE_ERR_ARG);
+  ON(bpfree_est_coordinate_descent, trainer.settings = &two, BPFREE_ERR_ARG); /* it has none */
 }
 
 /* Masks of the run that has some, one of them changed. */
@@ -105,10 +113,12 @@ static void cycles(void)
     run r;                                                                      \
     CHECK_EQUAL(run_start(&r, masked), BPFREE_OK);                              \
     bpfree_mask own[MASKS];                                                     \
+    bpfree_cge settings = cge_of(masked);                                       \
     CHECK(r.trainer.model->n_slices <= MASKS);                                  \
-    memcpy(own, r.trainer.masks, r.trainer.model->n_slices * sizeof(*own));     \
+    memcpy(own, settings.masks, r.trainer.model->n_slices * sizeof(*own));      \
     own[slice].change;                                                          \
-    r.trainer.masks = own;                                                      \
+    settings.masks = own;                                                       \
+    r.trainer.settings = &settings;                                             \
     CHECK_EQUAL(bpfree_train_init(&r.trainer, &r.context), status);             \
     run_end(&r);                                                                \
   } while (0)
@@ -116,7 +126,7 @@ static void cycles(void)
 static void masks(void)
 {
   const golden_run *masked = golden_runs;
-  while (!masked->masks) masked++;
+  while (!cge_of(masked).masks) masked++;
   const bpfree_model *model = &masked->network->model;
   uint32_t frozen = 0, trained = 0;
   while (!model->slices[frozen].frozen) frozen++;
@@ -126,7 +136,7 @@ static void masks(void)
   MASK_REFUSED(trained, count -= 1, BPFREE_ERR_ARG);
   MASK_REFUSED(trained, count = model->slices[trained].size + 1, BPFREE_ERR_ARG);
   MASK_REFUSED(frozen, count = 1, BPFREE_ERR_ARG);
-  MASK_REFUSED(trained, count += 0; r.trainer.cycle = (model->n_theta - 1) / r.trainer.n_queries + 1, BPFREE_ERR_ARG);
+  MASK_REFUSED(trained, count += 0; settings.cycle = (model->n_theta - 1) / r.trainer.n_queries + 1, BPFREE_ERR_ARG);
   MASK_REFUSED(trained, scale = 0.0f, BPFREE_ERR_ARG);
   MASK_REFUSED(trained, scale = -1.0f, BPFREE_ERR_ARG);
   MASK_REFUSED(trained, scale = huge * 2.0f, BPFREE_ERR_ARG);
@@ -154,7 +164,6 @@ static void settings(void)
   REFUSED(trainer.batch = 0, BPFREE_ERR_ARG);
   REFUSED(trainer.n_queries = 0, BPFREE_ERR_ARG);
   REFUSED(trainer.n_queries = 4097, BPFREE_ERR_ARG);
-  REFUSED(trainer.grouping = 3, BPFREE_ERR_ARG);
   REFUSED(trainer.two_sided = 2, BPFREE_ERR_ARG);
   REFUSED(trainer.mu = 0.0f, BPFREE_ERR_ARG);
   REFUSED(trainer.mu = -1.0f, BPFREE_ERR_ARG);
@@ -226,11 +235,17 @@ static int descends(const golden_run *g)
   return bpfree_registry_estimator(g->estimator) == &bpfree_est_coordinate_descent;
 }
 
+/* Are the layers looked into? */
+static int looks_in(const golden_run *g)
+{
+  return bpfree_registry_estimator(g->estimator) == &bpfree_est_unit_wise;
+}
+
 /* Calls of the loss in this step; where the layers are looked into it depends on what is found there.
  * At least so many for coordinate descent. */
 static uint32_t losses_of_step(const golden_run *g, uint32_t step)
 {
-  if (g->layers) {
+  if (looks_in(g)) {
     run r;
     CHECK_EQUAL(run_start(&r, g), BPFREE_OK);
     while (r.context.step < step) CHECK_EQUAL(bpfree_step(&r.trainer, &r.context), BPFREE_OK);
@@ -260,9 +275,9 @@ static void steps(const golden_run *g)
   CHECK_EQUAL(run_start(&r, g), BPFREE_OK);
   r.trainer.sample = NULL;
   CHECK_EQUAL(bpfree_step(&r.trainer, &r.context), BPFREE_ERR_ARG);
-  if (g->layers) {
+  if (looks_in(g)) {
     r.trainer.sample = bpfree_sample_row;
-    r.trainer.layers = NULL;
+    r.trainer.settings = NULL;
     CHECK_EQUAL(bpfree_step(&r.trainer, &r.context), BPFREE_ERR_ARG);
   }
   run_end(&r);
@@ -326,18 +341,31 @@ static void probes_read_only(const golden_run *g)
 
 static void groups(void)
 {
-  const bpfree_model *model = &dense_network.model; /* layers 0 (frozen), 2 and 4, two slices each */
+  const bpfree_model *model = &dense_network.model; /* layers 0 (frozen), 2 and 4: 11-9-5, weight and bias each */
+  const bpfree_rge joint = {.grouping = BPFREE_JOINT}, layers = {.grouping = BPFREE_LAYER};
+  const bpfree_rge tensors = {.grouping = BPFREE_TENSOR};
+  bpfree_trainer t = {.model = model, .estimator = &bpfree_est_rge};
   uint32_t first, count;
-  CHECK_EQUAL(bpfree_n_groups(model, BPFREE_JOINT), 1);
-  CHECK_EQUAL(bpfree_n_groups(model, BPFREE_LAYER), 2);
-  CHECK_EQUAL(bpfree_n_groups(model, BPFREE_TENSOR), 4);
-  CHECK_EQUAL(bpfree_group_slices(model, BPFREE_LAYER, 1, &first, &count), BPFREE_OK);
-  CHECK(first == 4 && count == 2);
-  CHECK_EQUAL(bpfree_group_slices(model, BPFREE_TENSOR, 3, &first, &count), BPFREE_OK);
-  CHECK(first == 5 && count == 1);
-  CHECK_EQUAL(bpfree_group_slices(model, BPFREE_JOINT, 1, &first, &count), BPFREE_ERR_ARG);
-  CHECK_EQUAL(bpfree_group_slices(model, BPFREE_LAYER, 2, &first, &count), BPFREE_ERR_ARG);
-  CHECK_EQUAL(bpfree_group_slices(model, BPFREE_TENSOR, 4, &first, &count), BPFREE_ERR_ARG);
+  CHECK_EQUAL(bpfree_n_groups(&t), 1);
+  t.settings = &joint;
+  CHECK_EQUAL(bpfree_n_groups(&t), 1);
+  CHECK_EQUAL(bpfree_group(&t, 0, &first, &count), BPFREE_OK);
+  CHECK(first == 0 && count == 11 * 9 + 9 + 9 * 5 + 5);
+  CHECK_EQUAL(bpfree_group(&t, 1, &first, &count), BPFREE_ERR_ARG);
+  t.settings = &layers;
+  CHECK_EQUAL(bpfree_n_groups(&t), 2);
+  CHECK_EQUAL(bpfree_group(&t, 1, &first, &count), BPFREE_OK);
+  CHECK(first == 11 * 9 + 9 && count == 9 * 5 + 5);
+  CHECK_EQUAL(bpfree_group(&t, 2, &first, &count), BPFREE_ERR_ARG);
+  t.settings = &tensors;
+  CHECK_EQUAL(bpfree_n_groups(&t), 4);
+  CHECK_EQUAL(bpfree_group(&t, 3, &first, &count), BPFREE_OK);
+  CHECK(first == 11 * 9 + 9 + 9 * 5 && count == 5);
+  CHECK_EQUAL(bpfree_group(&t, 4, &first, &count), BPFREE_ERR_ARG);
+  t.estimator = &bpfree_est_cge; /* one group, whatever it has of its own */
+  CHECK_EQUAL(bpfree_n_groups(&t), 1);
+  CHECK_EQUAL(bpfree_group(&t, 0, &first, &count), BPFREE_OK);
+  CHECK(first == 0 && count == model->n_theta);
 }
 
 int main(void)

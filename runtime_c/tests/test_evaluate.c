@@ -5,7 +5,7 @@
 #include "run.h"
 
 #define MOST_NODES 16
-#define N_PROBES 10
+#define N_PROBES 14
 
 /* The network with the kernels of an instruction set. */
 static bpfree_model model_for(const golden_network *network, uint32_t isa, bpfree_node *nodes)
@@ -20,11 +20,11 @@ static bpfree_model model_for(const golden_network *network, uint32_t isa, bpfre
   return model;
 }
 
-/* Every direction, and coordinates in all kinds of neighbourhood. */
+/* Every direction, coordinates in all kinds of neighbourhood, and ranges that begin and end inside slices and blocks. */
 static void make_probes(const bpfree_model *model, bpfree_probe *probes)
 {
   const uint32_t signs = bpfree_address(BPFREE_DOMAIN_PROBE, 3, 0), normal = bpfree_address(BPFREE_DOMAIN_GAUSSIAN, 3, 0);
-  const uint32_t n = model->n_slices, last = model->n_theta - 1;
+  const uint32_t n = model->n_theta, last = model->n_theta - 1, half = n / 2;
   const bpfree_probe all[N_PROBES] = {{1, 2, signs, 0.0f, 0, 0, BPFREE_RADEMACHER, 0},
                                       {1, 2, signs, 0.01f, 0, n, BPFREE_RADEMACHER, 0},
                                       {1, 2, 0, 0.5f, 0, 0, BPFREE_COORDINATE, last},
@@ -34,7 +34,11 @@ static void make_probes(const bpfree_model *model, bpfree_probe *probes)
                                       {1, 2, 0, 0.5f, 0, 0, BPFREE_COORDINATE, 1},
                                       {1, 2, 0, 0.0f, 0, 0, BPFREE_COORDINATE, 0},
                                       {1, 2, 0, -0.5f, 0, 0, BPFREE_COORDINATE, 2},
-                                      {1, 2, normal, -0.01f, n - 1, 1, BPFREE_SPHERE, 0}};
+                                      {1, 2, signs, 0.01f, 5, half, BPFREE_RADEMACHER, 0},
+                                      {1, 2, signs, -0.01f, half - 3, half, BPFREE_HADAMARD, 6},
+                                      {1, 2, normal, 0.01f, half - 5, half, BPFREE_GAUSSIAN, 0},
+                                      {1, 2, signs, 0.01f, last, 1, BPFREE_RADEMACHER, 0},
+                                      {1, 2, normal, -0.01f, n - 41, 41, BPFREE_SPHERE, 0}};
   memcpy(probes, all, sizeof all);
 }
 
@@ -156,7 +160,8 @@ static void keeps(const golden_network *network)
                                   bytes - 1, losses),
                   BPFREE_ERR_SIZE);
       if (set == sets - 1 && nodes[last].n_slices) {
-        const bpfree_probe end = {1, 2, 0, 0.5f, nodes[last].first_slice, nodes[last].n_slices, BPFREE_RADEMACHER, 0};
+        const uint32_t first = model.slices[nodes[last].first_slice].offset;
+        const bpfree_probe end = {1, 2, 0, 0.5f, first, model.n_theta - first, BPFREE_RADEMACHER, 0};
         counted = nodes;
         memset(runs, 0, sizeof runs);
         for (uint32_t k = 0; k < model.n_nodes; k++) {
@@ -182,31 +187,61 @@ static void keeps(const golden_network *network)
   free(y);
 }
 
-/* A pair in one pass gives the losses of two probes evaluated one by one. */
-static void pairs(const golden_network *network)
+/* Samples [0, n) as columns (features, n). */
+static void to_columns(const golden_network *network, uint32_t n, float *columns)
 {
-  const bpfree_model *model = &network->model;
-  const uint32_t features = model->tensors[model->input].size, outputs = model->tensors[model->output].size;
-  const bpfree_probe probe = {4, 5, bpfree_address(BPFREE_DOMAIN_PROBE, 0, 0), 0.01f, 0, model->n_slices, 0, 0};
-  bpfree_probe minus = probe;
-  minus.mu = -probe.mu;
-  float *x = floats(features), *theta = floats(model->n_theta), *y = floats(2 * outputs);
-  float *arena = floats(bpfree_arena_size(model, 1));
-  memcpy(x, network->batch.x, features * sizeof(float));
-  const bpfree_pass pair = {model, network->theta, &probe, x, arena, 1, 2};
-  bpfree_forward(&pair);
-  for (uint32_t side = 0; side < 2; side++)
-    memcpy(y + side * outputs, bpfree_output(&pair, side), outputs * sizeof(float));
-  for (uint32_t side = 0; side < 2; side++) {
-    CHECK_EQUAL(bpfree_perturb(model, network->theta, side ? &minus : &probe, theta), BPFREE_OK);
-    const bpfree_pass plain = {model, theta, NULL, x, arena, 1, 1};
+  const uint32_t features = network->model.tensors[network->model.input].size;
+  for (uint32_t s = 0; s < n; s++)
+    for (uint32_t f = 0; f < features; f++)
+      columns[f * n + s] = network->batch.x[s % network->batch.n * features + f];
+}
+
+/* Parameters perturbed as they are read, on both sides of a pair or on one, give the
+ * outputs of perturbed copies. */
+static void as_read(const bpfree_model *model, const float *theta, bpfree_probe probe, uint32_t sides, const float *x,
+                    uint32_t n, float *arena, float *copy, float *y)
+{
+  const uint32_t size = model->tensors[model->output].size * n;
+  const bpfree_pass read = {model, theta, &probe, x, arena, n, sides};
+  bpfree_forward(&read);
+  for (uint32_t side = 0; side < sides; side++)
+    memcpy(y + side * size, bpfree_output(&read, side), size * sizeof(float));
+  for (uint32_t side = 0; side < sides; side++, probe.mu = -probe.mu) {
+    CHECK_EQUAL(bpfree_perturb(model, theta, &probe, copy), BPFREE_OK);
+    const bpfree_pass plain = {model, copy, NULL, x, arena, n, 1};
     bpfree_forward(&plain);
-    CHECK_FLOATS(bpfree_output(&plain, 0), y + side * outputs, outputs);
+    CHECK_FLOATS(bpfree_output(&plain, 0), y + side * size, size);
   }
-  free(x);
-  free(theta);
-  free(y);
-  free(arena);
+}
+
+/* Of every range of theta: wherever it begins and ends, inside rows, cores, blocks and words of signs. */
+static void reads(const golden_network *network)
+{
+  for (uint32_t isa = 0; bpfree_isa_name(isa); isa++) {
+    if (!bpfree_isa_supported(isa)) continue;
+    bpfree_node nodes[MOST_NODES];
+    const bpfree_model model = model_for(network, isa, nodes);
+    const uint32_t n = bpfree_isa_lanes(isa), d = model.n_theta, step = isa == SCALAR ? 1 : 7;
+    float *x = floats(model.tensors[model.input].size * n), *arena = floats(bpfree_arena_size(&model, n));
+    float *copy = floats(d), *y = floats(2 * model.tensors[model.output].size * n);
+    to_columns(network, n, x);
+    for (uint32_t first = 0; first < d; first += step)
+      for (uint32_t count = 1; count <= d - first; count += step) {
+        const uint32_t address = bpfree_address(BPFREE_DOMAIN_PROBE, count % 5, 0);
+        const int rows = count % 2;
+        const bpfree_probe probe = {4,     5,     address, 0.01f,
+                                    first, count, rows ? BPFREE_HADAMARD : BPFREE_RADEMACHER, rows ? first + 1 : 0};
+        const int before = check_failures;
+        as_read(&model, network->theta, probe, 1 + first % 2, x, n, arena, copy, y);
+        if (check_failures > before)
+          printf("of \"%s\", %s, elements %u to %u\n", network->name, bpfree_isa_name(isa), (unsigned)first,
+                 (unsigned)(first + count));
+      }
+    free(x);
+    free(arena);
+    free(copy);
+    free(y);
+  }
 }
 
 /* One refused call changes nothing; the same call with good arguments works. */
@@ -219,7 +254,7 @@ static void refuses(const golden_network *network)
   const uint64_t bytes = bpfree_workspace_size(model, NULL, all->n, 1);
   float *workspace = room(bytes + 64), *values = floats(all->n), *y = floats(all->n * outputs);
   float *pair = floats(2 * all->n);
-  const bpfree_probe good = {0, 0, stream, 0.5f, 0, model->n_slices, 0, 0};
+  const bpfree_probe good = {0, 0, stream, 0.5f, 0, model->n_theta, 0, 0};
   const float *theta = network->theta;
 
   CHECK_EQUAL(bpfree_evaluate(model, NULL, theta, all, loss, &good, 1, 1, workspace, bytes, values), BPFREE_OK);
@@ -234,9 +269,9 @@ static void refuses(const golden_network *network)
   CHECK_EQUAL(bpfree_predict(model, theta, all, 0, workspace, bytes, y), BPFREE_ERR_ARG);
   CHECK_EQUAL(bpfree_workspace_size(model, NULL, all->n, 0), 0);
 
-  const bpfree_probe past = {0, 0, stream, 0.5f, 1, model->n_slices, 0, 0};
+  const bpfree_probe past = {0, 0, stream, 0.5f, 1, model->n_theta, 0, 0};
   const bpfree_probe wraps = {0, 0, stream, 0.5f, 0xffffffffu, 2, 0, 0};
-  const bpfree_probe unknown = {0, 0, stream, 0.5f, 0, model->n_slices, BPFREE_HADAMARD + 1, 0};
+  const bpfree_probe unknown = {0, 0, stream, 0.5f, 0, model->n_theta, BPFREE_HADAMARD + 1, 0};
   const bpfree_probe beyond[2] = {{0, 0, 0, 0.5f, 0, 0, BPFREE_COORDINATE, 0},
                                   {0, 0, 0, 0.5f, 0, 0, BPFREE_COORDINATE, model->n_theta}};
   CHECK_EQUAL(bpfree_evaluate(model, NULL, theta, all, loss, &unknown, 1, 1, workspace, bytes, values), BPFREE_ERR_ARG);
@@ -280,7 +315,7 @@ int main(void)
     same_bits(networks[k]);
     one_by_one(networks[k]);
     keeps(networks[k]);
-    pairs(networks[k]);
+    reads(networks[k]);
     refuses(networks[k]);
   }
   tables_end();

@@ -60,7 +60,7 @@ static int direction_of(const golden_run *g, uint32_t *direction)
 static void evaluates(const golden_run *g)
 {
   uint32_t direction;
-  if (!g->two_sided || g->grouping != BPFREE_JOINT || g->masks || !direction_of(g, &direction)) return;
+  if (!g->two_sided || g->n_coefficients != g->n_queries || cge_of(g).masks || !direction_of(g, &direction)) return;
   const int coordinates = direction == BPFREE_COORDINATE, rows = direction == BPFREE_HADAMARD;
   const int normals = direction == BPFREE_GAUSSIAN || direction == BPFREE_SPHERE;
   const uint32_t domain = normals ? BPFREE_DOMAIN_GAUSSIAN : BPFREE_DOMAIN_PROBE;
@@ -89,8 +89,8 @@ static void evaluates(const golden_run *g)
     uint32_t order = 1;
     while (order < model->n_theta) order *= 2;
     if (rows) element = bpfree_permute(BPFREE_DOMAIN_MASK, 0, g->seed, 0, order, query);
-    const bpfree_probe probes[2] = {{g->seed, 0, stream, g->mu, 0, model->n_slices, direction, element},
-                                    {g->seed, 0, stream, -g->mu, 0, model->n_slices, direction, element}};
+    const bpfree_probe probes[2] = {{g->seed, 0, stream, g->mu, 0, model->n_theta, direction, element},
+                                    {g->seed, 0, stream, -g->mu, 0, model->n_theta, direction, element}};
     CHECK_EQUAL(bpfree_evaluate(model, NULL, g->network->theta, &batch, r.trainer.loss, probes, 2, 1, workspace, bytes,
                                 losses),
                 BPFREE_OK);
@@ -115,7 +115,7 @@ static void sizes(const golden_run *g)
                        g->n_coefficients + bpfree_work_size(&r.trainer);
   CHECK_EQUAL(bpfree_train_size(&r.trainer), all * sizeof(float) + sizeof(bpfree_context));
   CHECK(bpfree_train_arena_size(model) >= BPFREE_BLOCK);
-  CHECK_EQUAL(bpfree_n_groups(model, g->grouping) * g->n_queries, g->n_coefficients);
+  CHECK_EQUAL(bpfree_n_groups(&r.trainer) * g->n_queries, g->n_coefficients);
   run_end(&r);
 }
 

@@ -32,11 +32,9 @@ typedef struct golden_run {
   const char *name;
   const golden_network *network;
   uint32_t estimator; /* number */
-  uint32_t seed, batch, n_queries, grouping, two_sided;
+  uint32_t seed, batch, n_queries, two_sided;
   float mu, scale, lr;
-  const bpfree_layers *layers;
-  const bpfree_mask *masks;
-  uint32_t mask_refresh, cycle;
+  const void *settings;      /* the estimator's own */
   uint32_t n_coefficients;   /* a step */
   const float *coefficients; /* (GOLDEN_STEPS, n_coefficients) */
   uint64_t hash[GOLDEN_HASHES];
@@ -230,6 +228,7 @@ static const float dense_layer_coefficients[200] = {
   -0x1.97d19p-3f, -0x1.4e59cp-2f, -0x1.03b91p-3f, 0x1.8da67p-2f, -0x1.a6a60cp-1f, -0x1.974428p-2f,
   0x1.e4376p-2f, -0x1.09ap-8f, -0x1.30fc9p-2f, 0x1.293848p-2f, 0x1.f9aap-4f
 };
+static const bpfree_rge dense_layer = {.grouping = 1};
 
 static const float dense_gaussian_coefficients[800] = {
   -0x1.0d95acp-3f, -0x1.febep-7f, -0x1.0d0268p-4f, 0x1.3397cp-5f, -0x1.f33be8p-4f, -0x1.03d9ep-5f,
@@ -355,6 +354,7 @@ static const float dense_gaussian_coefficients[800] = {
   -0x1.0f1d14p-3f, 0x1.90f3cp-3f, -0x1.8bbc98p-4f, -0x1.fb50a8p-4f, 0x1.3496d4p-3f, -0x1.38a58p-3f,
   0x1.b48abp-3f
 };
+static const bpfree_rge dense_gaussian = {.grouping = 2};
 
 static const float dense_sphere_coefficients[200] = {
   -0x1.5228a6p-8f, 0x1.05873ep-11f, 0x1.7c2032p-12f, -0x1.69c46cp-8f, 0x1.44d486p-15f, -0x1.c43f98p-10f,
@@ -509,6 +509,7 @@ static const float dense_hadamard_layers_coefficients[400] = {
   -0x1.3498c8p-2f, -0x1.1ea6dp-3f, -0x1.c6cce8p-3f, -0x1.0a667p-3f, -0x1.6fcca4p-2f, 0x1.24eb8p-4f,
   -0x1.8b839p-3f, 0x1.29472p-2f, 0x1.ea35cp-3f, 0x1.bc628p-4f, 0x1.06c6b4p-2f, 0x1.cccc1p-4f
 };
+static const bpfree_rge dense_hadamard_layers = {.grouping = 1};
 
 static const float dense_sphere_layers_coefficients[200] = {
   -0x1.e8278p-2f, -0x1.31ec8p-2f, -0x1.51836p-1f, 0x1.4221cp-1f, 0x1.6fc8p-3f, -0x1.54c88p-3f, 0x1.5963cp-2f,
@@ -541,6 +542,7 @@ static const float dense_sphere_layers_coefficients[200] = {
   -0x1.2cc9p-2f, -0x1.b7378p-2f, -0x1.e6bp-6f, -0x1.b2108p-3f, 0x1.a917fp-1f, -0x1.768dep-1f, 0x1.a172p-5f,
   0x1.5637ep-1f, 0x1.5ff8p-6f, -0x1.8911p-4f, -0x1.0d16ep+0f
 };
+static const bpfree_rge dense_sphere_layers = {.grouping = 1};
 
 static const float dense_hybrid_coefficients[2300] = {
   -0x1.530e8cp-4f, 0x1.417a3p-5f, 0x1.63ce8cp-8f, 0x1.431746p-5f, 0x1.1c8aeap-4f, 0x1.154ba4p-9f,
@@ -1566,6 +1568,7 @@ static const float dense_coordinates_cyclic_coefficients[1100] = {
   0x0.0p+0f, 0x0.0p+0f, 0x1.4b2282p-2f, 0x1.09afap-6f, -0x1.48089p-5f, 0x1.11edbcp+0f, 0x1.50de48p-4f,
   0x1.5b7ff6p-2f, 0x1.10bc5p+0f, -0x1.ad1e7ep-2f
 };
+static const bpfree_cge dense_coordinates_cyclic = {.mask_refresh = 2, .cycle = 15};
 
 static const float dense_coordinates_erk_coefficients[1600] = {
   -0x1.d0f24ap-2f, 0x1.7a524ap-4f, -0x1.a84926p-7f, 0x1.49b492p-2f, 0x1.781c92p-2f, 0x1.356p-2f, 0x1.584a4ap-2f,
@@ -1792,13 +1795,14 @@ static const float dense_coordinates_erk_coefficients[1600] = {
   -0x1.fecp-4f, 0x0.0p+0f, 0x0.0p+0f, -0x1.521p-1f, 0x0.0p+0f, 0x1.0eap-3f
 };
 static const bpfree_mask dense_coordinates_erk_masks[6] = {
-  {0, 0x1.0p+0f},
-  {0, 0x1.0p+0f},
-  {7, 0x1.c4924ap+3f},
-  {3, 0x1.8p+1f},
-  {5, 0x1.2p+3f},
-  {1, 0x1.4p+2f},
+  {.count = 0, .scale = 0x1.0p+0f}, /* linear1.weight */
+  {.count = 0, .scale = 0x1.0p+0f}, /* linear1.bias */
+  {.count = 7, .scale = 0x1.c4924ap+3f}, /* linear3.weight */
+  {.count = 3, .scale = 0x1.8p+1f}, /* linear3.bias */
+  {.count = 5, .scale = 0x1.2p+3f}, /* linear5.weight */
+  {.count = 1, .scale = 0x1.4p+2f}, /* linear5.bias */
 };
+static const bpfree_cge dense_coordinates_erk = {.masks = dense_coordinates_erk_masks, .mask_refresh = 3, .cycle = 0};
 
 static const uint32_t tt_attributes0[18] = {
   3, 1, 1, 22, 18, 26, 50, 53, 2, 3, 4, 3, 1, 2, 1, 4, 3, 1
@@ -2041,6 +2045,7 @@ static const float tt_layer_coefficients[200] = {
   -0x1.018e6p-4f, 0x1.8a9228p-3f, 0x1.fc18a8p-5f, 0x1.a5fb58p-3f, -0x1.47e5ccp-3f, -0x1.38fb7p-3f,
   -0x1.20127cp-2f, 0x1.13e7d6p-3f, 0x1.1f68c2p-3f
 };
+static const bpfree_rge tt_layer = {.grouping = 1};
 
 static const float tt_gaussian_coefficients[1000] = {
   -0x1.9b207p-7f, 0x1.e87ebp-4f, 0x1.d4e58p-5f, 0x1.b04eb4p-4f, -0x1.593124p-3f, 0x1.30e84p-8f, -0x1.26709p-7f,
@@ -2201,6 +2206,7 @@ static const float tt_gaussian_coefficients[1000] = {
   -0x1.21d4ep-5f, -0x1.01eaf4p-4f, 0x1.4cf3fp-8f, -0x1.2f4c88p-6f, 0x1.a0d04cp-4f, 0x1.e8edap-7f, 0x1.beeafp-8f,
   -0x1.db7148p-5f, -0x1.de7f82p-5f, -0x1.c1f18cp-5f, -0x1.95bc74p-4f, 0x1.7669cep-5f
 };
+static const bpfree_rge tt_gaussian = {.grouping = 2};
 
 static const float tt_sphere_coefficients[200] = {
   0x1.fbdf1ep-14f, 0x1.9d04eap-8f, -0x1.70b1e8p-10f, -0x1.8215b8p-11f, -0x1.468f44p-13f, 0x1.d7041ap-9f,
@@ -2356,6 +2362,7 @@ static const float tt_hadamard_layers_coefficients[400] = {
   0x1.d5f88p-10f, -0x1.0fe8fcp-5f, 0x1.cce83p-5f, -0x1.22b838p-5f, 0x1.183934p-3f, -0x1.1b02c8p-5f,
   0x1.f02a5cp-4f, 0x1.248dcp-6f, -0x1.61e094p-5f, 0x1.9230fp-8f, 0x1.0b02bp-4f, 0x1.dfd6dep-5f, -0x1.a13c1cp-6f
 };
+static const bpfree_rge tt_hadamard_layers = {.grouping = 1};
 
 static const float tt_sphere_layers_coefficients[200] = {
   -0x1.38132p-2f, 0x1.fc642p-3f, 0x1.30a75p-2f, -0x1.796eep-2f, -0x1.0f8f8p-3f, 0x1.15b8p-4f, -0x1.15d38p-3f,
@@ -2388,6 +2395,7 @@ static const float tt_sphere_layers_coefficients[200] = {
   0x1.94732p-4f, -0x1.6d905p-2f, -0x1.3f48p-8f, 0x1.b7198p-3f, -0x1.08004p-5f, 0x1.8aeb58p-2f, 0x1.406b4p-4f,
   -0x1.8974p-6f, -0x1.0e35cp-5f, 0x1.599038p-2f, -0x1.e89e6p-3f
 };
+static const bpfree_rge tt_sphere_layers = {.grouping = 1};
 
 static const float tt_hybrid_coefficients[2300] = {
   -0x1.cacccep-7f, -0x1.549334p-7f, 0x1.1e299ap-7f, -0x1.d0eccep-5f, 0x1.5da74ep-4f, 0x1.1e7c66p-6f,
@@ -3248,6 +3256,7 @@ static const float tt_coordinates_cyclic_coefficients[800] = {
   0x1.1bd3eap-2f, 0x0.0p+0f, 0x1.279168p-2f, 0x1.559782p-3f, -0x1.e2643p-8f, -0x1.ad5628p-5f, -0x1.2a4b68p-1f,
   -0x1.fc2804p-2f, 0x1.a7529cp-4f, 0x0.0p+0f
 };
+static const bpfree_cge tt_coordinates_cyclic = {.mask_refresh = 2, .cycle = 15};
 
 static const float tt_coordinates_erk_coefficients[1100] = {
   0x1.125p-3f, -0x1.16dp-3f, 0x1.0c56p+0f, 0x1.953cp-1f, -0x1.1dcp-4f, -0x1.2744p-2f, -0x1.12ep-3f, 0x1.fd1p-3f,
@@ -3393,13 +3402,14 @@ static const float tt_coordinates_erk_coefficients[1100] = {
   -0x1.2348p-3f, 0x1.248p-5f, -0x1.38p-3f, -0x1.47e4p-2f, 0x1.2369p-2f, 0x1.b831p-2f
 };
 static const bpfree_mask tt_coordinates_erk_masks[6] = {
-  {2, 0x1.8p+3f},
-  {0, 0x1.0p+0f},
-  {2, 0x1.8p+3f},
-  {2, 0x1.8p+1f},
-  {3, 0x1.8p+3f},
-  {2, 0x1.2p+3f},
+  {.count = 2, .scale = 0x1.8p+3f}, /* tt_linear1.core0 */
+  {.count = 0, .scale = 0x1.0p+0f}, /* tt_linear1.core1 */
+  {.count = 2, .scale = 0x1.8p+3f}, /* tt_linear1.core2 */
+  {.count = 2, .scale = 0x1.8p+1f}, /* tt_linear1.bias */
+  {.count = 3, .scale = 0x1.8p+3f}, /* tt_linear3.core0 */
+  {.count = 2, .scale = 0x1.2p+3f}, /* tt_linear3.core1 */
 };
+static const bpfree_cge tt_coordinates_erk = {.masks = tt_coordinates_erk_masks, .mask_refresh = 3, .cycle = 0};
 
 static const uint32_t deep_attributes0[2] = {
   3, 3
@@ -3986,22 +3996,22 @@ static const float deep_units_coefficients[3200] = {
   0x1.04283p-7f, 0x1.049e34p-6f, -0x1.1455f4p-7f, -0x1.b15256p-4f, -0x1.27a34ap-4f, 0x1.17687p-6f,
   0x1.9e019p-9f, -0x1.17687p-6f, -0x1.9e019p-9f, 0x1.44f2dp-2f, -0x1.44f2dp-2f
 };
-static const bpfree_elementwise deep_units_elementwise5[1] = {
-  {bpfree_slope_relu_scalar, 6},
+static const bpfree_elementwise deep_units_routes1_elementwise[1] = {
+  {.slope = &bpfree_slope_relu_scalar, .node = 6},
 };
-static const bpfree_elementwise deep_units_elementwise2[1] = {
-  {bpfree_slope_tanh_scalar, 3},
+static const bpfree_elementwise deep_units_routes2_elementwise[1] = {
+  {.slope = &bpfree_slope_tanh_scalar, .node = 3},
 };
-static const bpfree_elementwise deep_units_elementwise0[1] = {
-  {bpfree_slope_sin_scalar, 1},
+static const bpfree_elementwise deep_units_routes3_elementwise[1] = {
+  {.slope = &bpfree_slope_sin_scalar, .node = 1},
 };
 static const bpfree_route deep_units_routes[4] = {
-  {0, 0, 7, 8, 8},
-  {deep_units_elementwise5, 1, 5, 7, 7},
-  {deep_units_elementwise2, 1, 2, 4, 8},
-  {deep_units_elementwise0, 1, 0, 2, 8},
+  {.n_elementwise = 0, .node = 7, .tensor = 8, .column = 8},
+  {.elementwise = deep_units_routes1_elementwise, .n_elementwise = 1, .node = 5, .tensor = 7, .column = 7},
+  {.elementwise = deep_units_routes2_elementwise, .n_elementwise = 1, .node = 2, .tensor = 4, .column = 8},
+  {.elementwise = deep_units_routes3_elementwise, .n_elementwise = 1, .node = 0, .tensor = 2, .column = 8},
 };
-static const bpfree_layers deep_units_layers = {&bpfree_closed_softmax_cross_entropy_scalar, deep_units_routes, 4, 1};
+static const bpfree_unit_wise deep_units = {.loss = &bpfree_closed_softmax_cross_entropy_scalar, .routes = deep_units_routes, .n_routes = 4, .exact_head = 1};
 
 static const float deep_units_one_sided_coefficients[3200] = {
   0x1.66eb62p-6f, 0x1.0c3162p-6f, -0x1.57559ep-6f, -0x1.c5803ap-8f, -0x1.52ddc6p-8f, 0x1.b1cf16p-8f,
@@ -4498,54 +4508,54 @@ static const float deep_units_one_sided_coefficients[3200] = {
   0x1.0415e8p-7f, 0x1.0489cep-6f, -0x1.144e12p-7f, -0x1.b12f8ap-4f, -0x1.277b02p-4f, 0x1.17631ep-6f,
   0x1.9c2482p-9f, -0x1.170316p-6f, -0x1.9b9564p-9f, 0x1.452c1cp-2f, -0x1.44bd3ap-2f
 };
-static const bpfree_elementwise deep_units_one_sided_elementwise5[1] = {
-  {bpfree_slope_relu_scalar, 6},
+static const bpfree_elementwise deep_units_one_sided_routes1_elementwise[1] = {
+  {.slope = &bpfree_slope_relu_scalar, .node = 6},
 };
-static const bpfree_elementwise deep_units_one_sided_elementwise2[1] = {
-  {bpfree_slope_tanh_scalar, 3},
+static const bpfree_elementwise deep_units_one_sided_routes2_elementwise[1] = {
+  {.slope = &bpfree_slope_tanh_scalar, .node = 3},
 };
-static const bpfree_elementwise deep_units_one_sided_elementwise0[1] = {
-  {bpfree_slope_sin_scalar, 1},
+static const bpfree_elementwise deep_units_one_sided_routes3_elementwise[1] = {
+  {.slope = &bpfree_slope_sin_scalar, .node = 1},
 };
 static const bpfree_route deep_units_one_sided_routes[4] = {
-  {0, 0, 7, 8, 8},
-  {deep_units_one_sided_elementwise5, 1, 5, 7, 7},
-  {deep_units_one_sided_elementwise2, 1, 2, 4, 8},
-  {deep_units_one_sided_elementwise0, 1, 0, 2, 8},
+  {.n_elementwise = 0, .node = 7, .tensor = 8, .column = 8},
+  {.elementwise = deep_units_one_sided_routes1_elementwise, .n_elementwise = 1, .node = 5, .tensor = 7, .column = 7},
+  {.elementwise = deep_units_one_sided_routes2_elementwise, .n_elementwise = 1, .node = 2, .tensor = 4, .column = 8},
+  {.elementwise = deep_units_one_sided_routes3_elementwise, .n_elementwise = 1, .node = 0, .tensor = 2, .column = 8},
 };
-static const bpfree_layers deep_units_one_sided_layers = {&bpfree_closed_softmax_cross_entropy_scalar, deep_units_one_sided_routes, 4, 0};
+static const bpfree_unit_wise deep_units_one_sided = {.loss = &bpfree_closed_softmax_cross_entropy_scalar, .routes = deep_units_one_sided_routes, .n_routes = 4, .exact_head = 0};
 
 static const golden_run golden_runs[] = {
-  {"dense, joint", &dense_network, 0, 20, 4, 2, 0, 1, 0x1.0p-7f, 0x1.0p+0f, 0x1.99999ap-5f, NULL, 0, 1, 0, 2, dense_joint_coefficients, {0x210719cc96f0b6f7ULL, 0xb248bc7444a1bc1dULL, 0x1fba264bdad54b9bULL}},
-  {"dense, layer", &dense_network, 0, 20, 4, 1, 1, 0, 0x1.47ae14p-7f, 0x1.0p+0f, 0x1.99999ap-5f, NULL, 0, 1, 0, 2, dense_layer_coefficients, {0xe07ca79f703ba6d0ULL, 0x1840c9be699d9b26ULL, 0x7a068ce6fb4a4b55ULL}},
-  {"dense, gaussian", &dense_network, 1, 20, 4, 2, 2, 1, 0x1.47ae14p-7f, 0x1.0p+0f, 0x1.99999ap-5f, NULL, 0, 1, 0, 8, dense_gaussian_coefficients, {0xbba80c936e342d51ULL, 0x030ea91b41056a62ULL, 0x216d2b132f108a30ULL}},
-  {"dense, sphere", &dense_network, 2, 20, 4, 2, 0, 0, 0x1.0p-6f, 0x1.9c2d14p-7f, 0x1.99999ap-5f, NULL, 0, 1, 0, 2, dense_sphere_coefficients, {0xe2c239ee9ce85227ULL, 0xeeb27eabfaeb6dc3ULL, 0xf036be802770be82ULL}},
-  {"dense, hadamard", &dense_network, 7, 20, 4, 3, 0, 1, 0x1.0p-7f, 0x1.359524p-6f, 0x1.99999ap-5f, NULL, 0, 1, 0, 3, dense_hadamard_coefficients, {0x967e05b3fe784606ULL, 0xbb7c7c51940e828dULL, 0x45489ac48755bd8aULL}},
-  {"dense, hadamard_layers", &dense_network, 7, 20, 4, 2, 1, 0, 0x1.47ae14p-7f, 0x1.0p+0f, 0x1.99999ap-5f, NULL, 0, 1, 0, 4, dense_hadamard_layers_coefficients, {0x2e09ab1bf0b57798ULL, 0x18e81ba22448c24cULL, 0xb0e4072b70f6b136ULL}},
-  {"dense, sphere_layers", &dense_network, 2, 20, 4, 1, 1, 1, 0x1.0p-6f, 0x1.0p+0f, 0x1.99999ap-5f, NULL, 0, 1, 0, 2, dense_sphere_layers_coefficients, {0x60a879db1ee3c026ULL, 0xdf9e9457071fd8c0ULL, 0x1d7ffbce228a64b6ULL}},
-  {"dense, hybrid", &dense_network, 8, 20, 4, 23, 0, 1, 0x1.0p-7f, 0x1.0p+0f, 0x1.99999ap-5f, NULL, 0, 1, 0, 23, dense_hybrid_coefficients, {0xf0ee62501527640cULL, 0x4741162548a20a8fULL, 0xc9831a3bc4ddbae1ULL}},
-  {"dense, hybrid_one_sided", &dense_network, 8, 20, 4, 9, 0, 0, 0x1.47ae14p-7f, 0x1.0p+0f, 0x1.99999ap-5f, NULL, 0, 1, 0, 9, dense_hybrid_one_sided_coefficients, {0x59e0f9defdb48be8ULL, 0xae56978c3c49c12fULL, 0x63ec2657092d21d3ULL}},
-  {"dense, coordinates", &dense_network, 3, 20, 4, 9, 0, 1, 0x1.47ae14p-6f, 0x1.18e38ep+4f, 0x1.99999ap-5f, NULL, 0, 1, 0, 9, dense_coordinates_coefficients, {0x0d877e0c3eda9823ULL, 0x8d6b9a352893a3eaULL, 0x4e9d890ab009974fULL}},
-  {"dense, coordinate_descent", &dense_network, 9, 20, 4, 8, 0, 1, 0x1.47ae14p-6f, 0x1.0p+0f, 0x1.0p+0f, NULL, 0, 1, 0, 8, dense_coordinate_descent_coefficients, {0xfc93a5624e160378ULL, 0x4642b83a3be9b6fdULL, 0x146258ac88d96549ULL}},
-  {"dense, coordinates_one_sided", &dense_network, 3, 20, 4, 6, 0, 0, 0x1.0p-10f, 0x1.0p+0f, 0x1.99999ap-5f, NULL, 0, 1, 0, 6, dense_coordinates_one_sided_coefficients, {0x67ea3b143d97bc6cULL, 0x049529b7c0af3a1eULL, 0x4015eab24e5ef69bULL}},
-  {"dense, coordinates_cyclic", &dense_network, 3, 20, 4, 11, 0, 1, 0x1.47ae14p-6f, 0x1.ep+3f, 0x1.99999ap-5f, NULL, 0, 2, 15, 11, dense_coordinates_cyclic_coefficients, {0xde24e4c720ad6e39ULL, 0x48ea8ab8a5811cc9ULL, 0x2e41654c7714def4ULL}},
-  {"dense, coordinates_erk", &dense_network, 3, 20, 4, 16, 0, 0, 0x1.0p-10f, 0x1.0p+0f, 0x1.99999ap-5f, NULL, dense_coordinates_erk_masks, 3, 0, 16, dense_coordinates_erk_coefficients, {0xd8b67d209912e0c8ULL, 0xe5fca6196371edc9ULL, 0x98b52484b7f900f1ULL}},
-  {"tt, joint", &tt_network, 0, 20, 4, 2, 0, 1, 0x1.0p-7f, 0x1.0p+0f, 0x1.99999ap-5f, NULL, 0, 1, 0, 2, tt_joint_coefficients, {0xb1e7fe08bde3d9fdULL, 0xe5691a8489ee0278ULL, 0xeee8f4e07b86f52eULL}},
-  {"tt, layer", &tt_network, 0, 20, 4, 1, 1, 0, 0x1.47ae14p-7f, 0x1.0p+0f, 0x1.99999ap-5f, NULL, 0, 1, 0, 2, tt_layer_coefficients, {0xe96ef0027ab5cee0ULL, 0x879be911197349a6ULL, 0x268fb311b8ba3c9eULL}},
-  {"tt, gaussian", &tt_network, 1, 20, 4, 2, 2, 1, 0x1.47ae14p-7f, 0x1.0p+0f, 0x1.99999ap-5f, NULL, 0, 1, 0, 10, tt_gaussian_coefficients, {0xacdd3e56d6984078ULL, 0xe580f60511ec1c93ULL, 0x312e14fca2c01829ULL}},
-  {"tt, sphere", &tt_network, 2, 20, 4, 2, 0, 0, 0x1.0p-6f, 0x1.2c9fb4p-6f, 0x1.99999ap-5f, NULL, 0, 1, 0, 2, tt_sphere_coefficients, {0x3b750c96bcfe5596ULL, 0xe93ef062cf5b5c1dULL, 0x4470b88b9e1f2183ULL}},
-  {"tt, hadamard", &tt_network, 7, 20, 4, 3, 0, 1, 0x1.0p-7f, 0x1.c5c9a8p-6f, 0x1.99999ap-5f, NULL, 0, 1, 0, 3, tt_hadamard_coefficients, {0x4e3a66f171825af2ULL, 0x0c53083fb256a713ULL, 0x86e1c1000e3865aaULL}},
-  {"tt, hadamard_layers", &tt_network, 7, 20, 4, 2, 1, 0, 0x1.47ae14p-7f, 0x1.0p+0f, 0x1.99999ap-5f, NULL, 0, 1, 0, 4, tt_hadamard_layers_coefficients, {0x5d1d81d832e2cc94ULL, 0x124c803edb40dc47ULL, 0x379c5b97d8c781afULL}},
-  {"tt, sphere_layers", &tt_network, 2, 20, 4, 1, 1, 1, 0x1.0p-6f, 0x1.0p+0f, 0x1.99999ap-5f, NULL, 0, 1, 0, 2, tt_sphere_layers_coefficients, {0x8a176feec98ff388ULL, 0x7c3caab33f075ce7ULL, 0xc437a740b2bdf713ULL}},
-  {"tt, hybrid", &tt_network, 8, 20, 4, 23, 0, 1, 0x1.0p-7f, 0x1.0p+0f, 0x1.99999ap-5f, NULL, 0, 1, 0, 23, tt_hybrid_coefficients, {0x5a572a7a92f86e30ULL, 0x27a36e41cca0383aULL, 0xdfaf51d9df2fab0bULL}},
-  {"tt, hybrid_one_sided", &tt_network, 8, 20, 4, 9, 0, 0, 0x1.47ae14p-7f, 0x1.0p+0f, 0x1.99999ap-5f, NULL, 0, 1, 0, 9, tt_hybrid_one_sided_coefficients, {0xf3dd9a691110d9a2ULL, 0x22576bcb8b057040ULL, 0x997b6828e1c65b80ULL}},
-  {"tt, coordinates", &tt_network, 3, 20, 4, 6, 0, 1, 0x1.47ae14p-6f, 0x1.2p+4f, 0x1.99999ap-5f, NULL, 0, 1, 0, 6, tt_coordinates_coefficients, {0xc9c7995c9ee894d3ULL, 0x375b42311a93704cULL, 0x8c6e447aabd4d31cULL}},
-  {"tt, coordinate_descent", &tt_network, 9, 20, 4, 5, 0, 1, 0x1.47ae14p-6f, 0x1.0p+0f, 0x1.0p+0f, NULL, 0, 1, 0, 5, tt_coordinate_descent_coefficients, {0x8eaaeff423d327d1ULL, 0x3439fe558cdd3440ULL, 0xaba05a628bce3055ULL}},
-  {"tt, coordinates_one_sided", &tt_network, 3, 20, 4, 4, 0, 0, 0x1.0p-10f, 0x1.0p+0f, 0x1.99999ap-5f, NULL, 0, 1, 0, 4, tt_coordinates_one_sided_coefficients, {0x2002e112430f2f55ULL, 0x6f4a2192cd4adfcaULL, 0x3f7d2b368521fe2cULL}},
-  {"tt, coordinates_cyclic", &tt_network, 3, 20, 4, 8, 0, 1, 0x1.47ae14p-6f, 0x1.ep+3f, 0x1.99999ap-5f, NULL, 0, 2, 15, 8, tt_coordinates_cyclic_coefficients, {0x3bb8c62511ced95dULL, 0x06af3c712f00d685ULL, 0xc7d5cdabd23339f0ULL}},
-  {"tt, coordinates_erk", &tt_network, 3, 20, 4, 11, 0, 0, 0x1.0p-10f, 0x1.0p+0f, 0x1.99999ap-5f, NULL, tt_coordinates_erk_masks, 3, 0, 11, tt_coordinates_erk_coefficients, {0x2047e39e05d3ef49ULL, 0x96fa564a43414860ULL, 0x73d57adfda3c6866ULL}},
-  {"deep, units", &deep_network, 4, 20, 4, 32, 0, 1, 0x1.47ae14p-6f, 0x1.0p+0f, 0x1.99999ap-5f, &deep_units_layers, 0, 1, 0, 32, deep_units_coefficients, {0x9beafbea05914476ULL, 0x5b2e98fb248a7490ULL, 0xa11aa826404bb97cULL}},
-  {"deep, units_one_sided", &deep_network, 4, 20, 4, 32, 0, 0, 0x1.0p-9f, 0x1.0p+0f, 0x1.99999ap-5f, &deep_units_one_sided_layers, 0, 1, 0, 32, deep_units_one_sided_coefficients, {0x47daf335207054acULL, 0x0e00f805c70c2d2fULL, 0x81239dc59584d774ULL}},
+  {"dense, joint", &dense_network, 0, 20, 4, 2, 1, 0x1.0p-7f, 0x1.0p+0f, 0x1.99999ap-5f, NULL, 2, dense_joint_coefficients, {0x210719cc96f0b6f7ULL, 0xb248bc7444a1bc1dULL, 0x1fba264bdad54b9bULL}},
+  {"dense, layer", &dense_network, 0, 20, 4, 1, 0, 0x1.47ae14p-7f, 0x1.0p+0f, 0x1.99999ap-5f, &dense_layer, 2, dense_layer_coefficients, {0xe07ca79f703ba6d0ULL, 0x1840c9be699d9b26ULL, 0x7a068ce6fb4a4b55ULL}},
+  {"dense, gaussian", &dense_network, 1, 20, 4, 2, 1, 0x1.47ae14p-7f, 0x1.0p+0f, 0x1.99999ap-5f, &dense_gaussian, 8, dense_gaussian_coefficients, {0xbba80c936e342d51ULL, 0x030ea91b41056a62ULL, 0x216d2b132f108a30ULL}},
+  {"dense, sphere", &dense_network, 2, 20, 4, 2, 0, 0x1.0p-6f, 0x1.9c2d14p-7f, 0x1.99999ap-5f, NULL, 2, dense_sphere_coefficients, {0xe2c239ee9ce85227ULL, 0xeeb27eabfaeb6dc3ULL, 0xf036be802770be82ULL}},
+  {"dense, hadamard", &dense_network, 7, 20, 4, 3, 1, 0x1.0p-7f, 0x1.359524p-6f, 0x1.99999ap-5f, NULL, 3, dense_hadamard_coefficients, {0x967e05b3fe784606ULL, 0xbb7c7c51940e828dULL, 0x45489ac48755bd8aULL}},
+  {"dense, hadamard_layers", &dense_network, 7, 20, 4, 2, 0, 0x1.47ae14p-7f, 0x1.0p+0f, 0x1.99999ap-5f, &dense_hadamard_layers, 4, dense_hadamard_layers_coefficients, {0x2e09ab1bf0b57798ULL, 0x18e81ba22448c24cULL, 0xb0e4072b70f6b136ULL}},
+  {"dense, sphere_layers", &dense_network, 2, 20, 4, 1, 1, 0x1.0p-6f, 0x1.0p+0f, 0x1.99999ap-5f, &dense_sphere_layers, 2, dense_sphere_layers_coefficients, {0x60a879db1ee3c026ULL, 0xdf9e9457071fd8c0ULL, 0x1d7ffbce228a64b6ULL}},
+  {"dense, hybrid", &dense_network, 8, 20, 4, 23, 1, 0x1.0p-7f, 0x1.0p+0f, 0x1.99999ap-5f, NULL, 23, dense_hybrid_coefficients, {0xf0ee62501527640cULL, 0x4741162548a20a8fULL, 0xc9831a3bc4ddbae1ULL}},
+  {"dense, hybrid_one_sided", &dense_network, 8, 20, 4, 9, 0, 0x1.47ae14p-7f, 0x1.0p+0f, 0x1.99999ap-5f, NULL, 9, dense_hybrid_one_sided_coefficients, {0x59e0f9defdb48be8ULL, 0xae56978c3c49c12fULL, 0x63ec2657092d21d3ULL}},
+  {"dense, coordinates", &dense_network, 3, 20, 4, 9, 1, 0x1.47ae14p-6f, 0x1.18e38ep+4f, 0x1.99999ap-5f, NULL, 9, dense_coordinates_coefficients, {0x0d877e0c3eda9823ULL, 0x8d6b9a352893a3eaULL, 0x4e9d890ab009974fULL}},
+  {"dense, coordinate_descent", &dense_network, 9, 20, 4, 8, 1, 0x1.47ae14p-6f, 0x1.0p+0f, 0x1.0p+0f, NULL, 8, dense_coordinate_descent_coefficients, {0xfc93a5624e160378ULL, 0x4642b83a3be9b6fdULL, 0x146258ac88d96549ULL}},
+  {"dense, coordinates_one_sided", &dense_network, 3, 20, 4, 6, 0, 0x1.0p-10f, 0x1.0p+0f, 0x1.99999ap-5f, NULL, 6, dense_coordinates_one_sided_coefficients, {0x67ea3b143d97bc6cULL, 0x049529b7c0af3a1eULL, 0x4015eab24e5ef69bULL}},
+  {"dense, coordinates_cyclic", &dense_network, 3, 20, 4, 11, 1, 0x1.47ae14p-6f, 0x1.ep+3f, 0x1.99999ap-5f, &dense_coordinates_cyclic, 11, dense_coordinates_cyclic_coefficients, {0xde24e4c720ad6e39ULL, 0x48ea8ab8a5811cc9ULL, 0x2e41654c7714def4ULL}},
+  {"dense, coordinates_erk", &dense_network, 3, 20, 4, 16, 0, 0x1.0p-10f, 0x1.0p+0f, 0x1.99999ap-5f, &dense_coordinates_erk, 16, dense_coordinates_erk_coefficients, {0xd8b67d209912e0c8ULL, 0xe5fca6196371edc9ULL, 0x98b52484b7f900f1ULL}},
+  {"tt, joint", &tt_network, 0, 20, 4, 2, 1, 0x1.0p-7f, 0x1.0p+0f, 0x1.99999ap-5f, NULL, 2, tt_joint_coefficients, {0xb1e7fe08bde3d9fdULL, 0xe5691a8489ee0278ULL, 0xeee8f4e07b86f52eULL}},
+  {"tt, layer", &tt_network, 0, 20, 4, 1, 0, 0x1.47ae14p-7f, 0x1.0p+0f, 0x1.99999ap-5f, &tt_layer, 2, tt_layer_coefficients, {0xe96ef0027ab5cee0ULL, 0x879be911197349a6ULL, 0x268fb311b8ba3c9eULL}},
+  {"tt, gaussian", &tt_network, 1, 20, 4, 2, 1, 0x1.47ae14p-7f, 0x1.0p+0f, 0x1.99999ap-5f, &tt_gaussian, 10, tt_gaussian_coefficients, {0xacdd3e56d6984078ULL, 0xe580f60511ec1c93ULL, 0x312e14fca2c01829ULL}},
+  {"tt, sphere", &tt_network, 2, 20, 4, 2, 0, 0x1.0p-6f, 0x1.2c9fb4p-6f, 0x1.99999ap-5f, NULL, 2, tt_sphere_coefficients, {0x3b750c96bcfe5596ULL, 0xe93ef062cf5b5c1dULL, 0x4470b88b9e1f2183ULL}},
+  {"tt, hadamard", &tt_network, 7, 20, 4, 3, 1, 0x1.0p-7f, 0x1.c5c9a8p-6f, 0x1.99999ap-5f, NULL, 3, tt_hadamard_coefficients, {0x4e3a66f171825af2ULL, 0x0c53083fb256a713ULL, 0x86e1c1000e3865aaULL}},
+  {"tt, hadamard_layers", &tt_network, 7, 20, 4, 2, 0, 0x1.47ae14p-7f, 0x1.0p+0f, 0x1.99999ap-5f, &tt_hadamard_layers, 4, tt_hadamard_layers_coefficients, {0x5d1d81d832e2cc94ULL, 0x124c803edb40dc47ULL, 0x379c5b97d8c781afULL}},
+  {"tt, sphere_layers", &tt_network, 2, 20, 4, 1, 1, 0x1.0p-6f, 0x1.0p+0f, 0x1.99999ap-5f, &tt_sphere_layers, 2, tt_sphere_layers_coefficients, {0x8a176feec98ff388ULL, 0x7c3caab33f075ce7ULL, 0xc437a740b2bdf713ULL}},
+  {"tt, hybrid", &tt_network, 8, 20, 4, 23, 1, 0x1.0p-7f, 0x1.0p+0f, 0x1.99999ap-5f, NULL, 23, tt_hybrid_coefficients, {0x5a572a7a92f86e30ULL, 0x27a36e41cca0383aULL, 0xdfaf51d9df2fab0bULL}},
+  {"tt, hybrid_one_sided", &tt_network, 8, 20, 4, 9, 0, 0x1.47ae14p-7f, 0x1.0p+0f, 0x1.99999ap-5f, NULL, 9, tt_hybrid_one_sided_coefficients, {0xf3dd9a691110d9a2ULL, 0x22576bcb8b057040ULL, 0x997b6828e1c65b80ULL}},
+  {"tt, coordinates", &tt_network, 3, 20, 4, 6, 1, 0x1.47ae14p-6f, 0x1.2p+4f, 0x1.99999ap-5f, NULL, 6, tt_coordinates_coefficients, {0xc9c7995c9ee894d3ULL, 0x375b42311a93704cULL, 0x8c6e447aabd4d31cULL}},
+  {"tt, coordinate_descent", &tt_network, 9, 20, 4, 5, 1, 0x1.47ae14p-6f, 0x1.0p+0f, 0x1.0p+0f, NULL, 5, tt_coordinate_descent_coefficients, {0x8eaaeff423d327d1ULL, 0x3439fe558cdd3440ULL, 0xaba05a628bce3055ULL}},
+  {"tt, coordinates_one_sided", &tt_network, 3, 20, 4, 4, 0, 0x1.0p-10f, 0x1.0p+0f, 0x1.99999ap-5f, NULL, 4, tt_coordinates_one_sided_coefficients, {0x2002e112430f2f55ULL, 0x6f4a2192cd4adfcaULL, 0x3f7d2b368521fe2cULL}},
+  {"tt, coordinates_cyclic", &tt_network, 3, 20, 4, 8, 1, 0x1.47ae14p-6f, 0x1.ep+3f, 0x1.99999ap-5f, &tt_coordinates_cyclic, 8, tt_coordinates_cyclic_coefficients, {0x3bb8c62511ced95dULL, 0x06af3c712f00d685ULL, 0xc7d5cdabd23339f0ULL}},
+  {"tt, coordinates_erk", &tt_network, 3, 20, 4, 11, 0, 0x1.0p-10f, 0x1.0p+0f, 0x1.99999ap-5f, &tt_coordinates_erk, 11, tt_coordinates_erk_coefficients, {0x2047e39e05d3ef49ULL, 0x96fa564a43414860ULL, 0x73d57adfda3c6866ULL}},
+  {"deep, units", &deep_network, 4, 20, 4, 32, 1, 0x1.47ae14p-6f, 0x1.0p+0f, 0x1.99999ap-5f, &deep_units, 32, deep_units_coefficients, {0x9beafbea05914476ULL, 0x5b2e98fb248a7490ULL, 0xa11aa826404bb97cULL}},
+  {"deep, units_one_sided", &deep_network, 4, 20, 4, 32, 0, 0x1.0p-9f, 0x1.0p+0f, 0x1.99999ap-5f, &deep_units_one_sided, 32, deep_units_one_sided_coefficients, {0x47daf335207054acULL, 0x0e00f805c70c2d2fULL, 0x81239dc59584d774ULL}},
 };
 
 /* Of exp, log, tanh, sigmoid, sin, cos, expm1 and log1p over the arguments that test_math.c makes. */

@@ -154,4 +154,4 @@ def test_ratios_by_losses_need_data():
     assert refused.exit_code == 2 and "--ratios: expected --data as well" in refused.output
     document(*common, "--ratios", "magnitude")
     slices = bf.Model.load("digits.npz").graph.slices
-    assert f"static const bpfree_mask masks[{len(slices)}]" in Path("out/trainer.c").read_text()
+    assert f"static const bpfree_mask cge_masks[{len(slices)}]" in Path("out/trainer.c").read_text()

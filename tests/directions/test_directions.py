@@ -11,8 +11,8 @@ from bpfree.directions import DIRECTIONS, RANDOM, gaussian, sphere
 from bpfree.engines import ReferenceEngine
 from bpfree.engines.batch import Batch
 from bpfree.engines.probes import Probe, Probes, pack, perturb, probe_rows
-from bpfree.estimators.table import GROUPINGS
-from bpfree.graph import layout
+from bpfree.estimators.rge import GROUPINGS
+from bpfree.graph import Piece
 from bpfree.graph.c_tables import model_tables
 from bpfree.native.model import NativeModel
 from bpfree.trainer import Trainer
@@ -21,17 +21,16 @@ NET = bf.Sequential(6, [bf.TTLinear((2, 3), (3, 2), rank=2), bf.Tanh(), bf.Linea
 GRAPH, D = NET.graph, NET.graph.n_theta
 
 
-def part(size, first_block=0):
-    """Return a slice of this size, after others that take `first_block` blocks."""
-    before = [("before", (first_block * rng.BLOCK,), 0, False)] if first_block else []
-    return layout([*before, ("a", (size,), 1, False)])[-1]
+def part(size, first_block=0, skip=0):
+    """Return a piece of this size, from element `skip` of a random block on."""
+    return Piece(0, size, first_block, skip)
 
 
-def scaled(name, parts, seed, step, query):
-    """Return u over all parts, in float64."""
+def scaled(name, pieces, seed, step, query):
+    """Return u over all pieces, in float64."""
     row = DIRECTIONS[name]
-    whole = np.concatenate([row.draw(part, seed, step, query) for part in parts])
-    return float(row.scale(parts, seed, step, query)) * whole.astype(np.float64)
+    whole = np.concatenate([row.draw(piece, seed, step, query) for piece in pieces])
+    return float(row.scale(pieces, seed, step, query)) * whole.astype(np.float64)
 
 
 def test_normal_numbers_are_those_of_the_format():
@@ -60,6 +59,7 @@ def test_a_shorter_slice_draws_the_beginning_of_a_longer_one():
     whole = gaussian.draw(part(200), 1, 2, 3)
     for size in (1, 2, 3, 63, 64, 65, 127, 199):
         assert_same_bits(gaussian.draw(part(size), 1, 2, 3), whole[:size])
+        assert_same_bits(gaussian.draw(part(200 - size, size // 64, size % 64), 1, 2, 3), whole[size:])
     assert_same_bits(gaussian.draw(part(64, first_block=1), 1, 2, 3), whole[64:128])
 
 
@@ -89,8 +89,8 @@ def test_normal_numbers_pass_for_normal():
 @pytest.mark.parametrize("name", RANDOM)
 def test_directions_are_white(name):
     """E[u u^T] = I for each: means of products have variance 1/n, those of squares at most 2/n; 5.5 sigma."""
-    parts = layout([("a", (30,), 0, False), ("b", (7,), 1, False)])
-    draws = np.stack([scaled(name, parts, 1, step, query) for step in range(40) for query in range(50)])
+    pieces = [Piece(0, 30, 0), Piece(30, 7, 1)]
+    draws = np.stack([scaled(name, pieces, 1, step, query) for step in range(40) for query in range(50)])
     n = len(draws)
     products = draws.T @ draws / n
     assert np.abs(products - np.diag(np.diag(products))).max() < 5.5 / np.sqrt(n)
@@ -102,13 +102,12 @@ def test_directions_are_white(name):
 def test_the_sphere_has_radius_sqrt_d_in_every_group(grouping):
     """The length is right to rounding: d products and d - 1 sums in chunks of 64, and four more operations."""
     for group in GRAPH.groups(grouping):
-        parts = [GRAPH.slices[k] for k in group]
-        d = sum(part.size for part in parts)
+        pieces, d = GRAPH.pieces(group.start, len(group)), len(group)
         for query in range(50):
-            squared = (scaled("sphere", parts, 5, 1, query) ** 2).sum()
+            squared = (scaled("sphere", pieces, 5, 1, query) ** 2).sum()
             assert abs(squared / d - 1) < (64 + d / 64 + 8) * 2.0**-24
     # the Gaussian direction that it is made of has another length
-    lengths = [(scaled("gaussian", GRAPH.slices, 5, 1, query) ** 2).sum() for query in range(50)]
+    lengths = [(scaled("gaussian", GRAPH.pieces(0, D), 5, 1, query) ** 2).sum() for query in range(50)]
     assert np.std(lengths) > 0.5 * np.sqrt(2 * D)
 
 
@@ -136,15 +135,13 @@ def test_a_draw_of_nothing_moves_nothing():
 
 
 @pytest.mark.parametrize("name", RANDOM)
-@pytest.mark.parametrize(("first", "count"), [(0, 7), (1, 1), (3, 2), (2, 0)])
+@pytest.mark.parametrize(("first", "count"), [(0, D), (12, 24), (2, 0), (5, 90), (17, 1), (D - 70, 66), (50, D - 50)])
 def test_perturb_is_theta_plus_radius_times_u(name, first, count):
     """The result is within two roundings of float64, as for a sum of two rounded products."""
-    probe = Probe(seed=4, step=5, query=6, mu=-0.03, first_slice=first, n_slices=count, direction=name)
+    probe = Probe(seed=4, step=5, query=6, mu=-0.03, first=first, count=count, direction=name)
     expected = NET.theta.astype(np.float64)
-    parts = GRAPH.slices[first : first + count]
     if count:
-        moved = np.concatenate([np.arange(p.offset, p.offset + p.size) for p in parts])
-        expected[moved] += -0.03 * scaled(name, parts, 4, 5, 6)
+        expected[first : first + count] += -0.03 * scaled(name, GRAPH.pieces(first, count), 4, 5, 6)
     out = perturb(GRAPH, NET.theta, probe)
     np.testing.assert_allclose(out, expected, rtol=0, atol=2e-7)
     assert_same_bits(NativeModel(model_tables(GRAPH)).perturb(NET.theta, pack([probe])), out)
@@ -164,7 +161,7 @@ def test_a_coordinate_moves_one_element_and_keeps_every_other_bit():
 @pytest.mark.parametrize("isa", ISAS)
 def test_probes_of_all_kinds_in_one_call(isa):
     """The compiled engine keeps one copy of theta from probe to probe: no earlier probe may change the losses."""
-    last = len(GRAPH.slices)
+    last = D
     kinds = [
         Probe(0, 0, 0, 0.5, 0, 0, "coordinate", 3),
         Probe(0, 0, 0, -0.5, 0, 0, "coordinate", 3),
@@ -172,17 +169,19 @@ def test_probes_of_all_kinds_in_one_call(isa):
         Probe(0, 0, 0, 0.5, 0, 0, "coordinate", 9),
         Probe(0, 0, 0, 0.0, 0, 0, "coordinate", 8),
         Probe(0, 0, 0, 0.5, 0, 0, "coordinate", 4),
-        Probe(1, 2, 3, 0.1, 2, 2, "sphere"),
+        Probe(1, 2, 3, 0.1, 20, 33, "sphere"),
         Probe(0, 0, 0, 0.5, 0, 0, "coordinate", 4),
         Probe(1, 2, 3, 0.1, 0, last),
+        Probe(1, 2, 3, 0.1, 7, 40, "hadamard", 5),
+        Probe(1, 2, 3, 0.1, 90, 70),
         Probe(0, 0, 0, 0.0, 0, 0),
     ]
     x, labels = floats(0, 5, 6), np.arange(5, dtype=np.uint32)
     trainer = Trainer(GRAPH, NET.frozen, "cross_entropy", bf.RGE(), bf.SGD(), 5)
     arguments = (GRAPH, NET.theta, NET.frozen, Batch(x, labels), trainer.loss)
-    values = make_engine(f"compiled-{isa}").evaluate(*arguments, kinds)
-    assert_same_bits(values, ReferenceEngine(exact=True).evaluate(*arguments, kinds))
-    assert len(np.unique(values[:, 0])) == 8  # two pairs are the same probe
+    values = make_engine(f"compiled-{isa}").evaluate(*arguments, kinds)[0]
+    assert_same_bits(values, ReferenceEngine(exact=True).evaluate(*arguments, kinds)[0])
+    assert len(np.unique(values[:, 0])) == 10  # two pairs are the same probe
 
 
 @pytest.mark.parametrize(
@@ -198,7 +197,7 @@ def test_what_is_out_of_range_is_refused(direction, element):
 def test_probes_are_a_sequence_of_probe():
     estimator = bf.RGE(3, mu=0.5, two_sided=False, grouping="layer", direction="sphere")
     probes = estimator.ask(GRAPH, seed=9, step=4)
-    assert len(probes) == 10 and probes[-1] == list(probes)[-1] == Probe(9, 4, 2, 0.5, 5, 2, "sphere")
+    assert len(probes) == 10 and probes[-1] == list(probes)[-1] == Probe(9, 4, 2, 0.5, D - 90, 90, "sphere")
     assert isinstance(probes[2:5], Probes) and list(probes[2:5]) == list(probes)[2:5]
     assert np.array_equal(pack(list(probes)), pack(probes))
     with pytest.raises(IndexError):

@@ -36,7 +36,7 @@ def export(folder, estimator):
     pixels = np.random.default_rng(5).integers(0, 17, (60, 64)).astype(np.uint8)
     samples = firmware.Samples(pixels, labels=np.arange(60) % 10, scale=1 / 16)
     model = bf.Sequential(64, [bf.TTLinear((4, 4, 4), (4, 4, 2), rank=3), bf.Tanh(), bf.Linear(10)], seed=2)
-    if estimator.refusal(model.graph):
+    if estimator.row.device.refusal(estimator, model.graph):
         model = bf.Sequential(64, [bf.Linear(12), bf.Tanh(), bf.Linear(9), bf.ReLU(), bf.Linear(10)], seed=2)
     records = Recorder()
     run = bf.train(

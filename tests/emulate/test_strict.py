@@ -86,8 +86,8 @@ def test_flush_to_zero_is_refused(control_register, isa, flag):
     calls = (
         lambda: engine.predict(graph, theta, NO_CONSTANTS, x),
         lambda: engine.evaluate(
-            graph, theta, NO_CONSTANTS, batch, LOSSES["mse"], [Probe(0, 0, 0, 0.1, 0, 2)]
-        ),
+            graph, theta, NO_CONSTANTS, batch, LOSSES["mse"], [Probe(0, 0, 0, 0.1, 0, 8)]
+        )[0],
         lambda: engine.apply(trainer, theta, [], 0, np.array([[0.5]], np.float32))[0],
         lambda: engine.jets(graph, theta, NO_CONSTANTS, x, Streams(np.eye(3)))[1],
     )

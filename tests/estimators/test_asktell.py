@@ -8,7 +8,7 @@ from quadratic import BEST, A, measured, quadratic, run
 import bpfree as bf
 from bpfree import rng
 from bpfree.engines.batch import make_batch
-from bpfree.engines.probes import Probe
+from bpfree.engines.probes import AT_THETA
 
 
 @pytest.mark.parametrize("two_sided", [True, False])
@@ -65,11 +65,8 @@ def same_as_train(estimator, update, steps=4):
     ask = estimator.start(model.theta.reshape(4, 5), update=update, seed=5, max_steps=steps)
     for points in ask:
         samples = batch.take(trainer.indices(ask.step, len(batch)))
-        here = Probe(0, 0, 0, 0.0, 0, 0)
-        values = [
-            engine.evaluate(model.graph, point.reshape(-1), model.frozen, samples, trainer.loss, [here])[0]
-            for point in points
-        ]
+        rest = model.frozen, samples, trainer.loss, [AT_THETA]
+        values = [engine.evaluate(model.graph, point.reshape(-1), *rest)[0][0] for point in points]
         ask.tell(values)
         assert ask.loss == trained.losses[ask.step - 1]
     assert ask.evaluations == trained.evaluations and ask.outcome == trained.outcome == "done"

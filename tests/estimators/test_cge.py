@@ -195,7 +195,9 @@ def test_frozen_parameters_are_not_probed(fraction):
 def test_only_signs_need_tables_of_two_sides(estimator, two_sided):
     """The others make plain passes at another theta: half the activations of paired probes."""
     trainer = trainer_of(replace(estimator, two_sided=two_sided))
-    assert trainer.estimator.sides == 1 and bf.RGE(two_sided=two_sided).sides == 1 + two_sided
+    signs = bf.RGE(two_sided=two_sided)
+    assert trainer.estimator.row.device.sides(trainer.estimator) == 1
+    assert signs.row.device.sides(signs) == 1 + two_sided
     tables = model_tables(GRAPH, sides=1)
     assert tables.arena.floats(1) < model_tables(GRAPH, sides=2).arena.floats(1)
     small = NativeTrainer(NativeModel(tables, "scalar"), data=(X, LABELS["labels"], None), **trainer.native_settings())

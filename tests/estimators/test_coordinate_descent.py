@@ -106,7 +106,7 @@ def test_updates_that_make_other_moves_are_refused(update):
 
 
 def test_wrong_use_is_named():
-    with pytest.raises(TypeError, match="CoordinateDescent: expected a training loop, bf.train; each point depends"):
+    with pytest.raises(TypeError, match="got CoordinateDescent, each of whose points depends on the losses"):
         bf.CoordinateDescent().start(np.zeros(3))
     for fraction in (0, 1.5, -1):
         with pytest.raises(ValueError, match=r"fraction: expected a number in \(0, 1\]"):

@@ -208,8 +208,8 @@ BAD = [
     (lambda: bf.UnitWise(head="none"), ValueError, "head: expected one of"),
     (lambda: bf.NodePerturbation(0), ValueError, "n_queries: expected"),
     (lambda: bf.NodePerturbation(head=None), ValueError, "head: expected one of"),
-    (lambda: bf.UnitWise().start(np.zeros(3)), TypeError, "expected a black-box one such as RGE, as UnitWise moves"),
-    (lambda: bf.minimize(np.sum, np.zeros(3), estimator=bf.NodePerturbation(), max_steps=1), TypeError, "black-box"),
+    (lambda: bf.UnitWise().start(np.zeros(3)), TypeError, "asks for points, got UnitWise, which moves activations"),
+    (lambda: bf.minimize(np.sum, np.zeros(3), estimator=bf.NodePerturbation(), max_steps=1), TypeError, "take RGE"),
 ]
 
 

@@ -11,7 +11,7 @@ from bpfree.engines import ReferenceEngine
 from bpfree.engines.batch import Batch
 from bpfree.engines.cost import graph_macs
 from bpfree.estimators import least_squares
-from bpfree.estimators.table import Estimator
+from bpfree.estimators.differences import Differences
 from bpfree.graph.c_tables import device_tables
 from bpfree.trainer import Trainer
 
@@ -35,9 +35,10 @@ def drawn(direction, q, seed, step, graph=GRAPH):
     """V (d, q) float64."""
     row, v = DIRECTIONS[direction], np.zeros((graph.n_theta, q))
     for query in range(q):
-        for part in graph.slices:
-            v[part.range, query] = row.draw(part, seed, step, query)
-        v[:, query] *= float(row.scale(graph.slices, seed, step, query))
+        pieces = graph.pieces(0, graph.n_theta)
+        for piece in pieces:
+            v[piece.range, query] = row.draw(piece, seed, step, query)
+        v[:, query] *= float(row.scale(pieces, seed, step, query))
     return v
 
 
@@ -177,12 +178,12 @@ def test_losses_that_are_not_finite_are_a_result():
     ask.tell([1.0, np.nan, 1.0, 1.0, 1.0, 1.0])
     assert ask.outcome_code == "nonfinite_loss" and not ask.theta.any()
     coefficients = np.full((1, 3), np.float32(3e38))
-    solved = bf.RGE(3, combine="least_squares").combined(GRAPH, 0, 0, coefficients)
+    solved = bf.RGE(3, combine="least_squares").as_record(GRAPH, 0, 0, coefficients)
     assert not np.isfinite(solved).all() or np.abs(solved).max() > 1e38
 
 
 def test_every_loss_is_waited_for():
-    assert not bf.RGE(3, combine="least_squares").may_lose and bf.RGE(3).may_lose and Estimator.may_lose is False
+    assert not bf.RGE(3, combine="least_squares").may_lose and bf.RGE(3).may_lose and Differences.may_lose is False
 
 
 WRONG = [

@@ -1,5 +1,6 @@
 """Masks of sparse CGE: how long they last, where in the network they lie, and what that makes of the gradient."""
 
+import re
 
 import numpy as np
 import pytest
@@ -152,10 +153,11 @@ def test_firmware_carries_the_masks():
     for part, n in zip(GRAPH.slices, own, strict=True):
         scale = np.float32(part.size / n).item() if n else 1.0
         written = [line for line in text.splitlines() if line.endswith(f"/* {part.name} */")]
-        count, factor = written[0].strip(" {").partition("}")[0].split(", ")
-        assert len(written) == 1 and int(count) == n and float.fromhex(factor.removesuffix("f")) == scale
-    assert "masks /* masks */, 9 /* mask_refresh */" in text
-    assert "0 /* masks */, 1 /* mask_refresh */,\n  0 /* cycle */" in main_source.trainer(trainer_of(bf.RGE()))
+        (found,) = re.findall(r"{.count = (\d+), .scale = (.*)f}", written[0])
+        assert len(written) == 1 and int(found[0]) == n and float.fromhex(found[1]) == scale
+    assert "static const bpfree_cge cge = {.masks = cge_masks, .mask_refresh = 9, .cycle = 0};" in text
+    assert "  .settings = &cge,\n" in text
+    assert "  .settings" not in main_source.trainer(trainer_of(bf.CGE(0.4))), "all of theta, in every step anew"
 
 
 @pytest.mark.parametrize(

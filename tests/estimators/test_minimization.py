@@ -7,7 +7,7 @@ from scipy import optimize
 
 import bpfree as bf
 from bpfree.engines.batch import make_batch
-from bpfree.engines.probes import Probe
+from bpfree.engines.probes import AT_THETA
 
 
 def bowl(theta):
@@ -85,8 +85,8 @@ def test_the_bits_of_train():
     def loss(theta):
         samples = batch.take(trained.trainer.indices(len(calls) // 6, 12))
         calls.append(1)
-        here = [Probe(0, 0, 0, 0.0, 0, 0)]
-        return engine.evaluate(model.graph, theta, model.frozen, samples, trained.trainer.loss, here)[0]
+        (losses,), _ = engine.evaluate(model.graph, theta, model.frozen, samples, trained.trainer.loss, [AT_THETA])
+        return losses
 
     theta, history = bf.minimize(loss, model.theta, **settings)
     assert theta.dtype == np.float32 and theta.tobytes() == trained.model.theta.tobytes()

@@ -11,7 +11,7 @@ from bpfree import rng
 from bpfree.directions import DIRECTIONS, RANDOM, hadamard
 from bpfree.engines import ReferenceEngine
 from bpfree.engines.batch import Batch
-from bpfree.estimators.table import GROUPINGS
+from bpfree.estimators.rge import GROUPINGS
 from bpfree.trainer import Trainer
 
 N = 8
@@ -30,16 +30,15 @@ sides = pytest.mark.parametrize("two_sided", [True, False], ids=["two-sided", "o
 
 
 def draw(direction, group, seed, step, query):
-    """u (d,) of a probe in float64: its numbers on the group's slices, 0 elsewhere."""
-    row, u = DIRECTIONS[direction], np.zeros(D)
-    parts = [GRAPH.slices[number] for number in group]
+    """u (d,) of a probe in float64: its numbers on the group's elements of theta, 0 elsewhere."""
+    row, u, columns = DIRECTIONS[direction], np.zeros(D), np.ones(D)
     if direction == "hadamard":  # SciPy's matrix; element k of theta has column k
-        u[:] = linalg.hadamard(64)[hadamard.rows(sum(part.size for part in parts), seed, step, query), :D]
+        columns = linalg.hadamard(64)[hadamard.rows(len(group), seed, step, query), :D]
         query = 0
-    for part in parts:
-        u[part.range] = row.draw(part, seed, step, query) * (u[part.range] if direction == "hadamard" else 1)
-    u[[k for k in range(D) if not any(part.offset <= k < part.offset + part.size for part in parts)]] = 0
-    return u * float(row.scale(parts, seed, step, query))
+    for piece in GRAPH.pieces(0, D):
+        u[piece.range] = row.draw(piece, seed, step, query)
+    own = GRAPH.pieces(group.start, len(group))
+    return u * columns * np.isin(np.arange(D), group) * float(row.scale(own, seed, step, query))
 
 
 def trainer_of(estimator, loss="cross_entropy", lr=1.0):
@@ -111,7 +110,7 @@ def draws_needed(gradient, grouping, direction):
     """
     variance = 0.0
     for group in GRAPH.groups(grouping):
-        h = np.concatenate([gradient[GRAPH.slices[number].range] for number in group])
+        h = gradient[group.start : group.stop]
         variance += 2 * ((h @ h) ** 2 - (direction == "rademacher") * (h**4).sum())
     return (4.1 / 0.0195) ** 2 * variance / (gradient @ gradient) ** 2
 
@@ -167,7 +166,7 @@ def test_scale_dim_multiplies_by_its_factor(direction, q, two_sided):
 
 def test_slices_of_equal_size_get_different_signs():
     twin = bf.Sequential(4, [bf.Linear(4, bias=False), bf.Linear(4, bias=False)]).graph
-    first, second = (DIRECTIONS["rademacher"].draw(part, 0, 0, 0) for part in twin.slices)
+    first, second = (DIRECTIONS["rademacher"].draw(piece, 0, 0, 0) for piece in twin.pieces(0, 32))
     assert not np.array_equal(first, second)
     assert np.array_equal(second, rng.signs(0, 0, rng.address(rng.Domain.PROBE), 1, 16))
 
@@ -178,13 +177,15 @@ def test_slices_of_equal_size_get_different_signs():
 def test_probes_asked_for(direction, grouping, two_sided):
     estimator = bf.RGE(3, mu=0.5, two_sided=two_sided, grouping=grouping, direction=direction)
     probes = estimator.ask(GRAPH, seed=9, step=4)
-    groups = {"joint": [(0, 5)], "layer": [(0, 3), (3, 2)], "tensor": [(k, 1) for k in range(5)]}[grouping]
+    sizes = [part.size for part in GRAPH.slices]
+    sizes = {"joint": [D], "layer": [sum(sizes[:3]), sum(sizes[3:])], "tensor": sizes}[grouping]
+    groups = zip(np.cumsum([0, *sizes]), sizes)
     expected = [] if two_sided else [(0.0, 0, 0, 0)]
     for first, count in groups:
         for query in range(3):
             stream = 0 if direction == "hadamard" else query  # its queries differ in `element`, the row
             expected += [(mu, stream, first, count) for mu in ((0.5, -0.5) if two_sided else (0.5,))]
-    assert [(p.mu, p.query, p.first_slice, p.n_slices) for p in probes] == expected
+    assert [(p.mu, p.query, p.first, p.count) for p in probes] == expected
     assert {(p.seed, p.step, p.direction) for p in probes} == {(9, 4, direction)}
     assert len(probes) == estimator.evaluations(GRAPH)
 
@@ -195,5 +196,5 @@ def test_differences_are_taken_per_sample():
     values[0] += np.float32(2.0**-10)
     values[0, ::2] -= np.float32(2.0**-9)  # half of them differ the other way: the sum is zero, exactly
     values[0, 0] = np.float32(1e4) + np.float32(2.0**-10)
-    estimate = bf.RGE(1, mu=0.5).tell(GRAPH, 0, values)
+    estimate = bf.RGE(1, mu=0.5).tell(GRAPH, 0, 0, values)
     assert estimate.coefficients.tolist() == [[np.float32(2.0**-9) * np.float32(1 / 1000)]]

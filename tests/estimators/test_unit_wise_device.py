@@ -102,7 +102,7 @@ def test_routes_by_hand():
 def test_work_is_what_c_asks_for(name, head):
     trainer, _ = trainer_of(name, estimator=bf.UnitWise(head=head))
     loop = small_loop(trainer, "cross_entropy")
-    assert loop.work.size == trainer.estimator.work(trainer.graph, 4) > 0
+    assert loop.work.size == trainer.n_work > 0
 
 
 def test_nothing_beyond_the_work_is_written():
@@ -136,8 +136,9 @@ def test_a_frozen_tensor_train_is_refused_only_behind_a_trained_layer():
     dense = ("linear", "dense", ["input"], {"outputs": 12, "bias": True})
     behind = assemble([11], [dense, ("tt_linear", "tt", ["dense"], train)], frozen=names)
     before = assemble([12], [("tt_linear", "tt", ["input"], train), (*dense[:2], ["tt"], dense[3])], frozen=names)
-    assert "node 'tt'" in bf.UnitWise().refusal(behind)
-    assert bf.UnitWise().refusal(before) is None
+    device = bf.UnitWise.row.device
+    assert "node 'tt'" in device.refusal(bf.UnitWise(), behind)
+    assert device.refusal(bf.UnitWise(), before) is None
 
 
 def test_estimators_that_c_lacks_are_refused_with_their_reason():

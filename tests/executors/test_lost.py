@@ -104,7 +104,9 @@ def test_estimators_that_cannot_do_without_get_everything():
     given = (MODEL.graph, MODEL.theta, MODEL.frozen, BATCH, get_loss("cross_entropy"))
     probes = bf.RGE(n_queries=6).ask(MODEL.graph, 5, 3)
     engine = bf.Futures(pool, "exact", 60, 3)
-    assert_same_bits(engine.evaluate(*given, probes), make_engine("exact").evaluate(*given, probes))
+    (values, cost), (expected, expected_cost) = (one.evaluate(*given, probes) for one in (engine, make_engine("exact")))
+    assert_same_bits(values, expected)
+    assert cost == expected_cost == 12 * len(BATCH), "what workers keep, or lose, is not counted"
     run = trainer(bf.RGE(n_queries=6))
     got = Own(n_queries=6).estimate(run, engine, MODEL.theta, BATCH, 3)
     assert_same_bits(got.coefficients, whole(bf.RGE(n_queries=6)).coefficients)
@@ -130,9 +132,10 @@ def test_half_a_pair_has_no_difference_but_a_loss():
     arrived[[1, 2]] = False
     probes = estimator.ask(MODEL.graph, 5, 3)
     given = (MODEL.graph, MODEL.theta, MODEL.frozen, BATCH, get_loss("cross_entropy"), probes)
-    values = make_engine("exact").evaluate(*given)
+    values, cost = make_engine("exact").evaluate(*given)
     damaged = np.where(arrived[:, None], values, np.float32(np.nan))  # what did not arrive may be anything
-    part = tell_arrived(estimator, MODEL.graph, 3, damaged, arrived)
+    part = tell_arrived(estimator, MODEL.graph, 5, 3, damaged, cost, arrived)
+    assert part.forwards == cost
     assert_same_bits(part.coefficients[0, 2:], 2 * whole(estimator).coefficients[0, 2:])
     assert (part.coefficients[0, :2] == 0).all() and part.finite and part.diagnostics["lost"] == 2
     assert_same_bits(part.losses, values[arrived])

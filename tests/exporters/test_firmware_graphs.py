@@ -55,7 +55,8 @@ def gaps_option(folder):
 def test_the_same_bits_on_the_device(tmp_path, monkeypatch, two_sided, gaps):
     model, run = trained(two_sided, frozen=["left.core0", "a.weight"])
     if gaps:
-        tables = lambda trainer: model_tables(trainer.graph, trainer.estimator.sides, rows=GAPS)
+        sides = run.trainer.estimator.row.device.sides(run.trainer.estimator)
+        tables = lambda trainer: model_tables(trainer.graph, sides, rows=GAPS)
         monkeypatch.setattr(firmware, "device_tables", tables)
     firmware.export(model, tmp_path, trainer=run.trainer, samples=SAMPLES, steps=STEPS)
     assert gaps_option(tmp_path) == str(int(gaps))

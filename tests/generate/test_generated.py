@@ -11,7 +11,7 @@ from bpfree import native, rng
 from bpfree.directions import DIRECTIONS
 from bpfree.engines import probes
 from bpfree.estimators import ESTIMATORS, cge
-from bpfree.estimators.table import GROUPINGS
+from bpfree.estimators.rge import GROUPINGS
 from bpfree.generate import generated_files, sections
 from bpfree.graph.c_tables import model_tables
 from bpfree.graph.graph import FLOAT32

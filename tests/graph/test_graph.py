@@ -9,11 +9,12 @@ from reference_models import reference_runs
 
 import bpfree as bf
 from bpfree import native
-from bpfree.estimators.table import GROUPINGS
+from bpfree.estimators.rge import GROUPINGS
 from bpfree.graph import fnv1a64, theta_hash
 from bpfree.graph.c_tables import model_tables
 from bpfree.graph.layers import assemble, initial_parameters
 from bpfree.native.model import NativeModel
+from bpfree.native.trainer import NativeTrainer
 
 # Initial parameters of the reference runs, and their graphs: files and journals name models by these.
 INITIAL_HASHES = {
@@ -53,17 +54,34 @@ def test_layout_starts_each_trained_slice_on_a_fresh_block():
 @pytest.mark.parametrize("frozen", [[], *FROZEN_SETS], ids=str)
 def test_groups_are_those_of_c(grouping, frozen):
     graph = assemble([4], ROWS, frozen=frozen)
-    groups = graph.groups(grouping)
-    model, lib, ffi = NativeModel(model_tables(graph)), *native_halves()
-    number = GROUPINGS.index(grouping)
-    assert lib.bpfree_n_groups(model.c, number) == len(groups)
+    groups, (lib, ffi) = graph.groups(grouping), native_halves()
+    trainer = bf.Trainer(graph, np.zeros(graph.n_frozen, "f4"), "mse", bf.RGE(grouping=grouping), bf.SGD(), 1)
+    loop = NativeTrainer(NativeModel(model_tables(graph)), **trainer.native_settings())
+    assert lib.bpfree_n_groups(loop.c) == len(groups)
     first, count = ffi.new("uint32_t *"), ffi.new("uint32_t *")
     for k, group in enumerate(groups):
-        assert lib.bpfree_group_slices(model.c, number, k, first, count) == 0
+        assert lib.bpfree_group(loop.c, k, first, count) == 0
         assert (first[0], count[0]) == (group.start, len(group))
-    assert lib.bpfree_group_slices(model.c, number, len(groups), first, count) == lib.BPFREE_ERR_ARG
-    moved = [k for group in groups for k in group if not graph.slices[k].frozen]
-    assert moved == [k for k, s in enumerate(graph.slices) if not s.frozen]  # each trained slice in one group
+    assert lib.bpfree_group(loop.c, len(groups), first, count) == lib.BPFREE_ERR_ARG
+    assert [k for group in groups for k in group] == list(range(graph.n_theta))  # each element in one group
+    sizes = {"joint": [graph.n_theta], "tensor": [part.size for part in graph.slices if not part.frozen]}
+    sizes["layer"] = [sum(p.size for p in graph.slices if p.layer == k and not p.frozen) for k in range(5)]
+    assert [len(group) for group in groups] == [size for size in sizes[grouping] if size]
+
+
+def test_pieces_of_a_range_are_those_of_its_slices():
+    """Element by element: the random block and place in it that the slice's own elements have."""
+    graph = assemble([4], ROWS, frozen=["c.weight"])
+    where = []
+    for part in graph.slices:
+        where += [] if part.frozen else [divmod(part.first_block * 64 + j, 64) for j in range(part.size)]
+    assert len(where) == graph.n_theta == 320
+    for first, count in [(0, 320), (0, 0), (5, 20), (31, 2), (40, 70), (41, 64), (103, 9), (113, 207), (319, 1)]:
+        pieces, found = graph.pieces(first, count), []
+        for piece in pieces:
+            assert piece.size > 0 and piece.range.start == first + len(found)
+            found += [divmod(64 * piece.block + piece.skip + j, 64) for j in range(piece.size)]
+        assert found == where[first : first + count] and all(piece.skip < 64 for piece in pieces)
 
 
 def native_halves():

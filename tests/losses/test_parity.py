@@ -8,12 +8,11 @@ from helpers import assert_same_bits, floats, make_engine
 
 from bpfree.engines import ReferenceEngine
 from bpfree.engines.batch import Batch
-from bpfree.engines.probes import Probe
+from bpfree.engines.probes import AT_THETA
 from bpfree.graph.layers import assemble
 from bpfree.losses import LOSSES, get_loss
 
 NO_CONSTANTS = np.zeros(0, np.float32)
-HERE = [Probe(0, 0, 0, 0.0, 0, 0)]
 
 
 def scores(kind, n, outputs):
@@ -36,7 +35,8 @@ def evaluate(engine, loss, y, seed=5):
     targets = floats(6, n, outputs)
     batch = Batch(y, labels=labels) if loss.labels else Batch(y, targets=targets)
     theta = np.eye(outputs, dtype=np.float32).ravel()
-    return engine.evaluate(identity, theta, NO_CONSTANTS, batch, loss, HERE)[0], batch
+    (values,), _ = engine.evaluate(identity, theta, NO_CONSTANTS, batch, loss, [AT_THETA])
+    return values, batch
 
 
 @pytest.mark.parametrize("kind", ["normal", "extreme", "equal", "huge"])
@@ -102,7 +102,7 @@ def test_a_compiled_engine_refuses_labels_out_of_range(compiled):
     graph = assemble([2], [("linear", "id", ["input"], {"outputs": 2, "bias": False})])
     batch = Batch(floats(0, 3, 2), labels=np.array([0, 1, 2], np.uint32))
     with pytest.raises(ValueError, match="evaluate: an argument is out of range"):
-        compiled.evaluate(graph, floats(1, 4), NO_CONSTANTS, batch, get_loss("cross_entropy"), HERE)
+        compiled.evaluate(graph, floats(1, 4), NO_CONSTANTS, batch, get_loss("cross_entropy"), [AT_THETA])
 
 
 def test_the_fixture_covers_every_engine():

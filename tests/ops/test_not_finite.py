@@ -45,7 +45,8 @@ def test_operations(op, bad, engine):
         theta = floats(1, graph.n_theta) + np.float32(0.01)
         x = with_one(floats(2, graph.input.size), bad)
         batch = Batch(x, targets=floats(3, len(x), graph.output.size))
-        loss = engine.evaluate(graph, theta.astype(engine.dtype), NO_CONSTANTS, batch, LOSSES["mse"], HERE)[0]
+        theta = theta.astype(engine.dtype)
+        ((loss,), _) = engine.evaluate(graph, theta, NO_CONSTANTS, batch, LOSSES["mse"], HERE)
         limit = bad in LIMITS.get(op, ()) and graph.output.size > 1
         assert np.isfinite(loss).tolist() == [limit] * graph.input.size + [True]
 
@@ -58,7 +59,8 @@ def test_losses(loss, engine):
     for bad in (np.nan, np.inf, -np.inf):
         x = with_one(floats(2, 4), bad)
         batch = Batch(x, labels=np.ones(5, np.uint32), targets=floats(3, 5, 4))
-        values = engine.evaluate(graph, NO_CONSTANTS.astype(engine.dtype), NO_CONSTANTS, batch, LOSSES[loss], HERE)[0]
+        theta = NO_CONSTANTS.astype(engine.dtype)
+        ((values,), _) = engine.evaluate(graph, theta, NO_CONSTANTS, batch, LOSSES[loss], HERE)
         limit = loss == "softmax_cross_entropy" and bad == -np.inf
         assert np.isfinite(values).tolist() == [limit, False, limit, limit, True]
 

@@ -90,11 +90,10 @@ def test_a_probe_of_it_runs_what_it_feeds_and_nothing_else():
     graph = network("added")[0]
     names = [node.name for node in graph.nodes]
     flow = Flow(graph)
-    moved = [k for k, part in enumerate(graph.slices) if part.name == "token.value"]
-    assert [names[k] for k in members(flow.changed(moved[0], 1))] == ["token", "sum", "h", "head"]
-    assert [names[k] for k in members(flow.run(flow.changed(moved[0], 1), flow.base((1 << len(names)) - 1)))] == [
-        "token", "sum", "h", "head",
-    ]  # fmt: skip
+    (moved,) = (part for part in graph.slices if part.name == "token.value")
+    changed = flow.changed(moved.offset, moved.size)
+    assert [names[k] for k in members(changed)] == ["token", "sum", "h", "head"]
+    assert flow.run(changed, flow.base((1 << len(names)) - 1)) == changed
     assert [names[k] for k in members(flow.changed(0, 1))] == ["a", "sum", "h", "head"]
 
 

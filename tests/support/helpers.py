@@ -10,15 +10,14 @@ from bpfree import native, rng
 from bpfree.arithmetic import Fast
 from bpfree.engines import CompiledEngine, ReferenceEngine
 from bpfree.engines.batch import Batch
-from bpfree.estimators import ESTIMATORS
 from bpfree.estimators.cge import CGE
 from bpfree.estimators.coordinate_descent import CoordinateDescent
 from bpfree.estimators.hybrid import Hybrid
 from bpfree.estimators.layer_access import HEADS
 from bpfree.estimators.node_perturbation import NodePerturbation
-from bpfree.estimators.rge import RGE
+from bpfree.estimators.rge import GROUPINGS, RGE
+from bpfree.estimators.step import check_pair
 from bpfree.estimators.structured import StructuredCGE
-from bpfree.estimators.table import GROUPINGS
 from bpfree.estimators.unit_wise import UnitWise
 from bpfree.graph.c_tables import model_tables
 from bpfree.graph.layers import assemble
@@ -104,7 +103,7 @@ ESTIMATOR_SETTINGS = {
 """Settings to try, by row of the table of estimators."""
 
 BLACK_BOX = [
-    settings for rows in ESTIMATOR_SETTINGS.values() for settings in rows if ESTIMATORS.of(settings).tier == "black-box"
+    settings for rows in ESTIMATOR_SETTINGS.values() for settings in rows if settings.row.tier == "black-box"
 ]
 """Those that look at losses only, which can be measured anywhere."""
 
@@ -148,8 +147,7 @@ CHAINS = [
 def fits(estimator, update):
     """Can this update work with this estimator?"""
     try:
-        update.check_estimator(ESTIMATORS.of(estimator))
-        estimator.check_update(update)
+        check_pair(estimator, update)
     except ValueError:
         return False
     return True
@@ -172,7 +170,7 @@ def make_engine(name):
 
 def device_loop(trainer, x, labels=None, targets=None, rows=None):
     """The C training loop as a device runs it: scalar kernels, paired probes, streamed samples; rows: of tensors."""
-    keep = frozenset() if trainer.estimator.refusal(trainer.graph) else trainer.estimator.kept(trainer.graph)
+    keep = frozenset() if trainer.refusal else trainer.estimator.row.device.kept(trainer.graph)
     model = NativeModel(model_tables(trainer.graph, sides=2, keep=keep, rows=rows), "scalar")
     model.frozen[:] = trainer.frozen
     return NativeTrainer(model, data=(x, labels, targets), **trainer.native_settings())
@@ -188,7 +186,7 @@ def assert_loops_agree(trainer, theta, x, labels, steps):
             results.append((record, engine.apply(trainer, theta, [], step, record)[0]))
         own = loop.step(theta, step)
         for record, moved in results:
-            assert_same_bits(record, loop.coefficients[None])
+            assert_same_bits(record, loop.coefficients.reshape(record.shape))
             assert_same_bits(moved, own)
         theta = own
 

@@ -9,8 +9,8 @@ from helpers import assert_same_bits, floats
 
 import bpfree as bf
 from bpfree import rng
+from bpfree.estimators.step import QUIET_STEPS
 from bpfree.screen import progress
-from bpfree.training.plan import QUIET_STEPS
 from bpfree.training.run import OUTCOMES, Best
 
 X, Y = floats(0, 40, 5), np.arange(40) % 3
@@ -88,7 +88,8 @@ def test_outcomes_have_codes():
 def test_mu_too_small_says_so():
     run = quick(estimator=bf.RGE(mu=1e-30), max_steps=90)
     assert run.steps == run.quiet == QUIET_STEPS and run.outcome_code == "mu_too_small"
-    assert run.outcome == f"step 9: no probe changed the loss for {QUIET_STEPS} steps: try a larger mu"
+    advice = "try a larger mu, unless this is a minimum"
+    assert run.outcome == f"step 9: no probe changed the loss for {QUIET_STEPS} steps: {advice}"
 
 
 def test_every_callback_is_called_and_any_can_stop():

@@ -59,7 +59,7 @@ def test_each_coordinate_once_a_cycle(d, fraction):
 def test_a_share_that_is_rounded_is_that_share():
     for steps in range(2, 500):
         for share in (1 / steps, np.float32(1 / steps), np.float64(1) / steps):
-            assert bf.CGE(share, order="cyclic").native_settings(vector(1000))["cycle"] == steps
+            assert bf.CGE(share, order="cyclic").cycle(vector(1000)) == steps
 
 
 @shares
@@ -156,15 +156,15 @@ def test_losses_that_are_lost_are_differences_of_zero():
 
     estimator = bf.CGE(0.2, order="cyclic")
     values, arrived = floats(1, 16, N), np.arange(16) != 5
-    made = tell_arrived(estimator, GRAPH, 4, values, arrived)
-    whole = estimator.tell(GRAPH, 4, values)
+    made = tell_arrived(estimator, GRAPH, 0, 4, values, 16 * N, arrived)
+    whole = estimator.tell(GRAPH, 0, 4, values)
     assert made.coefficients.shape == (1, 9) and made.diagnostics["lost"] == 1
     np.testing.assert_array_equal(made.coefficients[0], np.where(np.arange(9) == 2, 0, whole.coefficients[0]))
 
 
 def test_firmware_says_so():
-    assert "3 /* cycle */" in main_source.trainer(trainer_of(bf.CGE(0.4, order="cyclic")))
-    assert "0 /* cycle */" in main_source.trainer(trainer_of(bf.CGE(0.4)))
+    assert ".cycle = 3}" in main_source.trainer(trainer_of(bf.CGE(0.4, order="cyclic")))
+    assert ".cycle = 0}" in main_source.trainer(trainer_of(bf.CGE(0.4, mask_refresh=2)))
 
 
 BAD = [

@@ -4,21 +4,20 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from functools import partial
 from types import SimpleNamespace
 
 import numpy as np
 
 from bpfree.engines.probes import perturb
 from bpfree.estimators import ESTIMATORS
-from bpfree.estimators.coordinate_descent import CoordinateDescent
+from bpfree.estimators.estimate import Estimate
 from bpfree.estimators.rge import RGE
-from bpfree.estimators.table import QUIET_STEPS
+from bpfree.estimators.step import apply_record, check_pair, make_step, standstill
 from bpfree.pde.methods.table import Iteration, Method, MethodRow, Moved, lost
 from bpfree.pde.objective import square
 from bpfree.registry import host_only
 from bpfree.updates.adam import Adam
-from bpfree.updates.table import Record, Update
+from bpfree.updates.table import Update
 
 
 class Rows:
@@ -31,10 +30,11 @@ class Rows:
         return self.residuals.size
 
     def evaluate(self, graph, theta, frozen, batch, loss, probes):
-        """Losses (probes, N), in the way of an engine."""
+        """Losses (probes, N) and their cost, in the way of an engine."""
         size = self.residuals.size
         with np.errstate(over="ignore", invalid="ignore"):
-            return np.stack([size * self.residuals(perturb(graph, theta, probe)) ** 2 for probe in probes])
+            losses = [size * self.residuals(perturb(graph, theta, probe)) ** 2 for probe in probes]
+        return np.stack(losses), len(probes) * self.residuals.passes
 
 
 class _Updated(Iteration):
@@ -44,45 +44,31 @@ class _Updated(Iteration):
         super().__init__(settings, objective)
         self.graph, self.state, self.quiet = objective.parameters(), None, 0
 
-    def move(self, theta, step, seen: Record, loss) -> Moved:
+    def move(self, theta, step, estimate: Estimate) -> Moved:
         """theta moved by the update."""
-        update = self.settings.update
         if self.state is None:
-            self.state = update.init(theta, seen.coefficients.size)
-        with np.errstate(over="ignore", invalid="ignore", under="ignore"):  # an overflow is a result
-            gradient = seen.gradient(step, seen.coefficients)
-            there, state = update.update(gradient, self.state, theta, step, seen)
-        if not np.isfinite(there).all():
-            advice = f"step {step}: the update overflows; it was not made: try a smaller lr, or clip"
-            return Moved(theta, loss, code="overflow", advice=advice)
-        self.state, self.quiet = state, 0 if seen.coefficients.any() else self.quiet + 1
-        if self.quiet >= QUIET_STEPS:
-            advice = f"no probe changed the loss for {self.quiet} steps: try a larger mu, unless this is a minimum"
-            return Moved(there, loss, code="mu_too_small", advice=f"step {step}: {advice}")
-        return Moved(there, loss)
+            self.state = self.settings.update.init(theta, estimate.coefficients.size)
+        made = make_step(estimate, self.apply, theta, self.state, step, self.quiet)
+        self.state, self.quiet = made.state, made.quiet
+        end = made.failure or standstill(step + 1, made.quiet)
+        return Moved(made.theta, estimate.loss, code=end and end.code, advice=end.text if end else "")
+
+    def apply(self, theta, state, step, record):
+        """theta and state after a record."""
+        raise NotImplementedError
 
 
 class _Estimated(_Updated):
     def step(self, theta, step):
         """The estimator's own step, with rows of r in the place of samples."""
-        estimator, rows = self.settings.estimator, Rows(self.objective.at(step))
-        estimate = estimator.estimate(self._trainer(rows), rows, theta, rows, step)
-        loss = float(np.mean(estimate.losses))
-        if not estimate.finite:
-            return lost(None, theta, step, "the loss at a probe")
-        record = estimate.coefficients.astype(theta.dtype)
-        probed = partial(estimator.coordinates, self.graph, self.objective.seed)
-        return self.move(theta, step, Record(record, estimator.averaged, self._gradient, probed), loss)
+        rows = Rows(self.objective.at(step))
+        run = SimpleNamespace(graph=self.graph, frozen=None, loss=None, seed=self.objective.seed)
+        return self.move(theta, step, self.settings.estimator.estimate(run, rows, theta, rows, step))
 
-    def _trainer(self, rows):
-        return SimpleNamespace(
-            graph=self.graph, frozen=None, loss=None, seed=self.objective.seed, batch_size=len(rows),
-            rows={"estimator": ESTIMATORS.of(self.settings.estimator)},
-        )  # fmt: skip
-
-    def _gradient(self, step, coefficients):
-        cut = self.settings.update.cut(coefficients)
-        return self.settings.estimator.gradient(self.graph, self.objective.seed, step, cut)
+    def apply(self, theta, state, step, record):
+        """By the estimator's gradient."""
+        pair, seed = (self.settings.estimator, self.settings.update), self.objective.seed
+        return apply_record(*pair, self.graph, seed, theta, state, step, record)
 
     def cost(self, step):
         """Each evaluation is one of r."""
@@ -97,8 +83,12 @@ class _Exact(_Updated):
         if not np.isfinite(square(r)) or not np.isfinite(half).all():
             return lost(r, theta, step, "the residual or its gradient")
         self.objective.spend(r.size * half.size)
-        seen = Record(2 * half[None], 1, lambda step, record: record[0], lambda step: None)
-        return self.move(theta, step, seen, square(r))
+        return self.move(theta, step, Estimate(2 * half[None], np.array([[square(r)]]), 0))
+
+    @np.errstate(over="ignore", invalid="ignore", under="ignore")  # an overflow is a result
+    def apply(self, theta, state, step, record):
+        """The record is the gradient."""
+        return self.settings.update.update(record[0], state, theta, step)
 
     def cost(self, step):
         """The blocks of J, and the product."""
@@ -133,9 +123,7 @@ class FirstOrder(Method):
         if row.tier != "black-box":
             expected = "one that looks at losses only, such as RGE or CGE"
             raise ValueError(f"estimator: expected {expected}, got {row.name}: StructuredGradient looks into layers")
-        if isinstance(self.estimator, CoordinateDescent):
-            self.estimator.check_update(self.update)
-        self.update.check_estimator(row)
+        check_pair(self.estimator, self.update)
 
 
 @dataclass(frozen=True)

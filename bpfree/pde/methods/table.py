@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from bpfree.estimators.step import nonfinite
 from bpfree.registry import HostOnly
 
 
@@ -23,6 +24,11 @@ class Moved:
     note: str = ""
     code: str | None = None
     advice: str = ""
+
+    @property
+    def made(self) -> bool:
+        """Is there a new theta? A run may end behind a step that was made, but changed no loss."""
+        return self.code in (None, "mu_too_small")
 
 
 class Iteration:
@@ -73,5 +79,5 @@ class MethodRow:
 
 def lost(r, theta, step: int, what: str) -> Moved:
     """A step that meets numbers that are not finite: nothing has moved."""
-    advice = f"step {step}: {what} is not finite; nothing was moved: try more damping, a smaller lr, or other points"
-    return Moved(theta, float("nan"), r, code="nonfinite_loss", advice=advice)
+    code, text = nonfinite(step, f"{what} is not finite", "try more damping, a smaller lr, or other points")
+    return Moved(theta, float("nan"), r, code=code, advice=text)

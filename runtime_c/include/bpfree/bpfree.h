@@ -7,6 +7,7 @@
 #include "bpfree/rng.h"
 #include "bpfree/model.h"
 #include "bpfree/train.h"
+#include "bpfree/estimators.h"
 #include "bpfree/journal.h"
 #include "bpfree/pde.h"
 

@@ -4,8 +4,8 @@
 #ifndef BPFREE_HOST_H
 #define BPFREE_HOST_H
 
+#include "bpfree/estimators.h"
 #include "bpfree/pde.h"
-#include "bpfree/train.h"
 
 #ifdef __cplusplus
 extern "C" {
@@ -33,7 +33,7 @@ bpfree_residual bpfree_registry_residual(uint32_t number);
 const char *bpfree_registry_name(const char *table, uint32_t number);
 
 /* For bpfree_apply alone: coefficient k is element k of the gradient, however it
- * was computed. n_queries = n_theta, grouping BPFREE_JOINT. */
+ * was computed. n_queries = n_theta, one group. */
 const bpfree_estimator *bpfree_given(void);
 
 /* bpfree_apply from another theta and state, which are left alone: context->theta

@@ -113,16 +113,17 @@ enum bpfree_direction {
 };
 
 /* A direction u and its radius. Never stored: regenerated from (seed, step,
- * address). Elements outside its slices are not perturbed. */
+ * address). It moves a range of theta, whose trainable slices lie one after the
+ * other; it may begin and end inside a slice, and the bits of u do not depend on where. */
 typedef struct bpfree_probe {
   uint32_t seed;
   uint32_t step;
-  uint32_t address;     /* bpfree_address(domain, query, sample) */
-  float mu;             /* side 0 is theta + mu u; may be negative */
-  uint32_t first_slice; /* slices [first_slice, first_slice + n_slices) */
-  uint32_t n_slices;
-  uint32_t direction;   /* enum bpfree_direction */
-  uint32_t element;     /* of theta, for BPFREE_COORDINATE, which reads only mu besides; for BPFREE_HADAMARD the row */
+  uint32_t address;   /* bpfree_address(domain, query, sample) */
+  float mu;           /* side 0 is theta + mu u; may be negative */
+  uint32_t first;     /* elements [first, first + count) of theta move */
+  uint32_t count;
+  uint32_t direction; /* enum bpfree_direction */
+  uint32_t element;   /* of theta, for BPFREE_COORDINATE, which reads only mu besides; for BPFREE_HADAMARD the row */
 } bpfree_probe;
 
 /* One evaluation of the graph. */
@@ -146,8 +147,8 @@ void bpfree_forward(const bpfree_pass *pass);
 const float *bpfree_output(const bpfree_pass *pass, uint32_t side);
 
 /* out = fl(theta + fl(mu u)), elements outside the probe copied; out may not
- * overlap theta. Returns BPFREE_OK or BPFREE_ERR_ARG (slices, direction or
- * element out of range). */
+ * overlap theta. Returns BPFREE_OK or BPFREE_ERR_ARG (range, direction or
+ * element out of theta). */
 int bpfree_perturb(const bpfree_model *model, const float *theta, const bpfree_probe *probe, float *out);
 
 /* FNV-1a-64 over the little-endian bytes of n floats: the theta hash. */

@@ -36,46 +36,6 @@ typedef int (*bpfree_sample_fn)(void *user, uint32_t step, uint32_t i, float *x,
 typedef void (*bpfree_loss)(const float *y, uint32_t outputs, const uint32_t *labels, const float *targets,
                             uint32_t n, float *values);
 
-/* A loss in closed form, one sample at a time, for estimators that look into
- * the layers. */
-typedef struct bpfree_closed {
-  /* aid (outputs): what the two others need of the scores y and the target. */
-  void (*prepare)(const float *y, uint32_t outputs, const bpfree_target *target, float *aid);
-  /* delta (outputs) = dL/dy. */
-  void (*gradient)(const float *aid, uint32_t outputs, const bpfree_target *target, float *delta);
-  /* L(y + s w) - L(y), where w_o = column[o * stride]. */
-  float (*change)(const float *aid, uint32_t outputs, const bpfree_target *target, const float *column,
-                  uint32_t stride, float s);
-} bpfree_closed;
-
-/* delta (size of the node's output) times dy/dx of an elementwise node, after a
- * pass over one sample whose arena still has what it reads: the node's input
- * or its output. */
-typedef void (*bpfree_slope)(const bpfree_pass *pass, const bpfree_node *node, float *delta);
-
-typedef struct bpfree_elementwise {
-  bpfree_slope slope; /* named directly, as kernels are */
-  uint32_t node;
-} bpfree_elementwise;
-
-/* From a trained node y = W x + b to where the derivative of the loss is found. */
-typedef struct bpfree_route {
-  const bpfree_elementwise *elementwise; /* the elementwise nodes behind it, the last first; may be NULL if 0 */
-  uint32_t n_elementwise;
-  uint32_t node;
-  uint32_t tensor; /* what the last of them makes, and something else reads */
-  uint32_t column; /* the node that alone reads it, if that is y = W x + b too; else n_nodes */
-} bpfree_route;
-
-/* What estimators need that look into the layers. The arena plan of their model
- * keeps what they read after a pass. */
-typedef struct bpfree_layers {
-  const bpfree_closed *loss;
-  const bpfree_route *routes; /* one a trained node, the last node first */
-  uint32_t n_routes;
-  uint32_t exact_head; /* 1: dL/dy from the loss in closed form; 0: from differences, as everywhere else */
-} bpfree_layers;
-
 struct bpfree_trainer;
 struct bpfree_context;
 
@@ -135,12 +95,6 @@ typedef struct bpfree_schedule {
   const float *settings; /* what its file says */
 } bpfree_schedule;
 
-enum bpfree_grouping {
-  BPFREE_JOINT = 0, /* one probe moves all parameters */
-  BPFREE_LAYER = 1, /* one layer at a time, the others at theta */
-  BPFREE_TENSOR = 2 /* one parameter tensor at a time */
-};
-
 typedef struct bpfree_estimator {
   /* Fills context->coefficients for context->step. */
   int (*estimate)(const struct bpfree_trainer *trainer, struct bpfree_context *context);
@@ -155,10 +109,13 @@ typedef struct bpfree_estimator {
    * are not signs. With one query they are the gradient but for a factor. */
   void (*signs)(const struct bpfree_trainer *trainer, uint32_t step, uint32_t slice, uint32_t block,
                 uint32_t words[2]);
-  /* BPFREE_OK, or BPFREE_ERR_ARG for settings it cannot work with: limits on
-   * n_queries and grouping. */
+  /* BPFREE_OK, or BPFREE_ERR_ARG for settings, or n_queries, that it cannot work with. */
   int (*check)(const struct bpfree_trainer *trainer);
-  /* Called once for each group of slices [first, first + count) before its
+  /* Elements [*first, *first + *count) of theta of one of the groups that probes move one at
+   * a time; BPFREE_ERR_ARG if there is none of this number. NULL, or without settings: one
+   * group, all of theta. */
+  int (*group)(const struct bpfree_trainer *trainer, uint32_t group, uint32_t *first, uint32_t *count);
+  /* Called once for each group, elements [first, first + count) of theta, before its
    * gradient, for what is the same in all chunks; NULL: the coefficients are used as they are. */
   const float *(*weights)(const struct bpfree_trainer *trainer, const struct bpfree_context *context,
                           uint32_t first, uint32_t count, const float *coefficients);
@@ -170,17 +127,13 @@ typedef struct bpfree_estimator {
                          * that are not probed as they are */
 } bpfree_estimator;
 
-/* What coordinate-wise estimation probes of one slice. */
-typedef struct bpfree_mask {
-  uint32_t count; /* elements, at most the slice's size; 0 of a frozen one */
-  float scale;    /* their coefficients are multiplied by it, a normal number > 0 */
-} bpfree_mask;
-
-/* Settings of a run: const, in flash. Samples are streamed one by one, so the
- * kernels of the model and the loss are those of one lane. */
+/* Settings of a run: const, in flash. Write it with designated initialisers: what is
+ * not named is 0 or NULL. Samples are streamed one by one, so the kernels of the model
+ * and the loss are those of one lane. */
 typedef struct bpfree_trainer {
   const bpfree_model *model;
   const bpfree_estimator *estimator;
+  const void *settings;     /* the estimator's own, as estimators.h says; may be NULL */
   const bpfree_link *links; /* the update: at least one */
   bpfree_loss loss;
   bpfree_sample_fn sample; /* may be NULL where only bpfree_apply is used */
@@ -190,18 +143,12 @@ typedef struct bpfree_trainer {
   uint32_t batch;          /* samples a step, 1..2^24 */
   uint32_t n_queries;      /* coefficients a step and group: directions, 1..4096; elements probed by CGE, 1..n_theta;
                             * n_theta where the record is the gradient */
-  uint32_t grouping;       /* enum bpfree_grouping */
   uint32_t two_sided;      /* 1: L+ - L-, for which signs need tables of two sides; 0: L+ - L0 */
   float mu;                /* smoothing radius, a normal number > 0 */
   float clip;              /* coefficients are cut to [-clip, clip]; 0: they are not */
   float scale;             /* every coefficient is multiplied by it, a normal number > 0; 1: as it is */
   bpfree_schedule mu_schedule; /* of mu */
   bpfree_schedule lr_schedule; /* of the whole step: it multiplies what is subtracted from theta */
-  const bpfree_layers *layers; /* NULL for estimators that look at losses only, and where only bpfree_apply is used */
-  const bpfree_mask *masks; /* (n_slices) for CGE, counts add up to n_queries; NULL: it draws from all of theta */
-  uint32_t mask_refresh;    /* steps that CGE probes the same elements for; 0 is as 1 */
-  uint32_t cycle;           /* not 0: steps (times mask_refresh) in which CGE probes all elements, block after block,
-                             * n_queries = ceil(n_theta / cycle) or one less; masks are NULL then */
 } bpfree_trainer;
 
 /* A run in RAM; every pointer is the caller's. */
@@ -215,12 +162,11 @@ typedef struct bpfree_context {
   uint32_t step;       /* the next step */
 } bpfree_context;
 
-/* Groups that probes move one at a time (1 for BPFREE_JOINT). */
-uint32_t bpfree_n_groups(const bpfree_model *model, uint32_t grouping);
+/* Groups that probes move one at a time. */
+uint32_t bpfree_n_groups(const bpfree_trainer *trainer);
 
-/* Slices [*first, *first + *count) of a group; BPFREE_ERR_ARG if there is none. */
-int bpfree_group_slices(const bpfree_model *model, uint32_t grouping, uint32_t group, uint32_t *first,
-                        uint32_t *count);
+/* Elements [*first, *first + *count) of theta of a group; BPFREE_ERR_ARG if there is no such group. */
+int bpfree_group(const bpfree_trainer *trainer, uint32_t group, uint32_t *first, uint32_t *count);
 
 /* mu at a step: fl(mu factor). */
 float bpfree_mu(const bpfree_trainer *trainer, uint32_t step);
@@ -266,13 +212,9 @@ int bpfree_skip(const bpfree_trainer *trainer, bpfree_context *context);
 
 /* Rows of the tables, by name: what a firmware's model.c refers to. */
 #define BPFREE_LOSS(number, name) \
-  void bpfree_loss_##name(const float *, uint32_t, const uint32_t *, const float *, uint32_t, float *); \
-  extern const bpfree_closed bpfree_closed_##name;
+  void bpfree_loss_##name(const float *, uint32_t, const uint32_t *, const float *, uint32_t, float *);
 #include "bpfree/losses.gen.def"
 #undef BPFREE_LOSS
-#define BPFREE_ESTIMATOR(number, name) extern const bpfree_estimator bpfree_est_##name;
-#include "bpfree/estimators.gen.def"
-#undef BPFREE_ESTIMATOR
 #define BPFREE_UPDATE(number, name) extern const bpfree_update bpfree_upd_##name;
 #include "bpfree/updates.gen.def"
 #undef BPFREE_UPDATE
@@ -282,9 +224,6 @@ int bpfree_skip(const bpfree_trainer *trainer, bpfree_context *context);
 #define BPFREE_OP(number, name) void bpfree_op_##name(const bpfree_pass *, const bpfree_node *);
 #include "bpfree/ops.gen.def"
 #undef BPFREE_OP
-#define BPFREE_SLOPE(number, name) void bpfree_slope_##name(const bpfree_pass *, const bpfree_node *, float *);
-#include "bpfree/slopes.gen.def"
-#undef BPFREE_SLOPE
 
 #ifdef __cplusplus
 }

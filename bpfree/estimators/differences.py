@@ -1,0 +1,120 @@
+# SPDX-License-Identifier: MIT
+"""Differences of losses along directions: for black boxes, which need not be ours."""
+
+from __future__ import annotations
+
+from math import inf
+
+import numpy as np
+
+from bpfree.arithmetic import running_sum
+from bpfree.engines.cost import cost_of
+from bpfree.engines.probes import Probes, probe_rows
+from bpfree.engines.reuse import Flow
+from bpfree.estimators.asktell import AskTell
+from bpfree.estimators.estimate import Estimate
+from bpfree.estimators.lost import evaluate_in_time, tell_arrived
+from bpfree.estimators.table import Estimator
+from bpfree.schedules.table import value_at
+
+
+class Differences(Estimator):
+    """Asks for points, is told their losses, and rebuilds g from coefficients.
+
+    coefficient = sum_b [L_b(theta + mu u) - L_b(theta - mu u)] / (2 mu B averages) * factor, or one-sided.
+    Subclasses have `direction` and `two_sided`, and define `record_shape`, `points` and `gradient`.
+    """
+
+    may_lose = False
+    """Can it do without some losses? Yes where no coefficient depends on another's."""
+
+    def points(self, graph, seed: int, step: int) -> np.ndarray:
+        """PROBE of each coefficient's direction, in the record's order; mu is filled in by `ask`."""
+        raise NotImplementedError
+
+    def ask(self, graph, seed: int, step: int) -> Probes:
+        """The probes of a step: [theta,] then for each coefficient plus [and minus]."""
+        mu, points = value_at(self.mu, step), self.points(graph, seed, step)
+        if self.two_sided:
+            points = np.repeat(points, 2)
+            points["mu"] = np.tile([mu, -mu], len(points) // 2)
+            return Probes(points)
+        points["mu"] = mu
+        return Probes(np.concatenate([probe_rows(1, self.direction, seed, step), points]))
+
+    @np.errstate(over="ignore", invalid="ignore")  # a loss that is not finite is a result: Estimate.finite
+    def tell(self, graph, seed: int, step: int, values, forwards: int | None = None) -> Estimate:
+        """Per-sample losses (probes, B) in the order asked for, to an estimate.
+
+        forwards: what they cost; default: a pass each. Differences are taken per sample,
+        summed in order, and multiplied once: a difference of means would be 7 to 10 times noisier.
+        """
+        real = values.dtype.type
+        differences = values[0::2] - values[1::2] if self.two_sided else values[1:] - values[:1]
+        width = real(2 if self.two_sided else 1) * real(value_at(self.mu, step))
+        count = np.asarray(values.shape[1] * self.averages(graph), real)
+        share = real(1) / (width * count) * real(np.float32(self.factor(graph)))
+        record = self.as_record(graph, seed, step, running_sum(differences, axis=1) * share)
+        spent = values.size if forwards is None else forwards
+        return Estimate(record, values, spent + self.record_cost(graph))
+
+    def start(self, theta0, **settings) -> AskTell:
+        """An `AskTell` run from theta0, for losses that are measured elsewhere: for points in run: run.tell(losses)."""
+        return AskTell(self, theta0, **settings)
+
+    def estimate(self, trainer, engine, theta, batch, step: int) -> Estimate:
+        """One step's Estimate: the loop around ask and tell.
+
+        With an engine that may lose losses (`evaluate_in_time`) it is made of those
+        that arrive, if this estimator can do without the others.
+        """
+        graph, given = trainer.graph, (trainer.graph, theta, trainer.frozen, batch, trainer.loss)
+        probes = self.ask(graph, trainer.seed, step)
+        if not (hasattr(engine, "evaluate_in_time") and self.may_lose):
+            return self.tell(graph, trainer.seed, step, *engine.evaluate(*given, probes))
+        values, forwards, arrived = evaluate_in_time(self, engine, given, probes)
+        if arrived.all():
+            return self.tell(graph, trainer.seed, step, values, forwards)
+        return tell_arrived(self, graph, trainer.seed, step, values, forwards, arrived)
+
+    def evaluations(self, graph) -> int:
+        """Loss evaluations of one step: two a coefficient; one-sided one, and one at theta."""
+        groups, each = self.record_shape(graph)
+        return 2 * groups * each if self.two_sided else groups * each + 1
+
+    def forwards(self, graph, batch_size: int) -> int:
+        """What a step costs on average, in passes of one sample, where an engine keeps all it can use again."""
+        flow, sides = Flow(graph), 2 if self.two_sided else 1
+        counts = {changed: sides * n for changed, n in self.count_moves(flow).items()}
+        if not self.two_sided:
+            counts[0] = counts.get(0, 0) + 1
+        return flow.forwards(counts, flow.choose(counts, inf), batch_size) + self.record_cost(graph)
+
+    def cost(self, trainer, engine, step: int) -> int:
+        """The forwards that `estimate` will spend at a step: its probes may differ from those of another."""
+        probes = self.ask(trainer.graph, trainer.seed, step)
+        return cost_of(engine, trainer.graph, probes, trainer.batch_size) + self.record_cost(trainer.graph)
+
+    # What subclasses change of this, where they do.
+
+    def factor(self, graph) -> float:
+        """What every coefficient is multiplied by, the `scale` of `bpfree_trainer`."""
+        return 1.0
+
+    def averages(self, graph):
+        """How many coefficients the mean is taken over that each is part of: a number, or one each."""
+        return self.averaged
+
+    def as_record(self, graph, seed: int, step: int, quotients) -> np.ndarray:
+        """The record of a step, from what became of each difference (n,)."""
+        return quotients.reshape(self.record_shape(graph))
+
+    def record_cost(self, graph) -> int:
+        """Passes of one sample that `as_record` takes."""
+        return 0
+
+    def count_moves(self, flow: Flow) -> dict:
+        """How many directions of a step, on average, change which nodes."""
+        points = self.points(flow.graph, 0, 0)
+        points["mu"] = 1.0
+        return flow.count(points)

@@ -1,0 +1,39 @@
+# SPDX-License-Identifier: MIT
+"""What an estimator gives back of a step."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+import numpy as np
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """What an estimator makes of the losses of one step.
+
+    coefficients (groups, queries): g = sum_i coefficients_i u_i, the record of
+    the step. losses (evaluations, B): of every sample, wherever the minibatch was
+    looked at. forwards: what that cost, all multiply-accumulates in units of one
+    sample's plain pass. diagnostics: named numbers.
+    """
+
+    coefficients: np.ndarray
+    losses: np.ndarray
+    forwards: int
+    diagnostics: dict = field(default_factory=dict)
+
+    @property
+    def n_evaluations(self) -> int:
+        """Losses of the minibatch that were looked at."""
+        return len(self.losses)
+
+    @property
+    def loss(self) -> float:
+        """The mean of all losses that were looked at."""
+        return float(self.losses.mean())
+
+    @property
+    def finite(self) -> bool:
+        """Are all coefficients finite? A step with a loss that is not never updates."""
+        return bool(np.isfinite(self.coefficients).all())

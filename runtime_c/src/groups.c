@@ -1,0 +1,44 @@
+/* SPDX-License-Identifier: MIT */
+#include "groups.h"
+#include "bpfree/estimators.h"
+
+int bpfree_group(const bpfree_trainer *t, uint32_t group, uint32_t *first, uint32_t *count)
+{
+  if (t->estimator->group && t->settings) return t->estimator->group(t, group, first, count);
+  *first = 0;
+  *count = t->model->n_theta;
+  return group ? BPFREE_ERR_ARG : BPFREE_OK;
+}
+
+uint32_t bpfree_n_groups(const bpfree_trainer *t)
+{
+  uint32_t groups = 0, first, count;
+  while (bpfree_group(t, groups, &first, &count) == BPFREE_OK) groups++;
+  return groups;
+}
+
+/* Elements of theta of the group that the first trainable slice at or behind k begins.
+ * Returns one past its last slice, or 0 if there is none. */
+static uint32_t next_group(const bpfree_model *model, uint32_t grouping, uint32_t k, uint32_t *first, uint32_t *count)
+{
+  while (k < model->n_slices && model->slices[k].frozen) k++;
+  if (k == model->n_slices) return 0;
+  const uint32_t layer = model->slices[k].layer;
+  *first = model->slices[k].offset;
+  *count = 0;
+  do {
+    if (!model->slices[k].frozen) *count += model->slices[k].size;
+    k++;
+  } while (k < model->n_slices && (grouping == BPFREE_JOINT ||
+                                   (grouping == BPFREE_LAYER && model->slices[k].layer == layer)));
+  return k;
+}
+
+int bpfree_rge_group(const bpfree_trainer *t, uint32_t group, uint32_t *first, uint32_t *count)
+{
+  const bpfree_rge *own = t->settings;
+  uint32_t k = 0;
+  do k = next_group(t->model, own->grouping, k, first, count);
+  while (k && group--);
+  return k ? BPFREE_OK : BPFREE_ERR_ARG;
+}
