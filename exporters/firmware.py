@@ -153,9 +153,11 @@ def _copy_runtime(folder: Path, tables, trainer) -> None:
         if header.name != "host.h":
             shutil.copy(header, target / "bpfree")
     config = target / "bpfree" / "config.h"
-    gaps = {"BPFREE_GAPS"} if any(tensor.row != tensor.size for tensor in tables.tensors) else set()
+    wanted = set(trainer.rows["estimator"].device.wants(trainer.estimator))
+    if any(tensor.row != tensor.size for tensor in tables.tensors):
+        wanted.add("BPFREE_GAPS")
     for name in (*OPTIONS, "BPFREE_GAPS"):
-        if name not in trainer.rows["estimator"].device.wants | gaps:
+        if name not in wanted:
             config.write_text(config.read_text().replace(_OPTION.format(name, 1), _OPTION.format(name, 0)))
     for name in [*sources, *(path.name for path in (origin / "src").glob("*.h") if path.name != "registry_isa.h")]:
         shutil.copy(origin / "src" / name, target)

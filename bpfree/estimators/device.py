@@ -5,17 +5,16 @@ from __future__ import annotations
 
 from bpfree.native.structs import Struct
 
-OPTIONS = ("BPFREE_PROBE_ON_READ", "BPFREE_HADAMARD_ROWS", "BPFREE_CUT_SLICES")
+OPTIONS = ("BPFREE_PROBE_ON_READ", "BPFREE_HADAMARD_ROWS", "BPFREE_GROUPS", "BPFREE_CUT_SLICES")
 """Options of config.h, 1 by default, that only some estimators want."""
 
 
 class Device:
-    """One row's facet for devices; here, what is so for an estimator that keeps nothing and has no settings of its own.
+    """One row's facet for devices; here, what is so for an estimator that keeps nothing and has no settings of its own."""
 
-    wants: those of OPTIONS that its C needs; firmware leaves the others out.
-    """
-
-    wants: frozenset[str] = frozenset()
+    def wants(self, estimator) -> frozenset[str]:
+        """Those of OPTIONS that its C needs; firmware leaves the others out."""
+        return frozenset()
 
     def sides(self, estimator) -> int:
         """Copies of the activations that are kept: 2 where a forward pass computes both sides at once."""

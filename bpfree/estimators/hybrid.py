@@ -127,7 +127,9 @@ def _share_out(sizes: tuple, n: int) -> tuple:
 class _OnDevice(Device):
     """Signs are put on as parameters are read, on both sides at once."""
 
-    wants = frozenset({"BPFREE_PROBE_ON_READ", "BPFREE_HADAMARD_ROWS"})
+    def wants(self, estimator) -> frozenset[str]:
+        """Kernels that perturb what they read, by rows of a Hadamard matrix."""
+        return frozenset({"BPFREE_PROBE_ON_READ", "BPFREE_HADAMARD_ROWS"})
 
     def sides(self, estimator) -> int:
         """Copies of the activations: two where one pass computes both sides."""

@@ -193,6 +193,10 @@ def combine(gradient, direction: str, pieces, seed: int, step: int, coefficients
 class _Copies(Device):
     """Gaussian and sphere: perturbed copies of theta."""
 
+    def wants(self, estimator) -> frozenset[str]:
+        """Groups, unless one probe moves all parameters."""
+        return frozenset() if estimator.grouping == "joint" else frozenset({"BPFREE_GROUPS"})
+
     def refusal(self, estimator, graph) -> str | None:
         """Why least squares, which is not there in C, cannot be trained by."""
         reason = "rge with combine='least_squares', which is solved in float64 on the host: train there, or use 'mean'"
@@ -216,7 +220,9 @@ class _Copies(Device):
 class _Signs(_Copies):
     """Rademacher: signs are put on as parameters are read, on both sides at once."""
 
-    wants = frozenset({"BPFREE_PROBE_ON_READ"})
+    def wants(self, estimator) -> frozenset[str]:
+        """Kernels that perturb what they read, too."""
+        return super().wants(estimator) | {"BPFREE_PROBE_ON_READ"}
 
     def sides(self, estimator) -> int:
         """Copies of the activations: two where one pass computes both sides."""
@@ -230,7 +236,9 @@ class _Signs(_Copies):
 class _Rows(_Signs):
     """Hadamard: on replay a weight a query, and its row."""
 
-    wants = frozenset({"BPFREE_PROBE_ON_READ", "BPFREE_HADAMARD_ROWS"})
+    def wants(self, estimator) -> frozenset[str]:
+        """Rows of a Hadamard matrix, too."""
+        return super().wants(estimator) | {"BPFREE_HADAMARD_ROWS"}
 
     def work(self, estimator, graph, batch_size: int) -> int:
         """Floats on replay: the weight of every query, and its row."""

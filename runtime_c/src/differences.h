@@ -68,7 +68,8 @@ static inline float bpfree_share(const bpfree_trainer *t, uint32_t step, uint32_
 static inline int bpfree_rge_check(const bpfree_trainer *t)
 {
   const bpfree_rge *own = t->settings;
-  return t->n_queries <= 4096 && (!own || own->grouping <= BPFREE_TENSOR) ? BPFREE_OK : BPFREE_ERR_ARG;
+  const uint32_t last = BPFREE_GROUPS ? BPFREE_TENSOR : BPFREE_JOINT;
+  return t->n_queries <= 4096 && (!own || own->grouping <= last) ? BPFREE_OK : BPFREE_ERR_ARG;
 }
 
 #endif

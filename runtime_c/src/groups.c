@@ -4,7 +4,7 @@
 
 int bpfree_group(const bpfree_trainer *t, uint32_t group, uint32_t *first, uint32_t *count)
 {
-  if (t->estimator->group && t->settings) return t->estimator->group(t, group, first, count);
+  if (BPFREE_GROUPS && t->estimator->group && t->settings) return t->estimator->group(t, group, first, count);
   *first = 0;
   *count = t->model->n_theta;
   return group ? BPFREE_ERR_ARG : BPFREE_OK;
@@ -17,6 +17,7 @@ uint32_t bpfree_n_groups(const bpfree_trainer *t)
   return groups;
 }
 
+#if BPFREE_GROUPS
 /* Elements of theta of the group that the first trainable slice at or behind k begins.
  * Returns one past its last slice, or 0 if there is none. */
 static uint32_t next_group(const bpfree_model *model, uint32_t grouping, uint32_t k, uint32_t *first, uint32_t *count)
@@ -42,3 +43,4 @@ int bpfree_rge_group(const bpfree_trainer *t, uint32_t group, uint32_t *first, u
   while (k && group--);
   return k ? BPFREE_OK : BPFREE_ERR_ARG;
 }
+#endif

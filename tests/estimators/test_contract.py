@@ -72,7 +72,7 @@ def test_what_coefficients_are_is_what_coordinates_say(settings):
 @pytest.mark.parametrize("settings", [s for s in EVERY if s.row.device], ids=show)
 def test_a_devices_facet(settings):
     device = settings.row.device
-    assert isinstance(device, Device) and device.wants <= set(OPTIONS)
+    assert isinstance(device, Device) and device.wants(settings) <= set(OPTIONS)
     assert device.sides(settings) in (1, 2) and device.work(settings, GRAPH, 3) >= 0
     own = device.settings(settings, GRAPH, bf.Trainer(GRAPH, np.zeros(0, "f4"), "mse", bf.RGE(), bf.SGD(), 1).loss)
     assert own is None or own.type in ("bpfree_rge", "bpfree_cge", "bpfree_unit_wise")

@@ -151,3 +151,22 @@ def test_the_runtime_has_no_memory_of_its_own(tmp_path):
     assert in_ram == {"theta", "x", "arena", "record"}
     libc = {"malloc", "free", "printf", "expf", "logf", "tanhf", "sqrtf", "exp", "log", "tanh"}
     assert not emulate.symbols(built) & libc
+
+
+def test_groups_are_left_out_where_one_probe_moves_everything(tmp_path):
+    """The same bits in less flash; and without them, per-layer probes are refused instead of being joint."""
+    config, sizes = tmp_path / "runtime" / "bpfree" / "config.h", []
+    for estimator, own in ((bf.RGE(2), 0), (bf.RGE(2, grouping="layer"), 1)):
+        model, run = trained_by(estimator, "dense", 3)
+        firmware.export(model, tmp_path, trainer=run.trainer, samples=DIGITS, steps=3)
+        assert f"#define BPFREE_GROUPS {own}\n" in config.read_text()
+        for wanted in (0, 1):
+            config.write_text(config.read_text().replace(f"GROUPS {1 - wanted}\n", f"GROUPS {wanted}\n"))
+            built = emulate.compile_firmware(tmp_path, optimize="Os")
+            result = emulate.run_firmware(built)
+            if wanted < own:
+                assert result.exit_code != 0
+            else:
+                assert f"{result.hash:016x}" == run.model.hash
+            sizes.append(emulate.footprint(built).flash_bytes)
+    assert sizes[0] + 200 < sizes[1]

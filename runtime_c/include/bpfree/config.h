@@ -51,6 +51,12 @@
 #define BPFREE_GAPS 1
 #endif
 
+/* RGE may probe one layer or tensor at a time; with 0 bpfree_train_init refuses what is not
+ * BPFREE_JOINT: 0.3 KB of code less. Firmware that the exporter writes has what its grouping wants. */
+#ifndef BPFREE_GROUPS
+#define BPFREE_GROUPS 1
+#endif
+
 /* Probes may begin and end inside a slice. With 0 they move whole slices, as those of
  * BPFREE_JOINT, BPFREE_LAYER and BPFREE_TENSOR do: 1 KB of code less, and no test that a
  * step would notice. Firmware that the exporter writes has what its grouping wants. */
