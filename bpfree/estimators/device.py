@@ -10,7 +10,7 @@ OPTIONS = ("BPFREE_PROBE_ON_READ", "BPFREE_HADAMARD_ROWS", "BPFREE_GROUPS", "BPF
 
 
 class Device:
-    """One row's facet for devices; here, what is so for an estimator that keeps nothing and has no settings of its own."""
+    """One row's facet for devices: here, of an estimator that keeps nothing and has no settings of its own."""
 
     def wants(self, estimator) -> frozenset[str]:
         """Those of OPTIONS that its C needs; firmware leaves the others out."""
