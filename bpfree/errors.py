@@ -61,7 +61,7 @@ def check_version(got, expected: int, what: str = "version") -> None:
 
 
 def check_seed(value, name: str = "seed") -> int:
-    """Seeds are 32-bit; 0 is a seed like any other."""
+    """Return seed as an int in [0, 2^32), or raise; 0 is a seed like any other."""
     return check_count(name, value, 0, 2**32 - 1)
 
 

@@ -42,7 +42,7 @@ class Table:
             raise ValueError(f"{self.name}: expected one of {known}; got {name!r}") from None
 
     def of(self, settings):
-        """The row that this object carries (`.row`), or that of its class."""
+        """Return the row that this object carries (`.row`), or that of its class."""
         own = getattr(settings, "row", None)
         if isinstance(own, type(self.rows[0])) and own.settings is type(settings):
             return own

@@ -62,7 +62,7 @@ def parse(text: str) -> dict:
 
 
 def load(text: str) -> dict:
-    """The JSON object in a text. Raises FormatError."""
+    """Return the JSON object in a text. Raises FormatError."""
     try:
         document = json.loads(text)
     except (ValueError, RecursionError, TypeError) as error:
@@ -92,7 +92,7 @@ def _leaves(value, name=""):
 
 
 def _describe(row, settings) -> dict:
-    """A settings object by its row's name and its fields."""
+    """Return a settings object as its row's name and its fields."""
     return {"name": row.name, **{f.name: _plain(f, getattr(settings, f.name)) for f in fields(settings) if f.init}}
 
 

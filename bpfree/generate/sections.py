@@ -42,7 +42,7 @@ def filled(name: str, sections: dict[str, list[str]]) -> str:
 
 
 def layer_homes() -> list[str]:
-    """Lines of `_HOMES`: each layer a user writes, and the file of its op."""
+    """Return the lines of `_HOMES`: each layer a user writes, and the file of its op."""
     return [
         f'    "{name}": "{module.__name__}",'
         for module in (import_module(f"bpfree.ops.{op.name}") for op in OPS)
@@ -52,7 +52,7 @@ def layer_homes() -> list[str]:
 
 
 def op_table() -> list[str]:
-    """What is stored of each op."""
+    """Return the table of what is stored of each op."""
     head = ["| op | inputs | attributes | parameters, in slice order |", "|---|---|---|---|"]
     return head + [
         f"| `{op.name}` | {op.arity or 'none'} | {_names(op.attributes)} | {_parameters(op)} |" for op in OPS
@@ -60,22 +60,22 @@ def op_table() -> list[str]:
 
 
 def op_draws() -> list[str]:
-    """How each op's parameters begin."""
+    """Return the lines that say how each op's parameters are drawn."""
     return [line for op in OPS if has_parameters(op) for line in _entry(op, op.parameters.initialise)]
 
 
 def op_arithmetic() -> list[str]:
-    """The order of each op's operations."""
+    """Return the lines that give the order of each op's operations."""
     return [line for op in OPS for line in _entry(op, op.forward)]
 
 
 def op_slopes() -> list[str]:
-    """What a derivative by an elementwise op's output is multiplied by."""
+    """Return the lines that say what a derivative by an elementwise op's output is multiplied by."""
     return [line for op in OPS if op.elementwise for line in _entry(op, op.elementwise.derivative)]
 
 
 def source_table() -> list[str]:
-    """What a program compiles, by what it does."""
+    """Return the table of sources that a program compiles, by what it does."""
     what = {
         "core": "every program",
         "rows": "of these those that its tables name; or all",
@@ -91,7 +91,7 @@ def source_table() -> list[str]:
 
 
 def has_parameters(op) -> bool:
-    """Does it learn anything, wherever it stands?"""
+    """Say whether the op has parameters, wherever it stands."""
     return any(op.parameters.rows(op.site(*example)) for example in op.examples)
 
 

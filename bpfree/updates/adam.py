@@ -41,7 +41,7 @@ class Adam(Update):
 
     @property
     def settings(self) -> tuple[float, ...]:
-        """{lr, beta1, 1 - beta1, beta2, 1 - beta2, epsilon}; the differences are taken in float32."""
+        """Return {lr, beta1, 1 - beta1, beta2, 1 - beta2, epsilon}; the differences are taken in float32."""
         return tuple(float(value) for value in self._constants(np.float32))
 
     def _constants(self, real):
@@ -49,7 +49,7 @@ class Adam(Update):
         return real(start_of(self.lr)), beta1, one - beta1, beta2, one - beta2, real(self.epsilon)
 
     def transform(self, gradient, state, theta):
-        """The same operations in the same order as in C."""
+        """Return lr m_hat / (sqrt(v_hat) + epsilon) and the state, by C's operations in C's order."""
         real = theta.dtype.type
         lr, beta1, rest1, beta2, rest2, epsilon = self._constants(real)
         powers = state[2] * np.array([beta1, beta2], theta.dtype)

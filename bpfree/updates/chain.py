@@ -26,17 +26,17 @@ class Chain(Update):
 
     @property
     def links(self) -> tuple:
-        """The links in order."""
+        """Return the links in the order in which they act."""
         return self.parts
 
     @property
     def sees_record(self) -> bool:
-        """Does a link?"""
+        """Say whether a link looks at the record of the step."""
         return any(link.sees_record for link in self.parts)
 
     @property
     def schedule(self) -> Schedule | None:
-        """That of the one link whose lr is a schedule."""
+        """Return the schedule of the one link whose lr is one; None where no lr is."""
         return next((link.schedule for link in self.parts if link.schedule), None)
 
 

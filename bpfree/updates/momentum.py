@@ -30,11 +30,11 @@ class Momentum(Update):
 
     @property
     def settings(self) -> tuple[float, ...]:
-        """{lr, beta}."""
+        """Return {lr, beta}, as C reads them."""
         return (start_of(self.lr), self.beta)
 
     def transform(self, gradient, state, theta):
-        """The velocity takes the gradient in, and is the direction."""
+        """Return lr times the velocity, which has taken in the gradient, and the velocity."""
         real = theta.dtype.type
         velocity = real(self.beta) * state[0] + gradient
         return real(start_of(self.lr)) * velocity, [velocity]

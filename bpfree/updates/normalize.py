@@ -55,17 +55,17 @@ class Normalize(Update):
 
     @property
     def settings(self) -> tuple[float, ...]:
-        """{floor}."""
+        """Return {floor}, as C reads it."""
         return (self.floor,)
 
     def check_estimator(self, estimator):
-        """Coefficients must be differences of losses, all of one mean."""
+        """Raise unless coefficients are differences of losses, all of one mean."""
         if estimator.coefficients_are not in ("slopes", "partials", "scaled"):
             what = f"estimators whose coefficients are differences of losses, all of one kind, got {estimator.row.name}"
             raise ValueError(f"update: Normalize is for {what}: leave it out, or use Adam there")
 
     def look(self, state, step, record):
-        """s of these coefficients, in units of the largest, so that no square over- or underflows."""
+        """Return s of these coefficients; units of the largest keep squares from over- or underflow."""
         c = record.coefficients.reshape(-1)
         real, largest = c.dtype.type, np.abs(c).max()
         if largest == 0:
@@ -79,7 +79,7 @@ class Normalize(Update):
         return [np.full(1, s if s > 0 else 1, c.dtype)]
 
     def transform(self, gradient, state, theta):
-        """One division."""
+        """Return the gradient divided by s, and the state."""
         return gradient / state[0][0], state
 
 

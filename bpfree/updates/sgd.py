@@ -25,11 +25,11 @@ class SGD(Update):
 
     @property
     def settings(self) -> tuple[float, ...]:
-        """{lr}."""
+        """Return {lr}, as C reads it."""
         return (start_of(self.lr),)
 
     def transform(self, gradient, state, theta):
-        """One multiply."""
+        """Return fl(lr g)."""
         return theta.dtype.type(start_of(self.lr)) * gradient, state
 
 

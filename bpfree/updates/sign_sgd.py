@@ -27,11 +27,11 @@ class SignSGD(Update):
 
     @property
     def settings(self) -> tuple[float, ...]:
-        """{lr}."""
+        """Return {lr}, as C reads it."""
         return (start_of(self.lr),)
 
     def transform(self, gradient, state, theta):
-        """Only signs are looked at."""
+        """Return lr times the sign of each element; 0 stays 0."""
         lr = theta.dtype.type(start_of(self.lr))
         zero = theta.dtype.type(0)
         return np.where(gradient > 0, lr, np.where(gradient < 0, -lr, zero)), state

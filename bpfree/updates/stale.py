@@ -54,11 +54,11 @@ class Stale(Update):
 
     @property
     def settings(self) -> tuple[float, ...]:
-        """{decay}."""
+        """Return {decay}, as C reads it."""
         return (self.decay,)
 
     def check_estimator(self, estimator):
-        """Coefficients must be partial derivatives, by coordinate, as long as they are."""
+        """Raise unless coefficients are partial derivatives, one a coordinate."""
         if estimator.coefficients_are == "scaled":
             expected = "rescale=False with Stale, which takes coefficients for partial derivatives"
             raise ValueError(f"rescale: expected {expected}, got rescale=True")
@@ -67,13 +67,13 @@ class Stale(Update):
             raise ValueError(f"update: Stale is for {what}: leave it out there")
 
     def look(self, state, step, record):
-        """What this step knows takes the place of what was known."""
+        """Return the known derivatives; those that this step has measured take the place of older ones."""
         known, elements = state[0].copy(), record.coordinates(step)
         known[elements] = record.coefficients[0, : len(elements)]
         return [known]
 
     def transform(self, gradient, state, theta):
-        """All that is known is handed on, and older by a step afterwards."""
+        """Return all known derivatives, and the same times decay for the next step."""
         return state[0], [theta.dtype.type(self.decay) * state[0]]
 
 

@@ -47,16 +47,16 @@ class Update:
     """Records kept by a first link, which makes its gradient of them in `gather`."""
 
     sees_record = False
-    """Does `look`, or `gather`, want the record of the step?"""
+    """Whether `look` or `gather` wants the record of the step."""
 
     comes_first = False
-    """Does it take the place of the estimator's gradient, so that no link can be before it?"""
+    """Whether it takes the place of the estimator's gradient, so that no link can stand before it."""
 
     steps_by_lr = False
-    """Is each element's step about lr, however long the gradient is?"""
+    """Whether each element moves by about lr, however long the gradient is."""
 
     clip = 0.0
-    """Coefficients are cut to [-clip, clip] before the gradient is made; 0: they are not."""
+    """Bound of the coefficients' size before the gradient is made of them; 0: there is none."""
 
     settings: tuple[float, ...] = ()
     lr: float | Schedule = 1.0
@@ -64,25 +64,25 @@ class Update:
 
     @property
     def schedule(self) -> Schedule | None:
-        """What the whole step is multiplied by; None: nothing."""
+        """Return the schedule that the whole step is multiplied by; None: there is none."""
         return self.lr if isinstance(self.lr, Schedule) else None
 
     @property
     def links(self) -> tuple:
-        """The links in order."""
+        """Return the links in the order in which they act."""
         return (self,)
 
     def cut(self, coefficients) -> np.ndarray:
-        """Coefficients within [-clip, clip], as the gradient is made of them."""
+        """Return the coefficients cut to [-clip, clip], as the gradient is made of them."""
         limit = coefficients.dtype.type(self.clip)
         return np.clip(coefficients, -limit, limit) if self.clip else coefficients
 
     def n_state(self, n_theta: int, n_record: int) -> int:
-        """Floats of state."""
+        """Return the number of floats of state."""
         return sum(link.n_vectors * n_theta + link.n_scalars + link.window * n_record for link in self.links)
 
     def init(self, theta, n_record: int = 0) -> list:
-        """State before the first step; n_record: floats of a step's record."""
+        """Return the state before the first step. n_record: floats of a step's record."""
         state = []
         for link in self.links:
             state += [np.zeros_like(theta) for _ in range(link.n_vectors)]
@@ -91,7 +91,7 @@ class Update:
         return [*state, np.zeros(window * n_record, theta.dtype)] if window else state
 
     def update(self, gradient, state, theta, step, record: Record | None = None):
-        """The next theta, in theta's precision, and state. record: for links that see it."""
+        """Return the next theta, in theta's precision, and the state after it. record: for links that see it."""
         if self.sees_record:
             if record is None:
                 raise TypeError(f"record: expected that of the step, which {self!r} looks at")
@@ -117,7 +117,7 @@ class Update:
         return moved, [part for parts in after for part in parts] + kept
 
     def skip(self, state, step) -> list:
-        """State after a step that moved nothing: as it was, but a window has zeros for the record of that step."""
+        """Return the state after a step that moved nothing: as it was, but a window keeps zeros for its record."""
         window = self.links[0].window
         if not window:
             return state
@@ -126,15 +126,15 @@ class Update:
         return [*state[:-1], rows.reshape(-1)]
 
     def look(self, state, step, record: Record):
-        """State of this link after a look at the step's record, whose coefficients are cut."""
+        """Return the state of this link after a look at the step's record, whose coefficients are cut."""
         return state
 
     def gather(self, gradient, rows, step, record: Record):
-        """Gradient made of the records in rows (flat) and this one, and [rows] with it."""
+        """Return the gradient made of the records in `rows` (flat) and of this one, and [rows] with it."""
         raise NotImplementedError
 
     def transform(self, gradient, state, theta):
-        """This link alone: gradient and state after it."""
+        """Return what this link alone makes of the gradient, and its state after that."""
         raise TypeError(f"{type(self).__name__} is a chain of links, not a link")
 
     def check_estimator(self, estimator) -> None:

@@ -31,11 +31,11 @@ class WeightDecay(Update):
 
     @property
     def settings(self) -> tuple[float, ...]:
-        """{rate}."""
+        """Return {rate}, as C reads it."""
         return (self.rate,)
 
     def transform(self, gradient, state, theta):
-        """theta's share is added."""
+        """Return fl(g + fl(rate theta))."""
         return gradient + theta.dtype.type(self.rate) * theta, state
 
 

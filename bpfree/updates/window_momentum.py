@@ -48,17 +48,17 @@ class WindowMomentum(Update):
 
     @property
     def settings(self) -> tuple[float, ...]:
-        """{lr, beta, window}."""
+        """Return {lr, beta, window}, as C reads them."""
         return (start_of(self.lr), self.beta, float(self.window))
 
     def check_estimator(self, estimator):
-        """Only short records are kept."""
+        """Raise unless the estimator's records are short enough to be kept."""
         if estimator.row.journal != "SCALARS":
             what = f"estimators that leave a short record of a step, such as RGE, got {estimator.row.name}"
             raise ValueError(f"update: WindowMomentum is for {what}: use Momentum there")
 
     def gather(self, gradient, rows, step, record):
-        """v by Horner's rule, v <- fl(fl(beta v) + g) from the oldest step on; step t is in row t mod window."""
+        """Return v by Horner's rule, v <- fl(fl(beta v) + g) from the oldest step on; step t is in row t mod window."""
         rows = rows.reshape(self.window, -1).copy()
         rows[step % self.window] = record.coefficients.reshape(-1)
         beta, velocity = gradient.dtype.type(self.beta), None
@@ -69,7 +69,7 @@ class WindowMomentum(Update):
         return velocity, [rows.reshape(-1)]
 
     def transform(self, gradient, state, theta):
-        """One multiply."""
+        """Return fl(lr v)."""
         return theta.dtype.type(start_of(self.lr)) * gradient, state
 
 
