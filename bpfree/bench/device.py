@@ -23,7 +23,8 @@ RAM for a gradient in addition, and fewer instructions.
 
 The settings of both, such as batch and learning rate, were tuned on the
 validation split for the fewest instructions, with seeds 0 to 8 (the rival's with
-0 to 2); the reported seeds are others. The same split decides when a target is
+0 to 2); the reported seeds are others. The tensor-train network's learning rate is
+the largest tried with which all of those seeds came to both accuracies. The same split decides when a target is
 reached.
 """
 
@@ -85,7 +86,7 @@ class Case:
 
 _MLP = (bf.RGE(n_queries=16, mu=2.0**-6), 16, 0.018, 5000)
 _UNITS = (bf.UnitWise(mu=2.0**-10, two_sided=False), 3, 0.12, 3000)
-_TT = (bf.RGE(n_queries=64, mu=2.0**-7, two_sided=False), 8, 0.06, 3000)
+_TT = (bf.RGE(n_queries=64, mu=2.0**-7, two_sided=False), 8, 0.04, 3000)
 CASES = {
     MLP: Case(mlp, "Os", *_MLP),
     f"{MLP}-O2": Case(mlp, "O2", *_MLP),
