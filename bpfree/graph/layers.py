@@ -83,6 +83,8 @@ def _site(op, name, attributes, shapes):
         return op.site(attributes, shapes)
     except (KeyError, TypeError) as error:
         raise ValueError(f"node {name!r} ({op.name}): attributes do not fit: {error}") from None
+    except ValueError as error:
+        raise ValueError(f"node {name!r}: {error}") from None
 
 
 def initial_parameters(graph: Graph, seed: int, gains=None, given=None) -> tuple[np.ndarray, np.ndarray]:

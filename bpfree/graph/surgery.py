@@ -19,7 +19,8 @@ _LISTED = 12
 def matching(what: str, patterns: tuple, names) -> set[str]:
     """The names that patterns match, as in fnmatch; a pattern that is one of the names means that one alone.
 
-    patterns: texts, or one sequence of them. Raises TypeError or ValueError, which call the patterns `what`, where one of them is no text or matches nothing.
+    patterns: texts, or one sequence of them. Raises TypeError or ValueError, which call them `what`, where one is
+    no text or matches nothing.
     """
     if len(patterns) == 1 and isinstance(patterns[0], tuple | list):
         (patterns,) = patterns
