@@ -117,7 +117,7 @@ def test_up_to_any_tensor_of_random_graphs(seed):
 
 def test_up_to_names_what_there_is():
     for tensor in ("input", "nothing", 3):
-        with pytest.raises(ValueError, match="tensor: expected one that a node makes, stem, left, right, sum, head, got"):
+        with pytest.raises(ValueError, match="tensor: expected one that a node makes, stem, .*, head, got"):
             residual_net().up_to(tensor)
 
 
@@ -130,7 +130,7 @@ def test_a_new_head():
     head.theta[:] = np.concatenate([own["linear5.weight"].ravel(), own["linear5.bias"]])
     assert_same_bits(new.predict(x, "exact"), head.predict(features, "exact"))
     kept, before = of_slices(new), of_slices(model)
-    assert {name for name in before if name not in kept} == {f"tt_linear5.{part}" for part in ("core0", "core1", "bias")}
+    assert sorted(set(before) - set(kept)) == ["tt_linear5.bias", "tt_linear5.core0", "tt_linear5.core1"]
     assert all(kept[name] == before[name] for name in kept if not name.startswith("linear5")), "the body is the same"
     assert not kept["linear5.weight"][0] and new.hash != model.hash and new.frozen_hash != model.frozen_hash
     wide = model.replace("tt_linear5", [bf.Linear(4)], seed=9).parameters()["linear5.weight"]
@@ -188,7 +188,8 @@ def test_a_model_as_the_new_part_brings_its_weights():
     assert of_slices(new, "model5.") == of_slices(bf.Sequential(6, [bf.Linear(2)], seed=5).freeze("*.bias"))
     own = model.replace("head", [("linear", "head", ["sum"], {"outputs": 3, "bias": True}, ("weight",))],
                         {"head.weight": np.ones((3, 6))})  # fmt: skip
-    assert of_slices(own)["head.weight"] == (True, np.ones(18, np.float32).tobytes()) and not own.parameters()["head.bias"].any()
+    assert of_slices(own)["head.weight"] == (True, np.ones(18, np.float32).tobytes())
+    assert not own.parameters()["head.bias"].any()
 
 
 WRONG = [
@@ -203,7 +204,7 @@ WRONG = [
     (("left", [("relu", "head", ["stem"], {})]), {}, ValueError, "names to be unique, got 'head' twice"),
     (("sum", [bf.Linear(6)]), {}, ValueError, r"rows: expected rows, as node 'sum' \(add\) reads 2 tensors, got"),
     (("sum", []), {}, ValueError, "rows: expected at least one in the place of node 'sum'"),
-    (("stem", [bf.Linear(4)]), {}, ValueError, r"node 'sum': add expects inputs of one shape, got \[\(4,\), \(6,\)\]"),
+    (("stem", [bf.Linear(4)]), {}, ValueError, r"'sum': add expects inputs of one shape, got \[\(4,\), \(6,\)\]"),
     ((["stem", "left"], [("linear", "stem", ["input"], {"outputs": 4, "bias": True}), ("linear", "left", ["stem"],
      {"outputs": 6, "bias": True})]), {}, ValueError, r"rows behind which right.weight keeps its shape \(6, 6\), got \(6, 4\)"),
     (("right", [bf.Linear(4)]), {}, ValueError, r"node 'sum': add expects inputs of one shape, got"),
