@@ -49,7 +49,7 @@ def test_journals_checkpoints_and_info_know_the_split():
 
 def test_firmware_of_a_part():
     start().save("mlp.npz")
-    result = run("export", "firmware", "mlp.npz", "firmware", "--data", "digits", "--freeze", "linear1.*", "--json", "-")
+    result = run("export", "firmware", "mlp.npz", "firmware", "--data", "digits", "--freeze", "linear1.*")
     assert result.exit_code == 0, result.output
     with open("firmware/model.h") as header:
         assert "#define MODEL_THETA 330 " in header.read()
@@ -57,7 +57,7 @@ def test_firmware_of_a_part():
         assert "static const float model_frozen[2080] WEIGHTS" in source.read()
 
 
-@pytest.mark.parametrize("command", [("train", *SHORT), ("export", "firmware", "mlp.npz", "firmware")], ids=lambda c: c[0])
+@pytest.mark.parametrize("command", [("train", *SHORT), ("export", "firmware", "mlp.npz", "out")], ids=lambda c: c[0])
 @pytest.mark.parametrize("option", ["--trainable", "--freeze"])
 def test_what_matches_nothing_is_refused_before_anything_is_written(tmp_path, command, option):
     start().save("mlp.npz")
