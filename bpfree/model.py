@@ -15,7 +15,7 @@ from bpfree.errors import FormatError
 from bpfree.files import read_arrays, write_atomically
 from bpfree.graph import INPUT, SCHEMA, Graph, Row, theta_hash
 from bpfree.graph.layers import assemble, initial_parameters, stack
-from bpfree.graph.surgery import matching, replaced, split, up_to
+from bpfree.graph.surgery import matching, replaced, split, up_to, values_after
 
 
 class Model:
@@ -146,22 +146,7 @@ class Model:
         Model(4 -> linear1 -> curve -> linear3 -> 2, 23 trainable, 18 MACs)
         """
         graph, chain = replaced(self.graph, node, rows)
-        new = {row.name for row in chain.rows}
-        if not isinstance(parameters or {}, dict):
-            raise TypeError(f"parameters: expected a dict of values by name, got {parameters!r}")
-        own, given = self.parameters(), {**chain.given, **(parameters or {})}
-        shapes = {part.name: part.shape for part in graph.slices}
-        for name, values in given.items():
-            if name.rpartition(".")[0] not in new or name not in shapes:
-                names = [part for part in shapes if part.rpartition(".")[0] in new]
-                raise ValueError(f"parameters: expected names among {names}, got {name!r}")
-            given[name] = _tensor(f"parameters[{name!r}]", values, shapes[name])
-        for name, shape in shapes.items():
-            if name.rpartition(".")[0] not in new:
-                if own[name].shape != shape:
-                    expected = f"rows behind which {name} keeps its shape {own[name].shape}"
-                    raise ValueError(f"rows: expected {expected}, got {shape}: replace its node, too")
-                given[name] = own[name]
+        given = values_after(graph, chain, self.parameters(), {} if parameters is None else parameters)
         return Model(graph, *initial_parameters(graph, seed, chain.gains, given))
 
     def save(self, path) -> None:
@@ -228,14 +213,6 @@ def _check_keys(what: str, document: dict, keys) -> None:
     """Raise on keys that mean something to a later version: what they say must not be passed over."""
     if set(document) != set(keys):
         raise ValueError(f"{what}: expected the keys {', '.join(keys)}, got {', '.join(map(str, document))}")
-
-
-def _tensor(name, values, shape) -> np.ndarray:
-    """Values of one parameter tensor, of exactly this shape."""
-    array = np.asarray(values)
-    if array.shape != shape or not np.issubdtype(array.dtype, np.floating):
-        raise ValueError(f"{name}: expected floats of shape {shape}, got {array.dtype} of shape {array.shape}")
-    return array
 
 
 def _vector(name, values, size) -> np.ndarray:

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import json
 import sys
+from copy import deepcopy
 from dataclasses import dataclass
 from math import prod
 from typing import NamedTuple
@@ -197,7 +198,7 @@ class Graph:
                 node.op,
                 node.name,
                 tuple(self.tensors[t].name for t in node.inputs),
-                node.site.attributes,
+                deepcopy(node.site.attributes),
                 tuple(part.name.rpartition(".")[2] for part in self.slices_of(node) if part.frozen),
             )
             for node in self.nodes

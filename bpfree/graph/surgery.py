@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+from copy import deepcopy
 from dataclasses import replace
 from difflib import get_close_matches
 from fnmatch import fnmatchcase
@@ -78,9 +79,9 @@ def replaced(graph: Graph, nodes, rows) -> tuple[Graph, Chain]:
     chain, end = _new_rows(graph, removed[0], rows, before, behind)
     behind = [row._replace(inputs=tuple(end if name == last else name for name in row.inputs)) for row in behind]
     for row in [*before, *behind]:
-        missing = gone.intersection(row.inputs).difference(made.name for made in chain.rows)
-        if missing:
-            raise ValueError(f"rows: expected one named {missing.pop()!r}, which node {row.name!r} reads, got none")
+        for name in row.inputs:
+            if name in gone and name not in chain.shapes:
+                raise ValueError(f"rows: expected one named {name!r}, which node {row.name!r} reads, got none")
     whole = assemble(graph.input.shape, [*before, *chain.rows, *behind])
     return up_to(whole, behind[-1].name if behind else end), chain
 
@@ -118,7 +119,35 @@ def _new_rows(graph, first, rows, before, behind) -> tuple[Chain, str]:
 
 
 def _row(row: tuple) -> Row:
-    """A Row with a tuple of inputs."""
+    """A Row whose inputs and attributes are its own."""
     if not 4 <= len(row) <= 5:
         raise TypeError(f"rows: expected (op, name, inputs, attributes), got {row!r}")
-    return Row(*row)._replace(inputs=tuple(row[2]))
+    return Row(*row)._replace(inputs=tuple(row[2]), attributes=deepcopy(row[3]))
+
+
+def values_after(graph: Graph, chain: Chain, own: dict, given: dict) -> dict:
+    """Values by name of what is not drawn in the graph that `replaced` made: the old ones, and those given.
+
+    own: of the model before. given: of the new rows, by the user.
+    """
+    new, values = {row.name for row in chain.rows}, {}
+    if not isinstance(given, dict):
+        raise TypeError(f"parameters: expected a dict of values by name, got {given!r}")
+    for part in graph.slices:
+        if part.name.rpartition(".")[0] in new:
+            values[part.name] = chain.given.get(part.name)
+        elif own[part.name].shape == part.shape:
+            values[part.name] = own[part.name]
+        else:
+            expected = f"rows behind which {part.name} keeps its shape {own[part.name].shape}"
+            raise ValueError(f"rows: expected {expected}, got {part.shape}: replace its node, too")
+    shapes = {part.name: part.shape for part in graph.slices if part.name.rpartition(".")[0] in new}
+    for name, value in given.items():
+        if name not in shapes:
+            raise ValueError(f"parameters: expected names among {list(shapes)}, got {name!r}")
+        value = np.asarray(value)
+        if value.shape != shapes[name] or not np.issubdtype(value.dtype, np.floating):
+            expected = f"floats of shape {shapes[name]}"
+            raise ValueError(f"parameters: expected {name} to be {expected}, got {value.dtype} of shape {value.shape}")
+        values[name] = value
+    return {name: value for name, value in values.items() if value is not None}

@@ -213,7 +213,7 @@ WRONG = [
     (("head", [bf.Linear(2)]), {"parameters": {"stem.bias": np.zeros(6)}}, ValueError,
      r"parameters: expected names among \['linear5.weight', 'linear5.bias'\], got 'stem.bias'"),
     (("head", [bf.Linear(2)]), {"parameters": {"linear5.bias": np.zeros(3)}}, ValueError,
-     r"parameters\['linear5.bias'\]: expected floats of shape \(2,\), got float64 of shape \(3,\)"),
+     r"parameters: expected linear5.bias to be floats of shape \(2,\), got float64 of shape \(3,\)"),
     (("head", [bf.Linear(2)]), {"parameters": [1]}, TypeError, "parameters: expected a dict"),
     (("head", [bf.Linear(2)]), {"seed": -1}, ValueError, "seed: expected"),
 ]  # fmt: skip
@@ -225,6 +225,24 @@ def test_what_does_not_fit_is_named(given, named, kind, message):
     with pytest.raises(kind, match=message):
         model.replace(*given, **named)
     assert of_slices(model) == of_slices(residual_net()), "nothing has been changed"
+
+
+def test_rows_are_a_copy():
+    attributes = {"outputs": 3, "bias": True}
+    model = residual_net().replace("head", [("linear", "head", ["sum"], attributes)])
+    before = model.graph.to_json()
+    attributes["outputs"] = 4
+    for row in model.rows():
+        row.attributes.clear()
+    assert model.graph.to_json() == before
+
+
+def test_what_a_model_brought_and_nothing_reads_is_gone():
+    """A graph may have nodes that its output does not need, and a new part with such a graph is cut like any other."""
+    rows = [("linear", "idle", ["input"], {"outputs": 2, "bias": True}), ("relu", "y", ["input"], {})]
+    inner = bf.Model(assemble([6], rows), np.ones(14))
+    assert names(residual_net().replace("left", [inner])) == ["stem", "model2.y", "right", "sum", "head"]
+    assert "model1.idle" in names(bf.Sequential(6, [inner]))
 
 
 def test_nothing_left_is_refused():
