@@ -43,7 +43,7 @@ def test_what_is_frozen_stays_and_the_loss_falls(method, frozen):
     for name in before:
         fixed = name in [part.name for part in start.graph.slices if part.frozen] or (head and "linear5" not in name)
         assert np.array_equal(before[name], after[name]) == fixed, name
-    assert solution.history.losses[-1] < solution.history.losses[0]
+    assert solution.history.losses[-1] < (1e-3 if head else solution.history.losses[0])  # it needs one step
 
 
 def test_a_head_that_is_frozen_is_not_solved_for():
