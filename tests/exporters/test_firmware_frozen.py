@@ -31,8 +31,7 @@ def trained(name, trainable, steps, estimator=None, callbacks=()):
     return model.train_only(trainable), run
 
 
-PARTS = [("dense", "linear3.*"), ("dense", "linear1.weight"), ("dense", "*.bias"), ("tt", "*.core1"),
-         ("residual", ("tt_linear3.core0", "linear4.bias", "*7.weight")), ("deep", "linear[15].*")]  # fmt: skip
+PARTS = [("dense", "*.bias"), ("tt", "*.core1"), ("residual", ("tt_linear3.core0", "linear4.bias", "*7.weight"))]
 
 
 @pytest.mark.parametrize(("name", "trainable"), PARTS, ids=str)
@@ -67,9 +66,8 @@ def test_a_frozen_parameter_takes_no_ram(tmp_path):
 
 @pytest.mark.parametrize(
     "estimator",
-    [bf.RGE(3, grouping="tensor", two_sided=False), bf.RGE(2, direction="hadamard"), bf.RGE(2, direction="gaussian"),
-     bf.CGE(0.3), bf.CGE(0.4, order="cyclic"), bf.CGE(0.4, ratios="uniform"), bf.Hybrid(40), bf.UnitWise(),
-     bf.UnitWise(head="probe"), bf.CoordinateDescent(0.1, mu=0.05)],
+    [bf.RGE(3, grouping="tensor", two_sided=False), bf.RGE(2, direction="gaussian"), bf.CGE(0.4, order="cyclic"),
+     bf.CGE(0.4, ratios="uniform"), bf.Hybrid(40), bf.UnitWise(), bf.CoordinateDescent(0.1, mu=0.05)],
     ids=show,
 )  # fmt: skip
 def test_every_estimator_of_a_device_leaves_the_frozen_alone(tmp_path, estimator):
