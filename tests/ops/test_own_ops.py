@@ -225,8 +225,9 @@ def test_shapes_are_checked_by_the_op_itself():
 def test_surgery_and_freezing_keep_the_rows():
     """A row of one's own goes on as it is; frozen, it needs no `layer`, and unit-wise probes train what is round it."""
     model, x, y = own_model(), floats(2, 20, 4), np.arange(20) % 3
-    for other in (model.freeze("y.*"), model.up_to("y"), bf.Sequential(4, [model]), model.replace("a", [bf.Linear(6)],
-                  {"linear1.weight": model.parameters()["a.weight"], "linear1.bias": model.parameters()["a.bias"]})):  # fmt: skip
+    values = {f"linear1.{part}": model.parameters()[f"a.{part}"] for part in ("weight", "bias")}
+    replaced = model.replace("a", [bf.Linear(6)], values)
+    for other in (model.freeze("y.*"), model.up_to("y"), bf.Sequential(4, [model]), replaced):
         assert MIX in [row.op for row in other.rows()]
         np.testing.assert_array_equal(other.predict(x, "exact"), model.predict(x, "exact"))
     settings = {"estimator": bf.UnitWise(), "update": bf.SGD(0.1), "max_steps": 3, "batch_size": 4, "engine": "exact"}

@@ -95,11 +95,12 @@ def test_an_estimate_is_that_of_the_whole_without_what_is_frozen(estimator, trai
         assert estimate.n_evaluations == (2 * d if estimator.two_sided else d + 1)
 
 
-def test_a_frozen_prefix_is_passed_once_a_step():
-    """What every engine keeps: forwards of a step are the body's once, and the head's for every probe."""
+@pytest.mark.parametrize("engine", ["exact", "compiled"])
+def test_a_frozen_prefix_is_passed_once_a_step(engine):
+    """Forwards of a step are the body's once, and the head's for every probe."""
     model = network().train_only("linear7.*")
     macs = node_macs(model.graph)
-    run = train(model, bf.RGE(5))
+    run = train(model, bf.RGE(5), engine=engine)
     passes = 8 * (sum(macs[:-1]) + 10 * macs[-1]) / graph_macs(model.graph)
     assert run.forwards == 6 * round(passes) < 6 * 8 * 10
     whole = train(network(), bf.CGE(), steps=1)
