@@ -13,8 +13,9 @@ from bpfree.engines.batch import make_inputs
 from bpfree.engines.cost import node_macs
 from bpfree.errors import FormatError
 from bpfree.files import read_arrays, write_atomically
-from bpfree.graph import SCHEMA, Graph, theta_hash
+from bpfree.graph import INPUT, SCHEMA, Graph, Row, theta_hash
 from bpfree.graph.layers import assemble, initial_parameters, stack
+from bpfree.graph.surgery import matching, replaced, split, up_to, values_after
 
 
 class Model:
@@ -39,6 +40,11 @@ class Model:
         return theta_hash(self.theta)
 
     @property
+    def frozen_hash(self) -> str:
+        """FNV-1a-64 of the constants' bytes."""
+        return theta_hash(self.frozen)
+
+    @property
     def macs(self) -> int:
         """Multiply-accumulates of one forward pass of one sample."""
         return sum(node_macs(self.graph))
@@ -58,6 +64,90 @@ class Model:
         """Copies of the named parameter tensors."""
         vectors = {False: self.theta, True: self.frozen}
         return {s.name: vectors[s.frozen][s.range].reshape(s.shape).copy() for s in self.graph.slices}
+
+    def rows(self) -> list[Row]:
+        """What its nodes are made of, (op, name, inputs, attributes, frozen), in execution order.
+
+        inputs: names of the tensors that a node reads, its own name the one it makes; frozen: which of its
+        parameters are constants.
+
+        >>> import bpfree as bf
+        >>> model = bf.Sequential(4, [bf.Linear(3), bf.ReLU(), bf.Linear(2)]).freeze("linear1.weight")
+        >>> [(row.name, row.inputs, row.frozen) for row in model.rows()]
+        [('linear1', ('input',), ('weight',)), ('relu2', ('linear1',), ()), ('linear3', ('relu2',), ())]
+        """
+        return self.graph.rows()
+
+    def freeze(self, *patterns: str) -> Model:
+        """The same model with these parameter tensors as constants, which nothing trains, probes or hashes with theta.
+
+        patterns: of names such as "linear1.weight", as in `fnmatch`: "linear1.*", "*.bias", "*". A pattern that is a
+        name itself means that one alone. This model is left as it is, values are kept to the bit, and what
+        was frozen before stays so. On a device constants lie in flash.
+
+        Raises ValueError for a pattern that matches no name.
+
+        >>> import bpfree as bf
+        >>> bf.Sequential(4, [bf.Linear(3), bf.ReLU(), bf.Linear(2)]).freeze("linear1.*")
+        Model(4 -> linear1 -> relu2 -> linear3 -> 2, 8 trainable, 15 frozen, 18 MACs)
+        """
+        return self._with_frozen(self._frozen_names | matching("patterns", patterns, self._names))
+
+    def unfreeze(self, *patterns: str) -> Model:
+        """The same model with these parameter tensors among those that are trained; patterns as in `freeze`.
+
+        >>> import bpfree as bf
+        >>> model = bf.Sequential(4, [bf.Linear(3), bf.ReLU(), bf.Linear(2)])
+        >>> model.freeze("*").unfreeze("*.bias").graph.n_theta
+        5
+        """
+        return self._with_frozen(self._frozen_names - matching("patterns", patterns, self._names))
+
+    def train_only(self, *patterns: str) -> Model:
+        """The same model with these parameter tensors trained and all others frozen; patterns as in `freeze`.
+
+        What `train(model, data, trainable=patterns)` trains, and `replay` of its journal begins with.
+
+        >>> import bpfree as bf
+        >>> model = bf.Sequential(4, [bf.Linear(3), bf.ReLU(), bf.Linear(2)])
+        >>> model.train_only("linear3.*", "linear1.bias").graph.n_theta
+        11
+        """
+        return self._with_frozen(set(self._names) - matching("trainable", patterns, self._names))
+
+    def up_to(self, tensor: str) -> Model:
+        """The model that ends at a tensor, named as the node that makes it: features, for instance.
+
+        It has only the nodes that the tensor is made of, and their parameters, frozen or not as they were.
+
+        >>> import bpfree as bf
+        >>> bf.Sequential(4, [bf.Linear(3), bf.ReLU(), bf.Linear(2)]).up_to("relu2")
+        Model(4 -> linear1 -> relu2 -> 3, 15 trainable, 12 MACs)
+        """
+        graph = up_to(self.graph, tensor)
+        return Model(graph, *initial_parameters(graph, 0, given=self.parameters()))
+
+    def replace(self, node, rows, parameters=None, *, seed: int = 0) -> Model:
+        """The model in which other nodes take the place of one, or of several: a new head, a layer as a tensor train.
+
+        node: its name, or several. rows: layers, such as Linear(5) or a Model, one behind the other, the first
+        behind what the first of the nodes read; or (op, name, inputs, attributes), as `rows` has them. What read the
+        last of the nodes reads the last of the rows; with [] it reads what the first of the nodes read. Layers are
+        named as in `Sequential`, by their place. parameters: values by name, such as "linear3.weight"; what is
+        not given is drawn by `seed`. Nodes that nothing reads any more are gone.
+
+        All others keep their parameters, frozen or not. Raises ValueError where shapes do not fit, naming both.
+
+        >>> import bpfree as bf
+        >>> model = bf.Sequential(4, [bf.Linear(3), bf.ReLU(), bf.Linear(2)])
+        >>> model.replace("linear3", [bf.Linear(5)])
+        Model(4 -> linear1 -> relu2 -> linear3 -> 5, 35 trainable, 27 MACs)
+        >>> model.replace("relu2", [("tanh", "curve", ["linear1"], {})])
+        Model(4 -> linear1 -> curve -> linear3 -> 2, 23 trainable, 18 MACs)
+        """
+        graph, chain = replaced(self.graph, node, rows)
+        given = values_after(graph, chain, self.parameters(), {} if parameters is None else parameters)
+        return Model(graph, *initial_parameters(graph, seed, chain.gains, given))
 
     def save(self, path) -> None:
         """Write one .npz, whole or not at all: schema, graph JSON, theta, frozen. No pickle."""
@@ -89,7 +179,20 @@ class Model:
     def __repr__(self) -> str:
         g = self.graph
         names = " -> ".join(node.name for node in g.nodes)
-        return f"Model({g.input.size} -> {names} -> {g.output.size}, {g.n_theta} trainable, {self.macs} MACs)"
+        frozen = f", {g.n_frozen} frozen" if g.n_frozen else ""
+        return f"Model({g.input.size} -> {names} -> {g.output.size}, {g.n_theta} trainable{frozen}, {self.macs} MACs)"
+
+    @property
+    def _names(self) -> list[str]:
+        return [part.name for part in self.graph.slices]
+
+    @property
+    def _frozen_names(self) -> set[str]:
+        return {part.name for part in self.graph.slices if part.frozen}
+
+    def _with_frozen(self, names: set[str]) -> Model:
+        graph = split(self.graph, names)
+        return Model(graph, *initial_parameters(graph, 0, given=self.parameters()))
 
 
 def Sequential(features, layers, seed: int = 0) -> Model:
@@ -101,8 +204,9 @@ def Sequential(features, layers, seed: int = 0) -> Model:
     >>> bf.Sequential(64, [bf.Linear(32), bf.ReLU(), bf.Linear(10)], seed=0).graph.n_theta
     2410
     """
-    graph, gains = stack(features, layers)
-    return Model(graph, *initial_parameters(graph, seed, gains))
+    chain = stack(features, layers)
+    graph = assemble(chain.shapes[INPUT], chain.rows)
+    return Model(graph, *initial_parameters(graph, seed, chain.gains, chain.given))
 
 
 def _check_keys(what: str, document: dict, keys) -> None:

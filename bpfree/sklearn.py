@@ -50,6 +50,7 @@ class _Network(BaseEstimator):
         *,
         activation="relu",
         layers=None,
+        trainable=None,
         estimator=None,
         update=None,
         batch_size="auto",
@@ -65,6 +66,7 @@ class _Network(BaseEstimator):
         self.hidden_layer_sizes = hidden_layer_sizes
         self.activation = activation
         self.layers = layers
+        self.trainable = trainable
         self.estimator = estimator
         self.update = update
         self.batch_size = batch_size
@@ -136,7 +138,8 @@ class _Network(BaseEstimator):
             self.mean_, self.scale_ = mean, np.where(varies, deviation, 1.0)
         else:
             self.mean_, self.scale_ = np.zeros_like(mean), np.ones_like(mean)
-        self.model_ = Sequential(x.shape[1], [*self._hidden(), Linear(outputs)], seed=self._seed)
+        model = Sequential(x.shape[1], [*self._hidden(), Linear(outputs)], seed=self._seed)
+        self.model_ = model if self.trainable is None else model.train_only(self.trainable)
         self._steps, self._state = 0, None
         self.loss_curve_, self.n_iter_ = [], 0
 
@@ -176,7 +179,8 @@ class _Network(BaseEstimator):
 
 _PARAMETERS = """hidden_layer_sizes, activation: dense layers of these sizes, with "relu", "tanh",
     "sigmoid" or "sin" behind each. layers: bpfree layers instead of them, such as
-    [TTLinear(64, rank=4), ReLU()]; the output layer is added.
+    [TTLinear(64, rank=4), ReLU()] or [a Model]; the output layer is added.
+    trainable: patterns of the parameters to train, as in `bpfree.train`.
     estimator, update: as in `bpfree.train`; default: RGE(n_queries=64) and Adam
     with decoupled weight decay. batch_size: "auto" is a quarter of the samples,
     at most 128. max_iter: passes over the data.

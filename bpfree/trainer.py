@@ -50,7 +50,8 @@ class Trainer:
         rows["schedules"] = {name: schedule and SCHEDULES.of(schedule) for name, schedule in self.schedules.items()}
         object.__setattr__(self, "rows", rows)
         if self.graph.n_theta == 0:
-            raise ValueError("model: expected trainable parameters, got none")
+            frozen = f" beside {self.graph.n_frozen} frozen ones: unfreeze some" if self.graph.n_frozen else ""
+            raise ValueError(f"model: expected trainable parameters, got none{frozen}")
 
     @classmethod
     def from_settings(cls, model, text: str) -> Trainer:
@@ -67,7 +68,8 @@ class Trainer:
         trainer = cls(model.graph, model.frozen, **settings.parse(text))
         if trainer.settings() != text:
             differ = settings.differences(settings.load(text), settings.load(trainer.settings()), "the settings")
-            raise ValueError(f"model: expected the one that the settings are for; {differ}")
+            split = f"; a model's hash covers what is frozen, here {trainer.graph.n_frozen} of its parameters"
+            raise ValueError(f"model: expected the one that the settings are for; {differ}{split}")
         return trainer
 
     @property

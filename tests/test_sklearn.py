@@ -282,3 +282,28 @@ def test_without_scikit_learn_the_message_says_what_to_install():
     result = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False)
     assert result.returncode == 1
     assert 'bpfree.sklearn needs scikit-learn >= 1.6: pip install "bpfree[sklearn]"' in result.stderr
+
+
+BODY = bf.Sequential(4, [bf.Linear(6), bf.Tanh()], seed=3).freeze("linear1.bias")
+
+
+def test_a_model_as_a_layer_of_which_a_part_is_trained():
+    """The weights of a body that was made before are kept, through fit, partial_fit, clones and grids."""
+    made = Classifier(layers=[BODY], trainable="linear3.*", **QUICK)
+    for network in (made, clone(made), pickle.loads(pickle.dumps(made))):
+        fitted = network.fit(*IRIS)
+        assert [part.name for part in fitted.model_.graph.trainable] == ["linear3.weight", "linear3.bias"]
+        for name, values in BODY.parameters().items():
+            np.testing.assert_array_equal(fitted.model_.parameters()[f"model1.{name}"], values)
+        before = fitted.model_.hash
+        fitted.partial_fit(*IRIS)
+        assert fitted.model_.hash != before and fitted.model_.frozen_hash == fitted.run_.model.frozen_hash
+    same = bf.train(
+        bf.Sequential(4, [BODY, bf.Linear(3)]), (made._standard(IRIS[0]), IRIS[1]), estimator=QUICK["estimator"],
+        update=made.run_.trainer.update, batch_size=37, epochs=3, engine="exact", trainable="linear3.*",
+    )  # fmt: skip
+    assert clone(made).fit(*IRIS).model_.hash == same.model.hash
+    whole = Classifier(layers=[BODY], **QUICK).fit(*IRIS).model_
+    assert [part.name for part in whole.graph.slices if part.frozen] == ["model1.linear1.bias"], "flags are kept"
+    with pytest.raises(ValueError, match="trainable: expected a pattern that matches one of model1.linear1.weight"):
+        Classifier(layers=[BODY], trainable="head.*", **QUICK).fit(*IRIS)

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import click
 
+from bpfree.cli import networks
 from bpfree.cli.commands import Command, option, usage
 from bpfree.cli.output import Screen, facts, json_option
 from bpfree.cli.training_options import build, training_options
@@ -34,6 +35,7 @@ _SCALES = (1.0, 1 / 16, 1 / 255, 1 / 256)
 )  # fmt: skip
 @click.argument("model", type=click.Path(exists=True, dir_okay=False, path_type=Path))
 @click.argument("folder", type=click.Path(file_okay=False, path_type=Path))
+@networks.freezing_options("Program")
 @option("--data", group="Samples in flash", help="A data set or an .npz file, as for `bpfree train`.")
 @option("--samples", "count", type=click.IntRange(1), group="Samples in flash", metavar="N",
         help=f"Number of training samples to store.  [{_SAMPLES}]")
@@ -55,7 +57,6 @@ def export_firmware(model: Path, folder: Path, json_file, **given) -> None:
     update SGD with lr 0.005. The device computes the same bits as `bpfree` here.
     """
     from bpfree.cli import data as data_sets
-    from bpfree.cli import networks
     from bpfree.cli.footprint import training_bytes
     from bpfree.exporters import firmware
     from bpfree.model import Model
@@ -65,7 +66,7 @@ def export_firmware(model: Path, folder: Path, json_file, **given) -> None:
     if given["count"] is not None and given["data"] is None:
         raise click.UsageError("--samples: expected --data as well, got none")
     check_folder(folder)
-    screen, network = Screen(json_file), Model.load(model)
+    screen, network = Screen(json_file), networks.split(Model.load(model), given)
     samples, splits, loss = None, {}, given["loss"] or "cross_entropy"
     if given["data"] is not None:
         data = data_sets.load(given["data"])

@@ -72,6 +72,7 @@ def describe(model) -> dict:
         ram = {"inference_ram_bytes": None, "training_ram_bytes": {}, "no_ram_plan": str(error)}
     return {
         "hash": model.hash,
+        "frozen_hash": model.frozen_hash,
         "graph_hash": f"{graph.hash():016x}",
         "inputs": list(graph.input.shape),
         "outputs": list(graph.output.shape),
@@ -95,6 +96,7 @@ def layer_row(graph, node) -> dict:
         "outputs": list(graph.tensors[node.output].shape),
         "parameters": sum(part.size for part in own),
         "frozen": sum(part.size for part in own if part.frozen),
+        "frozen_slices": [part.name for part in own if part.frozen],
         "macs": node.op.macs(site),
     }
     if node.op.layer and node.op.layer.train:
@@ -113,10 +115,14 @@ def layer_row(graph, node) -> dict:
 def show(screen: Screen, document: dict) -> None:
     """Print layers, totals, and RAM by purpose."""
     screen.say(f"{document['file']}: a model, {_times(document['inputs'])} inputs, theta {document['hash']}")
-    layers = Grid("layer", "output", "parameters", "MACs", right=(2, 3))
+    layers = Grid("layer", "output", "parameters", "frozen", "MACs", right=(2, 3, 4))
     for row in document["layers"]:
-        layers.row(row["name"], _times(row["outputs"]), f"{row['parameters']:,}", f"{row['macs']:,}")
+        frozen = f"{row['frozen']:,}" if row["frozen"] else ""
+        layers.row(row["name"], _times(row["outputs"]), f"{row['parameters']:,}", frozen, f"{row['macs']:,}")
     screen.show(layers)
+    frozen = [name for row in document["layers"] for name in row["frozen_slices"]]
+    if frozen:
+        screen.say(f"  frozen: {', '.join(frozen)}")
     for row in document["layers"]:
         if "tt" in row:
             screen.say(f"  {row['name']}: {_tensor_train(row)}")

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import click
 
+from bpfree.cli.commands import option, usage
 from bpfree.cli.layer_text import LayerTextError, parse_layers
 
 NETWORKS = {
@@ -60,6 +61,23 @@ def _first_that_fails(shape, layers) -> int:
         except (ValueError, TypeError):
             return count - 1
     return len(layers) - 1
+
+
+def freezing_options(group: str):
+    """Return a decorator that adds --trainable and --freeze, below a heading, to a command."""
+    named = "Pattern of names such as linear1.weight, with * ? [ ]; may be given several times. "
+    trainable = option("--trainable", multiple=True, metavar="PATTERN", group=group,
+                       help=f"{named}Only these parameters are trained; default: those that the model has not frozen.")
+    freeze = option("--freeze", multiple=True, metavar="PATTERN", group=group,
+                    help=f"{named}These parameters are constants, in flash on a device.")  # fmt: skip
+    return lambda command: trainable(freeze(command))
+
+
+def split(model, given: dict):
+    """Return the model with what --trainable and --freeze say trained and frozen."""
+    with usage(patterns="freeze"):
+        model = model.train_only(given["trainable"]) if given["trainable"] else model
+        return model.freeze(given["freeze"]) if given["freeze"] else model
 
 
 def check_fits(model, data, where: str) -> None:

@@ -12,7 +12,7 @@ import click
 
 from bpfree.cli import calibration
 from bpfree.cli.commands import INTERRUPTED, Command, option, usage
-from bpfree.cli.networks import NETWORKS
+from bpfree.cli.networks import NETWORKS, freezing_options
 from bpfree.cli.output import NewFile, NewPicture, Screen, facts, json_option, replace_file
 from bpfree.cli.recipes import help_rows, recipe
 from bpfree.cli.training_options import build, training_options
@@ -39,6 +39,8 @@ _BUDGETS = ("epochs", "max_steps", "max_forwards", "max_evaluations")
         ('bpfree train digits --layers "tt(32,rank=6) tanh linear(outputs)" --out tt.npz', "train your own network"),
         ("bpfree train digits --model tt.npz --out more.npz --lr 0.001 --max-steps 500 --seed 1",
          "continue to train that network"),
+        ('bpfree train digits --model tt.npz --trainable "linear3.*" --out head.npz',
+         "train its last layer only; the others stay as they are"),
         ("bpfree train digits --checkpoint run.ckpt --resume --journal run.journal",
          "train a run that the same command continues after a crash"),
         ("bpfree train digits --estimator cge --fraction 0.05 --max-forwards 1e6 --lr-schedule cosine_decay",
@@ -52,6 +54,7 @@ _BUDGETS = ("epochs", "max_steps", "max_forwards", "max_evaluations")
 @option("--layers", group=_NETWORK, metavar="TEXT",
         help='Layers in a small language: "tt(1024,rank=6) relu linear(outputs)"; names and arguments are those of '
              "bpfree's layers, outputs is the number of classes or targets.")
+@freezing_options(_NETWORK)
 @option("--validation", type=click.FloatRange(0, 0.9), default=0.1, show_default=True, group=_DATA, metavar="SHARE",
         help="Share of the training samples to validate on where the data has no validation split.")
 @option("--batch-size", type=int, metavar="N", group=_DATA, help="Samples per step.")
@@ -131,7 +134,8 @@ class _Prepared:
         defaults = recipe(data.name)
         with usage():
             check_seed(given["seed"])
-        self.model = networks.build(data, given["model"] or defaults["model"], given["layers"], given["seed"])
+        model = networks.build(data, given["model"] or defaults["model"], given["layers"], given["seed"])
+        self.model = networks.split(model, given)
         self.loss = given["loss"] or data.loss
         n = len(data.splits["train"][0])
         self.batch_size = given["batch_size"] if given["batch_size"] is not None else min(defaults["batch_size"], n)
@@ -266,6 +270,7 @@ class _Prepared:
             "history": {"metric": run.metric, "validation": [row._asdict() for row in run.history]},
             "best": run.best and {"step": run.best.step, "value": run.best.value},
             "parameters": run.model.graph.n_theta,
+            "frozen": run.model.graph.n_frozen,
             "forwards": run.forwards,
             "evaluations": run.evaluations,
             "macs": run.macs,
@@ -282,6 +287,7 @@ class _Prepared:
                     ("validation", measured.get("validation")),
                     ("floor: untrained features + ridge", floor_row if not interrupted else None),
                     ("parameters", f"{run.model.graph.n_theta:,}"),
+                    ("frozen", f"{run.model.graph.n_frozen:,}" if run.model.graph.n_frozen else None),
                     ("steps", f"{len(run.losses):,}"),
                     ("forwards (passes of one sample)", f"{run.forwards:,}"),
                     ("loss evaluations", f"{run.evaluations:,}"),

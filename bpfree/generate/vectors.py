@@ -138,10 +138,9 @@ def vectors_header() -> str:
 
 
 def _network(inputs, layers, frozen_names):
-    graph, gains = stack(inputs, layers)
-    nodes = [(n.op, n.name, [graph.tensors[t].name for t in n.inputs], n.site.attributes) for n in graph.nodes]
-    graph = assemble((inputs,), nodes, frozen_names)
-    return graph, *initial_parameters(graph, _SEED, gains)
+    chain = stack(inputs, layers)
+    graph = assemble((inputs,), chain.rows, frozen_names)
+    return graph, *initial_parameters(graph, _SEED, chain.gains)
 
 
 def _network_text(name, trainer, theta, batch) -> str:

@@ -3,4 +3,4 @@
 
 from __future__ import annotations
 
-from bpfree.graph.graph import INPUT, SCHEMA, Graph, Node, Piece, Slice, Tensor, fnv1a64, layout, theta_hash
+from bpfree.graph.graph import INPUT, SCHEMA, Graph, Node, Piece, Row, Slice, Tensor, fnv1a64, layout, theta_hash

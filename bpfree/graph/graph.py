@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import json
 import sys
+from copy import deepcopy
 from dataclasses import dataclass
 from math import prod
 from typing import NamedTuple
@@ -108,6 +109,20 @@ class Node:
         return f"node {self.name!r} ({self.op.name})"
 
 
+class Row(NamedTuple):
+    """What a node is made of: all that :func:`bpfree.graph.layers.assemble` has to be told.
+
+    op: a row of the table of operations, or its name. inputs: names of the tensors that it reads; its own names
+    the one that it makes. frozen: which of its parameters are constants, such as "weight".
+    """
+
+    op: Op | str
+    name: str
+    inputs: tuple[str, ...]
+    attributes: dict
+    frozen: tuple[str, ...] = ()
+
+
 @dataclass(frozen=True)
 class Graph:
     """Nodes in execution order, tensor 0 is the input, the last node's output is the output."""
@@ -175,6 +190,19 @@ class Graph:
                 blocks, skip = divmod(start - part.offset, BLOCK)
                 found.append(Piece(start, stop - start, part.first_block + blocks, skip))
         return found
+
+    def rows(self) -> list[Row]:
+        """What its nodes are made of, in execution order: a list to change and to assemble again."""
+        return [
+            Row(
+                node.op,
+                node.name,
+                tuple(self.tensors[t].name for t in node.inputs),
+                deepcopy(node.site.attributes),
+                tuple(part.name.rpartition(".")[2] for part in self.slices_of(node) if part.frozen),
+            )
+            for node in self.nodes
+        ]
 
     def to_json(self) -> str:
         """Canonical text (sorted keys, no spaces): what the model hash is taken over."""

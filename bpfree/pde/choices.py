@@ -46,6 +46,8 @@ def make_network(problem, model, engine) -> Network:
         inputs, outputs = ", ".join(problem.domain.names), ", ".join(problem.outputs)
         expected = f"{fits[0]} inputs ({inputs}) and {fits[1]} outputs ({outputs})"
         raise ValueError(f"network: expected {expected}, got {shape[0]} and {shape[1]}")
+    if model.graph.n_theta + len(problem.unknowns) == 0:
+        raise ValueError("network: expected trainable parameters, or a problem with unknown coefficients, got neither")
     engine = ReferenceEngine(dtype=np.float64) if engine is None else get_engine(engine)
     return Network(model.graph, model.frozen, engine)
 

@@ -91,6 +91,8 @@ class Jacobian:
         reason = refusal(residuals.network)
         if head_only and reason:
             raise ValueError(f"engine: expected one that can compute the columns of the last layer alone: {reason}")
+        if head_only:
+            _check_head(residuals.network.graph)
         if route is None:
             route = "black_box" if reason else self._cheaper(residuals)
         check_choice("route", route, ROUTES)
@@ -153,6 +155,14 @@ class Jacobian:
             r[rows] = values
             gradient += block.T @ values
         return r, gradient
+
+
+def _check_head(graph) -> None:
+    """Raise where the last layer is a constant."""
+    last = [node for node in graph.nodes if node.n_slices][-1:]
+    if not last or all(part.frozen for part in graph.slices_of(last[0])):
+        got = f"{last[0].label} frozen" if last else "none"
+        raise ValueError(f"network: expected a last layer that is trained, to solve for, got {got}")
 
 
 def _source(residuals, route: str, head_only: bool = False):

@@ -9,7 +9,7 @@ from scipy import linalg
 from bpfree.engines.batch import make_inputs
 from bpfree.engines.cost import node_macs
 from bpfree.errors import check_positive
-from bpfree.graph import Graph
+from bpfree.graph import INPUT
 from bpfree.model import Model
 
 RIDGES = tuple(10.0**k for k in range(-8, 2))
@@ -48,13 +48,14 @@ def fit_head(model: Model, data, *, validation=None, ridge=RIDGES) -> Model:
     parts = model.graph.slices_of(head)
     if not (head.op.layer and head.op.layer.dense) or len(parts) != 2:
         raise ValueError(f"model: expected Linear with bias as the last layer, got {head.op.name} ({head.name})")
+    if any(part.frozen for part in parts):
+        raise ValueError(f"model: expected a last layer that is trained, got {head.name} frozen: unfreeze it")
     outputs, validation = model.graph.output.size, data if validation is None else validation
     heads = ridge_heads(feature_chunks(model, data), outputs, strengths)
     best = int(np.argmin(_errors(feature_chunks(model, validation), heads)))
     solved = Model(model.graph, model.theta, model.frozen)
     for part, values in zip(parts, (heads[best][0].T, heads[best][1])):
-        vector = solved.frozen if part.frozen else solved.theta
-        vector[part.range] = np.asarray(values, np.float32).ravel()
+        solved.theta[part.range] = np.asarray(values, np.float32).ravel()
     return solved
 
 
@@ -84,15 +85,9 @@ def body_features(model: Model, x) -> np.ndarray:
     head = graph.nodes[-1]
     if not (head.op.layer and head.op.layer.matrix):
         raise ValueError(f"model: expected a linear or TT layer at the end, got {head.op.name} ({head.name})")
-    nodes = graph.nodes[:-1]
-    while nodes and nodes[-1].output != head.inputs[0]:
-        nodes = nodes[:-1]
-    if not nodes:
-        return make_inputs(graph, x).astype(np.float64)
-    slices = graph.slices[: nodes[-1].first_slice + nodes[-1].n_slices]
-    body = Graph(nodes, graph.tensors, slices)
-    part = Model(body, model.theta[: body.n_theta], model.frozen[: body.n_frozen])
-    return part.predict(x).astype(np.float64)
+    source = graph.tensors[head.inputs[0]].name
+    features = make_inputs(graph, x) if source == INPUT else model.up_to(source).predict(x)
+    return features.astype(np.float64)
 
 
 def ridge_heads(chunks, classes, strengths) -> list[tuple[np.ndarray, np.ndarray]]:

@@ -32,6 +32,7 @@ def train(
     loss="cross_entropy",
     estimator=None,
     update=None,
+    trainable=None,
     batch_size: int = 32,
     epochs: int | None = None,
     max_steps: int | None = None,
@@ -60,6 +61,9 @@ def train(
         loss: "cross_entropy" for labels, "mse" for targets.
         estimator, update: such as RGE(n_queries=8) and SGD(lr=0.05), the defaults
             but for the lr; or chain(clip(1.0), Adam(5e-3)).
+        trainable: patterns of the parameter tensors to train, such as "linear3.*" or
+            ("*.bias", "linear3.weight"); all others are frozen, as by `Model.train_only`,
+            and `run.model` keeps them so. Default: what the model has not frozen.
         batch_size: samples a step. seed: of everything random; nothing else is.
         engine: "compiled", "reference", "exact"; default: compiled where it is there.
 
@@ -114,6 +118,7 @@ def train(
     ('budget', 50, 800, True)
     """
     planning.check_start(model, data, validation)
+    model = model if trainable is None else model.train_only(trainable)
     patience = planning.check_patience(patience, validation)
     callbacks = check_functions("callbacks", callbacks, "(step, run)")
     validate_every = check_count("validate_every", validate_every)

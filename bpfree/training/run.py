@@ -117,7 +117,10 @@ class Run:
             last = self.history[-1]
             best = f", best {self.best.value:.4f} after step {self.best.step}" if self.best else ""
             lines.append(f"validation {self.metric} {last.value:.4f} after step {last.step}{best}")
-        memory = self.memory
+        graph, memory = self.model.graph, self.memory
+        if graph.n_frozen:
+            names = ", ".join(part.name for part in graph.trainable)
+            lines.append(f"trained {names} ({graph.n_theta:,} parameters), frozen {graph.n_frozen:,}")
         arrays = ", ".join(f"{name} {_bytes(memory[name])}" for name in ("parameters", "state", "data"))
         peak = f"; peak of the process {_bytes(memory['process_peak'])}" if memory["process_peak"] else ""
         rate = f" ({self.steps / self.seconds:.1f} steps/s)" if self.losses and self.seconds else ""

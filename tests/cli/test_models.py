@@ -50,8 +50,8 @@ def document(*arguments):
 def test_info_of_the_published_network(folder):
     info = document("info", folder / "tt.npz")
     assert set(info) == {
-        "command", "bpfree", "file", "kind", "hash", "graph_hash", "inputs", "outputs", "parameters", "frozen", "macs",
-        "layers", "flash_weights_bytes", "inference_ram_bytes", "training_ram_bytes",
+        "command", "bpfree", "file", "kind", "hash", "frozen_hash", "graph_hash", "inputs", "outputs", "parameters",
+        "frozen", "macs", "layers", "flash_weights_bytes", "inference_ram_bytes", "training_ram_bytes",
     }  # fmt: skip
     assert (info["kind"], info["parameters"], info["frozen"]) == ("model", 3962, 0)
     assert info["hash"] == bf.Model.load(folder / "tt.npz").hash

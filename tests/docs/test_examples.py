@@ -6,6 +6,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from bpfree.model import Model
+
 EXAMPLES = Path(__file__).resolve().parents[2] / "examples"
 
 
@@ -44,6 +46,16 @@ def drawn(path):
     """Return whether the file is a picture; skip without matplotlib."""
     pytest.importorskip("matplotlib")
     return path.read_bytes()[:4] == b"\x89PNG"
+
+
+def test_fine_tune(tmp_path, capsys):
+    result = run("fine_tune")["main"](folder=tmp_path)
+    frozen, whole, untrained = (result[name] for name in list(result)[:3])
+    assert frozen > 0.87 and frozen > whole + 0.1 and frozen > untrained + 0.04
+    assert (result["ram"], result["flash"]) == (4 * 66, 4 * 2080) and "66     833" in capsys.readouterr().out
+    assert {"digits.npz", "odd_or_even.npz", "firmware"} <= {path.name for path in tmp_path.iterdir()}
+    before, after = (Model.load(tmp_path / name).parameters() for name in ("digits.npz", "odd_or_even.npz"))
+    assert all((before[name] == after[name]).all() for name in ("linear1.weight", "linear1.bias"))
 
 
 def test_own_pde(tmp_path, capsys):

@@ -319,3 +319,20 @@ def test_the_exporters_load_without_the_package():
     program = "import bpfree as bf, sys; bf.exporters.onnx.export; print('onnx' in sys.modules)"
     result = subprocess.run([sys.executable, "-c", program], check=True, capture_output=True, text=True)
     assert result.stdout.strip() == "False"
+
+
+def test_a_model_of_surgery_with_frozen_parts_keeps_its_values_by_name(tmp_path):
+    """A Model as a layer, a new head, a part of it frozen: names, values and outputs are the model's own."""
+    body = bf.Sequential(12, [bf.TTLinear((3, 4), (2, 4), rank=2), bf.ReLU()], seed=2).freeze("*.core0")
+    model = bf.Sequential(12, [body, bf.Tanh(), bf.Linear(3)]).replace("linear4", [bf.Linear(5)], seed=9)
+    model = model.freeze("linear4.bias")
+    model.frozen += floats(5, model.frozen.size, scale=0.1)
+    proto, run = exported(model, tmp_path)
+    assert_computes(run, model)
+    stored = {value.name: onnx.numpy_helper.to_array(value) for value in proto.graph.initializer}
+    own = model.parameters()
+    assert set(own) <= set(stored) and all(stored[name].size == own[name].size for name in own)
+    np.testing.assert_array_equal(stored["linear4.bias"], own["linear4.bias"])
+    for name in own:
+        np.testing.assert_array_equal(np.sort(stored[name].ravel()), np.sort(own[name].ravel()))
+    assert_computes(exported(model.unfreeze("*"), tmp_path)[1], model)

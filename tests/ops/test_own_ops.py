@@ -220,3 +220,19 @@ def test_shapes_are_checked_by_the_op_itself():
         assemble([1], [*rows, (MIX, "y", ["x", "v", "s"], {"rows": 2})])
     with pytest.raises(ValueError, match="node 'y': mix expects 3 inputs, got 2"):
         assemble([1], [*rows, (MIX, "y", ["x", "v"], {"rows": 2})])
+
+
+def test_surgery_and_freezing_keep_the_rows():
+    """A row of one's own goes on as it is; frozen, it needs no `layer`, and unit-wise probes train what is round it."""
+    model, x, y = own_model(), floats(2, 20, 4), np.arange(20) % 3
+    values = {f"linear1.{part}": model.parameters()[f"a.{part}"] for part in ("weight", "bias")}
+    replaced = model.replace("a", [bf.Linear(6)], values)
+    for other in (model.freeze("y.*"), model.up_to("y"), bf.Sequential(4, [model]), replaced):
+        assert MIX in [row.op for row in other.rows()]
+        np.testing.assert_array_equal(other.predict(x, "exact"), model.predict(x, "exact"))
+    settings = {"estimator": bf.UnitWise(), "update": bf.SGD(0.1), "max_steps": 3, "batch_size": 4, "engine": "exact"}
+    with pytest.raises(ValueError, match=r"node 'y' \(mix\): expected an operation that has a `layer`"):
+        bf.train(model, (x, y), **settings)
+    run = bf.train(model.freeze("y.*"), (x, y), **settings)
+    after, before = run.model.parameters(), model.parameters()
+    assert {name for name in before if (after[name] == before[name]).all()} == {"y.shift"}

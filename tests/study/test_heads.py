@@ -36,6 +36,12 @@ def test_it_is_the_least_squares_solution(y, wanted):
     assert not np.array_equal(solved.theta, net.theta)
 
 
+def test_a_frozen_body_stays_and_gives_the_same_head():
+    whole, part = (bf.fit_head(net, (X, TARGETS), ridge=1e-12) for net in (model(), model().train_only("linear3.*")))
+    assert part.graph.n_frozen == 42 and part.frozen_hash == model().train_only("linear3.*").frozen_hash
+    np.testing.assert_array_equal(part.theta, whole.theta[42:])
+
+
 def test_the_ridge_is_chosen_on_validation():
     net, (train, held_out) = model(), ((X[:20], TARGETS[:20]), (X[20:], TARGETS[20:]))
     errors = {}
@@ -50,6 +56,7 @@ def test_the_ridge_is_chosen_on_validation():
 BAD = [
     (lambda: bf.fit_head(bf.Sequential(5, [bf.TTLinear(4, rank=2)]), (X, TARGETS), ridge=1.0), "expected Linear with"),
     (lambda: bf.fit_head(bf.Sequential(5, [bf.Linear(3, bias=False)]), (X, TARGETS), ridge=1.0), "with bias"),
+    (lambda: bf.fit_head(model().freeze("*3.bias"), (X, TARGETS), ridge=1.0), "that is trained, got linear3 frozen"),
     (lambda: bf.fit_head(model(), (X, TARGETS)), "validation: expected"),
     (lambda: bf.fit_head(model(), (X, TARGETS), ridge=0.0), "ridge: expected"),
     (lambda: bf.fit_head(model(), (X, LABELS + 5), ridge=1.0), r"y: expected labels in \[0, 2\]"),
