@@ -62,11 +62,25 @@ static float slope_of_loss(const view *l, float plus, float minus)
   return l->t->two_sided ? (plus - minus) * (1.0f / (l->mu + l->mu)) : plus * (1.0f / l->mu);
 }
 
+/* Where the scores move by s along a column. */
+static float change_of_loss(const view *l, const float *column, uint32_t stride, float s)
+{
+  return bpfree_weighed(l->t, &l->target, l->own->loss->change(l->aid, l->outputs, &l->target, column, stride, s));
+}
+
+/* dL/dy of the sample. */
+static void gradient_of_loss(const view *l)
+{
+  l->own->loss->gradient(l->aid, l->outputs, &l->target, l->delta);
+#if BPFREE_WEIGHTS
+  for (uint32_t o = 0; l->t->weighted && o < l->outputs; o++) l->delta[o] = l->target.weight * l->delta[o];
+#endif
+}
+
 /* Where a unit moves the scores along a column w, the change of the loss has a closed form. */
 static void probe_scores(const view *l, const bpfree_route *route)
 {
   const bpfree_model *model = l->pass.model;
-  const bpfree_closed *loss = l->own->loss;
   const uint32_t units = model->tensors[route->tensor].size;
   const int linear = route->column < model->n_nodes;
   const float *column = l->room;
@@ -76,9 +90,8 @@ static void probe_scores(const view *l, const bpfree_route *route)
     if (!linear) l->room[j] = 1.0f;
     if (l->delta[j] != 0.0f) {
       const uint32_t stride = linear ? units : 1;
-      const float plus = loss->change(l->aid, l->outputs, &l->target, column, stride, l->mu);
-      const float minus =
-          l->t->two_sided ? loss->change(l->aid, l->outputs, &l->target, column, stride, -l->mu) : 0.0f;
+      const float plus = change_of_loss(l, column, stride, l->mu);
+      const float minus = l->t->two_sided ? change_of_loss(l, column, stride, -l->mu) : 0.0f;
       l->delta[j] = slope_of_loss(l, plus, minus);
     }
     if (linear) column++;
@@ -162,7 +175,7 @@ static void add_sample(const view *l, float *gradient)
   for (uint32_t r = 0; r < l->own->n_routes; r++) {
     const bpfree_route *route = &l->own->routes[r];
     if (is_exact(l->t, route)) {
-      l->own->loss->gradient(l->aid, l->outputs, &l->target, l->delta);
+      gradient_of_loss(l);
     } else {
       mark_units(l, route);
       if (start_of(model, route) == model->output)
