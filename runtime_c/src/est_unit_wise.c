@@ -56,24 +56,24 @@ static float loss_again(const view *l, const bpfree_route *route)
   return bpfree_loss_of(l->t, &l->pass, 0, &l->target);
 }
 
+static float weighed(const view *l, float change)
+{
+  return bpfree_weighed(l->t, &l->target, change);
+}
+
 /* f(mu) - f(-mu) over 2 mu, or f(mu) over mu, f the change of the loss where one unit moves that far. */
 static float slope_of_loss(const view *l, float plus, float minus)
 {
   return l->t->two_sided ? (plus - minus) * (1.0f / (l->mu + l->mu)) : plus * (1.0f / l->mu);
 }
 
-/* Where the scores move by s along a column. */
-static float change_of_loss(const view *l, const float *column, uint32_t stride, float s)
+/* Where the scores are, delta is of the loss: it takes the sample's weight. */
+static void weigh_scores(const view *l)
 {
-  return bpfree_weighed(l->t, &l->target, l->own->loss->change(l->aid, l->outputs, &l->target, column, stride, s));
-}
-
-/* dL/dy of the sample. */
-static void gradient_of_loss(const view *l)
-{
-  l->own->loss->gradient(l->aid, l->outputs, &l->target, l->delta);
 #if BPFREE_WEIGHTS
   for (uint32_t o = 0; l->t->weighted && o < l->outputs; o++) l->delta[o] = l->target.weight * l->delta[o];
+#else
+  (void)l;
 #endif
 }
 
@@ -81,6 +81,7 @@ static void gradient_of_loss(const view *l)
 static void probe_scores(const view *l, const bpfree_route *route)
 {
   const bpfree_model *model = l->pass.model;
+  const bpfree_closed *loss = l->own->loss;
   const uint32_t units = model->tensors[route->tensor].size;
   const int linear = route->column < model->n_nodes;
   const float *column = l->room;
@@ -90,9 +91,10 @@ static void probe_scores(const view *l, const bpfree_route *route)
     if (!linear) l->room[j] = 1.0f;
     if (l->delta[j] != 0.0f) {
       const uint32_t stride = linear ? units : 1;
-      const float plus = change_of_loss(l, column, stride, l->mu);
-      const float minus = l->t->two_sided ? change_of_loss(l, column, stride, -l->mu) : 0.0f;
-      l->delta[j] = slope_of_loss(l, plus, minus);
+      const float plus = loss->change(l->aid, l->outputs, &l->target, column, stride, l->mu);
+      const float minus =
+          l->t->two_sided ? loss->change(l->aid, l->outputs, &l->target, column, stride, -l->mu) : 0.0f;
+      l->delta[j] = slope_of_loss(l, weighed(l, plus), weighed(l, minus));
     }
     if (linear) column++;
     else l->room[j] = 0.0f;
@@ -175,7 +177,8 @@ static void add_sample(const view *l, float *gradient)
   for (uint32_t r = 0; r < l->own->n_routes; r++) {
     const bpfree_route *route = &l->own->routes[r];
     if (is_exact(l->t, route)) {
-      gradient_of_loss(l);
+      l->own->loss->gradient(l->aid, l->outputs, &l->target, l->delta);
+      weigh_scores(l);
     } else {
       mark_units(l, route);
       if (start_of(model, route) == model->output)
