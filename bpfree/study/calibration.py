@@ -182,7 +182,9 @@ def calibrate(
     trainer = Trainer(model.graph, model.frozen, loss, estimator, update, batch_size, seed)
     place = rate_place(trainer.update)
     batch, _ = plan.split(model.graph, trainer.loss, data, None, batch_size, seed)
-    bench = _Bench(trainer, get_engine(engine), model.theta, batch)
+    engine = get_engine(engine)
+    plan.check_weighs(engine, batch)
+    bench = _Bench(trainer, engine, model.theta, batch)
     if not np.isfinite(bench.loss):
         raise NumericError("calibrate: the loss is not finite: try other initial parameters, or smaller inputs")
     radii = bench.radii()

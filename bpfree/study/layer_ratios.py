@@ -116,6 +116,7 @@ def _grasp_scores(model, data, loss, estimator, n_samples, seed, engine) -> np.n
     trainer = Trainer(model.graph, model.frozen, get_loss(loss), estimator, SGD(), n, seed)
     batch, _ = plan.split(model.graph, trainer.loss, data, None, n, seed)
     batch, engine = batch.take(np.sort(rng.shuffle(seed, 0, len(batch), np.arange(n)))), get_engine(engine)
+    plan.check_weighs(engine, batch)
 
     def gradient(theta, step):
         estimate = trainer.estimate(engine, theta.astype(np.float32), batch, step)

@@ -145,7 +145,8 @@ def train(
     loss, first_step = get_loss(loss), check_count("first_step", first_step, 0, 2**32 - 1)
     engine = get_engine(engine)
     feed, held_out = planning.open_feed(model.graph, loss, data, batches, validation, batch_size, seed, first_step)
-    planning.check_feed(feed, held_out, engine, checkpoint)
+    planning.check_feed(feed, checkpoint)
+    planning.check_weighs(engine, feed.held, held_out)
     trainer = Trainer(model.graph, model.frozen, loss, estimator, update, feed.batch_size, seed, feed.weighted)
     files.check_recoverable(trainer)
     budget = planning.count_steps(

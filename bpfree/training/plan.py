@@ -125,12 +125,16 @@ def open_feed(graph, loss, data, batches, validation, batch_size, seed: int, fir
     return make_feed(graph, loss, batches, seed, first_step), _validation(graph, loss, validation)
 
 
-def check_feed(feed, held_out, engine, checkpoint) -> None:
-    """An iterator cannot be resumed; weights are for engines that multiply losses by them."""
+def check_feed(feed, checkpoint) -> None:
+    """An iterator cannot be resumed."""
     if not feed.resumes and checkpoint is not None:
         ways = "give a function of (step, rng), which makes the batch of any step again"
         raise ValueError(f"checkpoint: expected None with an iterator, which cannot go back, got {checkpoint}: {ways}")
-    weighted = feed.weighted or (held_out is not None and held_out.weights is not None)
+
+
+def check_weighs(engine, *batches) -> None:
+    """Weights are for engines that multiply losses by them; batches may be None."""
+    weighted = any(batch is not None and batch.weights is not None for batch in batches)
     if weighted and not getattr(engine, "weighs", False):
         expected = "one with weighs = True, whose evaluate gives batch.weighed(losses)"
         raise TypeError(f"engine: expected {expected}, as samples have weights, got {engine!r}")

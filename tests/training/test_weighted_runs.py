@@ -126,6 +126,8 @@ def test_an_engine_that_knows_no_weights_is_refused():
     for settings in ({}, {"validation": (X, Y, W)}):
         with pytest.raises(TypeError, match="engine: expected one with weighs = True, whose evaluate gives"):
             train(None if settings else W, Own(), **settings)
+    with pytest.raises(TypeError, match="engine: expected one with weighs = True"):
+        bf.calibrate(MODEL, (X, Y, W), engine=Own())
 
 
 def test_calibration_takes_weights():
