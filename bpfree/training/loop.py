@@ -155,12 +155,8 @@ def train(
     )  # fmt: skip
     plan = Plan(trainer, engine, feed, held_out, budget, validate_every, patience, callbacks)
 
-    journal = Journal(model.hash, trainer.settings(), first_step)
-    run = Run(Model(model.graph, model.theta, model.frozen), trainer, journal)
-    run.state = State(take_up(trainer, model.theta, state, first_step), journal.settings, first_step)
+    run = _new_run(model, trainer, state, first_step)
     run.data_bytes, run.batches = feed.held.nbytes + (held_out.nbytes if held_out else 0), feed.told
-    if state is not None or first_step:  # what a replay begins with
-        journal.snapshot(first_step, run.model.theta, run.state)
     try:
         files.begin(run, _identity(run, plan, data, validation, files) if files.checkpoint else {})
         with training_bar(progress, run, budget.total) as show:
@@ -171,6 +167,17 @@ def train(
         raise
 
 
+def _new_run(model, trainer: Trainer, state, first_step: int) -> Run:
+    """A run that has done nothing yet; where it goes on from another, its journal begins with a snapshot."""
+    run = Run(
+        Model(model.graph, model.theta, model.frozen), trainer, Journal(model.hash, trainer.settings(), first_step)
+    )
+    run.state = State(take_up(trainer, model.theta, state, first_step), run.journal.settings, first_step)
+    if state is not None or first_step:
+        run.journal.snapshot(first_step, run.model.theta, run.state)
+    return run
+
+
 def _identity(run, plan, data, validation, files) -> dict:
     """What a checkpoint is for: anything else and its run would not be gone on with exactly."""
     engine = getattr(plan.engine, "name", type(plan.engine).__name__)
@@ -178,7 +185,7 @@ def _identity(run, plan, data, validation, files) -> dict:
     return identify(
         run,
         plan.held_out if isinstance(validation, tuple | list) else validation and float(validation),
-        data=f"{plan.feed.told}{fingerprint(whole)}",
+        data=", ".join(filter(None, (plan.feed.told, fingerprint(whole)))),
         validate_every=plan.validate_every if plan.held_out else None,
         journal_file=files.journal is not None,
         journal_every=files.journal_every,
