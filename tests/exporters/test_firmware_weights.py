@@ -30,13 +30,7 @@ def on_device(folder, model, run, samples, steps=3):
     return emulate.run_firmware(emulate.compile_firmware(folder))
 
 
-ESTIMATORS = [
-    bf.RGE(2), bf.RGE(2, direction="gaussian", two_sided=False), bf.CGE(0.1), bf.Hybrid(20), bf.UnitWise(),
-    bf.UnitWise(two_sided=False, head="probe"), bf.CoordinateDescent(0.05, mu=0.05),
-]  # fmt: skip
-
-
-@pytest.mark.parametrize("estimator", ESTIMATORS, ids=show)
+@pytest.mark.parametrize("estimator", [bf.RGE(2), bf.CGE(0.1), bf.UnitWise()], ids=show)
 def test_the_same_records_and_hash(tmp_path, estimator):
     records = Recorder()
     model, run = trained(estimator, callbacks=records)
@@ -48,7 +42,7 @@ def test_the_same_records_and_hash(tmp_path, estimator):
 
 def test_a_callback_of_ones_own_gives_the_weight(tmp_path):
     """Where it writes none the weight is 1; one that is negative ends the step."""
-    for line, expected in (("", 0), ("y->weight = 1.0f;", 0), ("y->weight = -1.0f;", -1)):
+    for line, expected in (("", 0), ("y->weight = -1.0f;", -1)):
         model, run = trained(bf.RGE(2), np.ones(60))
         firmware.export(model, tmp_path, trainer=run.trainer, samples=WEIGHTED, steps=3)
         source = (tmp_path / "samples.c").read_text().replace("y->weight = weights[row];", f"(void)weights; {line}")
