@@ -165,6 +165,7 @@ static void settings(void)
   REFUSED(trainer.n_queries = 0, BPFREE_ERR_ARG);
   REFUSED(trainer.n_queries = 4097, BPFREE_ERR_ARG);
   REFUSED(trainer.two_sided = 2, BPFREE_ERR_ARG);
+  REFUSED(trainer.weighted = 2, BPFREE_ERR_ARG);
   REFUSED(trainer.mu = 0.0f, BPFREE_ERR_ARG);
   REFUSED(trainer.mu = -1.0f, BPFREE_ERR_ARG);
   REFUSED(trainer.mu = huge * 2.0f, BPFREE_ERR_ARG);

@@ -52,6 +52,15 @@ def test_a_callback_of_ones_own_gives_the_weight(tmp_path):
         assert expected or f"{result.hash:016x}" == run.model.hash
 
 
+def test_a_runtime_without_weights_refuses_a_trainer_with_them(tmp_path):
+    model, run = trained(bf.RGE(2))
+    firmware.export(model, tmp_path, trainer=run.trainer, samples=WEIGHTED, steps=3)
+    config = tmp_path / "runtime" / "bpfree" / "config.h"
+    config.write_text(config.read_text().replace("#define BPFREE_WEIGHTS 1", "#define BPFREE_WEIGHTS 0"))
+    result = emulate.run_firmware(emulate.compile_firmware(tmp_path))
+    assert result.exit_code == -1 and len(result.words) == 0  # BPFREE_ERR_ARG
+
+
 def test_without_weights_nothing_of_them_is_there(tmp_path):
     model, run = trained(bf.RGE(2), None)
     on_device(tmp_path, model, run, DIGITS)

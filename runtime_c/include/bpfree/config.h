@@ -59,7 +59,7 @@
 #endif
 
 /* Samples may have weights, as a trainer says that is `weighted`. With 0 none is
- * read. Firmware that the exporter writes has what its trainer wants. */
+ * read, and bpfree_train_init refuses such a trainer. Firmware that the exporter writes has what its trainer wants. */
 #ifndef BPFREE_WEIGHTS
 #define BPFREE_WEIGHTS 1
 #endif
