@@ -1,5 +1,12 @@
 # SPDX-License-Identifier: MIT
-"""Where the minibatches of a run come from: samples in memory, a function of the step, or an iterator."""
+"""Where the minibatches of a run come from: samples in memory, a function of the step, or an iterator.
+
+A feed has at(step), the minibatch, None where there are no more; held, the batch that is in
+memory: all samples, or the first minibatch; batch_size; weighted: do samples have weights?;
+epoch, samples of a pass over the data, None where there is no such thing; resumes: can the
+minibatch of a step be had again?; endless: does nothing but a budget end it?; told, where
+batches come from, for people, "" for samples in memory.
+"""
 
 from __future__ import annotations
 
@@ -17,7 +24,7 @@ _END = object()
 
 
 @dataclass(frozen=True)
-class Samples:
+class InMemory:
     """Samples in memory: minibatches in shuffled epochs, drawn by the seed."""
 
     held: Batch

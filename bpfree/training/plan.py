@@ -14,7 +14,7 @@ from bpfree.errors import check_count, check_positive, check_seed
 from bpfree.estimators.step import Outcome, standstill
 from bpfree.model import Model
 from bpfree.trainer import Trainer
-from bpfree.training.feeds import Samples, make_feed
+from bpfree.training.feeds import InMemory, make_feed
 from bpfree.training.run import Run
 
 BATCH_SIZE = 32
@@ -119,7 +119,7 @@ def open_feed(graph, loss, data, batches, validation, batch_size, seed: int, fir
     if batches is None:
         size = check_count("batch_size", BATCH_SIZE if batch_size is None else batch_size, 1, 2**24)
         samples, held_out = split(graph, loss, data, validation, size, seed)
-        return Samples(samples, size, seed), held_out
+        return InMemory(samples, size, seed), held_out
     if batch_size is not None:
         raise ValueError(f"batch_size: expected None with batches=, which have their own, got {batch_size}")
     return make_feed(graph, loss, batches, seed, first_step), _validation(graph, loss, validation)
