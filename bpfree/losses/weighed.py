@@ -21,7 +21,7 @@ def weighed(loss: Loss, weights) -> Loss:
     def times(made):
         if callable(made):  # `differences` gives a function of the moves
             return lambda moves: times(made(moves))
-        return made * np.resize(weights, made.shape[-1]).astype(made.dtype, copy=False)
+        return made * np.resize(weights, np.shape(made)[-1:])
 
     def of(function):
         return lambda *arguments: times(function(*arguments))
