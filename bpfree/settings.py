@@ -35,11 +35,13 @@ def to_text(trainer) -> str:
         "n_theta": operator.index(trainer.graph.n_theta),
         "n_state": operator.index(trainer.n_state),
     }
+    if trainer.weighted:
+        document["weighted"] = True
     return json.dumps(document, sort_keys=True, separators=(",", ":"), allow_nan=False)
 
 
 def parse(text: str) -> dict:
-    """loss, estimator, update, batch_size and seed, the arguments of a Trainer, from what to_text wrote.
+    """loss, estimator, update, batch_size, seed and weighted, the arguments of a Trainer, from what to_text wrote.
 
     The text is data: names are looked up in the tables, nothing is evaluated.
     Raises FormatError on anything else.
@@ -56,6 +58,7 @@ def parse(text: str) -> dict:
             "update": links[0] if len(links) == 1 else chain(*links),
             "batch_size": check_count("batch_size", document["batch_size"], 1, 2**24),
             "seed": check_seed(document["seed"]),
+            "weighted": document.get("weighted", False),
         }
     except (ValueError, LookupError, TypeError, AttributeError) as error:
         raise FormatError(f"settings: not those of a run: {error}") from None

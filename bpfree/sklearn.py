@@ -13,7 +13,7 @@ try:
     from sklearn.base import BaseEstimator, ClassifierMixin, RegressorMixin
     from sklearn.exceptions import ConvergenceWarning
     from sklearn.utils.multiclass import check_classification_targets
-    from sklearn.utils.validation import check_is_fitted, validate_data
+    from sklearn.utils.validation import _check_sample_weight, check_is_fitted, validate_data
 except ImportError as error:
     raise ImportError('bpfree.sklearn needs scikit-learn >= 1.6: pip install "bpfree[sklearn]"') from error
 
@@ -79,9 +79,9 @@ class _Network(BaseEstimator):
         self.random_state = random_state
         self.verbose = verbose
 
-    def _fit(self, x, target, outputs: int):
-        """Train a fresh network on x and what the loss takes for a target."""
-        self._begin(x, outputs)
+    def _fit(self, x, target, outputs: int, weights=None):
+        """Train a fresh network on x and what the loss takes for a target; weights (n,) or None."""
+        self._begin(x, outputs, weights)
         x, batch_size = self._standard(x), self._batch_size(len(x))
         watch = {}
         if self.early_stopping:
@@ -94,7 +94,8 @@ class _Network(BaseEstimator):
                 "patience": check_count("n_iter_no_change", self.n_iter_no_change),
             }
         run = train(
-            self.model_, (x, target), loss=self._loss, estimator=self._estimator(), update=self._update(),
+            self.model_, (x, target) if weights is None else (x, target, weights),
+            loss=self._loss, estimator=self._estimator(), update=self._update(),
             batch_size=batch_size, epochs=check_count("max_iter", self.max_iter), seed=self._seed, engine=self.engine,
             progress=bool(self.verbose), **watch,
         )  # fmt: skip
@@ -129,10 +130,10 @@ class _Network(BaseEstimator):
         self.n_iter_ += 1
         return self
 
-    def _begin(self, x, outputs: int) -> None:
+    def _begin(self, x, outputs: int, weights=None) -> None:
         """A fresh network, and what its inputs are standardised with."""
         self._seed = _seed(self.random_state)
-        deviation, mean = x.std(axis=0), x.mean(axis=0)
+        mean, deviation = _moments(x, weights)
         varies = deviation > 10 * np.finfo(x.dtype).eps * np.abs(mean)  # else rounding, not variation
         if self.standardize:
             self.mean_, self.scale_ = mean, np.where(varies, deviation, 1.0)
@@ -209,11 +210,12 @@ class Classifier(ClassifierMixin, _Network):
 
     _loss = "cross_entropy"
 
-    def fit(self, X, y):
-        """Train a fresh network on X (n, features) and labels y (n,)."""
+    def fit(self, X, y, sample_weight=None):
+        """Train a fresh network on X (n, features) and labels y (n,); sample_weight (n,): as w of `bpfree.train`."""
         X, y = validate_data(self, X, y, dtype=np.float64)
+        weights = _weights(sample_weight, X)
         self.classes_, target = self._encode(y, None)
-        return self._fit(X, target, len(self.classes_))
+        return self._fit(X, target, len(self.classes_), weights)
 
     def partial_fit(self, X, y, classes=None):
         """One pass over more samples, in their order; classes: all there will be, needed in the first call."""
@@ -280,10 +282,14 @@ class Regressor(RegressorMixin, _Network):
         tags.target_tags.multi_output = True
         return tags
 
-    def fit(self, X, y):
-        """Train a fresh network on X (n, features) and y (n,) or (n, outputs)."""
+    def fit(self, X, y, sample_weight=None):
+        """Train a fresh network on X (n, features) and y (n,) or (n, outputs); sample_weight (n,): w of `bpfree.train`.
+
+        Inputs and targets are standardised by their weighted mean and deviation then.
+        """
         X, y = validate_data(self, X, y, dtype=np.float64, multi_output=True, y_numeric=True)
-        return self._fit(X, self._standard_targets(y, True), self._n_outputs)
+        weights = _weights(sample_weight, X)
+        return self._fit(X, self._standard_targets(y, True, weights), self._n_outputs, weights)
 
     def partial_fit(self, X, y):
         """One pass over more samples, in their order."""
@@ -300,13 +306,13 @@ class Regressor(RegressorMixin, _Network):
         values = values * self.target_scale_ + self.target_mean_
         return values[:, 0] if self._flat else values
 
-    def _standard_targets(self, y, first: bool) -> np.ndarray:
+    def _standard_targets(self, y, first: bool, weights=None) -> np.ndarray:
         """(n, outputs); mean and deviation are taken where `first`."""
         rows = y.reshape(len(y), -1).astype(np.float64)
         if first:
-            deviation = rows.std(axis=0)
             self._flat, self._n_outputs = y.ndim == 1, rows.shape[1]
-            self.target_mean_, self.target_scale_ = rows.mean(axis=0), np.where(deviation > 0, deviation, 1.0)
+            self.target_mean_, deviation = _moments(rows, weights)
+            self.target_scale_ = np.where(deviation > 0, deviation, 1.0)
         if rows.shape[1] != self._n_outputs:
             raise ValueError(f"y: expected {self._n_outputs} outputs as in the first call, got {rows.shape[1]}")
         return ((rows - self.target_mean_) / self.target_scale_).astype(np.float32)
@@ -314,6 +320,24 @@ class Regressor(RegressorMixin, _Network):
 
 for _public in (Classifier, Regressor):
     _public.__doc__ = _public.__doc__.format(parameters=_PARAMETERS)
+
+
+def _weights(sample_weight, x):
+    """Weights (n,) of the samples, finite and not negative; None for None."""
+    if sample_weight is None:
+        return None
+    weights = _check_sample_weight(sample_weight, x, dtype=np.float64, ensure_non_negative=True)
+    if not weights.any():
+        raise ValueError(f"sample_weight: expected some that are not zero, got {len(weights)} zeros")
+    return weights
+
+
+def _moments(rows, weights) -> tuple[np.ndarray, np.ndarray]:
+    """Mean and deviation of columns, each row as often as its weight says."""
+    if weights is None:
+        return rows.mean(axis=0), rows.std(axis=0)
+    mean = np.average(rows, axis=0, weights=weights)
+    return mean, np.sqrt(np.average(np.square(rows - mean), axis=0, weights=weights))
 
 
 def _check_two(classes) -> None:

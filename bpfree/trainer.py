@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from bpfree import rng, settings
-from bpfree.errors import check_count, check_seed
+from bpfree.errors import check_choice, check_count, check_seed
 from bpfree.estimators import ESTIMATORS
 from bpfree.estimators.step import apply_record, check_pair
 from bpfree.graph import Graph, fnv1a64
@@ -20,7 +20,7 @@ from bpfree.updates import UPDATES
 
 @dataclass(frozen=True, eq=False)
 class Trainer:
-    """Graph, constants, loss, estimator, update, seed and batch size of a run.
+    """Graph, constants, loss, estimator, update, seed and batch size of a run; weighted: do its samples have weights?
 
     What replays a journal and what is exported: `run.trainer`, or made by hand.
 
@@ -38,12 +38,14 @@ class Trainer:
     update: object
     batch_size: int
     seed: int = 0
+    weighted: bool = False
     rows: dict = field(init=False, repr=False)
 
     def __post_init__(self):
         object.__setattr__(self, "loss", get_loss(self.loss))
         check_count("batch_size", self.batch_size, 1, 2**24)
         check_seed(self.seed)
+        check_choice("weighted", self.weighted, (True, False))
         row = ESTIMATORS.of(self.estimator)
         check_pair(self.estimator, self.update)
         rows = {"estimator": row, "links": tuple(UPDATES.of(link) for link in self.update.links), "loss": self.loss}
@@ -184,6 +186,7 @@ class Trainer:
             "links": [(row.number, link.settings) for row, link in zip(self.rows["links"], self.update.links)],
             "seed": self.seed,
             "batch": self.batch_size,
+            "weighted": self.weighted,
             "two_sided": e.two_sided,
             "mu": start_of(e.mu),
             **{name: (row.number, self.schedules[name].settings) for name, row in schedules.items() if row},

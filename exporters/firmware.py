@@ -13,6 +13,7 @@ from pathlib import Path
 
 import numpy as np
 
+from bpfree.engines.batch import check_weights, mean_1
 from bpfree.errors import check_count
 from bpfree.estimators.device import OPTIONS
 from bpfree.exporters import main_source, makefile_source, model_source
@@ -39,13 +40,15 @@ class Samples:
     """Training samples for the device's flash.
 
     rows: (n, features) uint8 with x = scale * byte, or float32 (then scale is
-    1). labels (n,) for classification, or targets (n, outputs) float32.
+    1). labels (n,) for classification, or targets (n, outputs) float32. weights
+    (n,) float32, of a trainer that is `weighted`: divided by their mean, as `train` does.
     """
 
     rows: np.ndarray
     labels: np.ndarray | None = None
     targets: np.ndarray | None = None
     scale: float = 1.0
+    weights: np.ndarray | None = None
 
     @property
     def x(self) -> np.ndarray:
@@ -108,7 +111,9 @@ def samples_source(samples: Samples, trainer) -> str:
         targets=_data("uint32_t", "labels", samples.labels)
         if trainer.loss.labels
         else _data("float", "targets", samples.targets),
+        weights=_data("float", "weights", _weights(samples)) if trainer.weighted else "",
         assign="y->label = labels[row];" if trainer.loss.labels else "y->values = targets + row * MODEL_OUTPUTS;",
+        weigh="  y->weight = weights[row];\n" if trainer.weighted else "",
         scale=float_literal(samples.scale),
         n=len(samples.rows),
         seed=trainer.seed,
@@ -135,9 +140,20 @@ def _check_samples(graph, trainer, samples) -> None:
     kind = np.integer if trainer.loss.labels else np.floating
     if given is None or given.shape != wanted or not np.issubdtype(given.dtype, kind):
         raise ValueError(f"samples.{name}: expected {kind.__name__} of shape {wanted}, got {_describe(given)}")
+    if (samples.weights is not None) != trainer.weighted:
+        what = "weights, as the trainer's samples have some" if trainer.weighted else "None, as the trainer reads none"
+        raise ValueError(f"samples.weights: expected {what}, got {_describe(samples.weights)}")
+    if trainer.weighted:
+        _weights(samples)  # raises where they are none
     if trainer.loss.labels and not 0 <= given.min() <= given.max() < graph.output.size:
         allowed = f"labels in [0, {graph.output.size - 1}]"
         raise ValueError(f"samples.labels: expected {allowed}, got {given.min()} to {given.max()}")
+
+
+def _weights(samples) -> np.ndarray:
+    """The weights as `train` makes them of these samples."""
+    name = "samples.weights"
+    return mean_1(name, check_weights(name, samples.weights, len(samples.rows)))
 
 
 def _copy_runtime(folder: Path, tables, trainer) -> None:
@@ -156,7 +172,9 @@ def _copy_runtime(folder: Path, tables, trainer) -> None:
     wanted = set(trainer.rows["estimator"].device.wants(trainer.estimator))
     if any(tensor.row != tensor.size for tensor in tables.tensors):
         wanted.add("BPFREE_GAPS")
-    for name in (*OPTIONS, "BPFREE_GAPS"):
+    if trainer.weighted:
+        wanted.add("BPFREE_WEIGHTS")
+    for name in (*OPTIONS, "BPFREE_GAPS", "BPFREE_WEIGHTS"):
         if name not in wanted:
             config.write_text(config.read_text().replace(_OPTION.format(name, 1), _OPTION.format(name, 0)))
     for name in [*sources, *(path.name for path in (origin / "src").glob("*.h") if path.name != "registry_isa.h")]:

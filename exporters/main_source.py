@@ -16,13 +16,13 @@ SAMPLES = """\
 
 {rows}
 {targets}
-int sample(void *user, uint32_t step, uint32_t i, float *x, bpfree_target *y)
+{weights}int sample(void *user, uint32_t step, uint32_t i, float *x, bpfree_target *y)
 {{
   const uint32_t row = bpfree_batch_index({seed}u, step, {batch}, {n}, i);
   (void)user;
   for (uint32_t k = 0; k < MODEL_FEATURES; k++) x[k] = (float)rows[row * MODEL_FEATURES + k] * {scale};
   {assign}
-  return 0;
+{weigh}  return 0;
 }}
 """
 
@@ -127,6 +127,8 @@ def trainer(trainer) -> str:
         "clip": float_literal(trainer.update.clip),
         "scale": float_literal(row.device.scale(estimator, trainer.graph)),
     }
+    if trainer.weighted:
+        fields["weighted"] = 1
     own = row.device.settings(estimator, trainer.graph, trainer.loss)
     if own is not None:
         arrays += struct(own, row.name)

@@ -114,9 +114,9 @@ CONSTRUCTORS = [
 
 TRAINING = [
     ({"model": 3}, r"model: expected a Model, got 3"),
-    ({"data": X}, r"data: expected a pair \(x, y\), got ndarray"),
-    ({"data": (X,)}, r"data: expected a pair \(x, y\), got tuple"),
-    ({"data": None}, r"data: expected a pair \(x, y\), got NoneType"),
+    ({"data": X}, r"data: expected a pair \(x, y\), or \(x, y, w\), got ndarray"),
+    ({"data": (X,)}, r"data: expected a pair \(x, y\), or \(x, y, w\), got tuple"),
+    ({"data": None}, r"data: expected a pair \(x, y\), or \(x, y, w\), or batches= in its place, got neither"),
     ({"data": (X, None)}, r"y: expected one row a sample \(20\), got shape \(\)"),
     ({"data": (X, Y[:3])}, r"y: expected one row a sample \(20\), got shape \(3,\)"),
     (
@@ -152,8 +152,8 @@ TRAINING = [
     ({"seed": -1}, r"seed: expected an integer in \[0, 4294967295\], got -1"),
     ({"callbacks": 5}, r"callbacks: expected a function of \(step, run\) or a sequence of them, got 5"),
     ({"callbacks": [print, 5]}, r"callbacks: expected a function of \(step, run\) or a sequence of them, got \["),
-    ({"validation": X}, r"validation: expected a pair \(x, y\), or a share in \(0, 1\), got ndarray"),
-    ({"validation": 1}, r"validation: expected a pair \(x, y\), or a share in \(0, 1\), got int"),
+    ({"validation": X}, r"validation: expected a pair \(x, y\), or \(x, y, w\), or a share in \(0, 1\), got ndarray"),
+    ({"validation": 1}, r"validation: expected a pair \(x, y\), or \(x, y, w\), or a share in \(0, 1\), got int"),
     ({"validation": 1.0}, r"validation: expected a share in \(0, 1\), got 1\.0"),
     ({"validation": 0.99}, r"validation: expected a share that leaves samples to train on, got 0\.99 of 20"),
     ({"validation": 0.85}, r"batch_size: expected at most the number of samples left to train on 3, got 4"),

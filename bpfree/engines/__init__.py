@@ -2,7 +2,8 @@
 """Engines turn parameters into losses. All have the same three verbs.
 
 predict(graph, theta, frozen, x) -> y (n, outputs)
-evaluate(graph, theta, frozen, batch, loss, probes) -> per-sample losses (probes, n), cost
+evaluate(graph, theta, frozen, batch, loss, probes) -> per-sample losses (probes, n), cost;
+    each loss times its sample's weight, `batch.weighed(losses)`: `weighs = True` says so
 apply(trainer, theta, state, step, coefficients) -> theta, state: one step from its record
 
 None of them writes theta. The cost is all multiply-accumulates, in passes of one

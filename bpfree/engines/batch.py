@@ -3,25 +3,50 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
 
 @dataclass(frozen=True)
 class Batch:
-    """x (n, features) float32 with labels (n,) uint32 or targets (n, outputs) float32, contiguous."""
+    """x (n, features) float32 with labels (n,) uint32 or targets (n, outputs) float32, contiguous.
+
+    weights: (n,) float32 that the losses of the samples are multiplied by, or None.
+    """
 
     x: np.ndarray
     labels: np.ndarray | None = None
     targets: np.ndarray | None = None
+    weights: np.ndarray | None = None
 
     def __len__(self) -> int:
         return len(self.x)
 
+    @property
+    def parts(self) -> tuple:
+        """x, labels, targets and weights, of which some are None."""
+        return self.x, self.labels, self.targets, self.weights
+
+    @property
+    def nbytes(self) -> int:
+        """Bytes of the arrays."""
+        return sum(part.nbytes for part in self.parts if part is not None)
+
     def take(self, indices) -> Batch:
         """The samples at these indices."""
-        return Batch(*(None if part is None else part[indices] for part in (self.x, self.labels, self.targets)))
+        return Batch(*(None if part is None else part[indices] for part in self.parts))
+
+    def weighed(self, values):
+        """fl(w_b L_b) of values (..., n), in their precision; the values themselves where there are no weights."""
+        if self.weights is None:
+            return values
+        with np.errstate(over="ignore", invalid="ignore", under="ignore"):  # a loss that is not finite is a result
+            return values * self.weights.astype(values.dtype, copy=False)
+
+    def with_mean_weight_1(self, name: str) -> Batch:
+        """The batch with its weights, where it has some, divided by their mean."""
+        return self if self.weights is None else replace(self, weights=mean_1(name, self.weights))
 
 
 def make_inputs(graph, x) -> np.ndarray:
@@ -47,10 +72,37 @@ def _check_finite(name: str, values) -> None:
         raise ValueError(f"{name}: expected finite float32 numbers, got others in {bad.size} rows, first {bad[0]}")
 
 
-def make_batch(graph, loss, x, y) -> Batch:
-    """x and y as the loss reads them; raises naming what does not fit."""
+def check_weights(name: str, w, n: int) -> np.ndarray:
+    """w as (n,) float32; raises unless all are finite, none is negative, and some are not 0."""
+    array = np.asarray(w)
+    if array.dtype.kind not in "biuf":
+        raise TypeError(f"{name}: expected real numbers, got dtype {array.dtype}")
+    if array.shape != (n,):
+        raise ValueError(f"{name}: expected one weight a sample, shape ({n},), got {array.shape}")
+    weights = _float32(array)
+    bad = np.flatnonzero(~(np.isfinite(weights) & (weights >= 0)))
+    if bad.size:
+        raise ValueError(f"{name}: expected finite weights >= 0, got others at {bad.size} places, first {bad[0]}")
+    return _some(name, weights)
+
+
+def mean_1(name: str, weights) -> np.ndarray:
+    """Weights (n,) float32 divided by their mean, in float64 and rounded once; raises where all of them are 0."""
+    exact = _some(name, weights).astype(np.float64)
+    return (exact / exact.mean()).astype(np.float32)
+
+
+def _some(name, weights):
+    if not weights.any():
+        raise ValueError(f"{name}: expected weights of which some are not 0, got {len(weights)} zeros")
+    return weights
+
+
+def make_batch(graph, loss, x, y, w=None) -> Batch:
+    """x, y and the weights w, as given, as the loss reads them; raises naming what does not fit."""
     x, y, outputs = make_inputs(graph, x), np.asarray(y), graph.output.size
     _check_finite("x", x)
+    weights = None if w is None else check_weights("w", w, len(x))
     if y.ndim == 0 or len(y) != len(x):
         raise ValueError(f"y: expected one row a sample ({len(x)}), got shape {y.shape}")
     if loss.labels:
@@ -58,10 +110,10 @@ def make_batch(graph, loss, x, y) -> Batch:
             raise TypeError(f"y: {loss.name} expects integer labels of shape (n,), got {y.dtype} {y.shape}")
         if y.min() < 0 or y.max() >= outputs:
             raise ValueError(f"y: expected labels in [0, {outputs - 1}], got {y.min()} to {y.max()}")
-        return Batch(x, labels=np.ascontiguousarray(y, np.uint32))
+        return Batch(x, labels=np.ascontiguousarray(y, np.uint32), weights=weights)
     if y.reshape(len(y), -1).shape[1] != outputs or y.dtype.kind not in "biuf":
         expected = f"real numbers of shape (n, {outputs})"
         raise ValueError(f"y: {loss.name} expects {expected}, got {y.dtype} {y.shape}")
     targets = _float32(y.reshape(len(y), outputs))
     _check_finite("y", targets)
-    return Batch(x, targets=targets)
+    return Batch(x, targets=targets, weights=weights)

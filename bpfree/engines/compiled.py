@@ -39,6 +39,7 @@ class CompiledEngine:
     """
 
     dtype = np.dtype(np.float32)
+    weighs = True
 
     def __init__(self, isa: str | None = None, cache_bytes: int = CACHE_BYTES, blas: bool = False):
         # a missing core or instruction set is reported here, not in the middle of a run
@@ -58,13 +59,13 @@ class CompiledEngine:
         return self.model(graph, frozen).predict(theta, x)
 
     def evaluate(self, graph, theta, frozen, batch, loss, probes) -> tuple[np.ndarray, int]:
-        """Losses (probes, n) of every sample at every probe, and what they cost, in passes of one sample."""
+        """Losses (probes, n), times weights, of every sample at every probe; their cost in passes of one sample."""
         kept, forwards = self.cache.choose(graph, probes, len(batch))
         tensors = [graph.nodes[k].output for k in members(kept)]
         model = self.model(graph, frozen)
         model.keep(tensors, self.cache.cache_bytes)
         values = model.evaluate(theta, batch.x, batch.labels, batch.targets, loss.number, pack(probes))
-        return values, forwards
+        return batch.weighed(values), forwards
 
     def apply(self, trainer, theta, state, step, coefficients):
         """One step from its record, by `bpfree_apply`."""

@@ -30,6 +30,8 @@ class ReferenceEngine:
     [[0.0, 2.0]]
     """
 
+    weighs = True
+
     def __init__(self, exact: bool = False, dtype=np.float32, cache_bytes: int = CACHE_BYTES):
         self.dtype = np.dtype(dtype)
         if self.dtype not in (np.dtype(np.float32), np.dtype(np.float64)) or (exact and self.dtype != np.float32):
@@ -45,7 +47,7 @@ class ReferenceEngine:
 
     @_DIVERGENCE_IS_A_RESULT
     def evaluate(self, graph, theta, frozen, batch, loss, probes) -> tuple[np.ndarray, int]:
-        """Losses (probes, n) of every sample at every probe, and what they cost, in passes of one sample."""
+        """Losses (probes, n), times weights, of every sample at every probe; their cost in passes of one sample."""
         theta, frozen = theta.astype(self.dtype), frozen.astype(self.dtype, copy=False)
         target = batch.labels if loss.labels else batch.targets.T.astype(self.dtype)
         flow, (kept, forwards) = self.cache.flow(graph), self.cache.choose(graph, probes, len(batch))
@@ -58,7 +60,7 @@ class ReferenceEngine:
             nodes = flow.run(flow.changed_by(probe), kept)
             tensors = self._run(graph, perturb(graph, theta, probe), frozen, nodes, known)
             row[:] = loss.values(self.arithmetic, tensors[graph.nodes[-1].output], target)
-        return values, forwards
+        return batch.weighed(values), forwards
 
     @_DIVERGENCE_IS_A_RESULT
     def apply(self, trainer, theta, state, step, coefficients):

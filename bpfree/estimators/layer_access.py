@@ -13,6 +13,7 @@ from bpfree.errors import check_choice
 from bpfree.estimators.estimate import Estimate
 from bpfree.estimators.routes import end_of, readers, trained
 from bpfree.estimators.table import Estimator
+from bpfree.losses.weighed import weighed
 
 HEADS = ("exact", "probe")
 """Where the derivatives by the scores come from: the loss in closed form, or differences of it."""
@@ -26,8 +27,9 @@ class LayerView:
             name = trainer.estimator.row.name
             expected = f"reference, exact or compiled, as {name} looks into the layers"
             raise TypeError(f"engine: expected {expected}, got {engine!r}")
-        self.graph, self.loss, self.seed, self.step = trainer.graph, trainer.loss, trainer.seed, step
+        self.graph, self.seed, self.step = trainer.graph, trainer.seed, step
         self.arithmetic, self.dtype = engine.arithmetic, engine.dtype
+        self.loss = weighed(trainer.loss, batch.weights)
         self.trace = trace(engine, trainer.graph, theta, trainer.frozen, batch.x)
         self.target = batch.labels if self.loss.labels else np.ascontiguousarray(batch.targets.T, self.dtype)
         self.losses = self.loss.values(self.arithmetic, self.trace.output, self.target)

@@ -58,8 +58,7 @@ class Processes(Parallel):
         """Ranges are handed out as workers come free."""
         pool, context = self._ready(), self._pack(job)
         deadline = None if self.timeout is None else time.monotonic() + self.timeout
-        b = job.batch
-        places = pool.memory.write([job.theta, job.frozen, b.x, b.labels, b.targets, job.probes])
+        places = pool.memory.write([job.theta, job.frozen, job.probes, *job.batch.parts])
         todo = deque(ranges)
         while pool.workers:
             for worker in [m for m in pool.workers if m.range is None][: len(todo)]:

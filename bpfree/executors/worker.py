@@ -41,8 +41,8 @@ def serve(channel, memory) -> None:
 def evaluate(context, arrays, start: int, stop: int):
     """Losses of a range of probes; context: (engine, graph, loss)."""
     engine, graph, loss = context
-    theta, frozen, x, labels, targets, probes = arrays
-    return Job(graph, theta, frozen, Batch(x, labels, targets), loss, probes).evaluate(engine, start, stop)
+    theta, frozen, probes, *parts = arrays
+    return Job(graph, theta, frozen, Batch(*parts), loss, probes).evaluate(engine, start, stop)
 
 
 def packed_error(error: Exception) -> bytes:

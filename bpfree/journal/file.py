@@ -143,7 +143,11 @@ def mapped(file) -> memoryview:
         return memoryview(b"")
 
 
-def holds_nothing(path, header: Header) -> bool:
-    """Is this file the beginning of a journal with this header, without a complete record? Nothing is lost with it."""
+def holds_nothing(path, header: Header, snapshots) -> bool:
+    """Is there nothing in this file but the header and these snapshots, or a part of them? Then nothing is lost."""
+    beginning = header.data
+    for s in snapshots:
+        payload = _bytes(s.theta) + _bytes(s.state)
+        beginning += make_record(header, len(beginning), Type.SNAPSHOT, s.step, payload)
     with open(path, "rb") as file:
-        return header.data.startswith(file.read(len(header.data) + 1))
+        return beginning.startswith(file.read(len(beginning) + 1))

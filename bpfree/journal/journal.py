@@ -66,10 +66,10 @@ class Journal:
     for each step that moved something, coefficients before clip and learning
     rate; none where the estimator's row of the table says SNAPSHOT. skips: the
     steps that moved nothing. snapshots: of a file all, in the memory of a run no
-    more than the last. seals: what a file holds of its own SHA-256. torn: bytes
-    at the end of the file that were left out, the remains of a write that was cut
-    off. program_size: what a flash writes at once, 1, 8, 16 or 32 bytes: in a
-    file everything begins at a multiple of it.
+    more than one: the last, or what a run that goes on with a state began with.
+    seals: what a file holds of its own SHA-256. torn: bytes at the end of the file
+    that were left out, the remains of a write that was cut off. program_size: what
+    a flash writes at once, 1, 8, 16 or 32 bytes: in a file everything begins at a multiple of it.
 
     >>> import bpfree as bf
     >>> x, y = np.eye(4, dtype="f4"), np.arange(4) % 2
@@ -120,8 +120,11 @@ class Journal:
         self.skips.append(Skip(step, code, text))
 
     def snapshot(self, step: int, theta, state) -> None:
-        """Add a snapshot of theta and state (a list of arrays) before a step; memory keeps the last one only."""
-        if self.kind == "SNAPSHOT":
+        """Add a snapshot of theta and state (a list of arrays) before a step.
+
+        Memory keeps the one that the journal begins with, or, where there are no other records, the last one.
+        """
+        if self.kind == "SNAPSHOT" or step == self.first_step:
             self.snapshots[:] = [Snapshot(step, theta, np.concatenate([np.zeros(0, np.float32), *state]))]
         if self.file:
             self.file.snapshot(step, theta, state)

@@ -15,7 +15,7 @@ class NativeTrainer:
 
     Rows of the tables by number, None for `bpfree_given`; settings: the estimator's
     own, a Struct or None; `links` (of the update) and schedules are (row, settings). `data` is
-    (x, labels, targets) for `step`; `apply` needs none. Stepping streams one
+    (x, labels, targets[, weights]) for `step`; `apply` needs none. Stepping streams one
     sample at a time, so it needs a model of the "scalar" instruction set with
     tables for two sides, which keep the tensors `kept`.
     """
@@ -38,6 +38,7 @@ class NativeTrainer:
         lr_schedule=None,
         settings=None,
         kept=frozenset(),
+        weighted=False,
         data=None,
     ):
         ffi, lib = core().ffi, core().lib
@@ -51,7 +52,7 @@ class NativeTrainer:
         self._links = ffi.new("bpfree_link[]", rows)
         own, self._own = make(settings)
         numbers = {"seed": seed, "batch": batch, "n_queries": n_queries, "two_sided": two_sided}
-        numbers |= {"mu": mu, "clip": clip, "scale": scale}
+        numbers |= {"mu": mu, "clip": clip, "scale": scale, "weighted": weighted}
         fields = {
             "model": model.c,
             "estimator": model.estimator(estimator),
@@ -117,7 +118,7 @@ class NativeTrainer:
         """RAM of a run by `bpfree_train_size`, with pointers of this machine's size."""
         return core().lib.bpfree_train_size(self.c)
 
-    def _attach(self, x, labels, targets):
+    def _attach(self, x, labels, targets, weights=None):
         n, tables = len(x), self.model.tables
         self._rows = core().ffi.new("bpfree_rows *")
         self._rows.batch.x = pointer("x", x, np.float32, (n, tables.features))
@@ -126,7 +127,9 @@ class NativeTrainer:
             self._rows.batch.labels = pointer("labels", labels, np.uint32, (n,))
         if targets is not None:
             self._rows.batch.targets = pointer("targets", targets, np.float32, (n, tables.outputs))
+        if weights is not None:
+            self._rows.weights = pointer("weights", weights, np.float32, (n,))
         self._rows.features, self._rows.outputs = tables.features, tables.outputs
         self._rows.seed, self._rows.per_step = self.c.seed, self.c.batch
-        self._data = (x, labels, targets)
+        self._data = (x, labels, targets, weights)
         self.c.sample, self.c.user = core().lib.bpfree_sample_row, self._rows

@@ -181,8 +181,10 @@ def calibrate(
         raise TypeError(f"estimator: expected one that makes a gradient, got {name}, whose mu is its step")
     trainer = Trainer(model.graph, model.frozen, loss, estimator, update, batch_size, seed)
     place = rate_place(trainer.update)
-    batch, _ = plan.split(trainer, data, None)
-    bench = _Bench(trainer, get_engine(engine), model.theta, batch)
+    batch, _ = plan.split(model.graph, trainer.loss, data, None, batch_size, seed)
+    engine = get_engine(engine)
+    plan.check_weighs(engine, batch)
+    bench = _Bench(trainer, engine, model.theta, batch)
     if not np.isfinite(bench.loss):
         raise NumericError("calibrate: the loss is not finite: try other initial parameters, or smaller inputs")
     radii = bench.radii()

@@ -59,6 +59,8 @@ def _floor(model, train, test, validation, strengths) -> tuple[float, float]:
 
 def _checked(model, data, name):
     """Return x and labels of a split; raise unless the labels are classes of the model."""
+    if len(data) != 2:
+        raise TypeError(f"{name}: expected samples (x, labels), whose floor has no weights, got {len(data)} parts")
     (x, labels), classes = data, model.graph.output.size
     labels = np.asarray(labels)
     if labels.shape != (len(x),) or not np.issubdtype(labels.dtype, np.integer):

@@ -6,7 +6,7 @@ from __future__ import annotations
 import numpy as np
 from scipy import linalg
 
-from bpfree.engines.batch import make_inputs
+from bpfree.engines.batch import check_weights, make_inputs, mean_1
 from bpfree.engines.cost import node_macs
 from bpfree.errors import check_positive
 from bpfree.graph import INPUT
@@ -22,13 +22,13 @@ CHUNK = 4096
 def fit_head(model: Model, data, *, validation=None, ridge=RIDGES) -> Model:
     """Return a copy of the model whose last layer, a Linear with bias, is solved in closed form.
 
-        min_W,b  sum_n |W f_n + b - t_n|^2 + ridge s |W|^2,   s = n times the mean variance of the features f
+        min_W,b  sum_n w_n |W f_n + b - t_n|^2 + ridge s |W|^2,   s = n times the mean variance of the features f
 
     The other layers are unchanged, and the bias is not penalised. Equivalent to
-    sklearn.linear_model.Ridge(alpha=ridge s).fit(f, t).
+    sklearn.linear_model.Ridge(alpha=ridge s).fit(f, t, sample_weight=w).
 
     data, validation: (x, y), where y holds integer labels (n,), for which t are one-hot vectors,
-    or targets (n, outputs).
+    or targets (n, outputs); or (x, y, w), whose weights w (n,) are divided by their mean. Else they are 1.
     ridge: one strength, or several, of which the one with the best accuracy (or the least squared error)
     on `validation` is taken, or the first of equals.
 
@@ -70,13 +70,14 @@ def ridge_strengths(ridge, validation) -> list[float]:
 
 
 def feature_chunks(model, data):
-    """Yield features (k, width) and y (k, ...) of up to CHUNK samples at a time."""
-    x, y = data
-    y = np.asarray(y)
+    """Yield features (k, width), y (k, ...) and, if there are some, weights (k,) of up to CHUNK samples at a time."""
+    x, y, *given = data
+    y, weights = np.asarray(y), [mean_1("w", check_weights("w", w, len(x))).astype(np.float64) for w in given]
     if y.ndim == 0 or len(y) != len(x):
         raise ValueError(f"y: expected one row per sample ({len(x)}), got shape {y.shape}")
     for start in range(0, len(x), CHUNK):
-        yield body_features(model, x[start : start + CHUNK]), y[start : start + CHUNK]
+        own = slice(start, start + CHUNK)
+        yield body_features(model, x[own]), y[own], *(w[own] for w in weights)
 
 
 def body_features(model: Model, x) -> np.ndarray:
@@ -93,15 +94,18 @@ def body_features(model: Model, x) -> np.ndarray:
 def ridge_heads(chunks, classes, strengths) -> list[tuple[np.ndarray, np.ndarray]]:
     """Return (weight, bias) for each strength, from one eigendecomposition; the bias is not penalised.
 
+    chunks: of features, y and, where samples have weights, weights, whose mean is 1.
     The features are summed minus their mean c in the first chunk, and centred at
     the end: sum (f - m)(f - m)^T = sum (f - c)(f - c)^T - n (m - c)(m - c)^T.
     """
     n, gram, cross, sums, counts, first = 0, 0.0, 0.0, 0.0, 0.0, None
-    for features, y in chunks:
+    for features, y, *weights in chunks:
         first = features.mean(axis=0) if first is None else first
         features, targets = features - first, _targets(y, classes)
-        n, gram, cross = n + len(features), gram + features.T @ features, cross + features.T @ targets
-        sums, counts = sums + features.sum(axis=0), counts + targets.sum(axis=0)
+        weighed, weighed_targets = (_weighed(rows, weights) for rows in (features, targets))
+        n += weights[0].sum() if weights else len(features)
+        gram, cross = gram + features.T @ weighed, cross + features.T @ weighed_targets
+        sums, counts = sums + weighed.sum(axis=0), counts + weighed_targets.sum(axis=0)
     shift, middle = sums / n, counts / n
     values, vectors = linalg.eigh(gram - n * np.outer(shift, shift))
     right = vectors.T @ (cross - np.outer(sums, middle))
@@ -141,6 +145,11 @@ def _targets(y, outputs: int) -> np.ndarray:
     return y.reshape(len(y), outputs).astype(np.float64)
 
 
+def _weighed(rows, weights):
+    """Return each row times its weight, where there are weights."""
+    return (rows.T * weights[0]).T if weights else rows
+
+
 def _are_labels(y) -> bool:
     return y.ndim == 1 and np.issubdtype(y.dtype, np.integer)
 
@@ -148,11 +157,11 @@ def _are_labels(y) -> bool:
 def _errors(chunks, heads) -> list[float]:
     """Return the error of each head: the number of wrong answers, or the sum of squares for targets."""
     errors = np.zeros(len(heads))
-    for features, y in chunks:
+    for features, y, *weights in chunks:
         for k, (weight, bias) in enumerate(heads):
             outputs = features @ weight + bias
             if _are_labels(y):
-                errors[k] += (outputs.argmax(axis=1) != y).sum()
+                errors[k] += _weighed(outputs.argmax(axis=1) != y, weights).sum()
             else:
-                errors[k] += np.square(outputs - _targets(y, outputs.shape[1])).sum()
+                errors[k] += _weighed(np.square(outputs - _targets(y, outputs.shape[1])), weights).sum()
     return errors.tolist()

@@ -112,11 +112,11 @@ def _grasp_scores(model, data, loss, estimator, n_samples, seed, engine) -> np.n
     """Return the scores theta (H g), (n_theta,)."""
     plan.check_start(model, data, None)
     check_seed(seed)
-    x, y = data
-    n = min(check_count("n_samples", n_samples), max(len(x), 1))
+    n = min(check_count("n_samples", n_samples), max(len(data[0]), 1))
     trainer = Trainer(model.graph, model.frozen, get_loss(loss), estimator, SGD(), n, seed)
-    batch, _ = plan.split(trainer, data, None)
+    batch, _ = plan.split(model.graph, trainer.loss, data, None, n, seed)
     batch, engine = batch.take(np.sort(rng.shuffle(seed, 0, len(batch), np.arange(n)))), get_engine(engine)
+    plan.check_weighs(engine, batch)
 
     def gradient(theta, step):
         estimate = trainer.estimate(engine, theta.astype(np.float32), batch, step)

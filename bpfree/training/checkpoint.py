@@ -17,6 +17,7 @@ from bpfree.graph import SCHEMA, theta_hash
 from bpfree.journal.file import Position
 from bpfree.settings import differences, load
 from bpfree.training.run import Best, Run, Validation
+from bpfree.training.state import State
 
 VERSION = 2
 """Of the checkpoint's own fields; graph, theta and frozen are those of a saved model."""
@@ -105,8 +106,9 @@ def _fill(run, fields, document) -> Position | None:
     history = fields["history"].reshape(-1, len(Validation._fields))
     position = document["position"] and Position(*map(int, document["position"]))
     run.model.theta = theta
-    run.state = [part.copy() for part in np.split(values, ends)] if state else []
     run.losses = fields["losses"].astype(np.float64).tolist()
+    parts = [part.copy() for part in np.split(values, ends)] if state else []
+    run.state = State(parts, run.journal.settings, run.next_step)
     run.history = [Validation(int(s), v, int(f), int(e), t) for s, v, f, e, t in history.tolist()]
     run.quiet, run.evaluations, run.forwards = map(int, document["counts"][:3])
     run.seconds = float(document["counts"][3])
@@ -137,24 +139,26 @@ def flat(state) -> np.ndarray:
     return np.concatenate([np.zeros(0, np.float32), *state])
 
 
-def identify(run: Run, data, validation, **settings) -> dict:
+def identify(run: Run, validation, **settings) -> dict:
     """What must be the same for a run to go on exactly, in numbers and words that a message can show.
 
-    data, validation: batches; validation may also be None or a share. Data count
-    by shape and CRC-32.
+    validation: a batch, a share or None. A state that the run began with counts by its CRC-32.
     """
+    opening = [f"CRC {zlib.crc32(snapshot.state):08x}" for snapshot in run.journal.snapshots]
     return {
         **load(run.journal.settings),
         "theta": run.journal.base_hash,
         "frozen": theta_hash(run.model.frozen),
-        "data": _fingerprint(data),
-        "validation": validation if validation is None or isinstance(validation, float) else _fingerprint(validation),
+        "first_step": run.first_step or None,
+        "state": opening[0] if opening else None,
+        "validation": validation if validation is None or isinstance(validation, float) else fingerprint(validation),
         **settings,
     }
 
 
-def _fingerprint(batch) -> str:
-    parts = [part for part in (batch.x, batch.labels, batch.targets) if part is not None]
+def fingerprint(batch) -> str:
+    """Types, shapes and CRC-32 of a batch's arrays."""
+    parts = [part for part in batch.parts if part is not None]
     return ", ".join(f"{part.dtype}{list(part.shape)} CRC {zlib.crc32(part):08x}" for part in parts)
 
 

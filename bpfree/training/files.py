@@ -90,18 +90,20 @@ class RunFiles:
     def _start_journal(self, run) -> None:
         if exists(self.journal):
             # A run that is cut off while it makes its files leaves the beginning of a header.
-            if not (self.resume and holds_nothing(self.journal, run.journal.header)):
+            if not (self.resume and holds_nothing(self.journal, run.journal.header, run.journal.snapshots)):
                 ways = "resume=True and its checkpoint go on with it; or give another path, or delete it"
                 raise ValueError(f"journal: expected a path where nothing is yet, got {self.journal}: {ways}")
             os.remove(self.journal)
         run.journal.file = JournalFile.create(self.journal, run.journal.header)
+        for opening in run.journal.snapshots:  # of a run that goes on with a state
+            run.journal.file.snapshot(opening.step, opening.theta, [opening.state])
 
     def step_done(self, run: Run, record) -> None:
         """Write down a step that has been made."""
         if run.journal.kind == "SCALARS":
             run.journal.append(record)
-        if self.journal_every and run.steps % self.journal_every == 0:
-            run.journal.snapshot(run.steps, run.model.theta, run.state)
+        if self.journal_every and run.next_step % self.journal_every == 0:
+            run.journal.snapshot(run.next_step, run.model.theta, run.state)
 
     def note(self, run: Run) -> None:
         """Everything about the steps so far is written down and counted."""
@@ -116,17 +118,18 @@ class RunFiles:
 
     def due(self, run: Run) -> bool:
         """Is it time for a checkpoint?"""
-        return run.steps % self.checkpoint_every == 0
+        return run.next_step % self.checkpoint_every == 0
 
     def last_snapshot(self, run: Run) -> None:
         """A journal of snapshots ends with one of the last step."""
-        made = self.journal_every and run.steps % self.journal_every == 0
+        made = not run.steps or (self.journal_every and run.next_step % self.journal_every == 0)
         if run.journal.kind == "SNAPSHOT" and not (made and run.journal.file):
-            run.journal.snapshot(run.steps, run.model.theta, run.state)
+            run.journal.snapshot(run.next_step, run.model.theta, run.state)
 
     def end(self, run: Run, end: Outcome) -> None:
         """The journal's last words, and its seal."""
-        run.journal.event(run.steps, Code.END, end.text if end.text.startswith(end.code) else f"{end.code}: {end.text}")
+        text = end.text if end.text.startswith(end.code) else f"{end.code}: {end.text}"
+        run.journal.event(run.next_step, Code.END, text)
         if run.journal.file:
             run.journal.seal()
         self.close(run)
@@ -136,7 +139,8 @@ class RunFiles:
         try:
             if self._latest and run.journal.file:
                 run.journal.file.cut(self._latest.position)
-                run.journal.file.event(self._latest.steps, Code.END, f"interrupted: {type(error).__name__}")
+                next_step = run.first_step + self._latest.steps
+                run.journal.file.event(next_step, Code.END, f"interrupted: {type(error).__name__}")
                 run.journal.file.seal()
             if self._latest:
                 self.save()

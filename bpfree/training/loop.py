@@ -6,6 +6,8 @@ from __future__ import annotations
 import time
 from functools import partial
 
+import numpy as np
+
 from bpfree.engines import get_engine
 from bpfree.engines.batch import make_batch
 from bpfree.engines.probes import AT_THETA
@@ -14,26 +16,29 @@ from bpfree.estimators.rge import RGE
 from bpfree.estimators.step import UNMADE, Outcome, make_step
 from bpfree.journal import Journal
 from bpfree.journal.format import Code
+from bpfree.losses import get_loss
 from bpfree.model import Model
 from bpfree.screen.progress import training_bar
 from bpfree.trainer import Trainer
 from bpfree.training import plan as planning
-from bpfree.training.checkpoint import identify
+from bpfree.training.checkpoint import fingerprint, identify
 from bpfree.training.files import RunFiles, look_text
 from bpfree.training.plan import Plan
 from bpfree.training.run import Best, Run, Validation
+from bpfree.training.state import State, take_up
 from bpfree.updates.sgd import SGD
 
 
 def train(
     model: Model,
-    data,
+    data=None,
     *,
+    batches=None,
     loss="cross_entropy",
     estimator=None,
     update=None,
     trainable=None,
-    batch_size: int = 32,
+    batch_size: int | None = None,
     epochs: int | None = None,
     max_steps: int | None = None,
     max_forwards: float | None = None,
@@ -49,6 +54,8 @@ def train(
     journal_every: int | None = None,
     engine=None,
     seed: int = 0,
+    state=None,
+    first_step: int = 0,
     progress: bool | None = None,
 ) -> Run:
     """Train with forward passes only; the model given is left as it is, the trained one is `run.model`.
@@ -57,26 +64,35 @@ def train(
     around theta, makes a gradient of them, the update moves theta.
 
     What to learn, and how:
-        data: (x, y), x (n, features...), y integer labels (n,) or targets (n, outputs).
+        data: (x, y), x (n, features...), y integer labels (n,) or targets (n, outputs);
+            or (x, y, w), w (n,) >= 0: divided by their mean, once, they are what the
+            loss of each sample is multiplied by.
+        batches: instead of data, for what does not fit in memory, is augmented or made
+            anew: a function of (step, rng) that returns the batch (x, y) or (x, y, w)
+            of a step, rng = np.random.Generator(np.random.Philox(key=(seed, step)));
+            or an iterator of batches, which ends the run where it ends, and
+            cannot be resumed. All are of one size; weights are taken as they are. The first batch is
+            looked at before the run begins.
         loss: "cross_entropy" for labels, "mse" for targets.
         estimator, update: such as RGE(n_queries=8) and SGD(lr=0.05), the defaults
             but for the lr; or chain(clip(1.0), Adam(5e-3)).
         trainable: patterns of the parameter tensors to train, such as "linear3.*" or
             ("*.bias", "linear3.weight"); all others are frozen, as by `Model.train_only`,
             and `run.model` keeps them so. Default: what the model has not frozen.
-        batch_size: samples a step. seed: of everything random; nothing else is.
+        batch_size: samples a step, 32 unless said; `batches` have their own.
+        seed: of everything random; nothing else is.
         engine: "compiled", "reference", "exact"; default: compiled where it is there.
 
     How long - at least one, and the first that is reached ends the run; a step
     that would go over it is not begun:
-        epochs, max_steps: passes over the data, steps.
+        epochs, max_steps: passes over the data, steps; `batches` have no epochs.
         max_forwards: samples passed through the network; a pass of some layers counts
             by its share of the multiply-accumulates. max_evaluations: losses
             of a minibatch; RGE needs 2 n_queries a step, or n_queries + 1 one-sided.
 
     What to watch:
-        validation: (x, y), or a share of the data in (0, 1), drawn by the seed
-            and not trained on; looked at every `validate_every` steps and at the end.
+        validation: (x, y) or (x, y, w), or a share of the data in (0, 1), drawn by the
+            seed and not trained on; looked at every `validate_every` steps and at the end.
         patience: stop after so many validations without a better one. `run.best`
             is the best one's (step, value, model), with or without it.
         callbacks: a function of (step, run) or a sequence of them, called after
@@ -103,8 +119,13 @@ def train(
     them, is raised on, after checkpoint and journal have been brought to the last
     whole step. Wrong arguments raise TypeError or ValueError before the first step.
 
-    To go on from `run.model` in a new run give another seed: with the same one
-    it would walk the same minibatches and directions again.
+    How to go on from another run, with other data or another lr, say:
+        state: its `run.state`, of the same update and number of parameters; or
+            such arrays as a list.
+        first_step: its `run.next_step`. Steps are counted from there: minibatches,
+            directions and schedules go on where they were, so that 10 steps and 10 more
+            are 20 steps, bit for bit. Without it, give another seed: with the
+            same one a run would walk the same minibatches and directions again.
 
     >>> import bpfree as bf
     >>> import numpy as np
@@ -117,26 +138,30 @@ def train(
     >>> run.outcome_code, run.steps, run.evaluations, run.best.value > 0.9
     ('budget', 50, 800, True)
     """
-    planning.check_start(model, data, validation)
+    if data is None and batches is None:
+        raise TypeError("data: expected a pair (x, y), or (x, y, w), or batches= in its place, got neither")
+    planning.check_start(model, data, validation, batches)
     model = model if trainable is None else model.train_only(trainable)
     patience = planning.check_patience(patience, validation)
     callbacks = check_functions("callbacks", callbacks, "(step, run)")
     validate_every = check_count("validate_every", validate_every)
     files = RunFiles(checkpoint, checkpoint_every, journal, journal_every, resume)
     estimator, update = RGE(n_queries=8) if estimator is None else estimator, SGD() if update is None else update
-    trainer = Trainer(model.graph, model.frozen, loss, estimator, update, batch_size, seed)
-    files.check_recoverable(trainer)
+    loss, first_step = get_loss(loss), check_count("first_step", first_step, 0, 2**32 - 1)
     engine = get_engine(engine)
-    batch, held_out = planning.split(trainer, data, validation)
+    feed, held_out = planning.open_feed(model.graph, loss, data, batches, validation, batch_size, seed, first_step)
+    planning.check_feed(feed, checkpoint)
+    planning.check_weighs(engine, feed.held, held_out)
+    trainer = Trainer(model.graph, model.frozen, loss, estimator, update, feed.batch_size, seed, feed.weighted)
+    files.check_recoverable(trainer)
     budget = planning.count_steps(
-        trainer, len(batch),
+        trainer, feed.epoch, endless=feed.endless,
         epochs=epochs, max_steps=max_steps, max_forwards=max_forwards, max_evaluations=max_evaluations,
     )  # fmt: skip
-    plan = Plan(trainer, engine, batch, held_out, budget, validate_every, patience, callbacks)
+    plan = Plan(trainer, engine, feed, held_out, budget, validate_every, patience, callbacks)
 
-    run = Run(Model(model.graph, model.theta, model.frozen), trainer, Journal(model.hash, trainer.settings()))
-    run.state = trainer.initial_state(model.theta)
-    run.data_bytes = sum(part.nbytes for b in (batch, held_out) if b for part in vars(b).values() if part is not None)
+    run = _new_run(model, trainer, state, first_step)
+    run.data_bytes, run.batches = feed.held.nbytes + (held_out.nbytes if held_out else 0), feed.told
     try:
         files.begin(run, _identity(run, plan, data, validation, files) if files.checkpoint else {})
         with training_bar(progress, run, budget.total) as show:
@@ -147,13 +172,25 @@ def train(
         raise
 
 
+def _new_run(model, trainer: Trainer, state, first_step: int) -> Run:
+    """A run that has done nothing yet; where it goes on from another, its journal begins with a snapshot."""
+    run = Run(
+        Model(model.graph, model.theta, model.frozen), trainer, Journal(model.hash, trainer.settings(), first_step)
+    )
+    run.state = State(take_up(trainer, model.theta, state, first_step), run.journal.settings, first_step)
+    if state is not None or first_step:
+        run.journal.snapshot(first_step, run.model.theta, run.state)
+    return run
+
+
 def _identity(run, plan, data, validation, files) -> dict:
     """What a checkpoint is for: anything else and its run would not be gone on with exactly."""
     engine = getattr(plan.engine, "name", type(plan.engine).__name__)
+    whole = plan.feed.held if data is None else make_batch(plan.trainer.graph, plan.trainer.loss, *data)
     return identify(
         run,
-        make_batch(plan.trainer.graph, plan.trainer.loss, *data),
         plan.held_out if isinstance(validation, tuple | list) else validation and float(validation),
+        data=", ".join(filter(None, (plan.feed.told, fingerprint(whole)))),
         validate_every=plan.validate_every if plan.held_out else None,
         journal_file=files.journal is not None,
         journal_every=files.journal_every,
@@ -166,19 +203,22 @@ def _take_steps(plan: Plan, run: Run, files: RunFiles, show) -> Outcome:
     trainer, engine, began = plan.trainer, plan.engine, time.perf_counter() - run.seconds
     apply = partial(engine.apply, trainer)
     while not (end := plan.ended(run)):
-        step = run.steps
-        samples = plan.batch.take(trainer.indices(step, len(plan.batch)))
+        step = run.next_step
+        samples = plan.feed.at(step)
+        if samples is None:
+            return Outcome("done", f"done: there are no more batches after {run.steps:,} steps")
         estimate = trainer.estimate(engine, run.model.theta, samples, step)
         run.evaluations += estimate.n_evaluations
         run.forwards += estimate.forwards
         made = make_step(estimate, apply, run.model.theta, run.state, step, run.quiet)
         if made.failure:
             return made.failure
-        run.model.theta, run.state, run.coefficients, run.quiet = made.theta, made.state, made.record, made.quiet
+        run.model.theta, run.coefficients, run.quiet = made.theta, made.record, made.quiet
         run.losses.append(estimate.loss)
+        run.state = State(made.state, run.journal.settings, run.next_step)
         run.seconds = time.perf_counter() - began
         files.step_done(run, made.record)
-        if plan.held_out and run.steps % plan.validate_every == 0:
+        if plan.held_out and run.next_step % plan.validate_every == 0:
             _look(plan, run)
         files.note(run)
         if files.due(run):
@@ -193,10 +233,10 @@ def _take_steps(plan: Plan, run: Run, files: RunFiles, show) -> Outcome:
 def _look(plan: Plan, run: Run) -> None:
     """Validate, and remember the model when it is the best so far."""
     value = validate(run, plan.engine, plan.held_out)
-    run.history.append(Validation(run.steps, value, run.forwards, run.evaluations, run.seconds))
-    run.journal.event(run.steps, Code.VALIDATION, look_text(run, value))
+    run.history.append(Validation(run.next_step, value, run.forwards, run.evaluations, run.seconds))
+    run.journal.event(run.next_step, Code.VALIDATION, look_text(run, value))
     if run.improves(value):
-        run.best = Best(run.steps, value, Model(run.model.graph, run.model.theta, run.model.frozen))
+        run.best = Best(run.next_step, value, Model(run.model.graph, run.model.theta, run.model.frozen))
 
 
 def _finish(plan: Plan, run: Run, files: RunFiles, end: Outcome) -> Run:
@@ -205,16 +245,17 @@ def _finish(plan: Plan, run: Run, files: RunFiles, end: Outcome) -> Run:
     if end.code not in UNMADE:  # else resuming would fail again, and count the step twice
         files.save()
     files.last_snapshot(run)
-    if plan.held_out and run.steps and (not run.history or run.history[-1].step < run.steps):
+    if plan.held_out and run.steps and (not run.history or run.history[-1].step < run.next_step):
         _look(plan, run)
     files.end(run, end)
     return run
 
 
 def validate(run: Run, engine, batch) -> float:
-    """The run's metric on a batch: accuracy, or the mean loss where there are no labels."""
+    """The run's metric on a batch, weighted as it is: accuracy, or the mean loss where there are no labels."""
     graph, theta, frozen = run.model.graph, run.model.theta, run.model.frozen
     if run.metric == "accuracy":
-        return float((engine.predict(graph, theta, frozen, batch.x).argmax(axis=1) == batch.labels).mean())
+        right = engine.predict(graph, theta, frozen, batch.x).argmax(axis=1) == batch.labels
+        return float(right.mean() if batch.weights is None else np.average(right, weights=batch.weights))
     values, _ = engine.evaluate(graph, theta, frozen, batch, run.trainer.loss, [AT_THETA])
     return float(values.mean())

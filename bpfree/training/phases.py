@@ -37,6 +37,7 @@ class Phase:
 def train_phases(model, data, phases, *, seed: int = 0, checkpoint=None, journal=None, **settings) -> list[Run]:
     """Train in phases, each from where the one before ended; returns their runs, the last one's `model` is the result.
 
+    data: as for `train`, or None and `batches`, a function, among the settings.
     phases: a sequence of Phase. settings: those of `train`, for every phase that
     does not have its own. A phase ends as a run does: by its budget, or by its
     patience, which is a switch on a plateau. Then the next begins; after a

@@ -10,11 +10,15 @@ import numpy as np
 
 from bpfree import rng
 from bpfree.engines.batch import Batch, make_batch
-from bpfree.errors import check_count, check_positive
+from bpfree.errors import check_count, check_positive, check_seed
 from bpfree.estimators.step import Outcome, standstill
 from bpfree.model import Model
 from bpfree.trainer import Trainer
+from bpfree.training.feeds import InMemory, make_feed
 from bpfree.training.run import Run
+
+BATCH_SIZE = 32
+"""Samples of a step, unless the user says another number."""
 
 _SPLIT_EPOCH = 2**32 - 1
 """The shuffled order that a validation share is the beginning of: no run walks as many epochs."""
@@ -26,13 +30,13 @@ DONE = Outcome("done", "done")
 class Budget(NamedTuple):
     """How long a run goes on.
 
-    total: steps that the budgets allow where each costs what it does on average;
+    total: steps that the budgets allow where each costs what it does on average, None without any;
     steps, last: most steps that budgets other than forwards allow, None without
     such, and what to say then; forwards: most of them, or None; near: what no step
     costs more than.
     """
 
-    total: int
+    total: int | None
     steps: int | None
     last: Outcome
     forwards: float | None = None
@@ -45,7 +49,7 @@ class Plan:
 
     trainer: Trainer
     engine: object
-    batch: Batch
+    feed: object
     held_out: Batch | None
     budget: Budget
     validate_every: int
@@ -54,11 +58,13 @@ class Plan:
 
     def ended(self, run: Run) -> Outcome | None:
         """Why there is no further step after those the run has done, if so."""
-        if still := standstill(run.steps, run.quiet):
+        if still := standstill(run.next_step, run.quiet):
             return still
         if self.patience and (looks := _looks_since_best(run)) >= self.patience:
-            best = f"the best was {run.best.value:.4f} after step {run.best.step}" if run.best else "none was finite"
-            text = f"early stop after step {run.steps}: no better validation {run.metric} in {looks}; {best} (run.best)"
+            at, best = run.next_step, "none was finite"
+            if run.best:
+                best = f"the best was {run.best.value:.4f} after step {run.best.step}"
+            text = f"early stop after step {at}: no better validation {run.metric} in {looks}; {best} (run.best)"
             return Outcome("early_stop", text)
         if self.budget.steps is not None and run.steps >= self.budget.steps:
             return self.budget.last
@@ -69,7 +75,7 @@ class Plan:
         most = self.budget.forwards
         if most is None or run.forwards + self.budget.near <= most:
             return None
-        cost = self.trainer.cost(self.engine, run.steps)
+        cost = self.trainer.cost(self.engine, run.next_step)
         if run.forwards + cost <= most:
             return None
         spent = f"allows {run.steps:,} steps: {run.forwards:,} forwards, and the next step costs {cost:,}"
@@ -80,11 +86,17 @@ def _looks_since_best(run) -> int:
     return sum(row.step > (run.best.step if run.best else 0) for row in run.history)
 
 
-def check_start(model, data, validation) -> None:
-    """The model to start from, and what kinds of things data and validation are."""
+def check_start(model, data, validation, batches=None) -> None:
+    """The model to start from, and what kinds of things data, or batches, and validation are."""
     if not isinstance(model, Model):
         raise TypeError(f"model: expected a Model, got {model!r}")
-    _check_pair("data", data)
+    if batches is None:
+        _check_pair("data", data)
+    elif data is not None:
+        raise TypeError("data: expected None with batches=, which takes its place, got both")
+    elif _is_share(validation):
+        expected = "samples (x, y) with batches=, of which no share can be kept"
+        raise TypeError(f"validation: expected {expected}, got {validation}")
     if validation is not None and not _is_share(validation):
         _check_pair("validation", validation)
     if not np.isfinite(model.theta).all():
@@ -96,24 +108,61 @@ def _is_share(validation) -> bool:
 
 
 def _check_pair(name, pair) -> None:
-    if not isinstance(pair, (tuple, list)) or len(pair) != 2:
+    if not isinstance(pair, (tuple, list)) or len(pair) not in (2, 3):
         share = ", or a share in (0, 1)" if name == "validation" else ""
-        raise TypeError(f"{name}: expected a pair (x, y){share}, got {type(pair).__name__}")
+        raise TypeError(f"{name}: expected a pair (x, y), or (x, y, w){share}, got {type(pair).__name__}")
 
 
-def split(trainer: Trainer, data, validation) -> tuple[Batch, Batch | None]:
-    """Samples to train on, and those held out: given, or a share of the data drawn by the run's seed."""
-    batch = make_batch(trainer.graph, trainer.loss, *data)
-    held_out = None
+def open_feed(graph, loss, data, batches, validation, batch_size, seed: int, first_step: int):
+    """The feed of data or batches, and the samples to look at or None."""
+    check_seed(seed)
+    if batches is None:
+        size = check_count("batch_size", BATCH_SIZE if batch_size is None else batch_size, 1, 2**24)
+        samples, held_out = split(graph, loss, data, validation, size, seed)
+        return InMemory(samples, size, seed), held_out
+    if batch_size is not None:
+        raise ValueError(f"batch_size: expected None with batches=, which have their own, got {batch_size}")
+    return make_feed(graph, loss, batches, seed, first_step), _validation(graph, loss, validation)
+
+
+def check_feed(feed, checkpoint) -> None:
+    """An iterator cannot be resumed."""
+    if not feed.resumes and checkpoint is not None:
+        ways = "give a function of (step, rng), which makes the batch of any step again"
+        raise ValueError(f"checkpoint: expected None with an iterator, which cannot go back, got {checkpoint}: {ways}")
+
+
+def check_weighs(engine, *batches) -> None:
+    """Weights are for engines that multiply losses by them; batches may be None."""
+    weighted = any(batch is not None and batch.weights is not None for batch in batches)
+    if weighted and not getattr(engine, "weighs", False):
+        expected = "one with weighs = True, whose evaluate gives batch.weighed(losses)"
+        raise TypeError(f"engine: expected {expected}, as samples have weights, got {engine!r}")
+
+
+def split(graph, loss, data, validation, batch_size: int, seed: int) -> tuple[Batch, Batch | None]:
+    """Samples to train on, and those held out: given, or a share of the data drawn by the run's seed.
+
+    The weights of either, where they have some, have the mean 1.
+    """
+    batch = make_batch(graph, loss, *data)
     if _is_share(validation):
-        batch, held_out = _split_off(batch, float(validation), trainer.seed)
-    elif validation is not None:
-        held_out = make_batch(trainer.graph, trainer.loss, *validation)
-    if trainer.batch_size > len(batch):
+        batch, held_out = _split_off(batch, float(validation), seed)
+        held_out = held_out.with_mean_weight_1("validation")
+    else:
+        held_out = _validation(graph, loss, validation)
+    if batch_size > len(batch):
         left = " left to train on" if _is_share(validation) else ""
         expected = f"at most the number of samples{left} {len(batch)}"
-        raise ValueError(f"batch_size: expected {expected}, got {trainer.batch_size}")
-    return batch, held_out
+        raise ValueError(f"batch_size: expected {expected}, got {batch_size}")
+    return batch.with_mean_weight_1("data"), held_out
+
+
+def _validation(graph, loss, validation) -> Batch | None:
+    """Samples (x, y) or (x, y, w) to look at, whose weights have the mean 1; None for None."""
+    if validation is None:
+        return None
+    return make_batch(graph, loss, *validation).with_mean_weight_1("validation")
 
 
 def _split_off(batch, share, seed):
@@ -128,9 +177,16 @@ def _split_off(batch, share, seed):
     return batch.take(np.sort(order[count:])), batch.take(np.sort(order[:count]))
 
 
-def count_steps(trainer: Trainer, n_samples: int, *, epochs, max_steps, max_forwards, max_evaluations) -> Budget:
-    """What the budgets come to; whichever is reached first ends the run."""
+def count_steps(
+    trainer: Trainer, n_samples: int | None, *, epochs, max_steps, max_forwards, max_evaluations, endless: bool = True
+) -> Budget:
+    """What the budgets come to; whichever is reached first ends the run.
+
+    n_samples: of an epoch; None where there is no such thing. endless: does nothing but a budget end the run?
+    """
     limits = []
+    if epochs is not None and n_samples is None:
+        raise ValueError(f"epochs: expected None with batches=, which have none: give max_steps, got {epochs}")
     if epochs is not None:
         limits.append((check_count("epochs", epochs) * (n_samples // trainer.batch_size), DONE))
     if max_steps is not None:
@@ -141,8 +197,8 @@ def count_steps(trainer: Trainer, n_samples: int, *, epochs, max_steps, max_forw
         limits.append((int(most // cost), Outcome("budget", f"budget: max_evaluations={most:,.12g} {allows}")))
     steps, last = min(limits, key=lambda limit: limit[0], default=(None, DONE))
     if max_forwards is None:
-        if not limits:
-            names = "epochs, max_steps, max_forwards, max_evaluations"
+        if not limits and endless:
+            names = ("epochs, " if n_samples is not None else "") + "max_steps, max_forwards, max_evaluations"
             raise TypeError(f"{names}: expected at least one of them, got none")
         return Budget(steps, steps, last)
     most, cost = check_positive("max_forwards", max_forwards), trainer.forwards

@@ -12,6 +12,7 @@ from bpfree.estimators.step import FAILURES
 from bpfree.journal import Journal
 from bpfree.model import Model
 from bpfree.trainer import Trainer
+from bpfree.training.state import State
 
 OUTCOMES = ("done", "budget", "early_stop", "callback", *FAILURES)
 """The values of `Run.outcome_code`."""
@@ -45,10 +46,11 @@ class Run:
     their (step, value). The value is the accuracy, or for losses without labels
     the mean loss (`metric`). evaluations: black-box loss calls. forwards:
     multiply-accumulates spent on them, in passes of one sample through the
-    network, rounded a step; passes for validation are not counted. state: the update's, and coefficients (groups,
-    queries) the estimator's, before clip and lr, of the last step. quiet: steps
+    network, rounded a step; passes for validation are not counted. state: the update's, which `train(state=...)`
+    goes on with, and coefficients (groups, queries) the estimator's, before clip and lr, of the last step. quiet: steps
     in a row, up to the last, in which no probe changed the loss.
     outcome_code: one of OUTCOMES; outcome: the same for people, with advice.
+    batches: where batches came from that were not drawn from samples in memory.
 
     >>> import bpfree as bf
     >>> x, y = np.eye(4, dtype="f4"), np.arange(4) % 2
@@ -63,7 +65,7 @@ class Run:
     losses: list[float] = field(default_factory=list)
     history: list[Validation] = field(default_factory=list)
     best: Best | None = None
-    state: list[np.ndarray] = field(default_factory=list)
+    state: State = field(default_factory=lambda: State([], "", 0))
     coefficients: np.ndarray | None = None
     evaluations: int = 0
     forwards: int = 0
@@ -72,11 +74,22 @@ class Run:
     outcome: str = "done"
     outcome_code: str = "done"
     data_bytes: int = 0
+    batches: str = ""
 
     @property
     def steps(self) -> int:
-        """Steps done."""
+        """Steps done, of this run."""
         return len(self.losses)
+
+    @property
+    def first_step(self) -> int:
+        """The number of the run's first step."""
+        return self.journal.first_step
+
+    @property
+    def next_step(self) -> int:
+        """The number of the step after those that are done: `first_step` of a run that goes on from this one."""
+        return self.first_step + self.steps
 
     @property
     def validation(self) -> list[tuple[int, float]]:
@@ -112,7 +125,10 @@ class Run:
         """A few lines for people: what was learnt, what it cost, why it ended."""
         lines = ["no steps"]
         if self.losses:
-            lines = [f"steps {self.steps:,}, loss {self.losses[0]:.4f} -> {self.losses[-1]:.4f}"]
+            begins = f" from step {self.first_step:,} on" if self.first_step else ""
+            lines = [f"steps {self.steps:,}{begins}, loss {self.losses[0]:.4f} -> {self.losses[-1]:.4f}"]
+        if self.batches:
+            lines.append(self.batches)
         if self.history:
             last = self.history[-1]
             best = f", best {self.best.value:.4f} after step {self.best.step}" if self.best else ""

@@ -3,6 +3,7 @@
 #ifndef BPFREE_DIFFERENCES_H
 #define BPFREE_DIFFERENCES_H
 
+#include <float.h>
 #include "bpfree/estimators.h"
 #include "groups.h"
 
@@ -12,8 +13,25 @@ static inline int bpfree_read_sample(const bpfree_trainer *t, const bpfree_conte
 {
   target->label = 0;
   target->values = 0;
+#if BPFREE_WEIGHTS
+  target->weight = 1.0f;
+#endif
   if (t->sample(t->user, c->step, i, c->x, target)) return BPFREE_ERR_CALLBACK;
+#if BPFREE_WEIGHTS
+  if (t->weighted && !(target->weight >= 0.0f && target->weight <= FLT_MAX)) return BPFREE_ERR_ARG;
+#endif
   return target->label < t->model->tensors[t->model->output].size ? BPFREE_OK : BPFREE_ERR_ARG;
+}
+
+/* A loss of this sample, or what is proportional to it, times the sample's weight. */
+static inline float bpfree_weighed(const bpfree_trainer *t, const bpfree_target *target, float value)
+{
+#if BPFREE_WEIGHTS
+  if (t->weighted) return target->weight * value;
+#else
+  (void)t, (void)target;
+#endif
+  return value;
 }
 
 static inline float bpfree_loss_of(const bpfree_trainer *t, const bpfree_pass *pass, uint32_t side,
@@ -22,7 +40,7 @@ static inline float bpfree_loss_of(const bpfree_trainer *t, const bpfree_pass *p
   float value;
   t->loss(bpfree_output(pass, side), t->model->tensors[t->model->output].size, &target->label, target->values, 1,
           &value);
-  return value;
+  return bpfree_weighed(t, target, value);
 }
 
 /* The loss of context->x at parameters theta, by a plain forward pass. */

@@ -56,10 +56,25 @@ static float loss_again(const view *l, const bpfree_route *route)
   return bpfree_loss_of(l->t, &l->pass, 0, &l->target);
 }
 
+static float weighed(const view *l, float change)
+{
+  return bpfree_weighed(l->t, &l->target, change);
+}
+
 /* f(mu) - f(-mu) over 2 mu, or f(mu) over mu, f the change of the loss where one unit moves that far. */
 static float slope_of_loss(const view *l, float plus, float minus)
 {
   return l->t->two_sided ? (plus - minus) * (1.0f / (l->mu + l->mu)) : plus * (1.0f / l->mu);
+}
+
+/* Where the scores are, delta is of the loss: it takes the sample's weight. */
+static void weigh_scores(const view *l)
+{
+#if BPFREE_WEIGHTS
+  for (uint32_t o = 0; l->t->weighted && o < l->outputs; o++) l->delta[o] = l->target.weight * l->delta[o];
+#else
+  (void)l;
+#endif
 }
 
 /* Where a unit moves the scores along a column w, the change of the loss has a closed form. */
@@ -79,7 +94,7 @@ static void probe_scores(const view *l, const bpfree_route *route)
       const float plus = loss->change(l->aid, l->outputs, &l->target, column, stride, l->mu);
       const float minus =
           l->t->two_sided ? loss->change(l->aid, l->outputs, &l->target, column, stride, -l->mu) : 0.0f;
-      l->delta[j] = slope_of_loss(l, plus, minus);
+      l->delta[j] = slope_of_loss(l, weighed(l, plus), weighed(l, minus));
     }
     if (linear) column++;
     else l->room[j] = 0.0f;
@@ -163,6 +178,7 @@ static void add_sample(const view *l, float *gradient)
     const bpfree_route *route = &l->own->routes[r];
     if (is_exact(l->t, route)) {
       l->own->loss->gradient(l->aid, l->outputs, &l->target, l->delta);
+      weigh_scores(l);
     } else {
       mark_units(l, route);
       if (start_of(model, route) == model->output)

@@ -10,5 +10,6 @@ int bpfree_sample_row(void *user, uint32_t step, uint32_t i, float *x, bpfree_ta
   memcpy(x, batch->x + row * rows->features, rows->features * sizeof(float));
   y->label = batch->labels ? batch->labels[row] : 0;
   y->values = batch->targets ? batch->targets + row * rows->outputs : NULL;
+  y->weight = rows->weights ? rows->weights[row] : 1.0f;
   return 0;
 }

@@ -38,7 +38,7 @@ static inline int run_start(run *r, const golden_run *g)
   const golden_network *network = g->network;
   const bpfree_model *model = &network->model;
   const uint32_t features = model->tensors[model->input].size, outputs = model->tensors[model->output].size;
-  const bpfree_rows rows = {network->batch, features, outputs, g->seed, g->batch};
+  const bpfree_rows rows = {network->batch, NULL, features, outputs, g->seed, g->batch};
   r->rows = rows;
   r->settings[0] = g->lr;
   r->link.update = &bpfree_upd_sgd;

@@ -165,6 +165,7 @@ static void settings(void)
   REFUSED(trainer.n_queries = 0, BPFREE_ERR_ARG);
   REFUSED(trainer.n_queries = 4097, BPFREE_ERR_ARG);
   REFUSED(trainer.two_sided = 2, BPFREE_ERR_ARG);
+  REFUSED(trainer.weighted = 2, BPFREE_ERR_ARG);
   REFUSED(trainer.mu = 0.0f, BPFREE_ERR_ARG);
   REFUSED(trainer.mu = -1.0f, BPFREE_ERR_ARG);
   REFUSED(trainer.mu = huge * 2.0f, BPFREE_ERR_ARG);
@@ -183,6 +184,7 @@ static void settings(void)
 static struct trouble {
   int status;         /* the sample function returns this at sample `at` */
   uint32_t label;     /* or gives this label, if not 0 */
+  float weight;       /* or this weight, if not 0 */
   float value;        /* or the loss is this at call `at`, if not 0 */
   uint32_t at, calls; /* of the loss so far */
   bpfree_rows *rows;
@@ -195,6 +197,7 @@ static int troubled_sample(void *user, uint32_t step, uint32_t i, float *x, bpfr
   const int status = bpfree_sample_row(trouble.rows, step, i, x, y);
   if (i != trouble.at) return status;
   if (trouble.label) y->label = trouble.label;
+  if (trouble.weight != 0.0f) y->weight = trouble.weight;
   return trouble.status;
 }
 
@@ -207,7 +210,8 @@ static void troubled_loss(const float *y, uint32_t outputs, const uint32_t *labe
 
 /* The second step fails with this status, theta and step stay, and after the
  * trouble the step gives what it would have given. */
-static void step_fails(const golden_run *g, int status, uint32_t label, float value, uint32_t at, int want)
+static void step_fails(const golden_run *g, int status, uint32_t label, float weight, float value, uint32_t at,
+                       int want)
 {
   run r;
   CHECK_EQUAL(run_start(&r, g), BPFREE_OK);
@@ -215,10 +219,11 @@ static void step_fails(const golden_run *g, int status, uint32_t label, float va
   const uint32_t n = g->network->model.n_theta;
   float *before = floats(n);
   memcpy(before, r.context.theta, n * sizeof(float));
-  const struct trouble now = {status, label, value, at, 0, &r.rows, r.trainer.loss};
+  const struct trouble now = {status, label, weight, value, at, 0, &r.rows, r.trainer.loss};
   trouble = now;
   r.trainer.sample = troubled_sample;
   r.trainer.loss = troubled_loss;
+  r.trainer.weighted = weight != 0.0f;
   CHECK_EQUAL(bpfree_step(&r.trainer, &r.context), want);
   CHECK_EQUAL(r.context.step, 1);
   CHECK_FLOATS(r.context.theta, before, n);
@@ -249,7 +254,7 @@ static uint32_t losses_of_step(const golden_run *g, uint32_t step)
     run r;
     CHECK_EQUAL(run_start(&r, g), BPFREE_OK);
     while (r.context.step < step) CHECK_EQUAL(bpfree_step(&r.trainer, &r.context), BPFREE_OK);
-    const struct trouble none = {0, 0, 0.0f, 0, 0, &r.rows, r.trainer.loss};
+    const struct trouble none = {0, 0, 0.0f, 0.0f, 0, 0, &r.rows, r.trainer.loss};
     trouble = none;
     r.trainer.loss = troubled_loss;
     CHECK_EQUAL(bpfree_step(&r.trainer, &r.context), BPFREE_OK);
@@ -264,13 +269,14 @@ static void steps(const golden_run *g)
 {
   const uint32_t outputs = g->network->model.tensors[g->network->model.output].size;
   const uint32_t calls = losses_of_step(g, 1);
-  const float inf = huge * 2.0f, values[] = {inf, -inf, inf - inf};
+  const float inf = huge * 2.0f, values[] = {inf, -inf, inf - inf}, weights[] = {-1.0f, inf, inf - inf};
   for (uint32_t i = 0; i < g->batch; i++) {
-    step_fails(g, -7, 0, 0.0f, i, BPFREE_ERR_CALLBACK);
-    step_fails(g, 0, outputs, 0.0f, i, BPFREE_ERR_ARG);
+    step_fails(g, -7, 0, 0.0f, 0.0f, i, BPFREE_ERR_CALLBACK);
+    step_fails(g, 0, outputs, 0.0f, 0.0f, i, BPFREE_ERR_ARG);
+    for (uint32_t k = 0; k < COUNT(weights); k++) step_fails(g, 0, 0, weights[k], 0.0f, i, BPFREE_ERR_ARG);
   }
   for (uint32_t call = 0; call < calls; call++)
-    for (uint32_t k = 0; k < COUNT(values); k++) step_fails(g, 0, 0, values[k], call, BPFREE_ERR_NUMERIC);
+    for (uint32_t k = 0; k < COUNT(values); k++) step_fails(g, 0, 0, 0.0f, values[k], call, BPFREE_ERR_NUMERIC);
   run r;
   CHECK_EQUAL(run_start(&r, g), BPFREE_OK);
   r.trainer.sample = NULL;

@@ -37,6 +37,21 @@ def test_the_boards_loss_is_that_of_its_network():
     assert np.isclose(loss, -scores[np.arange(128), board.train.labels[rows]].mean(), rtol=1e-12) and loss == same
 
 
+def test_augmentation(capsys):
+    """Moved digits are recognised by the network that saw moved digits, and not by the other."""
+    plain, augmented = runpy.run_path(str(EXAMPLES / "augmentation.py"))["main"]()
+    assert plain < 0.55 and augmented > 0.88
+    assert "steps 200 from step 400 on" in capsys.readouterr().out
+
+
+def test_digits_are_moved_by_a_pixel_at_most():
+    moved = runpy.run_path(str(EXAMPLES / "augmentation.py"))["moved"]
+    image = np.zeros((500, 8, 8), "f4")
+    image[:, 3, 4] = 1
+    places = {divmod(int(k), 8) for k in moved(image.reshape(500, 64), np.random.default_rng(0)).argmax(axis=1)}
+    assert places == {(3 + down, 4 + right) for down in (-1, 0, 1) for right in (-1, 0, 1)}
+
+
 def run(name):
     """Run an example, and return its names."""
     return runpy.run_path(str(EXAMPLES / f"{name}.py"))

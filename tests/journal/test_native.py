@@ -74,7 +74,7 @@ def test_the_same_records(written):
 def test_c_writes_the_same_bytes(written):
     """The device loop steps and writes; Python's file is what comes out, record by record."""
     run, _, data = written
-    batch = split(run.trainer, (X, Y), 0.25)[0]
+    batch = split(MODEL.graph, run.trainer.loss, (X, Y), 0.25, run.trainer.batch_size, run.trainer.seed)[0]
     loop = device_loop(run.trainer, batch.x, batch.labels)
     loop.theta[:] = MODEL.theta
     journal = native_journal.NativeJournal(loop, run.trainer.settings(), Type.SCALARS)
@@ -93,7 +93,7 @@ def test_c_writes_the_same_bytes(written):
 def test_python_replays_what_c_wrote(written, tmp_path):
     """A device log with nothing but scalars, cut off in the middle of a record."""
     run, hashes, _ = written
-    batch = split(run.trainer, (X, Y), 0.25)[0]
+    batch = split(MODEL.graph, run.trainer.loss, (X, Y), 0.25, run.trainer.batch_size, run.trainer.seed)[0]
     loop = device_loop(run.trainer, batch.x, batch.labels)
     loop.theta[:] = MODEL.theta
     journal = native_journal.NativeJournal(loop, run.trainer.settings(), Type.SCALARS)

@@ -106,6 +106,8 @@ def test_errors(data):
         random_features_floor(model, train, (test[0], np.arange(len(test[0])) % 4), ridge=1.0)
     with pytest.raises(TypeError, match=r"^train: expected integer labels of shape \(200,\), got float64"):
         random_features_floor(model, (train[0], train[1] / 2), test, ridge=1.0)
+    with pytest.raises(TypeError, match=r"^train: expected samples \(x, labels\), whose floor has no weights"):
+        random_features_floor(model, (*train, np.ones(len(train[1]))), test, ridge=1.0)
 
 
 def test_a_few_samples_at_a_time_is_the_same(data, monkeypatch):

@@ -42,6 +42,32 @@ def test_a_frozen_body_stays_and_gives_the_same_head():
     np.testing.assert_array_equal(part.theta, whole.theta[42:])
 
 
+@pytest.mark.parametrize("y", [TARGETS, LABELS], ids=["mse", "labels"])
+def test_it_is_the_weighted_least_squares_solution(monkeypatch, y):
+    """NumPy's, of rows times sqrt(w); the samples in chunks, and the size of the weights does not matter."""
+    monkeypatch.setattr("bpfree.study.heads.CHUNK", 17)
+    net, weights = model(), np.random.default_rng(5).exponential(size=60)
+    weights[:20] = 0
+    solved = bf.fit_head(net, (X, y, 3 * weights), ridge=1e-12)
+    wanted, roots = TARGETS if y is TARGETS else np.eye(3)[LABELS], np.sqrt(weights)[:, None]
+    rows = np.hstack([features(net), np.ones((60, 1))])
+    solution = np.linalg.lstsq(roots * rows, roots * wanted.astype(float), rcond=None)[0]
+    np.testing.assert_allclose(solved.parameters()["linear3.weight"], solution[:-1].T, rtol=1e-3, atol=1e-4)
+    np.testing.assert_allclose(solved.parameters()["linear3.bias"], solution[-1], rtol=1e-3, atol=1e-4)
+    assert np.abs(solved.theta - bf.fit_head(net, (X, y), ridge=1e-12).theta).max() > 1e-2
+
+
+def test_the_ridge_and_its_choice_are_weighted():
+    """A weight of 2 is the sample twice, in the strength's unit and in the validation."""
+    net, counts = model(), np.random.default_rng(6).integers(0, 3, 60)
+    ridges = (1e-4, 1e-2, 1.0, 10.0)
+    for y in (TARGETS, LABELS):
+        several = (X.repeat(counts, axis=0), y.repeat(counts, axis=0))
+        weighted = bf.fit_head(net, (X, y, counts), validation=(X, y, counts), ridge=ridges)
+        repeated = bf.fit_head(net, several, validation=several, ridge=ridges)
+        np.testing.assert_allclose(weighted.theta, repeated.theta, rtol=1e-4, atol=1e-5)
+
+
 def test_the_ridge_is_chosen_on_validation():
     net, (train, held_out) = model(), ((X[:20], TARGETS[:20]), (X[20:], TARGETS[20:]))
     errors = {}
@@ -62,6 +88,8 @@ BAD = [
     (lambda: bf.fit_head(model(), (X, LABELS + 5), ridge=1.0), r"y: expected labels in \[0, 2\]"),
     (lambda: bf.fit_head(model(), (X, TARGETS[:, :2]), ridge=1.0), r"y: expected integer labels \(n,\) or targets"),
     (lambda: bf.fit_head(model(), (X, TARGETS[:9]), ridge=1.0), "y: expected one row per sample"),
+    (lambda: bf.fit_head(model(), (X, TARGETS, X[:9, 0]), ridge=1.0), "w: expected one weight a sample"),
+    (lambda: bf.fit_head(model(), (X, TARGETS, X[:, 0]), ridge=1.0), "w: expected finite weights >= 0"),
 ]
 
 

@@ -180,7 +180,7 @@ BAD = [
     (lambda: call(fraction=1), ValueError, r"fraction: expected a number in \(0, 1\), got 1"),
     (lambda: call(fraction="a"), TypeError, "fraction: expected a number, got 'a'"),
     (lambda: call("erk", model=TT.graph), TypeError, "model: expected a Model, got Graph"),
-    (lambda: call(data=None), TypeError, r"data: expected a pair \(x, y\), got NoneType"),
+    (lambda: call(data=None), TypeError, r"data: expected a pair \(x, y\), or \(x, y, w\), got NoneType"),
     (lambda: call(data=(X[:, :5], Y)), ValueError, "x: expected shape"),
     (lambda: call(data=(X, Y + 5)), ValueError, "y: expected labels"),
     (lambda: call(n_samples=0), ValueError, "n_samples: expected an integer >= 1, got 0"),

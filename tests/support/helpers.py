@@ -168,12 +168,12 @@ def make_engine(name):
     return ReferenceEngine(exact=True) if name == "exact" else CompiledEngine(name.removeprefix("compiled-"))
 
 
-def device_loop(trainer, x, labels=None, targets=None, rows=None):
+def device_loop(trainer, x, labels=None, targets=None, rows=None, weights=None):
     """The C training loop as a device runs it: scalar kernels, paired probes, streamed samples; rows: of tensors."""
     keep = frozenset() if trainer.refusal else trainer.estimator.row.device.kept(trainer.graph)
     model = NativeModel(model_tables(trainer.graph, sides=2, keep=keep, rows=rows), "scalar")
     model.frozen[:] = trainer.frozen
-    return NativeTrainer(model, data=(x, labels, targets), **trainer.native_settings())
+    return NativeTrainer(model, data=(x, labels, targets, weights), **trainer.native_settings())
 
 
 def assert_loops_agree(trainer, theta, x, labels, steps):

@@ -233,7 +233,7 @@ BAD = [
     (lambda: trainer_of(bf.WindowMomentum(), bf.CGE(0.5)), "short record of a step, .* got cge: use Momentum there"),
     (lambda: bf.CGE().start(np.zeros(3), update=bf.WindowMomentum()), "got cge: use Momentum there"),
     (lambda: bf.minimize(quadratic, np.zeros(3), estimator=bf.CGE(), update=bf.WindowMomentum(), max_steps=1), "cge"),
-    (lambda: bf.train(MODEL, (X, Y), estimator=bf.CGE(), update=bf.WindowMomentum(), max_steps=1), "got cge"),
+    (lambda: bf.train(MODEL, (X, Y), estimator=bf.CGE(), update=bf.WindowMomentum(), batch_size=8), "got cge"),
     (lambda: trainer_of(bf.chain(bf.Normalize(), bf.SGD()), bf.UnitWise()), "differences of losses, .* got unit_wise"),
     (lambda: trainer_of(bf.WindowMomentum(), bf.UnitWise()), "got unit_wise: use Momentum there"),
     (lambda: bf.Normalize().update(np.ones(3), [np.ones(1)], np.ones(3), 0), r"record: .* which Normalize.* looks at"),

@@ -64,6 +64,12 @@
 #define BPFREE_CUT_SLICES 1
 #endif
 
+/* Samples may have weights, as a trainer says that is `weighted`. With 0 none is
+ * read, and bpfree_train_init refuses such a trainer. Firmware that the exporter writes has what its trainer wants. */
+#ifndef BPFREE_WEIGHTS
+#define BPFREE_WEIGHTS 1
+#endif
+
 /* Elements of one random block: one Threefry call gives two words, one sign
  * per bit. Gradients are rebuilt and applied in chunks of this size, so the
  * arena holds at least this many floats. Fixed: hashes depend on it. */

@@ -93,7 +93,8 @@ int bpfree_evaluate(const bpfree_model *model, const bpfree_reuse *reuse, const 
 /* Rows in memory as a stream of shuffled minibatches: what `user` points to
  * when bpfree_sample_row is the trainer's sample function. */
 typedef struct bpfree_rows {
-  bpfree_batch batch; /* all rows */
+  bpfree_batch batch;   /* all rows */
+  const float *weights; /* (n), or NULL: 1 */
   uint32_t features;
   uint32_t outputs;
   uint32_t seed;     /* of the shuffle */

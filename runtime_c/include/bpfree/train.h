@@ -24,6 +24,8 @@ extern "C" {
 typedef struct bpfree_target {
   uint32_t label;      /* class, for softmax_cross_entropy */
   const float *values; /* (outputs), for mse; stays valid until the next call */
+  float weight;        /* finite, >= 0: what the loss is multiplied by; 1 unless it is written, read by trainers that
+                        * are `weighted` */
 } bpfree_target;
 
 /* Writes sample i (< batch) of the minibatch of this step: x (features) and
@@ -147,6 +149,7 @@ typedef struct bpfree_trainer {
   float mu;                /* smoothing radius, a normal number > 0 */
   float clip;              /* coefficients are cut to [-clip, clip]; 0: they are not */
   float scale;             /* every coefficient is multiplied by it, a normal number > 0; 1: as it is */
+  uint32_t weighted;       /* 1: samples have weights; 0: no weight is read */
   bpfree_schedule mu_schedule; /* of mu */
   bpfree_schedule lr_schedule; /* of the whole step: it multiplies what is subtracted from theta */
 } bpfree_trainer;
@@ -193,7 +196,7 @@ int bpfree_train_init(const bpfree_trainer *trainer, bpfree_context *context);
 
 /* One training step at context->step, which it then advances. Afterwards
  * context->coefficients is the record of the step. Returns BPFREE_OK,
- * BPFREE_ERR_ARG (a label out of range, or tables of one side where two are
+ * BPFREE_ERR_ARG (a label or a weight out of range, or tables of one side where two are
  * probed), BPFREE_ERR_NUMERIC or BPFREE_ERR_CALLBACK; on error theta and step
  * are as before. */
 int bpfree_step(const bpfree_trainer *trainer, bpfree_context *context);

@@ -1,0 +1,30 @@
+# SPDX-License-Identifier: MIT
+"""A loss whose samples have weights, for estimators that look at more of it than its values."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+
+from bpfree.losses.table import Loss
+
+_LAST_AXIS_IS_SAMPLES = ("values", "gradient", "change", "differences")
+"""Functions of a row whose results end in samples, copy after copy of the batch."""
+
+
+def weighed(loss: Loss, weights) -> Loss:
+    """The row with everything multiplied by weights (n,), each product rounded once; the row itself for None."""
+    if weights is None:
+        return loss
+
+    def times(made):
+        if callable(made):  # `differences` gives a function of the moves
+            return lambda moves: times(made(moves))
+        return made * np.resize(weights, np.shape(made)[-1:])
+
+    def of(function):
+        return lambda *arguments: times(function(*arguments))
+
+    own = {name: getattr(loss, name) for name in _LAST_AXIS_IS_SAMPLES}
+    return replace(loss, **{name: of(function) for name, function in own.items() if function is not None})

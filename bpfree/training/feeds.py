@@ -1,0 +1,160 @@
+# SPDX-License-Identifier: MIT
+"""Where the minibatches of a run come from: samples in memory, a function of the step, or an iterator.
+
+A feed has at(step), the minibatch, None where there are no more; held, the batch that is in
+memory: all samples, or the first minibatch; batch_size; weighted: do samples have weights?;
+epoch, samples of a pass over the data, None where there is no such thing; resumes: can the
+minibatch of a step be had again?; endless: does nothing but a budget end it?; told, where
+batches come from, for people, "" for samples in memory.
+"""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from bpfree import rng
+from bpfree.engines.batch import Batch, make_batch
+
+_END = object()
+"""What an iterator gives that has no more."""
+
+
+@dataclass(frozen=True)
+class InMemory:
+    """Samples in memory: minibatches in shuffled epochs, drawn by the seed."""
+
+    held: Batch
+    batch_size: int
+    seed: int
+
+    resumes = True
+    endless = True
+    told = ""
+
+    @property
+    def epoch(self) -> int:
+        """Samples of an epoch."""
+        return len(self.held)
+
+    @property
+    def weighted(self) -> bool:
+        """Do samples have weights?"""
+        return self.held.weights is not None
+
+    def at(self, step: int) -> Batch:
+        """The minibatch of a step."""
+        return self.held.take(rng.batch_indices(self.seed, step, self.batch_size, len(self.held)))
+
+
+@dataclass
+class Batches:
+    """Batches that the user makes, all of one size; the first one is made at once, so that it can be looked at.
+
+    checked(step, batch): what the user gave, as a Batch. held: the first one.
+    """
+
+    checked: Callable
+    first_step: int
+    held: Batch = field(init=False)
+
+    epoch = None
+
+    def __post_init__(self):
+        self.held = self._make(self.first_step)
+        if self.held is None:
+            raise ValueError("batches: expected at least one batch, got none")
+
+    @property
+    def batch_size(self) -> int:
+        """Samples of a batch."""
+        return len(self.held)
+
+    @property
+    def weighted(self) -> bool:
+        """Do samples have weights?"""
+        return self.held.weights is not None
+
+    def at(self, step: int) -> Batch | None:
+        """The batch of a step; None where there are no more."""
+        batch = self.held if step == self.first_step else self._make(step)
+        if batch is None:
+            return None
+        if len(batch) != self.batch_size:
+            ways = "leave the last samples out where they are fewer, or fill them up"
+            expected = f"{self.batch_size} samples as in the first batch"
+            raise ValueError(f"batches: step {step}: expected {expected}, got {len(batch)}: {ways}")
+        if (batch.weights is not None) != self.weighted:
+            raise ValueError(f"batches: step {step}: expected weights in all batches or in none")
+        return batch
+
+    def _make(self, step: int) -> Batch | None:
+        raise NotImplementedError
+
+
+@dataclass
+class FromFunction(Batches):
+    """Batches of function(step, rng), rng = Generator(Philox(key=(seed, step))): the same at every call."""
+
+    function: Callable
+    seed: int
+
+    resumes = True
+    endless = True
+
+    def _make(self, step: int) -> Batch:
+        return self.checked(step, self.function(step, np.random.Generator(np.random.Philox(key=(self.seed, step)))))
+
+    @property
+    def name(self) -> str:
+        """The function's name, with its module."""
+        function = self.function
+        return f"{function.__module__}.{getattr(function, '__qualname__', type(function).__qualname__)}"
+
+    @property
+    def told(self) -> str:
+        """Where batches come from, for people."""
+        return f"batches of {self.batch_size:,} from the function {self.name}"
+
+
+@dataclass
+class FromIterator(Batches):
+    """Batches of an iterator, one after the other: what it has given it never gives again."""
+
+    iterator: Iterator
+
+    resumes = False
+    endless = False
+
+    def _make(self, step: int) -> Batch | None:
+        given = next(self.iterator, _END)
+        return None if given is _END else self.checked(step, given)
+
+    @property
+    def told(self) -> str:
+        """Where batches come from, for people."""
+        return f"batches of {self.batch_size:,} from a {type(self.iterator).__name__}"
+
+
+def make_feed(graph, loss, batches, seed: int, first_step: int) -> Batches:
+    """The feed of what a user gives as `batches`. Raises TypeError when it is neither a function nor an iterator."""
+
+    def checked(step, given):
+        if not isinstance(given, tuple | list) or len(given) not in (2, 3):
+            raise TypeError(f"batches: step {step}: expected (x, y) or (x, y, w), got {type(given).__name__}")
+        try:
+            return make_batch(graph, loss, *given)
+        except (TypeError, ValueError) as error:
+            raise type(error)(f"batches: step {step}: {error}") from None
+
+    if inspect.isgeneratorfunction(batches):
+        raise TypeError(f"batches: expected a generator, got the function {batches.__name__} that makes one: call it")
+    if callable(batches):
+        return FromFunction(checked, first_step, batches, seed)
+    if isinstance(batches, Iterable) and not isinstance(batches, str | bytes | dict | np.ndarray):
+        return FromIterator(checked, first_step, iter(batches))
+    expected = "a function of (step, rng) or an iterator, of batches (x, y)"
+    raise TypeError(f"batches: expected {expected}, got {type(batches).__name__}")
