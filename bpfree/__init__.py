@@ -65,6 +65,7 @@ _HOMES = {
     "diagnose": "bpfree.study.diagnostics",
     "Diagnosis": "bpfree.study.diagnostics",
     "fit_head": "bpfree.study.heads",
+    "random_features_floor": "bpfree.study.floors",
     "Phase": "bpfree.training.phases",
     "train_phases": "bpfree.training.phases",
     "hybrid_switch": "bpfree.training.phases",

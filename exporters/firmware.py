@@ -22,6 +22,8 @@ from bpfree.graph.c_tables import device_tables
 from bpfree.model import Model
 from bpfree.trainer import Trainer
 
+__all__ = ["MARK_STEP", "MARK_STEP_DONE", "TARGETS", "Samples", "export"]
+
 MARK_STEP, MARK_STEP_DONE = 1, 2
 """Marks the program sends before and after each training step."""
 
