@@ -3,6 +3,8 @@
 
 from __future__ import annotations
 
+import os
+
 import numpy as np
 import pytest
 from helpers import Recorder, device_loop, fitting, show
@@ -215,6 +217,19 @@ def test_exporting_again_keeps_what_the_user_wrote_and_drops_what_is_stale(tmp_p
     firmware.export(model, tmp_path, trainer=run.trainer, steps=1)
     assert (tmp_path / "main.c").read_text() == (tmp_path / "port" / "port.c").read_text() == "/* mine */\n"
     assert not (tmp_path / "samples.c").exists()
+
+
+def test_a_second_export_touches_only_what_changes(tmp_path):
+    model, run = trained("dense", 1)
+    firmware.export(model, tmp_path, trainer=run.trainer, samples=DIGITS, steps=1)
+    (tmp_path / "runtime" / "op_left_over.c").write_text("int left_over;\n")
+    files = [path for path in tmp_path.rglob("*") if path.is_file()]
+    for path in files:
+        os.utime(path, ns=(0, 0))
+    other = bf.Model(model.graph, model.theta + 1, model.frozen)
+    firmware.export(other, tmp_path, trainer=run.trainer, samples=DIGITS, steps=1)
+    assert {path.name for path in files if not path.exists()} == {"op_left_over.c"}
+    assert {path.name for path in files if path.exists() and path.stat().st_mtime_ns} == {"model.c"}
 
 
 @pytest.mark.parametrize("value", [0.1, -0.0, 1e-45, 3.4e38, 1 / 3])
