@@ -19,7 +19,7 @@ ORACLES = {
 SIZES = [(1, 1), (1, 4), (2, 1), (3, 5), (10, 8), (150, 3)]
 """(outputs, samples)."""
 STEP = 2.0**-20
-"""Of numeric derivatives."""
+"""The step of numeric derivatives."""
 
 
 def cases(row, dtype=np.float64):

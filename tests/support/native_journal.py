@@ -26,7 +26,7 @@ def fingerprint(text: str) -> int:
 
 
 def read(data: bytes) -> tuple[list[Entry], int]:
-    """All records, and where the next one would go: len(data) but for a torn tail. Raises what a status stands for.
+    """Return all records, and where the next one would go: len(data), except before a torn tail. Raises what a status stands for.
 
     Seals are verified.
     """
