@@ -76,7 +76,7 @@ help:
 	@echo "make bench NAME=...    one bench; ARGS=--quick and the like are passed on"
 	@echo "make lint              ruff"
 	@echo "make docs              the site, in build/docs; warnings are errors"
-	@echo "make generate          rewrite what follows from the tables: *.gen.*, lines of FORMAT.md, names of layers"
+	@echo "make generate          rewrite what follows from the tables: *.gen.*, lines of FORMAT.md, public names"
 	@echo "make clean, distclean  remove build; remove .venv too"
 	@echo "Settings: PYTHON=python3.12, CC=clang, PYTEST_ARGS='-k journal'"
 

@@ -6,6 +6,26 @@ from __future__ import annotations
 import operator
 from os import PathLike, fspath
 
+__all__ = [
+    "BpfreeError",
+    "CoreMissingError",
+    "DataMissingError",
+    "FormatError",
+    "NumericError",
+    "WorkerError",
+    "check_choice",
+    "check_count",
+    "check_finite",
+    "check_functions",
+    "check_normal",
+    "check_path",
+    "check_positive",
+    "check_seed",
+    "check_share",
+    "check_share_of_all",
+    "check_version",
+]
+
 
 class BpfreeError(Exception):
     """Base of the errors that bpfree defines itself."""

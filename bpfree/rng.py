@@ -16,6 +16,18 @@ import numpy as np
 
 from bpfree.errors import check_count
 
+__all__ = [
+    "Domain",
+    "address",
+    "batch_indices",
+    "sample_signs",
+    "shuffle",
+    "signs",
+    "threefry",
+    "uniform",
+    "words",
+]
+
 BLOCK = 64
 """Signs in one random block: two words of 32 bits."""
 

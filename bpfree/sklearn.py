@@ -34,6 +34,8 @@ from bpfree.updates.adam import Adam
 from bpfree.updates.chain import chain
 from bpfree.updates.weight_decay import WeightDecay
 
+__all__ = ["Classifier", "Regressor"]
+
 ACTIVATIONS = {"relu": ReLU, "tanh": Tanh, "sigmoid": Sigmoid, "sin": Sin}
 
 DEFAULT_ESTIMATOR = RGE(n_queries=64)

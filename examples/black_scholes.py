@@ -18,7 +18,6 @@ import numpy as np
 from scipy.stats import norm
 
 import bpfree as bf
-from bpfree.pde.problems.black_scholes import HIGHEST
 
 STOCKS = (80.0, 90.0, 100.0, 110.0, 120.0)
 
@@ -34,8 +33,9 @@ def closed_form(problem, stock, left):
 
 def greeks(solution, stock, left):
     """Return the same from the network: x = S / 200 and u = price / 200, so delta is u_x and gamma u_xx / 200."""
-    points = np.stack([stock / HIGHEST, 1.0 - left + 0.0 * stock], axis=1)
-    return solution.evaluate(lambda u, c: (HIGHEST * u, u.x, u.xx / HIGHEST), points)
+    highest = solution.asked.highest
+    points = np.stack([stock / highest, 1.0 - left + 0.0 * stock], axis=1)
+    return solution.evaluate(lambda u, c: (highest * u, u.x, u.xx / highest), points)
 
 
 def draw(solution, path):

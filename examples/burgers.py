@@ -22,10 +22,10 @@ TIMES = (0.0, 0.25, 0.5, 0.75, 1.0)
 
 def draw(solution, path):
     """Draw profiles at five times, and the error everywhere."""
-    from bpfree.screen.plots import make_figure
+    from matplotlib.figure import Figure
 
-    figure, axes = make_figure(2, 1)
-    profiles, off = axes[0]
+    figure = Figure(figsize=(12.8, 4.0), layout="constrained")
+    profiles, off = figure.subplots(1, 2)
     x = np.linspace(-1, 1, 401)
     for number, t in enumerate(TIMES):
         points = np.stack([x, np.full_like(x, t)], axis=1)

@@ -51,10 +51,10 @@ def show(name, solution):
 
 def draw(runs, floor, path):
     """Draw the error against forwards."""
-    from bpfree.screen.plots import make_figure
+    from matplotlib.figure import Figure
 
-    figure, axes = make_figure(1, 1)
-    axis = axes[0][0]
+    figure = Figure(layout="constrained")
+    axis = figure.subplots()
     for name, solution in runs.items():
         looks = solution.history.looks[1:]
         axis.loglog([look.forwards for look in looks], [look.error for look in looks], marker="o", label=name)

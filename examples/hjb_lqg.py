@@ -25,11 +25,11 @@ import bpfree as bf
 
 def draw(solution, path):
     """Draw u along a line through all of space, shaded where 99 % of the points are, and the history."""
-    from bpfree.screen.plots import make_figure
+    from matplotlib.figure import Figure
 
     problem = solution.asked
-    figure, axes = make_figure(2, 1)
-    line, history = axes[0]
+    figure = Figure(figsize=(12.8, 4.0), layout="constrained")
+    line, history = figure.subplots(1, 2)
     s = np.linspace(0, 2, 101)
     line.axvspan(*np.sqrt(chi2.ppf([0.005, 0.995], problem.dim) / problem.dim), color="gray", alpha=0.2)
     for t, colour in ((0.0, "tab:blue"), (0.5, "tab:orange"), (1.0, "tab:green")):

@@ -29,10 +29,10 @@ def allowed(problem):
 
 def draw(rows, path):
     """Draw the coefficients found, and one standard deviation of the allowed accuracy."""
-    from bpfree.screen.plots import make_figure
+    from matplotlib.figure import Figure
 
-    figure, axes = make_figure(1, 1)
-    axis = axes[0][0]
+    figure = Figure(layout="constrained")
+    axis = figure.subplots()
     axis.errorbar(range(len(rows)), [0.1] * len(rows), [row[2] for row in rows], fmt="none", capsize=8, label="allowed")
     axis.plot(range(len(rows)), [row[1] for row in rows], "o", color="tab:red", label="found")
     axis.set_xticks(range(len(rows)), [f"{row[0]:g}" for row in rows])

@@ -7,7 +7,6 @@ port (startup, linker script, one file of output to replace), samples, a main.
 
 from __future__ import annotations
 
-import shutil
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -22,6 +21,8 @@ from bpfree.exporters.runtime import listed_sources, runtime_folder
 from bpfree.graph.c_tables import device_tables
 from bpfree.model import Model
 from bpfree.trainer import Trainer
+
+__all__ = ["MARK_STEP", "MARK_STEP_DONE", "TARGETS", "Samples", "export"]
 
 MARK_STEP, MARK_STEP_DONE = 1, 2
 """Marks the program sends before and after each training step."""
@@ -67,7 +68,7 @@ def export(
     Args:
         model: starting parameters, kept in flash and copied to RAM.
         folder: made if missing; files of an earlier export are replaced, but not a
-            main.c or port/port.c that you wrote.
+            main.c or port/port.c that you wrote; those that stay the same are not touched.
         trainer: loss, estimator, update, seed and batch size, such as `run.trainer`.
         samples: what the device draws shuffled minibatches from. None: you write
             `int sample(...)` (bpfree_sample_fn of runtime/bpfree/train.h), from a sensor say.
@@ -162,23 +163,22 @@ def _copy_runtime(folder: Path, tables, trainer) -> None:
     symbols |= {trainer.rows["estimator"].c, trainer.rows["loss"].c}
     symbols |= {row.c for row in trainer.rows["schedules"].values() if row}
     sources = [*listed_sources()["core"], *(f"{symbol.removeprefix('bpfree_')}.c" for symbol in sorted(symbols))]
-    origin, target = runtime_folder(), folder / "runtime"
-    shutil.rmtree(target, ignore_errors=True)
-    (target / "bpfree").mkdir(parents=True)
-    for header in sorted((origin / "include" / "bpfree").iterdir()):
-        if header.name != "host.h":
-            shutil.copy(header, target / "bpfree")
-    config = target / "bpfree" / "config.h"
+    sources += [path.name for path in (runtime_folder() / "src").glob("*.h") if path.name != "registry_isa.h"]
+    headers = [path for path in (runtime_folder() / "include" / "bpfree").iterdir() if path.name != "host.h"]
+    files = {f"bpfree/{path.name}": path.read_text() for path in headers}
     wanted = set(trainer.rows["estimator"].device.wants(trainer.estimator))
     if any(tensor.row != tensor.size for tensor in tables.tensors):
         wanted.add("BPFREE_GAPS")
     if trainer.weighted:
         wanted.add("BPFREE_WEIGHTS")
-    for name in (*OPTIONS, "BPFREE_GAPS", "BPFREE_WEIGHTS"):
-        if name not in wanted:
-            config.write_text(config.read_text().replace(_OPTION.format(name, 1), _OPTION.format(name, 0)))
-    for name in [*sources, *(path.name for path in (origin / "src").glob("*.h") if path.name != "registry_isa.h")]:
-        shutil.copy(origin / "src" / name, target)
+    for name in {*OPTIONS, "BPFREE_GAPS", "BPFREE_WEIGHTS"} - wanted:
+        files["bpfree/config.h"] = files["bpfree/config.h"].replace(_OPTION.format(name, 1), _OPTION.format(name, 0))
+    files |= {name: (runtime_folder() / "src" / name).read_text() for name in sources}
+    for path in (folder / "runtime").rglob("*"):
+        if path.is_file() and path.relative_to(folder / "runtime").as_posix() not in files:
+            path.unlink()
+    for name, text in files.items():
+        _write(folder / "runtime" / name, text)
 
 
 def _describe(array) -> str:
@@ -193,13 +193,14 @@ def _is_users(path: Path) -> bool:
 
 def _copy_port(origin: Path, target: Path) -> None:
     """The port's files; of port.c, which is made to be replaced, only the first copy."""
-    target.mkdir(parents=True, exist_ok=True)
     for path in origin.iterdir():
         if path.name != "port.c" or not (target / "port.c").exists():
-            shutil.copy(path, target)
+            _write(target / path.name, path.read_text())
 
 
 def _write(path: Path, text: str) -> None:
+    """Write a file, unless it says so already: what has not changed is not compiled again."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(text)
+    if not path.exists() or path.read_text() != text:
+        path.write_text(text)
 

@@ -12,6 +12,8 @@ from bpfree.files import write_atomically
 from bpfree.model import Model
 from bpfree.ops.softmax import OP as SOFTMAX
 
+__all__ = ["export"]
+
 
 def export(model, path, *, softmax: bool = False, name: str = "bpfree") -> Path:
     """Write `model` as an ONNX file; returns the path. Needs `pip install "bpfree[onnx]"`.

@@ -7,7 +7,7 @@ from pathlib import Path
 
 
 def runtime_folder() -> Path:
-    """Where the C sources are: inside the installed package, or beside it in a checkout."""
+    """Return the folder of the C sources: inside the installed package, or beside it in a checkout."""
     package = Path(__file__).resolve().parent.parent
     return package / "runtime_c"
 

@@ -36,6 +36,22 @@ def compiled(request):
     return helpers.make_engine(f"compiled-{request.param}")
 
 
+@pytest.fixture(scope="session")
+def _place(tmp_path_factory):
+    return tmp_path_factory.mktemp("workshop")
+
+
+@pytest.fixture
+def workshop(_place):
+    """A folder to export firmware to, the same for every test: of the runtime only what changes is compiled again."""
+    for path in _place.iterdir():
+        if path.is_file():
+            path.unlink()
+        elif path.name not in ("runtime", "port"):
+            shutil.rmtree(path)
+    return _place
+
+
 @pytest.fixture
 def build(tmp_path):
     """build(main_source, **options) -> Firmware: a main program on the Cortex-M port, compiled."""

@@ -4,7 +4,8 @@ import json
 
 import numpy as np
 import pytest
-from helpers import CHAINS, ESTIMATOR_SETTINGS, SCHEDULE_SETTINGS, UPDATE_SETTINGS, fitting, probing, show
+from helpers import CHAINS, ESTIMATOR_SETTINGS, SCHEDULE_SETTINGS, fitting, probing, show
+from update_oracles import UPDATE_SETTINGS
 
 import bpfree as bf
 from bpfree.errors import FormatError

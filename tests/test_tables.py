@@ -7,7 +7,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from helpers import ESTIMATOR_SETTINGS, SCHEDULE_SETTINGS, UPDATE_SETTINGS
+from helpers import ESTIMATOR_SETTINGS, SCHEDULE_SETTINGS
+from update_oracles import UPDATE_SETTINGS
 
 from bpfree.estimators import ESTIMATORS
 from bpfree.losses import LOSSES

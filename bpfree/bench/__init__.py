@@ -8,6 +8,8 @@ from __future__ import annotations
 
 from importlib import import_module
 
+__all__ = ["BENCHES", "DRAWN", "run"]
+
 BENCHES = {
     "deepzero": "sparse coordinate-wise estimation with different shares per layer, at equal forwards",
     "device": "RAM, flash and instructions of training on an emulated Cortex-M4F, beside back-propagation",

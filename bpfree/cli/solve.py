@@ -13,7 +13,15 @@ from bpfree.cli.commands import Command, Failure, option, usage
 from bpfree.cli.interrupt import asked_to_stop
 from bpfree.cli.output import Grid, NewFile, NewPicture, Screen, json_option, replace_file
 
-RULES = ("taylor", "differences", "stein", "sparse_grid", "random_directions")
+RULES = (
+    # rules: written by make generate
+    "taylor",
+    "differences",
+    "stein",
+    "sparse_grid",
+    "random_directions",
+    # rules: end
+)
 """Names of bpfree.pde.rules.RULES, which is not loaded for --help; a test compares them."""
 
 METHODS = ("levenberg_marquardt", "gauss_newton", "least_squares_head", "first_order", "structured_gradient")

@@ -112,6 +112,10 @@ class CGE(Coordinates, Differences):
     The record of a step is its n coefficients, shape (1, n), with ratios tensor
     after tensor. Black-box tier: only losses are looked at.
 
+    Differs from DeepZero in: 1. differences are two-sided unless it is asked otherwise;
+    2. a mask is made again where it is needed, also on a device, and not kept; 3. a
+    probe leaves theta as it was, bit for bit, where its released code does not.
+
     >>> import bpfree as bf
     >>> graph = bf.Sequential(3, [bf.Linear(2)]).graph
     >>> CGE(fraction=0.5).record_shape(graph), CGE(fraction=0.5).evaluations(graph)

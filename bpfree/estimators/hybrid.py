@@ -44,6 +44,10 @@ class Hybrid(Differences):
     are not used. At most 65,536. Record of a step: its n_queries coefficients.
     Black-box tier.
 
+    Differs from published hybrid training, which turns from random directions to
+    coordinates in the course of a run (:func:`bpfree.hybrid_switch`): here both are in
+    every step, each where it is worth its probes.
+
     >>> import bpfree as bf
     >>> graph = bf.Sequential(64, [bf.Linear(32), bf.ReLU(), bf.Linear(10)]).graph
     >>> Hybrid(n_queries=100).allocation(graph)

@@ -32,6 +32,12 @@ class RGE(Differences):
     E[u u^T] = I for every direction, so E[g] is the gradient up to O(mu^2)
     (two-sided). Black-box tier: only losses are looked at.
 
+    Differs from the papers in: 1. differences are taken sample by sample and then
+    averaged; in float32 a difference of means is 7 to 10 times noisier; 2. directions
+    are signs, which a device draws bit by bit, where Nesterov and Spokoiny have normal
+    numbers; 3. mu stays the same unless it is a schedule, where Spall's falls with the
+    steps (:func:`bpfree.spall_gains`).
+
     n_queries: directions q a step and group. mu: smoothing radius, in units of
     the parameters, or a schedule. grouping: "joint" moves all parameters at once, "layer" and
     "tensor" one layer or parameter tensor at a time, the others at theta (then

@@ -45,6 +45,9 @@ class StructuredCGE(LayerAccess):
     The numbers are those of `CGE(mu=mu, two_sided=two_sided)` up to rounding, and in
     float32 more accurate, as no two losses are subtracted. Layer-access tier: activations are looked at and moved.
 
+    Differs from the feature reuse of DeepZero (Chen et al., ICLR 2024), which passes through the changed layer once
+    for each parameter and then through what follows: here the changed layer is passed through once for all.
+
     mu: in units of parameters.
 
     >>> import bpfree as bf

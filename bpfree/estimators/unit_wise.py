@@ -42,6 +42,10 @@ class UnitWise(LayerAccess):
     back-propagation up to O(mu^2), and costs about as much. In a deep network
     each layer costs as many partial passes as it has units.
 
+    Differs from node perturbation as published (:class:`bpfree.NodePerturbation`), which
+    moves all units at once along random directions, before the activation: here one unit
+    moves at a time, behind it, and nothing is random.
+
     >>> import bpfree as bf
     >>> model = bf.Sequential(4, [bf.Linear(3), bf.Tanh(), bf.Linear(2)])
     >>> x, y = np.eye(4, dtype="f4"), np.arange(4) % 2

@@ -8,8 +8,11 @@ import textwrap
 from importlib import import_module
 from pathlib import Path
 
+from bpfree.estimators import ESTIMATORS
 from bpfree.exporters.runtime import listed_sources
 from bpfree.ops import OPS
+from bpfree.pde.rules import RULES
+from bpfree.updates import UPDATES
 
 ROOT = Path(__file__).resolve().parents[2]
 """The checkout: generating makes sense nowhere else."""
@@ -18,7 +21,11 @@ ROOT = Path(__file__).resolve().parents[2]
 def sectioned_files() -> dict[str, str]:
     """Text of every file that has such sections, by path below the checkout."""
     return {
-        "bpfree/__init__.py": filled("bpfree/__init__.py", {"layers": layer_homes()}),
+        "bpfree/__init__.py": filled(
+            "bpfree/__init__.py",
+            {"layers": layer_homes(), "estimators": setting_homes(ESTIMATORS), "updates": setting_homes(UPDATES)},
+        ),
+        "bpfree/cli/solve.py": filled("bpfree/cli/solve.py", {"rules": [f'    "{row.name}",' for row in RULES]}),
         "runtime_c/FORMAT.md": filled(
             "runtime_c/FORMAT.md",
             {"ops": op_table(), "draws": op_draws(), "arithmetic": op_arithmetic(), "slopes": op_slopes()},
@@ -49,6 +56,12 @@ def layer_homes() -> list[str]:
         for name, kind in vars(module).items()
         if inspect.isclass(kind) and kind.__module__ == module.__name__ and hasattr(kind, "node")
     ]
+
+
+def setting_homes(table) -> list[str]:
+    """Lines of `_HOMES`: the class of each row's settings, and its file."""
+    kinds = dict.fromkeys(row.settings for row in table)
+    return [f'    "{kind.__name__}": "{kind.__module__}",' for kind in kinds]
 
 
 def op_table() -> list[str]:

@@ -36,7 +36,7 @@ class JournalFile:
 
     @classmethod
     def create(cls, path, header: Header) -> JournalFile:
-        """A new file with nothing but the header. Raises FileExistsError rather than overwrite one."""
+        """Make a new file with nothing but the header. Raises FileExistsError rather than overwrite one."""
         file = open(path, "x+b", buffering=0)
         try:
             self = cls(path, header, file)
@@ -74,7 +74,7 @@ class JournalFile:
         self._settle(position)
 
     def _settle(self, position: Position) -> bool:
-        """Know what the file says up to a position, its hash and its next step; False where that is not as it was."""
+        """Read hash and next step at a position; return False where the bytes before it are not as they were."""
         data = mapped(self._file)[: position.at]
         if not len(self._header.data) <= position.at == len(data) or zlib.crc32(data) != position.crc:
             return False
@@ -84,20 +84,20 @@ class JournalFile:
         return True
 
     def scalars(self, step: int, coefficients) -> None:
-        """The coefficients of a step."""
+        """Write the coefficients of a step."""
         self._append(Type.SCALARS, step, _bytes(coefficients))
 
     def snapshot(self, step: int, theta, state) -> None:
-        """theta and the update's state before a step."""
+        """Write theta and the update's state before a step."""
         self._append(Type.SNAPSHOT, step, b"".join(map(_bytes, (theta, *state))))
         self.sync()
 
     def event(self, step: int, code: Code, text: str) -> None:
-        """Something that happened before a step."""
+        """Write something that happened before a step."""
         self._append(Type.EVENT, step, told_payload(code, text))
 
     def skip(self, step: int, code: int, text: str) -> None:
-        """A step that moved nothing, and why."""
+        """Write that a step moved nothing, and why."""
         self._append(Type.SKIP, step, told_payload(code, text))
 
     def seal(self) -> tuple[int, str, int]:
@@ -136,7 +136,7 @@ def _bytes(values) -> bytes:
 
 
 def mapped(file) -> memoryview:
-    """The bytes of an open file, read as they are looked at."""
+    """Return the bytes of an open file, which are read as they are looked at."""
     try:
         return memoryview(mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ))
     except ValueError:  # an empty file cannot be mapped
@@ -144,7 +144,7 @@ def mapped(file) -> memoryview:
 
 
 def holds_nothing(path, header: Header, snapshots) -> bool:
-    """Is there nothing in this file but the header and these snapshots, or a part of them? Then nothing is lost."""
+    """Return whether a file holds nothing but the header and these snapshots, or a part of them: nothing is lost then."""
     beginning = header.data
     for s in snapshots:
         payload = _bytes(s.theta) + _bytes(s.state)

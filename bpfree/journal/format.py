@@ -79,22 +79,22 @@ class Header(NamedTuple):
 
     @property
     def n_record(self) -> int:
-        """Floats of a SCALARS record."""
+        """Number of floats in a SCALARS record."""
         return self.record_shape[0] * self.record_shape[1] if self.kind is Type.SCALARS else 0
 
     @property
     def crc(self) -> int:
-        """CRC-32 of the header: the seed of every record's."""
+        """CRC-32 of the header, from which that of every record starts."""
         return _CRC.unpack(self.data[-_CRC.size :])[0]
 
 
 def _zeros(size: int, program_size: int) -> bytes:
-    """What fills this many bytes up to whole programs."""
+    """Return the zeros that fill this many bytes up to whole programs."""
     return bytes(-size % program_size)
 
 
 def make_header(text: str, base_hash: str, first_step: int = 0, program_size: int = 1) -> Header:
-    """The header of a journal. Raises FormatError when the text holds no settings."""
+    """Return the header of a journal. Raises FormatError when the text holds no settings."""
     check_choice("program_size", program_size, PROGRAM_SIZES)
     document = settings.load(text)
     try:
@@ -119,7 +119,7 @@ def make_header(text: str, base_hash: str, first_step: int = 0, program_size: in
 
 
 def read_header(data) -> Header:
-    """The header at the start of these bytes. Raises FormatError saying what is wrong."""
+    """Return the header at the start of these bytes. Raises FormatError, which says what is wrong."""
     if len(data) < _HEAD.size:
         raise FormatError(f"{len(data)} bytes are too few for a journal's header" if len(data) else "the file is empty")
     magic, version, _, _, base, _, _, _, _, _, first_step, program_size, n_text = _HEAD.unpack(data[: _HEAD.size])
@@ -145,7 +145,7 @@ def read_header(data) -> Header:
 
 
 def make_record(header: Header, at: int, kind: Type, step: int, payload: bytes) -> bytes:
-    """A record for byte `at` of the journal with this header."""
+    """Return a record for byte `at` of the journal with this header."""
     head = _RECORD.pack(kind, step, len(payload))
     rest = payload + _zeros(len(head) + _CRC.size + len(payload), header.program_size)
     return head + _CRC.pack(_check(header, at, head, rest)) + rest
@@ -157,7 +157,7 @@ def _check(header, at, head, rest) -> int:
 
 
 def told_payload(code: int, text: str) -> bytes:
-    """Code and text, cut to what an EVENT or a SKIP may hold."""
+    """Return code and text, cut to what an EVENT or a SKIP may hold."""
     return _CRC.pack(code) + text.encode()[:MAX_TEXT]
 
 
@@ -181,7 +181,7 @@ class Entry(NamedTuple):
 
 
 def read_records(data: memoryview, header: Header) -> Iterator[Entry]:
-    """The records of a journal in order, up to its end or its torn tail.
+    """Yield the records of a journal in order, up to its end or its torn tail.
 
     A bad record with no good one anywhere after it is the torn tail of a write
     that was cut off; it ends the journal. Raises FormatError at a bad record
@@ -209,7 +209,7 @@ def read_records(data: memoryview, header: Header) -> Iterator[Entry]:
 
 
 def _read(data, header, at) -> Entry | None:
-    """The good record at a byte, or None."""
+    """Return the good record at a byte, or None."""
     start = at + _RECORD.size + _CRC.size
     if start > len(data):
         return None
@@ -250,7 +250,7 @@ def _refuse_damage(data, header, bad) -> None:
 
 
 def follow(header: Header, kind: Type, step: int, payload, due: int) -> int:
-    """The step that is due after this record, which must fit the one that was before. Raises FormatError."""
+    """Return the step that is due after this record, which must fit the one that was before. Raises FormatError."""
     if not _fits(header, kind, len(payload)):
         raise FormatError(f"{len(payload)} bytes are not those of {kind.name} in this journal")
     free = header.kind == Type.SNAPSHOT  # steps without a record lie between
@@ -264,5 +264,5 @@ def follow(header: Header, kind: Type, step: int, payload, due: int) -> int:
 
 
 def _finite(payload, count: int) -> bool:
-    """Are the first numbers of a payload?"""
+    """Return whether the first `count` numbers of a payload are finite."""
     return bool(np.isfinite(np.frombuffer(payload, "<f4", count)).all())

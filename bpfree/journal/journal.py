@@ -173,7 +173,7 @@ class Journal:
         file.close()
 
     def _entries(self):
-        """(step, rank, how to append it): a step's snapshot, its events, then what became of it."""
+        """Yield (step, rank, how to append it): a step's snapshot, its events, then what became of it."""
         for s in self.snapshots:
             yield s.step, 0, lambda file, s=s: file.snapshot(s.step, s.theta, [s.state])
         for e in self.events:
@@ -193,7 +193,7 @@ class Journal:
 
     @classmethod
     def read(cls, path) -> Journal:
-        """The journal in a file, every byte of it verified; the file is only read.
+        """Return the journal in a file, every byte of it verified; the file is only read.
 
         A torn tail is left out and counted in `torn`. Raises FormatError where
         the file is damaged, foreign, of another version, or contradicts itself.
@@ -232,14 +232,14 @@ class Journal:
 
 
 def _mapped(path) -> memoryview:
-    """The bytes of a file, read as they are looked at."""
+    """Return the bytes of a file, which are read as they are looked at."""
     check_path("path", path)
     with open(path, "rb") as file:
         return mapped(file)
 
 
 def replay(journal, start, theta=None, engine=None, *, to_step: int | None = None) -> np.ndarray:
-    """theta (n_theta,) after all steps of a journal, or after to_step of them, without data.
+    """Return theta (n_theta,) after all steps of a journal, or after to_step of them, without data.
 
     journal: a Journal, or the path of a journal's file. start: the Model the
     run began with; or its Trainer, and then theta. engine: a name or an object;
@@ -269,7 +269,7 @@ def replay(journal, start, theta=None, engine=None, *, to_step: int | None = Non
 
 
 def _start(journal, start, theta):
-    """Trainer and theta, checked against the journal."""
+    """Return trainer and theta, checked against the journal."""
     if isinstance(start, Model):
         if theta is not None:
             raise TypeError("theta: a Model brings its own; give a Trainer and theta, or a Model alone")
@@ -287,7 +287,7 @@ def _start(journal, start, theta):
 
 
 def _at_snapshot(journal, theta, to_step):
-    """theta of a snapshot: the last, or the one at to_step; the base counts as one."""
+    """Return theta of a snapshot: the last, or the one at to_step; the base counts as one."""
     thetas = {journal.first_step: theta, **{s.step: s.theta for s in journal.snapshots}}
     wanted = max(thetas) if to_step is None else to_step
     if wanted not in thetas:
@@ -297,7 +297,7 @@ def _at_snapshot(journal, theta, to_step):
 
 
 def _through_scalars(journal, trainer, theta, engine, to_step):
-    """Step by step, meeting every snapshot on the way."""
+    """Return theta after the steps, one by one, which has to agree with every snapshot on the way."""
     first, last, records = journal.first_step, journal.next_step, dict(zip(journal._moved(), journal.records))
     stop = last if to_step is None else check_count("to_step", to_step, first, last)
     snapshots = {s.step: s for s in journal.snapshots}

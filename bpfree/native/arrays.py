@@ -30,7 +30,7 @@ _MEANINGS = {
 
 
 def pointer(name: str, array: np.ndarray, dtype, shape: tuple[int, ...], *, writable: bool = False):
-    """A C pointer into array, which the caller keeps alive during the call.
+    """Return a C pointer into an array, which the caller keeps alive during the call.
 
     Raises TypeError or ValueError naming the argument, what was expected and what was given.
     """
@@ -48,7 +48,7 @@ def pointer(name: str, array: np.ndarray, dtype, shape: tuple[int, ...], *, writ
 
 
 def aligned(n: int, dtype=np.float32) -> np.ndarray:
-    """n uninitialised 4-byte elements on a 64-byte boundary."""
+    """Return n uninitialised 4-byte elements on a 64-byte boundary."""
     raw = np.empty(n * 4 + 64, np.uint8)
     start = -raw.ctypes.data % 64
     return raw[start : start + n * 4].view(dtype)

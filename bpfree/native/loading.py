@@ -12,7 +12,7 @@ _REMEDY = '`pip install .` or `make setup` (a C compiler, or `pip install ziglan
 
 @cache
 def core():
-    """The extension module bpfree._core; `.lib` and `.ffi` are its two halves.
+    """Return the extension module bpfree._core; `.lib` and `.ffi` are its two halves.
 
     Raises CoreMissingError: it is not built, or it is there and does not load, and then why.
     """
@@ -28,7 +28,7 @@ def core():
 
 
 def available() -> bool:
-    """Can the compiled core be loaded?"""
+    """Return whether the compiled core can be loaded."""
     try:
         core()
     except ImportError:

@@ -22,7 +22,7 @@ _MOST_FLOATS = 2**31
 
 
 def tile_bytes(n: int) -> int:
-    """Bytes that one float a sample takes for a tile of a batch of n, on the widest instruction set."""
+    """Return the bytes that one float a sample takes for a tile of a batch of n, on the widest instruction set."""
     return 4 * min(TILE, -(-n // _WIDEST) * _WIDEST)
 
 
@@ -68,25 +68,25 @@ class NativeModel:
         self._workspace = aligned(0)
 
     def loss(self, number: int):
-        """The C function of a loss for this instruction set."""
+        """Return the C function of a loss for this instruction set."""
         return core().lib.bpfree_registry_loss(self.isa_number, number)
 
     def update(self, number: int):
-        """The C row of a link of an update for this instruction set."""
+        """Return the C row of a link of an update for this instruction set."""
         return core().lib.bpfree_registry_update(self.isa_number, number)
 
     def estimator(self, number: int | None):
-        """The C row of an estimator; None: that of a gradient which is given."""
+        """Return the C row of an estimator; None: that of a gradient which is given."""
         lib = core().lib
         return lib.bpfree_given() if number is None else lib.bpfree_registry_estimator(number)
 
     @property
     def workspace_bytes(self) -> int:
-        """Memory for activations, a perturbed copy of theta and a batch in columns."""
+        """Bytes of memory for activations, a perturbed copy of theta and a batch in columns."""
         return self._workspace.nbytes
 
     def keep(self, tensors: list[int], cache_bytes: int) -> None:
-        """From now on `evaluate` keeps these tensors, of as many tiles at a time as fit, but at least of one."""
+        """Let `evaluate` keep these tensors from now on, of as many tiles at a time as fit, but at least of one."""
         self._cache_bytes = cache_bytes
         if tensors == self._kept:
             return
@@ -98,7 +98,7 @@ class NativeModel:
             self._reuse.floats += self.tables.words_of(tensor)
 
     def predict(self, theta, x) -> np.ndarray:
-        """Outputs (n, outputs) of x (n, features)."""
+        """Return the outputs (n, outputs) of x (n, features)."""
         y = np.empty((len(x), self.tables.outputs), np.float32)
         batch, tile, workspace = self._prepare(x, None, None, core().ffi.NULL)
         out = pointer("y", y, np.float32, y.shape, writable=True)
@@ -109,7 +109,7 @@ class NativeModel:
         return y
 
     def evaluate(self, theta, x, labels, targets, loss: int, probes: np.ndarray) -> np.ndarray:
-        """Losses (probes, n) of every sample at every probe (packed `bpfree_probe` records); theta is only read."""
+        """Return the losses (probes, n) of every sample at every packed `bpfree_probe`; theta is only read."""
         values = np.empty((len(probes), len(x)), np.float32)
         self._reuse.tiles = self._tiles_at_once(len(x), probes)
         batch, tile, workspace = self._prepare(x, labels, targets, self._reuse)
@@ -123,7 +123,7 @@ class NativeModel:
         return values
 
     def perturb(self, theta, probe: np.ndarray) -> np.ndarray:
-        """A copy fl(theta + fl(mu u)) for one packed `bpfree_probe`."""
+        """Return a copy fl(theta + fl(mu u)) for one packed `bpfree_probe`."""
         out = np.empty_like(theta)
         destination = pointer("out", out, np.float32, theta.shape, writable=True)
         packed = core().ffi.from_buffer("bpfree_probe *", probe)

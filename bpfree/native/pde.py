@@ -45,7 +45,7 @@ class NativeJets:
         self._work = aligned(0)
 
     def __call__(self, theta, points):
-        """Value (outputs, n) and streams (outputs, count - 1, n) at points (n, features), float32."""
+        """Return the value (outputs, n) and the streams (outputs, count - 1, n) at points (n, features), float32."""
         lib, ffi, jets, model = core().lib, core().ffi, self._c, self.model
         check_status(lib.bpfree_check_arithmetic(), "jets")
         (n, features), outputs = points.shape, model.tables.outputs

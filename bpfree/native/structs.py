@@ -35,7 +35,7 @@ class Struct:
 
 
 def make(struct: Struct | None):
-    """A pointer to the struct, NULL for None, and a list of what it points to, which the caller keeps."""
+    """Return a pointer to the struct, NULL for None, and a list of what it points to, which the caller keeps."""
     if struct is None:
         return core().ffi.NULL, []
     kept = []
@@ -44,7 +44,7 @@ def make(struct: Struct | None):
 
 
 def _made(value, kept: list):
-    """A field as cffi takes it."""
+    """Return a field as cffi takes it."""
     if isinstance(value, Symbol):
         return getattr(core().lib, f"bpfree_registry_{value.table}")(value.number)
     if not isinstance(value, Array):

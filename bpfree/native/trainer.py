@@ -83,14 +83,14 @@ class NativeTrainer:
         check_status(lib.bpfree_train_init(self.c, self.context), "train")
 
     def step(self, theta, step: int) -> np.ndarray:
-        """The next theta, by `bpfree_step`; `coefficients` then holds the record, `state` the update's state."""
+        """Return the next theta, by `bpfree_step`; `coefficients` then holds the record, `state` the update's state."""
         self._enter(step)
         self.theta[:] = theta
         check_status(core().lib.bpfree_step(self.c, self.context), f"step {step}")
         return self.theta.copy()
 
     def apply(self, theta, state: list, step: int, coefficients: np.ndarray) -> tuple[np.ndarray, list]:
-        """The next theta and state from a record (groups, coefficients), by `bpfree_apply_from`."""
+        """Return the next theta and state from a record (groups, coefficients), by `bpfree_apply_from`."""
         lib, ffi = core().lib, core().ffi
         theta = pointer("theta", np.ascontiguousarray(theta, np.float32), np.float32, self.theta.shape)
         record = pointer("coefficients", coefficients, np.float32, (self.n_groups, self.c.n_queries))
@@ -115,7 +115,7 @@ class NativeTrainer:
         self.context.step = step
 
     def train_bytes(self) -> int:
-        """RAM of a run by `bpfree_train_size`, with pointers of this machine's size."""
+        """Bytes of RAM of a run by `bpfree_train_size`, with pointers of this machine's size."""
         return core().lib.bpfree_train_size(self.c)
 
     def _attach(self, x, labels, targets, weights=None):

@@ -7,6 +7,7 @@ from bpfree.pde.conditions import Dirichlet, Initial, Neumann, Periodic, Robin, 
 from bpfree.pde.domain import Box, Cube, Normal
 from bpfree.pde.explain import explain
 from bpfree.pde.fields import Coordinates, Field
+from bpfree.pde.network import Network
 from bpfree.pde.observed import Observed
 from bpfree.pde.problem import Problem, Unknown
 from bpfree.pde.problems import PROBLEMS
@@ -26,8 +27,10 @@ from bpfree.pde.rules.precision import check_precision
 from bpfree.pde.rules.random_directions import RandomDirections
 from bpfree.pde.rules.sparse_grid import SparseGrid
 from bpfree.pde.rules.stein import Stein
+from bpfree.pde.rules.table import Rule, Stencil
 from bpfree.pde.rules.taylor import Taylor
 from bpfree.pde.solution import Solution
 from bpfree.pde.solve import solve
+from bpfree.pde.wanted import First, GradSquare, Laplacian, Layout, Second
 
 __all__ = [name for name, value in globals().items() if getattr(value, "__module__", "").startswith("bpfree.pde.")]

@@ -73,7 +73,7 @@ class Jacobian:
     head_only: whether to compute only the columns of the last trained layer.
 
     >>> import bpfree as bf, numpy as np
-    >>> from bpfree.pde.network import Network
+    >>> from bpfree.pde import Network
     >>> from bpfree.pde.residuals import Residuals
     >>> class Growth(bf.pde.Problem):
     ...     domain = bf.pde.Box(t=(0, 1))

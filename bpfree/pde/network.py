@@ -17,6 +17,15 @@ class Network:
     """The function u(x; theta) from points (n, dim) to outputs (m, n), in the precision of an engine.
 
     engine: None takes the reference engine in float64.
+
+    >>> from bpfree import Linear, Sequential, Square
+    >>> from bpfree.pde import Box, Laplacian, Taylor
+    >>> model = Sequential(1, [Linear(1, bias=False), Square()])  # u = (w x)^2
+    >>> stencil = Taylor().stencil([Laplacian((0,))], Box(x=(0, 1)), "float64")
+    >>> value, rest = Network(model.graph, model.frozen).jets(model.theta, np.array([[0.5]]), stencil)
+    >>> u_xx = stencil.layout.read(Laplacian((0,)), rest)
+    >>> bool(np.allclose(u_xx, 2 * model.theta[0] ** 2))
+    True
     """
 
     def __init__(self, graph, frozen, engine=None):

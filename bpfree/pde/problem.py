@@ -26,7 +26,7 @@ TEST = 0x7E570000
 class Unknown:
     """A coefficient that is trained together with the network from a first guess; in formulas it is its current value.
 
-    >>> from bpfree.pde.domain import Box
+    >>> from bpfree.pde import Box
     >>> class Decay(Problem):
     ...     domain, rate = Box(t=(0, 1)), Unknown(0.5)
     ...     def residual(self, u, c):

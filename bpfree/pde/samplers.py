@@ -39,7 +39,7 @@ def unit(n: int, dim: int, sampler: str, seed: int):
 def interior(domain, n: int, sampler: str = "sobol", seed: int = 0):
     """Return n points (n, dim) inside a domain: uniform in intervals and cubes, normal for a Normal coordinate.
 
-    >>> from bpfree.pde.domain import Box
+    >>> from bpfree.pde import Box
     >>> interior(Box(x=(0, 2), t=(0, 1)), 4).shape
     (4, 2)
     """
@@ -59,7 +59,7 @@ def faces(domain, name: str, sides: tuple[str, ...], n: int, sampler: str = "sob
 
     All faces get the same number of points, up to one, in blocks.
 
-    >>> from bpfree.pde.domain import Box
+    >>> from bpfree.pde import Box
     >>> faces(Box(x=(0, 2), t=(0, 1)), "x", ("low", "high"), 4)[:, 0].tolist()
     [0.0, 0.0, 2.0, 2.0]
     """

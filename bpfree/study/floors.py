@@ -31,7 +31,7 @@ def random_features_floor(models, train, test, *, validation=None, ridge=RIDGES)
     train, test, validation: samples (x, labels).
     ridge: one strength or several, as for `fit_head`.
 
-    >>> from bpfree import Linear, ReLU, Sequential
+    >>> from bpfree import Linear, ReLU, Sequential, random_features_floor
     >>> from bpfree.datasets import load_digits
     >>> train, validation, test = load_digits()
     >>> models = [Sequential(64, [Linear(16), ReLU(), Linear(10)], seed=seed) for seed in range(3)]

@@ -59,7 +59,7 @@ def chain(*links) -> Chain:
     One link's lr may be a schedule; its factor multiplies the step of the whole chain.
 
     >>> import numpy as np
-    >>> from bpfree.updates.sgd import SGD
+    >>> from bpfree import SGD
     >>> chain(SGD(0.5), SGD(0.5)).update(np.ones(1), [], np.zeros(1), step=0)[0].tolist()
     [-0.25]
     """

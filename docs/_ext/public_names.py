@@ -19,16 +19,14 @@ import bpfree
 GROUPS = {
     "model": ("bpfree.ops", "bpfree.graph", "bpfree.model"),
     "training": (
-        "bpfree.training", "bpfree.study.calibration", "bpfree.study.heads", "bpfree.trainer", "bpfree.journal",
+        "bpfree.training", "bpfree.study.calibration", "bpfree.study.heads", "bpfree.study.floors",
+        "bpfree.trainer", "bpfree.journal",
     ),
     "estimators": ("bpfree.estimators", "bpfree.study.layer_ratios", "bpfree.study.diagnostics"),
     "updates": ("bpfree.updates",),
     "schedules": ("bpfree.schedules",),
     "blackbox": ("bpfree.estimators.minimization", "bpfree.estimators.asktell"),
-    "pde": (
-        "bpfree.pde", "bpfree.pde.rules.table", "bpfree.pde.wanted", "bpfree.pde.network", "bpfree.pde.sparse_grids",
-        "bpfree.pde.quadrature",
-    ),
+    "pde": ("bpfree.pde",),
     "sklearn": ("bpfree.sklearn",),
     "engines": ("bpfree.engines",),
     "executors": ("bpfree.executors",),
@@ -37,9 +35,9 @@ GROUPS = {
     "onnx": ("bpfree.exporters.onnx",),
     "emulate": ("bpfree.emulate",),
     "errors": ("bpfree.errors",),
-    "ground": ("bpfree.rng", "bpfree.tt.shapes", "bpfree.tt.cores", "bpfree.native", "bpfree.bench"),
+    "ground": ("bpfree.rng", "bpfree.tt", "bpfree.native", "bpfree.bench"),
 }
-"""Modules of each group: its names are those of `bpfree` from there, or all public names of a module of `bpfree`."""
+"""Modules of each group: its names are those of `bpfree` from there, and the `__all__` of a module that is public."""
 
 _NOT_FOR_USERS = (
     "node, transform, settings, links, n_vectors, n_scalars, rows, native_settings, "
@@ -57,7 +55,7 @@ def names_of(group: str) -> list[str]:
         homes = {name: home for name, home in bpfree._HOMES.items() if _group_of(home) == group}
         names += [f"bpfree.{name}" for name, home in homes.items() if _inside(home, module)]
         if any(_inside(module, f"bpfree.{top}") for top in bpfree._MODULES):
-            names += [f"{module}.{name}" for name in _contents(import_module(module))]
+            names += [f"{module}.{name}" for name in getattr(import_module(module), "__all__", ())]
     return names
 
 
@@ -78,17 +76,6 @@ def _inside(module: str, package: str) -> bool:
     return module == package or module.startswith(package + ".")
 
 
-def _contents(module) -> list[str]:
-    """Return the public names of a module: its `__all__`, else the functions and classes it defines and documents."""
-    if hasattr(module, "__all__"):
-        return list(module.__all__)
-    return [
-        name
-        for name, value in vars(module).items()
-        if getattr(value, "__module__", None) == module.__name__ and not name.startswith("_") and value.__doc__
-    ]
-
-
 def _value(full_name: str):
     module, _, name = full_name.rpartition(".")
     return getattr(import_module(module), name)
@@ -96,7 +83,7 @@ def _value(full_name: str):
 
 def _first_sentence(value) -> str:
     if not callable(value):
-        return f"A {type(value).__name__}: {', '.join(value)}"
+        return f"A {type(value).__name__}: {value if isinstance(value, int) else ', '.join(value)}"
     paragraph = " ".join(inspect.getdoc(value).partition("\n\n")[0].split())
     return re.split(r"(?<=\.) (?=[A-Z])", paragraph)[0].removesuffix(".")
 

@@ -81,12 +81,12 @@ def test_only_what_is_called_is_linked(body, linked, tmp_path):
     assert "bpfree_journal_replay" not in names
 
 
-def test_the_log_of_a_device_is_a_journal(tmp_path):
+def test_the_log_of_a_device_is_a_journal(workshop):
     """Two steps, one that is given up, one more; sealed."""
-    firmware_file = built(tmp_path, BEGIN + SEALS + STEP + WRITE + SKIP + STEP + WRITE + SEAL)
+    firmware_file = built(workshop, BEGIN + SEALS + STEP + WRITE + SKIP + STEP + WRITE + SEAL)
     result = emulate.run_firmware(firmware_file, timeout_s=60)
     assert result.exit_code == 0
-    path = tmp_path / "device.log"
+    path = workshop / "device.log"
     path.write_bytes(np.array(result.words, np.uint8).tobytes())
     journal = Journal.read(path)
     assert (len(journal), journal.next_step, journal.torn, journal.program_size) == (2, 3, 0, 8)

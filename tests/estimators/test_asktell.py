@@ -2,8 +2,9 @@
 
 import numpy as np
 import pytest
-from helpers import BLACK_BOX, CHAINS, UPDATE_SETTINGS, floats, make_engine, probing, show
+from helpers import BLACK_BOX, CHAINS, floats, make_engine, probing, show
 from quadratic import BEST, A, measured, quadratic, run
+from update_oracles import UPDATE_SETTINGS
 
 import bpfree as bf
 from bpfree import rng

@@ -73,14 +73,14 @@ def test_the_window_of_c_finds_earlier_elements_again(estimator):
         assert_same_bits(at, before - v)
 
 
-def test_a_step_is_its_passes(tmp_path):
+def test_a_step_is_its_passes(workshop):
     """One of 2,410 elements: two passes of about 20,000 instructions, and not 2,410 permutations of 1,600."""
     for name in ("ziglang", "unicorn", "elftools"):
         pytest.importorskip(name, reason=f'{name} missing: pip install "bpfree[emulate]"')
     train, model = load_digits("train"), bf.Sequential(64, [bf.Linear(32), bf.ReLU(), bf.Linear(10)], seed=0)
     samples = firmware.Samples(train.pixels[:32], labels=train.labels[:32], scale=1 / 16)
     trainer = bf.Trainer(model.graph, model.frozen, "cross_entropy", bf.CGE(1 / 2410), bf.SGD(0.1), 1)
-    firmware.export(model, tmp_path, trainer=trainer, samples=samples, steps=1)
+    firmware.export(model, workshop, trainer=trainer, samples=samples, steps=1)
     marks = (firmware.MARK_STEP, firmware.MARK_STEP_DONE)
-    result = emulate.run_firmware(emulate.compile_firmware(tmp_path), count_between=marks)
+    result = emulate.run_firmware(emulate.compile_firmware(workshop), count_between=marks)
     assert result.exit_code == 0 and 40_000 < result.instructions < 100_000

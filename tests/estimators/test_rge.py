@@ -82,7 +82,7 @@ def test_every_draw_is_the_derivative_along_its_direction(loss, direction, group
     estimator = bf.RGE(q, mu=mu, two_sided=two_sided, grouping=grouping, direction=direction)
     trainer = trainer_of(estimator, loss)
     true = NETWORK.gradient(THETA, X, **LOSSES[loss])
-    for step in range(10):
+    for step in range(4):
         estimate = trainer.estimate(engine, THETA.astype(float), Batch(X, **LOSSES[loss]), step)
         groups = GRAPH.groups(grouping)
         assert estimate.coefficients.shape == (len(groups), q)

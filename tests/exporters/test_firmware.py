@@ -3,6 +3,8 @@
 
 from __future__ import annotations
 
+import os
+
 import numpy as np
 import pytest
 from helpers import Recorder, device_loop, fitting, show
@@ -20,9 +22,9 @@ from bpfree import emulate  # noqa: E402
 
 
 @pytest.mark.parametrize("name", ["dense", "tt", "residual"])
-def test_100_steps_end_with_the_hash_of_all_engines(tmp_path, name):
+def test_100_steps_end_with_the_hash_of_all_engines(workshop, name):
     model, run = trained(name, 100, n_queries=2)
-    _, result = on_device(tmp_path, model, run, 100)
+    _, result = on_device(workshop, model, run, 100)
     exact = bf.train(
         model, (DIGITS.x, LABELS), estimator=run.trainer.estimator, update=bf.SGD(0.02), batch_size=4,
         max_steps=100, engine="exact",
@@ -35,9 +37,9 @@ def test_100_steps_end_with_the_hash_of_all_engines(tmp_path, name):
 
 @pytest.mark.parametrize("two_sided", [True, False])
 @pytest.mark.parametrize("grouping", ["joint", "layer", "tensor"])
-def test_every_way_of_probing_gives_the_same_records(tmp_path, two_sided, grouping):
+def test_every_way_of_probing_gives_the_same_records(workshop, two_sided, grouping):
     model, run = trained("tt", 4, n_queries=3, two_sided=two_sided, grouping=grouping)
-    _, result = on_device(tmp_path, model, run, 4)
+    _, result = on_device(workshop, model, run, 4)
     np.testing.assert_array_equal(result.words.view(np.float32), np.concatenate(run.journal.records).ravel())
     assert f"{result.hash:016x}" == run.model.hash
 
@@ -62,19 +64,19 @@ ESTIMATORS = [
 
 
 @pytest.mark.parametrize("estimator", ESTIMATORS, ids=show)
-def test_every_estimator_trains_on_the_device(tmp_path, estimator):
+def test_every_estimator_trains_on_the_device(workshop, estimator):
     """The same record and hash as on the computer and in NumPy; the work array is as large as C says."""
     records, refused = Recorder(), estimator.row.device.refusal(estimator, MODELS["tt"]().graph)
     name = "deep" if refused else "tt"
     update = fitting(estimator, bf.chain(bf.clip(0.5), bf.SGD(0.02)))
     model, run = trained_by(estimator, name, 3, update=update, callbacks=records)
-    built, result = on_device(tmp_path, model, run, 3)
+    built, result = on_device(workshop, model, run, 3)
     assert result.exit_code == 0
     np.testing.assert_array_equal(result.words.view(np.float32), np.concatenate(records).ravel())
     replayed = bf.replay(run.journal, run.trainer, model.theta, "exact")
     assert {f"{result.hash:016x}", run.model.hash} == {bf.theta_hash(replayed)}
     work = device_loop(run.trainer, DIGITS.x, LABELS.astype(np.uint32)).work.size
-    assert f"#define TRAINER_WORK {work} " in (tmp_path / "model.h").read_text()
+    assert f"#define TRAINER_WORK {work} " in (workshop / "model.h").read_text()
     assert estimators_in(built) == {run.trainer.rows["estimator"].c}
 
 
@@ -91,63 +93,63 @@ def test_every_estimator_trains_on_the_device(tmp_path, estimator):
     ],
     ids=["momentum", "sign", "chain", "clip", "schedule", "schedule of a chain", "window"],
 )
-def test_every_update_runs_on_the_device(tmp_path, update):
+def test_every_update_runs_on_the_device(workshop, update):
     model, run = trained("dense", 8, update=update, n_queries=1)
-    built, result = on_device(tmp_path, model, run, 8)
+    built, result = on_device(workshop, model, run, 8)
     assert f"{result.hash:016x}" == run.model.hash
     state = sum(part.size for part in run.trainer.initial_state(model.theta))
-    assert f"#define TRAINER_STATE {state} " in (tmp_path / "model.h").read_text()
+    assert f"#define TRAINER_STATE {state} " in (workshop / "model.h").read_text()
 
 
 @pytest.mark.parametrize("order", ["random", "cyclic"])
-def test_stale_partial_derivatives_are_kept_on_the_device(tmp_path, order):
+def test_stale_partial_derivatives_are_kept_on_the_device(workshop, order):
     """More than two cycles, with blocks that do not come out even."""
     update = bf.chain(bf.clip(0.5), bf.Stale(0.9), bf.WeightDecay(1e-3), bf.Adam(0.01))
     model, run = trained_by(bf.CGE(0.3, two_sided=False, order=order), "tt", 9, update=update)
-    _, result = on_device(tmp_path, model, run, 9)
+    _, result = on_device(workshop, model, run, 9)
     assert f"{result.hash:016x}" == run.model.hash and model.theta.size % 4
-    assert f"#define TRAINER_STATE {3 * model.theta.size + 2} " in (tmp_path / "model.h").read_text()
+    assert f"#define TRAINER_STATE {3 * model.theta.size + 2} " in (workshop / "model.h").read_text()
 
 
-def test_a_window_of_drawn_directions_has_room_for_their_weights(tmp_path):
+def test_a_window_of_drawn_directions_has_room_for_their_weights(workshop):
     update = bf.chain(bf.clip(0.5), bf.WindowMomentum(0.02, window=3))
     model, run = trained_by(bf.RGE(2, direction="sphere", grouping="layer"), "tt", 5, update=update)
-    _, result = on_device(tmp_path, model, run, 5)
+    _, result = on_device(workshop, model, run, 5)
     assert f"{result.hash:016x}" == run.model.hash
     loop = device_loop(run.trainer, DIGITS.x, LABELS.astype(np.uint32))
-    text = (tmp_path / "model.h").read_text()
+    text = (workshop / "model.h").read_text()
     assert f"#define TRAINER_WORK {loop.work.size} " in text and f"#define TRAINER_STATE {loop.state.size} " in text
 
 
-def test_mu_may_follow_a_schedule_on_the_device(tmp_path):
+def test_mu_may_follow_a_schedule_on_the_device(workshop):
     model, run = trained("dense", 6, n_queries=2, mu=bf.linear_decay(0.1, steps=4, end=0.01))
-    _, result = on_device(tmp_path, model, run, 6)
+    _, result = on_device(workshop, model, run, 6)
     assert f"{result.hash:016x}" == run.model.hash
 
 
-def test_float_samples_targets_and_padding(tmp_path):
+def test_float_samples_targets_and_padding(workshop):
     model, run = trained("padded", 20, loss="mse", samples=WAVES, n_queries=1)
-    _, result = on_device(tmp_path, model, run, 20, samples=WAVES, optimize="O2")
+    _, result = on_device(workshop, model, run, 20, samples=WAVES, optimize="O2")
     assert f"{result.hash:016x}" == run.model.hash
 
 
-def test_a_device_without_a_sample_reports_a_status(tmp_path):
+def test_a_device_without_a_sample_reports_a_status(workshop):
     model, run = trained("dense", 1)
-    firmware.export(model, tmp_path, trainer=run.trainer, samples=DIGITS, steps=3)
-    source = (tmp_path / "samples.c").read_text()
-    (tmp_path / "samples.c").write_text(source.replace("  return 0;", "  return step == 1 ? -1 : 0;"))
-    result = emulate.run_firmware(emulate.compile_firmware(tmp_path))
+    firmware.export(model, workshop, trainer=run.trainer, samples=DIGITS, steps=3)
+    source = (workshop / "samples.c").read_text()
+    (workshop / "samples.c").write_text(source.replace("  return 0;", "  return step == 1 ? -1 : 0;"))
+    result = emulate.run_firmware(emulate.compile_firmware(workshop))
     assert result.exit_code == -11  # BPFREE_ERR_CALLBACK
     assert len(result.words) == 1  # the step before was recorded, this one was not
     assert f"{result.hash:016x}" == run.model.hash  # and theta is as it left it
 
 
-def test_without_samples_the_user_writes_the_function(tmp_path):
+def test_without_samples_the_user_writes_the_function(workshop):
     model, run = trained("dense", 1)
-    firmware.export(model, tmp_path, trainer=run.trainer)
+    firmware.export(model, workshop, trainer=run.trainer)
     with pytest.raises(emulate.FirmwareBuildError, match="sample"):
-        emulate.compile_firmware(tmp_path)
-    (tmp_path / "sensor.c").write_text("""
+        emulate.compile_firmware(workshop)
+    (workshop / "sensor.c").write_text("""
 #include "model.h"
 int sample(void *user, uint32_t step, uint32_t i, float *x, bpfree_target *y)
 {
@@ -157,7 +159,7 @@ int sample(void *user, uint32_t step, uint32_t i, float *x, bpfree_target *y)
   return 0;
 }
 """)
-    result = emulate.run_firmware(emulate.compile_firmware(tmp_path))
+    result = emulate.run_firmware(emulate.compile_firmware(workshop))
     assert result.exit_code == 0
     assert len(result.words) == 100
 
@@ -177,32 +179,32 @@ BAD = {
 
 
 @pytest.mark.parametrize("case", BAD)
-def test_what_does_not_fit_is_named(tmp_path, case):
+def test_what_does_not_fit_is_named(workshop, case):
     model, run = trained("dense", 1)
     changes, message = BAD[case]
     with pytest.raises(ValueError, match=message):
-        firmware.export(model, tmp_path, **{"trainer": run.trainer, "samples": DIGITS, "steps": 1, **changes})
+        firmware.export(model, workshop, **{"trainer": run.trainer, "samples": DIGITS, "steps": 1, **changes})
 
 
-def test_names_from_a_file_cannot_leave_their_comment(tmp_path):
+def test_names_from_a_file_cannot_leave_their_comment(workshop):
     from bpfree.graph.layers import assemble, initial_parameters
 
     name = 'a*/ int evil(void); /*"\\'
     graph = assemble((64,), [("linear", name, ["input"], {"outputs": 10, "bias": True})])
     model = bf.Model(graph, *initial_parameters(graph, 0))
     run = bf.train(model, (DIGITS.x, LABELS), max_steps=2, batch_size=4, engine="compiled")
-    _, result = on_device(tmp_path, model, run, 2)
+    _, result = on_device(workshop, model, run, 2)
     assert f"{result.hash:016x}" == run.model.hash
-    assert "evil(" not in (tmp_path / "model.c").read_text()
+    assert "evil(" not in (workshop / "model.c").read_text()
 
 
-def test_a_trainer_of_another_model_is_refused(tmp_path):
+def test_a_trainer_of_another_model_is_refused(workshop):
     model, _ = trained("dense", 1)
     _, other = trained("tt", 1)
     with pytest.raises(ValueError, match="trainer: expected the trainer of this model"):
-        firmware.export(model, tmp_path, trainer=other.trainer)
+        firmware.export(model, workshop, trainer=other.trainer)
     with pytest.raises(TypeError, match="model, trainer: expected a Model and a Trainer"):
-        firmware.export(other, tmp_path, trainer=other.trainer)
+        firmware.export(other, workshop, trainer=other.trainer)
 
 
 def test_exporting_again_keeps_what_the_user_wrote_and_drops_what_is_stale(tmp_path):
@@ -215,6 +217,19 @@ def test_exporting_again_keeps_what_the_user_wrote_and_drops_what_is_stale(tmp_p
     firmware.export(model, tmp_path, trainer=run.trainer, steps=1)
     assert (tmp_path / "main.c").read_text() == (tmp_path / "port" / "port.c").read_text() == "/* mine */\n"
     assert not (tmp_path / "samples.c").exists()
+
+
+def test_a_second_export_touches_only_what_changes(tmp_path):
+    model, run = trained("dense", 1)
+    firmware.export(model, tmp_path, trainer=run.trainer, samples=DIGITS, steps=1)
+    (tmp_path / "runtime" / "op_left_over.c").write_text("int left_over;\n")
+    files = [path for path in tmp_path.rglob("*") if path.is_file()]
+    for path in files:
+        os.utime(path, ns=(0, 0))
+    other = bf.Model(model.graph, model.theta + 1, model.frozen)
+    firmware.export(other, tmp_path, trainer=run.trainer, samples=DIGITS, steps=1)
+    assert {path.name for path in files if not path.exists()} == {"op_left_over.c"}
+    assert {path.name for path in files if path.exists() and path.stat().st_mtime_ns} == {"model.c"}
 
 
 @pytest.mark.parametrize("value", [0.1, -0.0, 1e-45, 3.4e38, 1 / 3])

@@ -52,15 +52,15 @@ def gaps_option(folder):
 
 @pytest.mark.parametrize("two_sided", [True, False])
 @pytest.mark.parametrize("gaps", [True, False])
-def test_the_same_bits_on_the_device(tmp_path, monkeypatch, two_sided, gaps):
+def test_the_same_bits_on_the_device(workshop, monkeypatch, two_sided, gaps):
     model, run = trained(two_sided, frozen=["left.core0", "a.weight"])
     if gaps:
         sides = run.trainer.estimator.row.device.sides(run.trainer.estimator)
         tables = lambda trainer: model_tables(trainer.graph, sides, rows=GAPS)
         monkeypatch.setattr(firmware, "device_tables", tables)
-    firmware.export(model, tmp_path, trainer=run.trainer, samples=SAMPLES, steps=STEPS)
-    assert gaps_option(tmp_path) == str(int(gaps))
-    result = emulate.run_firmware(emulate.compile_firmware(tmp_path, optimize="Os"))
+    firmware.export(model, workshop, trainer=run.trainer, samples=SAMPLES, steps=STEPS)
+    assert gaps_option(workshop) == str(int(gaps))
+    result = emulate.run_firmware(emulate.compile_firmware(workshop, optimize="Os"))
     assert result.exit_code == 0 and f"{result.hash:016x}" == run.model.hash
     np.testing.assert_array_equal(result.words.view(np.float32), np.concatenate(run.journal.records).ravel())
 

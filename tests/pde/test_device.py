@@ -113,11 +113,11 @@ def symbols(built):
     ],
     ids=str,
 )
-def test_a_device_gives_the_bits_of_the_host(tmp_path, name, rule, settings):
+def test_a_device_gives_the_bits_of_the_host(workshop, name, rule, settings):
     model, points = MODELS[name](), floats(3, POINTS, 4, scale=0.5)
     streams = Streams(np.eye(4), [[(k, k, 1.0) for k in range(3)]])
     coefficients = PROBLEMS["hjb_lqg"].coefficients(bf.pde.HJBLQG(3, m=0.5))
-    built, result = on_device(tmp_path, model, points, rule, settings, coefficients)
+    built, result = on_device(workshop, model, points, rule, settings, coefficients)
     assert result.exit_code == 0
     found = result.words.view(np.float32)
     jets, r, loss = found[: POINTS * 6].reshape(POINTS, 6), found[POINTS * 6 : -1], found[-1]
@@ -135,11 +135,11 @@ def test_a_device_gives_the_bits_of_the_host(tmp_path, name, rule, settings):
     assert rules == {f"bpfree_rule_{rule}"}
 
 
-def test_what_trains_without_a_pde_has_no_code_for_one(tmp_path):
+def test_what_trains_without_a_pde_has_no_code_for_one(workshop):
     model, x = MODELS["tt"](), floats(4, 8, 4)
     samples = firmware.Samples(x, targets=floats(5, 8, 1))
     run = bf.train(model, (x, samples.targets), loss="mse", estimator=bf.RGE(), batch_size=1, max_steps=1)
-    firmware.export(model, tmp_path, trainer=run.trainer, samples=samples, steps=1)
-    names = symbols(emulate.compile_firmware(tmp_path))
+    firmware.export(model, workshop, trainer=run.trainer, samples=samples, steps=1)
+    names = symbols(emulate.compile_firmware(workshop))
     assert "bpfree_op_tanh" in names  # so the search can find something
     assert not [name for name in names if name.startswith(("bpfree_jet", "bpfree_rule", "bpfree_pde"))]

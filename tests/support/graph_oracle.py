@@ -62,6 +62,6 @@ def mean_loss(graph, theta, frozen, x, labels=None, targets=None):
 
 
 def gradient(graph, theta, frozen, x, labels=None, targets=None):
-    """Of the mean loss by theta, float64."""
+    """Return the gradient of the mean loss by theta, float64."""
     wide = (part.astype(np.float64) for part in (frozen, x))
     return grad(lambda t, f, v: mean_loss(graph, t, f, v, labels, targets))(theta.astype(np.float64), *wide)

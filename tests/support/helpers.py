@@ -32,7 +32,6 @@ from bpfree.updates.chain import chain, clip
 from bpfree.updates.momentum import Momentum
 from bpfree.updates.normalize import Normalize
 from bpfree.updates.sgd import SGD
-from bpfree.updates.sign_sgd import SignSGD
 from bpfree.updates.stale import Stale
 from bpfree.updates.weight_decay import WeightDecay
 from bpfree.updates.window_momentum import WindowMomentum
@@ -106,20 +105,6 @@ BLACK_BOX = [
     settings for rows in ESTIMATOR_SETTINGS.values() for settings in rows if settings.row.tier == "black-box"
 ]
 """Those that look at losses only, which can be measured anywhere."""
-
-UPDATE_SETTINGS = {
-    "sgd": [SGD(1e-2), SGD(0.3), SGD(exponential_decay(0.3, 0.7))],
-    "momentum": [Momentum(0.02), Momentum(0.3, beta=0.5), Momentum(0.1, beta=0.0)],
-    "sign_sgd": [SignSGD(0.003)],
-    "adam": [Adam(0.01), Adam(0.1, beta1=0.5, beta2=0.7, epsilon=1e-3)],
-    "weight_decay": [WeightDecay(0.01)],
-    "normalize": [Normalize(), Normalize(floor=1.0)],
-    "window_momentum": [
-        WindowMomentum(0.02), WindowMomentum(0.3, beta=0.5, window=3), WindowMomentum(0.1, beta=0.0, window=1),
-    ],
-    "stale": [Stale(), Stale(0.7)],
-}  # fmt: skip
-"""Settings to try, by row of the table of updates."""
 
 SCHEDULE_SETTINGS = {
     "cosine_decay": [cosine_decay(0.1, steps=50), cosine_decay(0.1, steps=7, end=0.3, warmup=3)],

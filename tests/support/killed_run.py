@@ -31,7 +31,7 @@ def data():
 
 
 def settings(case):
-    """All arguments of train but the model, the data and the files."""
+    """Return the arguments of train, except for the model, the data and the files."""
     return {
         **CASES[case], "max_steps": STEPS, "batch_size": 12, "validation": 0.2, "validate_every": 7, "patience": 6,
         "checkpoint_every": 8, "journal_every": 25, "engine": "compiled", "seed": 9,
@@ -46,7 +46,7 @@ def run(folder, case, **changed):
 
 
 def results(done):
-    """All that must be equal, as JSON has it."""
+    """Return what must be equal, as JSON has it."""
     return {
         "hash": done.model.hash,
         "losses": done.losses,

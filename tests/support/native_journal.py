@@ -26,9 +26,9 @@ def fingerprint(text: str) -> int:
 
 
 def read(data: bytes) -> tuple[list[Entry], int]:
-    """All records, and where the next one would go: len(data) but for a torn tail. Raises what a status stands for.
+    """Return all records, and where the next one would go: len(data), except before a torn tail.
 
-    Seals are verified.
+    Raises what a status stands for. Seals are verified.
     """
     ffi, lib = core().ffi, core().lib
     journal, record, found = ffi.new("bpfree_journal *"), ffi.new("bpfree_journal_record *"), []

@@ -46,7 +46,7 @@ class Network:
         return anp.mean(anp.log(anp.sum(anp.exp(y), axis=1)) - y[anp.arange(len(x)), labels])
 
     def gradient(self, theta, x, labels=None, targets=None):
-        """Of the mean loss, float64."""
+        """Return the gradient of the mean loss, float64."""
         theta = theta.astype(np.float64)
         first, second, *_ = self.split(theta)
         dense = np.asarray(tt_matrix_to_matrix([first, second]))

@@ -18,6 +18,8 @@ import pytest
 DOCS = Path(__file__).resolve().parents[2] / "docs"
 PAGES = {str(path.relative_to(DOCS)): path.read_text() for path in sorted(DOCS.rglob("*.md"))}
 FENCE = re.compile(r"^```(\w+)\n(.*?)^```$", re.DOTALL | re.MULTILINE)
+
+
 def blocks(page: str, *languages: str):
     """Yield (language, text, start, end) of the fenced blocks of a page."""
     for found in FENCE.finditer(PAGES[page]):

@@ -15,12 +15,13 @@ HELP = f"where a change of results is meant: python {reference_models.__file__} 
 
 @pytest.fixture(scope="module")
 def trained():
-    """trained(name, engine): the Run and its golden hashes, computed once."""
+    """trained(name, engine): the Run, its golden hashes and the coefficients of its steps, computed once."""
     done = {}
 
     def get(name, engine="exact"):
         if (name, engine) not in done:
-            done[name, engine] = RUNS[name].train(make_engine(engine))
+            records = Recorder()
+            done[name, engine] = (*RUNS[name].train(make_engine(engine), records=records), records)
         return done[name, engine]
 
     return get
@@ -29,16 +30,15 @@ def trained():
 @pytest.mark.parametrize("engine", ENGINES)
 @pytest.mark.parametrize("name", RUNS)
 def test_golden_hashes(trained, name, engine):
-    run, hashes = trained(name, engine)
+    run, hashes, _ = trained(name, engine)
     assert run.outcome == "done" and run.steps == STEPS
     assert hashes == golden_hashes()[name], HELP
 
 
 @pytest.mark.parametrize("name", RUNS)
-def test_device_loop(name):
+def test_device_loop(trained, name):
     """bpfree_step: samples streamed one by one, both sides of a probe in one pass."""
-    case, records = RUNS[name], Recorder()
-    reference, _ = case.train(make_engine("exact"), records=records)
+    case, (reference, _, records) = RUNS[name], trained(name)
     loop = device_loop(reference.trainer, case.x, case.labels, case.targets)
     theta, hashes = case.model.theta, {}
     assert len(records) == STEPS
@@ -53,7 +53,7 @@ def test_device_loop(name):
 @pytest.mark.parametrize("engine", ENGINES)
 @pytest.mark.parametrize("name", RUNS)
 def test_replay_needs_no_data(trained, name, engine):
-    run, _ = trained(name)
+    run, *_ = trained(name)
     theta = replay(run.journal, run.trainer, RUNS[name].model.theta, make_engine(engine))
     assert_same_bits(theta, run.model.theta)
 
@@ -65,7 +65,7 @@ def test_the_runs_learn(trained, name):
 
 
 def test_replay_in_two_parts(trained):
-    run, _ = trained("mlp")
+    run, *_ = trained("mlp")
     base, middle = RUNS["mlp"].model.theta, 37
     head = Journal(run.journal.base_hash, run.journal.settings, 0, run.journal.records[:middle])
     engine = make_engine(ENGINES[-1])
@@ -78,7 +78,7 @@ def test_replay_in_two_parts(trained):
 
 
 def test_replay_refuses_another_base(trained):
-    run, _ = trained("mlp")
+    run, *_ = trained("mlp")
     other = RUNS["mlp"].model.theta.copy()
     other[3] = np.nextafter(other[3], np.float32(9))
     with pytest.raises(ValueError, match=rf"theta: .*{run.journal.base_hash}.*got {theta_hash(other)}"):
@@ -89,7 +89,7 @@ def test_replay_refuses_other_settings(trained):
     import bpfree as bf
     from bpfree.trainer import Trainer
 
-    run, _ = trained("mlp")
+    run, *_ = trained("mlp")
     t, base = run.trainer, RUNS["mlp"].model.theta
     same = (t.graph, t.frozen, t.loss, t.estimator, t.update, t.batch_size, t.seed)
     assert_same_bits(replay(run.journal, Trainer(*same), base, "compiled"), run.model.theta)
@@ -113,7 +113,7 @@ def test_replay_of_a_stateful_update_starts_at_the_first_step():
 
 
 def test_training_leaves_the_model_given_alone(trained):
-    run, _ = trained("mlp")
+    run, *_ = trained("mlp")
     fresh = reference_runs()["mlp"].model
     assert_same_bits(RUNS["mlp"].model.theta, fresh.theta)
     assert run.model is not RUNS["mlp"].model and run.journal.base_hash == fresh.hash != run.model.hash

@@ -6,7 +6,6 @@ from helpers import (
     CHAINS,
     ENGINES,
     ESTIMATOR_SETTINGS,
-    UPDATE_SETTINGS,
     assert_same_bits,
     device_loop,
     fits,
@@ -16,6 +15,7 @@ from helpers import (
     probing,
     show,
 )
+from update_oracles import UPDATE_SETTINGS
 
 import bpfree as bf
 from bpfree.directions.rademacher import draw as direction

@@ -3,7 +3,8 @@
 
 import numpy as np
 import pytest
-from helpers import CHAINS, ENGINES, UPDATE_SETTINGS, assert_same_bits, fits, floats, make_engine, show
+from helpers import CHAINS, ENGINES, assert_same_bits, fits, floats, make_engine, show
+from update_oracles import UPDATE_SETTINGS
 
 import bpfree as bf
 from bpfree.errors import NumericError

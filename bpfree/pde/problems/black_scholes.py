@@ -16,9 +16,6 @@ from bpfree.pde.domain import Box
 from bpfree.pde.problem import Problem
 from bpfree.pde.problems.table import ProblemRow
 
-HIGHEST = 200.0
-"""Price of the stock at x = 1, by which the option's price is divided to give u."""
-
 
 class BlackScholes(Problem):
     """u_t + s^2/2 x^2 u_xx + r x u_x - r u = 0 on [0, 1]^2, u(x, 1) = max(x - k, 0): a call (Black, Scholes, 1973).
@@ -35,11 +32,13 @@ class BlackScholes(Problem):
 
     domain = Box(x=(0, 1), t=(0, 1))
     points = 500
+    highest = 200.0
+    """Price of the stock at x = 1, by which the option's price is divided to give u."""
 
     def __init__(self, strike: float = 100.0, rate: float = 0.05, volatility: float = 0.2):
         self.strike, self.rate = check_positive("strike", strike), check_positive("rate", rate)
         self.volatility = check_positive("volatility", volatility)
-        self._k = self.strike / HIGHEST
+        self._k = self.strike / self.highest
         self.conditions = (
             Terminal(lambda x: np.maximum(x - self._k, 0.0)),
             Dirichlet("x", 0.0, side="low"),

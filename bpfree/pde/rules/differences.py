@@ -34,7 +34,7 @@ class Differences(Rule):
     Near the boundary, shifted points may lie outside the domain, where a network has values too.
 
     >>> from bpfree.pde import Box
-    >>> from bpfree.pde.wanted import First, Laplacian
+    >>> from bpfree.pde import First, Laplacian
     >>> stencil = Differences().stencil([First(2), Laplacian((0, 1))], Box(x=(0, 1, 2), t=(0, 1)), "f8")
     >>> stencil.passes, stencil.offsets.max(axis=0).tolist() == [2.0**-13, 2.0**-13, 2.0**-17]
     (7, True)

@@ -30,7 +30,7 @@ def check_precision(stencil, wanted, dtype, tolerance: float) -> None:
     sum of squares of first derivatives, the worst of these counts. tolerance: in the units of the derivatives.
 
     >>> from bpfree.pde import Box, SparseGrid
-    >>> from bpfree.pde.wanted import Laplacian
+    >>> from bpfree.pde import Laplacian
     >>> wanted = [Laplacian(tuple(range(20)))]
     >>> stencil = SparseGrid(sigma=0.1).stencil(wanted, Box(x=(0, 1, 20), t=(0, 1)), "f8")
     >>> check_precision(stencil, wanted, "f8", tolerance=1e-6)

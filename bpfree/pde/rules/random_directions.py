@@ -36,7 +36,7 @@ class RandomDirections(Rule):
     All points of a step share the directions, which are signs from (seed, step).
 
     >>> from bpfree.pde import Box
-    >>> from bpfree.pde.wanted import First, Laplacian
+    >>> from bpfree.pde import First, Laplacian
     >>> wanted = [First(1000), Laplacian(tuple(range(1000)))]
     >>> RandomDirections(n=16).stencil(wanted, Box(x=(0, 1, 1000), t=(0, 1)), "f8").passes
     19

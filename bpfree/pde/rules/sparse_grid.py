@@ -40,7 +40,7 @@ class SparseGrid(Rule):
     value costs a grid.
 
     >>> from bpfree.pde import Box
-    >>> from bpfree.pde.wanted import First, Laplacian
+    >>> from bpfree.pde import First, Laplacian
     >>> wanted = [First(20), Laplacian(tuple(range(20)))]
     >>> stencil = SparseGrid(level=3, sigma=0.1).stencil(wanted, Box(x=(0, 1, 20), t=(0, 1)), "f8")
     >>> stencil.passes, round(stencil.noise_gain(wanted[1]) * 0.1**2)

@@ -37,7 +37,7 @@ class Stein(Rule):
     on every machine.
 
     >>> from bpfree.pde import Box
-    >>> from bpfree.pde.wanted import First
+    >>> from bpfree.pde import First
     >>> Stein(n=8).stencil([First(0)], Box(x=(0, 1)), "f8", seed=1).passes
     17
     """

@@ -20,6 +20,11 @@ class Stencil:
     and its streams go through the network together, exact to rounding (Taylor).
     weights: (count, M), or None likewise.
     rule: the rule of the stencil, for messages.
+
+    >>> from bpfree.pde import Box, Differences, Laplacian
+    >>> stencil = Differences().stencil([Laplacian((0, 1))], Box(x=(0, 1), y=(0, 1)), "float64")
+    >>> stencil.passes, stencil.offsets.shape
+    (5, (5, 2))
     """
 
     layout: Layout

@@ -18,8 +18,7 @@ class Taylor(Rule):
 
     The rule needs access to the layers, so it does not work for a black box.
 
-    >>> from bpfree.pde.domain import Box
-    >>> from bpfree.pde.wanted import Laplacian
+    >>> from bpfree.pde import Box, Laplacian
     >>> Taylor().stencil([Laplacian((0, 1))], Box(x=(0, 1), y=(0, 1)), "f8").passes
     4
     """
