@@ -177,8 +177,8 @@ class CGE(Coordinates, Differences):
         for number, part in enumerate(flow.graph.slices):
             n = 0 if part.frozen else drawn.get(number, share * part.size)
             if n:
-                changed = flow.changed(part.offset, part.size)
-                counts[changed] = counts.get(changed, 0) + n
+                moved = flow.moved(number)
+                counts[moved] = counts.get(moved, 0) + n
         return counts
 
     def as_record(self, graph, seed: int, step: int, quotients) -> np.ndarray:

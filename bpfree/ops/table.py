@@ -110,6 +110,8 @@ class Layer:
     such W. matrix_macs(site): what making W costs.
     dense: are the parameters W itself, and b? Then a device adds its gradient up sample by sample.
     train(site): the shape of the tensor train that W is kept as; None: of an op that is none.
+    contractions(site): the products that y is made of, in order, each (outputs, n) the x of the next, bit for bit;
+    None: it is made of others, and a probe of its parameters runs all of it.
     """
 
     project: Callable
@@ -121,6 +123,7 @@ class Layer:
     matrix_macs: Callable = free
     dense: bool = False
     train: Callable | None = None
+    contractions: Callable | None = None
 
 
 @dataclass(frozen=True)

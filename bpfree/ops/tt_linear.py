@@ -7,11 +7,13 @@ narrower than prod(inputs) is padded with zeros.
 
 from __future__ import annotations
 
+from dataclasses import replace
 from itertools import accumulate
 from math import prod
 
 import numpy as np
 
+from bpfree.arithmetic import Contraction, widened
 from bpfree.errors import check_choice, check_count
 from bpfree.ops.table import Jet, Kernel, Layer, Onnx, Op, Parameters
 from bpfree.ops.tt_onnx import sweep_rows
@@ -21,6 +23,9 @@ from bpfree.tt.shapes import TTShape, plan_shape, uniform_ranks
 
 _SIZES = ("inputs", "outputs", "ranks")
 """Attributes that a TTShape is made of."""
+
+_LEFT, _RIGHT = (0, 1, 2, 3), (1, 3, 0, 2)
+"""Axes of a core (r, I, O, r') as a matrix ((r, I), (O, r')) of a sweep from the left, ((I, r'), (r, O)) from the right."""
 
 
 def tt_shape(attributes) -> TTShape:
@@ -66,24 +71,34 @@ def forward(site, arithmetic, parameters, inputs):
     (ik, r'). The last core to be contracted starts from the bias, or 0. Terms with a zero input are added like any
     other.
     """
-    tt = tt_shape(site.attributes)
-    cores, bias = parameters[: len(tt.inputs)], parameters[len(tt.inputs) :]
-    start = bias[0] if bias else np.zeros(site.outputs, inputs[0].dtype)
-    sweep = _from_left if site.attributes["start"] == "left" else _from_right
-    return sweep(arithmetic, cores, _padded(inputs[0], tt), start)
+    x = widened(inputs[0], prod(site.attributes["inputs"]))
+    for step in contractions(site):
+        x = step.run(arithmetic, parameters, x)
+    return x
+
+
+def contractions(site):
+    """One a core, in the order of the sweep; the last one starts from the bias."""
+    tt, from_left = tt_shape(site.attributes), site.attributes["start"] == "left"
+    d = len(tt.inputs)
+    order = range(d) if from_left else range(d)[::-1]
+    bias, found = d if site.attributes["bias"] else None, []
+    for k in order:
+        r0, i, o, r1 = tt.cores[k]
+        start = bias if k == order[-1] else None
+        if from_left:
+            found.append(Contraction(prod(tt.outputs[:k]), o * r1, r0 * i, prod(tt.inputs[k + 1 :]), k, _LEFT, start))
+        else:
+            found.append(Contraction(prod(tt.inputs[:k]), r0 * o, i * r1, prod(tt.outputs[k + 1 :]), k, _RIGHT, start))
+    return tuple(found)
 
 
 def tangent(site, arithmetic, parameters, inputs):
     """The cores without the bias."""
-    return forward(site, arithmetic, parameters[: len(site.attributes["inputs"])], inputs)
-
-
-def _padded(x, tt):
-    """x with zeros up to prod(inputs)."""
-    features, n = x.shape
-    if features == prod(tt.inputs):
-        return x
-    return np.concatenate([x, np.zeros((prod(tt.inputs) - features, n), x.dtype)])
+    x = widened(inputs[0], prod(site.attributes["inputs"]))
+    for step in contractions(site):
+        x = replace(step, start=None).run(arithmetic, parameters, x)
+    return x
 
 
 def _from_left_through(arithmetic, core, x, parts, start=0.0):
@@ -95,29 +110,8 @@ def _from_left_through(arithmetic, core, x, parts, start=0.0):
 def _from_right_through(arithmetic, core, x, parts, start=0.0):
     """(i1..i(k-1), (ik, r'), rest) to (i1..i(k-1), (r, ok), rest)."""
     r0, i, o, r1 = core.shape
-    matrix = np.ascontiguousarray(core.transpose(1, 3, 0, 2)).reshape(i * r1, r0 * o)
+    matrix = core.transpose(_RIGHT).reshape(i * r1, r0 * o)
     return arithmetic.contract(matrix, x.reshape(parts, i * r1, -1), start)
-
-
-def _from_left(arithmetic, cores, x, bias):
-    """x: (o1..o(k-1), (r, ik), (i(k+1)..id, n)) before core k."""
-    n, parts = x.shape[1], 1
-    for k, core in enumerate(cores):
-        o = core.shape[2]
-        start = bias.reshape(parts, o, 1) if k + 1 == len(cores) else 0.0
-        x = _from_left_through(arithmetic, core, x, parts, start)
-        parts *= o
-    return x.reshape(-1, n)
-
-
-def _from_right(arithmetic, cores, x, bias):
-    """x: ((i1..i(k-1)), (ik, r'), (o(k+1)..od, n)) before core k."""
-    n, prefix = x.shape[1], x.shape[0]
-    for k in reversed(range(len(cores))):
-        prefix //= cores[k].shape[1]
-        start = 0.0 if k else np.repeat(bias.reshape(1, cores[0].shape[2], -1), n, axis=2)
-        x = _from_right_through(arithmetic, cores[k], x, prefix, start)
-    return x.reshape(-1, n)
 
 
 def matrix(site, arithmetic, parameters):
@@ -149,7 +143,7 @@ def moves(site, arithmetic, parameters, inputs):
     of the other side: from the right for the first cores, from the left for the others.
     """
     tt, attributes = tt_shape(site.attributes), site.attributes
-    wide = x = _padded(inputs[0], tt)
+    wide = x = widened(inputs[0], prod(tt.inputs))
     d, n = len(tt.inputs), x.shape[1]
     cores, cut = parameters[:d], tt.cheapest_cut()[0]
     bias = parameters[d] if attributes["bias"] else np.zeros(site.outputs, x.dtype)
@@ -291,6 +285,7 @@ OP = Op(
         matrix=matrix,
         matrix_macs=matrix_macs,
         train=lambda site: tt_shape(site.attributes),
+        contractions=contractions,
     ),
     jet=Jet(tangent=tangent),
     kernel=Kernel(words, scratch),

@@ -23,7 +23,8 @@
 
 #define COUNT(table) ((uint32_t)(sizeof(table) / sizeof((table)[0])))
 #define ROW(isa, lanes) \
-  {#isa, lanes, ops_##isa, jets_##isa, losses_##isa, updates_##isa, bpfree_contract_##isa, bpfree_math_##isa}
+  {#isa, lanes, ops_##isa, jets_##isa, losses_##isa, updates_##isa, bpfree_contract_##isa, \
+   bpfree_contract_part_##isa, bpfree_math_##isa}
 
 static const struct isa {
   const char *name;
@@ -33,6 +34,7 @@ static const struct isa {
   const bpfree_loss *losses;
   const bpfree_update *const *updates;
   void (*contract)(float *, const float *, uint32_t, uint32_t, const float *, uint32_t, uint32_t, uint32_t);
+  bpfree_contraction part;
   int (*math)(uint32_t, uint32_t, const float *, float *);
 } isas[] = {
     ROW(scalar, 1),
@@ -123,6 +125,8 @@ bpfree_jet bpfree_registry_jet(uint32_t isa, uint32_t op)
 {
   return isa < COUNT(isas) && op < COUNT(jets_scalar) ? isas[isa].jets[op] : NULL;
 }
+
+bpfree_contraction bpfree_registry_contraction(uint32_t isa) { return isa < COUNT(isas) ? isas[isa].part : NULL; }
 
 bpfree_loss bpfree_registry_loss(uint32_t isa, uint32_t number)
 {
