@@ -24,11 +24,6 @@ class RipplesInC:
         scratch = [max(sizes, default=0) for sizes in zip(*needs, (0, 0))]
         self._native = NativeRipples(model, _stage_rows(ripples), steps, ripples.sizes, scratch)
 
-    @property
-    def workspace_bytes(self) -> int:
-        """Memory for all activations of a tile, twice."""
-        return self._native.workspace_bytes
-
     def evaluate(self, theta, frozen, batch, loss, table) -> np.ndarray:
         """Losses (probes, n) of records (`bpfree_probe`) that run along a ripple, or are theta itself."""
         packing = self._ripples.packing

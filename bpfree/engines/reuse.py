@@ -28,7 +28,7 @@ _COORDINATE = DIRECTIONS["coordinate"].number
 
 
 class Moved(NamedTuple):
-    """What a probe moves. changed: nodes that depend on it. slice: the one with its only entry, if that has a ripple."""
+    """What a probe moves. changed: nodes that depend on it. slice: that of its only entry, if it has a ripple."""
 
     changed: int
     slice: int | None = None
@@ -159,7 +159,7 @@ class Flow:
         if self.ripples.floats > room or not any(moved.changed for moved in along):
             return nodes
         rest = {moved: n for moved, n in counts.items() if moved not in along}
-        kept = self._keep_for_nodes(rest, room - self.ripples.floats)
+        kept = self._keep_for_nodes(rest, room)  # one after the other, in the same memory
         own = sum(n * self.ripples.of_slice[moved.slice].macs for moved, n in along.items() if moved.changed)
         found = Kept(kept.tensors, kept.macs + self.ripples.macs + own, ripples=True)
         return min(nodes, found, key=lambda one: one.macs)

@@ -29,11 +29,11 @@ class Ripple(NamedTuple):
 
 
 class Packing(NamedTuple):
-    """The parameters of all contractions in one vector, matrix after matrix (inner, rows), each with its starts behind it.
+    """The parameters of all contractions in one vector: matrices (inner, rows), each with its starts behind it.
 
-    sources: of each float, its element of theta, or of what is frozen behind that. matrices, starts: where those of each
-    stage begin, None where it has none. positions, places: of each element of theta, its place in the vector, and the
-    place of its slabs: the row of its matrix, or which of the starts it is.
+    sources: of each float, its element of theta, or of what is frozen behind that. matrices, starts: where those of
+    each stage begin, None where it has none. positions: of each element of theta, where it is in the vector. places: of
+    each element, what slabs call its place: the row of its matrix, or which of the starts it is.
     """
 
     sources: np.ndarray

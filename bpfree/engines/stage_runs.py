@@ -25,14 +25,15 @@ def run_stages(arithmetic, graph, stages, theta, frozen, x) -> dict:
 
 
 def run_ripple(arithmetic, graph, stages, ripple, place: int, theta, frozen, kept) -> dict:
-    """The tensors of a probe, whose theta is given: those of a pass that was kept, and what the ripple changes of them."""
+    """The tensors of a probe, whose theta is given: those of a pass that was kept but for what the ripple changes."""
     tensors = dict(kept)
     for step in ripple.steps:
         stage = stages[step.stage]
         parameters = graph.parameters(stage.node, theta, frozen)
         before, size, after, _ = step.slab
+        made = _slab_of(arithmetic, stage, step, place, parameters, tensors)
         y = tensors[stage.output].reshape(before, size, after, -1).copy()
-        y[:, step.slab.at(place)] = _slab_of(arithmetic, stage, step, place, parameters, tensors).reshape(before, after, -1)
+        y[:, step.slab.at(place)] = made.reshape(before, after, -1)
         tensors[stage.output] = y.reshape(before * size * after, -1)
     return tensors
 
@@ -41,11 +42,11 @@ def _slab_of(arithmetic, stage, step, place, parameters, tensors):
     """The elements of a step's slab, in order."""
     if stage.contraction is not None:
         return _contracted(arithmetic, stage.contraction, step, place, parameters, tensors[stage.inputs[0]])
-    n = tensors[0].shape[1]
-    if step.slab.size == 1:
-        return run_node(arithmetic, stage.node, parameters, tensors.__getitem__, n)
-    inputs = tuple(select(tensors[tensor], 0, step.slab, place) for tensor in stage.inputs)
-    return stage.node.op.forward(stage.node.site, arithmetic, parameters, inputs)
+
+    def look_up(tensor):
+        return select(tensors[tensor], 0, step.slab, place) if step.slab.size > 1 else tensors[tensor]
+
+    return run_node(arithmetic, stage.node, parameters, look_up, tensors[0].shape[1])
 
 
 def _contracted(arithmetic, contraction, step, place, parameters, x):

@@ -82,7 +82,7 @@ class NativeModel:
 
     @property
     def workspace_bytes(self) -> int:
-        """Memory for activations, a perturbed copy of theta and a batch in columns."""
+        """Memory for activations, those that are kept too, a perturbed copy of theta and a batch in columns."""
         return self._workspace.nbytes
 
     def keep(self, tensors: list[int], cache_bytes: int) -> None:
@@ -153,9 +153,13 @@ class NativeModel:
         n = len(x)
         tile = self.tile(n)
         needed = core().lib.bpfree_workspace_size(self.c, reuse, n, tile)
+        return self.batch(x, labels, targets), tile, self.workspace(needed)[0]
+
+    def workspace(self, needed: int):
+        """The workspace, of at least so many bytes: a pointer, and its bytes."""
         if self._workspace.nbytes < needed:
             self._workspace = aligned(needed // 4)
-        return self.batch(x, labels, targets), tile, core().ffi.from_buffer("float *", self._workspace)
+        return core().ffi.from_buffer("float *", self._workspace), self._workspace.nbytes
 
     def batch(self, x, labels, targets):
         """`bpfree_batch`, checked."""

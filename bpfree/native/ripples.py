@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from bpfree.native.arrays import aligned, check_status, pointer
+from bpfree.native.arrays import check_status, pointer
 from bpfree.native.loading import core
 
 FROM_ZERO = 2**32 - 1
@@ -16,7 +16,7 @@ RIPPLE = np.dtype([("position", "u4"), ("place", "u4"), ("first", "u4"), ("count
 
 
 class NativeRipples:
-    """The tables of a NativeModel's ripples; it has one workspace, for one thread at a time.
+    """The tables of a NativeModel's ripples, which share its workspace.
 
     stages: rows of `bpfree_stage`. steps: rows of `bpfree_ripple_step`, first those of the whole pass. sizes: elements
     of every tensor. scratch: floats that nodes work in, for each sample and besides.
@@ -25,26 +25,19 @@ class NativeRipples:
     def __init__(self, model, stages, steps, sizes, scratch):
         ffi, lib = core().ffi, core().lib
         offsets = np.concatenate([[0], np.cumsum(sizes)]).tolist()
-        self.model, self._workspace = model, aligned(0)
-        self._alive = ffi.new("bpfree_stage[]", stages), ffi.new("bpfree_ripple_step[]", steps), ffi.new("uint32_t[]", offsets)
-        fields = dict(zip(("stages", "steps", "offsets"), self._alive, strict=True))
-        fields |= {"n_stages": len(stages), "floats": offsets[-1], "scratch": scratch[0], "scratch_fixed": scratch[1]}
-        self.c = ffi.new("bpfree_ripples *", fields | {"contract": lib.bpfree_registry_contraction(model.isa_number)})
-
-    @property
-    def workspace_bytes(self) -> int:
-        """Memory for all activations of a tile, twice."""
-        return self._workspace.nbytes
+        self.model = model
+        rows = {"stages": ("bpfree_stage[]", stages), "steps": ("bpfree_ripple_step[]", steps)}
+        self._alive = {name: ffi.new(*row) for name, row in (rows | {"offsets": ("uint32_t[]", offsets)}).items()}
+        numbers = {"n_stages": len(stages), "floats": offsets[-1], "scratch": scratch[0], "scratch_fixed": scratch[1]}
+        contract = lib.bpfree_registry_contraction(model.isa_number)
+        self.c = ffi.new("bpfree_ripples *", self._alive | numbers | {"contract": contract})
 
     def evaluate(self, theta, packed, x, labels, targets, loss: int, probes: np.ndarray) -> np.ndarray:
         """Losses (probes, n) of every sample at every probe (RIPPLE records); packed is left as it was."""
         ffi, lib, model = core().ffi, core().lib, self.model
         values = np.empty((len(probes), len(x)), np.float32)
         batch, tile = model.batch(x, labels, targets), model.tile(len(x))
-        needed = lib.bpfree_ripples_size(model.c, self.c, tile)
-        if self._workspace.nbytes < needed:
-            self._workspace = aligned(needed // 4)
-        room = ffi.from_buffer("float *", self._workspace), self._workspace.nbytes
+        room = model.workspace(lib.bpfree_ripples_size(model.c, self.c, tile))
         own = pointer("packed", packed, np.float32, packed.shape, writable=True)
         given = ffi.from_buffer("bpfree_ripple *", probes), len(probes)
         out = pointer("values", values, np.float32, values.shape, writable=True)

@@ -18,14 +18,14 @@ from bpfree.errors import check_choice, check_count
 from bpfree.ops.table import Jet, Kernel, Layer, Onnx, Op, Parameters
 from bpfree.ops.tt_onnx import sweep_rows
 from bpfree.tt.cores import initialise_cores
-from bpfree.tt.halves import middle_of, onto_cores, onto_cores_macs, product_macs, products, split, swapped
+from bpfree.tt.halves import product_macs, products, split, swapped
 from bpfree.tt.shapes import TTShape, plan_shape, uniform_ranks
 
 _SIZES = ("inputs", "outputs", "ranks")
 """Attributes that a TTShape is made of."""
 
 _LEFT, _RIGHT = (0, 1, 2, 3), (1, 3, 0, 2)
-"""Axes of a core (r, I, O, r') as a matrix ((r, I), (O, r')) of a sweep from the left, ((I, r'), (r, O)) from the right."""
+"""Axes of a core (r, I, O, r') as the matrix of a sweep: ((r, I), (O, r')) from the left, ((I, r'), (r, O)) else."""
 
 
 def tt_shape(attributes) -> TTShape:
@@ -71,10 +71,16 @@ def forward(site, arithmetic, parameters, inputs):
     (ik, r'). The last core to be contracted starts from the bias, or 0. Terms with a zero input are added like any
     other.
     """
-    x = widened(inputs[0], prod(site.attributes["inputs"]))
+    return partials(site, arithmetic, parameters, inputs)[0]
+
+
+def partials(site, arithmetic, parameters, inputs):
+    """And what each contraction of the sweep starts from."""
+    x, kept = widened(inputs[0], prod(site.attributes["inputs"])), []
     for step in contractions(site):
+        kept.append(x)
         x = step.run(arithmetic, parameters, x)
-    return x
+    return x, kept
 
 
 def contractions(site):
@@ -130,10 +136,9 @@ def matrix_macs(site):
 
 
 def project_macs(site):
-    """A sample's share in the gradient of W; and once, of the halves, of contracting with each, of the cores."""
-    halves = split(tt_shape(site.attributes).cores)
-    (left, wide), (right, wider) = map(product_macs, halves)
-    return site.features * site.outputs, left + right + 2 * wide * wider + sum(map(onto_cores_macs, halves))
+    """Of each contraction its share in the gradient; delta goes back through all but the first."""
+    own = [step.macs for step in contractions(site)]
+    return 2 * sum(own) - own[0], 0
 
 
 def moves(site, arithmetic, parameters, inputs):
@@ -191,28 +196,20 @@ def moves_cost(site):
     return spent, sizes + [(1, 1, 1, 1)] * site.attributes["bias"]
 
 
-def project(site, arithmetic, parameters, inputs, delta, out=None):
-    """The gradient of W, once for the batch, contracted with either half and so projected onto the other's cores.
+def project(site, arithmetic, parameters, kept, delta, out=None):
+    """Delta is swept back, core by core; at each it meets what the sweep of the pass had there.
 
-    And the sum of delta.
+    So a core's gradient is x contracted with the cores before it, times delta contracted with those behind it, in the
+    order of the sweep; W is never built. Sums run over ascending parts, columns and samples. And the sum of delta.
     """
-    tt, (x,) = tt_shape(site.attributes), inputs
-    d, n = len(tt.inputs), delta.shape[1]
-    cores = parameters[:d]
-    left, right = products(arithmetic, cores)
-    (o1, i1, rank), (_, o2, i2) = left.shape, right.shape
-    of_w = arithmetic.contract(delta.T, x.T[None])[0]
-    if x.shape[0] < i1 * i2:
-        of_w = np.pad(of_w, ((0, 0), (0, i1 * i2 - x.shape[0])))
-    of_w = swapped(of_w, o1, o2, i1, i2).reshape(o1 * i1, o2 * i2)
-    of_right = arithmetic.contract(left.reshape(-1, rank), of_w[None])[0]  # (r, o2 i2)
-    of_left = arithmetic.contract(right.reshape(rank, -1).T, of_w.T[None])[0].T  # (o1 i1, r)
-    middle = middle_of(cores)
-    gradients = onto_cores(arithmetic, cores[:middle], of_left.reshape(1, o1, i1, rank))
-    if middle < d:
-        gradients += onto_cores(arithmetic, cores[middle:], of_right.reshape(rank, o2, i2, 1))
+    gradients, steps = [None] * len(parameters), contractions(site)
     if site.attributes["bias"]:
-        gradients.append(arithmetic.contract(delta.T, np.ones((1, n, 1), delta.dtype))[0, :, 0])
+        gradients[-1] = arithmetic.contract(delta.T, np.ones((1, delta.shape[1], 1), delta.dtype))[0, :, 0]
+    for step, x in zip(reversed(steps), reversed(kept), strict=True):
+        shape = parameters[step.parameter].shape
+        gradients[step.parameter] = step.parameter_of(step.project(arithmetic, x, delta), shape)
+        if step is not steps[0]:
+            delta = step.back(arithmetic, parameters, delta)
     return gradients
 
 
@@ -278,6 +275,7 @@ OP = Op(
     parameters=Parameters(rows, initialise),
     layer=Layer(
         project=project,
+        partials=partials,
         project_macs=project_macs,
         moves=moves,
         moves_cost=moves_cost,
