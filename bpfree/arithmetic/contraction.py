@@ -64,14 +64,14 @@ class Contraction:
 
     def project(self, arithmetic, x, delta):
         """The gradient of the matrix, (inner, rows): of sum_n delta . y, for x (inputs, n) and delta (outputs, n)."""
-        delta = delta.reshape(self.parts, self.rows, -1).transpose(0, 2, 1).reshape(-1, self.rows)
-        x = x.reshape(self.parts, self.inner, -1).transpose(0, 2, 1).reshape(1, -1, self.inner)
-        return arithmetic.contract(delta, x)[0].T
+        delta, x = delta.reshape(self.parts, self.rows, -1), x.reshape(self.parts, self.inner, -1)
+        return arithmetic.outer(delta, x).T
 
-    def back(self, arithmetic, parameters, delta):
-        """The gradient of x (inputs, n), of sum_n delta . y for delta (outputs, n)."""
+    def back(self, arithmetic, parameters, delta, out):
+        """The gradient of x, of sum_n delta . y for delta (outputs, n), in the room `out` (inputs, n) of x itself."""
         matrix, n = self.matrix(parameters[self.parameter]), delta.shape[1]
-        return arithmetic.contract(matrix.T, delta.reshape(self.parts, self.rows, -1)).reshape(-1, n)
+        room = out.reshape(self.parts, self.inner, -1)
+        return arithmetic.contract(matrix.T, delta.reshape(self.parts, self.rows, -1), out=room).reshape(-1, n)
 
 
 def widened(x, size: int):

@@ -101,7 +101,7 @@ class Layer:
     over samples: of sum_n delta . y for delta (outputs, n). out: room for the first of them, which an op may use;
     or None. project_macs(site): what that costs, (for each sample, once a batch).
     partials(site, arithmetic, parameters, inputs): y as `forward` has it, and what `project` is given in place of the
-    inputs; None: it is given the inputs.
+    inputs, and may write on; None: it is given the inputs.
     moves(site, arithmetic, parameters, inputs): y, and how it moves with each parameter, in slice order:
     v (before, after, s, t, n), n = 1 where that is the same for every sample. Parameter as (s, outputs, t), y as
     (before, outputs, after): as element (s, o, t) grows by one, y[b, o, a] does by v[b, a, s, t].

@@ -209,7 +209,7 @@ def project(site, arithmetic, parameters, kept, delta, out=None):
         shape = parameters[step.parameter].shape
         gradients[step.parameter] = step.parameter_of(step.project(arithmetic, x, delta), shape)
         if step is not steps[0]:
-            delta = step.back(arithmetic, parameters, delta)
+            delta = step.back(arithmetic, parameters, delta, out=x)
     return gradients
 
 

@@ -169,6 +169,22 @@ void bpfree_contract_parts(uint32_t isa, float *y, const float *a, uint32_t k_st
   }
 }
 
+/* Strips of x are turned, so that a sum over columns vectorises over k; sums go on from strip to strip. */
+void bpfree_outer_parts(uint32_t isa, float *y, const float *d, const float *x, uint32_t parts, uint32_t rows,
+                        uint32_t inner, uint32_t columns, float *strip)
+{
+  for (uint32_t p = 0; p < parts; p++) {
+    for (uint32_t c0 = 0; c0 < columns; c0 += BPFREE_OUTER_STRIP) {
+      const uint32_t count = columns - c0 < BPFREE_OUTER_STRIP ? columns - c0 : BPFREE_OUTER_STRIP;
+      for (uint32_t k = 0; k < inner; k++)
+        for (uint32_t c = 0; c < count; c++) strip[c * inner + k] = x[(size_t)k * columns + c0 + c];
+      isas[isa].contract(y, d + c0, 1, columns, strip, rows, count, inner);
+    }
+    d += (size_t)rows * columns;
+    x += (size_t)inner * columns;
+  }
+}
+
 #define NAMED(number, name) [number] = #name,
 static const char *const op_names[] = {
 #define BPFREE_OP NAMED

@@ -55,6 +55,13 @@ int bpfree_apply_from(const bpfree_trainer *trainer, bpfree_context *context, co
 void bpfree_contract_parts(uint32_t isa, float *y, const float *a, uint32_t k_stride, uint32_t m_stride,
                            const float *x, uint32_t parts, uint32_t rows, uint32_t inner, uint32_t columns);
 
+/* y[m, k] += sum over p, then c, of d[p, m, c] x[p, k, c]: what the gradient of such a
+ * product's a is. y (rows, inner), d (parts, rows, columns), x (parts, inner, columns);
+ * strip: room for BPFREE_OUTER_STRIP * inner floats. */
+#define BPFREE_OUTER_STRIP 64
+void bpfree_outer_parts(uint32_t isa, float *y, const float *d, const float *x, uint32_t parts, uint32_t rows,
+                        uint32_t inner, uint32_t columns, float *strip);
+
 /* BPFREE_OK, or BPFREE_ERR_NUMERIC when this thread flushes subnormal numbers
  * to zero: another library may have set that, and hashes would differ without a
  * word. The calls on batches ask it themselves. */
