@@ -34,6 +34,12 @@ class Exact:
         return running_sum(a * b, axis=-2)
 
     @staticmethod
+    def outer(d, x):
+        """Return y[m, k] = sum of d[p, m, c] x[p, k, c], over ascending p, then c."""
+        d, x = (values.transpose(0, 2, 1).reshape(-1, values.shape[1]) for values in (d, x))
+        return Exact.contract(d, x[None])[0]
+
+    @staticmethod
     def contract(a, x, start=0.0, out=None):
         """Return y[p, m, n] = start + sum_k a[k, m] x[p, k, n], from fl(start + 0), k ascending; `out` may hold y."""
         (inner, rows), (parts, _, columns) = a.shape, x.shape

@@ -30,6 +30,11 @@ class Fast:
         return y if np.ndim(start) == 0 and start == 0.0 else np.add(y, start, out=y)
 
     @staticmethod
+    def outer(d, x):
+        """Return y[m, k] = sum of d[p, m, c] x[p, k, c] over p and c."""
+        return np.matmul(d, x.transpose(0, 2, 1)).sum(axis=0)
+
+    @staticmethod
     def sum(values, axis: int = 0):
         """Return the sum along an axis."""
         return np.sum(values, axis=axis)

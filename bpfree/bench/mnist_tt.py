@@ -22,9 +22,8 @@ def network(seed: int) -> Model:
     return Sequential(784, layers, seed=seed)
 
 
-COORDINATES = CGE(0.77, mu=2.0**-9, two_sided=False, ratios=(1, 1, 1, 1, 0.1, 1, 1, 1, 1, 1))
-"""Every step probes all entries of all cores and the biases of the last layer, but only a ninth of the first layer's
-1,024 biases: probing all of them would be a third of the step's cost, which is better spent on more steps."""
+COORDINATES = CGE(two_sided=False)
+"""Every step probes all parameters one by one: 248 forwards a sample, as a probe computes only what it changes."""
 
 CONTEST = Contest(
     bench="mnist-tt",
@@ -33,7 +32,7 @@ CONTEST = Contest(
     methods=(
         Method("unit-wise", UnitWise(two_sided=False), engine=with_blas),
         Method("node-8", NodePerturbation(n_queries=8), Recipe(100, lr=1e-2, epochs=8), engine=with_blas),
-        Method("cge", COORDINATES, Recipe(batch_size=32, lr=1.5e-2, epochs=2)),
+        Method("cge", COORDINATES, Recipe(batch_size=64, lr=2e-2, epochs=6)),
         Method("rge", RGE(n_queries=64, mu=2.0**-10, two_sided=False), Recipe(batch_size=32, lr=2e-3, epochs=12)),
     ),
     best="unit-wise",

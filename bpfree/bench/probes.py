@@ -6,7 +6,7 @@ is of two-sided differences with mu = 2^-10 in every parameter, in float64 on th
 reference engine with one thread: 7,924 losses of each sample. Inputs are
 uniform in [0, 1), so that zeros save nothing. Two loops are measured, neither
 of them extrapolated: in `naive` every probe starts at the input, and in
-`feature-reuse` a probe runs only the layers it changes.
+`feature-reuse` a probe computes only what it changes of a pass that is kept.
 """
 
 from __future__ import annotations

@@ -7,7 +7,7 @@ from collections.abc import Callable
 
 from bpfree.engines.probes import pack
 from bpfree.engines.recent import Recent
-from bpfree.engines.reuse import Flow
+from bpfree.engines.reuse import Flow, Kept
 from bpfree.errors import check_count
 
 CACHE_BYTES = 64 * 2**20
@@ -32,12 +32,12 @@ class Cache:
         """What depends on what in a graph."""
         return self._flows.get(graph, lambda: Flow(graph))
 
-    def choose(self, graph, probes, n: int) -> tuple[int, int]:
-        """Tensors to keep for these probes of n samples, as a set of nodes, and what the probes cost then.
+    def choose(self, graph, probes, n: int) -> tuple[Kept, int]:
+        """What to keep for these probes of n samples, and what they cost then.
 
         The cost is all multiply-accumulates in passes of one sample, rounded.
         """
         flow = self.flow(graph)
         counts = flow.count(pack(probes))
         kept = flow.choose(counts, self.cache_bytes // self._float_bytes(n))
-        return kept.tensors, flow.forwards(counts, kept, n)
+        return kept, flow.forwards(counts, kept, n)

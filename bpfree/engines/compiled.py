@@ -8,6 +8,7 @@ import numpy as np
 from bpfree.arithmetic import Fast
 from bpfree.engines.cache import CACHE_BYTES, Cache
 from bpfree.engines.native_arithmetic import Native
+from bpfree.engines.native_ripples import RipplesInC
 from bpfree.engines.probes import pack
 from bpfree.engines.recent import Recent
 from bpfree.engines.reuse import members
@@ -25,7 +26,7 @@ class CompiledEngine:
 
     isa: instruction set of the kernels ("scalar", "baseline", "avx2",
     "avx512"); default: the widest this processor has. cache_bytes: most memory
-    for activations that are kept so that a probe runs only the layers it
+    for activations that are kept so that a probe runs only what it
     changes; 0: every probe runs all. All give the same bits.
 
     blas: let NumPy's BLAS do the products that layer-access estimators make on
@@ -47,7 +48,7 @@ class CompiledEngine:
         self.blas = check_choice("blas", blas, (True, False))
         self.name = "compiled, blas" if blas else "compiled"
         self.arithmetic = Fast if blas else Native(isa_names(supported=False).index(self.isa))
-        self._models, self._trainers, self._jets = Recent(), Recent(), Recent()
+        self._models, self._ripples, self._trainers, self._jets = Recent(), Recent(), Recent(), Recent()
         self.cache = Cache(cache_bytes, tile_bytes)
 
     def __reduce__(self):
@@ -60,11 +61,16 @@ class CompiledEngine:
 
     def evaluate(self, graph, theta, frozen, batch, loss, probes) -> tuple[np.ndarray, int]:
         """Losses (probes, n), times weights, of every sample at every probe; their cost in passes of one sample."""
-        kept, forwards = self.cache.choose(graph, probes, len(batch))
-        tensors = [graph.nodes[k].output for k in members(kept)]
-        model = self.model(graph, frozen)
-        model.keep(tensors, self.cache.cache_bytes)
-        values = model.evaluate(theta, batch.x, batch.labels, batch.targets, loss.number, pack(probes))
+        table, (kept, forwards) = pack(probes), self.cache.choose(graph, probes, len(batch))
+        rippling = self.cache.flow(graph).rippling(table) & kept.ripples
+        values = np.empty((len(table), len(batch)), np.float32)
+        if rippling.any():
+            values[rippling] = self.ripples(graph, frozen).evaluate(theta, frozen, batch, loss, table[rippling])
+        if not rippling.all():
+            model = self.model(graph, frozen)
+            model.keep([graph.nodes[k].output for k in members(kept.tensors)], self.cache.cache_bytes)
+            given = batch.x, batch.labels, batch.targets, loss.number
+            values[~rippling] = model.evaluate(theta, *given, table[~rippling])
         return batch.weighed(values), forwards
 
     def apply(self, trainer, theta, state, step, coefficients):
@@ -90,6 +96,11 @@ class CompiledEngine:
         model = self._models.get(graph, lambda: NativeModel(model_tables(graph), self.isa))
         model.frozen[:] = frozen
         return model
+
+    def ripples(self, graph, frozen) -> RipplesInC:
+        """The C tables of a graph's ripples, built once, with these constants."""
+        model = self.model(graph, frozen)
+        return self._ripples.get(graph, lambda: RipplesInC(self.cache.flow(graph).ripples, model))
 
     def _native_trainer(self, trainer) -> NativeTrainer:
         settings = trainer.native_settings()

@@ -8,7 +8,7 @@ from functools import partial
 import numpy as np
 
 from bpfree.arithmetic import Exact
-from bpfree.native import contract_parts, math32
+from bpfree.native import contract_parts, math32, outer_parts
 
 
 class Native(Exact):
@@ -27,3 +27,7 @@ class Native(Exact):
         y[...] = start
         contract_parts(self._isa, y, a, x)
         return y
+
+    def outer(self, d, x):
+        """y[m, k] = sum of d[p, m, c] x[p, k, c], over ascending p, then c."""
+        return outer_parts(self._isa, np.ascontiguousarray(d), np.ascontiguousarray(x))

@@ -10,8 +10,9 @@ import numpy as np
 
 from bpfree.arithmetic import Exact, Fast
 from bpfree.engines.cache import CACHE_BYTES, Cache
-from bpfree.engines.probes import perturb
+from bpfree.engines.probes import pack, perturb
 from bpfree.engines.reuse import members
+from bpfree.engines.stage_runs import run_ripple, run_stages
 from bpfree.engines.trace import Trace, run_node
 
 _DIVERGENCE_IS_A_RESULT = np.errstate(over="ignore", invalid="ignore", under="ignore")
@@ -23,7 +24,8 @@ class ReferenceEngine:
 
     dtype: float32 or float64, of activations and losses; theta stays float32.
     cache_bytes: most memory for activations that are kept so that a probe runs
-    only the layers it changes; 0: every probe runs all. The bits are the same.
+    only what it changes; 0: every probe runs all. `exact` has the same bits either
+    way; BLAS rounds a part of a product as it likes.
 
     >>> import bpfree as bf
     >>> bf.Sequential(2, [bf.ReLU()]).predict([[-1.0, 2.0]], ReferenceEngine(exact=True)).tolist()
@@ -51,15 +53,14 @@ class ReferenceEngine:
         theta, frozen = theta.astype(self.dtype), frozen.astype(self.dtype, copy=False)
         target = batch.labels if loss.labels else batch.targets.T.astype(self.dtype)
         flow, (kept, forwards) = self.cache.flow(graph), self.cache.choose(graph, probes, len(batch))
-        known = {0: np.ascontiguousarray(batch.x.T, self.dtype)}
-        at_theta = self._run(graph, theta, frozen, flow.base(kept), known)
-        known |= {tensor: at_theta[tensor] for tensor in (graph.nodes[k].output for k in members(kept))}
-        del at_theta  # what was not to be kept
+        x = np.ascontiguousarray(batch.x.T, self.dtype)
+        rippling = flow.rippling(pack(probes)) & kept.ripples
         values = np.empty((len(probes), len(batch)), self.dtype)
-        for row, probe in zip(values, probes, strict=True):
-            nodes = flow.run(flow.changed_by(probe), kept)
-            tensors = self._run(graph, perturb(graph, theta, probe), frozen, nodes, known)
-            row[:] = loss.values(self.arithmetic, tensors[graph.nodes[-1].output], target)
+        for own, outputs in ((rippling, self._ripples), (~rippling, self._nodes)):
+            chosen = np.flatnonzero(own).tolist()
+            found = outputs(graph, theta, frozen, flow, kept.tensors, x, [probes[k] for k in chosen]) if chosen else ()
+            for k, y in zip(chosen, found):
+                values[k] = loss.values(self.arithmetic, y, target)
         return batch.weighed(values), forwards
 
     @_DIVERGENCE_IS_A_RESULT
@@ -71,6 +72,28 @@ class ReferenceEngine:
     def _forward(self, graph, theta, frozen, x):
         """Feature-major inside, samples last: (features, n)."""
         return Trace(self, graph, theta, frozen, x).output
+
+    def _nodes(self, graph, theta, frozen, flow, kept, x, probes):
+        """The outputs (features, n) at each probe, from the nodes that it changes and what of a pass was kept."""
+        known = {0: x}
+        at_theta = self._run(graph, theta, frozen, flow.base(kept), known)
+        known |= {tensor: at_theta[tensor] for tensor in (graph.nodes[k].output for k in members(kept))}
+        del at_theta  # what was not to be kept
+        for probe in probes:
+            nodes = flow.run(flow.moved_by(probe).changed, kept)
+            yield self._run(graph, perturb(graph, theta, probe), frozen, nodes, known)[graph.nodes[-1].output]
+
+    def _ripples(self, graph, theta, frozen, flow, kept, x, probes):
+        """The outputs (features, n) at each probe of one entry, or of theta, from the elements that it changes."""
+        ripples, output = flow.ripples, graph.nodes[-1].output
+        at_theta = run_stages(self.arithmetic, graph, ripples.stages, theta, frozen, x)
+        for probe in probes:
+            if probe.mu == 0:
+                yield at_theta[output]
+            else:
+                own, place = ripples.of_slice[flow.moved_by(probe).slice], int(ripples.packing.places[probe.element])
+                moved = perturb(graph, theta, probe)
+                yield run_ripple(self.arithmetic, graph, ripples.stages, own, place, moved, frozen, at_theta)[output]
 
     def _run(self, graph, theta, frozen, nodes, known):
         """The known tensors, and those that these nodes make of them."""

@@ -4,7 +4,9 @@
 A probe that moves parameters of some nodes changes those and what they feed,
 nothing else. So a batch is passed through once at theta, some tensors of that
 pass are kept, and each probe runs only what it changes (Chen et al., DeepZero,
-ICLR 2024, for layers in a row) - and what it reads that was not kept.
+ICLR 2024, for layers in a row) - and what it reads that was not kept. A probe
+of one entry runs only the elements that it changes (:mod:`bpfree.engines.ripples`),
+where there is room for all of a pass and that costs less.
 
 Sets of nodes are numbers: bit k is node k, and the tensor it makes.
 """
@@ -20,15 +22,28 @@ import numpy as np
 from bpfree.directions import DIRECTIONS
 from bpfree.engines.cost import graph_macs, node_macs
 from bpfree.engines.probes import pack
+from bpfree.engines.ripples import Ripples
 
 _COORDINATE = DIRECTIONS["coordinate"].number
 
 
+class Moved(NamedTuple):
+    """What a probe moves. changed: nodes that depend on it. slice: that of its only entry, if it has a ripple."""
+
+    changed: int
+    slice: int | None = None
+
+
 class Kept(NamedTuple):
-    """tensors: those that are kept, as a set of nodes. macs: all probes' for one sample, with the pass at theta."""
+    """What is kept for some probes, and what they cost.
+
+    tensors: those that probes of whole nodes start from, as a set of nodes. macs: all probes' for one sample, with
+    passes at theta. ripples: is a pass kept besides, from which ripples start?
+    """
 
     tensors: int
     macs: int
+    ripples: bool = False
 
 
 class Flow:
@@ -51,6 +66,7 @@ class Flow:
         self._ends = np.cumsum([part.size for part, _ in trained], dtype=np.int64)
         self._codes = np.array([_code(part.offset, part.size) for part, _ in trained], np.uint64)
         self._unit = graph_macs(graph) if any(self.macs) else 0
+        self.ripples = Ripples(graph)
         self.run, self.base, self._decoded, self._chosen = map(
             lru_cache(maxsize=4096), (self._run, self._base, self._decode, self._choose)
         )
@@ -63,22 +79,32 @@ class Flow:
             result |= fed
         return result
 
-    def changed_by(self, probe) -> int:
-        """Nodes whose output is another at this probe than at theta."""
+    def moved(self, number: int) -> Moved:
+        """What probes of single entries of a trainable slice move, by its number."""
+        part = self.graph.slices[number]
+        return Moved(self.changed(part.offset, part.size), number if number in self.ripples.of_slice else None)
+
+    def moved_by(self, probe) -> Moved:
+        """What this probe moves."""
         return next(iter(self.count(pack([probe]))))
 
     def count(self, table) -> Counter:
-        """How many of these records (`bpfree_probe`) change which nodes."""
+        """How many of these records (`bpfree_probe`) move what."""
         codes = _code(table["first"].astype(np.uint64), table["count"])
+        slices = self.ripples.slices(table)
         coordinates = table["direction"] == _COORDINATE
         if coordinates.any():
-            slices = np.searchsorted(self._ends, table["element"], "right")
-            codes[coordinates] = self._codes[np.minimum(slices, len(self._ends) - 1)][coordinates]
+            own = np.searchsorted(self._ends, table["element"], "right")
+            codes[coordinates] = self._codes[np.minimum(own, len(self._ends) - 1)][coordinates]
         codes[table["mu"] == 0] = 0  # no elements
         counts = Counter()
-        for code, n in Counter(codes.tolist()).items():
-            counts[self._decoded(code)] += n
+        for (code, number), n in Counter(zip(codes.tolist(), slices.tolist(), strict=True)).items():
+            counts[Moved(self._decoded(code), number if code and number >= 0 else None)] += n
         return counts
+
+    def rippling(self, table) -> np.ndarray:
+        """Which of these records run along a ripple, or are theta itself."""
+        return (self.ripples.slices(table) >= 0) | (table["mu"] == 0)
 
     def _decode(self, code):
         return self.changed(*divmod(code, 1 << 32))
@@ -118,18 +144,31 @@ class Flow:
 
     def _sum(self, weights, counts, kept):
         total = sum(weights[k] for k in members(self.base(kept)))
-        for changed, n in counts.items():
+        for (changed, _), n in counts.items():
             total += n * sum(weights[k] for k in members(self.run(changed, kept)))
         return total
 
     def choose(self, counts, room: float) -> Kept:
-        """What to keep in `room` floats a sample so that so many probes of each changed set cost the least."""
+        """What to keep in `room` floats a sample so that so many probes of each kind (`Moved`) cost the least."""
         return self._chosen(tuple(counts.items()), room)
 
     def _choose(self, items, room):
-        counts, kept = dict(items), 0
+        counts = dict(items)
+        nodes = self._keep_for_nodes(counts, room)
+        along = {moved: n for moved, n in counts.items() if moved.slice is not None or not moved.changed}
+        if self.ripples.floats > room or not any(moved.changed for moved in along):
+            return nodes
+        rest = {moved: n for moved, n in counts.items() if moved not in along}
+        kept = self._keep_for_nodes(rest, room)  # one after the other, in the same memory
+        own = sum(n * self.ripples.of_slice[moved.slice].macs for moved, n in along.items() if moved.changed)
+        found = Kept(kept.tensors, kept.macs + self.ripples.macs + own, ripples=True)
+        return min(nodes, found, key=lambda one: one.macs)
+
+    def _keep_for_nodes(self, counts, room):
+        """What is kept where every probe runs whole nodes."""
+        kept = 0
         if sum(counts.values()) > 1 and room:
-            for changed in counts:
+            for changed, _ in counts:
                 kept |= self.read(changed)
             if self.floats(kept) > room:
                 kept = self._cut(counts, kept, room)

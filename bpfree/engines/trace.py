@@ -35,6 +35,10 @@ class Trace:
         """The node's output in the pass that is kept."""
         return self._run(node, self.values.__getitem__, self.n)
 
+    def inputs(self, node) -> tuple:
+        """The node's inputs, each (features, n)."""
+        return tuple(self.values[number] for number in node.inputs)
+
     def parameters(self, node) -> list:
         """The node's parameters, in the engine's precision."""
         return self.graph.parameters(node, self.theta, self.frozen)

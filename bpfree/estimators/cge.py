@@ -175,14 +175,15 @@ class CGE(Coordinates, Differences):
 
     def count_moves(self, flow) -> dict:
         """What is drawn in each tensor; without ratios on average, by its share in all coordinates."""
-        parts, counts = self.parts(flow.graph), {}
-        share = 1 / (self.cycle(flow.graph) or parts[0].size / parts[0].count)
-        drawn = {part.number: part.count for part in parts if self.ratios is not None}
+        parts, cycle, counts = self.parts(flow.graph), self.cycle(flow.graph), {}
+        drawn = {part.number: part.count for part in parts}
         for number, part in enumerate(flow.graph.slices):
-            n = 0 if part.frozen else drawn.get(number, share * part.size)
+            n = 0 if part.frozen else drawn.get(number, 0)
+            if not part.frozen and self.ratios is None:
+                n = part.size / (cycle or parts[0].size / parts[0].count)
             if n:
-                changed = flow.changed(part.offset, part.size)
-                counts[changed] = counts.get(changed, 0) + n
+                moved = flow.moved(number)
+                counts[moved] = counts.get(moved, 0) + n
         return counts
 
     def as_record(self, graph, seed: int, step: int, quotients) -> np.ndarray:

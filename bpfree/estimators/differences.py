@@ -10,7 +10,7 @@ import numpy as np
 from bpfree.arithmetic import running_sum
 from bpfree.engines.cost import cost_of
 from bpfree.engines.probes import Probes, probe_rows
-from bpfree.engines.reuse import Flow
+from bpfree.engines.reuse import Flow, Moved
 from bpfree.estimators.asktell import AskTell
 from bpfree.estimators.estimate import Estimate
 from bpfree.estimators.lost import evaluate_in_time, tell_arrived
@@ -85,9 +85,9 @@ class Differences(Estimator):
     def forwards(self, graph, batch_size: int) -> int:
         """What a step costs on average, in passes of one sample, where an engine keeps all it can use again."""
         flow, sides = Flow(graph), 2 if self.two_sided else 1
-        counts = {changed: sides * n for changed, n in self.count_moves(flow).items()}
+        counts = {moved: sides * n for moved, n in self.count_moves(flow).items()}
         if not self.two_sided:
-            counts[0] = counts.get(0, 0) + 1
+            counts[Moved(0)] = counts.get(Moved(0), 0) + 1
         return flow.forwards(counts, flow.choose(counts, inf), batch_size) + self.record_cost(graph)
 
     def cost(self, trainer, engine, step: int) -> int:
@@ -114,7 +114,7 @@ class Differences(Estimator):
         return 0
 
     def count_moves(self, flow: Flow) -> dict:
-        """How many directions of a step, on average, change which nodes."""
+        """How many directions of a step, on average, move what (`Moved`)."""
         points = self.points(flow.graph, 0, 0)
         points["mu"] = 1.0
         return flow.count(points)

@@ -45,6 +45,25 @@ class LayerView:
         return self.loss.values(self.arithmetic, y, self.target_of(copies)).reshape(copies, -1)
 
 
+class _Kept(Trace):
+    """A trace that keeps what the gradients of trained nodes are made of, where that is more than their inputs."""
+
+    def __init__(self, engine, graph, *others):
+        self._partials, self._trained = {}, {node.name for node in trained(graph)}
+        super().__init__(engine, graph, *others)
+
+    def first(self, node):
+        partials = node.op.layer.partials if node.name in self._trained else None
+        if partials is None:
+            return super().first(node)
+        y, self._partials[node.name] = partials(node.site, self.arithmetic, self.parameters(node), self.inputs(node))
+        return y
+
+    def met(self, node):
+        """What `project` is given of a trained node."""
+        return self._partials[node.name] if node.name in self._partials else self.inputs(node)
+
+
 class LayerAccess(Estimator):
     """Layer-access tier: activations are looked at and moved, the parameters never.
 
@@ -82,16 +101,16 @@ class LayerAccess(Estimator):
     @np.errstate(over="ignore", invalid="ignore", under="ignore")  # what is not finite is a result: Estimate.finite
     def estimate(self, trainer, engine, theta, batch, step: int) -> Estimate:
         """One step's Estimate: a pass that keeps its activations, probes of them, outer products."""
-        view = LayerView(trainer, engine, theta, batch, step)
+        view = LayerView(trainer, engine, theta, batch, step, trace=_Kept)
         found, share = {}, view.dtype.type(1) / view.dtype.type(len(batch))
         gradient = np.empty(trainer.graph.n_theta, view.dtype)
         for node in trained(trainer.graph):
-            trace, inputs = view.trace, tuple(view.trace.values[number] for number in node.inputs)
+            trace = view.trace
             delta = self._delta(view, node.output, found)
             slices = trainer.graph.slices[node.first_slice :]
             room = None if slices[0].frozen else gradient[slices[0].range].reshape(slices[0].shape)
             project = node.op.layer.project
-            parts = project(node.site, view.arithmetic, trace.parameters(node), inputs, delta, room)
+            parts = project(node.site, view.arithmetic, trace.parameters(node), trace.met(node), delta, room)
             for own, part in zip(slices, parts):
                 if not own.frozen:
                     np.multiply(part.ravel(), share, out=gradient[own.range])

@@ -136,7 +136,7 @@ class _Sweeps(Trace):
     def first(self, node):
         if node not in self._probed:
             return super().first(node)
-        inputs = tuple(self.values[number] for number in node.inputs)
+        inputs = self.inputs(node)
         y, self.moves[node.name] = node.op.layer.moves(node.site, self.arithmetic, self.parameters(node), inputs)
         return y if inputs else np.repeat(y, self.n, axis=1)
 

@@ -32,7 +32,7 @@ class UnitWise(LayerAccess):
     mean_b dL_b/da_j x_i. A unit's change costs one column of the next layer and
     what follows it; if that layer gives the scores, the changes of the loss have
     a closed form with exponentials that all samples share. Tensor-train
-    layers get the gradient of W projected onto their cores.
+    layers get the gradients of their cores by partial sweeps: W is never built.
 
     mu: in units of activations. head: where derivatives by the scores come from;
     "exact" is closed-form, (p - y) for cross-entropy, "probe" finite differences.
@@ -114,7 +114,7 @@ class _OnDevice(Device):
     """What probes, slopes and outer products read stays in the arena."""
 
     def refusal(self, estimator, graph) -> str | None:
-        """Why not: a tensor-train layer's gradient is projected from that of its W, which no device has room for."""
+        """Why not: the sweeps that a tensor-train layer's gradient takes have no kernel on a device."""
         node = dense_only(graph)
         return node and f"unit_wise and {node}: on a device it needs dense layers"
 

@@ -70,6 +70,16 @@ def contract_parts(isa: int, y: np.ndarray, a: np.ndarray, x: np.ndarray) -> Non
     lib.bpfree_contract_parts(isa, *arguments, parts, a.shape[1], inner, columns)
 
 
+def outer_parts(isa: int, d: np.ndarray, x: np.ndarray) -> np.ndarray:
+    """y[m, k] = sum over p, then c, of d[p, m, c] x[p, k, c]; d, x contiguous (`bpfree_outer_parts`)."""
+    (parts, rows, columns), inner = d.shape, x.shape[1]
+    lib, ffi = core().lib, core().ffi
+    y, strip = np.zeros((rows, inner), np.float32), np.empty((lib.BPFREE_OUTER_STRIP, inner), np.float32)
+    own, left, right, room = (ffi.from_buffer("float *", array) for array in (y, d, x, strip))
+    lib.bpfree_outer_parts(isa, own, left, right, parts, rows, inner, columns, room)
+    return y
+
+
 def isa_names(*, supported: bool = True) -> list[str]:
     """Return the instruction sets that kernels were built for: those of this processor, or all with supported=False."""
     names, number = [], 0

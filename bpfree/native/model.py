@@ -82,7 +82,7 @@ class NativeModel:
 
     @property
     def workspace_bytes(self) -> int:
-        """Bytes of memory for activations, a perturbed copy of theta and a batch in columns."""
+        """Bytes of memory for activations, kept ones too, a perturbed copy of theta and a batch in columns."""
         return self._workspace.nbytes
 
     def keep(self, tensors: list[int], cache_bytes: int) -> None:
@@ -103,7 +103,7 @@ class NativeModel:
         batch, tile, workspace = self._prepare(x, None, None, core().ffi.NULL)
         out = pointer("y", y, np.float32, y.shape, writable=True)
         status = core().lib.bpfree_predict(
-            self.c, self._theta(theta), batch, tile, workspace, self._workspace.nbytes, out
+            self.c, self.theta(theta), batch, tile, workspace, self._workspace.nbytes, out
         )
         check_status(status, "predict")
         return y
@@ -117,7 +117,7 @@ class NativeModel:
         out = pointer("values", values, np.float32, values.shape, writable=True)
         arguments = (packed, len(probes), tile, workspace, self._workspace.nbytes, out)
         status = core().lib.bpfree_evaluate(
-            self.c, self._reuse, self._theta(theta), batch, self.loss(loss), *arguments
+            self.c, self._reuse, self.theta(theta), batch, self.loss(loss), *arguments
         )
         check_status(status, "evaluate")
         return values
@@ -127,18 +127,20 @@ class NativeModel:
         out = np.empty_like(theta)
         destination = pointer("out", out, np.float32, theta.shape, writable=True)
         packed = core().ffi.from_buffer("bpfree_probe *", probe)
-        check_status(core().lib.bpfree_perturb(self.c, self._theta(theta), packed, destination), "perturb")
+        check_status(core().lib.bpfree_perturb(self.c, self.theta(theta), packed, destination), "perturb")
         return out
 
-    def _theta(self, theta):
+    def theta(self, theta):
+        """A pointer to theta, checked."""
         return pointer("theta", theta, np.float32, (self.tables.n_theta,))
 
-    def _tile(self, n: int) -> int:
+    def tile(self, n: int) -> int:
+        """Samples of a batch of n that are computed at a time."""
         return 1 if self.lanes == 1 else min(TILE, -(-n // self.lanes) * self.lanes)
 
     def _tiles_at_once(self, n: int, probes) -> int:
         """Directions are put on theta once for all tiles there is memory for; a coordinate costs nothing to move to."""
-        tile, floats = self._tile(n), self._reuse.floats
+        tile, floats = self.tile(n), self._reuse.floats
         if floats == 0:
             return -(-n // tile)
         moves = probes["direction"][probes["mu"] != 0]
@@ -149,14 +151,22 @@ class NativeModel:
     def _prepare(self, x, labels, targets, reuse):
         """`bpfree_batch`, tile and workspace for n samples."""
         n = len(x)
-        tile = self._tile(n)
+        tile = self.tile(n)
         needed = core().lib.bpfree_workspace_size(self.c, reuse, n, tile)
+        return self.batch(x, labels, targets), tile, self.workspace(needed)[0]
+
+    def workspace(self, needed: int):
+        """The workspace, of at least so many bytes: a pointer, and its bytes."""
         if self._workspace.nbytes < needed:
             self._workspace = aligned(needed // 4)
-        batch = core().ffi.new("bpfree_batch *")
+        return core().ffi.from_buffer("float *", self._workspace), self._workspace.nbytes
+
+    def batch(self, x, labels, targets):
+        """`bpfree_batch`, checked."""
+        n, batch = len(x), core().ffi.new("bpfree_batch *")
         batch.x, batch.n = pointer("x", x, np.float32, (n, self.tables.features)), n
         if labels is not None:
             batch.labels = pointer("labels", labels, np.uint32, (n,))
         if targets is not None:
             batch.targets = pointer("targets", targets, np.float32, (n, self.tables.outputs))
-        return batch, tile, core().ffi.from_buffer("float *", self._workspace)
+        return batch

@@ -8,6 +8,7 @@ from math import sqrt
 
 import numpy as np
 
+from bpfree.arithmetic import Contraction
 from bpfree.errors import check_choice, check_count
 from bpfree.ops.onnx_rows import BEFORE, chain, flat
 from bpfree.ops.table import Jet, Kernel, Layer, Onnx, Op, Parameters
@@ -60,6 +61,11 @@ def moves_cost(site):
     return macs(site), [(1, 1, 1, site.features)] + [(1, 1, 1, 1)] * site.attributes["bias"]
 
 
+def contractions(site):
+    """One, with the weight turned round."""
+    return (Contraction(1, site.outputs, site.features, 1, 0, (1, 0), 1 if site.attributes["bias"] else None),)
+
+
 def macs(site):
     """One for each weight."""
     return site.features * site.outputs
@@ -89,6 +95,7 @@ OP = Op(
         added=lambda site: int(site.attributes["bias"]),
         matrix=lambda site, arithmetic, parameters: parameters[0],
         dense=True,
+        contractions=contractions,
     ),
     jet=Jet(tangent=lambda site, arithmetic, parameters, inputs: forward(site, arithmetic, parameters[:1], inputs)),
     kernel=Kernel(words=lambda site: (site.features, site.outputs)),

@@ -100,6 +100,8 @@ class Layer:
     project(site, arithmetic, parameters, inputs, delta, out): gradients of the parameters, in slice order, summed
     over samples: of sum_n delta . y for delta (outputs, n). out: room for the first of them, which an op may use;
     or None. project_macs(site): what that costs, (for each sample, once a batch).
+    partials(site, arithmetic, parameters, inputs): y as `forward` has it, and what `project` is given in place of the
+    inputs, and may write on; None: it is given the inputs.
     moves(site, arithmetic, parameters, inputs): y, and how it moves with each parameter, in slice order:
     v (before, after, s, t, n), n = 1 where that is the same for every sample. Parameter as (s, outputs, t), y as
     (before, outputs, after): as element (s, o, t) grows by one, y[b, o, a] does by v[b, a, s, t].
@@ -110,6 +112,8 @@ class Layer:
     such W. matrix_macs(site): what making W costs.
     dense: are the parameters W itself, and b? Then a device adds its gradient up sample by sample.
     train(site): the shape of the tensor train that W is kept as; None: of an op that is none.
+    contractions(site): the products that y is made of, in order, each (outputs, n) the x of the next, bit for bit;
+    None: it is made of others, and a probe of its parameters runs all of it.
     """
 
     project: Callable
@@ -121,6 +125,8 @@ class Layer:
     matrix_macs: Callable = free
     dense: bool = False
     train: Callable | None = None
+    contractions: Callable | None = None
+    partials: Callable | None = None
 
 
 @dataclass(frozen=True)

@@ -7,20 +7,25 @@ narrower than prod(inputs) is padded with zeros.
 
 from __future__ import annotations
 
+from dataclasses import replace
 from itertools import accumulate
 from math import prod
 
 import numpy as np
 
+from bpfree.arithmetic import Contraction, widened
 from bpfree.errors import check_choice, check_count
 from bpfree.ops.table import Jet, Kernel, Layer, Onnx, Op, Parameters
 from bpfree.ops.tt_onnx import sweep_rows
 from bpfree.tt.cores import initialise_cores
-from bpfree.tt.halves import middle_of, onto_cores, onto_cores_macs, product_macs, products, split, swapped
+from bpfree.tt.halves import product_macs, products, split, swapped
 from bpfree.tt.shapes import TTShape, plan_shape, uniform_ranks
 
 _SIZES = ("inputs", "outputs", "ranks")
 """Attributes that a TTShape is made of."""
+
+_LEFT, _RIGHT = (0, 1, 2, 3), (1, 3, 0, 2)
+"""Axes of a core (r, I, O, r') as the matrix of a sweep: ((r, I), (O, r')) from the left, ((I, r'), (r, O)) else."""
 
 
 def tt_shape(attributes) -> TTShape:
@@ -66,24 +71,40 @@ def forward(site, arithmetic, parameters, inputs):
     (ik, r'). The last core to be contracted starts from the bias, or 0. Terms with a zero input are added like any
     other.
     """
-    tt = tt_shape(site.attributes)
-    cores, bias = parameters[: len(tt.inputs)], parameters[len(tt.inputs) :]
-    start = bias[0] if bias else np.zeros(site.outputs, inputs[0].dtype)
-    sweep = _from_left if site.attributes["start"] == "left" else _from_right
-    return sweep(arithmetic, cores, _padded(inputs[0], tt), start)
+    return partials(site, arithmetic, parameters, inputs)[0]
+
+
+def partials(site, arithmetic, parameters, inputs):
+    """And what each contraction of the sweep starts from."""
+    x, kept = widened(inputs[0], prod(site.attributes["inputs"])), []
+    for step in contractions(site):
+        kept.append(x)
+        x = step.run(arithmetic, parameters, x)
+    return x, kept
+
+
+def contractions(site):
+    """One a core, in the order of the sweep; the last one starts from the bias."""
+    tt, from_left = tt_shape(site.attributes), site.attributes["start"] == "left"
+    d = len(tt.inputs)
+    order = range(d) if from_left else range(d)[::-1]
+    bias, found = d if site.attributes["bias"] else None, []
+    for k in order:
+        r0, i, o, r1 = tt.cores[k]
+        start = bias if k == order[-1] else None
+        if from_left:
+            found.append(Contraction(prod(tt.outputs[:k]), o * r1, r0 * i, prod(tt.inputs[k + 1 :]), k, _LEFT, start))
+        else:
+            found.append(Contraction(prod(tt.inputs[:k]), r0 * o, i * r1, prod(tt.outputs[k + 1 :]), k, _RIGHT, start))
+    return tuple(found)
 
 
 def tangent(site, arithmetic, parameters, inputs):
     """The cores without the bias."""
-    return forward(site, arithmetic, parameters[: len(site.attributes["inputs"])], inputs)
-
-
-def _padded(x, tt):
-    """x with zeros up to prod(inputs)."""
-    features, n = x.shape
-    if features == prod(tt.inputs):
-        return x
-    return np.concatenate([x, np.zeros((prod(tt.inputs) - features, n), x.dtype)])
+    x = widened(inputs[0], prod(site.attributes["inputs"]))
+    for step in contractions(site):
+        x = replace(step, start=None).run(arithmetic, parameters, x)
+    return x
 
 
 def _from_left_through(arithmetic, core, x, parts, start=0.0):
@@ -95,29 +116,8 @@ def _from_left_through(arithmetic, core, x, parts, start=0.0):
 def _from_right_through(arithmetic, core, x, parts, start=0.0):
     """(i1..i(k-1), (ik, r'), rest) to (i1..i(k-1), (r, ok), rest)."""
     r0, i, o, r1 = core.shape
-    matrix = np.ascontiguousarray(core.transpose(1, 3, 0, 2)).reshape(i * r1, r0 * o)
+    matrix = core.transpose(_RIGHT).reshape(i * r1, r0 * o)
     return arithmetic.contract(matrix, x.reshape(parts, i * r1, -1), start)
-
-
-def _from_left(arithmetic, cores, x, bias):
-    """x: (o1..o(k-1), (r, ik), (i(k+1)..id, n)) before core k."""
-    n, parts = x.shape[1], 1
-    for k, core in enumerate(cores):
-        o = core.shape[2]
-        start = bias.reshape(parts, o, 1) if k + 1 == len(cores) else 0.0
-        x = _from_left_through(arithmetic, core, x, parts, start)
-        parts *= o
-    return x.reshape(-1, n)
-
-
-def _from_right(arithmetic, cores, x, bias):
-    """x: ((i1..i(k-1)), (ik, r'), (o(k+1)..od, n)) before core k."""
-    n, prefix = x.shape[1], x.shape[0]
-    for k in reversed(range(len(cores))):
-        prefix //= cores[k].shape[1]
-        start = 0.0 if k else np.repeat(bias.reshape(1, cores[0].shape[2], -1), n, axis=2)
-        x = _from_right_through(arithmetic, cores[k], x, prefix, start)
-    return x.reshape(-1, n)
 
 
 def matrix(site, arithmetic, parameters):
@@ -136,10 +136,9 @@ def matrix_macs(site):
 
 
 def project_macs(site):
-    """A sample's share in the gradient of W; and once, of the halves, of contracting with each, of the cores."""
-    halves = split(tt_shape(site.attributes).cores)
-    (left, wide), (right, wider) = map(product_macs, halves)
-    return site.features * site.outputs, left + right + 2 * wide * wider + sum(map(onto_cores_macs, halves))
+    """Of each contraction its share in the gradient; delta goes back through all but the first."""
+    own = [step.macs for step in contractions(site)]
+    return 2 * sum(own) - own[0], 0
 
 
 def moves(site, arithmetic, parameters, inputs):
@@ -149,7 +148,7 @@ def moves(site, arithmetic, parameters, inputs):
     of the other side: from the right for the first cores, from the left for the others.
     """
     tt, attributes = tt_shape(site.attributes), site.attributes
-    wide = x = _padded(inputs[0], tt)
+    wide = x = widened(inputs[0], prod(tt.inputs))
     d, n = len(tt.inputs), x.shape[1]
     cores, cut = parameters[:d], tt.cheapest_cut()[0]
     bias = parameters[d] if attributes["bias"] else np.zeros(site.outputs, x.dtype)
@@ -197,28 +196,20 @@ def moves_cost(site):
     return spent, sizes + [(1, 1, 1, 1)] * site.attributes["bias"]
 
 
-def project(site, arithmetic, parameters, inputs, delta, out=None):
-    """The gradient of W, once for the batch, contracted with either half and so projected onto the other's cores.
+def project(site, arithmetic, parameters, kept, delta, out=None):
+    """Delta is swept back, core by core; at each it meets what the sweep of the pass had there.
 
-    And the sum of delta.
+    So a core's gradient is x contracted with the cores before it, times delta contracted with those behind it, in the
+    order of the sweep; W is never built. Sums run over ascending parts, columns and samples. And the sum of delta.
     """
-    tt, (x,) = tt_shape(site.attributes), inputs
-    d, n = len(tt.inputs), delta.shape[1]
-    cores = parameters[:d]
-    left, right = products(arithmetic, cores)
-    (o1, i1, rank), (_, o2, i2) = left.shape, right.shape
-    of_w = arithmetic.contract(delta.T, x.T[None])[0]
-    if x.shape[0] < i1 * i2:
-        of_w = np.pad(of_w, ((0, 0), (0, i1 * i2 - x.shape[0])))
-    of_w = swapped(of_w, o1, o2, i1, i2).reshape(o1 * i1, o2 * i2)
-    of_right = arithmetic.contract(left.reshape(-1, rank), of_w[None])[0]  # (r, o2 i2)
-    of_left = arithmetic.contract(right.reshape(rank, -1).T, of_w.T[None])[0].T  # (o1 i1, r)
-    middle = middle_of(cores)
-    gradients = onto_cores(arithmetic, cores[:middle], of_left.reshape(1, o1, i1, rank))
-    if middle < d:
-        gradients += onto_cores(arithmetic, cores[middle:], of_right.reshape(rank, o2, i2, 1))
+    gradients, steps = [None] * len(parameters), contractions(site)
     if site.attributes["bias"]:
-        gradients.append(arithmetic.contract(delta.T, np.ones((1, n, 1), delta.dtype))[0, :, 0])
+        gradients[-1] = arithmetic.contract(delta.T, np.ones((1, delta.shape[1], 1), delta.dtype))[0, :, 0]
+    for step, x in zip(reversed(steps), reversed(kept), strict=True):
+        shape = parameters[step.parameter].shape
+        gradients[step.parameter] = step.parameter_of(step.project(arithmetic, x, delta), shape)
+        if step is not steps[0]:
+            delta = step.back(arithmetic, parameters, delta, out=x)
     return gradients
 
 
@@ -284,6 +275,7 @@ OP = Op(
     parameters=Parameters(rows, initialise),
     layer=Layer(
         project=project,
+        partials=partials,
         project_macs=project_macs,
         moves=moves,
         moves_cost=moves_cost,
@@ -291,6 +283,7 @@ OP = Op(
         matrix=matrix,
         matrix_macs=matrix_macs,
         train=lambda site: tt_shape(site.attributes),
+        contractions=contractions,
     ),
     jet=Jet(tangent=tangent),
     kernel=Kernel(words, scratch),

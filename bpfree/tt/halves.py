@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""Tensor trains by halves: products of neighbouring cores, and the gradients of cores from that of their product."""
+"""Tensor trains by halves: products of neighbouring cores."""
 
 from __future__ import annotations
 
@@ -40,25 +40,6 @@ def _partial_products(arithmetic, cores):
     return found
 
 
-def onto_cores(arithmetic, cores, gradient):
-    """Return the gradients of neighbouring cores from that of their product, (r0, O1..Ok, I1..Ik, rk).
-
-    dL/dG_k = P_(k-1)^T T_k, where P_(k-1) is the product of the cores before it,
-    and T_k the gradient contracted with the cores after it.
-    """
-    d, outputs, inputs = len(cores), [core.shape[2] for core in cores], [core.shape[1] for core in cores]
-    order = [0, *(axis for k in range(d) for axis in (1 + d + k, 1 + k)), 2 * d + 1]
-    rest = np.ascontiguousarray(gradient.reshape(gradient.shape[0], *outputs, *inputs, -1).transpose(order))
-    before, gradients = _partial_products(arithmetic, cores[:-1] or cores[:1]), []
-    for k in reversed(range(d)):
-        r0, i, o, r1 = cores[k].shape
-        rest = rest.reshape(-1, i * o * r1)
-        gradients.append(arithmetic.contract(before[k], rest[None])[0].reshape(cores[k].shape))
-        if k:
-            rest = arithmetic.contract(cores[k].reshape(r0, -1).T, rest.T[None])[0].T
-    return gradients[::-1]
-
-
 def swapped(values, a, b, c, d):
     """Return values (a, b, c, d) as (a, c, b, d), contiguous."""
     return np.ascontiguousarray(values.reshape(a, b, c, d).transpose(0, 2, 1, 3))
@@ -75,12 +56,3 @@ def product_macs(cores):
     for r0, i, o, r1 in cores:
         macs, rows = macs + rows * r0 * i * o * r1, rows * i * o
     return macs, rows
-
-
-def onto_cores_macs(cores):
-    """Return the MACs of `onto_cores`: products before each core, its gradient, and (except for the first) the rest."""
-    macs, rows = product_macs(cores[:-1] or cores[:1])[0], cores[0][0] if cores else 1
-    for k, (r0, i, o, r1) in enumerate(cores):
-        macs += (2 if k else 1) * rows * r0 * i * o * r1
-        rows *= i * o
-    return macs

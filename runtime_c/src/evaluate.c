@@ -5,15 +5,14 @@
 #include <stddef.h>
 #include "probe.h"
 #include "restart.h"
+#include "tiles.h"
 
 /* The workspace, cut into arrays; each starts on a cache line. */
 typedef struct rooms {
   float *columns; /* (tiles, features, tile) */
   float *theta;   /* (n_theta) perturbed */
   float *arena;     /* and behind it what is kept of each tile that is held */
-  float *values;    /* (tile) */
-  float *targets;   /* (outputs, tile) */
-  uint32_t *labels; /* (tile) */
+  float *losses;    /* bpfree_losses_room() */
   bpfree_tensor *tensors; /* (n_tensors) */
   uint32_t *stale;        /* (n_tensors) */
   uint32_t *wanted;       /* (n_tensors) */
@@ -55,9 +54,7 @@ static rooms cut(const bpfree_model *model, const bpfree_reuse *reuse, uint32_t 
   r.columns = take(base, &r.floats, padded * model->tensors[model->input].size);
   r.theta = take(base, &r.floats, model->n_theta);
   r.arena = take(base, &r.floats, arena_floats(model, reuse, tile));
-  r.values = take(base, &r.floats, tile);
-  r.targets = take(base, &r.floats, (uint64_t)tile * model->tensors[model->output].size);
-  r.labels = (uint32_t *)(void *)take(base, &r.floats, tile);
+  r.losses = take(base, &r.floats, bpfree_losses_room(model->tensors[model->output].size, tile));
   r.tensors = (bpfree_tensor *)(void *)take(base, &r.floats, words(model, sizeof *r.tensors));
   r.stale = (uint32_t *)(void *)take(base, &r.floats, words(model, sizeof *r.stale));
   r.wanted = (uint32_t *)(void *)take(base, &r.floats, words(model, sizeof *r.wanted));
@@ -83,38 +80,11 @@ static int prepare(const bpfree_model *model, const bpfree_reuse *reuse, uint32_
   return BPFREE_OK;
 }
 
-/* Both ways of turning walk strips of one cache line, so that what is read and
- * what is written stay in the first-level cache. */
-#define STRIP 16
-
-/* rows (n, width) to columns (width, tile), missing samples zero. */
-static void to_columns(const float *rows, uint32_t n, uint32_t width, uint32_t tile, float *columns)
-{
-  const uint32_t present = n < tile ? n : tile;
-  for (uint32_t f0 = 0; f0 < width; f0 += STRIP) {
-    const uint32_t stop = width - f0 < STRIP ? width : f0 + STRIP;
-    for (uint32_t s = 0; s < present; s++)
-      for (uint32_t f = f0; f < stop; f++) columns[f * tile + s] = rows[(uint64_t)s * width + f];
-    for (uint32_t f = f0; f < stop; f++)
-      for (uint32_t s = present; s < tile; s++) columns[f * tile + s] = 0.0f;
-  }
-}
-
-/* columns (width, tile) to rows (n, width), n <= tile. */
-static void to_rows(const float *columns, uint32_t n, uint32_t width, uint32_t tile, float *rows)
-{
-  for (uint32_t f0 = 0; f0 < width; f0 += STRIP) {
-    const uint32_t stop = width - f0 < STRIP ? width : f0 + STRIP;
-    for (uint32_t s = 0; s < n; s++)
-      for (uint32_t f = f0; f < stop; f++) rows[(uint64_t)s * width + f] = columns[f * tile + s];
-  }
-}
-
 static void columns_of_batch(const bpfree_model *model, const bpfree_batch *batch, uint32_t tile, float *columns)
 {
   const uint32_t features = model->tensors[model->input].size;
   for (uint32_t s = 0; s < batch->n; s += tile)
-    to_columns(batch->x + (uint64_t)s * features, batch->n - s, features, tile, columns + (uint64_t)s * features);
+    bpfree_to_columns(batch->x + (uint64_t)s * features, batch->n - s, features, tile, columns + (uint64_t)s * features);
 }
 
 /* Samples of a pass: a tile, but not for a few samples, which the kernels of a
@@ -138,21 +108,9 @@ int bpfree_predict(const bpfree_model *model, const float *theta, const bpfree_b
     const bpfree_pass pass = {model, theta, 0, r.columns + (uint64_t)s * features, r.arena, tile, 1};
     bpfree_forward(&pass);
     const uint32_t count = batch->n - s < tile ? batch->n - s : tile;
-    to_rows(bpfree_output(&pass, 0), count, outputs, tile, y + (uint64_t)s * outputs);
+    bpfree_to_rows(bpfree_output(&pass, 0), count, outputs, tile, y + (uint64_t)s * outputs);
   }
   return BPFREE_OK;
-}
-
-/* The losses of one tile whose pass is done, at columns s .. s + tile. */
-static void tile_losses(const rooms *r, const bpfree_pass *pass, const bpfree_batch *batch, bpfree_loss loss,
-                        uint32_t s, float *values)
-{
-  const uint32_t outputs = pass->model->tensors[pass->model->output].size, tile = pass->n;
-  const uint32_t count = batch->n - s < tile ? batch->n - s : tile;
-  for (uint32_t k = 0; k < tile; k++) r->labels[k] = batch->labels && k < count ? batch->labels[s + k] : 0;
-  if (batch->targets) to_columns(batch->targets + (uint64_t)s * outputs, count, outputs, tile, r->targets);
-  loss(bpfree_output(pass, 0), outputs, r->labels, r->targets, tile, r->values);
-  for (uint32_t k = 0; k < count; k++) values[s + k] = r->values[k];
 }
 
 int bpfree_evaluate(const bpfree_model *model, const bpfree_reuse *reuse, const float *theta,
@@ -162,8 +120,8 @@ int bpfree_evaluate(const bpfree_model *model, const bpfree_reuse *reuse, const 
   rooms r;
   const int status = prepare(model, reuse, batch->n, tile, workspace, workspace_bytes, &r);
   if (status) return status;
-  for (uint32_t s = 0; batch->labels && s < batch->n; s++)
-    if (batch->labels[s] >= model->tensors[model->output].size) return BPFREE_ERR_ARG;
+  const uint32_t outputs = model->tensors[model->output].size;
+  if (!bpfree_labels_fit(batch, outputs)) return BPFREE_ERR_ARG;
   columns_of_batch(model, batch, tile, r.columns);
   restart again = {*model, r.tensors, r.stale, r.wanted, model, reuse, (uint32_t)cache_start(model, tile)};
   again.view.tensors = r.tensors;
@@ -187,7 +145,8 @@ int bpfree_evaluate(const bpfree_model *model, const bpfree_reuse *reuse, const 
         const bpfree_pass pass = {&again.view, moved ? r.theta : theta, 0, r.columns + (uint64_t)s * features,
                                   r.arena, tile, 1};
         bpfree_restart_run(&again, &pass, (s - first) / tile);
-        tile_losses(&r, &pass, batch, loss, s, values + (uint64_t)p * batch->n);
+        bpfree_tile_losses(bpfree_output(&pass, 0), outputs, batch, loss, s, tile, r.losses,
+                           values + (uint64_t)p * batch->n);
       }
     }
   }

@@ -119,4 +119,8 @@ void BPFREE_KERNEL(bias_rows)(const bpfree_pass *pass, const bpfree_node *node, 
 void BPFREE_KERNEL(contract)(float *y, const float *a, uint32_t k_stride, uint32_t m_stride, const float *x,
                              uint32_t rows, uint32_t inner, uint32_t columns);
 
+/* The same for some of the columns; rows of x and y lie `stride` floats apart. */
+void BPFREE_KERNEL(contract_part)(float *y, const float *a, uint32_t k_stride, uint32_t m_stride, const float *x,
+                                  uint32_t rows, uint32_t inner, uint32_t columns, uint32_t stride);
+
 #endif

@@ -31,7 +31,7 @@ typedef struct operands {
   uint32_t m_stride;
   const float *x;
   uint32_t inner;
-  uint32_t columns;
+  uint32_t columns; /* of x and y in memory: from one row to the next */
 } operands;
 
 /* A bpfree_vector anywhere: rows of a few samples are not aligned. */
@@ -151,10 +151,8 @@ static void narrow_columns(float *y, operands o, uint32_t rows, uint32_t columns
 }
 #endif
 
-void BPFREE_KERNEL(contract)(float *y, const float *a, uint32_t k_stride, uint32_t m_stride, const float *x,
-                             uint32_t rows, uint32_t inner, uint32_t columns)
+static inline __attribute__((always_inline)) void contract_columns(float *y, operands o, uint32_t rows, uint32_t columns)
 {
-  operands o = {a, k_stride, m_stride, x, inner, columns};
   uint32_t left = columns / BPFREE_LANES;
   for (; left >= MAX_VECTORS; left -= MAX_VECTORS) {
     strip(MAX_VECTORS, y, o, rows);
@@ -177,4 +175,18 @@ void BPFREE_KERNEL(contract)(float *y, const float *a, uint32_t k_stride, uint32
 #if BPFREE_LANES > 1
   narrow_columns(y, o, rows, columns % BPFREE_LANES);
 #endif
+}
+
+void BPFREE_KERNEL(contract)(float *y, const float *a, uint32_t k_stride, uint32_t m_stride, const float *x,
+                             uint32_t rows, uint32_t inner, uint32_t columns)
+{
+  const operands o = {a, k_stride, m_stride, x, inner, columns};
+  contract_columns(y, o, rows, columns);
+}
+
+void BPFREE_KERNEL(contract_part)(float *y, const float *a, uint32_t k_stride, uint32_t m_stride, const float *x,
+                                  uint32_t rows, uint32_t inner, uint32_t columns, uint32_t stride)
+{
+  const operands o = {a, k_stride, m_stride, x, inner, stride};
+  contract_columns(y, o, rows, columns);
 }

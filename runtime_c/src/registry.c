@@ -23,7 +23,8 @@
 
 #define COUNT(table) ((uint32_t)(sizeof(table) / sizeof((table)[0])))
 #define ROW(isa, lanes) \
-  {#isa, lanes, ops_##isa, jets_##isa, losses_##isa, updates_##isa, bpfree_contract_##isa, bpfree_math_##isa}
+  {#isa, lanes, ops_##isa, jets_##isa, losses_##isa, updates_##isa, bpfree_contract_##isa, \
+   bpfree_contract_part_##isa, bpfree_math_##isa}
 
 static const struct isa {
   const char *name;
@@ -33,6 +34,7 @@ static const struct isa {
   const bpfree_loss *losses;
   const bpfree_update *const *updates;
   void (*contract)(float *, const float *, uint32_t, uint32_t, const float *, uint32_t, uint32_t, uint32_t);
+  bpfree_contraction part;
   int (*math)(uint32_t, uint32_t, const float *, float *);
 } isas[] = {
     ROW(scalar, 1),
@@ -124,6 +126,8 @@ bpfree_jet bpfree_registry_jet(uint32_t isa, uint32_t op)
   return isa < COUNT(isas) && op < COUNT(jets_scalar) ? isas[isa].jets[op] : NULL;
 }
 
+bpfree_contraction bpfree_registry_contraction(uint32_t isa) { return isa < COUNT(isas) ? isas[isa].part : NULL; }
+
 bpfree_loss bpfree_registry_loss(uint32_t isa, uint32_t number)
 {
   return isa < COUNT(isas) && number < COUNT(losses_scalar) ? isas[isa].losses[number] : NULL;
@@ -161,6 +165,22 @@ void bpfree_contract_parts(uint32_t isa, float *y, const float *a, uint32_t k_st
   for (uint32_t p = 0; p < parts; p++) {
     isas[isa].contract(y, a, k_stride, m_stride, x, rows, inner, columns);
     y += (size_t)rows * columns;
+    x += (size_t)inner * columns;
+  }
+}
+
+/* Strips of x are turned, so that a sum over columns vectorises over k; sums go on from strip to strip. */
+void bpfree_outer_parts(uint32_t isa, float *y, const float *d, const float *x, uint32_t parts, uint32_t rows,
+                        uint32_t inner, uint32_t columns, float *strip)
+{
+  for (uint32_t p = 0; p < parts; p++) {
+    for (uint32_t c0 = 0; c0 < columns; c0 += BPFREE_OUTER_STRIP) {
+      const uint32_t count = columns - c0 < BPFREE_OUTER_STRIP ? columns - c0 : BPFREE_OUTER_STRIP;
+      for (uint32_t k = 0; k < inner; k++)
+        for (uint32_t c = 0; c < count; c++) strip[c * inner + k] = x[(size_t)k * columns + c0 + c];
+      isas[isa].contract(y, d + c0, 1, columns, strip, rows, count, inner);
+    }
+    d += (size_t)rows * columns;
     x += (size_t)inner * columns;
   }
 }

@@ -22,6 +22,9 @@
 void NAME(bpfree_, contract, BPFREE_ISA)(float *, const float *, uint32_t, uint32_t, const float *, uint32_t,
                                          uint32_t, uint32_t);
 
+void NAME(bpfree_, contract_part, BPFREE_ISA)(float *, const float *, uint32_t, uint32_t, const float *, uint32_t,
+                                              uint32_t, uint32_t, uint32_t);
+
 int NAME(bpfree_, math, BPFREE_ISA)(uint32_t, uint32_t, const float *, float *);
 
 static const bpfree_kernel NAME(ops, , BPFREE_ISA)[] = {

@@ -10,11 +10,12 @@ from helpers import ENGINES, ESTIMATOR_SETTINGS, ISAS, assert_same_bits, floats,
 from random_graphs import random_graph
 
 import bpfree as bf
-from bpfree.directions import RANDOM
-from bpfree.engines import Batch, CompiledEngine, ReferenceEngine, reference
+from bpfree.arithmetic import Fast
+from bpfree.directions import DIRECTIONS, RANDOM
+from bpfree.engines import Batch, CompiledEngine, ReferenceEngine, reference, stage_runs
 from bpfree.engines.cost import cost_of, graph_macs, node_macs
 from bpfree.engines.probes import Probe, Probes, pack, probe_rows
-from bpfree.engines.reuse import Flow, members
+from bpfree.engines.reuse import Flow, Moved, members
 from bpfree.graph.layers import assemble, initial_parameters
 from bpfree.losses import get_loss
 
@@ -100,13 +101,17 @@ def test_bits_of_the_plain_evaluation_on_any_graph(name, k):
 
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
 @pytest.mark.parametrize("name", [*NAMES[1::10], *BY_HAND])
-def test_bits_of_the_fast_reference(dtype, name):
+def test_the_fast_reference_differs_by_what_blas_rounds(dtype, name):
+    """Directions run whole nodes: the same bits. Of a part of a product BLAS may add in another order."""
     graph, theta, frozen, batch = case(name, 33)
     probes, loss = probes_of(graph), get_loss("mse")
     expected = plain(ReferenceEngine(dtype=dtype, cache_bytes=0), graph, theta, frozen, batch, probes)
     for cap in CAPS:
         values, _ = ReferenceEngine(dtype=dtype, cache_bytes=cap).evaluate(graph, theta, frozen, batch, loss, probes)
-        assert values.dtype == dtype and np.array_equal(values, expected)
+        assert values.dtype == dtype
+        whole = probes.table["direction"] != DIRECTIONS["coordinate"].number
+        assert np.array_equal(values[whole], expected[whole])
+        np.testing.assert_allclose(values, expected, rtol=64 * np.finfo(dtype).eps)
 
 
 # ---- What it costs ----
@@ -114,21 +119,33 @@ def test_bits_of_the_fast_reference(dtype, name):
 
 @pytest.fixture
 def spent(monkeypatch):
-    """Counts the multiply-accumulates that the reference engine really makes, for all samples."""
-    made = Counter()
-    run = reference.run_node
+    """Counts the multiply-accumulates that the reference engine really makes, for all samples.
 
-    def counting(arithmetic, node, parameters, look_up, n):
-        made["macs"] += node.op.macs(node.site) * n
-        made["nodes"] += 1
-        return run(arithmetic, node, parameters, look_up, n)
+    Of a node all of them by its own count, in proportion where it computes a part; of a
+    contraction outside of a node those of the products that it asks the arithmetic for.
+    """
+    made, inside = Counter(), []
+    run, contract = reference.run_node, Fast.contract
+
+    def running(arithmetic, node, parameters, look_up, n):
+        inside.append(node)
+        y = run(arithmetic, node, parameters, look_up, n)
+        inside.pop()
+        made["macs"] += node.op.macs(node.site) * y.size / node.site.outputs
+        return y
+
+    def contracting(a, x, *others, **more):
+        made["macs"] += 0 if inside else a.size * x.shape[0] * x.shape[2]
+        return contract(a, x, *others, **more)
 
     def of(graph, call):
         made.clear()
         call()
         return made["macs"]
 
-    monkeypatch.setattr(reference, "run_node", counting)
+    monkeypatch.setattr(reference, "run_node", running)
+    monkeypatch.setattr(stage_runs, "run_node", running)
+    monkeypatch.setattr(Fast, "contract", contracting)
     return of
 
 
@@ -161,8 +178,8 @@ def test_what_a_probe_changes_is_what_it_moves_and_what_that_feeds(graph):
             if probe.mu and (reached & set(node.inputs) or set(own) & set(node.slices)):
                 reached.add(node.output)
                 changed.add(k)
-        assert members(flow.changed_by(probe)) == sorted(changed)
-        assert flow.count(Probes(pack([probe])).table) == {flow.changed_by(probe): 1}
+        assert members(flow.moved_by(probe).changed) == sorted(changed)
+        assert flow.count(Probes(pack([probe])).table) == {flow.moved_by(probe): 1}
 
 
 def cheapest(flow, counts, room):
@@ -170,11 +187,19 @@ def cheapest(flow, counts, room):
     return min(flow.cost(counts, kept) for kept in range(1 << len(flow.sizes)) if flow.floats(kept) <= room)
 
 
+def of_nodes(counts):
+    """The same probes without their ripples."""
+    found = Counter()
+    for moved, n in counts.items():
+        found[Moved(moved.changed)] += n
+    return found
+
+
 def test_cut_points_cost_the_least_that_fits():
-    """Against every choice: always the best where all fits, nearly always with less room, never far off."""
+    """Against every choice for whole nodes: the best where all fits, nearly always with less room."""
     worse = []
     for graph in GRAPHS.values():
-        flow, counts = Flow(graph), Flow(graph).count(probes_of(graph).table)
+        flow, counts = Flow(graph), of_nodes(Flow(graph).count(probes_of(graph).table))
         everything = sum(flow.sizes)
         assert flow.choose(counts, everything).macs == cheapest(flow, counts, everything)
         for share in (0.1, 0.3, 0.6):
@@ -196,11 +221,11 @@ def test_cut_points_of_a_chain_by_hand():
         ({2: 1, 3: 1, 4: 10}, 0b100, 3 + 4 + 4 + 10 * 1),
         ({2: 10, 3: 1, 4: 1}, 0b001, 1 + 10 * 3 + 3 + 3),
     ):
-        counts = {flow.changed(64 * (layer - 1), 64): n for layer, n in probes.items()}
+        counts = {Moved(flow.changed(64 * (layer - 1), 64)): n for layer, n in probes.items()}
         kept = flow.choose(counts, 8)
         assert (kept.tensors, kept.macs) == (tensors, 64 * macs)
     assert flow.choose(counts, 7).tensors == 0 and flow.choose(counts, 24).tensors == 0b111
-    assert flow.choose({flow.changed(192, 64): 1}, 24).tensors == 0, "one probe alone has nothing to share"
+    assert flow.choose({Moved(flow.changed(192, 64)): 1}, 24).tensors == 0, "one probe alone has nothing to share"
 
 
 # ---- Training with it ----
@@ -243,12 +268,12 @@ def test_the_plan_is_what_is_spent_on_average(name, settings):
 
 
 def test_two_layers_by_hand():
-    """64-32-10: probes of the second layer cost 320 of 2,368 MACs."""
+    """64-32-10: an entry of the first layer has one unit of 64 MACs, and 320 behind it; of the second one of 32."""
     graph = bf.Sequential(64, [bf.Linear(32), bf.ReLU(), bf.Linear(10)]).graph
     first, second = 64 * 32 + 32, 32 * 10 + 10
-    macs = 2048 + 2 * (first * 2368 + second * 320)
-    assert bf.CGE().forwards(graph, 32) == round(macs * 32 / 2368)
-    assert bf.CGE(two_sided=False).forwards(graph, 32) == round((2368 + first * 2368 + second * 320) * 32 / 2368)
+    macs = first * (64 + 320) + second * 32
+    assert bf.CGE().forwards(graph, 32) == round((2368 + 2 * macs) * 32 / 2368)
+    assert bf.CGE(two_sided=False).forwards(graph, 32) == round((2368 + macs) * 32 / 2368)
     assert bf.RGE(4, grouping="layer").forwards(graph, 1) == round((2048 + 8 * 2368 + 8 * 320) / 2368)
     assert bf.RGE(4).forwards(graph, 32) == 8 * 32
 

@@ -9,6 +9,7 @@ from helpers import ENGINES, Counting, assert_same_bits, floats, make_engine
 from layer_networks import GRAPHS, LOSSES, N, network
 
 import bpfree as bf
+from bpfree.arithmetic import Fast
 from bpfree.engines import ReferenceEngine
 from bpfree.engines.batch import Batch
 from bpfree.ops import OPS
@@ -160,8 +161,11 @@ def test_projections_and_matrices_cost_what_they_say(op):
         site = op.site(*example)
         parameters = [floats(k, *size).astype(float) for k, (_, size) in enumerate(op.parameters.rows(site))]
         inputs = tuple(floats(1, int(np.prod(shape)), n).astype(float) for shape in site.shapes)
-        counting = Counting()
-        op.layer.project(site, counting, parameters, inputs, floats(2, site.outputs, n))
+        counting, met = Counting(), inputs
+        if op.layer.partials:
+            y, met = op.layer.partials(site, Fast, parameters, inputs)
+            np.testing.assert_array_equal(y, op.forward(site, Fast, parameters, inputs))
+        op.layer.project(site, counting, parameters, met, floats(2, site.outputs, n))
         each, once = op.layer.project_macs(site)
         assert counting.macs == each * n + once + op.layer.added(site) * site.outputs * n
         if op.layer.matrix:

@@ -244,3 +244,13 @@ def test_numbers_of_numpy_are_the_same_setting():
     assert trainer_of(one).settings() == trainer_of(other).settings()
     for different in (bf.CGE(0.5, ratios=[1, 2, 1, 1, 2]), bf.CGE(0.5, ratios=one.ratios, mask_refresh=2)):
         assert trainer_of(one).fingerprint() != trainer_of(different).fingerprint()
+
+
+def test_tensors_that_are_never_probed_cost_nothing():
+    """Ratio 0 for the first tensor too: only the entries that are probed count, of each what it changes."""
+    graph = bf.Sequential(6, [bf.Linear(5), bf.ReLU(), bf.Linear(4)]).graph
+    estimator = bf.CGE(0.2, ratios=(0, 0, 1, 1), two_sided=False)
+    counts = {graph.slices[part.number].name: part.count for part in estimator.parts(graph)}
+    entries = counts["linear3.weight"] + counts["linear3.bias"]
+    assert counts["linear1.weight"] == counts["linear1.bias"] == 0 < entries
+    assert estimator.forwards(graph, 10) == round(10 * (30 + 20 + 5 * entries) / 50)

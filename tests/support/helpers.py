@@ -229,3 +229,7 @@ class Counting(Fast):
     def contract(self, a, x, start=0.0, out=None):
         self.macs += x.shape[0] * a.shape[0] * a.shape[1] * x.shape[2]
         return Fast.contract(a, x, start, out)
+
+    def outer(self, d, x):
+        self.macs += d.size * x.shape[1]
+        return Fast.outer(d, x)

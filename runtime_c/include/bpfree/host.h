@@ -19,9 +19,14 @@ const char *bpfree_isa_name(uint32_t isa);
 uint32_t bpfree_isa_lanes(uint32_t isa);
 int bpfree_isa_supported(uint32_t isa);
 
+/* y[m, c] += sum_k a[k * k_stride + m * m_stride] x[k, c] for c < columns; rows of x and y lie `stride` floats apart. */
+typedef void (*bpfree_contraction)(float *y, const float *a, uint32_t k_stride, uint32_t m_stride, const float *x,
+                                   uint32_t rows, uint32_t inner, uint32_t columns, uint32_t stride);
+
 /* Rows of the tables by number; NULL where there is no such row, and where an op has no jet or no slope. */
 bpfree_kernel bpfree_registry_op(uint32_t isa, uint32_t number);
 bpfree_jet bpfree_registry_jet(uint32_t isa, uint32_t op);
+bpfree_contraction bpfree_registry_contraction(uint32_t isa);
 bpfree_loss bpfree_registry_loss(uint32_t isa, uint32_t number);
 bpfree_slope bpfree_registry_slope(uint32_t op);             /* of one lane */
 const bpfree_closed *bpfree_registry_closed(uint32_t loss); /* of one lane */
@@ -49,6 +54,13 @@ int bpfree_apply_from(const bpfree_trainer *trainer, bpfree_context *context, co
  * x (parts, inner, columns). */
 void bpfree_contract_parts(uint32_t isa, float *y, const float *a, uint32_t k_stride, uint32_t m_stride,
                            const float *x, uint32_t parts, uint32_t rows, uint32_t inner, uint32_t columns);
+
+/* y[m, k] += sum over p, then c, of d[p, m, c] x[p, k, c]: what the gradient of such a
+ * product's a is. y (rows, inner), d (parts, rows, columns), x (parts, inner, columns);
+ * strip: room for BPFREE_OUTER_STRIP * inner floats. */
+#define BPFREE_OUTER_STRIP 64
+void bpfree_outer_parts(uint32_t isa, float *y, const float *d, const float *x, uint32_t parts, uint32_t rows,
+                        uint32_t inner, uint32_t columns, float *strip);
 
 /* BPFREE_OK, or BPFREE_ERR_NUMERIC when this thread flushes subnormal numbers
  * to zero: another library may have set that, and hashes would differ without a
@@ -89,6 +101,75 @@ int bpfree_predict(const bpfree_model *model, const float *theta, const bpfree_b
 int bpfree_evaluate(const bpfree_model *model, const bpfree_reuse *reuse, const float *theta,
                     const bpfree_batch *batch, bpfree_loss loss, const bpfree_probe *probes, uint32_t n_probes,
                     uint32_t tile, float *workspace, uint64_t workspace_bytes, float *values);
+
+/* Ripples: what probes of single entries compute again of a pass at theta that is
+ * kept, also inside of layers. bpfree/engines/ripples.py writes the tables; they are
+ * trusted. Tensors are those of the model and behind them those inside of layers.
+ *
+ * A stage is one contraction, y[p, m, c] = start[p, m, c] + sum_k a[k, m] x[p, k, c],
+ * or one node of the model (inner 0). */
+typedef struct bpfree_stage {
+  uint32_t parts;
+  uint32_t rows;
+  uint32_t inner;
+  uint32_t columns;
+  uint32_t matrix; /* a (inner, rows) from here in `packed` */
+  uint32_t start;  /* start (parts, rows, columns) from here; UINT32_MAX: none */
+  uint32_t input;  /* number of the tensor x */
+  uint32_t output; /* number of the tensor y, or what the node makes */
+  uint32_t node;   /* number of the node */
+} bpfree_stage;
+
+/* What the slab of a step is cut along. */
+enum bpfree_axis {
+  BPFREE_PARTS = 0,  /* some p, all m and c; of a node its elements */
+  BPFREE_ROWS = 1,   /* one m */
+  BPFREE_COLUMNS = 2, /* some c */
+  BPFREE_ELEMENT = 3 /* one output */
+};
+
+/* Of a stage's output (before, size, after), the elements at index
+ * place / divisor % size of the middle axis. Size 1: all. */
+typedef struct bpfree_ripple_step {
+  uint32_t stage;
+  uint32_t axis; /* enum bpfree_axis */
+  uint32_t before;
+  uint32_t size;
+  uint32_t after;
+  uint32_t divisor;
+} bpfree_ripple_step;
+
+/* One probe: entry `position` of packed moves by mu, and steps [first, first + count)
+ * run. mu 0: theta itself. */
+typedef struct bpfree_ripple {
+  uint32_t position;
+  uint32_t place;
+  uint32_t first;
+  uint32_t count;
+  float mu;
+} bpfree_ripple;
+
+typedef struct bpfree_ripples {
+  const bpfree_stage *stages;
+  const bpfree_ripple_step *steps;  /* the first n_stages are the pass at theta */
+  const uint32_t *offsets;          /* of each tensor, in floats a sample */
+  uint32_t n_stages;
+  uint32_t floats;                  /* a sample, of all tensors */
+  uint32_t scratch;                 /* a sample, that nodes work in behind them */
+  uint32_t scratch_fixed;           /* besides, whatever the batch */
+  bpfree_contraction contract;      /* of the same instruction set as the model's kernels */
+} bpfree_ripples;
+
+/* Bytes of workspace for the call below, aligned to 64: all tensors of a tile twice. */
+uint64_t bpfree_ripples_size(const bpfree_model *model, const bpfree_ripples *ripples, uint32_t tile);
+
+/* values (n_probes, n): the loss of every sample at every probe. packed: the
+ * parameters of contractions, as stages have them; it is written, and left as it was.
+ * Returns as bpfree_evaluate. */
+int bpfree_evaluate_ripples(const bpfree_model *model, const bpfree_ripples *ripples, const float *theta, float *packed,
+                            const bpfree_batch *batch, bpfree_loss loss, const bpfree_ripple *probes,
+                            uint32_t n_probes, uint32_t tile, float *workspace, uint64_t workspace_bytes,
+                            float *values);
 
 /* Rows in memory as a stream of shuffled minibatches: what `user` points to
  * when bpfree_sample_row is the trainer's sample function. */

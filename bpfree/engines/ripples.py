@@ -1,0 +1,128 @@
+# SPDX-License-Identifier: MIT
+"""Ripples: what a probe of one entry of a parameter computes again, stage after stage, of a pass that is kept.
+
+The pass at theta is kept whole, with what lies inside of layers. A probe of
+entry (r, i, o, r') of a tensor-train core starts at that core and computes only
+the outputs (.., o, ..); a weight or a bias has one output. Of what follows, a
+stage computes the outputs whose sums have a term that changed. Sums have the
+order that they have in a whole pass, so losses have the same bits.
+"""
+
+from __future__ import annotations
+
+from functools import cached_property
+from typing import NamedTuple
+
+import numpy as np
+
+from bpfree.directions import DIRECTIONS
+from bpfree.engines.stages import Step, first_step, next_step, stages_of
+
+_COORDINATE = DIRECTIONS["coordinate"].number
+
+
+class Ripple(NamedTuple):
+    """steps: in order. macs: multiply-accumulates of them, for one sample."""
+
+    steps: tuple[Step, ...]
+    macs: int
+
+
+class Packing(NamedTuple):
+    """The parameters of all contractions in one vector: matrices (inner, rows), each with its starts behind it.
+
+    sources: of each float, its element of theta, or of what is frozen behind that. matrices, starts: where those of
+    each stage begin, None where it has none. positions: of each element of theta, where it is in the vector. places: of
+    each element, what slabs call its place: the row of its matrix, or which of the starts it is.
+    """
+
+    sources: np.ndarray
+    matrices: list[int | None]
+    starts: list[int | None]
+    positions: np.ndarray
+    places: np.ndarray
+
+
+class Ripples:
+    """The ripples of a graph: one for each trainable slice that a contraction is made of, by the slice's number.
+
+    stages, sizes: as `stages_of` has them. macs: of the whole pass at theta, for one sample.
+    """
+
+    def __init__(self, graph):
+        self.graph = graph
+        self.stages, self.sizes = stages_of(graph)
+        self.macs = sum(stage.macs for stage in self.stages)
+        self.of_slice = {}
+        for number, stage in enumerate(self.stages):
+            for parameter in _parameters(stage):
+                own = stage.node.first_slice + parameter
+                if not graph.slices[own].frozen:
+                    self.of_slice[own] = self._ripple(number, parameter)
+        self._ends = np.cumsum([part.size for part in graph.trainable], dtype=np.int64)
+        self._numbers = np.array([k for k, part in enumerate(graph.slices) if not part.frozen], np.int64)
+
+    @property
+    def floats(self) -> int:
+        """What an engine keeps for one sample: the pass at theta, and that of a probe."""
+        return 2 * sum(self.sizes)
+
+    def slices(self, table) -> np.ndarray:
+        """The slice that each record (`bpfree_probe`) moves an entry of; -1: what it moves has no ripple."""
+        if not len(self._numbers):
+            return np.full(len(table), -1)
+        within = np.minimum(np.searchsorted(self._ends, table["element"], "right"), len(self._ends) - 1)
+        found = self._numbers[within]
+        coordinates = (table["direction"] == _COORDINATE) & (table["element"] < self._ends[-1])
+        return np.where(coordinates & np.isin(found, list(self.of_slice)), found, -1)
+
+    @cached_property
+    def packing(self) -> Packing:
+        """How the parameters of contractions are packed, as matrices in the order of the stages."""
+        return _pack(self.graph, self.stages)
+
+    def _ripple(self, number: int, parameter: int) -> Ripple:
+        """Steps that an entry of a stage's own parameter makes."""
+        own = self.stages[number]
+        steps = [first_step(number, own.contraction, parameter)]
+        changed = {own.output: steps[0].slab}
+        for later, stage in enumerate(self.stages[number + 1 :], number + 1):
+            if any(tensor in changed for tensor in stage.inputs):
+                steps.append(next_step(later, stage, changed, self.graph))
+                changed[stage.output] = steps[-1].slab
+        return Ripple(tuple(steps), sum(self.stages[step.stage].macs // step.slab.size for step in steps))
+
+
+def _parameters(stage) -> list[int]:
+    """Which of its node's parameters a stage's contraction is made of."""
+    contraction = stage.contraction
+    return [] if contraction is None else [k for k in (contraction.parameter, contraction.start) if k is not None]
+
+
+def _pack(graph, stages) -> Packing:
+    positions, places = np.zeros((2, graph.n_theta), np.uint32)
+    sources, matrices, starts, used = [], [], [], 0
+
+    def add(part, elements, own_places):
+        nonlocal used
+        begin, used = used, used + part.size
+        sources.append(elements + part.offset + graph.n_theta * part.frozen)
+        if not part.frozen:
+            positions[part.range][elements] = np.arange(begin, used)
+            places[part.range][elements] = own_places
+        return begin
+
+    for stage in stages:
+        matrices.append(None)
+        starts.append(None)
+        contraction = stage.contraction
+        if contraction is None:
+            continue
+        slices = graph.slices_of(stage.node)
+        part = slices[contraction.parameter]
+        elements = contraction.matrix(np.arange(part.size).reshape(part.shape)).ravel()
+        matrices[-1] = add(part, elements, np.arange(part.size) % contraction.rows)
+        if contraction.start is not None:
+            part = slices[contraction.start]
+            starts[-1] = add(part, np.arange(part.size), np.arange(part.size))
+    return Packing(np.concatenate(sources or [np.zeros(0, int)]), matrices, starts, positions, places)
