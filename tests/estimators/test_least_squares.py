@@ -1,5 +1,7 @@
 """RGE(combine="least_squares") against linear algebra and gradients by automatic differentiation."""
 
+from functools import cache
+
 import numpy as np
 import pytest
 from helpers import ENGINES, assert_same_bits, floats, make_engine
@@ -31,8 +33,9 @@ def trainer_of(q, combine="least_squares", seed=0, **settings):
     return Trainer(GRAPH, MODEL.frozen, "cross_entropy", estimator, bf.SGD(0.1), batch_size=N, seed=seed)
 
 
+@cache
 def drawn(direction, q, seed, step, graph=GRAPH):
-    """V (d, q) float64."""
+    """Return the directions V (d, q) of a step, float64."""
     row, v = DIRECTIONS[direction], np.zeros((graph.n_theta, q))
     for query in range(q):
         pieces = graph.pieces(0, graph.n_theta)
