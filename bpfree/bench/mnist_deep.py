@@ -22,8 +22,8 @@ def network(seed: int) -> Model:
 
 
 COORDINATES = CGE(0.02, mu=2.0**-9, two_sided=False, ratios=(0, 1, 0, 1, 0.05, 1, 1, 1))
-"""Every step probes the parameters whose probes cost a small part of a pass: all biases, the last layer and a twentieth
-of the third layer's weights, together 2 % of all parameters. The first two layers' weights are not trained."""
+"""Every step probes all biases, the last layer and a twentieth of the third layer's weights, together 2 % of all
+parameters. The first two layers' weights are not trained."""
 
 CONTEST = Contest(
     bench="mnist-deep",

@@ -100,7 +100,7 @@ class CompiledEngine:
     def ripples(self, graph, frozen) -> RipplesInC:
         """The C tables of a graph's ripples, built once, with these constants."""
         model = self.model(graph, frozen)
-        return self._ripples.get(graph, lambda: RipplesInC(self.cache.flow(graph).ripples, model))
+        return self._ripples.get(model, lambda: RipplesInC(self.cache.flow(graph).ripples, model))
 
     def _native_trainer(self, trainer) -> NativeTrainer:
         settings = trainer.native_settings()

@@ -79,7 +79,7 @@ def next_step(number: int, stage: Stage, changed: dict[int, Slab], graph: Graph)
     slabs = [changed[tensor] for tensor in stage.inputs if tensor in changed]
     if stage.contraction is not None:
         return _through(number, stage.contraction, slabs[0])
-    if stage.node.op.elementwise is not None:
+    if stage.node.op.elementwise is not None and not stage.node.slices:
         return Step(number, Axis.PARTS, slabs[0])
     return Step(number, Axis.PARTS, whole(graph.tensors[stage.output].size))
 

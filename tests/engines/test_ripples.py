@@ -16,6 +16,7 @@ from bpfree.engines.slabs import Slab, whole
 from bpfree.engines.stage_runs import run_stages
 from bpfree.graph.layers import assemble, initial_parameters
 from bpfree.losses import get_loss
+from bpfree.ops.table import Parameters, elementwise_op
 
 
 def tt(name, source, inputs, outputs, ranks, start, bias=True):
@@ -274,3 +275,41 @@ def test_a_single_probe_is_a_single_pass():
     one = Probes(every_entry(graph).table[1:2])
     _, cost = engine.evaluate(graph, theta, constants, batch, get_loss("mse"), one)
     assert cost == 4 and not engine.cache.choose(graph, one, 4)[0].ripples
+
+
+def test_an_elementwise_op_with_parameters_runs_whole():
+    """What it makes of an element may depend on where that is."""
+    row = elementwise_op(
+        "gains", lambda site, arithmetic, parameters, inputs: inputs[0] * parameters[0][:, None],
+        derivative=lambda site, arithmetic, x, y: np.ones_like(x),
+        parameters=Parameters(lambda site: [("g", site.shape)], lambda site, draw, gain: [np.ones(site.shape, "f4")]),
+    )  # fmt: skip
+
+    class Gains:
+        def node(self, shape):
+            return row, {}
+
+    graph = bf.Sequential(5, [bf.Linear(4), Gains(), bf.Linear(3)]).graph
+    theta = floats(3, graph.n_theta)
+    values = [
+        ReferenceEngine(exact=True, cache_bytes=cap).evaluate(
+            graph, theta, np.zeros(0, np.float32), batch_for(graph, 4), get_loss("mse"), every_entry(graph)
+        )
+        for cap in (0, 2**26)
+    ]
+    assert_same_bits(values[0][0], values[1][0])
+    assert values[1][1] < values[0][1]
+
+
+def test_more_models_than_an_engine_remembers_keep_their_own_constants():
+    """Tables of ripples belong to their model, which may be forgotten and made again."""
+    engine, cases = CompiledEngine(), []
+    for k in range(12):
+        rows = [("parameter", "p", [], {"shape": [4]}), ("add", "s", ["input", "p"], {}), linear("a", "s", 2 + k)]
+        graph = assemble([4], rows, frozen=["p.value"])
+        cases.append((graph, floats(k, graph.n_theta), floats(k + 1, 4)))
+    for scale in (1, 3):
+        for graph, theta, constants in [*cases, cases[0], cases[5]]:
+            given = graph, theta, constants * np.float32(scale), batch_for(graph, 3), get_loss("mse")
+            given = *given, every_entry(graph)
+            assert_same_bits(engine.evaluate(*given)[0], CompiledEngine(cache_bytes=0).evaluate(*given)[0])
