@@ -144,7 +144,7 @@ def mapped(file) -> memoryview:
 
 
 def holds_nothing(path, header: Header, snapshots) -> bool:
-    """Return whether a file holds nothing but the header and these snapshots, or a part of them: nothing is lost then."""
+    """Return whether a file holds only the header and these snapshots, or a part of them: nothing is lost then."""
     beginning = header.data
     for s in snapshots:
         payload = _bytes(s.theta) + _bytes(s.state)
