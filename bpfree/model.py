@@ -15,6 +15,7 @@ from bpfree.errors import FormatError
 from bpfree.files import read_arrays, write_atomically
 from bpfree.graph import SCHEMA, Graph, theta_hash
 from bpfree.graph.layers import assemble, initial_parameters, stack
+from bpfree.ops import OPS
 
 
 class Model:
@@ -45,7 +46,8 @@ class Model:
 
     def predict(self, x, engine=None) -> np.ndarray:
         """Outputs (n, outputs) of x (n, features...)."""
-        return get_engine(engine).predict(self.graph, self.theta, self.frozen, make_inputs(self.graph, x))
+        engine = get_engine(engine, self.graph.own)
+        return engine.predict(self.graph, self.theta, self.frozen, make_inputs(self.graph, x))
 
     def accuracy(self, x, labels, engine=None) -> float:
         """Share of samples whose largest output is at their label."""
@@ -66,8 +68,11 @@ class Model:
         write_atomically(path, stream.getvalue())
 
     @classmethod
-    def load(cls, path) -> Model:
-        """Read what save wrote. Raises FormatError on anything else; nothing is loaded half."""
+    def load(cls, path, rows=()) -> Model:
+        """Read what save wrote. Raises FormatError on anything else; nothing is loaded half.
+
+        rows: the operations of your own that it has, each an Op; other rows are passed over.
+        """
         fields = read_arrays(path, ("schema", "graph", "theta", "frozen"))
         try:
             if fields["schema"] != SCHEMA:
@@ -78,8 +83,8 @@ class Model:
             _check_keys("graph", document, ("schema", "input", "nodes", "frozen"))
             for node in document["nodes"]:
                 _check_keys("node", node, ("op", "name", "inputs", "attributes"))
-            rows = [(n["op"], n["name"], n["inputs"], n["attributes"]) for n in document["nodes"]]
-            graph = assemble(document["input"], rows, frozen=document["frozen"])
+            nodes = [(OPS.find(n["op"], rows), n["name"], n["inputs"], n["attributes"]) for n in document["nodes"]]
+            graph = assemble(document["input"], nodes, frozen=document["frozen"])
             return cls(graph, fields["theta"], fields["frozen"])
         except (ValueError, LookupError, TypeError, RecursionError, OverflowError) as error:
             if isinstance(error, FormatError):

@@ -113,7 +113,7 @@ class _Network(BaseEstimator):
         )
         if self._state is None:
             self._state = trainer.initial_state(self.model_.theta)
-        batch, engine = make_batch(self.model_.graph, trainer.loss, x, target), get_engine(self.engine)
+        batch, engine = make_batch(self.model_.graph, trainer.loss, x, target), get_engine(self.engine, trainer.own)
         for first in range(0, len(x) - batch_size + 1, batch_size):
             samples = batch.take(slice(first, first + batch_size))
             estimate = trainer.estimate(engine, self.model_.theta, samples, self._steps)

@@ -10,7 +10,10 @@ import numpy as np
 
 @dataclass(frozen=True)
 class Batch:
-    """x (n, features) float32 with labels (n,) uint32 or targets (n, outputs) float32, contiguous."""
+    """x (n, features) float32 with labels (n,) uint32 or targets (n, outputs) float32, contiguous.
+
+    For a loss that takes rows, targets are y (n, ...) as it was given.
+    """
 
     x: np.ndarray
     labels: np.ndarray | None = None
@@ -49,10 +52,16 @@ def _check_finite(name: str, values) -> None:
 
 def make_batch(graph, loss, x, y) -> Batch:
     """x and y as the loss reads them; raises naming what does not fit."""
-    x, y, outputs = make_inputs(graph, x), np.asarray(y), graph.output.size
+    x, outputs = make_inputs(graph, x), graph.output.size
+    try:
+        y = np.asarray(y)
+    except ValueError as error:  # rows of several shapes
+        raise ValueError(f"y: expected rows of one shape, got others: {error}") from None
     _check_finite("x", x)
     if y.ndim == 0 or len(y) != len(x):
         raise ValueError(f"y: expected one row a sample ({len(x)}), got shape {y.shape}")
+    if loss.takes_rows:
+        return Batch(x, targets=y)
     if loss.labels:
         if y.ndim != 1 or not np.issubdtype(y.dtype, np.integer):
             raise TypeError(f"y: {loss.name} expects integer labels of shape (n,), got {y.dtype} {y.shape}")

@@ -6,18 +6,21 @@ from __future__ import annotations
 import numpy as np
 
 from bpfree.arithmetic import Fast
+from bpfree.directions import DIRECTIONS
 from bpfree.engines.cache import CACHE_BYTES, Cache
 from bpfree.engines.native_arithmetic import Native
-from bpfree.engines.probes import pack
+from bpfree.engines.probes import OWN_DIRECTION, pack
 from bpfree.engines.recent import Recent
 from bpfree.engines.reuse import members
 from bpfree.errors import check_choice
 from bpfree.graph.c_tables import model_tables
+from bpfree.losses import LOSSES
 from bpfree.native import isa_names
 from bpfree.native.model import NativeModel, tile_bytes
 from bpfree.native.pde import NativeJets
 from bpfree.native.trainer import NativeTrainer
 from bpfree.ops.taylor import check_jets
+from bpfree.registry import IN_PYTHON
 
 
 class CompiledEngine:
@@ -39,6 +42,7 @@ class CompiledEngine:
     """
 
     dtype = np.dtype(np.float32)
+    takes_own_rows = False
 
     def __init__(self, isa: str | None = None, cache_bytes: int = CACHE_BYTES, blas: bool = False):
         # a missing core or instruction set is reported here, not in the middle of a run
@@ -59,11 +63,12 @@ class CompiledEngine:
 
     def evaluate(self, graph, theta, frozen, batch, loss, probes) -> tuple[np.ndarray, int]:
         """Losses (probes, n) of every sample at every probe, and what they cost, in passes of one sample."""
+        number, packed = LOSSES.number(loss), _in_c(pack(probes))
         kept, forwards = self.cache.choose(graph, probes, len(batch))
         tensors = [graph.nodes[k].output for k in members(kept)]
         model = self.model(graph, frozen)
         model.keep(tensors, self.cache.cache_bytes)
-        values = model.evaluate(theta, batch.x, batch.labels, batch.targets, loss.number, pack(probes))
+        values = model.evaluate(theta, batch.x, batch.labels, batch.targets, number, packed)
         return values, forwards
 
     def apply(self, trainer, theta, state, step, coefficients):
@@ -95,3 +100,10 @@ class CompiledEngine:
         if trainer.estimator.coefficients_are == "gradient":  # in one pass over memory then
             settings |= {"estimator": None, "settings": None}
         return NativeTrainer(self.model(trainer.graph, trainer.frozen), **settings)
+
+
+def _in_c(packed):
+    """Probes along directions that C has."""
+    if (packed["direction"] == OWN_DIRECTION).any():
+        raise ValueError(f"direction: expected one of {', '.join(DIRECTIONS.names)} in C, got one's own: {IN_PYTHON}")
+    return packed

@@ -47,7 +47,7 @@ class ReferenceEngine:
     def evaluate(self, graph, theta, frozen, batch, loss, probes) -> tuple[np.ndarray, int]:
         """Losses (probes, n) of every sample at every probe, and what they cost, in passes of one sample."""
         theta, frozen = theta.astype(self.dtype), frozen.astype(self.dtype, copy=False)
-        target = batch.labels if loss.labels else batch.targets.T.astype(self.dtype)
+        target = loss.target(batch, self.dtype)
         flow, (kept, forwards) = self.cache.flow(graph), self.cache.choose(graph, probes, len(batch))
         known = {0: np.ascontiguousarray(batch.x.T, self.dtype)}
         at_theta = self._run(graph, theta, frozen, flow.base(kept), known)
@@ -57,7 +57,7 @@ class ReferenceEngine:
         for row, probe in zip(values, probes, strict=True):
             nodes = flow.run(flow.changed_by(probe), kept)
             tensors = self._run(graph, perturb(graph, theta, probe), frozen, nodes, known)
-            row[:] = loss.values(self.arithmetic, tensors[graph.nodes[-1].output], target)
+            row[:] = loss.losses(self.arithmetic, tensors[graph.nodes[-1].output], target)
         return values, forwards
 
     @_DIVERGENCE_IS_A_RESULT

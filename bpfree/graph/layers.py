@@ -39,6 +39,7 @@ def assemble(input_shape, nodes, frozen=()) -> Graph:
     built, rows = [], []
     for layer, (op, name, inputs, attributes) in enumerate(nodes):
         op = op if isinstance(op, Op) else OPS[op]
+        OPS.check_own_name(op)
         if not isinstance(name, str):
             raise TypeError(f"node name: expected a text, got {name!r}")
         if name in numbers:
@@ -120,6 +121,8 @@ class _Chain:
             for inner in layer.layers:
                 end = self.append(inner, end)
             return self._node(OPS["add"], {}, [source, end])
+        if isinstance(layer, Op):
+            return self._node(layer, {}, [source])
         if isinstance(layer, type) or not hasattr(layer, "node"):
             raise TypeError(f"layers: expected layers such as Linear(10), got {layer!r}")
         op, attributes = layer.node(self._shapes[source])

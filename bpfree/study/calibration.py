@@ -182,7 +182,7 @@ def calibrate(
     trainer = Trainer(model.graph, model.frozen, loss, estimator, update, batch_size, seed)
     place = rate_place(trainer.update)
     batch, _ = plan.split(trainer, data, None)
-    bench = _Bench(trainer, get_engine(engine), model.theta, batch)
+    bench = _Bench(trainer, get_engine(engine, trainer.own), model.theta, batch)
     if not np.isfinite(bench.loss):
         raise NumericError("calibrate: the loss is not finite: try other initial parameters, or smaller inputs")
     radii = bench.radii()

@@ -116,7 +116,7 @@ def _grasp_scores(model, data, loss, estimator, n_samples, seed, engine) -> np.n
     n = min(check_count("n_samples", n_samples), max(len(x), 1))
     trainer = Trainer(model.graph, model.frozen, get_loss(loss), estimator, SGD(), n, seed)
     batch, _ = plan.split(trainer, data, None)
-    batch, engine = batch.take(np.sort(rng.shuffle(seed, 0, len(batch), np.arange(n)))), get_engine(engine)
+    batch, engine = batch.take(np.sort(rng.shuffle(seed, 0, len(batch), np.arange(n)))), get_engine(engine, trainer.own)
 
     def gradient(theta, step):
         estimate = trainer.estimate(engine, theta.astype(np.float32), batch, step)

@@ -15,6 +15,7 @@ from bpfree.estimators.step import UNMADE, Outcome, make_step
 from bpfree.journal import Journal
 from bpfree.journal.format import Code
 from bpfree.model import Model
+from bpfree.native import available
 from bpfree.screen.progress import training_bar
 from bpfree.trainer import Trainer
 from bpfree.training import plan as planning
@@ -57,11 +58,13 @@ def train(
 
     What to learn, and how:
         data: (x, y), x (n, features...), y integer labels (n,) or targets (n, outputs).
-        loss: "cross_entropy" for labels, "mse" for targets.
+        loss: "cross_entropy" for labels, "mse" for targets; or a function (outputs,
+            targets) -> (n,) of what `predict` gives and the rows of y, unchanged; or a `Loss`.
         estimator, update: such as RGE(n_queries=8) and SGD(lr=0.05), the defaults
             but for the lr; or chain(clip(1.0), Adam(5e-3)).
         batch_size: samples a step. seed: of everything random; nothing else is.
-        engine: "compiled", "reference", "exact"; default: compiled where it is there.
+        engine: "compiled", "reference", "exact"; default: compiled where it is there and
+            has all rows; reference where a row is of your own, as the summary says.
 
     How long - at least one, and the first that is reached ends the run; a step
     that would go over it is not begun:
@@ -121,8 +124,11 @@ def train(
     estimator, update = RGE(n_queries=8) if estimator is None else estimator, SGD() if update is None else update
     trainer = Trainer(model.graph, model.frozen, loss, estimator, update, batch_size, seed)
     files.check_recoverable(trainer)
-    engine = get_engine(engine)
+    fallback = _fallback(engine, trainer)
+    engine = get_engine(engine, trainer.own)
     batch, held_out = planning.split(trainer, data, validation)
+    if hasattr(engine, "check_sent"):
+        engine.check_sent(trainer, batch)
     budget = planning.count_steps(
         trainer, len(batch),
         epochs=epochs, max_steps=max_steps, max_forwards=max_forwards, max_evaluations=max_evaluations,
@@ -130,7 +136,7 @@ def train(
     plan = Plan(trainer, engine, batch, held_out, budget, validate_every, patience, callbacks)
 
     run = Run(Model(model.graph, model.theta, model.frozen), trainer, Journal(model.hash, trainer.settings()))
-    run.state = trainer.initial_state(model.theta)
+    run.state, run.fallback = trainer.initial_state(model.theta), fallback
     run.data_bytes = sum(part.nbytes for b in (batch, held_out) if b for part in vars(b).values() if part is not None)
     try:
         files.begin(run, _identity(run, plan, data, validation, files) if files.checkpoint else {})
@@ -140,6 +146,13 @@ def train(
     except BaseException as error:
         files.interrupted(run, error)
         raise
+
+
+def _fallback(engine, trainer) -> str:
+    """Why the default engine is not the compiled one, where that is there; else nothing."""
+    if engine is not None or not trainer.own or not available():
+        return ""
+    return f"engine reference, as {trainer.own[0]} is of your own and not in C"
 
 
 def _identity(run, plan, data, validation, files) -> dict:
