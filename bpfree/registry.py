@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import copyreg
 import sys
-from dataclasses import dataclass
+from dataclasses import dataclass, is_dataclass
 from importlib import import_module
 from pathlib import Path
 
@@ -139,6 +139,10 @@ class Table:
         """The row of an object of settings: that of its class in the table, or the one that it carries (`.row`)."""
         own = getattr(settings, "row", None)
         if isinstance(own, type(self.rows[0])) and own.settings is type(settings):
+            if not is_dataclass(settings):
+                ways = "put @dataclass(frozen=True) above its class"
+                name = type(settings).__name__
+                raise TypeError(f"{self.name}: expected a dataclass of its settings, got {name}: {ways}")
             return own
         for row in self.rows:
             if type(settings) is row.settings:

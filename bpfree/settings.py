@@ -130,7 +130,11 @@ def _inner(document, own):
     return _build(SCHEDULES, document, own)
 
 
-_CARRIERS = Estimator, Update, Schedule
+CARRIERS = Estimator, Update, Schedule
+"""Classes of settings, which carry their rows."""
+
+ROW_TYPES = Loss, Op, Direction, EstimatorRow, UpdateRow, ScheduleRow
+"""Rows as they are."""
 
 
 def own_rows(rows) -> tuple:
@@ -141,9 +145,9 @@ def own_rows(rows) -> tuple:
 
 
 def _own_row(given):
-    if isinstance(given, Loss | Op | Direction | EstimatorRow | UpdateRow | ScheduleRow):
+    if isinstance(given, ROW_TYPES):
         return given
-    if isinstance(given, type) and issubclass(given, _CARRIERS):
+    if isinstance(given, type) and issubclass(given, CARRIERS):
         return given.row
     if callable(given) and not isinstance(given, type):
         return Loss.of(given)

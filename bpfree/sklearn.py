@@ -52,6 +52,7 @@ class _Network(BaseEstimator):
         layers=None,
         estimator=None,
         update=None,
+        loss=None,
         batch_size="auto",
         max_iter=100,
         early_stopping=False,
@@ -67,6 +68,7 @@ class _Network(BaseEstimator):
         self.layers = layers
         self.estimator = estimator
         self.update = update
+        self.loss = loss
         self.batch_size = batch_size
         self.max_iter = max_iter
         self.early_stopping = early_stopping
@@ -92,7 +94,7 @@ class _Network(BaseEstimator):
                 "patience": check_count("n_iter_no_change", self.n_iter_no_change),
             }
         run = train(
-            self.model_, (x, target), loss=self._loss, estimator=self._estimator(), update=self._update(),
+            self.model_, (x, target), loss=self._loss_or_default(), estimator=self._estimator(), update=self._update(),
             batch_size=batch_size, epochs=check_count("max_iter", self.max_iter), seed=self._seed, engine=self.engine,
             progress=bool(self.verbose), **watch,
         )  # fmt: skip
@@ -109,7 +111,8 @@ class _Network(BaseEstimator):
         """One pass over x in the order given; the update's state and the steps go on from call to call."""
         x, batch_size = self._standard(x), self._batch_size(len(x))
         trainer = Trainer(
-            self.model_.graph, self.model_.frozen, self._loss, self._estimator(), self._update(), batch_size, self._seed
+            self.model_.graph, self.model_.frozen, self._loss_or_default(), self._estimator(), self._update(),
+            batch_size, self._seed,
         )
         if self._state is None:
             self._state = trainer.initial_state(self.model_.theta)
@@ -161,6 +164,9 @@ class _Network(BaseEstimator):
     def _estimator(self):
         return DEFAULT_ESTIMATOR if self.estimator is None else self.estimator
 
+    def _loss_or_default(self):
+        return self._loss if self.loss is None else self.loss
+
     def _update(self):
         return DEFAULT_UPDATE if self.update is None else self.update
 
@@ -177,6 +183,8 @@ class _Network(BaseEstimator):
 _PARAMETERS = """hidden_layer_sizes, activation: dense layers of these sizes, with "relu", "tanh",
     "sigmoid" or "sin" behind each. layers: bpfree layers instead of them, such as
     [TTLinear(64, rank=4), ReLU()]; the output layer is added.
+    loss: as in `bpfree.train`, of what the network is trained on: the numbers of the
+    classes, or standardised targets; default: "{loss}".
     estimator, update: as in `bpfree.train`; default: RGE(n_queries=64) and Adam
     with decoupled weight decay. batch_size: "auto" is a quarter of the samples,
     at most 128. max_iter: passes over the data.
@@ -309,7 +317,7 @@ class Regressor(RegressorMixin, _Network):
 
 
 for _public in (Classifier, Regressor):
-    _public.__doc__ = _public.__doc__.format(parameters=_PARAMETERS)
+    _public.__doc__ = _public.__doc__.format(parameters=_PARAMETERS.format(loss=_public._loss))
 
 
 def _check_two(classes) -> None:

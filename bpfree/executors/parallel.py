@@ -150,7 +150,8 @@ def pickled(engine) -> bytes:
         raise TypeError(f"engine: expected one that pickles, as each worker needs its own, got {engine!r}") from error
 
 
-_SENT = "expected one that pickles, as workers need it: put its functions at the top of a module of their own"
+_SENT = "expected rows that pickle, as worker processes need them"
+_WAY = "put its functions at the top of a module that the program imports"
 
 
 def packed_rows(graph, loss, own, main: bool = True) -> bytes:
@@ -164,9 +165,9 @@ def packed_rows(graph, loss, own, main: bool = True) -> bytes:
         try:
             packed = pickle.dumps(row)
         except Exception as error:  # pickle raises what it likes
-            raise TypeError(f"{label}: {_SENT}: {error}") from error
+            raise TypeError(f"engine: {_SENT}, got {label}: {error}: {_WAY}") from error
         if not main and b"__main__" in packed:
-            raise TypeError(f"{label}: {_SENT}: workers have not the main program's functions")
+            raise TypeError(f"engine: {_SENT}, got {label} of the main program: {_WAY}")
     return pickle.dumps((graph, loss, own))
 
 

@@ -16,6 +16,11 @@ ALIASES = {"cross_entropy": "softmax_cross_entropy"}
 """Short names that users write."""
 
 
+def own_words(loss: Loss) -> tuple[str, ...]:
+    """A loss of one's own in words, which C does not have; nothing for a row of the table."""
+    return () if LOSSES.has(loss) else (f"loss {loss.name!r}",)
+
+
 def get_loss(loss) -> Loss:
     """A row of the table by name or alias; a row as it is; a function of (outputs, targets) as a row of its own."""
     if isinstance(loss, Loss):

@@ -118,8 +118,8 @@ def _checked(loss: Loss, what: str, found, shape, dtype):
     """The numbers that a function of a loss gives, in the engine's precision."""
     array = np.asarray(found)
     if array.shape != shape or array.dtype.kind not in "biuf":
-        expected = f"expected `{what}` to give real numbers of shape {shape}"
-        raise ValueError(f"loss {loss.name!r}: {expected}, got {array.dtype} of shape {array.shape}")
+        expected = f"expected `{what}` of {loss.name!r} to give real numbers of shape {shape}"
+        raise ValueError(f"loss: {expected}, got {array.dtype} of shape {array.shape}")
     with np.errstate(over="ignore"):  # what the precision has no room for is infinite: a result
         return array.astype(dtype, copy=False)
 
@@ -135,13 +135,11 @@ class _OfRows:
         outputs, n = np.array(y.T, order="C"), y.shape[1]  # a copy: it may be changed, y may not
         rows = target.view()
         rows.flags.writeable = False
-        expected = f"expected a function (outputs {outputs.shape}, targets {rows.shape}) -> ({n},)"
+        expected = f"expected {self.name!r} of (outputs {outputs.shape}, targets {rows.shape}) to give ({n},)"
         try:
             found = np.asarray(self.function(outputs, rows))
         except Exception as error:
-            text = f"loss {self.name!r}: {expected}, got {type(error).__name__}: {error}"
-            raise ValueError(text) from error
+            raise ValueError(f"loss: {expected} numbers, got {type(error).__name__}: {error}") from error
         if found.shape != (n,) or found.dtype.kind not in "biuf":
-            got = f"{found.dtype} of shape {found.shape}"
-            raise ValueError(f"loss {self.name!r}: {expected} of real numbers, got {got}")
+            raise ValueError(f"loss: {expected} real numbers, got {found.dtype} of shape {found.shape}")
         return found

@@ -257,7 +257,7 @@ def elementwise_op(name: str, forward, derivative, *, curvature=None, reads="", 
     >>> def forward(site, arithmetic, parameters, inputs):
     ...     return arithmetic.log1p(arithmetic.exp(inputs[0]))
     >>> softplus = elementwise_op("softplus", forward, lambda site, arithmetic, x, y: arithmetic.sigmoid(x))
-    >>> bf.Sequential(2, [softplus]).predict([[0.0, 1.0]]).round(4).tolist()
+    >>> bf.Sequential(2, [softplus]).predict([[0.0, 1.0]]).astype(float).round(4).tolist()
     [[0.6931, 1.3133]]
     """
     slope = None if number is None else f"bpfree_slope_{name}"

@@ -26,6 +26,7 @@ from bpfree.pde.rules.precision import check_precision
 from bpfree.pde.rules.random_directions import RandomDirections
 from bpfree.pde.rules.sparse_grid import SparseGrid
 from bpfree.pde.rules.stein import Stein
+from bpfree.pde.rules.table import Rule, Stencil
 from bpfree.pde.rules.taylor import Taylor
 from bpfree.pde.solution import Solution
 from bpfree.pde.solve import solve

@@ -175,5 +175,5 @@ class Update:
 
 def _unlike(link, shape, count: int, g, parts) -> str:
     """What is wrong with what `transform` gave."""
-    expected = f"expected transform to give a gradient of shape {shape} and {count} arrays of state"
-    return f"update {link.row.name!r}: {expected}, got shape {np.shape(g)} and {len(parts)}"
+    expected = f"expected transform of {link.row.name!r} to give a gradient of {shape} and {count} arrays of state"
+    return f"update: {expected}, got {np.shape(g)} and {len(parts)}"

@@ -27,7 +27,7 @@ GROUPS = {
     "schedules": ("bpfree.schedules",),
     "blackbox": ("bpfree.estimators.minimization", "bpfree.estimators.asktell"),
     "pde": (
-        "bpfree.pde", "bpfree.pde.rules.table", "bpfree.pde.wanted", "bpfree.pde.network", "bpfree.pde.sparse_grids",
+        "bpfree.pde", "bpfree.pde.wanted", "bpfree.pde.network", "bpfree.pde.sparse_grids",
         "bpfree.pde.quadrature",
     ),
     "sklearn": ("bpfree.sklearn",),

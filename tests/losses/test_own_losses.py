@@ -173,20 +173,20 @@ def test_layer_access_in_c_does_not_index_by_its_number():
 )
 def test_what_a_function_does_wrong_is_said_with_its_name(result, got):
     result.__qualname__ = "wrong"
-    expected = r"expected a function \(outputs \(8, 2\), targets \(8, 2\)\) -> \(8,\)"
-    with pytest.raises(ValueError, match=rf"^loss '{__name__}.wrong': {expected}.*, got {got}"):
+    expected = rf"expected '{__name__}.wrong' of \(outputs \(8, 2\), targets \(8, 2\)\) to give \(8,\)"
+    with pytest.raises(ValueError, match=rf"^loss: {expected}.* numbers, got {got}"):
         trained(result, TARGETS)
 
 
 @pytest.mark.parametrize("values", [lambda a, y, t: y.mean(), lambda a, y, t: y, lambda a, y, t: y[0, 1:]])
 def test_a_row_with_results_of_a_wrong_shape_is_refused(values):
-    with pytest.raises(ValueError, match=r"^loss 'bad': expected `values` to give real numbers of shape \(8,\)"):
+    with pytest.raises(ValueError, match=r"^loss: expected `values` of 'bad' to give real numbers of shape \(8,\)"):
         trained(bf.Loss("bad", values), TARGETS)
 
 
 def test_a_wrong_gradient_is_refused():
     bad = bf.Loss("bad", mse.values, gradient=lambda a, y, t: y[0])
-    with pytest.raises(ValueError, match=r"^loss 'bad': expected `gradient` to give real .* shape \(2, 8\), got"):
+    with pytest.raises(ValueError, match=r"^loss: expected `gradient` of 'bad' to give real .* shape \(2, 8\), got"):
         trained(bad, TARGETS, estimator=bf.UnitWise())
 
 
