@@ -124,7 +124,8 @@ class Table:
             try:
                 return self[name]
             except ValueError as error:
-                raise ValueError(f"{error}; one of your own is given in rows=[...]") from None
+                ways = "one of your own is given in rows=[...], on the command line by --rows FILE.py"
+                raise ValueError(f"{error}; {ways}") from None
         if len(found) > 1 and any(row is not found[0] for row in found):
             raise ValueError(f"rows: expected one {self.name} row of the name {name!r}, got {len(found)}")
         return found[0]

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import shlex
 import sys
 from dataclasses import dataclass, field
 from importlib import import_module
@@ -22,6 +23,12 @@ class OwnRows:
     """What the files of `--rows` define: public functions and classes of theirs, and rows, by name."""
 
     names: dict = field(default_factory=dict)
+    paths: tuple = ()
+
+    @property
+    def as_typed(self) -> str:
+        """The options that load them, to be put behind another command."""
+        return "".join(f" --rows {shlex.quote(str(path))}" for path in self.paths)
 
     @property
     def rows(self) -> list:
@@ -105,7 +112,7 @@ def _load(context, parameter, paths) -> None:
     names = {}
     for path in paths:
         names |= _names(path.resolve())
-    context.meta[_KEY] = OwnRows(names)
+    context.meta[_KEY] = OwnRows(names, paths)
 
 
 def _names(path: Path) -> dict:

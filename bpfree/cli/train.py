@@ -14,7 +14,7 @@ from bpfree.cli import calibration
 from bpfree.cli.commands import INTERRUPTED, Command, option, usage
 from bpfree.cli.networks import NETWORKS
 from bpfree.cli.output import NewFile, NewPicture, Screen, facts, json_option, replace_file
-from bpfree.cli.own_rows import LossName, load_model, loss_name, rows_option
+from bpfree.cli.own_rows import LossName, current, load_model, loss_name, rows_option
 from bpfree.cli.recipes import help_rows, recipe
 from bpfree.cli.training_options import build, training_options
 from bpfree.errors import check_seed
@@ -129,6 +129,7 @@ class _Prepared:
         from bpfree.native import available
 
         self.given, self.data = given, data
+        self.network_option = "layers" if given["layers"] else "model"
         _refuse_pairs(given, ("model", "layers"))
         defaults = recipe(data.name)
         with usage():
@@ -155,7 +156,7 @@ class _Prepared:
         """Return the Trainer of a run by this method."""
         from bpfree.trainer import Trainer
 
-        with usage():
+        with usage(model=self.network_option):
             return Trainer(self.model.graph, self.model.frozen, self.loss, estimator, update, self.batch_size)
 
     def plan_steps(self, estimator, update) -> int:
@@ -226,11 +227,10 @@ class _Prepared:
         from bpfree.cli.workers import engine_with_workers
         from bpfree.training.loop import train as train_model
 
-        network = "layers" if self.given["layers"] else "model"
         self.save_start()
         keep = {name: self.given[name] for name in ("checkpoint", "checkpoint_every", "resume", "journal", "patience")}
         workers = engine_with_workers(self.given["engine"], self.given["workers"], self.own)
-        with self.advice(), asked_to_stop() as stop, usage(x="data", y="data", model=network), workers as engine:
+        with self.advice(), asked_to_stop() as stop, usage(x="data", y="data", model=self.network_option), workers as engine:
             run = train_model(
                 self.model, self.data.splits["train"], loss=self.loss, estimator=self.estimator, update=self.update,
                 batch_size=self.batch_size, validation=self.data.splits.get("validation"),
@@ -366,7 +366,8 @@ class _Prepared:
             lines.append(f"bpfree replay {shlex.quote(str(self.given['journal']))}")
         if interrupted:
             lines.insert(0, self.how_to_go_on(model, source))
-        return "\nnext\n" + "\n".join(f"  {line}" for line in lines)
+        rows = current().as_typed
+        return "\nnext\n" + "\n".join(f"  {line}{'' if rows in line else rows}" for line in lines)
 
     def how_to_go_on(self, model: str, source: str) -> str:
         """Return the command that continues this run: exactly from a checkpoint, else from the saved model."""
