@@ -8,6 +8,8 @@ import operator
 from collections.abc import Iterable
 from dataclasses import fields
 
+import numpy as np
+
 from bpfree.directions import DIRECTIONS
 from bpfree.directions.table import Direction
 from bpfree.errors import FormatError, check_count, check_seed, check_version
@@ -100,7 +102,15 @@ def _leaves(value, name=""):
 
 def _describe(row, settings) -> dict:
     """A settings object by its row's name and its fields."""
-    return {"name": row.name, **{f.name: _plain(f, getattr(settings, f.name)) for f in fields(settings) if f.init}}
+    document = {"name": row.name}
+    for own in (f for f in fields(settings) if f.init):
+        value = getattr(settings, own.name)
+        try:
+            document[own.name] = _plain(own, value)
+        except (TypeError, ValueError):
+            expected = "a number, a text, None, a truth value, a tuple of numbers or a schedule"
+            raise TypeError(f"{row.name}: expected {own.name} to be {expected}, got {value!r}") from None
+    return document
 
 
 def _plain(field, value):
@@ -115,7 +125,8 @@ def _plain(field, value):
         return _describe(SCHEDULES.of(value), value)
     if field.type in ("bool", bool):
         return bool(value)
-    return float(value) if "float" in str(field.type) else operator.index(value)
+    real = "float" in str(field.type) or isinstance(value, float | np.floating)
+    return float(value) if real else operator.index(value)
 
 
 def _build(table, document, own):

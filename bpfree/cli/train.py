@@ -230,7 +230,8 @@ class _Prepared:
         self.save_start()
         keep = {name: self.given[name] for name in ("checkpoint", "checkpoint_every", "resume", "journal", "patience")}
         workers = engine_with_workers(self.given["engine"], self.given["workers"], self.own)
-        with self.advice(), asked_to_stop() as stop, usage(x="data", y="data", model=self.network_option), workers as engine:
+        named = usage(x="data", y="data", model=self.network_option)
+        with self.advice(), asked_to_stop() as stop, named, workers as engine:
             run = train_model(
                 self.model, self.data.splits["train"], loss=self.loss, estimator=self.estimator, update=self.update,
                 batch_size=self.batch_size, validation=self.data.splits.get("validation"),

@@ -10,7 +10,7 @@ import numpy as np
 from bpfree.arithmetic import running_sum
 from bpfree.directions import direction_of
 from bpfree.engines.cost import cost_of
-from bpfree.engines.probes import Probes, own_of, probe_rows
+from bpfree.engines.probes import PROBE, Probes, own_of, probe_rows
 from bpfree.engines.reuse import Flow
 from bpfree.estimators.asktell import AskTell
 from bpfree.estimators.estimate import Estimate
@@ -68,6 +68,10 @@ class Differences(Estimator):
     def ask(self, graph, seed: int, step: int) -> Probes:
         """The probes of a step: [theta,] then for each coefficient plus [and minus]."""
         mu, points = value_at(self.mu, step), self.points(graph, seed, step)
+        if getattr(points, "dtype", None) != PROBE or points.ndim != 1:
+            expected = "probes as bpfree.probe_rows makes them"
+            got = type(points).__name__
+            raise TypeError(f"estimator: expected points of {self.row.name!r} to be {expected}, got {got}")
         if self.two_sided:
             points = np.repeat(points, 2)
             points["mu"] = np.tile([mu, -mu], len(points) // 2)

@@ -231,8 +231,15 @@ class Op:
         return self.jet is not None and self.jet.tangent is not None
 
     def run(self, site: Site, arithmetic, parameters, inputs, n: int):
-        """y (features, n) of n samples, of an op without inputs too."""
-        y = self.forward(site, arithmetic, parameters, inputs)
+        """y (features, n) of n samples, of an op without inputs too, in the precision of what it is made of.
+
+        Raises ValueError where `forward` gives another shape.
+        """
+        y = np.asarray(self.forward(site, arithmetic, parameters, inputs))
+        wanted = site.outputs, n if inputs else 1
+        if y.shape != wanted:
+            raise ValueError(f"op: expected forward of {self.name!r} to give numbers of shape {wanted}, got {y.shape}")
+        y = y.astype((*inputs, *parameters)[0].dtype, copy=False)
         return y if inputs else np.repeat(y, n, axis=1)
 
     def __repr__(self) -> str:

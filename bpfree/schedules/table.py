@@ -85,7 +85,7 @@ class Schedule:
 
     def factor(self, step: int) -> np.float32:
         """fl(shape(step) fl((step + 1) / warmup)) in the first `warmup` steps, then shape(step)."""
-        shape = self.shape(step, np.float32(self.ratio))
+        shape = np.float32(self.shape(step, np.float32(self.ratio)))
         return shape * (np.float32(step + 1) / np.float32(self.warmup)) if step < self.warmup else shape
 
     def value(self, step: int) -> np.float32:

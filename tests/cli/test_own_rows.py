@@ -2,6 +2,7 @@
 
 import json
 import shlex
+import subprocess
 import sys
 
 import numpy as np
@@ -138,3 +139,20 @@ def test_what_a_file_needs_is_said(files):
     run("train", "data.npz", "--rows", path, "--layers", "wavy linear(1)", "--max-steps", 1, "--out", "m.npz")
     out = run("info", "m.npz", exit_code=1)
     assert "got 'wavy'; one of your own is given in rows=[...], on the command line by --rows FILE.py" in out
+
+
+def test_a_program_and_its_file_name_a_function_alike(files, here):
+    """What a script names in its journal is what another program finds in its file."""
+    path, module = files
+    (here / path).write_text(OWN + '''
+if __name__ == "__main__":
+    x, y = np.eye(4, dtype="f4"), np.arange(4.0)
+    model = bf.Sequential(4, [bf.Linear(1)])
+    model.save("script.journal.start.npz")
+    run = bf.train(model, (x, y), loss=pinball, estimator=Signs(), update=Plain(), batch_size=2, max_steps=5,
+                   journal="script.journal")
+    print(run.model.hash)
+''')
+    printed = subprocess.run([sys.executable, path], capture_output=True, text=True, check=True).stdout
+    assert printed.strip() in run("replay", "script.journal", "--rows", path)
+    assert f"{module}.pinball" in run("info", "script.journal")

@@ -188,6 +188,66 @@ def test_an_update_that_overflows_is_a_result():
     assert trained(update=dataclass(frozen=True)(wild)()).outcome_code == "overflow"
 
 
+@pytest.mark.parametrize(("give", "message"), [
+    (lambda x: x[:1], r"op: expected forward of 'odd' to give numbers of shape \(6, 8\), got \(1, 8\)"),
+    (lambda x: x.T, r"op: expected forward of 'odd' .* got \(8, 6\)"), (lambda x: 1.0, r"op: .* got \(\)"),
+])  # fmt: skip
+def test_an_operation_that_gives_something_else_is_refused(give, message):
+    odd = bf.elementwise_op("odd", lambda site, a, p, inputs: give(inputs[0]), own.derivative)
+    with pytest.raises(ValueError, match=f"^{message}"):
+        trained(bf.Sequential(3, [bf.Linear(6), odd, bf.Linear(2)]))
+
+
+def test_what_an_operation_makes_is_in_the_engines_precision():
+    wide = bf.elementwise_op("wide", lambda site, a, p, inputs: inputs[0] * np.float64(1), own.derivative)
+    model = bf.Sequential(3, [bf.Linear(6), wide, bf.Linear(2)], seed=1)
+    assert model.predict(X, "exact").dtype == np.float32
+    empty = bf.elementwise_op("empty", lambda site, a, p, inputs: inputs[0] * np.nan, own.derivative)
+    assert trained(bf.Sequential(3, [empty, bf.Linear(2)])).outcome_code == "nonfinite_loss"
+
+
+@pytest.mark.parametrize(("fields", "message"), [
+    ({"name": 3}, "Op: expected a name, got 3"), ({"forward": None}, "Op 'o': expected a function as `forward`"),
+    ({"infer": 1}, "Op 'o': expected a function as `infer`, got 1"), ({"arity": -1}, "Op 'o': arity: expected an "),
+])  # fmt: skip
+def test_a_wrong_operation_is_refused_at_once(fields, message):
+    with pytest.raises((TypeError, ValueError), match=f"^{message}"):
+        bf.Op(**{"name": "o", "infer": lambda attributes, shapes: shapes[0], "forward": own.forward, **fields})
+    with pytest.raises(TypeError, match="^Direction 'd': expected a function as `draw`, got 'rademacher'"):
+        bf.Direction("d", "rademacher")
+
+
+def test_points_that_are_no_probes_are_refused():
+    @dataclass(frozen=True)
+    class Listed(bf.Differences):
+        def points(self, graph, seed, step):
+            return [0, 1]
+
+    with pytest.raises(TypeError, match="^estimator: expected points of '.*Listed' to be probes as bpfree.probe_rows"):
+        trained(estimator=Listed())
+
+
+def test_settings_that_no_file_can_hold_are_named():
+    @dataclass(frozen=True)
+    class Listing(bf.Update, name="listing"):
+        rates: list = None
+
+    with pytest.raises(TypeError, match="^listing: expected rates to be a number, .* got \\[1, 2\\]"):
+        trained(update=Listing([1, 2]))
+
+
+def test_a_method_for_pdes_takes_them():
+    class Decay(bf.pde.Problem):
+        domain, conditions = bf.pde.Box(t=(0, 1)), [bf.pde.Initial(1.0)]
+
+        def residual(self, u, c):
+            return u.t + u
+
+    pairs = ((own.Signs(8), own.Plain(0.01)), (bf.RGE(8), bf.SGD(0.01)))
+    found = [bf.pde.solve(Decay(), points=20, max_steps=5, method=bf.FirstOrder(*pair)) for pair in pairs]
+    assert found[0].model.hash == found[1].model.hash and found[0].history.losses == found[1].history.losses
+
+
 def test_other_places_that_take_them():
     found = bf.calibrate(MODEL, (X, Y), loss="mse", estimator=own.Signs(8), update=own.Plain(0.1), batch_size=8)
     assert isinstance(found.estimator, own.Signs) and found.update.lr == found.lr
