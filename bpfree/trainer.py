@@ -15,7 +15,7 @@ from bpfree.estimators import ESTIMATORS
 from bpfree.estimators.step import apply_record, check_pair
 from bpfree.graph import Graph, fnv1a64
 from bpfree.losses import LOSSES, get_loss
-from bpfree.registry import IN_PYTHON, OWN
+from bpfree.registry import IN_PYTHON, OWN, HostOnly
 from bpfree.schedules import SCHEDULES
 from bpfree.schedules.table import Schedule, start_of
 from bpfree.updates import UPDATES
@@ -191,7 +191,9 @@ class Trainer:
         row = self.rows["estimator"]
         if self.own:
             return f"{self.own[0]}: {OWN.reason}"
-        return row.device.refusal(self.estimator, self.graph) if self.in_c else f"{row.name}: {row.c.reason}"
+        if self.in_c:
+            return row.device.refusal(self.estimator, self.graph)
+        return f"{row.name}: {row.c.reason if isinstance(row.c, HostOnly) else OWN.reason}"
 
     def native_settings(self) -> dict:
         """The run in the numbers of `bpfree_trainer`; of an estimator that C lacks, its gradient is given.

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""The option `--rows FILE.py`: losses, operations, estimators and updates of a user's own, by their names."""
+"""The option `--rows FILE.py`: losses, operations, estimators and the like of a user's own, by their names."""
 
 from __future__ import annotations
 
@@ -91,6 +91,15 @@ class LossName(click.Choice):
         return current().losses[value] if value in current().losses else super().convert(value, param, ctx)
 
 
+class RuleName(click.Choice):
+    """The name of a rule for derivatives: of the table, or of a class in the files of `--rows`."""
+
+    def convert(self, value, param, ctx):
+        from bpfree.pde import Rule
+
+        return value if value in current().kinds(Rule) else super().convert(value, param, ctx)
+
+
 def loss_name(loss) -> str:
     """How a report names a loss."""
     from bpfree.losses import get_loss
@@ -103,7 +112,7 @@ def rows_option(command):
     return option(
         "--rows", type=click.Path(exists=True, dir_okay=False, path_type=Path), multiple=True, metavar="FILE.py",
         group="Rows of your own", is_eager=True, expose_value=False, callback=_load,
-        help="Python file that defines losses, operations, estimators or updates of your own, by whose names other "
+        help="Python file that defines losses, operations, estimators or the like of your own, by whose names other "
              "options and files call them. The file is run. May be repeated.",
     )(command)  # fmt: skip
 

@@ -108,6 +108,27 @@ def test_the_report_says_the_engine_once_and_its_commands_work_when_pasted(files
     assert "node 'wavy1' (wavy): of one's own, and so not in C" in told.replace("\n", " ")
 
 
+PROBLEM = '''
+class Decay(bf.pde.Problem):
+    domain, conditions = bf.pde.Box(t=(0, 1)), [bf.pde.Initial(1.0)]
+    def residual(self, u, c):
+        return u.t + u
+
+@dataclass(frozen=True)
+class Central(bf.pde.Rule):
+    def along(self, layout, dtype, seed=0, step=0):
+        weights = np.array([[1, 0, 0], [0, 256.0, -256.0]])
+        return bf.pde.Stencil(layout, np.array([[0.0], [1 / 512], [-1 / 512]]), weights[: layout.streams.count], self)
+'''
+
+
+def test_a_problem_and_a_rule_of_ones_own_are_solved(files, here):
+    path, _ = files
+    (here / path).write_text(OWN + PROBLEM)
+    told = document_of("solve", "Decay", "--rows", path, "--rule", "Central", "--points", 20, "--max-steps", 5)
+    assert "Central" in json.dumps(told) and told["problem"] == "Decay"
+
+
 def test_workers_import_the_file(files):
     path, _ = files
     settings = ("data.npz", "--rows", path, "--loss", "pinball", "--max-steps", 3, "--no-floor")

@@ -110,7 +110,7 @@ def test_own_loss(capsys):
     shares = run("own_loss")["main"](300)
     for below in shares.values():
         np.testing.assert_allclose(below, [0.1, 0.5, 0.9], atol=0.08)
-    assert capsys.readouterr().out.count("engine reference, as loss 'own_loss.pinball' is of your own") == 2
+    assert capsys.readouterr().out.count("pinball' is of your own and not in C") == 2
 
 
 def test_the_quantile_loss_is_least_at_the_quantiles():

@@ -2,7 +2,7 @@
 
 import copy
 import pickle
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import own_things as own
@@ -12,6 +12,7 @@ from helpers import floats
 import bpfree as bf
 from bpfree.estimators import ESTIMATORS
 from bpfree.registry import qualified_name
+from bpfree.updates import UPDATES
 
 X, Y = floats(1, 40, 3), floats(2, 40, 2)
 MODEL = bf.Sequential(3, [bf.Linear(6), bf.ReLU(), bf.Linear(2)], seed=1)
@@ -107,6 +108,34 @@ def test_an_estimators_losses_may_be_computed_in_c():
     run, plain = (trained(MODEL, "compiled", estimator=e) for e in (own.Signs(8), bf.RGE(8)))
     assert run.model.hash == plain.model.hash and not run.fallback
     assert run.trainer.refusal.startswith("own_things.Signs: ")
+
+
+def test_a_row_that_looks_like_the_tables_is_none_of_it(tmp_path):
+    """With its number, its symbol and its facet for devices: an estimator, an update and a schedule."""
+
+    @dataclass(frozen=True)
+    class Estimator(bf.RGE):
+        row = replace(ESTIMATORS["rge"], name="impostor")
+
+    @dataclass(frozen=True)
+    class Update(bf.SGD):
+        def transform(self, gradient, state, theta):
+            return 0 * gradient, state
+
+    Estimator.row = replace(ESTIMATORS["rge"], name="impostor", settings=Estimator)
+    Update.row = replace(UPDATES["sgd"], name="still", settings=Update)
+    trainer = trained(estimator=Estimator(8)).trainer
+    assert trainer.refusal.startswith("impostor: of one's own") and not trainer.in_c
+    assert trained(update=Update(0.1)).model.hash == MODEL.hash
+    for settings in ({"update": Update(0.1)}, {"update": bf.SGD(replace_row(own.Steps(0.1, 0.01, 0)))}):
+        with pytest.raises(ValueError, match="^engine: expected .* (update 'still'|schedule '.*Steps')"):
+            trained(engine="compiled", **settings)
+
+
+def replace_row(schedule):
+    """The same with a number of the table."""
+    object.__setattr__(schedule, "row", replace(type(schedule).row, number=0, c="bpfree_sched_cosine_decay"))
+    return schedule
 
 
 def test_names_that_nobody_could_find_are_refused_before_the_first_step(tmp_path):
