@@ -16,6 +16,7 @@ from bpfree.files import read_arrays, write_atomically
 from bpfree.graph import SCHEMA, Graph, theta_hash
 from bpfree.graph.layers import assemble, initial_parameters, stack
 from bpfree.ops import OPS
+from bpfree.registry import check_rows
 
 
 class Model:
@@ -73,6 +74,7 @@ class Model:
 
         rows: the operations of your own that it has, each an Op; other rows are passed over.
         """
+        check_rows(rows)
         fields = read_arrays(path, ("schema", "graph", "theta", "frozen"))
         try:
             if fields["schema"] != SCHEMA:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import copyreg
 import sys
+from collections.abc import Iterable
 from dataclasses import dataclass, is_dataclass
 from importlib import import_module
 from pathlib import Path
@@ -51,6 +52,12 @@ def check_name(what: str, name) -> None:
     """Raise unless it is a text that files can hold."""
     if not isinstance(name, str) or not name or not name.isprintable():
         raise TypeError(f"{what}: expected a name, got {name!r}")
+
+
+def check_rows(rows) -> None:
+    """Raise unless rows are a list, or the like, of what is one's own."""
+    if isinstance(rows, str | type) or not isinstance(rows, Iterable):
+        raise TypeError(f"rows: expected a list of rows, functions and classes of your own, got {rows!r}")
 
 
 def check_callables(what: str, row, needed: tuple, optional: tuple = ()) -> None:

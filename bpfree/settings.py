@@ -5,7 +5,6 @@ from __future__ import annotations
 
 import json
 import operator
-from collections.abc import Iterable
 from dataclasses import fields
 
 import numpy as np
@@ -18,6 +17,7 @@ from bpfree.estimators.table import Estimator, EstimatorRow
 from bpfree.losses import LOSSES
 from bpfree.losses.table import Loss
 from bpfree.ops.table import Op
+from bpfree.registry import check_rows
 from bpfree.schedules import SCHEDULES
 from bpfree.schedules.table import Schedule, ScheduleRow
 from bpfree.updates import UPDATES
@@ -150,8 +150,7 @@ ROW_TYPES = Loss, Op, Direction, EstimatorRow, UpdateRow, ScheduleRow
 
 def own_rows(rows) -> tuple:
     """Rows of one's own from what users give as rows=[...]: rows, functions that are losses, classes of settings."""
-    if isinstance(rows, str | type) or not isinstance(rows, Iterable):
-        raise TypeError(f"rows: expected a list of rows, functions and classes of your own, got {rows!r}")
+    check_rows(rows)
     return tuple(map(_own_row, rows))
 
 

@@ -195,6 +195,8 @@ def test_a_model_is_loaded_with_its_operations(tmp_path):
     np.testing.assert_array_equal(again.predict(X), model.predict(X, "reference"))
     with pytest.raises(ValueError, match="ops: expected one of .*; got 'own_soft'; one of your own is given in rows="):
         bf.Model.load(tmp_path / "m.npz")
+    with pytest.raises(TypeError, match="^rows: expected a list of rows, .* got Op"):
+        bf.Model.load(tmp_path / "m.npz", rows=own.SOFT)
     run = trained(model, None, journal=tmp_path / "j")
     assert "as node 'own_soft2' (own_soft) is of your own" in run.summary()
     assert bf.theta_hash(bf.replay(tmp_path / "j", again)) == run.model.hash
