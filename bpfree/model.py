@@ -16,6 +16,8 @@ from bpfree.files import read_arrays, write_atomically
 from bpfree.graph import INPUT, SCHEMA, Graph, Row, theta_hash
 from bpfree.graph.layers import assemble, initial_parameters, stack
 from bpfree.graph.surgery import matching, replaced, split, up_to, values_after
+from bpfree.ops import OPS
+from bpfree.registry import check_rows
 
 
 class Model:
@@ -51,7 +53,8 @@ class Model:
 
     def predict(self, x, engine=None) -> np.ndarray:
         """Outputs (n, outputs) of x (n, features...)."""
-        return get_engine(engine).predict(self.graph, self.theta, self.frozen, make_inputs(self.graph, x))
+        engine = get_engine(engine, self.graph.own)
+        return engine.predict(self.graph, self.theta, self.frozen, make_inputs(self.graph, x))
 
     def accuracy(self, x, labels, engine=None) -> float:
         """Share of samples whose largest output is at their label."""
@@ -156,8 +159,12 @@ class Model:
         write_atomically(path, stream.getvalue())
 
     @classmethod
-    def load(cls, path) -> Model:
-        """Read what save wrote. Raises FormatError on anything else; nothing is loaded half."""
+    def load(cls, path, rows=()) -> Model:
+        """Read what save wrote. Raises FormatError on anything else; nothing is loaded half.
+
+        rows: the operations of your own that it has, each an Op; other rows are passed over.
+        """
+        check_rows(rows)
         fields = read_arrays(path, ("schema", "graph", "theta", "frozen"))
         try:
             if fields["schema"] != SCHEMA:
@@ -168,8 +175,8 @@ class Model:
             _check_keys("graph", document, ("schema", "input", "nodes", "frozen"))
             for node in document["nodes"]:
                 _check_keys("node", node, ("op", "name", "inputs", "attributes"))
-            rows = [(n["op"], n["name"], n["inputs"], n["attributes"]) for n in document["nodes"]]
-            graph = assemble(document["input"], rows, frozen=document["frozen"])
+            nodes = [(OPS.find(n["op"], rows), n["name"], n["inputs"], n["attributes"]) for n in document["nodes"]]
+            graph = assemble(document["input"], nodes, frozen=document["frozen"])
             return cls(graph, fields["theta"], fields["frozen"])
         except (ValueError, LookupError, TypeError, RecursionError, OverflowError) as error:
             if isinstance(error, FormatError):

@@ -1,9 +1,17 @@
 # SPDX-License-Identifier: MIT
-"""Tables whose rows join a number, a name, a Python object and a C symbol."""
+"""Tables whose rows join a number, a name, a Python object and a C symbol; and rows of one's own, which have no number.
+
+C is asked only about rows that *are* rows of a table, by identity: a number from outside means nothing.
+"""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import copyreg
+import sys
+from collections.abc import Iterable
+from dataclasses import dataclass, is_dataclass
+from importlib import import_module
+from pathlib import Path
 
 
 @dataclass(frozen=True)
@@ -16,6 +24,65 @@ class HostOnly:
 def host_only(reason: str) -> HostOnly:
     """Mark a row as having no C counterpart."""
     return HostOnly(reason)
+
+
+IN_PYTHON = 'it runs on the "reference" or "exact" engine'
+"""What to do with a row of one's own that C is asked about."""
+
+OWN = host_only(f"of one's own, and so not in C: {IN_PYTHON}")
+"""The C side of a row of one's own."""
+
+
+def qualified_name(thing) -> str:
+    """`module.name` of a function or a class, for journals; of the main program, the module of its file.
+
+    What has no name that another program could find it by, such as a lambda, has `<` in its name.
+    """
+    name, module = getattr(thing, "__qualname__", None), getattr(thing, "__module__", None)
+    if name is None:
+        return f"<{type(thing).__qualname__}>"
+    if module == "__main__":
+        main = sys.modules["__main__"]
+        spec, file = getattr(main, "__spec__", None), getattr(main, "__file__", None)
+        module = spec.name if spec else Path(file).stem if file else module
+    return f"{module}.{name}"
+
+
+def check_name(what: str, name) -> None:
+    """Raise unless it is a text that files can hold."""
+    if not isinstance(name, str) or not name or not name.isprintable():
+        raise TypeError(f"{what}: expected a name, got {name!r}")
+
+
+def check_rows(rows) -> None:
+    """Raise unless rows are a list, or the like, of what is one's own."""
+    if isinstance(rows, str | type) or not isinstance(rows, Iterable):
+        raise TypeError(f"rows: expected a list of rows, functions and classes of your own, got {rows!r}")
+
+
+def check_callables(what: str, row, needed: tuple, optional: tuple = ()) -> None:
+    """Raise unless fields of a row are functions; optional ones may be None."""
+    for name in (*needed, *optional):
+        value = getattr(row, name)
+        if not callable(value) and not (value is None and name in optional):
+            raise TypeError(f"{what} {row.name!r}: expected a function as `{name}`, got {value!r}")
+
+
+def travel_by_name(table: Table, home: str, name: str) -> None:
+    """Copies of a table's rows, here or in another process, are the rows themselves; others are made anew.
+
+    home, name: the module that has the table, and its name there.
+    """
+
+    def reduce(row):
+        return (_looked_up, (home, name, row.name)) if table.has(row) else object.__reduce_ex__(row, 2)
+
+    for kind in {type(row) for row in table}:
+        copyreg.pickle(kind, reduce)
+
+
+def _looked_up(home: str, name: str, row: str):
+    return getattr(import_module(home), name)[row]
 
 
 class Table:
@@ -41,10 +108,49 @@ class Table:
             known = ", ".join(self._by_name)
             raise ValueError(f"{self.name}: expected one of {known}; got {name!r}") from None
 
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The names of its rows."""
+        return tuple(self._by_name)
+
+    def has(self, row) -> bool:
+        """Is it a row of this table, and not one that looks like it?"""
+        return any(row is known for known in self.rows)
+
+    def number(self, row) -> int:
+        """The number that C knows a row by. Raises ValueError for a row of one's own, which C knows nothing of."""
+        if not self.has(row):
+            expected = "a row of the table, as C has those only"
+            raise ValueError(f"{self.name}: expected {expected}, got {row.name!r}: {IN_PYTHON}")
+        return row.number
+
+    def find(self, name: str, own=()):
+        """A row by its name: of the table, or among rows of one's own."""
+        found = [row for row in own if isinstance(row, type(self.rows[0])) and row.name == name]
+        if name in self or not found:
+            try:
+                return self[name]
+            except ValueError as error:
+                ways = "one of your own is given in rows=[...], on the command line by --rows FILE.py"
+                raise ValueError(f"{error}; {ways}") from None
+        if len(found) > 1 and any(row is not found[0] for row in found):
+            raise ValueError(f"rows: expected one {self.name} row of the name {name!r}, got {len(found)}")
+        return found[0]
+
+    def check_own_name(self, row) -> None:
+        """Raise where a row of one's own has the name of a row of the table: a file would be read as that one's."""
+        if row.name in self and not self.has(row):
+            expected = "a name that the table does not have"
+            raise ValueError(f"{self.name}: expected {expected}, got {row.name!r} for one's own")
+
     def of(self, settings):
-        """Return the row that this object carries (`.row`), or that of its class."""
+        """Return the row of an object of settings: that of its class in the table, or the one it carries (`.row`)."""
         own = getattr(settings, "row", None)
         if isinstance(own, type(self.rows[0])) and own.settings is type(settings):
+            if not is_dataclass(settings):
+                ways = "put @dataclass(frozen=True) above its class"
+                name = type(settings).__name__
+                raise TypeError(f"{self.name}: expected a dataclass of its settings, got {name}: {ways}")
             return own
         for row in self.rows:
             if type(settings) is row.settings:

@@ -7,13 +7,22 @@ import json
 import operator
 from dataclasses import fields
 
+import numpy as np
+
+from bpfree.directions import DIRECTIONS
+from bpfree.directions.table import Direction
 from bpfree.errors import FormatError, check_count, check_seed, check_version
 from bpfree.estimators import ESTIMATORS
+from bpfree.estimators.table import Estimator, EstimatorRow
 from bpfree.losses import LOSSES
+from bpfree.losses.table import Loss
+from bpfree.ops.table import Op
+from bpfree.registry import check_rows
 from bpfree.schedules import SCHEDULES
-from bpfree.schedules.table import Schedule
+from bpfree.schedules.table import Schedule, ScheduleRow
 from bpfree.updates import UPDATES
 from bpfree.updates.chain import chain, clip
+from bpfree.updates.table import Update, UpdateRow
 
 SCHEMA = 2
 """Version of the settings' JSON, and of the bits that a run of them has; part of every fingerprint."""
@@ -40,21 +49,21 @@ def to_text(trainer) -> str:
     return json.dumps(document, sort_keys=True, separators=(",", ":"), allow_nan=False)
 
 
-def parse(text: str) -> dict:
+def parse(text: str, rows=()) -> dict:
     """loss, estimator, update, batch_size, seed and weighted, the arguments of a Trainer, from what to_text wrote.
 
-    The text is data: names are looked up in the tables, nothing is evaluated.
-    Raises FormatError on anything else.
+    The text is data: names are looked up in the tables, and among `rows` of one's
+    own; nothing is evaluated. Raises FormatError on anything else.
     """
-    document = load(text)
+    document, own = load(text), own_rows(rows)
     try:
         update = document["update"]
-        links = [_build(UPDATES, link) for link in update["links"]]
+        links = [_build(UPDATES, link, own) for link in update["links"]]
         if update["clip"]:
             links.insert(0, clip(update["clip"]))
         return {
-            "loss": LOSSES[document["loss"]],
-            "estimator": _build(ESTIMATORS, document["estimator"]),
+            "loss": LOSSES.find(document["loss"], own),
+            "estimator": _build(ESTIMATORS, document["estimator"], own),
             "update": links[0] if len(links) == 1 else chain(*links),
             "batch_size": check_count("batch_size", document["batch_size"], 1, 2**24),
             "seed": check_seed(document["seed"]),
@@ -96,7 +105,15 @@ def _leaves(value, name=""):
 
 def _describe(row, settings) -> dict:
     """Return a settings object as its row's name and its fields."""
-    return {"name": row.name, **{f.name: _plain(f, getattr(settings, f.name)) for f in fields(settings) if f.init}}
+    document = {"name": row.name}
+    for own in (f for f in fields(settings) if f.init):
+        value = getattr(settings, own.name)
+        try:
+            document[own.name] = _plain(own, value)
+        except (TypeError, ValueError):
+            expected = "a number, a text, None, a truth value, a tuple of numbers or a schedule"
+            raise TypeError(f"{row.name}: expected {own.name} to be {expected}, got {value!r}") from None
+    return document
 
 
 def _plain(field, value):
@@ -105,14 +122,55 @@ def _plain(field, value):
         return value
     if isinstance(value, tuple):
         return [float(number) for number in value]
+    if isinstance(value, Direction):
+        return {"direction": value.name}
     if isinstance(value, Schedule):
         return _describe(SCHEDULES.of(value), value)
     if field.type in ("bool", bool):
         return bool(value)
-    return float(value) if "float" in str(field.type) else operator.index(value)
+    real = "float" in str(field.type) or isinstance(value, float | np.floating)
+    return float(value) if real else operator.index(value)
 
 
-def _build(table, document):
-    """The settings object that _describe described; an object among its fields is a schedule."""
-    rest = {k: _build(SCHEDULES, v) if isinstance(v, dict) else v for k, v in document.items()}
-    return table[rest.pop("name")].settings(**rest)
+def _build(table, document, own):
+    """The settings object that _describe described; an object among its fields is a schedule, or a direction."""
+    rest = {k: _inner(v, own) if isinstance(v, dict) else v for k, v in document.items()}
+    return table.find(rest.pop("name"), own).settings(**rest)
+
+
+def _inner(document, own):
+    if set(document) == {"direction"}:
+        return DIRECTIONS.find(document["direction"], own)
+    return _build(SCHEDULES, document, own)
+
+
+CARRIERS = Estimator, Update, Schedule
+"""Classes of settings, which carry their rows."""
+
+ROW_TYPES = Loss, Op, Direction, EstimatorRow, UpdateRow, ScheduleRow
+"""Rows as they are."""
+
+
+def own_rows(rows) -> tuple:
+    """Rows of one's own from what users give as rows=[...]: rows, functions that are losses, classes of settings."""
+    check_rows(rows)
+    return tuple(map(_own_row, rows))
+
+
+def _own_row(given):
+    if isinstance(given, ROW_TYPES):
+        return given
+    if isinstance(given, type) and issubclass(given, CARRIERS):
+        return given.row
+    if callable(given) and not isinstance(given, type):
+        return Loss.of(given)
+    expected = "a function (outputs, targets) -> (n,), an Op, Loss or Direction, or a class of your own"
+    raise TypeError(f"rows: expected {expected}, an Estimator, Update or Schedule, got {given!r}")
+
+
+def check_named(text: str, what: str) -> None:
+    """Raise where settings name something that another program could not find: a lambda, a class in a function."""
+    for key, value in _leaves(load(text)):
+        if isinstance(value, str) and "<" in value:
+            ways = "move it to the top of a module, or give it a name: bpfree.Loss.of(function, name=...)"
+            raise ValueError(f"{what}: expected rows that can be found by their names, got {key} {value!r}: {ways}")

@@ -55,6 +55,7 @@ class _Network(BaseEstimator):
         trainable=None,
         estimator=None,
         update=None,
+        loss=None,
         batch_size="auto",
         max_iter=100,
         early_stopping=False,
@@ -71,6 +72,7 @@ class _Network(BaseEstimator):
         self.trainable = trainable
         self.estimator = estimator
         self.update = update
+        self.loss = loss
         self.batch_size = batch_size
         self.max_iter = max_iter
         self.early_stopping = early_stopping
@@ -97,7 +99,7 @@ class _Network(BaseEstimator):
             }
         run = train(
             self.model_, (x, target) if weights is None else (x, target, weights),
-            loss=self._loss, estimator=self._estimator(), update=self._update(),
+            loss=self._loss_or_default(), estimator=self._estimator(), update=self._update(),
             batch_size=batch_size, epochs=check_count("max_iter", self.max_iter), seed=self._seed, engine=self.engine,
             progress=bool(self.verbose), **watch,
         )  # fmt: skip
@@ -114,11 +116,12 @@ class _Network(BaseEstimator):
         """One pass over x in the order given; the update's state and the steps go on from call to call."""
         x, batch_size = self._standard(x), self._batch_size(len(x))
         trainer = Trainer(
-            self.model_.graph, self.model_.frozen, self._loss, self._estimator(), self._update(), batch_size, self._seed
+            self.model_.graph, self.model_.frozen, self._loss_or_default(), self._estimator(), self._update(),
+            batch_size, self._seed,
         )
         if self._state is None:
             self._state = trainer.initial_state(self.model_.theta)
-        batch, engine = make_batch(self.model_.graph, trainer.loss, x, target), get_engine(self.engine)
+        batch, engine = make_batch(self.model_.graph, trainer.loss, x, target), get_engine(self.engine, trainer.own)
         for first in range(0, len(x) - batch_size + 1, batch_size):
             samples = batch.take(slice(first, first + batch_size))
             estimate = trainer.estimate(engine, self.model_.theta, samples, self._steps)
@@ -167,6 +170,9 @@ class _Network(BaseEstimator):
     def _estimator(self):
         return DEFAULT_ESTIMATOR if self.estimator is None else self.estimator
 
+    def _loss_or_default(self):
+        return self._loss if self.loss is None else self.loss
+
     def _update(self):
         return DEFAULT_UPDATE if self.update is None else self.update
 
@@ -184,6 +190,8 @@ _PARAMETERS = """hidden_layer_sizes, activation: dense layers of these sizes, wi
     "sigmoid" or "sin" behind each. layers: bpfree layers instead of them, such as
     [TTLinear(64, rank=4), ReLU()] or [a Model]; the output layer is added.
     trainable: patterns of the parameters to train, as in `bpfree.train`.
+    loss: as in `bpfree.train`, of what the network is trained on: the numbers of the
+    classes, or standardised targets; default: "{loss}".
     estimator, update: as in `bpfree.train`; default: RGE(n_queries=64) and Adam
     with decoupled weight decay. batch_size: "auto" is a quarter of the samples,
     at most 128. max_iter: passes over the data.
@@ -321,7 +329,7 @@ class Regressor(RegressorMixin, _Network):
 
 
 for _public in (Classifier, Regressor):
-    _public.__doc__ = _public.__doc__.format(parameters=_PARAMETERS)
+    _public.__doc__ = _public.__doc__.format(parameters=_PARAMETERS.format(loss=_public._loss))
 
 
 def _weights(sample_weight, x):

@@ -3,16 +3,19 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields, replace
 
 import numpy as np
 
 from bpfree import rng, settings
+from bpfree.directions import DIRECTIONS
+from bpfree.directions.table import Direction
 from bpfree.errors import check_choice, check_count, check_seed
 from bpfree.estimators import ESTIMATORS
 from bpfree.estimators.step import apply_record, check_pair
 from bpfree.graph import Graph, fnv1a64
-from bpfree.losses import get_loss
+from bpfree.losses import LOSSES, get_loss
+from bpfree.registry import IN_PYTHON, OWN, HostOnly
 from bpfree.schedules import SCHEDULES
 from bpfree.schedules.table import Schedule, start_of
 from bpfree.updates import UPDATES
@@ -51,13 +54,18 @@ class Trainer:
         rows = {"estimator": row, "links": tuple(UPDATES.of(link) for link in self.update.links), "loss": self.loss}
         rows["schedules"] = {name: schedule and SCHEDULES.of(schedule) for name, schedule in self.schedules.items()}
         object.__setattr__(self, "rows", rows)
+        self._check_own_names()
+        if self.loss.gradient is None and any(f.name == "head" for f in fields(self.estimator)):
+            object.__setattr__(self, "estimator", replace(self.estimator, head="probe"))  # what has no closed form
         if self.graph.n_theta == 0:
             frozen = f" beside {self.graph.n_frozen} frozen ones: unfreeze some" if self.graph.n_frozen else ""
             raise ValueError(f"model: expected trainable parameters, got none{frozen}")
 
     @classmethod
-    def from_settings(cls, model, text: str) -> Trainer:
+    def from_settings(cls, model, text: str, rows=()) -> Trainer:
         """The Trainer that wrote this text, for a model of the same graph.
+
+        rows: losses, estimators, updates and the like of your own that it names, as `bpfree.replay` takes them.
 
         Raises FormatError when the text is no such thing, ValueError when it belongs to another model.
 
@@ -67,7 +75,7 @@ class Trainer:
         >>> bf.Trainer.from_settings(model, trainer.settings()).update
         SGD(lr=0.1)
         """
-        trainer = cls(model.graph, model.frozen, **settings.parse(text))
+        trainer = cls(model.graph, model.frozen, **settings.parse(text, rows))
         if trainer.settings() != text:
             differ = settings.differences(settings.load(text), settings.load(trainer.settings()), "the settings")
             split = f"; a model's hash covers what is frozen, here {trainer.graph.n_frozen} of its parameters"
@@ -156,24 +164,54 @@ class Trainer:
         """FNV-1a-64 of settings(), 16 hex digits."""
         return f"{fnv1a64(self.settings().encode()):016x}"
 
+    def _placed_rows(self):
+        """(table, row, what messages call it) of each row besides those of the graph."""
+        yield ESTIMATORS, self.rows["estimator"], "estimator"
+        yield LOSSES, self.loss, "loss"
+        yield from ((UPDATES, row, "update") for row in self.rows["links"])
+        yield from ((SCHEDULES, row, "schedule") for row in self.rows["schedules"].values() if row)
+        if isinstance(self.estimator.direction, Direction):
+            yield DIRECTIONS, self.estimator.direction, "direction"
+
+    def _check_own_names(self) -> None:
+        for table, row, _ in self._placed_rows():
+            table.check_own_name(row)
+
+    @property
+    def own(self) -> tuple[str, ...]:
+        """What of it is of one's own and must run in Python, in words. An estimator's probes may run in C."""
+        rows = [(table, row, what) for table, row, what in self._placed_rows() if table is not ESTIMATORS]
+        return self.graph.own + tuple(f"{what} {row.name!r}" for table, row, what in rows if not table.has(row))
+
     @property
     def in_c(self) -> bool:
         """Does the C runtime have this estimator?"""
-        return self.rows["estimator"].device is not None
+        row = self.rows["estimator"]
+        return row.device is not None and ESTIMATORS.has(row)
 
     @property
     def refusal(self) -> str | None:
         """Why no device can train by this, in words; None where one can."""
         row = self.rows["estimator"]
-        return row.device.refusal(self.estimator, self.graph) if self.in_c else f"{row.name}: {row.c.reason}"
+        if self.own:
+            return f"{self.own[0]}: {OWN.reason}"
+        if self.in_c:
+            return row.device.refusal(self.estimator, self.graph)
+        return f"{row.name}: {row.c.reason if isinstance(row.c, HostOnly) else OWN.reason}"
 
     def native_settings(self) -> dict:
-        """The run in the numbers of `bpfree_trainer`; of an estimator that C lacks, its gradient is given."""
+        """The run in the numbers of `bpfree_trainer`; of an estimator that C lacks, its gradient is given.
+
+        Raises ValueError for rows of one's own.
+        """
+        if self.own:
+            expected = "rows of the tables, as C has those only"
+            raise ValueError(f"trainer: expected {expected}, got {self.own[0]}: {IN_PYTHON}")
         e, row, schedules = self.estimator, self.rows["estimator"], self.rows["schedules"]
         own = {"estimator": None, "clip": 0.0, "n_queries": self.graph.n_theta}
         if self.in_c:
             own = {
-                "estimator": row.number,
+                "estimator": ESTIMATORS.number(row),
                 "clip": self.update.clip,
                 "n_queries": self.record_shape[1],
                 "scale": row.device.scale(e, self.graph),
@@ -182,12 +220,14 @@ class Trainer:
             }
         return {
             **own,
-            "loss": self.loss.number,
-            "links": [(row.number, link.settings) for row, link in zip(self.rows["links"], self.update.links)],
+            "loss": LOSSES.number(self.loss),
+            "links": [
+                (UPDATES.number(row), link.settings) for row, link in zip(self.rows["links"], self.update.links)
+            ],
             "seed": self.seed,
             "batch": self.batch_size,
             "weighted": self.weighted,
             "two_sided": e.two_sided,
             "mu": start_of(e.mu),
-            **{name: (row.number, self.schedules[name].settings) for name, row in schedules.items() if row},
+            **{name: (SCHEDULES.number(row), self.schedules[name].settings) for name, row in schedules.items() if row},
         }

@@ -131,7 +131,7 @@ TRAINING = [
     ({"data": (X * 1j, Y)}, r"x: expected real numbers, got dtype complex64"),
     ({"data": (X.astype(str), Y)}, r"x: expected real numbers, got dtype <U"),
     ({"loss": "hinge"}, r"losses: expected one of softmax_cross_entropy, mse.*got 'hinge'"),
-    ({"loss": None}, r"loss: expected a name or a row of LOSSES, got None"),
+    ({"loss": None}, r"loss: expected one of .*, a function .*, or a bpfree.Loss, got None"),
     ({"loss": "mse"}, r"y: mse expects real numbers of shape \(n, 2\), got int64 \(20,\)"),
     ({"loss": "mse", "data": (X, X[:, :2] * 1j)}, r"y: mse expects real numbers .*got complex64"),
     ({"estimator": "rge"}, r"estimators: expected one of RGE\(\.\.\.\).*got 'rge'"),

@@ -15,8 +15,8 @@ from bpfree.errors import BpfreeError, FormatError
 INTERRUPTED = 130
 """Exit code after Ctrl-C: 128 + SIGINT, as in shells."""
 
-_NAMED = re.compile(r"[A-Za-z_][\w.]*(, [A-Za-z_][\w.]*)*: ")
-"""The beginning of the library's messages about wrong arguments: their names."""
+_NAMED = re.compile(r"(node '[^']*' \(\w+\)|[A-Za-z_][\w.]*(, [A-Za-z_][\w.]*)*): ")
+"""The beginning of the library's messages about wrong arguments: their names, or a node's."""
 
 _ARGUMENT = re.compile(r"\b([a-z_]+)=(True|path|)(?![\w(\"'])")
 """An argument that a message of the library advises to pass."""

@@ -7,8 +7,9 @@ from pathlib import Path
 
 import click
 
-from bpfree.cli.commands import Command, option
+from bpfree.cli.commands import Command, option, usage
 from bpfree.cli.output import Grid, Screen, json_option
+from bpfree.cli.own_rows import LossName, load_model, loss_name, rows_option
 
 _SPLITS = ("train", "validation", "test")
 _WIDEST = 20
@@ -29,11 +30,12 @@ _WIDEST = 20
 @click.argument("data")
 @option("--split", type=click.Choice(_SPLITS), multiple=True, group="What",
         help="Evaluate this split only; may be repeated.")
-@option("--loss", type=click.Choice(["cross_entropy", "mse"]), group="What",
+@option("--loss", type=LossName(), group="What",
         help="The loss; default: cross_entropy where y holds classes, mse where it holds targets.")
 @option("--engine", type=click.Choice(["compiled", "reference", "exact"]), group="What",
         help="The engine that computes; default: compiled where it is installed. All agree, and exact and compiled "
         "agree to the bit.")
+@rows_option
 @json_option
 def evaluate(model: Path, data: str, split, loss, engine, json_file) -> None:  # fmt: skip
     """Print accuracy and loss of MODEL, a saved one, on every split of DATA.
@@ -45,10 +47,10 @@ def evaluate(model: Path, data: str, split, loss, engine, json_file) -> None:  #
     from bpfree.cli import networks
     from bpfree.cli.metrics import measure
     from bpfree.engines import get_engine
-    from bpfree.model import Model
+    from bpfree.losses import get_loss, own_words
 
     screen = Screen(json_file)
-    network, samples = Model.load(model), data_sets.load(data)
+    network, samples = load_model(model), data_sets.load(data)
     networks.check_fits(network, samples, "MODEL")
     wanted = [name for name in _SPLITS if name in (split or samples.splits)]
     missing = [name for name in wanted if name not in samples.splits]
@@ -56,7 +58,9 @@ def evaluate(model: Path, data: str, split, loss, engine, json_file) -> None:  #
         raise click.BadParameter(
             f"expected one of {', '.join(samples.splits)} of {data}, got {missing[0]}", param_hint="--split"
         )
-    loss, engine = loss or samples.loss, get_engine(engine)
+    loss = loss or samples.loss
+    with usage():
+        engine = get_engine(engine, network.graph.own + own_words(get_loss(loss)))
     found = {name: measure(network, samples.splits[name], loss, engine, name) for name in wanted}
     screen.say(f"{model} on {samples.name}, theta {network.hash}")
     table = Grid("split", "samples", "accuracy", "loss", right=(1, 2, 3))
@@ -71,7 +75,7 @@ def evaluate(model: Path, data: str, split, loss, engine, json_file) -> None:  #
         "model": model,
         "hash": network.hash,
         "data": samples.describe(),
-        "loss": loss,
+        "loss": loss_name(loss),
         "splits": {name: {**row.document(), "confusion": row.confusion} for name, row in found.items()},
     }
     screen.result("evaluate", document)

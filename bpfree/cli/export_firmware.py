@@ -11,6 +11,7 @@ import click
 from bpfree.cli import networks
 from bpfree.cli.commands import Command, option, usage
 from bpfree.cli.output import Screen, facts, json_option
+from bpfree.cli.own_rows import LossName, load_model, loss_name, rows_option
 from bpfree.cli.training_options import build, training_options
 
 ON_DEVICE = {"estimator": "rge", "n_queries": 8, "update": "sgd", "lr": 5e-3, "batch_size": 32}
@@ -43,9 +44,10 @@ _SCALES = (1.0, 1 / 16, 1 / 255, 1 / 256)
 @option("--target", default="cortex-m4f", show_default=True, group="Program", help="The processor.")
 @option("--batch-size", type=int, group="Program", help=f"Samples per step.  [{ON_DEVICE['batch_size']}]")
 @option("--seed", type=int, default=0, show_default=True, group="Program", help="Seed of batches and directions.")
-@option("--loss", type=click.Choice(["cross_entropy", "mse"]), group="Program",
+@option("--loss", type=LossName(), group="Program",
         help="The loss; default: cross_entropy where y holds classes or without --data, mse where y holds targets.")
 @training_options
+@rows_option
 @json_option
 def export_firmware(model: Path, folder: Path, json_file, **given) -> None:
     """Write C99 sources to FOLDER that continue to train MODEL on a microcontroller.
@@ -59,14 +61,13 @@ def export_firmware(model: Path, folder: Path, json_file, **given) -> None:
     from bpfree.cli import data as data_sets
     from bpfree.cli.footprint import training_bytes
     from bpfree.exporters import firmware
-    from bpfree.model import Model
     from bpfree.study.layer_ratios import layer_ratios
     from bpfree.trainer import Trainer
 
     if given["count"] is not None and given["data"] is None:
         raise click.UsageError("--samples: expected --data as well, got none")
     check_folder(folder)
-    screen, network = Screen(json_file), networks.split(Model.load(model), given)
+    screen, network = Screen(json_file), networks.split(load_model(model), given)
     samples, splits, loss = None, {}, given["loss"] or "cross_entropy"
     if given["data"] is not None:
         data = data_sets.load(given["data"])
@@ -98,7 +99,7 @@ def export_firmware(model: Path, folder: Path, json_file, **given) -> None:
             [
                 ("folder", folder),
                 ("method", f"{estimator}, {update}"),
-                ("run", f"{loss}, batch_size {batch_size}, {given['steps']} steps, seed {given['seed']}"),
+                ("run", f"{loss_name(loss)}, batch_size {batch_size}, {given['steps']} steps, seed {given['seed']}"),
                 ("RAM without stack", f"{ram['total']:,} B: {parts}"),
                 ("flash for weights", f"{weights:,} B"),
                 ("flash for samples", None if samples is None else f"{in_flash:,} B: {_describe(samples)}"),
@@ -118,7 +119,7 @@ def export_firmware(model: Path, folder: Path, json_file, **given) -> None:
             "steps": given["steps"],
             "samples": 0 if samples is None else len(samples.rows),
             "settings": {
-                "loss": loss,
+                "loss": loss_name(loss),
                 "estimator": repr(estimator),
                 "update": repr(update),
                 "batch_size": batch_size,

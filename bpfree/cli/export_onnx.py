@@ -9,6 +9,7 @@ import click
 
 from bpfree.cli.commands import Command, Failure, option, usage
 from bpfree.cli.output import NewFile, Screen, facts, json_option
+from bpfree.cli.own_rows import load_model, rows_option
 
 
 @click.command(
@@ -24,6 +25,7 @@ from bpfree.cli.output import NewFile, Screen, facts, json_option
 @click.argument("file", type=NewFile())
 @option("--softmax", is_flag=True, group="What", help="Return probabilities instead of the scores that were trained.")
 @option("--name", default="bpfree", show_default=True, metavar="NAME", group="What", help="Name of the graph.")
+@rows_option
 @json_option
 def export_onnx(model: Path, file: Path, softmax, name, json_file) -> None:
     """Write MODEL, a saved one, to FILE as ONNX (opset 13).
@@ -32,11 +34,9 @@ def export_onnx(model: Path, file: Path, softmax, name, json_file) -> None:
     keep their small size. Results agree to float32 rounding. An existing FILE
     is replaced when its name ends in .onnx, and refused otherwise.
     """
-    from bpfree.model import Model
-
     if file.exists() and file.suffix != ".onnx":
         raise click.BadParameter(f"{file} exists and does not end in .onnx: choose another name", param_hint="FILE")
-    network = Model.load(model)
+    network = load_model(model)
     try:
         from bpfree.exporters import onnx
     except ImportError as error:

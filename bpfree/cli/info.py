@@ -10,6 +10,7 @@ import click
 
 from bpfree.cli.commands import Command
 from bpfree.cli.output import Grid, Screen, facts, json_option
+from bpfree.cli.own_rows import load_model, rows_option
 
 _COLUMNS = ("theta", "sample", "arena", "state")
 """Parts of the RAM that have their own column in the table."""
@@ -27,6 +28,7 @@ _COLUMNS = ("theta", "sample", "arena", "state")
     after="`bpfree evaluate FILE DATA` measures its accuracy; `bpfree export firmware FILE FOLDER` exports it.",
 )
 @click.argument("file", type=click.Path(exists=True, dir_okay=False, path_type=Path))
+@rows_option
 @json_option
 def info(file: Path, json_file) -> None:
     """Show the contents of FILE: a model, a checkpoint or a journal that bpfree wrote.
@@ -55,9 +57,7 @@ def info(file: Path, json_file) -> None:
 
 
 def _model(path: Path) -> dict:
-    from bpfree.model import Model
-
-    return describe(Model.load(path))
+    return describe(load_model(path))
 
 
 def describe(model) -> dict:

@@ -40,17 +40,20 @@ def layer_classes() -> dict:
     return classes | {alias: classes[name] for alias, name in _ALIASES.items()}
 
 
-def parse_layers(text: str, outputs: int) -> list[tuple]:
-    """Return [(layer, start, stop), ...] with the place of each layer in the text; mistakes raise LayerTextError."""
-    parser = _Parser(text, outputs)
+def parse_layers(text: str, outputs: int, own=None) -> list[tuple]:
+    """Return [(layer, start, stop), ...] with the place of each layer in the text; mistakes raise LayerTextError.
+
+    own: classes of layers of a user's own, by their name in the language.
+    """
+    parser = _Parser(text, outputs, own or {})
     layers = parser.network()
     parser.end()
     return layers
 
 
 class _Parser:
-    def __init__(self, text: str, outputs: int):
-        self.text, self.outputs, self.classes = text, outputs, layer_classes()
+    def __init__(self, text: str, outputs: int, own: dict):
+        self.text, self.outputs, self.classes = text, outputs, own | layer_classes()
         self.tokens = [(m.group(1), m.start(1), m.end(1)) for m in _TOKEN.finditer(text)]
         self.at, self.depth = 0, 0
 

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import click
 
+from bpfree.cli import own_rows
 from bpfree.cli.commands import option, usage
 from bpfree.cli.layer_text import LayerTextError, parse_layers
 
@@ -21,8 +22,6 @@ NETWORKS = {
 
 def build(data, model: str | None, layers: str | None, seed: int):
     """Return the Model to start from: `layers` if given, else `model`, a name in NETWORKS or the path of a model."""
-    from bpfree.model import Model
-
     if layers is not None:
         network = from_text(layers, data, seed, "--layers")
     elif model in NETWORKS:
@@ -31,7 +30,7 @@ def build(data, model: str | None, layers: str | None, seed: int):
         wanted = f"{', '.join(NETWORKS)}, or a model that bpfree saved"
         raise click.BadParameter(f"expected one of {wanted}; got {model!r}, which is neither", param_hint="--model")
     else:
-        network = Model.load(model)
+        network = own_rows.load_model(model)
     check_fits(network, data, "--layers" if layers is not None else f"--model {model}")
     return network
 
@@ -41,7 +40,7 @@ def from_text(text: str, data, seed: int, where: str):
     from bpfree.model import Sequential
 
     try:
-        placed = parse_layers(text, data.outputs)
+        placed = parse_layers(text, data.outputs, own_rows.current().layers)
         layers = [layer for layer, _, _ in placed]
         try:
             return Sequential(data.shape, layers, seed=seed)

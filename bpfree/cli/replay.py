@@ -9,6 +9,7 @@ import click
 
 from bpfree.cli.commands import Command, option, usage
 from bpfree.cli.output import NewFile, Screen, facts, json_option, replace_file
+from bpfree.cli.own_rows import current, load_model, rows_option
 from bpfree.cli.train import check_model_place
 
 
@@ -27,6 +28,7 @@ from bpfree.cli.train import check_model_place
 @option("--engine", type=click.Choice(["compiled", "reference", "exact"]), group="What",
         help="The engine that computes; default: compiled where it is installed. All give the same bits.")
 @option("--out", type=NewFile(), metavar="FILE", group="Output", help="File for the model; default: JOURNAL.npz.")
+@rows_option
 @json_option
 def replay(journal: Path, start: Path | None, to_step, engine, out, json_file) -> None:  # fmt: skip
     """Rebuild the model of a run from JOURNAL, bit for bit, without data.
@@ -43,9 +45,9 @@ def replay(journal: Path, start: Path | None, to_step, engine, out, json_file) -
     begin = start or Path(f"{journal}.start.npz")
     if not begin.is_file():
         raise click.UsageError(f"START: expected the model that the run began with, got none: {begin} does not exist")
-    screen, written, model = Screen(json_file), Journal.read(journal), Model.load(begin)
+    screen, written, model = Screen(json_file), Journal.read(journal), load_model(begin)
     with usage(theta="start", trainer="start", model="start"):
-        theta = walk(written, model, engine=engine, to_step=to_step)
+        theta = walk(written, model, engine=engine, to_step=to_step, rows=current().rows)
     result = Model(model.graph, theta, model.frozen)
     replaced = replace_file(out, result.save)
     steps = _steps(written) if to_step is None else to_step

@@ -12,6 +12,7 @@ import click
 from bpfree.cli.commands import Command, Failure, option, usage
 from bpfree.cli.interrupt import asked_to_stop
 from bpfree.cli.output import Grid, NewFile, NewPicture, Screen, json_option, replace_file
+from bpfree.cli.own_rows import RuleName, current, rows_option
 
 RULES = (
     # rules: written by make generate
@@ -47,7 +48,7 @@ _FAILED = ("nonfinite_loss", "overflow")
         help="Show which rule and method would be chosen and why, and the cost and accuracy of each rule, and exit.")
 @option("--dim", type=int, metavar="N", group="What",
         help="Number of dimensions, for problems that are defined in any number.")
-@option("--rule", type=click.Choice(RULES), group="How",
+@option("--rule", type=RuleName(RULES), group="How",
         help="Rule for derivatives in space; default: taylor, which is exact and carries them through the network.")
 @option("--method", type=click.Choice(METHODS), group="How",
         help="Method that moves the parameters; default: levenberg_marquardt for up to 5,000 of them. first_order uses "
@@ -66,6 +67,7 @@ _FAILED = ("nonfinite_loss", "overflow")
 @option("--save", type=NewFile(), metavar="FILE", group="Output", help="File for the solution, .npz.")
 @option("--plot", type=NewPicture(), metavar="FILE", group="Output",
         help="File for a picture of solution, reference, error and history (needs matplotlib).")
+@rows_option
 @json_option
 def solve(problem, listing, explaining, dim, rule, method, save, plot, json_file, **settings):  # fmt: skip
     """Solve PROBLEM, and print the error of the solution beside the errors of trivial answers.
@@ -85,13 +87,13 @@ def solve(problem, listing, explaining, dim, rule, method, save, plot, json_file
     if problem is None:
         raise click.UsageError("PROBLEM: expected one of those that --list shows")
     with usage():
-        chosen = _problem(PROBLEMS[problem].settings, dim)
+        chosen = _problem(current().kinds(pde.Problem).get(problem) or PROBLEMS[problem].settings, dim)
         if explaining:
             return _explain(screen, pde.explain(chosen), problem)
         with asked_to_stop() as stop:
             solution = pde.solve(
                 chosen,
-                rule=None if rule is None else rules[rule].settings(),
+                rule=None if rule is None else (current().kinds(pde.Rule).get(rule) or rules[rule].settings)(),
                 method=None if method is None else methods[method].settings(),
                 callbacks=lambda step, history: not stop.asked,
                 **settings,

@@ -14,6 +14,7 @@ from bpfree.cli import calibration
 from bpfree.cli.commands import INTERRUPTED, Command, option, usage
 from bpfree.cli.networks import NETWORKS, freezing_options
 from bpfree.cli.output import NewFile, NewPicture, Screen, facts, json_option, replace_file
+from bpfree.cli.own_rows import LossName, current, load_model, loss_name, rows_option
 from bpfree.cli.recipes import help_rows, recipe
 from bpfree.cli.training_options import build, training_options
 from bpfree.errors import check_seed
@@ -22,7 +23,6 @@ from bpfree.estimators.step import FAILURES
 SNAPSHOTS = 500
 """Steps between the snapshots of a journal where the estimator needs them and --journal-every is not given."""
 
-_LOSSES = ("cross_entropy", "mse")
 _NETWORK, _DATA, _BUDGET, _RUN = "Network", "Data", "Budget (the first limit reached ends the run)", "Run"
 _DISK = "Files that protect against interruption"
 _BUDGETS = ("epochs", "max_steps", "max_forwards", "max_evaluations")
@@ -63,7 +63,7 @@ _BUDGETS = ("epochs", "max_steps", "max_forwards", "max_evaluations")
 @option("--max-forwards", type=float, metavar="N", group=_BUDGET, help="Number of passes of one sample.")
 @option("--max-evaluations", type=float, metavar="N", group=_BUDGET, help="Number of losses of a minibatch.")
 @option("--patience", type=int, metavar="N", group=_BUDGET, help="Validations in a row without improvement.")
-@option("--loss", type=click.Choice(_LOSSES), group="Estimator: how losses become a direction",
+@option("--loss", type=LossName(), group="Estimator: how losses become a direction",
         help="The loss; default: cross_entropy where y holds classes, mse where it holds targets.")
 @training_options
 @option("--calibrate", is_flag=True, default=False, group="Update: how the parameters move",
@@ -91,6 +91,7 @@ _BUDGETS = ("epochs", "max_steps", "max_forwards", "max_evaluations")
 @option("--plot", type=NewPicture(), group="Output", metavar="FILE", help="File for a picture of the run.")
 @option("--floor/--no-floor", default=True, show_default=True, group="Output",
         help="Print what the same network reaches untrained: random features and a ridge regression on top.")
+@rows_option
 @json_option
 def train(**given) -> None:  # fmt: skip
     """Train a network on DATA with forward passes only, and save it.
@@ -128,8 +129,10 @@ class _Prepared:
 
     def __init__(self, given: dict, data):
         from bpfree.cli import networks
+        from bpfree.native import available
 
         self.given, self.data = given, data
+        self.network_option = "layers" if given["layers"] else "model"
         _refuse_pairs(given, ("model", "layers"))
         defaults = recipe(data.name)
         with usage():
@@ -144,6 +147,8 @@ class _Prepared:
         self.estimator, self.update = build(given, defaults, self.plan_steps, self.layer_shares)
         self.found = calibration.calibrated(given, data, self) if given["calibrate"] else None
         self.estimator, self.update = (self.found or self).estimator, (self.found or self).update
+        self.own = self.trainer(self.estimator, self.update).own
+        self.fallback = self.own if given["engine"] is None and available() else ()
         self.out = given["out"] or Path(f"bpfree-{data.name}.npz")
         self.journal_every = given["journal_every"]
         if given["journal"] is not None and self.journal_every is None and self.estimator.row.journal == "SNAPSHOT":
@@ -151,17 +156,21 @@ class _Prepared:
         if given["patience"] is not None and "validation" not in data.splits:
             raise click.UsageError("--patience: expected a validation split, or --validation above 0, got neither")
 
+    def trainer(self, estimator, update):
+        """Return the Trainer of a run by this method."""
+        from bpfree.trainer import Trainer
+
+        with usage(model=self.network_option):
+            return Trainer(self.model.graph, self.model.frozen, self.loss, estimator, update, self.batch_size)
+
     def plan_steps(self, estimator, update) -> int:
         """Return the number of steps that the budget allows."""
-        from bpfree.trainer import Trainer
         from bpfree.training.plan import count_steps
 
         n = len(self.data.splits["train"][0])
         budget = {**dict.fromkeys(_BUDGETS), **self.budget}
         with usage():
-            graph = self.model.graph
-            trainer = Trainer(graph, self.model.frozen, self.loss, estimator, update, self.batch_size)
-            return max(1, count_steps(trainer, n, **budget).total)
+            return max(1, count_steps(self.trainer(estimator, update), n, **budget).total)
 
     def layer_shares(self, method: str, fraction: float) -> tuple[float, ...]:
         """Return the ratios that are computed from the model and the training samples."""
@@ -185,14 +194,12 @@ class _Prepared:
 
     def save_start(self) -> None:
         """Save the model that the journal begins with, which replay needs; never replace that of another run."""
-        from bpfree.model import Model
-
         if self.start is None:
             return
         if not self.start.is_file():
             replace_file(self.start, self.model.save)
             click.get_current_context().call_on_close(self.drop_start)
-        elif Model.load(self.start).hash != self.model.hash:
+        elif load_model(self.start).hash != self.model.hash:
             raise click.BadParameter(
                 f"{self.start} exists and is the first model of another run: choose another name",
                 param_hint="--journal",
@@ -213,7 +220,8 @@ class _Prepared:
                 f"network  {self.model!r}",
                 f"method   {self.estimator} ({self.estimator.row.tier}), {self.update}",
                 *calibration.lines(self.found),
-                f"run      {self.loss}, batch_size {self.batch_size}, {budget}, seed {self.given['seed']}",
+                *(f"engine   reference, as {own} is of your own and not in C" for own in self.fallback[:1]),
+                f"run      {loss_name(self.loss)}, batch_size {self.batch_size}, {budget}, seed {self.given['seed']}",
             ]
         )
 
@@ -223,11 +231,11 @@ class _Prepared:
         from bpfree.cli.workers import engine_with_workers
         from bpfree.training.loop import train as train_model
 
-        network = "layers" if self.given["layers"] else "model"
         self.save_start()
         keep = {name: self.given[name] for name in ("checkpoint", "checkpoint_every", "resume", "journal", "patience")}
-        workers = engine_with_workers(self.given["engine"], self.given["workers"])
-        with self.advice(), asked_to_stop() as stop, usage(x="data", y="data", model=network), workers as engine:
+        workers = engine_with_workers(self.given["engine"], self.given["workers"], self.own)
+        named = usage(x="data", y="data", model=self.network_option)
+        with self.advice(), asked_to_stop() as stop, named, workers as engine:
             run = train_model(
                 self.model, self.data.splits["train"], loss=self.loss, estimator=self.estimator, update=self.update,
                 batch_size=self.batch_size, validation=self.data.splits.get("validation"),
@@ -311,7 +319,7 @@ class _Prepared:
         """Return the settings of the run for the JSON document."""
         return {
             "model": self.given["layers"] or self.given["model"] or recipe(self.data.name)["model"],
-            "loss": self.loss,
+            "loss": loss_name(self.loss),
             **{what: repr(getattr(self, what)) for what in ("estimator", "update")},
             "calibration": calibration.document(self.found),
             "batch_size": self.batch_size,
@@ -325,7 +333,7 @@ class _Prepared:
         from bpfree.cli.metrics import measure
         from bpfree.engines import get_engine
 
-        engine = get_engine(self.given["engine"])
+        engine = get_engine(self.given["engine"], self.own)
         return {
             split: measure(run.model, self.data.splits[split], self.loss, engine, split)
             for split in ("validation", "test")
@@ -365,7 +373,8 @@ class _Prepared:
             lines.append(f"bpfree replay {shlex.quote(str(self.given['journal']))}")
         if interrupted:
             lines.insert(0, self.how_to_go_on(model, source))
-        return "\nnext\n" + "\n".join(f"  {line}" for line in lines)
+        rows = current().as_typed
+        return "\nnext\n" + "\n".join(f"  {line}{'' if rows in line else rows}" for line in lines)
 
     def how_to_go_on(self, model: str, source: str) -> str:
         """Return the command that continues this run: exactly from a checkpoint, else from the saved model."""
@@ -385,12 +394,11 @@ def _refuse_pairs(given: dict, *pairs) -> None:
 def check_model_place(path: Path, option_name: str = "--out") -> None:
     """Raise where `path` is a file other than a bpfree model, because only a model may be replaced."""
     from bpfree.errors import FormatError
-    from bpfree.model import Model
 
     if not path.is_file():
         return
     try:
-        Model.load(path)
+        load_model(path)
     except FormatError:
         raise click.BadParameter(
             f"{path} exists and is not a bpfree model: choose another name", param_hint=option_name

@@ -9,13 +9,16 @@ from typing import get_args, get_type_hints
 import click
 
 from bpfree.cli.commands import option, usage
+from bpfree.cli.own_rows import current
 from bpfree.cli.schedule_options import schedule_options, schedule_values, with_schedule
 from bpfree.estimators import ESTIMATORS, masks
+from bpfree.estimators.table import Estimator
 from bpfree.schedules.table import Schedule
 from bpfree.updates import UPDATES
 from bpfree.updates.chain import chain, clip
 from bpfree.updates.normalize import Normalize
 from bpfree.updates.stale import Stale
+from bpfree.updates.table import Update
 from bpfree.updates.weight_decay import WeightDecay
 
 ESTIMATOR_KINDS: dict[str, type] = {}
@@ -60,10 +63,19 @@ _UPDATE_GROUP = "Update: how the parameters move"
 
 
 class _EstimatorName(click.Choice):
-    """The name of a row of the table, or an old name of it."""
+    """The name of a row of the table, an old name of it, or that of a class in the files of `--rows`."""
 
     def convert(self, value, param, ctx):
+        if value in current().kinds(Estimator):
+            return value
         return super().convert(OLD_NAMES.get(value, value), param, ctx)
+
+
+class _UpdateName(click.Choice):
+    """The name of a row of the table, or of a class in the files of `--rows`."""
+
+    def convert(self, value, param, ctx):
+        return value if value in current().kinds(Update) else super().convert(value, param, ctx)
 
 
 class _NumberOrName(click.ParamType):
@@ -133,7 +145,7 @@ def training_options(command):
                "activations layer by layer, and structured_cge gives the numbers of cge for a fraction of the cost."),
         *(_field_option(name, ESTIMATOR_KINDS, _ESTIMATOR_GROUP) for name in _fields(ESTIMATOR_KINDS)),
         *schedule_options("mu", _ESTIMATOR_GROUP),
-        option("--update", type=click.Choice(list(UPDATE_KINDS)), group=_UPDATE_GROUP, help="The update rule."),
+        option("--update", type=_UpdateName(list(UPDATE_KINDS)), group=_UPDATE_GROUP, help="The update rule."),
         *(_field_option(name, UPDATE_KINDS, _UPDATE_GROUP) for name in _fields(UPDATE_KINDS)),
         *schedule_options("lr", _UPDATE_GROUP),
         option("--clip", type=float, metavar="X", group=_UPDATE_GROUP,
@@ -164,10 +176,10 @@ def build(given: dict, recipe: dict, plan_steps, layer_shares):
     """
     computed = given["ratios"] if given["ratios"] in masks.COMPUTED else None
     plain = {**given, "ratios": "uniform"} if computed else given
-    estimator = _settings("estimator", ESTIMATOR_KINDS, plain, recipe)
+    estimator = _settings("estimator", ESTIMATOR_KINDS | current().kinds(Estimator), plain, recipe)
     if computed:
         estimator = replace(estimator, ratios=layer_shares(computed, estimator.fraction))
-    update = _settings("update", UPDATE_KINDS, given, recipe)
+    update = _settings("update", UPDATE_KINDS | current().kinds(Update), given, recipe)
     with usage(limit="clip", rate="weight_decay", decay="stale"):
         cut = [clip(given["clip"])] if given["clip"] is not None else []
         links = [Stale(given["stale"])] if given["stale"] is not None else []
@@ -191,7 +203,7 @@ def _settings(what: str, kinds, given: dict, recipe: dict):
     own = {field.name for field in fields(kinds[kind])}
     values = {name: recipe[name] for name in own if kind == recipe[what] and name in recipe}
     for name, owners in _fields(kinds).items():
-        if given[name] is None:
+        if given.get(name) is None:  # settings of a class of one's own may have no option
             continue
         if name not in own:
             raise click.UsageError(

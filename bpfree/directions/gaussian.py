@@ -36,4 +36,4 @@ def normal(seed: int, step: int, address: int, first_block: int, size: int) -> n
     return np.stack([r * cos32(angle), r * sin32(angle)], axis=1).reshape(-1)[:size]
 
 
-ROW = Direction(1, "gaussian", "BPFREE_GAUSSIAN", rng.Domain.GAUSSIAN, draw)
+ROW = Direction("gaussian", draw, domain=rng.Domain.GAUSSIAN, number=1, c="BPFREE_GAUSSIAN")

@@ -45,4 +45,4 @@ class Hadamard(Direction):
         return self.draw(piece, seed, step, query) * walsh(element, piece.offset, piece.size)
 
 
-ROW = Hadamard(4, "hadamard", "BPFREE_HADAMARD", Domain.PROBE, rademacher.draw)
+ROW = Hadamard("hadamard", rademacher.draw, number=4, c="BPFREE_HADAMARD")

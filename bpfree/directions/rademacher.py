@@ -15,4 +15,4 @@ def draw(piece, seed: int, step: int, query: int) -> np.ndarray:
     return rng.signs(seed, step, address, piece.block, piece.skip + piece.size)[piece.skip :]
 
 
-ROW = Direction(0, "rademacher", "BPFREE_RADEMACHER", rng.Domain.PROBE, draw)
+ROW = Direction("rademacher", draw, number=0, c="BPFREE_RADEMACHER")

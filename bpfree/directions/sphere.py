@@ -23,4 +23,4 @@ def scale(pieces, seed: int, step: int, query: int) -> np.float32:
     return np.sqrt(np.float32(d) / total) if total else np.float32(0)
 
 
-ROW = Direction(2, "sphere", "BPFREE_SPHERE", Domain.GAUSSIAN, gaussian.draw, scale)
+ROW = Direction("sphere", gaussian.draw, scale, Domain.GAUSSIAN, number=2, c="BPFREE_SPHERE")

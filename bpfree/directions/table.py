@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from bpfree.registry import OWN, HostOnly, check_callables, check_name
 from bpfree.rng import Domain
 
 
@@ -18,21 +19,39 @@ def unscaled(pieces, seed: int, step: int, query: int) -> np.float32:
 
 @dataclass(frozen=True)
 class Direction:
-    """One row: a random direction with E[u u^T] = I.
+    """One row: a random direction with E[u u^T] = I; one of your own is given as RGE(direction=...).
 
-    draw: a function (piece, seed, step, query) -> (size,) float32, u on one piece of theta before scaling.
+    draw: a function (piece, seed, step, query) -> (size,) float32, u on one piece of theta before scaling; a piece
+        has offset, size, and block and skip, where its random numbers begin.
     scale: a function (pieces, seed, step, query) -> float32, the factor for the pieces that move together.
     domain: the domain of its random numbers.
-    c: the name of its constant in `enum bpfree_direction`.
+    number, c: the name of its constant in `enum bpfree_direction`; one of your own has none, and runs in Python.
+
+    Raises TypeError for what is no function.
+
+    >>> import bpfree as bf
+    >>> def one_axis(piece, seed, step, query):
+    ...     u = np.zeros(piece.size, np.float32)
+    ...     u[(step + query) % piece.size] = np.sqrt(piece.size)
+    ...     return u
+    >>> model, (x, y) = bf.Sequential(4, [bf.Linear(2)]), (np.eye(4, dtype="f4"), np.arange(4) % 2)
+    >>> axis = bf.RGE(2, direction=Direction("axis", one_axis))
+    >>> run = bf.train(model, (x, y), estimator=axis, max_steps=2, batch_size=4)
+    >>> run.fallback
+    "engine reference, as direction 'axis' is of your own and not in C"
     """
 
-    number: int
     name: str
-    c: str
-    domain: Domain
     draw: Callable
     scale: Callable = unscaled
+    domain: Domain = Domain.PROBE
+    number: int | None = None
+    c: str | HostOnly = OWN
     random = True
+
+    def __post_init__(self):
+        check_name("Direction", self.name)
+        check_callables("Direction", self, ("draw", "scale"))
 
     def at(self, piece, seed: int, step: int, query: int, element: int) -> np.ndarray:
         """Return u on one piece before scaling, (size,) float32, for the full address of a probe."""

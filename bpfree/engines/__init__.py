@@ -36,15 +36,25 @@ def _default(thread: int, name: str):
     return _NAMES[name]()
 
 
-def get_engine(engine):
+def get_engine(engine, own=()):
     """An engine by name ("reference", "exact", "compiled"); an engine is returned as it is.
 
-    None chooses "compiled" where the compiled core can be loaded, else "reference".
+    None chooses "compiled" where the compiled core can be loaded and nothing is of one's own, else "reference".
+    own: what is, in words. Raises ValueError for an engine that has only the rows of the tables.
     """
     from bpfree import native
 
     if engine is None:
-        return _default(get_ident(), "compiled" if native.available() else "reference")
+        return _default(get_ident(), "compiled" if native.available() and not own else "reference")
+    engine = _given(engine)
+    if own and not getattr(engine, "takes_own_rows", True):
+        expected = f"'reference' or 'exact', or workers of them, as {own[0]} is of your own and not in C"
+        raise ValueError(f"engine: expected {expected}, got {engine.name!r}")
+    return engine
+
+
+def _given(engine):
+    """An engine that is named or given."""
     if isinstance(engine, type):
         raise TypeError(f"engine: expected a name or an engine such as {engine.__name__}(), got the class")
     if isinstance(engine, str):

@@ -12,6 +12,7 @@ import numpy as np
 class Batch:
     """x (n, features) float32 with labels (n,) uint32 or targets (n, outputs) float32, contiguous.
 
+    For a loss that takes rows, targets are y (n, ...) as it was given.
     weights: (n,) float32 that the losses of the samples are multiplied by, or None.
     """
 
@@ -100,11 +101,17 @@ def _some(name, weights):
 
 def make_batch(graph, loss, x, y, w=None) -> Batch:
     """x, y and the weights w, as given, as the loss reads them; raises naming what does not fit."""
-    x, y, outputs = make_inputs(graph, x), np.asarray(y), graph.output.size
+    x, outputs = make_inputs(graph, x), graph.output.size
+    try:
+        y = np.asarray(y)
+    except ValueError as error:  # rows of several shapes
+        raise ValueError(f"y: expected rows of one shape, got others: {error}") from None
     _check_finite("x", x)
     weights = None if w is None else check_weights("w", w, len(x))
     if y.ndim == 0 or len(y) != len(x):
         raise ValueError(f"y: expected one row a sample ({len(x)}), got shape {y.shape}")
+    if loss.takes_rows:
+        return Batch(x, targets=y)
     if loss.labels:
         if y.ndim != 1 or not np.issubdtype(y.dtype, np.integer):
             raise TypeError(f"y: {loss.name} expects integer labels of shape (n,), got {y.dtype} {y.shape}")

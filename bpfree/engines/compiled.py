@@ -6,19 +6,22 @@ from __future__ import annotations
 import numpy as np
 
 from bpfree.arithmetic import Fast
+from bpfree.directions import DIRECTIONS
 from bpfree.engines.cache import CACHE_BYTES, Cache
 from bpfree.engines.native_arithmetic import Native
 from bpfree.engines.native_ripples import RipplesInC
-from bpfree.engines.probes import pack
+from bpfree.engines.probes import OWN_DIRECTION, pack
 from bpfree.engines.recent import Recent
 from bpfree.engines.reuse import members
 from bpfree.errors import check_choice
 from bpfree.graph.c_tables import model_tables
+from bpfree.losses import LOSSES
 from bpfree.native import isa_names
 from bpfree.native.model import NativeModel, tile_bytes
 from bpfree.native.pde import NativeJets
 from bpfree.native.trainer import NativeTrainer
 from bpfree.ops.taylor import check_jets
+from bpfree.registry import IN_PYTHON
 
 
 class CompiledEngine:
@@ -41,6 +44,7 @@ class CompiledEngine:
 
     dtype = np.dtype(np.float32)
     weighs = True
+    takes_own_rows = False
 
     def __init__(self, isa: str | None = None, cache_bytes: int = CACHE_BYTES, blas: bool = False):
         # a missing core or instruction set is reported here, not in the middle of a run
@@ -61,7 +65,8 @@ class CompiledEngine:
 
     def evaluate(self, graph, theta, frozen, batch, loss, probes) -> tuple[np.ndarray, int]:
         """Losses (probes, n), times weights, of every sample at every probe; their cost in passes of one sample."""
-        table, (kept, forwards) = pack(probes), self.cache.choose(graph, probes, len(batch))
+        number, table = LOSSES.number(loss), _in_c(pack(probes))
+        kept, forwards = self.cache.choose(graph, probes, len(batch))
         rippling = self.cache.flow(graph).rippling(table) & kept.ripples
         values = np.empty((len(table), len(batch)), np.float32)
         if rippling.any():
@@ -69,7 +74,7 @@ class CompiledEngine:
         if not rippling.all():
             model = self.model(graph, frozen)
             model.keep([graph.nodes[k].output for k in members(kept.tensors)], self.cache.cache_bytes)
-            given = batch.x, batch.labels, batch.targets, loss.number
+            given = batch.x, batch.labels, batch.targets, number
             values[~rippling] = model.evaluate(theta, *given, table[~rippling])
         return batch.weighed(values), forwards
 
@@ -107,3 +112,10 @@ class CompiledEngine:
         if trainer.estimator.coefficients_are == "gradient":  # in one pass over memory then
             settings |= {"estimator": None, "settings": None}
         return NativeTrainer(self.model(trainer.graph, trainer.frozen), **settings)
+
+
+def _in_c(packed):
+    """Probes along directions that C has."""
+    if (packed["direction"] == OWN_DIRECTION).any():
+        raise ValueError(f"direction: expected one of {', '.join(DIRECTIONS.names)} in C, got one's own: {IN_PYTHON}")
+    return packed

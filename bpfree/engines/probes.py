@@ -9,7 +9,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from bpfree import rng
-from bpfree.directions import DIRECTIONS
+from bpfree.directions import DIRECTIONS, direction_of
+from bpfree.directions.table import Direction
 
 
 @dataclass(frozen=True)
@@ -19,7 +20,7 @@ class Probe:
     u is addressed, not stored: key (seed, step), this query's numbers. It moves elements
     [first, first + count) of theta, wherever slices begin and end; of the direction
     "coordinate" it is the unit vector of `element` of theta, of "hadamard" `element`
-    is the row of the matrix.
+    is the row of the matrix. A direction of one's own is the row itself.
     """
 
     seed: int
@@ -28,7 +29,7 @@ class Probe:
     mu: float
     first: int
     count: int
-    direction: str = "rademacher"
+    direction: str | Direction = "rademacher"
     element: int = 0
 
 
@@ -41,7 +42,7 @@ def perturb(graph, theta, probe: Probe) -> np.ndarray:
     out = theta.copy()
     if probe.mu:
         pieces = graph.pieces(probe.first, probe.count)
-        DIRECTIONS[probe.direction].move(out, pieces, theta.dtype.type(probe.mu), probe)
+        direction_of(probe.direction).move(out, pieces, theta.dtype.type(probe.mu), probe)
     return out
 
 
@@ -54,10 +55,26 @@ PROBE = np.dtype(
 """`bpfree_probe` of the C runtime."""
 
 
-def probe_rows(n: int, direction: str, seed: int, step: int, query=0, **columns) -> np.ndarray:
-    """n rows of PROBE, of one direction; query and the other columns are numbers or arrays (n,)."""
-    row, table = DIRECTIONS[direction], np.zeros(n, PROBE)
-    table["seed"], table["step"], table["direction"] = seed, step, row.number
+OWN_DIRECTION = 2**32 - 1
+"""What stands in PROBE for a direction of one's own, which has no number; C refuses it."""
+
+
+def probe_rows(n: int, direction, seed: int, step: int, query=0, **columns) -> np.ndarray:
+    """Return n probes of one direction, (n,) records: what `Differences.points` gives.
+
+    direction: its name, or a `Direction` of one's own, which is then the
+    estimator's `direction` too. query: a number in [0, 4096) or an array of them;
+    with seed and step it addresses u. columns: first and count, the range of theta
+    that moves, element, the coordinate of theta that "coordinate" moves; numbers
+    or arrays (n,). Raises ValueError for an unknown direction.
+
+    >>> rows = probe_rows(3, "rademacher", seed=0, step=5, query=range(3), first=0, count=10)
+    >>> rows["count"].tolist(), rows["step"].tolist()
+    ([10, 10, 10], [5, 5, 5])
+    """
+    row, table = direction_of(direction), np.zeros(n, PROBE)
+    table["seed"], table["step"] = seed, step
+    table["direction"] = row.number if DIRECTIONS.has(row) else OWN_DIRECTION
     table["address"] = np.uint32(rng.address(row.domain)) | np.asarray(query, np.uint32) << np.uint32(16)
     for name, values in columns.items():
         table[name] = values
@@ -65,19 +82,34 @@ def probe_rows(n: int, direction: str, seed: int, step: int, query=0, **columns)
 
 
 class Probes(Sequence):
-    """Probes in one array of PROBE, which is what the compiled engine reads; each is made when it is looked at."""
+    """Probes in one array of PROBE, which is what the compiled engine reads; each is made when it is looked at.
 
-    def __init__(self, table: np.ndarray):
-        self.table = table
+    own: the direction that OWN_DIRECTION stands for.
+    """
+
+    def __init__(self, table: np.ndarray, own: Direction | None = None):
+        self.table, self.own = table, own
 
     def __len__(self) -> int:
         return len(self.table)
 
     def __getitem__(self, k):
         if isinstance(k, slice):
-            return Probes(self.table[k])
+            return Probes(self.table[k], self.own)
         seed, step, address, mu, first, count, direction, element = self.table[k].item()
-        return Probe(seed, step, address >> 16 & 0xFFF, mu, first, count, DIRECTIONS.rows[direction].name, element)
+        row = self._own() if direction == OWN_DIRECTION else DIRECTIONS.rows[direction].name
+        return Probe(seed, step, address >> 16 & 0xFFF, mu, first, count, row, element)
+
+    def _own(self) -> Direction:
+        if self.own is None:
+            expected = "the estimator's `direction` to be the row that its points are made of"
+            raise ValueError(f"direction: expected {expected}, got points of one's own and another direction")
+        return self.own
+
+
+def own_of(direction) -> Direction | None:
+    """A direction that is of one's own, else None."""
+    return direction if isinstance(direction, Direction) and not DIRECTIONS.has(direction) else None
 
 
 def pack(probes) -> np.ndarray:

@@ -51,7 +51,7 @@ class ReferenceEngine:
     def evaluate(self, graph, theta, frozen, batch, loss, probes) -> tuple[np.ndarray, int]:
         """Losses (probes, n), times weights, of every sample at every probe; their cost in passes of one sample."""
         theta, frozen = theta.astype(self.dtype), frozen.astype(self.dtype, copy=False)
-        target = batch.labels if loss.labels else batch.targets.T.astype(self.dtype)
+        target = loss.target(batch, self.dtype)
         flow, (kept, forwards) = self.cache.flow(graph), self.cache.choose(graph, probes, len(batch))
         x = np.ascontiguousarray(batch.x.T, self.dtype)
         rippling = flow.rippling(pack(probes)) & kept.ripples
@@ -60,7 +60,7 @@ class ReferenceEngine:
             chosen = np.flatnonzero(own).tolist()
             found = outputs(graph, theta, frozen, flow, kept.tensors, x, [probes[k] for k in chosen]) if chosen else ()
             for k, y in zip(chosen, found):
-                values[k] = loss.values(self.arithmetic, y, target)
+                values[k] = loss.losses(self.arithmetic, y, target)
         return batch.weighed(values), forwards
 
     @_DIVERGENCE_IS_A_RESULT

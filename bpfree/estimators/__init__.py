@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 from bpfree.estimators import cge, coordinate_descent, hybrid, node_perturbation, rge, structured, unit_wise
-from bpfree.registry import Table
+from bpfree.registry import Table, travel_by_name
 
 ESTIMATORS = Table(
     "estimators",
@@ -14,3 +14,5 @@ ESTIMATORS = Table(
     ],
 )  # fmt: skip
 """Joined with the C side by the generated estimators.gen.def."""
+
+travel_by_name(ESTIMATORS, __name__, "ESTIMATORS")

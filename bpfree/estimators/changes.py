@@ -62,7 +62,7 @@ class Changes:
                 matrix = linear.op.layer.matrix
                 matrices[linear.name] = matrix(linear.site, view.arithmetic, trace.parameters(linear))
             self.matrix = matrices[linear.name]
-        self.differences = view.loss.differences(view.arithmetic, trace.output, view.target)
+        self.differences = view.loss.changes_by(view.arithmetic, trace.output, view.target)
 
     def width(self, units: int) -> int:
         """Floats a sample that one change takes where many are held: not of units that a matrix product takes in."""

@@ -8,8 +8,9 @@ from math import inf
 import numpy as np
 
 from bpfree.arithmetic import running_sum
+from bpfree.directions import direction_of
 from bpfree.engines.cost import cost_of
-from bpfree.engines.probes import Probes, probe_rows
+from bpfree.engines.probes import PROBE, Probes, own_of, probe_rows
 from bpfree.engines.reuse import Flow, Moved
 from bpfree.estimators.asktell import AskTell
 from bpfree.estimators.estimate import Estimate
@@ -22,25 +23,61 @@ class Differences(Estimator):
     """Asks for points, is told their losses, and rebuilds g from coefficients.
 
     coefficient = sum_b [L_b(theta + mu u) - L_b(theta - mu u)] / (2 mu B averages) * factor, or one-sided.
-    Subclasses have `direction` and `two_sided`, and define `record_shape`, `points` and `gradient`.
+
+    Subclasses are frozen dataclasses of their settings, and define `points`. What they may have besides: `mu`, a
+    number or a schedule (2^-7); `two_sided` (True); `averaged`, how many directions the mean is taken of (1);
+    `coefficients_are` ("slopes"), and `coordinates` where they are partial derivatives. A class of your own is a row
+    without a number; its name is the class's qualified name, or class Mine(bpfree.Differences, name="mine").
+
+    >>> import bpfree as bf
+    >>> from dataclasses import dataclass
+    >>> @dataclass(frozen=True)
+    ... class OneTensor(Differences):
+    ...     averaged = 4
+    ...     def points(self, graph, seed, step):
+    ...         part = graph.trainable[step % len(graph.trainable)]
+    ...         where = {"first": part.offset, "count": part.size}
+    ...         return bf.probe_rows(4, "rademacher", seed, step, range(4), **where)
+    >>> model, (x, y) = bf.Sequential(4, [bf.Linear(2)]), (np.eye(4, dtype="f4"), np.arange(4) % 2)
+    >>> run = bf.train(model, (x, y), estimator=OneTensor(), update=bf.SGD(0.5), batch_size=4, max_steps=60)
+    >>> run.tier, run.losses[-1] < 0.5 * run.losses[0]
+    ('black-box', True)
     """
+
+    tier = "black-box"
 
     may_lose = False
     """Can it do without some losses? Yes where no coefficient depends on another's."""
 
     def points(self, graph, seed: int, step: int) -> np.ndarray:
-        """PROBE of each coefficient's direction, in the record's order; mu is filled in by `ask`."""
+        """PROBE of each coefficient's direction, in the record's order, as `probe_rows` makes them; `ask` sets mu."""
         raise NotImplementedError
+
+    def record_shape(self, graph) -> tuple[int, int]:
+        """(1, coefficients of a step): one for each of `points`."""
+        return 1, len(self.points(graph, 0, 0))
+
+    def gradient(self, graph, seed: int, step: int, coefficients) -> np.ndarray:
+        """g (n_theta,): the sum over ascending coefficients of fl(c scale) u."""
+        gradient = np.zeros(graph.n_theta, coefficients.dtype)
+        probes = Probes(self.points(graph, seed, step), own_of(self.direction))
+        for c, probe in zip(coefficients.ravel(), probes, strict=True):
+            direction_of(probe.direction).move(gradient, graph.pieces(probe.first, probe.count), c, probe)
+        return gradient
 
     def ask(self, graph, seed: int, step: int) -> Probes:
         """The probes of a step: [theta,] then for each coefficient plus [and minus]."""
         mu, points = value_at(self.mu, step), self.points(graph, seed, step)
+        if getattr(points, "dtype", None) != PROBE or points.ndim != 1:
+            expected = "probes as bpfree.probe_rows makes them"
+            got = type(points).__name__
+            raise TypeError(f"estimator: expected points of {self.row.name!r} to be {expected}, got {got}")
         if self.two_sided:
             points = np.repeat(points, 2)
             points["mu"] = np.tile([mu, -mu], len(points) // 2)
-            return Probes(points)
+            return Probes(points, own_of(self.direction))
         points["mu"] = mu
-        return Probes(np.concatenate([probe_rows(1, self.direction, seed, step), points]))
+        return Probes(np.concatenate([probe_rows(1, self.direction, seed, step), points]), own_of(self.direction))
 
     @np.errstate(over="ignore", invalid="ignore")  # a loss that is not finite is a result: Estimate.finite
     def tell(self, graph, seed: int, step: int, values, forwards: int | None = None) -> Estimate:

@@ -31,18 +31,18 @@ class LayerView:
         self.arithmetic, self.dtype = engine.arithmetic, engine.dtype
         self.loss = weighed(trainer.loss, batch.weights)
         self.trace = trace(engine, trainer.graph, theta, trainer.frozen, batch.x)
-        self.target = batch.labels if self.loss.labels else np.ascontiguousarray(batch.targets.T, self.dtype)
-        self.losses = self.loss.values(self.arithmetic, self.trace.output, self.target)
+        self.target = self.loss.target(batch, self.dtype)
+        self.losses = self.loss.losses(self.arithmetic, self.trace.output, self.target)
         self.output = self.graph.nodes[-1].output
 
     def target_of(self, copies: int):
         """The target of so many copies of the batch, one after the other."""
-        return np.tile(self.target, copies if self.loss.labels else (1, copies))
+        return self.loss.repeated(self.target, copies)
 
     def losses_with(self, tensor: int, value, copies: int = 1):
         """Losses (copies, n) where a tensor is value (features, copies n)."""
         y = self.trace.rerun(tensor, value, copies)
-        return self.loss.values(self.arithmetic, y, self.target_of(copies)).reshape(copies, -1)
+        return self.loss.losses(self.arithmetic, y, self.target_of(copies)).reshape(copies, -1)
 
 
 class _Kept(Trace):
@@ -128,7 +128,7 @@ class LayerAccess(Estimator):
         """dL/d tensor, from where it can be found back through elementwise operations."""
         if tensor not in found:
             if tensor == view.output and self.head == "exact":
-                found[tensor] = view.loss.gradient(view.arithmetic, view.trace.output, view.target)
+                found[tensor] = view.loss.slopes(view.arithmetic, view.trace.output, view.target)
             elif tensor == end_of(view.graph, tensor):
                 found[tensor] = self.derivative(view, tensor)
             else:

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from bpfree.directions import DIRECTIONS
+from bpfree.directions import direction_of
 from bpfree.rng import BLOCK
 
 _MOST = 1 << 20
@@ -22,7 +22,7 @@ def combine(graph, direction: str, seed: int, step: int, derivatives) -> np.ndar
     """
     from scipy import linalg  # on first use: training with a mean needs none of it
 
-    products, d = _products(graph, DIRECTIONS[direction], seed, step, len(derivatives)), graph.n_theta
+    products, d = _products(graph, direction_of(direction), seed, step, len(derivatives)), graph.n_theta
     derivatives = derivatives.astype(np.float64)
     try:
         factor = linalg.cholesky(products, lower=True, check_finite=False)

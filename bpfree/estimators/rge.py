@@ -7,7 +7,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from bpfree.directions import DIRECTIONS, RANDOM, hadamard
+from bpfree.directions import RANDOM, direction_of, hadamard
+from bpfree.directions.table import Direction
 from bpfree.engines.cost import graph_macs
 from bpfree.engines.probes import probe_rows
 from bpfree.errors import check_choice, check_count
@@ -45,7 +46,7 @@ class RGE(Differences):
     evaluated fastest and in inference memory; "hadamard", signs of which no two
     queries of a step say the same; "gaussian"; "sphere", radius sqrt(d) over the d
     parameters of the group. The latter two need perturbed copies of theta on a
-    device.
+    device. Or a `Direction` of your own, in Python.
 
     "hadamard": u_i[k] = s_k H[r_i, k], H the Hadamard matrix of order D, the least
     power of two >= d; signs s and the rows r_i, all different, are drawn anew every
@@ -85,7 +86,7 @@ class RGE(Differences):
     mu: float | Schedule = 2.0**-7
     two_sided: bool = True
     grouping: str = "joint"
-    direction: str = "rademacher"
+    direction: str | Direction = "rademacher"
     scale: float | str = 1
     combine: str = "mean"
 
@@ -94,7 +95,8 @@ class RGE(Differences):
         check_radius("mu", self.mu)
         check_choice("two_sided", self.two_sided, (True, False))
         check_choice("grouping", self.grouping, GROUPINGS)
-        check_choice("direction", self.direction, RANDOM)
+        if not isinstance(self.direction, Direction):
+            check_choice("direction", self.direction, RANDOM)
         check_choice("scale", self.scale, (1, "dim"))
         if self.scale == "dim" and self.grouping != "joint":
             raise ValueError(f"scale: expected 1, as 'dim' is for grouping='joint', got grouping={self.grouping!r}")
@@ -108,8 +110,8 @@ class RGE(Differences):
 
     @property
     def row(self) -> EstimatorRow:
-        """The row of the table that has its direction."""
-        return next(row for row in ROWS if row.direction == self.direction)
+        """The row of the table that has its direction; the first one for a direction of one's own, which C refuses."""
+        return next((row for row in ROWS if row.direction == self.direction), ROWS[0])
 
     @property
     def solves(self) -> bool:
@@ -188,7 +190,7 @@ class RGE(Differences):
 
 def combine(gradient, direction: str, pieces, seed: int, step: int, coefficients, queries, elements) -> None:
     """Writes sum_i fl(c_i scale) u_i, i ascending, to the gradient's elements of these pieces."""
-    row, real = DIRECTIONS[direction], gradient.dtype.type
+    row, real = direction_of(direction), gradient.dtype.type
     for i, (c, query, element) in enumerate(zip(coefficients, queries, elements, strict=True)):
         weight = c * real(row.scale(pieces, seed, step, query))
         for piece in pieces:

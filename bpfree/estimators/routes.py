@@ -5,6 +5,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from bpfree.losses import LOSSES
 from bpfree.native.structs import Array, Struct, Symbol
 
 
@@ -79,7 +80,7 @@ def settings_of(graph, loss, exact_head: bool) -> Struct:
         column = len(graph.nodes) if route.column is None else route.column
         own = {"elementwise": Array("bpfree_elementwise", slopes), "n_elementwise": len(slopes)}
         rows.append({**own, "node": route.node, "tensor": route.tensor, "column": column})
-    closed = Symbol("closed", loss.number, loss.closed)
+    closed = Symbol("closed", LOSSES.number(loss), loss.closed)
     routes = {"routes": Array("bpfree_route", tuple(rows)), "n_routes": len(rows)}
     return Struct("bpfree_unit_wise", {"loss": closed, **routes, "exact_head": int(exact_head)})
 

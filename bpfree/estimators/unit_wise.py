@@ -95,7 +95,7 @@ def _changes(view: LayerView, tensor: int):
         columns = linear.op.layer.matrix(linear.site, view.arithmetic, view.trace.parameters(linear))
     columns = columns[:, : view.graph.tensors[tensor].size]
     if start == view.output:
-        return lambda s: view.loss.change(view.arithmetic, view.trace.output, view.target, columns, s)
+        return view.loss.changes_along(view.arithmetic, view.trace.output, view.target, columns)
     z = view.trace.values[start]
     block = max(1, MOST_FLOATS // (view.trace.widest(start) * view.trace.n))
 

@@ -15,8 +15,9 @@ from queue import Empty, SimpleQueue
 
 import numpy as np
 
+from bpfree.engines.probes import own_of
 from bpfree.errors import WorkerError, check_count
-from bpfree.executors.parallel import RANGES_PER_WORKER, Job, Parallel, pickled, worker_count
+from bpfree.executors.parallel import RANGES_PER_WORKER, Job, Parallel, packed_rows, pickled, worker_count
 
 _LOST = (BrokenExecutor, CancelledError)
 """What a future raises when its work was never done; all else is an error of the work itself."""
@@ -98,6 +99,11 @@ class Futures(Submitted):
     def __deepcopy__(self, memo):
         """All copies have the one pool."""
         return copy.copy(self)
+
+    def check_sent(self, trainer, batch) -> None:
+        """Raise TypeError, before the first step, for rows that do not pickle; threads of a pool need none of it."""
+        if not isinstance(self.pool, ThreadPoolExecutor):
+            packed_rows(trainer.graph, trainer.loss, own_of(trainer.estimator.direction))
 
     def submit(self, job: Job, start: int, stop: int):
         """The future of one range."""

@@ -20,7 +20,7 @@ RANGES_PER_WORKER = 4
 
 @dataclass(frozen=True)
 class Job:
-    """One call of `evaluate`. theta, frozen and the batch are only read."""
+    """One call of `evaluate`. theta, frozen and the batch are only read. own: the direction of one's own, or None."""
 
     graph: object
     theta: np.ndarray
@@ -28,10 +28,11 @@ class Job:
     batch: object
     loss: object
     probes: np.ndarray
+    own: object = None
 
     def evaluate(self, engine, start: int, stop: int) -> np.ndarray:
         """Losses (stop - start, B) of these probes."""
-        probes = Probes(self.probes[start:stop])
+        probes = Probes(self.probes[start:stop], self.own)
         values, _ = engine.evaluate(self.graph, self.theta, self.frozen, self.batch, self.loss, probes)
         return values
 
@@ -62,7 +63,7 @@ class Parallel:
         What workers do not send is evaluated here. The cost is that of one engine: it does
         not depend on how many workers share the probes, or on what each of them keeps.
         """
-        job = Job(graph, theta, frozen, batch, loss, pack(probes))
+        job = Job(graph, theta, frozen, batch, loss, pack(probes), getattr(probes, "own", None))
         values, arrived = self._gather(job)
         for start, stop in _gaps(arrived):
             rows = job.evaluate(self.engine, start, stop)
@@ -75,7 +76,7 @@ class Parallel:
 
         Without a timeout all arrive, as `evaluate` makes sure. The cost is that of all probes.
         """
-        job = Job(graph, theta, frozen, batch, loss, pack(probes))
+        job = Job(graph, theta, frozen, batch, loss, pack(probes), getattr(probes, "own", None))
         if self.timeout is not None:
             values, arrived = self._gather(job)
             if arrived.any():
@@ -111,6 +112,9 @@ class Parallel:
             raise AttributeError(name)
         return getattr(self.engine, name)
 
+    def check_sent(self, trainer, batch) -> None:
+        """Raise, before the first step, where something of a run cannot be sent to the workers; here all can."""
+
     def close(self) -> None:
         """End the workers; a later call starts new ones."""
 
@@ -144,6 +148,27 @@ def pickled(engine) -> bytes:
         return pickle.dumps(engine)
     except Exception as error:  # pickle raises what it likes
         raise TypeError(f"engine: expected one that pickles, as each worker needs its own, got {engine!r}") from error
+
+
+_SENT = "expected rows that pickle, as worker processes need them"
+_WAY = "put its functions at the top of a module that the program imports"
+
+
+def packed_rows(graph, loss, own, main: bool = True) -> bytes:
+    """Graph, loss and direction as they are sent to workers; main: do they have this program's main module?
+
+    Raises TypeError naming what cannot be sent.
+    """
+    named = [(node.label, node.op) for node in graph.nodes]
+    named += [(f"loss {loss.name!r}", loss), *([(f"direction {own.name!r}", own)] if own else [])]
+    for label, row in named:
+        try:
+            packed = pickle.dumps(row)
+        except Exception as error:  # pickle raises what it likes
+            raise TypeError(f"engine: {_SENT}, got {label}: {error}: {_WAY}") from error
+        if not main and b"__main__" in packed:
+            raise TypeError(f"engine: {_SENT}, got {label} of the main program: {_WAY}")
+    return pickle.dumps((graph, loss, own))
 
 
 def _gaps(arrived):

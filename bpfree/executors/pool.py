@@ -49,7 +49,7 @@ class WorkerProcess:
             why = f"it ended with status {self.process.wait()}"
         raise WorkerError(f"a worker process did not start: {why}; its messages are on stderr")
 
-    def give(self, context: bytes, places: list, start: int, stop: int) -> None:
+    def give(self, context, places: list, start: int, stop: int) -> None:
         """Have it evaluate a range; context goes along when it is new. Raises OSError when the process is dead."""
         news, self.context, self.range = None if context is self.context else context, context, (start, stop)
         self.channel.send((news, places, start, stop))

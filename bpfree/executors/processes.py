@@ -9,7 +9,8 @@ import time
 import weakref
 from collections import deque
 
-from bpfree.executors.parallel import RANGES_PER_WORKER, Job, Parallel, pickled, worker_count
+from bpfree.engines.probes import own_of
+from bpfree.executors.parallel import RANGES_PER_WORKER, Job, Parallel, packed_rows, pickled, worker_count
 from bpfree.executors.pool import WorkerPool
 
 
@@ -82,11 +83,17 @@ class Processes(Parallel):
         self._pool.ready(self.n_workers)
         return self._pool
 
-    def _pack(self, job: Job) -> bytes:
+    def check_sent(self, trainer, batch) -> None:
+        """Raise TypeError, before the first step, for rows that do not pickle, and for y of Python objects."""
+        packed_rows(trainer.graph, trainer.loss, own_of(trainer.estimator.direction), main=False)
+        if batch.targets is not None and batch.targets.dtype.hasobject:
+            raise TypeError(f"y: expected numbers or texts, which processes can share, got {batch.targets.dtype}")
+
+    def _pack(self, job: Job) -> tuple[bytes, bytes]:
         """What workers keep from one job to the next."""
-        context = job.graph, job.loss
+        context = job.graph, job.loss, job.own
         if self._context is None or any(new is not old for new, old in zip(context, self._context, strict=True)):
-            self._context, self._packed = context, pickle.dumps((self.engine, *context))
+            self._context, self._packed = context, (pickled(self.engine), packed_rows(*context, main=False))
         return self._packed
 
     def close(self) -> None:

@@ -31,7 +31,7 @@ def serve(channel, memory) -> None:
     while True:
         news, places, start, stop = channel.recv()
         try:
-            context = pickle.loads(news) if news is not None else context
+            context = tuple(map(pickle.loads, news)) if news is not None else context
             answer = evaluate(context, memory.read(places), start, stop), None
         except Exception as error:
             answer = None, packed_error(error)
@@ -39,10 +39,10 @@ def serve(channel, memory) -> None:
 
 
 def evaluate(context, arrays, start: int, stop: int):
-    """Losses of a range of probes; context: (engine, graph, loss)."""
-    engine, graph, loss = context
+    """Losses of a range of probes; context: engine, and (graph, loss, direction of one's own)."""
+    engine, (graph, loss, own) = context
     theta, frozen, probes, *parts = arrays
-    return Job(graph, theta, frozen, Batch(*parts), loss, probes).evaluate(engine, start, stop)
+    return Job(graph, theta, frozen, Batch(*parts), loss, probes, own).evaluate(engine, start, stop)
 
 
 def packed_error(error: Exception) -> bytes:

@@ -126,5 +126,5 @@ def _check_kernel(node: Node) -> None:
     op = node.op
     if not isinstance(op.c, str):
         raise ValueError(f"node {node.name!r}: {op.name} has no C kernel: {op.c.reason}")
-    if not any(op is row for row in OPS):
+    if not OPS.has(op):
         raise ValueError(f"node {node.name!r}: {op.name} has no C kernel: it is no row of the table of operations")

@@ -18,6 +18,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from bpfree.ops import OPS
 from bpfree.ops.table import Op, Site
 from bpfree.rng import BLOCK
 
@@ -157,6 +158,11 @@ class Graph:
             (frozen if s.frozen else theta)[s.range].reshape(s.shape)
             for s in self.slices_of(node)
         ]
+
+    @property
+    def own(self) -> tuple[str, ...]:
+        """The nodes whose operations are no rows of the table, and so not in C, in words."""
+        return tuple(node.label for node in self.nodes if not OPS.has(node.op))
 
     @property
     def trainable(self) -> list[Slice]:

@@ -40,6 +40,7 @@ def assemble(input_shape, nodes, frozen=()) -> Graph:
     for layer, row in enumerate(nodes):
         op, name, inputs, attributes, own = Row(*row)
         op = _op(op)
+        OPS.check_own_name(op)
         if not isinstance(name, str):
             raise TypeError(f"node name: expected a text, got {name!r}")
         if name in numbers:
@@ -143,6 +144,8 @@ class Chain:
             return self._node(OPS["add"], {}, (source, end))
         if isinstance(getattr(layer, "graph", None), Graph) and hasattr(layer, "parameters"):
             return self._model(layer, source)
+        if isinstance(layer, Op):
+            return self._node(layer, {}, (source,))
         if isinstance(layer, type) or not hasattr(layer, "node"):
             raise TypeError(f"layers: expected layers such as Linear(10), got {layer!r}")
         op, attributes = layer.node(self.shapes[source])

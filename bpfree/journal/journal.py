@@ -21,7 +21,7 @@ from bpfree.graph import theta_hash
 from bpfree.journal.file import JournalFile, mapped
 from bpfree.journal.format import Code, Header, Reason, Type, make_header, read_header, read_records
 from bpfree.model import Model
-from bpfree.settings import differences, load
+from bpfree.settings import check_named, differences, load
 from bpfree.trainer import Trainer
 
 
@@ -161,6 +161,7 @@ class Journal:
         ...     bf.Journal.read(f"{folder}/run.journal").events
         [Event(step=3, code=1, text='done')]
         """
+        check_named(self.settings, "journal")
         file = JournalFile.create(path, self.header)
         try:
             for _, _, put in sorted(self._entries(), key=lambda entry: entry[:2]):
@@ -238,12 +239,14 @@ def _mapped(path) -> memoryview:
         return mapped(file)
 
 
-def replay(journal, start, theta=None, engine=None, *, to_step: int | None = None) -> np.ndarray:
+def replay(journal, start, theta=None, engine=None, *, to_step: int | None = None, rows=()) -> np.ndarray:
     """Return theta (n_theta,) after all steps of a journal, or after to_step of them, without data.
 
     journal: a Journal, or the path of a journal's file. start: the Model the
     run began with; or its Trainer, and then theta. engine: a name or an object;
-    all give the same bits. Where the journal has snapshots of theta besides its
+    all give the same bits. rows: what the run had of its own, by whose names the
+    journal is read: functions that are losses, Loss and Direction rows, classes of
+    estimators, updates and schedules. Where the journal has snapshots of theta besides its
     scalars, they must agree with what is replayed.
 
     Raises ValueError when theta or the settings are not those the journal was
@@ -262,18 +265,18 @@ def replay(journal, start, theta=None, engine=None, *, to_step: int | None = Non
         journal = Journal.read(journal)
     if not isinstance(journal, Journal):
         raise TypeError(f"journal: expected a Journal or the path of one, got {type(journal).__name__}")
-    trainer, theta = _start(journal, start, theta)
+    trainer, theta = _start(journal, start, theta, rows)
     if journal.kind == "SNAPSHOT":
         return _at_snapshot(journal, theta, to_step)
-    return _through_scalars(journal, trainer, theta, get_engine(engine), to_step)
+    return _through_scalars(journal, trainer, theta, get_engine(engine, trainer.own), to_step)
 
 
-def _start(journal, start, theta):
+def _start(journal, start, theta, rows):
     """Return trainer and theta, checked against the journal."""
     if isinstance(start, Model):
         if theta is not None:
             raise TypeError("theta: a Model brings its own; give a Trainer and theta, or a Model alone")
-        trainer, theta = Trainer.from_settings(start, journal.settings), start.theta
+        trainer, theta = Trainer.from_settings(start, journal.settings, rows), start.theta
     elif isinstance(start, Trainer) and theta is not None:
         trainer, theta = start, np.asarray(theta, np.float32)
     else:

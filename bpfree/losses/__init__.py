@@ -5,19 +5,30 @@ from __future__ import annotations
 
 from bpfree.losses import mse, softmax_cross_entropy
 from bpfree.losses.table import Loss
-from bpfree.registry import Table
+from bpfree.registry import Table, travel_by_name
 
 LOSSES = Table("losses", [softmax_cross_entropy.LOSS, mse.LOSS])
 """Joined with the C kernels by the generated losses.gen.def."""
+
+travel_by_name(LOSSES, __name__, "LOSSES")
 
 ALIASES = {"cross_entropy": "softmax_cross_entropy"}
 """Short names that users write."""
 
 
-def get_loss(name):
-    """A row of the table by name or alias; a row is returned as it is."""
-    if isinstance(name, Loss):
-        return name
-    if not isinstance(name, str):
-        raise TypeError(f"loss: expected a name or a row of LOSSES, got {name!r}")
-    return LOSSES[ALIASES.get(name, name)]
+def own_words(loss: Loss) -> tuple[str, ...]:
+    """A loss of one's own in words, which C does not have; nothing for a row of the table."""
+    return () if LOSSES.has(loss) else (f"loss {loss.name!r}",)
+
+
+def get_loss(loss) -> Loss:
+    """A row of the table by name or alias; a row as it is; a function of (outputs, targets) as a row of its own."""
+    if isinstance(loss, Loss):
+        LOSSES.check_own_name(loss)
+        return loss
+    if callable(loss) and not isinstance(loss, type):
+        return Loss.of(loss)
+    if not isinstance(loss, str):
+        expected = f"one of {', '.join(LOSSES.names)}, a function (outputs, targets) -> (n,), or a bpfree.Loss"
+        raise TypeError(f"loss: expected {expected}, got {loss!r}")
+    return LOSSES[ALIASES.get(loss, loss)]

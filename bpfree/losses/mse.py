@@ -35,10 +35,10 @@ def differences(arithmetic, y, targets):
 
 
 LOSS = Loss(
-    1,
     "mse",
-    "bpfree_loss_mse",
     values,
+    number=1,
+    c="bpfree_loss_mse",
     labels=False,
     gradient=gradient,
     change=change,

@@ -63,10 +63,10 @@ def differences(arithmetic, y, labels):
 
 
 LOSS = Loss(
-    0,
     "softmax_cross_entropy",
-    "bpfree_loss_softmax_cross_entropy",
     values,
+    number=0,
+    c="bpfree_loss_softmax_cross_entropy",
     labels=True,
     gradient=gradient,
     change=change,

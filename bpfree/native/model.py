@@ -26,6 +26,13 @@ def tile_bytes(n: int) -> int:
     return 4 * min(TILE, -(-n // _WIDEST) * _WIDEST)
 
 
+def found(pointer, what: str, number: int):
+    """What a table of C has at a number; raises ValueError where it has nothing, as calling that would be a crash."""
+    if pointer == core().ffi.NULL:
+        raise ValueError(f"{what}: expected the number of a row that C has, got {number}")
+    return pointer
+
+
 class NativeModel:
     """The tables of one model, for one instruction set (default: the widest this processor has).
 
@@ -46,7 +53,8 @@ class NativeModel:
         attributes = [ffi.new("uint32_t[]", list(row.attributes) or [0]) for row in tables.nodes]
         inputs = [ffi.new("uint32_t[]", list(row.inputs) or [0]) for row in tables.nodes]
         for node, row, words, numbers in zip(nodes, tables.nodes, attributes, inputs, strict=True):
-            node.kernel, node.attributes = lib.bpfree_registry_op(self.isa_number, row.op), words
+            node.kernel = found(lib.bpfree_registry_op(self.isa_number, row.op), "op", row.op)
+            node.attributes = words
             node.inputs, node.n_inputs = numbers, len(row.inputs)
             node.output, node.scratch, node.piece = row.output, row.scratch, row.piece
             node.first_slice, node.n_slices = row.first_slice, row.n_slices
@@ -69,16 +77,16 @@ class NativeModel:
 
     def loss(self, number: int):
         """Return the C function of a loss for this instruction set."""
-        return core().lib.bpfree_registry_loss(self.isa_number, number)
+        return found(core().lib.bpfree_registry_loss(self.isa_number, number), "loss", number)
 
     def update(self, number: int):
         """Return the C row of a link of an update for this instruction set."""
-        return core().lib.bpfree_registry_update(self.isa_number, number)
+        return found(core().lib.bpfree_registry_update(self.isa_number, number), "update", number)
 
     def estimator(self, number: int | None):
         """Return the C row of an estimator; None: that of a gradient which is given."""
-        lib = core().lib
-        return lib.bpfree_given() if number is None else lib.bpfree_registry_estimator(number)
+        lib, what = core().lib, "estimator"
+        return lib.bpfree_given() if number is None else found(lib.bpfree_registry_estimator(number), what, number)
 
     @property
     def workspace_bytes(self) -> int:

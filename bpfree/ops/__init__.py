@@ -3,8 +3,6 @@
 
 from __future__ import annotations
 
-import copyreg
-
 from bpfree.ops import (
     add,
     flatten,
@@ -19,8 +17,8 @@ from bpfree.ops import (
     tanh,
     tt_linear,
 )
-from bpfree.ops.table import Op
-from bpfree.registry import Table
+from bpfree.ops.table import Op, Parameters, elementwise_op
+from bpfree.registry import Table, travel_by_name
 
 OPS = Table(
     "ops",
@@ -33,13 +31,4 @@ OPS = Table(
 """Joined with the C kernels by the generated ops.gen.def."""
 
 
-def _row(name: str) -> Op:
-    return OPS[name]
-
-
-def _reduce(op: Op):
-    """A row of the table is sent to other processes by its name; one of one's own as what it is made of."""
-    return (_row, (op.name,)) if any(op is row for row in OPS) else object.__reduce_ex__(op, 2)
-
-
-copyreg.pickle(Op, _reduce)
+travel_by_name(OPS, __name__, "OPS")

@@ -9,8 +9,9 @@ from math import prod
 
 import numpy as np
 
+from bpfree.errors import check_count
 from bpfree.ops.onnx_rows import elementwise
-from bpfree.registry import HostOnly, host_only
+from bpfree.registry import OWN, HostOnly, check_callables, check_name
 
 
 @dataclass(frozen=True)
@@ -71,6 +72,14 @@ class Parameters:
     rows(site): [(name, shape), ...] in slice order; a name has no dot.
     initialise(site, draw, gain): arrays for them, from draw(k, size) in [0, 1) and the layer's gain.
     The docstrings of both are what FORMAT.md says of the op.
+
+    >>> import bpfree as bf
+    >>> slopes = Parameters(lambda site: [("slope", (1,))], lambda site, draw, gain: [np.full(1, 0.25, "f4")])
+    >>> def leaky(site, arithmetic, parameters, inputs):
+    ...     return np.where(inputs[0] > 0, inputs[0], parameters[0] * inputs[0])
+    >>> prelu = bf.Op("prelu", infer=lambda attributes, shapes: shapes[0], forward=leaky, parameters=slopes)
+    >>> bf.Sequential(2, [prelu]).predict([[-1.0, 2.0]]).tolist()
+    [[-0.25, 2.0]]
     """
 
     rows: Callable = _no_rows
@@ -178,14 +187,25 @@ class Op:
     macs(site): multiply-accumulates per sample.
     parameters, elementwise, layer, jet, kernel, onnx: more about it, by who asks; None: nobody can.
     examples: attributes and input shapes for the tests that run over the table.
+
+    One of your own has no number and stands in the list of layers as it is, where it
+    has no attributes; else in a layer of your own: a class whose node(shape) gives the Op
+    and its attributes. It runs in Python. Raises TypeError for what is no function.
+
+    >>> import bpfree as bf
+    >>> def gated(site, arithmetic, parameters, inputs):
+    ...     return inputs[0][: site.outputs] * inputs[0][site.outputs :]
+    >>> gate = bf.Op("gate", infer=lambda attributes, shapes: (shapes[0][0] // 2,), forward=gated)
+    >>> bf.Sequential(4, [gate]).predict([[1.0, 2.0, 3.0, 4.0]]).tolist()
+    [[3.0, 8.0]]
     """
 
     name: str
     infer: Callable
     forward: Callable
-    macs: Callable
+    macs: Callable = free
     number: int | None = None
-    c: str | HostOnly = host_only("an operation of one's own runs on the reference engine")
+    c: str | HostOnly = OWN
     attributes: tuple[str, ...] = ()
     arity: int = 1
     parameters: Parameters = Parameters()
@@ -195,6 +215,11 @@ class Op:
     kernel: Kernel = Kernel()
     onnx: Onnx | None = None
     examples: tuple = ()
+
+    def __post_init__(self):
+        check_name("Op", self.name)
+        check_callables("Op", self, ("infer", "forward", "macs"))
+        check_count(f"Op {self.name!r}: arity", self.arity, 0)
 
     def site(self, attributes: dict, shapes) -> Site:
         """The Site of these attributes and input shapes."""
@@ -212,8 +237,15 @@ class Op:
         return self.jet is not None and self.jet.tangent is not None
 
     def run(self, site: Site, arithmetic, parameters, inputs, n: int):
-        """y (features, n) of n samples, of an op without inputs too."""
-        y = self.forward(site, arithmetic, parameters, inputs)
+        """y (features, n) of n samples, of an op without inputs too, in the precision of what it is made of.
+
+        Raises ValueError where `forward` gives another shape.
+        """
+        y = np.asarray(self.forward(site, arithmetic, parameters, inputs))
+        wanted = site.outputs, n if inputs else 1
+        if y.shape != wanted:
+            raise ValueError(f"op: expected forward of {self.name!r} to give numbers of shape {wanted}, got {y.shape}")
+        y = y.astype((*inputs, *parameters)[0].dtype, copy=False)
         return y if inputs else np.repeat(y, n, axis=1)
 
     def __repr__(self) -> str:
@@ -228,7 +260,18 @@ def same_shape(attributes, shapes):
 def elementwise_op(name: str, forward, derivative, *, curvature=None, reads="", onnx=None, number=None, **others) -> Op:
     """An Op y = f(x), element by element, with what all of these have in common filled in.
 
-    onnx: the ONNX operator of one input that computes it, or a `to_onnx`. others: fields of the Op.
+    forward, derivative: functions (site, arithmetic, parameters, inputs) -> y and
+    (site, arithmetic, x, y) -> dy/dx. curvature: likewise the second derivative,
+    None where it is 0. onnx: the ONNX operator of one input that computes it, or a
+    `to_onnx`. others: fields of the Op. One of your own needs the first three, and
+    goes with all estimators and PDEs as an op of the table does.
+
+    >>> import bpfree as bf
+    >>> def forward(site, arithmetic, parameters, inputs):
+    ...     return arithmetic.log1p(arithmetic.exp(inputs[0]))
+    >>> softplus = elementwise_op("softplus", forward, lambda site, arithmetic, x, y: arithmetic.sigmoid(x))
+    >>> bf.Sequential(2, [softplus]).predict([[0.0, 1.0]]).astype(float).round(4).tolist()
+    [[0.6931, 1.3133]]
     """
     slope = None if number is None else f"bpfree_slope_{name}"
     common = {

@@ -51,4 +51,4 @@ def cosine_decay(start: float, steps: int, end: float = 0.0, warmup: int = 0) ->
     return CosineDecay(start, end, warmup, steps)
 
 
-ROW = ScheduleRow(0, "cosine_decay", "bpfree_sched_cosine_decay", CosineDecay)
+ROW = CosineDecay.row = ScheduleRow("cosine_decay", CosineDecay, number=0, c="bpfree_sched_cosine_decay")

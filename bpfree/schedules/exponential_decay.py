@@ -58,4 +58,6 @@ def exponential_decay(
     return ExponentialDecay(start, end, warmup, rate, every)
 
 
-ROW = ScheduleRow(1, "exponential_decay", "bpfree_sched_exponential_decay", ExponentialDecay)
+ROW = ExponentialDecay.row = ScheduleRow(
+    "exponential_decay", ExponentialDecay, number=1, c="bpfree_sched_exponential_decay"
+)

@@ -46,4 +46,4 @@ def linear_decay(start: float, steps: int, end: float = 0.0, warmup: int = 0) ->
     return LinearDecay(start, end, warmup, steps)
 
 
-ROW = ScheduleRow(2, "linear_decay", "bpfree_sched_linear_decay", LinearDecay)
+ROW = LinearDecay.row = ScheduleRow("linear_decay", LinearDecay, number=2, c="bpfree_sched_linear_decay")

@@ -92,4 +92,4 @@ def spall_gains(
     return power_decay(float(a) / (stability + 1) ** float(alpha), alpha, stability), power_decay(c, gamma)
 
 
-ROW = ScheduleRow(3, "power_decay", "bpfree_sched_power_decay", PowerDecay)
+ROW = PowerDecay.row = ScheduleRow("power_decay", PowerDecay, number=3, c="bpfree_sched_power_decay")

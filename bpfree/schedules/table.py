@@ -8,10 +8,20 @@ from dataclasses import dataclass
 import numpy as np
 
 from bpfree.errors import check_count, check_finite, check_normal
-from bpfree.registry import HostOnly
+from bpfree.registry import OWN, HostOnly, qualified_name
 
 LONGEST = 2**24
 """The most steps that a setting may count: float32 represents every integer up to here."""
+
+
+@dataclass(frozen=True)
+class ScheduleRow:
+    """One row of the table, or one of a user's own without a number: a settings class (a Schedule), its C symbol."""
+
+    name: str
+    settings: type
+    number: int | None = None
+    c: str | HostOnly = OWN
 
 
 @dataclass(frozen=True)
@@ -20,11 +30,27 @@ class Schedule:
 
     It is given instead of a number, as in SGD(lr=cosine_decay(0.1, steps=1000)).
     The values of the first `warmup` steps are multiplied by (step + 1) / warmup.
+
+    One of your own is a frozen dataclass with the fields that it needs besides,
+    and defines `shape`. It runs in Python.
+
+    >>> from dataclasses import dataclass
+    >>> @dataclass(frozen=True)
+    ... class Halves(Schedule, name="halves"):
+    ...     every: int = 10
+    ...     def shape(self, step, end):
+    ...         return np.float32(max(0.5 ** (step // self.every), end))
+    >>> [round(float(Halves(start=1.0, end=0.1, warmup=0).value(step)), 3) for step in (0, 10, 29, 99)]
+    [1.0, 0.5, 0.25, 0.1]
     """
 
     start: float
     end: float
     warmup: int
+
+    def __init_subclass__(cls, name: str | None = None, **others):
+        super().__init_subclass__(**others)
+        cls.row = ScheduleRow(qualified_name(cls) if name is None else name, cls)
 
     def __post_init__(self):
         check_normal("start", self.start)
@@ -50,8 +76,8 @@ class Schedule:
 
     @property
     def own(self) -> tuple[float, ...]:
-        """The row's own settings."""
-        raise NotImplementedError
+        """The row's own settings; C has none of a schedule of your own."""
+        return ()
 
     def shape(self, step: int, end: np.float32) -> np.float32:
         """The row's own factor, from 1 to end."""
@@ -59,22 +85,12 @@ class Schedule:
 
     def factor(self, step: int) -> np.float32:
         """fl(shape(step) fl((step + 1) / warmup)) in the first `warmup` steps, then shape(step)."""
-        shape = self.shape(step, np.float32(self.ratio))
+        shape = np.float32(self.shape(step, np.float32(self.ratio)))
         return shape * (np.float32(step + 1) / np.float32(self.warmup)) if step < self.warmup else shape
 
     def value(self, step: int) -> np.float32:
         """Return the value at a step, float32."""
         return np.float32(self.start) * self.factor(step)
-
-
-@dataclass(frozen=True)
-class ScheduleRow:
-    """One row of the table: a settings class (a Schedule) and its C symbol."""
-
-    number: int
-    name: str
-    c: str | HostOnly
-    settings: type
 
 
 def start_of(rate) -> float:

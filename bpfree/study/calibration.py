@@ -182,7 +182,7 @@ def calibrate(
     trainer = Trainer(model.graph, model.frozen, loss, estimator, update, batch_size, seed)
     place = rate_place(trainer.update)
     batch, _ = plan.split(model.graph, trainer.loss, data, None, batch_size, seed)
-    engine = get_engine(engine)
+    engine = get_engine(engine, trainer.own)
     plan.check_weighs(engine, batch)
     bench = _Bench(trainer, engine, model.theta, batch)
     if not np.isfinite(bench.loss):

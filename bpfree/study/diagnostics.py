@@ -138,7 +138,7 @@ def diagnose(
     trainer = Trainer(graph, model.frozen, loss, estimator, SGD(), batch_size, seed)
     true = Trainer(graph, model.frozen, loss, reference, SGD(), batch_size, seed)
     batch, _ = plan.split(graph, trainer.loss, data, None, batch_size, seed)
-    batch, engine = batch.take(trainer.indices(0, len(batch))), get_engine(engine)
+    batch, engine = batch.take(trainer.indices(0, len(batch))), get_engine(engine, trainer.own)
     plan.check_weighs(engine, batch)
     where = reference.coordinates(graph, seed, 0)
     where, spent = np.arange(graph.n_theta) if where is None else np.sort(where), 0

@@ -115,7 +115,8 @@ def _grasp_scores(model, data, loss, estimator, n_samples, seed, engine) -> np.n
     n = min(check_count("n_samples", n_samples), max(len(data[0]), 1))
     trainer = Trainer(model.graph, model.frozen, get_loss(loss), estimator, SGD(), n, seed)
     batch, _ = plan.split(model.graph, trainer.loss, data, None, n, seed)
-    batch, engine = batch.take(np.sort(rng.shuffle(seed, 0, len(batch), np.arange(n)))), get_engine(engine)
+    batch = batch.take(np.sort(rng.shuffle(seed, 0, len(batch), np.arange(n))))
+    engine = get_engine(engine, trainer.own)
     plan.check_weighs(engine, batch)
 
     def gradient(theta, step):

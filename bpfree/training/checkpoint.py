@@ -159,7 +159,15 @@ def identify(run: Run, validation, **settings) -> dict:
 def fingerprint(batch) -> str:
     """Types, shapes and CRC-32 of a batch's arrays."""
     parts = [part for part in batch.parts if part is not None]
-    return ", ".join(f"{part.dtype}{list(part.shape)} CRC {zlib.crc32(part):08x}" for part in parts)
+    return ", ".join(f"{part.dtype}{list(part.shape)} CRC {zlib.crc32(_bytes(part)):08x}" for part in parts)
+
+
+def _bytes(part):
+    """The bytes of an array, which may be a user's own rows of y."""
+    if part.dtype.hasobject:
+        expected = "numbers or texts, whose bytes say whether they are the same"
+        raise TypeError(f"y: expected an array of {expected}, for a checkpoint; got {part.dtype}")
+    return part if part.dtype.kind in "biuf" and part.flags.c_contiguous else part.tobytes()
 
 
 def exists(path) -> bool:

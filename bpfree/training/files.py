@@ -12,6 +12,7 @@ from bpfree.estimators.step import Outcome
 from bpfree.journal import Event, Journal
 from bpfree.journal.file import JournalFile, holds_nothing
 from bpfree.journal.format import Code
+from bpfree.settings import check_named
 from bpfree.training.checkpoint import Checkpoint, exists, restore
 from bpfree.training.run import Run
 
@@ -39,7 +40,10 @@ class RunFiles:
         self.identity, self._latest = {}, None
 
     def check_recoverable(self, trainer) -> None:
-        """A journal from which the run could not be rebuilt is refused."""
+        """A journal from which the run could not be rebuilt is refused, and names that nobody could find again."""
+        for what, path in (("journal", self.journal), ("checkpoint", self.checkpoint)):
+            if path is not None:
+                check_named(trainer.settings(), what)
         if self.journal_every is not None:
             if self.journal is None:
                 raise ValueError("journal_every: expected journal=path as well, which is where snapshots go")

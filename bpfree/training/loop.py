@@ -18,6 +18,7 @@ from bpfree.journal import Journal
 from bpfree.journal.format import Code
 from bpfree.losses import get_loss
 from bpfree.model import Model
+from bpfree.native import available
 from bpfree.screen.progress import training_bar
 from bpfree.trainer import Trainer
 from bpfree.training import plan as planning
@@ -73,7 +74,8 @@ def train(
             or an iterator of batches, which ends the run where it ends, and
             cannot be resumed. All are of one size; weights are taken as they are. The first batch is
             looked at before the run begins.
-        loss: "cross_entropy" for labels, "mse" for targets.
+        loss: "cross_entropy" for labels, "mse" for targets; or a function (outputs,
+            targets) -> (n,) of what `predict` gives and the rows of y, unchanged; or a `Loss`.
         estimator, update: such as RGE(n_queries=8) and SGD(lr=0.05), the defaults
             but for the lr; or chain(clip(1.0), Adam(5e-3)).
         trainable: patterns of the parameter tensors to train, such as "linear3.*" or
@@ -81,7 +83,8 @@ def train(
             and `run.model` keeps them so. Default: what the model has not frozen.
         batch_size: samples a step, 32 unless said; `batches` have their own.
         seed: of everything random; nothing else is.
-        engine: "compiled", "reference", "exact"; default: compiled where it is there.
+        engine: "compiled", "reference", "exact"; default: compiled where it is there and
+            has all rows; reference where a row is of your own, as the summary says.
 
     How long - at least one, and the first that is reached ends the run; a step
     that would go over it is not begun:
@@ -148,12 +151,15 @@ def train(
     files = RunFiles(checkpoint, checkpoint_every, journal, journal_every, resume)
     estimator, update = RGE(n_queries=8) if estimator is None else estimator, SGD() if update is None else update
     loss, first_step = get_loss(loss), check_count("first_step", first_step, 0, 2**32 - 1)
-    engine = get_engine(engine)
     feed, held_out = planning.open_feed(model.graph, loss, data, batches, validation, batch_size, seed, first_step)
     planning.check_feed(feed, checkpoint)
-    planning.check_weighs(engine, feed.held, held_out)
     trainer = Trainer(model.graph, model.frozen, loss, estimator, update, feed.batch_size, seed, feed.weighted)
     files.check_recoverable(trainer)
+    fallback = _fallback(engine, trainer)
+    engine = get_engine(engine, trainer.own)
+    planning.check_weighs(engine, feed.held, held_out)
+    if hasattr(engine, "check_sent"):
+        engine.check_sent(trainer, feed.held)
     budget = planning.count_steps(
         trainer, feed.epoch, endless=feed.endless,
         epochs=epochs, max_steps=max_steps, max_forwards=max_forwards, max_evaluations=max_evaluations,
@@ -161,7 +167,8 @@ def train(
     plan = Plan(trainer, engine, feed, held_out, budget, validate_every, patience, callbacks)
 
     run = _new_run(model, trainer, state, first_step)
-    run.data_bytes, run.batches = feed.held.nbytes + (held_out.nbytes if held_out else 0), feed.told
+    run.fallback, run.batches = fallback, feed.told
+    run.data_bytes = feed.held.nbytes + (held_out.nbytes if held_out else 0)
     try:
         files.begin(run, _identity(run, plan, data, validation, files) if files.checkpoint else {})
         with training_bar(progress, run, budget.total) as show:
@@ -181,6 +188,13 @@ def _new_run(model, trainer: Trainer, state, first_step: int) -> Run:
     if state is not None or first_step:
         run.journal.snapshot(first_step, run.model.theta, run.state)
     return run
+
+
+def _fallback(engine, trainer) -> str:
+    """Why the default engine is not the compiled one, where that is there; else nothing."""
+    if engine is not None or not trainer.own or not available():
+        return ""
+    return f"engine reference, as {trainer.own[0]} is of your own and not in C"
 
 
 def _identity(run, plan, data, validation, files) -> dict:

@@ -48,7 +48,8 @@ class Run:
     multiply-accumulates spent on them, in passes of one sample through the
     network, rounded a step; passes for validation are not counted. state: the update's, which `train(state=...)`
     goes on with, and coefficients (groups, queries) the estimator's, before clip and lr, of the last step. quiet: steps
-    in a row, up to the last, in which no probe changed the loss.
+    in a row, up to the last, in which no probe changed the loss. fallback: why the
+    default engine was not the compiled one, "" where it was.
     outcome_code: one of OUTCOMES; outcome: the same for people, with advice.
     batches: where batches came from that were not drawn from samples in memory.
 
@@ -75,6 +76,7 @@ class Run:
     outcome_code: str = "done"
     data_bytes: int = 0
     batches: str = ""
+    fallback: str = ""
 
     @property
     def steps(self) -> int:
@@ -145,6 +147,7 @@ class Run:
                 *lines,
                 f"forwards {self.forwards:,} ({self.macs:,} MACs), {self.evaluations:,} loss evaluations, {self.tier}",
                 f"time {self.seconds:.1f} s{rate}, memory: {arrays}{peak}",
+                *([self.fallback] if self.fallback else []),
                 f"theta {self.model.hash}, outcome: {self.outcome}",
             ]
         )

@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from bpfree.registry import Table
+from bpfree.registry import Table, travel_by_name
 from bpfree.updates import adam, momentum, normalize, sgd, sign_sgd, stale, weight_decay, window_momentum
 
 ROWS = [
@@ -11,3 +11,5 @@ ROWS = [
 ]  # fmt: skip
 UPDATES = Table("updates", ROWS)
 """Joined with the C side by the generated updates.gen.def."""
+
+travel_by_name(UPDATES, __name__, "UPDATES")

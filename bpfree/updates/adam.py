@@ -60,4 +60,4 @@ class Adam(Update):
         return step, [m, v, powers]
 
 
-ROW = UpdateRow(3, "adam", "bpfree_upd_adam", Adam)
+ROW = Adam.row = UpdateRow("adam", Adam, number=3, c="bpfree_upd_adam")

@@ -40,4 +40,4 @@ class Momentum(Update):
         return real(start_of(self.lr)) * velocity, [velocity]
 
 
-ROW = UpdateRow(1, "momentum", "bpfree_upd_momentum", Momentum)
+ROW = Momentum.row = UpdateRow("momentum", Momentum, number=1, c="bpfree_upd_momentum")

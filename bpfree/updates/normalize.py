@@ -83,4 +83,4 @@ class Normalize(Update):
         return gradient / state[0][0], state
 
 
-ROW = UpdateRow(5, "normalize", "bpfree_upd_normalize", Normalize)
+ROW = Normalize.row = UpdateRow("normalize", Normalize, number=5, c="bpfree_upd_normalize")

@@ -33,4 +33,4 @@ class SGD(Update):
         return theta.dtype.type(start_of(self.lr)) * gradient, state
 
 
-ROW = UpdateRow(0, "sgd", "bpfree_upd_sgd", SGD)
+ROW = SGD.row = UpdateRow("sgd", SGD, number=0, c="bpfree_upd_sgd")

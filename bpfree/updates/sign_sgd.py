@@ -37,4 +37,4 @@ class SignSGD(Update):
         return np.where(gradient > 0, lr, np.where(gradient < 0, -lr, zero)), state
 
 
-ROW = UpdateRow(2, "sign_sgd", "bpfree_upd_sign_sgd", SignSGD)
+ROW = SignSGD.row = UpdateRow("sign_sgd", SignSGD, number=2, c="bpfree_upd_sign_sgd")

@@ -77,4 +77,4 @@ class Stale(Update):
         return state[0], [theta.dtype.type(self.decay) * state[0]]
 
 
-ROW = UpdateRow(7, "stale", "bpfree_upd_stale", Stale)
+ROW = Stale.row = UpdateRow("stale", Stale, number=7, c="bpfree_upd_stale")

@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from bpfree.registry import HostOnly
+from bpfree.registry import OWN, HostOnly, qualified_name
 from bpfree.schedules.table import Schedule
 
 _BLOCK = 1 << 14
@@ -31,6 +31,16 @@ class Record(NamedTuple):
     coordinates: Callable
 
 
+@dataclass(frozen=True)
+class UpdateRow:
+    """One row of the table, or one of a user's own without a number: settings class (an Update) and C symbol."""
+
+    name: str
+    settings: type
+    number: int | None = None
+    c: str | HostOnly = OWN
+
+
 class Update:
     """One link, and the update made of it alone: theta <- theta - transform(g).
 
@@ -39,7 +49,23 @@ class Update:
     arrays: of each link n_vectors like theta, which start at 0, then one of
     n_scalars, which start at 1; at the end one of the last `window` records, which
     start at 0. `settings` are the floats the C side reads.
+
+    One of your own is a frozen dataclass of its settings that defines `transform`,
+    which is called block by block, so that it must work element by element; what
+    it wants to know of the whole step it sees in `look`. It runs in Python.
+
+    >>> from dataclasses import dataclass
+    >>> @dataclass(frozen=True)
+    ... class Root(Update, name="root"):
+    ...     lr: float = 0.1
+    ...     def transform(self, gradient, state, theta):
+    ...         return theta.dtype.type(self.lr) * np.sign(gradient) * np.sqrt(abs(gradient)), state
+    >>> Root().update(np.array([4.0, -9.0]), [], np.zeros(2), step=0)[0].round(6).tolist()
+    [-0.2, 0.3]
     """
+
+    row: UpdateRow
+    """The row of the table; of a class of your own, one that is made when the class is."""
 
     n_vectors = 0
     n_scalars = 0
@@ -61,6 +87,10 @@ class Update:
     settings: tuple[float, ...] = ()
     lr: float | Schedule = 1.0
     """Learning rate, where a link has one."""
+
+    def __init_subclass__(cls, name: str | None = None, **others):
+        super().__init_subclass__(**others)
+        cls.row = UpdateRow(qualified_name(cls) if name is None else name, cls)
 
     @property
     def schedule(self) -> Schedule | None:
@@ -111,6 +141,8 @@ class Update:
             for link, before, behind in zip(self.links, own, after, strict=True):
                 n = link.n_vectors
                 g, parts = link.transform(g, [part[block] for part in before[:n]] + before[n:], theta[block])
+                if np.shape(g) != theta[block].shape or len(parts) != len(before):
+                    raise ValueError(_unlike(link, theta[block].shape, len(before), g, parts))
                 for k, part in enumerate(parts):
                     behind[k][block if k < n else slice(None)] = part
             np.subtract(theta[block], factor * g if factor is not None else g, out=moved[block])
@@ -141,11 +173,7 @@ class Update:
         """Raise unless this link can work with what the estimator's coefficients are."""
 
 
-@dataclass(frozen=True)
-class UpdateRow:
-    """One row of the table: settings class (an Update) and C symbol."""
-
-    number: int
-    name: str
-    c: str | HostOnly
-    settings: type
+def _unlike(link, shape, count: int, g, parts) -> str:
+    """What is wrong with what `transform` gave."""
+    expected = f"expected transform of {link.row.name!r} to give a gradient of {shape} and {count} arrays of state"
+    return f"update: {expected}, got {np.shape(g)} and {len(parts)}"

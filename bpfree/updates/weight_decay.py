@@ -39,4 +39,4 @@ class WeightDecay(Update):
         return gradient + theta.dtype.type(self.rate) * theta, state
 
 
-ROW = UpdateRow(4, "weight_decay", "bpfree_upd_weight_decay", WeightDecay)
+ROW = WeightDecay.row = UpdateRow("weight_decay", WeightDecay, number=4, c="bpfree_upd_weight_decay")

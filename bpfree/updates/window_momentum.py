@@ -73,4 +73,4 @@ class WindowMomentum(Update):
         return theta.dtype.type(start_of(self.lr)) * gradient, state
 
 
-ROW = UpdateRow(6, "window_momentum", "bpfree_upd_window_momentum", WindowMomentum)
+ROW = WindowMomentum.row = UpdateRow("window_momentum", WindowMomentum, number=6, c="bpfree_upd_window_momentum")

@@ -20,9 +20,9 @@ GROUPS = {
     "model": ("bpfree.ops", "bpfree.graph", "bpfree.model"),
     "training": (
         "bpfree.training", "bpfree.study.calibration", "bpfree.study.heads", "bpfree.study.floors",
-        "bpfree.trainer", "bpfree.journal",
+        "bpfree.trainer", "bpfree.journal", "bpfree.losses",
     ),
-    "estimators": ("bpfree.estimators", "bpfree.study.layer_ratios", "bpfree.study.diagnostics"),
+    "estimators": ("bpfree.estimators", "bpfree.directions", "bpfree.study.layer_ratios", "bpfree.study.diagnostics"),
     "updates": ("bpfree.updates",),
     "schedules": ("bpfree.schedules",),
     "blackbox": ("bpfree.estimators.minimization", "bpfree.estimators.asktell"),

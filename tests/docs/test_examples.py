@@ -6,6 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from bpfree.arithmetic import Fast
 from bpfree.model import Model
 
 EXAMPLES = Path(__file__).resolve().parents[2] / "examples"
@@ -129,6 +130,57 @@ def test_hjb_lqg(tmp_path, capsys):
     result = run("hjb_lqg")["main"](20, 60, tmp_path / "h.png", max_steps=20, points=400)
     assert result["error"] < 0.5 * min(result["floors"].values())
     assert "best a + b t + c |x|^2" in capsys.readouterr().out and drawn(tmp_path / "h.png")
+
+
+def test_own_loss(capsys):
+    shares = run("own_loss")["main"](300)
+    for below in shares.values():
+        np.testing.assert_allclose(below, [0.1, 0.5, 0.9], atol=0.08)
+    assert capsys.readouterr().out.count("pinball' is of your own and not in C") == 2
+
+
+def test_the_quantile_loss_is_least_at_the_quantiles():
+    pinball, y = run("own_loss")["pinball"], np.random.default_rng(0).normal(size=2001)
+    levels = np.linspace(-2, 2, 81, dtype="f4")
+    losses = [pinball(np.full((len(y), 3), level, "f4"), y) for level in levels]
+    assert losses[0].shape == (2001,)
+    for k, q in enumerate((0.1, 0.5, 0.9)):
+        alone = [pinball(np.where(np.arange(3) == k, level, y[:, None]), y).mean() for level in levels]
+        assert levels[np.argmin(alone)] == pytest.approx(np.quantile(y, q), abs=0.06)
+
+
+def test_own_op(capsys):
+    errors = run("own_op")["main"](150)
+    assert errors["snake"][1] < errors["tanh"][1] and all(inside < 0.9 for inside, _ in errors.values())
+    assert "as node 'snake2' (snake) is of your own" in capsys.readouterr().out
+
+
+def test_the_derivative_of_the_activation():
+    snake, x, h = run("own_op")["snake"], np.linspace(-3, 3, 50)[None], 1e-6
+    forward = lambda at: snake.forward(None, Fast, (), (at,))
+    expected = (forward(x + h) - forward(x - h)) / (2 * h)
+    np.testing.assert_allclose(snake.elementwise.derivative(None, Fast, x, forward(x)), expected, atol=1e-8)
+
+
+def test_own_estimator(capsys):
+    reached = run("own_estimator")["main"](3e5)
+    assert reached["OneTensor"] > 0.7 and "equal bits: True" in capsys.readouterr().out
+
+
+def test_own_update(capsys):
+    reached = run("own_update")["main"](3)
+    assert reached["Lion"] > 0.5 and "equal bits: True" in capsys.readouterr().out
+
+
+def test_lion_takes_the_steps_of_its_formula():
+    lion, rng = run("own_update")["Lion"](0.1, 0.9, 0.99), np.random.default_rng(0)
+    theta, state, t, m = np.zeros(20), [np.zeros(20)], np.zeros(20), np.zeros(20)
+    for step in range(5):
+        g = rng.normal(size=20)
+        theta, state = lion.update(g, state, theta, step)
+        t, m = t - 0.1 * np.sign(0.9 * m + 0.1 * g), 0.99 * m + 0.01 * g
+    np.testing.assert_allclose(theta, t)
+    np.testing.assert_allclose(state[0], m)
 
 
 @pytest.mark.slow

@@ -112,20 +112,26 @@ def test_layers_of_ones_own_stand_in_a_list():
         assert bf.train(model, (x, y), estimator=estimator, batch_size=5, max_steps=2, engine="reference").steps == 2
 
 
-REASON = "softplus has no C kernel: an operation of one's own runs on the reference engine"
+REASON = "softplus has no C kernel: of one's own, and so not in C: it runs on the \"reference\" or \"exact\" engine"
 
 
 def test_what_runs_in_c_refuses_it_by_name(tmp_path):
     model, x = bf.Sequential(3, [bf.Linear(4), Softplus(), bf.Linear(2)]), floats(1, 8, 3)
     run = bf.train(model, (x, np.arange(8) % 2), batch_size=4, max_steps=1, engine="reference")
     refused = [
-        lambda: model.predict(x, "compiled"),
+        lambda: CompiledEngine().predict(model.graph, model.theta, model.frozen, x),
         lambda: model_tables(model.graph),
-        lambda: bf.exporters.firmware.export(model, tmp_path / "firmware", trainer=run.trainer),
-        lambda: CompiledEngine().apply(run.trainer, model.theta, [], 0, np.ones((1, 1), np.float32)),
     ]
     for call in refused:
         with pytest.raises(ValueError, match=f"node 'softplus2': {REASON}"):
+            call()
+    named = [
+        lambda: CompiledEngine().apply(run.trainer, model.theta, [], 0, np.ones((1, 1), np.float32)),
+        lambda: model.predict(x, "compiled"),
+        lambda: bf.exporters.firmware.export(model, tmp_path / "firmware", trainer=run.trainer),
+    ]
+    for call in named:
+        with pytest.raises(ValueError, match=r"^(engine|trainer): expected .* node 'softplus2' \(softplus\)"):
             call()
     with pytest.raises(ValueError, match=r"'softplus2' \(softplus\): expected an operation that has nodes of ONNX"):
         bf.exporters.onnx.export(model, tmp_path / "m.onnx")
@@ -191,10 +197,10 @@ def test_pde_refuses_an_op_without_a_jet_by_name_and_shifted_points_do_not_need_
 
 
 def test_the_compiled_engine_has_no_jet_of_an_op_without_one(monkeypatch):
-    tanh = replace(OPS["tanh"], elementwise=None)
+    tanh = replace(OPS["tanh"], name="rigid", elementwise=None)
     graph = assemble([2], [(tanh, "h", ["input"], {})])
     streams = bf.pde.streams.Streams(np.eye(2))
-    with pytest.raises(ValueError, match=r"node 'h' \(tanh\): expected an operation that derivatives go through"):
+    with pytest.raises(ValueError, match=r"node 'h' \(rigid\): expected an operation that derivatives go through"):
         CompiledEngine().jets(graph, np.zeros(0), np.zeros(0), floats(1, 2, 2), streams)
 
 

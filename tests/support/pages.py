@@ -46,7 +46,7 @@ def run_page(page: str) -> None:
 
 def outputs(page: str):
     """Yield (text shown, text printed, where the block begins) of each text block that directly follows Python."""
-    names = {"__name__": page}
+    names = {"__name__": "__main__"}
     printed, end = "", None
     for language, text, start, stop in blocks(page, "python", "text"):
         if language == "python":

@@ -50,7 +50,26 @@ class Stencil:
 class Rule:
     """A rule for derivatives of u at points from forward passes.
 
-    Subclasses are frozen dataclasses of their settings, and define `along` or their own `stencil`.
+    Subclasses are frozen dataclasses of their settings, and define `along` or their own `stencil`. One of your own is
+    given as `rule=`, and needs no row of the table.
+
+    >>> import bpfree as bf
+    >>> from dataclasses import dataclass
+    >>> @dataclass(frozen=True)
+    ... class Central(Rule):
+    ...     h: float = 2.0**-9
+    ...     def along(self, layout, dtype, seed=0, step=0):
+    ...         offsets = self.h * np.array([[0.0], [1.0], [-1.0]])
+    ...         h = self.h
+    ...         weights = np.array([[1, 0, 0], [0, 0.5 / h, -0.5 / h], [-2 / h**2, 1 / h**2, 1 / h**2]])
+    ...         return Stencil(layout, offsets, weights[: layout.streams.count], self)
+    >>> class Decay(bf.pde.Problem):
+    ...     domain, conditions = bf.pde.Box(t=(0, 1)), [bf.pde.Initial(1.0)]
+    ...     def residual(self, u, c):
+    ...         return u.t + u
+    >>> solution = bf.pde.solve(Decay(), rule=Central(), points=20, max_steps=20)
+    >>> bool(abs(solution.predict([[1.0]])[0, 0] - np.exp(-1)) < 1e-3)
+    True
     """
 
     bias_order: int | None = None
