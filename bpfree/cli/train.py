@@ -37,10 +37,8 @@ _BUDGETS = ("epochs", "max_steps", "max_forwards", "max_evaluations")
     examples=(
         ("bpfree train digits", "train the handwritten digits in the package, in about 5 seconds"),
         ('bpfree train digits --layers "tt(32,rank=6) tanh linear(outputs)" --out tt.npz', "train your own network"),
-        ("bpfree train digits --model tt.npz --out more.npz --lr 0.001 --max-steps 500 --seed 1",
-         "continue to train that network"),
-        ('bpfree train digits --model tt.npz --trainable "linear3.*" --out head.npz',
-         "train its last layer only; the others stay as they are"),
+        ('bpfree train digits --model tt.npz --trainable "linear3.*" --out more.npz --lr 0.01 --max-steps 500 --seed 1',
+         "continue to train that network: here only its last layer"),
         ("bpfree train digits --checkpoint run.ckpt --resume --journal run.journal",
          "train a run that the same command continues after a crash"),
         ("bpfree train digits --estimator cge --fraction 0.05 --max-forwards 1e6 --lr-schedule cosine_decay",
