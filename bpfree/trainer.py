@@ -25,7 +25,8 @@ from bpfree.updates import UPDATES
 class Trainer:
     """Graph, constants, loss, estimator, update, seed and batch size of a run; weighted: do its samples have weights?
 
-    What replays a journal and what is exported: `run.trainer`, or made by hand.
+    What replays a journal and what is exported: `run.trainer`, or made by hand. Where
+    the loss has no gradient in closed form, an estimator's head is "probe".
 
     >>> import bpfree as bf
     >>> model = bf.Sequential(4, [bf.Linear(2)])

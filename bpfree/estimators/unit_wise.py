@@ -35,7 +35,8 @@ class UnitWise(LayerAccess):
     layers get the gradients of their cores by partial sweeps: W is never built.
 
     mu: in units of activations. head: where derivatives by the scores come from;
-    "exact" is closed-form, (p - y) for cross-entropy, "probe" finite differences.
+    "exact" is closed-form, (p - y) for cross-entropy, "probe" finite differences, which a
+    loss of your own without a `gradient` gets in either case.
 
     Layer-access tier. On a network of one hidden layer, with the exact head, this is the
     chain rule with one link replaced by a finite difference: it equals
