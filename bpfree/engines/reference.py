@@ -87,13 +87,13 @@ class ReferenceEngine:
         """The outputs (features, n) at each probe of one entry, or of theta, from the elements that it changes."""
         ripples, output = flow.ripples, graph.nodes[-1].output
         at_theta = run_stages(self.arithmetic, graph, ripples.stages, theta, frozen, x)
-        for probe in probes:
+        for probe, number in zip(probes, ripples.slices(pack(probes)).tolist(), strict=True):
             if probe.mu == 0:
                 yield at_theta[output]
-            else:
-                own, place = ripples.of_slice[flow.moved_by(probe).slice], int(ripples.packing.places[probe.element])
-                moved = perturb(graph, theta, probe)
-                yield run_ripple(self.arithmetic, graph, ripples.stages, own, place, moved, frozen, at_theta)[output]
+                continue
+            own, place = ripples.of_slice[number], int(ripples.packing.places[probe.element])
+            moved = perturb(graph, theta, probe)
+            yield run_ripple(self.arithmetic, graph, ripples.stages, own, place, moved, frozen, at_theta)[output]
 
     def _run(self, graph, theta, frozen, nodes, known):
         """The known tensors, and those that these nodes make of them."""
