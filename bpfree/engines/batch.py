@@ -111,7 +111,7 @@ def make_batch(graph, loss, x, y, w=None) -> Batch:
     if y.ndim == 0 or len(y) != len(x):
         raise ValueError(f"y: expected one row a sample ({len(x)}), got shape {y.shape}")
     if loss.takes_rows:
-        return Batch(x, targets=y)
+        return Batch(x, targets=y, weights=weights)
     if loss.labels:
         if y.ndim != 1 or not np.issubdtype(y.dtype, np.integer):
             raise TypeError(f"y: {loss.name} expects integer labels of shape (n,), got {y.dtype} {y.shape}")

@@ -3,6 +3,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 
 from bpfree.arithmetic import widened
@@ -43,10 +45,12 @@ def _slab_of(arithmetic, stage, step, place, parameters, tensors):
     if stage.contraction is not None:
         return _contracted(arithmetic, stage.contraction, step, place, parameters, tensors[stage.inputs[0]])
 
-    def look_up(tensor):
-        return select(tensors[tensor], 0, step.slab, place) if step.slab.size > 1 else tensors[tensor]
-
-    return run_node(arithmetic, stage.node, parameters, look_up, tensors[0].shape[1])
+    node, n = stage.node, tensors[0].shape[1]
+    if step.slab.size == 1:
+        return run_node(arithmetic, node, parameters, tensors.__getitem__, n)
+    (x,) = (select(tensors[tensor], 0, step.slab, place) for tensor in node.inputs)  # elementwise: one input
+    site = replace(node.site, shapes=((len(x),),), output_shape=(len(x),))
+    return run_node(arithmetic, replace(node, site=site), parameters, lambda tensor: x, n)
 
 
 def _contracted(arithmetic, contraction, step, place, parameters, x):

@@ -14,17 +14,20 @@ _LAST_AXIS_IS_SAMPLES = ("values", "gradient", "change", "differences")
 
 
 def weighed(loss: Loss, weights) -> Loss:
-    """The row with everything multiplied by weights (n,), each product rounded once; the row itself for None."""
+    """The row whose results, in the precision of the scores, are multiplied by weights (n,); the row itself for None."""
     if weights is None:
         return loss
 
-    def times(made):
+    def times(made, real):
         if callable(made):  # `differences` gives a function of the moves
-            return lambda moves: times(made(moves))
-        return made * np.resize(weights, np.shape(made)[-1:])
+            return lambda moves: times(made(moves), real)
+        values = np.asarray(made)
+        if values.dtype.kind not in "biuf":
+            return made  # no numbers: the row that is asked says so
+        return values.astype(real, copy=False) * np.resize(weights, values.shape[-1:])
 
     def of(function):
-        return lambda *arguments: times(function(*arguments))
+        return lambda arithmetic, y, *others: times(function(arithmetic, y, *others), y.dtype)
 
     own = {name: getattr(loss, name) for name in _LAST_AXIS_IS_SAMPLES}
     return replace(loss, **{name: of(function) for name, function in own.items() if function is not None})

@@ -37,7 +37,7 @@ def mae_differences(arithmetic, y, targets):
     return of
 
 
-MAE = Loss(2, "mae", "bpfree_loss_mae", mae_values, False, mae_gradient, mae_change, mae_differences, "")
+MAE = Loss("mae", mae_values, gradient=mae_gradient, change=mae_change, differences=mae_differences)
 MSE, ENTROPY = LOSSES["mse"], LOSSES["softmax_cross_entropy"]
 FORMULAS = {**ORACLES, "mae": lambda y, target: np.mean(np.abs(y - target))}
 CHECKS = {

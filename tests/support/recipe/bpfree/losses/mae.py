@@ -42,10 +42,10 @@ def _share(y):
 
 
 LOSS = Loss(
-    2,
     "mae",
-    "bpfree_loss_mae",
     values,
+    number=2,
+    c="bpfree_loss_mae",
     labels=False,
     gradient=gradient,
     change=change,

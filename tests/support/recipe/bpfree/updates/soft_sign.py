@@ -35,4 +35,4 @@ class SoftSign(Update):
         return (real(start_of(self.lr)) * gradient) / (real(1) + np.abs(gradient)), state
 
 
-ROW = UpdateRow(8, "soft_sign", "bpfree_upd_soft_sign", SoftSign)
+ROW = SoftSign.row = UpdateRow("soft_sign", SoftSign, number=8, c="bpfree_upd_soft_sign")
