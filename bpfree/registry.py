@@ -99,7 +99,7 @@ class Table:
         return iter(self.rows)
 
     def __contains__(self, name) -> bool:
-        return name in self._by_name
+        return isinstance(name, str) and name in self._by_name
 
     def __getitem__(self, name: str):
         try:

@@ -14,7 +14,7 @@ _LAST_AXIS_IS_SAMPLES = ("values", "gradient", "change", "differences")
 
 
 def weighed(loss: Loss, weights) -> Loss:
-    """The row whose results, in the precision of the scores, are multiplied by weights (n,); the row itself for None."""
+    """The row whose results, in the scores' precision, are multiplied by weights (n,); the row itself for None."""
     if weights is None:
         return loss
 

@@ -3,7 +3,8 @@
 import native_journal
 import numpy as np
 import pytest
-from helpers import CHAINS, UPDATE_SETTINGS, assert_same_bits, fits, floats, probing, show
+from helpers import CHAINS, assert_same_bits, fits, floats, probing, show
+from update_oracles import UPDATE_SETTINGS
 
 import bpfree as bf
 from bpfree.graph.c_tables import model_tables
