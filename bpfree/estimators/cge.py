@@ -110,7 +110,9 @@ class CGE(Coordinates, Differences):
     and `rescale` multiplies by d_s / n_s. Weights stay dense.
 
     The record of a step is its n coefficients, shape (1, n), with ratios tensor
-    after tensor. Black-box tier: only losses are looked at.
+    after tensor. Black-box tier: only losses are looked at. The engines of a
+    computer compute of each probe no more than its coordinate changes of a pass that
+    they keep, with the same bits; a device runs whole passes.
 
     Differs from DeepZero in: 1. differences are two-sided unless it is asked otherwise;
     2. a mask is made again where it is needed, also on a device, and not kept; 3. a
