@@ -55,7 +55,9 @@ class SPSA(Differences):
 class _Device(Device):
     """Signs are put on as parameters are read, on both sides at once."""
 
-    wants = frozenset({"BPFREE_PROBE_ON_READ"})
+    def wants(self, estimator) -> frozenset[str]:
+        """Kernels that perturb what they read."""
+        return frozenset({"BPFREE_PROBE_ON_READ"})
 
     def sides(self, estimator) -> int:
         """Copies of the activations: two, as one pass computes both sides."""
