@@ -48,6 +48,30 @@ def qualified_name(thing) -> str:
     return f"{module}.{name}"
 
 
+@dataclass(frozen=True)
+class SettingsRow:
+    """A row whose objects are settings: its name, their class, and what C knows it by, which one's own has not."""
+
+    name: str
+    settings: type
+    number: int | None = None
+    c: str | HostOnly = OWN
+
+
+class Carrier:
+    """Classes of settings that carry their row. The base of a kind says of which class rows are: `rows=UpdateRow`."""
+
+    row: SettingsRow
+    """The row of the table; of a class of your own, one that is made when the class is."""
+
+    def __init_subclass__(cls, name: str | None = None, rows: type | None = None, **others):
+        super().__init_subclass__(**others)
+        if rows is not None:
+            cls._rows = rows
+        else:
+            cls.row = cls._rows(qualified_name(cls) if name is None else name, cls)
+
+
 def check_name(what: str, name) -> None:
     """Raise unless it is a text that files can hold."""
     if not isinstance(name, str) or not name or not name.isprintable():

@@ -198,7 +198,9 @@ class Trainer:
             return f"{self.own[0]}: {OWN.reason}"
         if self.in_c:
             return row.device.refusal(self.estimator, self.graph)
-        return f"{row.name}: {row.c.reason if isinstance(row.c, HostOnly) else OWN.reason}"
+        if ESTIMATORS.has(row) and isinstance(row.c, HostOnly):
+            return f"{row.name}: {row.c.reason}"
+        return f"{row.name}: of one's own, whose arithmetic is Python's"
 
     def native_settings(self) -> dict:
         """The run in the numbers of `bpfree_trainer`; of an estimator that C lacks, its gradient is given.
@@ -209,9 +211,9 @@ class Trainer:
             expected = "rows of the tables, as C has those only"
             raise ValueError(f"trainer: expected {expected}, got {self.own[0]}: {IN_PYTHON}")
         e, row, schedules = self.estimator, self.rows["estimator"], self.rows["schedules"]
-        own = {"estimator": None, "clip": 0.0, "n_queries": self.graph.n_theta}
+        of_estimator = {"estimator": None, "clip": 0.0, "n_queries": self.graph.n_theta}
         if self.in_c:
-            own = {
+            of_estimator = {
                 "estimator": ESTIMATORS.number(row),
                 "clip": self.update.clip,
                 "n_queries": self.record_shape[1],
@@ -220,7 +222,7 @@ class Trainer:
                 "kept": frozenset() if self.refusal else row.device.kept(self.graph),
             }
         return {
-            **own,
+            **of_estimator,
             "loss": LOSSES.number(self.loss),
             "links": [
                 (UPDATES.number(row), link.settings) for row, link in zip(self.rows["links"], self.update.links)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""Measures the loss, accuracy and confusion of a model on samples."""
+"""Measures the loss, accuracy and confusion of a model on samples, and what needs no training."""
 
 from __future__ import annotations
 
@@ -10,8 +10,11 @@ import numpy as np
 from bpfree.cli.commands import usage
 from bpfree.engines.batch import make_batch
 from bpfree.engines.probes import AT_THETA
+from bpfree.graph.layers import initial_parameters
 from bpfree.losses import get_loss
+from bpfree.model import Model
 from bpfree.screen.progress import live_bar
+from bpfree.study.floors import random_features_floor
 
 _CHUNK = 4096
 """Samples evaluated at a time: the activations of all of MNIST would take gigabytes in NumPy."""
@@ -57,3 +60,19 @@ def measure(model, split, loss, engine, name: str = "") -> Measured:
     if not loss.labels:
         return Measured(n, total / n)
     return Measured(n, total / n, float(np.trace(confusion) / n), confusion)
+
+
+def floor_of(graph, data, seed: int) -> dict:
+    """Return {accuracy, split} of the network untrained, its last layer solved for, or {reason} where there is none."""
+    splits = data.splits
+    if not data.labels:
+        return {"reason": "for classes only"}
+    if "validation" not in splits:
+        return {"reason": "a floor needs a validation split"}
+    untrained = Model(graph, *initial_parameters(graph, seed))
+    split = "test" if "test" in splits else "validation"
+    try:
+        found = random_features_floor(untrained, splits["train"], splits[split], validation=splits["validation"])
+    except ValueError as error:
+        return {"reason": f"none for this network: {error}"}
+    return {"accuracy": found.accuracy, "split": split}

@@ -14,7 +14,6 @@ import click
 
 from bpfree.cli.commands import option
 
-LOSSES = ("cross_entropy", "mse")
 _KEY = "bpfree.own_rows"
 
 
@@ -81,23 +80,46 @@ def load_model(path):
     return Model.load(path, current().rows)
 
 
+def check_model_place(path: Path, option_name: str = "--out") -> None:
+    """Raise where `path` is a file other than a bpfree model, because only a model may be replaced."""
+    from bpfree.errors import FormatError
+
+    if not path.is_file():
+        return
+    try:
+        load_model(path)
+    except FormatError:
+        raise click.BadParameter(
+            f"{path} exists and is not a bpfree model: choose another name", param_hint=option_name
+        ) from None
+
+
 class LossName(click.Choice):
     """The name of a loss: of the table, or of a function or a row in the files of `--rows`."""
 
     def __init__(self):
-        super().__init__(LOSSES)
+        from bpfree.losses import ALIASES, LOSSES
+
+        super().__init__([*ALIASES, *LOSSES.names])
 
     def convert(self, value, param, ctx):
         return current().losses[value] if value in current().losses else super().convert(value, param, ctx)
 
 
-class RuleName(click.Choice):
-    """The name of a rule for derivatives: of the table, or of a class in the files of `--rows`."""
+class KindName(click.Choice):
+    """A name of the table, or of a class of the same kind in the files of `--rows`.
+
+    kind: a function that returns the class, which is asked only where there are such files. old: names that rows
+    once had.
+    """
+
+    def __init__(self, names, kind, old=()):
+        super().__init__(list(names))
+        self.kind, self.old = kind, dict(old)
 
     def convert(self, value, param, ctx):
-        from bpfree.pde import Rule
-
-        return value if value in current().kinds(Rule) else super().convert(value, param, ctx)
+        own = current().kinds(self.kind()) if current().names else ()
+        return value if value in own else super().convert(self.old.get(value, value), param, ctx)
 
 
 def loss_name(loss) -> str:

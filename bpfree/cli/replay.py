@@ -9,8 +9,7 @@ import click
 
 from bpfree.cli.commands import Command, option, usage
 from bpfree.cli.output import NewFile, Screen, facts, json_option, replace_file
-from bpfree.cli.own_rows import current, load_model, rows_option
-from bpfree.cli.train import check_model_place
+from bpfree.cli.own_rows import check_model_place, current, load_model, rows_option
 
 
 @click.command(

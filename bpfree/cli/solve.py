@@ -12,7 +12,7 @@ import click
 from bpfree.cli.commands import Command, Failure, option, usage
 from bpfree.cli.interrupt import asked_to_stop
 from bpfree.cli.output import Grid, NewFile, NewPicture, Screen, json_option, replace_file
-from bpfree.cli.own_rows import RuleName, current, rows_option
+from bpfree.cli.own_rows import KindName, current, rows_option
 
 RULES = (
     # rules: written by make generate
@@ -29,6 +29,12 @@ METHODS = ("levenberg_marquardt", "gauss_newton", "least_squares_head", "first_o
 """Names of the bpfree.pde.methods.METHODS that work alone; a test compares them."""
 
 _FAILED = ("nonfinite_loss", "overflow")
+
+
+def _rule_class() -> type:
+    from bpfree.pde import Rule
+
+    return Rule
 
 
 @click.command(
@@ -48,7 +54,7 @@ _FAILED = ("nonfinite_loss", "overflow")
         help="Show which rule and method would be chosen and why, and the cost and accuracy of each rule, and exit.")
 @option("--dim", type=int, metavar="N", group="What",
         help="Number of dimensions, for problems that are defined in any number.")
-@option("--rule", type=RuleName(RULES), group="How",
+@option("--rule", type=KindName(RULES, _rule_class), group="How",
         help="Rule for derivatives in space; default: taylor, which is exact and carries them through the network.")
 @option("--method", type=click.Choice(METHODS), group="How",
         help="Method that moves the parameters; default: levenberg_marquardt for up to 5,000 of them. first_order uses "

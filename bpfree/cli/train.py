@@ -14,7 +14,7 @@ from bpfree.cli import calibration
 from bpfree.cli.commands import INTERRUPTED, Command, option, usage
 from bpfree.cli.networks import NETWORKS, freezing_options
 from bpfree.cli.output import NewFile, NewPicture, Screen, facts, json_option, replace_file
-from bpfree.cli.own_rows import LossName, current, load_model, loss_name, rows_option
+from bpfree.cli.own_rows import LossName, check_model_place, current, load_model, loss_name, rows_option
 from bpfree.cli.recipes import help_rows, recipe
 from bpfree.cli.training_options import build, training_options
 from bpfree.errors import check_seed
@@ -127,7 +127,7 @@ class _Prepared:
 
     def __init__(self, given: dict, data):
         from bpfree.cli import networks
-        from bpfree.native import available
+        from bpfree.engines import fallback
 
         self.given, self.data = given, data
         self.network_option = "layers" if given["layers"] else "model"
@@ -146,7 +146,7 @@ class _Prepared:
         self.found = calibration.calibrated(given, data, self) if given["calibrate"] else None
         self.estimator, self.update = (self.found or self).estimator, (self.found or self).update
         self.own = self.trainer(self.estimator, self.update).own
-        self.fallback = self.own if given["engine"] is None and available() else ()
+        self.fallback = fallback(given["engine"], self.own)
         self.out = given["out"] or Path(f"bpfree-{data.name}.npz")
         self.journal_every = given["journal_every"]
         if given["journal"] is not None and self.journal_every is None and self.estimator.row.journal == "SNAPSHOT":
@@ -218,7 +218,7 @@ class _Prepared:
                 f"network  {self.model!r}",
                 f"method   {self.estimator} ({self.estimator.row.tier}), {self.update}",
                 *calibration.lines(self.found),
-                *(f"engine   reference, as {own} is of your own and not in C" for own in self.fallback[:1]),
+                *([f"engine   {self.fallback}"] if self.fallback else []),
                 f"run      {loss_name(self.loss)}, batch_size {self.batch_size}, {budget}, seed {self.given['seed']}",
             ]
         )
@@ -255,6 +255,8 @@ class _Prepared:
 
     def report(self, screen: Screen, run, interrupted: bool) -> dict:
         """Save the model, measure it and print the report; return the JSON document."""
+        from bpfree.cli.metrics import floor_of
+
         peak = run.memory["process_peak"] or None
         if interrupted:
             run.outcome = f"interrupted after step {len(run.losses)}"
@@ -262,7 +264,9 @@ class _Prepared:
         if self.given["plot"] is not None:
             replace_file(self.given["plot"], run.plot)
         measured = {} if interrupted else self.measure(run)
-        floor = self.floor() if self.given["floor"] and not interrupted else {"reason": "not asked for"}
+        floor = {"reason": "not asked for"}
+        if self.given["floor"] and not interrupted:
+            floor = floor_of(self.model.graph, self.data, self.given["seed"])
         document = {
             "data": self.data.describe(),
             "settings": self.settings(),
@@ -338,26 +342,6 @@ class _Prepared:
             if split in self.data.splits
         }
 
-    def floor(self) -> dict:
-        """Return {accuracy, split} of the floor, or {reason} where there is none."""
-        from bpfree.graph.layers import initial_parameters
-        from bpfree.model import Model
-        from bpfree.study.floors import random_features_floor
-
-        splits = self.data.splits
-        if not self.data.labels:
-            return {"reason": "for classes only"}
-        if "validation" not in splits:
-            return {"reason": "a floor needs a validation split"}
-        graph = self.model.graph
-        untrained = Model(graph, *initial_parameters(graph, self.given["seed"]))
-        split = "test" if "test" in splits else "validation"
-        try:
-            found = random_features_floor(untrained, splits["train"], splits[split], validation=splits["validation"])
-        except ValueError as error:
-            return {"reason": f"none for this network: {error}"}
-        return {"accuracy": found.accuracy, "split": split}
-
     def next_steps(self, interrupted: bool) -> str:
         """Return the commands to run next, which work when pasted."""
         model, source = shlex.quote(str(self.out)), shlex.quote(self.given["data"])
@@ -387,17 +371,3 @@ def _refuse_pairs(given: dict, *pairs) -> None:
         if all(given[name] is not None for name in pair):
             one, other = (f"--{name.replace('_', '-')}" for name in pair)
             raise click.UsageError(f"{one}, {other}: expected one of them, got both")
-
-
-def check_model_place(path: Path, option_name: str = "--out") -> None:
-    """Raise where `path` is a file other than a bpfree model, because only a model may be replaced."""
-    from bpfree.errors import FormatError
-
-    if not path.is_file():
-        return
-    try:
-        load_model(path)
-    except FormatError:
-        raise click.BadParameter(
-            f"{path} exists and is not a bpfree model: choose another name", param_hint=option_name
-        ) from None

@@ -9,7 +9,7 @@ from typing import get_args, get_type_hints
 import click
 
 from bpfree.cli.commands import option, usage
-from bpfree.cli.own_rows import current
+from bpfree.cli.own_rows import KindName, current
 from bpfree.cli.schedule_options import schedule_options, schedule_values, with_schedule
 from bpfree.estimators import ESTIMATORS, masks
 from bpfree.estimators.table import Estimator
@@ -60,22 +60,6 @@ HELP = {
 
 _ESTIMATOR_GROUP = "Estimator: how losses become a direction"
 _UPDATE_GROUP = "Update: how the parameters move"
-
-
-class _EstimatorName(click.Choice):
-    """The name of a row of the table, an old name of it, or that of a class in the files of `--rows`."""
-
-    def convert(self, value, param, ctx):
-        if value in current().kinds(Estimator):
-            return value
-        return super().convert(OLD_NAMES.get(value, value), param, ctx)
-
-
-class _UpdateName(click.Choice):
-    """The name of a row of the table, or of a class in the files of `--rows`."""
-
-    def convert(self, value, param, ctx):
-        return value if value in current().kinds(Update) else super().convert(value, param, ctx)
 
 
 class _NumberOrName(click.ParamType):
@@ -138,14 +122,14 @@ def _shown(value) -> str:
 def training_options(command):
     """Add the options of estimator and update to a command; `build` reads them."""
     made = [
-        option("--estimator", type=_EstimatorName(list(ESTIMATOR_KINDS)), group=_ESTIMATOR_GROUP,
+        option("--estimator", type=KindName(ESTIMATOR_KINDS, lambda: Estimator, OLD_NAMES), group=_ESTIMATOR_GROUP,
                help="The method. With losses only: rge probes random directions, cge one parameter at a time, hybrid "
                "each where it is better, and coordinate_descent takes the steps along one parameter that lower the "
                "loss, with --update sgd --lr 1. With access to the layers: unit_wise and node_perturbation move "
                "activations layer by layer, and structured_cge gives the numbers of cge for a fraction of the cost."),
         *(_field_option(name, ESTIMATOR_KINDS, _ESTIMATOR_GROUP) for name in _fields(ESTIMATOR_KINDS)),
         *schedule_options("mu", _ESTIMATOR_GROUP),
-        option("--update", type=_UpdateName(list(UPDATE_KINDS)), group=_UPDATE_GROUP, help="The update rule."),
+        option("--update", type=KindName(UPDATE_KINDS, lambda: Update), group=_UPDATE_GROUP, help="The update rule."),
         *(_field_option(name, UPDATE_KINDS, _UPDATE_GROUP) for name in _fields(UPDATE_KINDS)),
         *schedule_options("lr", _UPDATE_GROUP),
         option("--clip", type=float, metavar="X", group=_UPDATE_GROUP,

@@ -53,6 +53,15 @@ def get_engine(engine, own=()):
     return engine
 
 
+def fallback(engine, own) -> str:
+    """Return why the default engine is not the compiled one, where that is there; "" where it is, or one was named."""
+    from bpfree import native
+
+    if engine is not None or not own or not native.available():
+        return ""
+    return f"reference, as {own[0]} is of your own and not in C"
+
+
 def _given(engine):
     """An engine that is named or given."""
     if isinstance(engine, type):

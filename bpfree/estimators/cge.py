@@ -206,7 +206,7 @@ class CGE(Coordinates, Differences):
         return part.size / part.count if self.rescale and part.count else 1.0
 
     def points(self, graph, seed: int, step: int) -> np.ndarray:
-        """One element of theta each."""
+        """Probes of one element of theta each."""
         elements = self.coordinates(graph, seed, step)
         return probe_rows(len(elements), self.direction, seed, step, element=elements)
 

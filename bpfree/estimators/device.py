@@ -13,7 +13,7 @@ class Device:
     """One row's facet for devices: here, of an estimator that keeps nothing and has no settings of its own."""
 
     def wants(self, estimator) -> frozenset[str]:
-        """Those of OPTIONS that its C needs; firmware leaves the others out."""
+        """The names in OPTIONS that its C needs; firmware leaves the others out."""
         return frozenset()
 
     def sides(self, estimator) -> int:

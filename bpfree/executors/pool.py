@@ -61,7 +61,7 @@ class WorkerProcess:
         return answer
 
     def end(self) -> None:
-        """At once: it has nothing to lose."""
+        """End the process at once, as it has nothing to lose."""
         self.process.kill()
         self.process.wait()
         self.channel.close()
@@ -95,7 +95,7 @@ class WorkerPool:
         worker.end()
 
     def answers(self, timeout: float | None) -> list[WorkerProcess]:
-        """Those with an answer, or dead, once there are some; [] when time is up."""
+        """The workers with an answer, or dead, once there are some; [] when time is up."""
         busy = {m.channel: m for m in self.workers if m.range is not None}
         return [busy[channel] for channel in wait(list(busy), timeout)]
 

@@ -86,7 +86,7 @@ class ModelTables:
 def device_tables(trainer) -> ModelTables:
     """The tables that a device trains with. Raises ValueError where it cannot."""
     if trainer.refusal:
-        raise ValueError(f"trainer: expected one that a device has room for, got {trainer.refusal}")
+        raise ValueError(f"trainer: expected one that a device can train by, got {trainer.refusal}")
     device = trainer.rows["estimator"].device
     return model_tables(trainer.graph, device.sides(trainer.estimator), device.kept(trainer.graph))
 

@@ -19,13 +19,14 @@ class Loss:
     values: a function (arithmetic, y, target) of scores y (outputs, n) to (n,) losses; target is labels
         (n,) or, if not `labels`, targets (outputs, n). arithmetic has sum, exp, log and the like in a fixed order
         where the engine is exact; NumPy's own functions do as well.
-    labels: whether y holds classes, integers (n,), in [0, outputs).
+    labels: whether the target is classes, integers (n,) in [0, outputs).
     gradient: a function (arithmetic, y, target) to dL/dy of every sample, (outputs, n), in closed form.
     change: a function (arithmetic, y, target, columns, s) to L(y + s w_j) - L(y), (m, n), for each column w_j of
         columns (outputs, m), which all samples share.
     differences: a function (arithmetic, y, target) to the function that gives L(y + dy) - L(y), (m, n), of moves
         dy (outputs, m, n).
-    takes_rows: the targets are rows of y, unchanged, (n, ...) of any type; `of` makes such a loss of a function.
+    takes_rows: whether the target is the rows of the data's y, unchanged, (n, ...) of any type; `of` makes such a
+        loss of a function.
     number, c, closed: of a row of the table, in C; one of your own has none, and runs in Python.
 
     What is None is measured from `values` where an estimator wants it. Raises TypeError for what is no function.

@@ -27,7 +27,7 @@ class ExponentialDecay(Schedule):
         check_count("every", self.every, 1, LONGEST)
 
     @property
-    def own(self) -> tuple[float, ...]:
+    def shape_settings(self) -> tuple[float, ...]:
         """{rate, every}."""
         return (self.rate, float(self.every))
 

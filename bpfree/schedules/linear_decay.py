@@ -22,7 +22,7 @@ class LinearDecay(Schedule):
         check_count("steps", self.steps, 1, LONGEST)
 
     @property
-    def own(self) -> tuple[float, ...]:
+    def shape_settings(self) -> tuple[float, ...]:
         """{steps}."""
         return (float(self.steps),)
 

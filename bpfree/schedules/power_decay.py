@@ -33,7 +33,7 @@ class PowerDecay(Schedule):
         return max(self.end, self.start * 2.0 ** (-32 * self.power))
 
     @property
-    def own(self) -> tuple[float, ...]:
+    def shape_settings(self) -> tuple[float, ...]:
         """{power, stability}."""
         return (self.power, float(self.stability))
 

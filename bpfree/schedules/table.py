@@ -8,24 +8,18 @@ from dataclasses import dataclass
 import numpy as np
 
 from bpfree.errors import check_count, check_finite, check_normal
-from bpfree.registry import OWN, HostOnly, qualified_name
+from bpfree.registry import Carrier, SettingsRow
 
 LONGEST = 2**24
 """The most steps that a setting may count: float32 represents every integer up to here."""
 
 
-@dataclass(frozen=True)
-class ScheduleRow:
-    """One row of the table, or one of a user's own without a number: a settings class (a Schedule), its C symbol."""
-
-    name: str
-    settings: type
-    number: int | None = None
-    c: str | HostOnly = OWN
+class ScheduleRow(SettingsRow):
+    """One row of the table of schedules, or one of a user's own."""
 
 
 @dataclass(frozen=True)
-class Schedule:
+class Schedule(Carrier, rows=ScheduleRow):
     """A learning rate or a mu that goes from start to end over the steps: value(step) = fl(start factor(step)).
 
     It is given instead of a number, as in SGD(lr=cosine_decay(0.1, steps=1000)).
@@ -48,10 +42,6 @@ class Schedule:
     end: float
     warmup: int
 
-    def __init_subclass__(cls, name: str | None = None, **others):
-        super().__init_subclass__(**others)
-        cls.row = ScheduleRow(qualified_name(cls) if name is None else name, cls)
-
     def __post_init__(self):
         check_normal("start", self.start)
         if check_finite("end", self.end) != 0:
@@ -71,12 +61,12 @@ class Schedule:
 
     @property
     def settings(self) -> tuple[float, ...]:
-        """The floats that C reads: {warmup, end / start, the row's own...}."""
-        return (float(self.warmup), self.ratio, *self.own)
+        """The floats that C reads: {warmup, end / start, those of the shape...}."""
+        return (float(self.warmup), self.ratio, *self.shape_settings)
 
     @property
-    def own(self) -> tuple[float, ...]:
-        """The row's own settings; C has none of a schedule of your own."""
+    def shape_settings(self) -> tuple[float, ...]:
+        """The floats of `shape` that C reads; none for a schedule that it does not have."""
         return ()
 
     def shape(self, step: int, end: np.float32) -> np.float32:

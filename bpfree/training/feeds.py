@@ -1,12 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""Where the minibatches of a run come from: samples in memory, a function of the step, or an iterator.
-
-A feed has at(step), the minibatch, None where there are no more; held, the batch that is in
-memory: all samples, or the first minibatch; batch_size; weighted: do samples have weights?;
-epoch, samples of a pass over the data, None where there is no such thing; resumes: can the
-minibatch of a step be had again?; endless: does nothing but a budget end it?; told, where
-batches come from, for people, "" for samples in memory.
-"""
+"""Where the minibatches of a run come from: samples in memory, a function of the step, or an iterator."""
 
 from __future__ import annotations
 
@@ -18,32 +11,51 @@ import numpy as np
 
 from bpfree import rng
 from bpfree.engines.batch import Batch, make_batch
+from bpfree.registry import qualified_name
 
 _END = object()
 """What an iterator gives that has no more."""
 
 
+class Feed:
+    """What all feeds have, besides `batch_size`.
+
+    held: the batch that is in memory: all samples, or the first minibatch. epoch: samples
+    of a pass over the data, None where there is no such thing. resumes: whether the
+    minibatch of a step can be had again. endless: whether nothing but a budget ends it.
+    source: what a checkpoint calls the place that batches come from, and told what
+    people read; "" for samples in memory.
+    """
+
+    held: Batch
+    epoch: int | None = None
+    resumes = True
+    endless = True
+    source = ""
+    told = ""
+
+    @property
+    def weighted(self) -> bool:
+        """Whether samples have weights."""
+        return self.held.weights is not None
+
+    def at(self, step: int) -> Batch | None:
+        """Return the minibatch of a step; None where there are no more."""
+        raise NotImplementedError
+
+
 @dataclass(frozen=True)
-class InMemory:
+class InMemory(Feed):
     """Samples in memory: minibatches in shuffled epochs, drawn by the seed."""
 
     held: Batch
     batch_size: int
     seed: int
 
-    resumes = True
-    endless = True
-    told = ""
-
     @property
     def epoch(self) -> int:
         """Samples of an epoch."""
         return len(self.held)
-
-    @property
-    def weighted(self) -> bool:
-        """Do samples have weights?"""
-        return self.held.weights is not None
 
     def at(self, step: int) -> Batch:
         """The minibatch of a step."""
@@ -51,7 +63,7 @@ class InMemory:
 
 
 @dataclass
-class Batches:
+class Batches(Feed):
     """Batches that the user makes, all of one size; the first one is made at once, so that it can be looked at.
 
     checked(step, batch): what the user gave, as a Batch. held: the first one.
@@ -60,8 +72,6 @@ class Batches:
     checked: Callable
     first_step: int
     held: Batch = field(init=False)
-
-    epoch = None
 
     def __post_init__(self):
         self.held = self._make(self.first_step)
@@ -73,13 +83,8 @@ class Batches:
         """Samples of a batch."""
         return len(self.held)
 
-    @property
-    def weighted(self) -> bool:
-        """Do samples have weights?"""
-        return self.held.weights is not None
-
     def at(self, step: int) -> Batch | None:
-        """The batch of a step; None where there are no more."""
+        """Return the batch of a step; None where there are no more."""
         batch = self.held if step == self.first_step else self._make(step)
         if batch is None:
             return None
@@ -102,22 +107,18 @@ class FromFunction(Batches):
     function: Callable
     seed: int
 
-    resumes = True
-    endless = True
-
     def _make(self, step: int) -> Batch:
         return self.checked(step, self.function(step, np.random.Generator(np.random.Philox(key=(self.seed, step)))))
 
     @property
-    def name(self) -> str:
-        """The function's name, with its module."""
-        function = self.function
-        return f"{function.__module__}.{getattr(function, '__qualname__', type(function).__qualname__)}"
+    def source(self) -> str:
+        """The function's name, by which another program finds it."""
+        return f"function {qualified_name(self.function)}"
 
     @property
     def told(self) -> str:
         """Where batches come from, for people."""
-        return f"batches of {self.batch_size:,} from the function {self.name}"
+        return f"batches of {self.batch_size:,} from the {self.source}"
 
 
 @dataclass

@@ -8,7 +8,7 @@ from functools import partial
 
 import numpy as np
 
-from bpfree.engines import get_engine
+from bpfree.engines import fallback, get_engine
 from bpfree.engines.batch import make_batch
 from bpfree.engines.probes import AT_THETA
 from bpfree.errors import check_count, check_functions
@@ -18,7 +18,6 @@ from bpfree.journal import Journal
 from bpfree.journal.format import Code
 from bpfree.losses import get_loss
 from bpfree.model import Model
-from bpfree.native import available
 from bpfree.screen.progress import training_bar
 from bpfree.trainer import Trainer
 from bpfree.training import plan as planning
@@ -155,8 +154,7 @@ def train(
     planning.check_feed(feed, checkpoint)
     trainer = Trainer(model.graph, model.frozen, loss, estimator, update, feed.batch_size, seed, feed.weighted)
     files.check_recoverable(trainer)
-    fallback = _fallback(engine, trainer)
-    engine = get_engine(engine, trainer.own)
+    reason, engine = fallback(engine, trainer.own), get_engine(engine, trainer.own)
     planning.check_weighs(engine, feed.held, held_out)
     if hasattr(engine, "check_sent"):
         engine.check_sent(trainer, feed.held)
@@ -167,7 +165,7 @@ def train(
     plan = Plan(trainer, engine, feed, held_out, budget, validate_every, patience, callbacks)
 
     run = _new_run(model, trainer, state, first_step)
-    run.fallback, run.batches = fallback, feed.told
+    run.fallback, run.batches = reason, feed.told
     run.data_bytes = feed.held.nbytes + (held_out.nbytes if held_out else 0)
     try:
         files.begin(run, _identity(run, plan, data, validation, files) if files.checkpoint else {})
@@ -190,13 +188,6 @@ def _new_run(model, trainer: Trainer, state, first_step: int) -> Run:
     return run
 
 
-def _fallback(engine, trainer) -> str:
-    """Why the default engine is not the compiled one, where that is there; else nothing."""
-    if engine is not None or not trainer.own or not available():
-        return ""
-    return f"engine reference, as {trainer.own[0]} is of your own and not in C"
-
-
 def _identity(run, plan, data, validation, files) -> dict:
     """What a checkpoint is for: anything else and its run would not be gone on with exactly."""
     engine = getattr(plan.engine, "name", type(plan.engine).__name__)
@@ -204,7 +195,7 @@ def _identity(run, plan, data, validation, files) -> dict:
     return identify(
         run,
         plan.held_out if isinstance(validation, tuple | list) else validation and float(validation),
-        data=", ".join(filter(None, (plan.feed.told, fingerprint(whole)))),
+        data=", ".join(filter(None, (plan.feed.source, fingerprint(whole)))),
         validate_every=plan.validate_every if plan.held_out else None,
         journal_file=files.journal is not None,
         journal_every=files.journal_every,

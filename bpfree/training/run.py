@@ -147,7 +147,7 @@ class Run:
                 *lines,
                 f"forwards {self.forwards:,} ({self.macs:,} MACs), {self.evaluations:,} loss evaluations, {self.tier}",
                 f"time {self.seconds:.1f} s{rate}, memory: {arrays}{peak}",
-                *([self.fallback] if self.fallback else []),
+                *([f"engine {self.fallback}"] if self.fallback else []),
                 f"theta {self.model.hash}, outcome: {self.outcome}",
             ]
         )

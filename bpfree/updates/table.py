@@ -4,12 +4,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import NamedTuple
 
 import numpy as np
 
-from bpfree.registry import OWN, HostOnly, qualified_name
+from bpfree.registry import Carrier, SettingsRow
 from bpfree.schedules.table import Schedule
 
 _BLOCK = 1 << 14
@@ -31,17 +30,11 @@ class Record(NamedTuple):
     coordinates: Callable
 
 
-@dataclass(frozen=True)
-class UpdateRow:
-    """One row of the table, or one of a user's own without a number: settings class (an Update) and C symbol."""
-
-    name: str
-    settings: type
-    number: int | None = None
-    c: str | HostOnly = OWN
+class UpdateRow(SettingsRow):
+    """One row of the table of updates, or one of a user's own."""
 
 
-class Update:
+class Update(Carrier, rows=UpdateRow):
     """One link, and the update made of it alone: theta <- theta - transform(g).
 
     Pure: init(theta, n_record) -> state, update(gradient, state, theta, step,
@@ -64,9 +57,6 @@ class Update:
     [-0.2, 0.3]
     """
 
-    row: UpdateRow
-    """The row of the table; of a class of your own, one that is made when the class is."""
-
     n_vectors = 0
     n_scalars = 0
     window = 0
@@ -87,10 +77,6 @@ class Update:
     settings: tuple[float, ...] = ()
     lr: float | Schedule = 1.0
     """Learning rate, where a link has one."""
-
-    def __init_subclass__(cls, name: str | None = None, **others):
-        super().__init_subclass__(**others)
-        cls.row = UpdateRow(qualified_name(cls) if name is None else name, cls)
 
     @property
     def schedule(self) -> Schedule | None:

@@ -137,7 +137,7 @@ def test_workers_import_the_file(files):
 
 
 @pytest.mark.parametrize(("arguments", "message"), [
-    (("--loss", "pinball"), "'pinball' is not one of 'cross_entropy', 'mse'"),
+    (("--loss", "pinball"), "'pinball' is not one of 'cross_entropy', 'softmax_cross_entropy', 'mse'"),
     (("--rows", "ROWS", "--loss", "quantile"), "'quantile' is not one of"),
     (("--rows", "ROWS", "--loss", "pinball", "--engine", "compiled"), "--engine: expected 'reference' or 'exact', or"),
     (("--rows", "missing.py"), "'missing.py' does not exist"),

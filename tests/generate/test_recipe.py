@@ -60,7 +60,7 @@ def test_rows_are_added_as_the_recipe_says(checkout):
     folder, _ = checkout
     install(checkout, "wheel.cmake=false", "wheel.py-api=py3")  # without the core, which is built once, behind the rows
     written = {name: add(name, folder) for name in RECIPES}
-    assert len(written["cos"]) <= 4 and max(map(len, written.values())) <= 5
+    assert all(len(files) <= 4 for files in written.values())
     generated = set(re.findall(r"wrote (\S+)", run(checkout, "-m", "bpfree.generate")))
     assert "bpfree/__init__.py" in generated and "runtime_c/include/bpfree/ops.gen.def" in generated
     assert not generated & set().union(*written.values()), "no file is written by hand and by make generate"

@@ -75,7 +75,7 @@ def test_a_function_resumes(tmp_path):
         return x + 1, y
 
     for function in (other, lambda step, rng: noisy(step, rng)):
-        with pytest.raises(ValueError, match="of another run; data: batches of 8 from the function .*noisy"):
+        with pytest.raises(ValueError, match="of another run; data: function .*noisy"):
             train(function, 30, resume=True, **files)
 
 
