@@ -7,6 +7,7 @@ narrower than prod(inputs) is padded with zeros.
 
 from __future__ import annotations
 
+from collections import deque
 from dataclasses import replace
 from itertools import accumulate
 from math import prod
@@ -71,16 +72,27 @@ def forward(site, arithmetic, parameters, inputs):
     (ik, r'). The last core to be contracted starts from the bias, or 0. Terms with a zero input are added like any
     other.
     """
-    return partials(site, arithmetic, parameters, inputs)[0]
+    return _end(_sweep(contractions(site), arithmetic, parameters, inputs[0]))
 
 
 def partials(site, arithmetic, parameters, inputs):
-    """And what each contraction of the sweep starts from."""
-    x, kept = widened(inputs[0], prod(site.attributes["inputs"])), []
-    for step in contractions(site):
-        kept.append(x)
+    """y (outputs, n), and the x that each contraction of the sweep starts from."""
+    *kept, y = _sweep(contractions(site), arithmetic, parameters, inputs[0])
+    return y, kept
+
+
+def _sweep(steps, arithmetic, parameters, x):
+    """Yield what each contraction starts from, and at last y."""
+    x = widened(x, steps[0].inputs)
+    for step in steps:
+        yield x
         x = step.run(arithmetic, parameters, x)
-    return x, kept
+    yield x
+
+
+def _end(sweep):
+    """y of a sweep; what lies on the way to it is not kept."""
+    return deque(sweep, maxlen=1).pop()
 
 
 def contractions(site):
@@ -101,10 +113,8 @@ def contractions(site):
 
 def tangent(site, arithmetic, parameters, inputs):
     """The cores without the bias."""
-    x = widened(inputs[0], prod(site.attributes["inputs"]))
-    for step in contractions(site):
-        x = replace(step, start=None).run(arithmetic, parameters, x)
-    return x
+    unbiased = [replace(step, start=None) for step in contractions(site)]
+    return _end(_sweep(unbiased, arithmetic, parameters, inputs[0]))
 
 
 def _from_left_through(arithmetic, core, x, parts, start=0.0):
@@ -136,7 +146,7 @@ def matrix_macs(site):
 
 
 def project_macs(site):
-    """Of each contraction its share in the gradient; delta goes back through all but the first."""
+    """Multiply-accumulates of a sample: each contraction once for its core, and all but the first once for delta."""
     own = [step.macs for step in contractions(site)]
     return 2 * sum(own) - own[0], 0
 
