@@ -19,12 +19,12 @@ from typing import NamedTuple
 
 import numpy as np
 
-from bpfree.directions import DIRECTIONS
 from bpfree.engines.cost import graph_macs, node_macs
-from bpfree.engines.probes import pack
+from bpfree.engines.probes import coordinates, pack
 from bpfree.engines.ripples import Ripples
 
-_COORDINATE = DIRECTIONS["coordinate"].number
+_NOTHING = 0
+"""The code of a range without elements."""
 
 
 class Moved(NamedTuple):
@@ -61,10 +61,8 @@ class Flow:
         owners = {}
         for k, node in enumerate(graph.nodes):
             owners.update(dict.fromkeys(node.slices, self._fed[k]))
-        trained = [(part, owners.get(k, 0)) for k, part in enumerate(graph.slices) if not part.frozen]
-        self._fed_by = [fed for _, fed in trained]
-        self._ends = np.cumsum([part.size for part, _ in trained], dtype=np.int64)
-        self._codes = np.array([_code(part.offset, part.size) for part, _ in trained], np.uint64)
+        self._fed_by = [owners.get(k, 0) for k in range(len(graph.slices))]
+        self._codes = np.array([*(_code(part.offset, part.size) for part in graph.slices), _NOTHING], np.uint64)
         self._unit = graph_macs(graph) if any(self.macs) else 0
         self.ripples = Ripples(graph)
         self.run, self.base, self._decoded, self._chosen = map(
@@ -74,15 +72,13 @@ class Flow:
     def changed(self, first: int, count: int) -> int:
         """Nodes whose output depends on elements [first, first + count) of theta."""
         result = 0
-        low, high = np.searchsorted(self._ends, [first, first + count - 1], "right")
-        for fed in self._fed_by[low : high + 1] if count else ():
-            result |= fed
+        for number in self.graph.slice_numbers([piece.offset for piece in self.graph.pieces(first, count)]):
+            result |= self._fed_by[number]
         return result
 
     def moved(self, number: int) -> Moved:
         """What probes of single entries of a trainable slice move, by its number."""
-        part = self.graph.slices[number]
-        return Moved(self.changed(part.offset, part.size), number if number in self.ripples.of_slice else None)
+        return Moved(self._fed_by[number], number if number in self.ripples.of_slice else None)
 
     def moved_by(self, probe) -> Moved:
         """What this probe moves."""
@@ -92,11 +88,9 @@ class Flow:
         """How many of these records (`bpfree_probe`) move what."""
         codes = _code(table["first"].astype(np.uint64), table["count"])
         slices = self.ripples.slices(table)
-        coordinates = table["direction"] == _COORDINATE
-        if coordinates.any():
-            own = np.searchsorted(self._ends, table["element"], "right")
-            codes[coordinates] = self._codes[np.minimum(own, len(self._ends) - 1)][coordinates]
-        codes[table["mu"] == 0] = 0  # no elements
+        own = coordinates(table)
+        codes[own] = self._codes[self.graph.slice_numbers(table["element"][own])]
+        codes[table["mu"] == 0] = _NOTHING
         counts = Counter()
         for (code, number), n in Counter(zip(codes.tolist(), slices.tolist(), strict=True)).items():
             counts[Moved(self._decoded(code), number if code and number >= 0 else None)] += n
