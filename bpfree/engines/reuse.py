@@ -103,18 +103,18 @@ class Flow:
     def _decode(self, code):
         return self.changed(*divmod(code, 1 << 32))
 
-    def _run(self, changed: int, kept: int) -> int:
+    def _run(self, changed: int, tensors: int) -> int:
         """Nodes that run for the output where these are changed and these tensors were kept."""
         wanted, result = 1 << len(self._sources) - 1, 0
         for k in reversed(range(len(self._sources))):
-            if wanted >> k & 1 and (changed >> k & 1 or not kept >> k & 1):
+            if wanted >> k & 1 and (changed >> k & 1 or not tensors >> k & 1):
                 result |= 1 << k
                 wanted |= self._sources[k]
         return result
 
-    def _base(self, kept: int) -> int:
+    def _base(self, tensors: int) -> int:
         """Nodes of the pass at theta that fills these tensors."""
-        result = kept
+        result = tensors
         for k in reversed(range(len(self._sources))):
             if result >> k & 1:
                 result |= self._sources[k]
@@ -128,18 +128,18 @@ class Flow:
             wanted |= self._sources[k]
         return wanted & ~changed
 
-    def floats(self, kept: int) -> int:
+    def floats(self, tensors: int) -> int:
         """Size of these tensors, for one sample."""
-        return sum(self.sizes[k] for k in members(kept))
+        return sum(self.sizes[k] for k in members(tensors))
 
-    def cost(self, counts, kept: int) -> int:
+    def cost(self, counts, tensors: int) -> int:
         """Multiply-accumulates of all probes for one sample, with the pass that fills the kept tensors."""
-        return self._sum(self.macs, counts, kept)
+        return self._sum(self.macs, counts, tensors)
 
-    def _sum(self, weights, counts, kept):
-        total = sum(weights[k] for k in members(self.base(kept)))
+    def _sum(self, weights, counts, tensors):
+        total = sum(weights[k] for k in members(self.base(tensors)))
         for (changed, _), n in counts.items():
-            total += n * sum(weights[k] for k in members(self.run(changed, kept)))
+            total += n * sum(weights[k] for k in members(self.run(changed, tensors)))
         return total
 
     def choose(self, counts, room: float) -> Kept:
@@ -160,13 +160,13 @@ class Flow:
 
     def _keep_for_nodes(self, counts, room):
         """What is kept where every probe runs whole nodes."""
-        kept = 0
+        tensors = 0
         if sum(counts.values()) > 1 and room:
             for changed, _ in counts:
-                kept |= self.read(changed)
-            if self.floats(kept) > room:
-                kept = self._cut(counts, kept, room)
-        return Kept(kept, self.cost(counts, kept))
+                tensors |= self.read(changed)
+            if self.floats(tensors) > room:
+                tensors = self._cut(counts, tensors, room)
+        return Kept(tensors, self.cost(counts, tensors))
 
     def forwards(self, counts, kept: Kept, batch_size: int) -> int:
         """What that costs for a batch, in plain passes of one sample, rounded; a probe each where no node has MACs."""
@@ -182,23 +182,23 @@ class Flow:
         weights = [(macs << 40) + size for macs, size in zip(self.macs, self.sizes, strict=True)]
         found = []
         for per_float in (False, True):
-            kept, price, better = 0, self._sum(weights, counts, 0), True
+            tensors, price, better = 0, self._sum(weights, counts, 0), True
             while better:
-                adds = [kept | one for one in candidates if not kept & one]
-                swaps = [kept & ~(1 << k) | one for k in members(kept) for one in candidates if not kept & one]
+                adds = [tensors | one for one in candidates if not tensors & one]
+                swaps = [tensors & ~(1 << k) | one for k in members(tensors) for one in candidates if not tensors & one]
                 for others in (adds, swaps):
                     fitting = [other for other in others if self.floats(other) <= room]
                     gains = [price - self._sum(weights, counts, other) for other in fitting]
                     shares = [
-                        gain / (self.floats(other & ~kept) if per_float else 1)
+                        gain / (self.floats(other & ~tensors) if per_float else 1)
                         for gain, other in zip(gains, fitting, strict=True)
                     ]
                     better = max(shares, default=0) > 0
                     if better:
                         at = shares.index(max(shares))
-                        kept, price = fitting[at], price - gains[at]
+                        tensors, price = fitting[at], price - gains[at]
                         break
-            found.append((price, kept))
+            found.append((price, tensors))
         return min(found)[1]
 
 
