@@ -81,6 +81,11 @@ def probe_rows(n: int, direction, seed: int, step: int, query=0, **columns) -> n
     return table
 
 
+def coordinates(table: np.ndarray) -> np.ndarray:
+    """Which of these records move one element of theta, (n,) of truth values."""
+    return table["direction"] == DIRECTIONS["coordinate"].number
+
+
 class Probes(Sequence):
     """Probes in one array of PROBE, which is what the compiled engine reads; each is made when it is looked at.
 

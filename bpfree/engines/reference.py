@@ -56,9 +56,11 @@ class ReferenceEngine:
         x = np.ascontiguousarray(batch.x.T, self.dtype)
         rippling = flow.rippling(pack(probes)) & kept.ripples
         values = np.empty((len(probes), len(batch)), self.dtype)
-        for own, outputs in ((rippling, self._ripples), (~rippling, self._nodes)):
+        given = graph, theta, frozen, flow, x
+        runs = partial(self._ripples, *given), partial(self._nodes, *given, kept.tensors)
+        for own, outputs in zip((rippling, ~rippling), runs):
             chosen = np.flatnonzero(own).tolist()
-            found = outputs(graph, theta, frozen, flow, kept.tensors, x, [probes[k] for k in chosen]) if chosen else ()
+            found = outputs([probes[k] for k in chosen]) if chosen else ()
             for k, y in zip(chosen, found):
                 values[k] = loss.losses(self.arithmetic, y, target)
         return batch.weighed(values), forwards
@@ -73,17 +75,17 @@ class ReferenceEngine:
         """Feature-major inside, samples last: (features, n)."""
         return Trace(self, graph, theta, frozen, x).output
 
-    def _nodes(self, graph, theta, frozen, flow, kept, x, probes):
-        """The outputs (features, n) at each probe, from the nodes that it changes and what of a pass was kept."""
+    def _nodes(self, graph, theta, frozen, flow, x, tensors, probes):
+        """The outputs (features, n) at each probe, from the nodes that it changes and the tensors kept of a pass."""
         known = {0: x}
-        at_theta = self._run(graph, theta, frozen, flow.base(kept), known)
-        known |= {tensor: at_theta[tensor] for tensor in (graph.nodes[k].output for k in members(kept))}
+        at_theta = self._run(graph, theta, frozen, flow.base(tensors), known)
+        known |= {tensor: at_theta[tensor] for tensor in (graph.nodes[k].output for k in members(tensors))}
         del at_theta  # what was not to be kept
         for probe in probes:
-            nodes = flow.run(flow.moved_by(probe).changed, kept)
+            nodes = flow.run(flow.moved_by(probe).changed, tensors)
             yield self._run(graph, perturb(graph, theta, probe), frozen, nodes, known)[graph.nodes[-1].output]
 
-    def _ripples(self, graph, theta, frozen, flow, kept, x, probes):
+    def _ripples(self, graph, theta, frozen, flow, x, probes):
         """The outputs (features, n) at each probe of one entry, or of theta, from the elements that it changes."""
         ripples, output = flow.ripples, graph.nodes[-1].output
         at_theta = run_stages(self.arithmetic, graph, ripples.stages, theta, frozen, x)

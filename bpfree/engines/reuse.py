@@ -19,12 +19,12 @@ from typing import NamedTuple
 
 import numpy as np
 
-from bpfree.directions import DIRECTIONS
 from bpfree.engines.cost import graph_macs, node_macs
-from bpfree.engines.probes import pack
+from bpfree.engines.probes import coordinates, pack
 from bpfree.engines.ripples import Ripples
 
-_COORDINATE = DIRECTIONS["coordinate"].number
+_NOTHING = 0
+"""The code of a range without elements."""
 
 
 class Moved(NamedTuple):
@@ -61,10 +61,8 @@ class Flow:
         owners = {}
         for k, node in enumerate(graph.nodes):
             owners.update(dict.fromkeys(node.slices, self._fed[k]))
-        trained = [(part, owners.get(k, 0)) for k, part in enumerate(graph.slices) if not part.frozen]
-        self._fed_by = [fed for _, fed in trained]
-        self._ends = np.cumsum([part.size for part, _ in trained], dtype=np.int64)
-        self._codes = np.array([_code(part.offset, part.size) for part, _ in trained], np.uint64)
+        self._fed_by = [owners.get(k, 0) for k in range(len(graph.slices))]
+        self._codes = np.array([*(_code(part.offset, part.size) for part in graph.slices), _NOTHING], np.uint64)
         self._unit = graph_macs(graph) if any(self.macs) else 0
         self.ripples = Ripples(graph)
         self.run, self.base, self._decoded, self._chosen = map(
@@ -74,15 +72,13 @@ class Flow:
     def changed(self, first: int, count: int) -> int:
         """Nodes whose output depends on elements [first, first + count) of theta."""
         result = 0
-        low, high = np.searchsorted(self._ends, [first, first + count - 1], "right")
-        for fed in self._fed_by[low : high + 1] if count else ():
-            result |= fed
+        for number in self.graph.slice_numbers([piece.offset for piece in self.graph.pieces(first, count)]):
+            result |= self._fed_by[number]
         return result
 
     def moved(self, number: int) -> Moved:
         """What probes of single entries of a trainable slice move, by its number."""
-        part = self.graph.slices[number]
-        return Moved(self.changed(part.offset, part.size), number if number in self.ripples.of_slice else None)
+        return Moved(self._fed_by[number], number if number in self.ripples.of_slice else None)
 
     def moved_by(self, probe) -> Moved:
         """What this probe moves."""
@@ -92,11 +88,9 @@ class Flow:
         """How many of these records (`bpfree_probe`) move what."""
         codes = _code(table["first"].astype(np.uint64), table["count"])
         slices = self.ripples.slices(table)
-        coordinates = table["direction"] == _COORDINATE
-        if coordinates.any():
-            own = np.searchsorted(self._ends, table["element"], "right")
-            codes[coordinates] = self._codes[np.minimum(own, len(self._ends) - 1)][coordinates]
-        codes[table["mu"] == 0] = 0  # no elements
+        own = coordinates(table)
+        codes[own] = self._codes[self.graph.slice_numbers(table["element"][own])]
+        codes[table["mu"] == 0] = _NOTHING
         counts = Counter()
         for (code, number), n in Counter(zip(codes.tolist(), slices.tolist(), strict=True)).items():
             counts[Moved(self._decoded(code), number if code and number >= 0 else None)] += n
@@ -109,18 +103,18 @@ class Flow:
     def _decode(self, code):
         return self.changed(*divmod(code, 1 << 32))
 
-    def _run(self, changed: int, kept: int) -> int:
+    def _run(self, changed: int, tensors: int) -> int:
         """Nodes that run for the output where these are changed and these tensors were kept."""
         wanted, result = 1 << len(self._sources) - 1, 0
         for k in reversed(range(len(self._sources))):
-            if wanted >> k & 1 and (changed >> k & 1 or not kept >> k & 1):
+            if wanted >> k & 1 and (changed >> k & 1 or not tensors >> k & 1):
                 result |= 1 << k
                 wanted |= self._sources[k]
         return result
 
-    def _base(self, kept: int) -> int:
+    def _base(self, tensors: int) -> int:
         """Nodes of the pass at theta that fills these tensors."""
-        result = kept
+        result = tensors
         for k in reversed(range(len(self._sources))):
             if result >> k & 1:
                 result |= self._sources[k]
@@ -134,18 +128,18 @@ class Flow:
             wanted |= self._sources[k]
         return wanted & ~changed
 
-    def floats(self, kept: int) -> int:
+    def floats(self, tensors: int) -> int:
         """Size of these tensors, for one sample."""
-        return sum(self.sizes[k] for k in members(kept))
+        return sum(self.sizes[k] for k in members(tensors))
 
-    def cost(self, counts, kept: int) -> int:
+    def cost(self, counts, tensors: int) -> int:
         """Multiply-accumulates of all probes for one sample, with the pass that fills the kept tensors."""
-        return self._sum(self.macs, counts, kept)
+        return self._sum(self.macs, counts, tensors)
 
-    def _sum(self, weights, counts, kept):
-        total = sum(weights[k] for k in members(self.base(kept)))
+    def _sum(self, weights, counts, tensors):
+        total = sum(weights[k] for k in members(self.base(tensors)))
         for (changed, _), n in counts.items():
-            total += n * sum(weights[k] for k in members(self.run(changed, kept)))
+            total += n * sum(weights[k] for k in members(self.run(changed, tensors)))
         return total
 
     def choose(self, counts, room: float) -> Kept:
@@ -166,13 +160,13 @@ class Flow:
 
     def _keep_for_nodes(self, counts, room):
         """What is kept where every probe runs whole nodes."""
-        kept = 0
+        tensors = 0
         if sum(counts.values()) > 1 and room:
             for changed, _ in counts:
-                kept |= self.read(changed)
-            if self.floats(kept) > room:
-                kept = self._cut(counts, kept, room)
-        return Kept(kept, self.cost(counts, kept))
+                tensors |= self.read(changed)
+            if self.floats(tensors) > room:
+                tensors = self._cut(counts, tensors, room)
+        return Kept(tensors, self.cost(counts, tensors))
 
     def forwards(self, counts, kept: Kept, batch_size: int) -> int:
         """What that costs for a batch, in plain passes of one sample, rounded; a probe each where no node has MACs."""
@@ -188,23 +182,23 @@ class Flow:
         weights = [(macs << 40) + size for macs, size in zip(self.macs, self.sizes, strict=True)]
         found = []
         for per_float in (False, True):
-            kept, price, better = 0, self._sum(weights, counts, 0), True
+            tensors, price, better = 0, self._sum(weights, counts, 0), True
             while better:
-                adds = [kept | one for one in candidates if not kept & one]
-                swaps = [kept & ~(1 << k) | one for k in members(kept) for one in candidates if not kept & one]
+                adds = [tensors | one for one in candidates if not tensors & one]
+                swaps = [tensors & ~(1 << k) | one for k in members(tensors) for one in candidates if not tensors & one]
                 for others in (adds, swaps):
                     fitting = [other for other in others if self.floats(other) <= room]
                     gains = [price - self._sum(weights, counts, other) for other in fitting]
                     shares = [
-                        gain / (self.floats(other & ~kept) if per_float else 1)
+                        gain / (self.floats(other & ~tensors) if per_float else 1)
                         for gain, other in zip(gains, fitting, strict=True)
                     ]
                     better = max(shares, default=0) > 0
                     if better:
                         at = shares.index(max(shares))
-                        kept, price = fitting[at], price - gains[at]
+                        tensors, price = fitting[at], price - gains[at]
                         break
-            found.append((price, kept))
+            found.append((price, tensors))
         return min(found)[1]
 
 

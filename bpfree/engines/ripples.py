@@ -15,10 +15,8 @@ from typing import NamedTuple
 
 import numpy as np
 
-from bpfree.directions import DIRECTIONS
+from bpfree.engines.probes import coordinates
 from bpfree.engines.stages import Step, first_step, next_step, stages_of
-
-_COORDINATE = DIRECTIONS["coordinate"].number
 
 
 class Ripple(NamedTuple):
@@ -59,8 +57,6 @@ class Ripples:
                 own = stage.node.first_slice + parameter
                 if not graph.slices[own].frozen:
                     self.of_slice[own] = self._ripple(number, parameter)
-        self._ends = np.cumsum([part.size for part in graph.trainable], dtype=np.int64)
-        self._numbers = np.array([k for k, part in enumerate(graph.slices) if not part.frozen], np.int64)
 
     @property
     def floats(self) -> int:
@@ -69,12 +65,8 @@ class Ripples:
 
     def slices(self, table) -> np.ndarray:
         """The slice that each record (`bpfree_probe`) moves an entry of; -1: what it moves has no ripple."""
-        if not len(self._numbers):
-            return np.full(len(table), -1)
-        within = np.minimum(np.searchsorted(self._ends, table["element"], "right"), len(self._ends) - 1)
-        found = self._numbers[within]
-        coordinates = (table["direction"] == _COORDINATE) & (table["element"] < self._ends[-1])
-        return np.where(coordinates & np.isin(found, list(self.of_slice)), found, -1)
+        found = self.graph.slice_numbers(table["element"])
+        return np.where(coordinates(table) & np.isin(found, list(self.of_slice)), found, -1)
 
     @cached_property
     def packing(self) -> Packing:

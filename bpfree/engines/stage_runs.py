@@ -58,9 +58,7 @@ def _contracted(arithmetic, contraction, step, place, parameters, x):
     parts, rows, inner, columns = contraction.parts, contraction.rows, contraction.inner, contraction.columns
     n, matrix = x.shape[1], contraction.matrix(parameters[contraction.parameter])
     x = widened(x, contraction.inputs).reshape(parts, inner, columns, n)
-    start = np.zeros((parts, rows, columns), x.dtype)
-    if contraction.start is not None:
-        start = parameters[contraction.start].reshape(parts, rows, columns)
+    start = np.broadcast_to(np.asarray(contraction.starts(parameters, 1), x.dtype), (parts, rows, columns))
     for axis, slab in _cuts(contraction, step):
         if axis == Axis.ROWS:
             matrix = select(matrix, 1, slab, place)

@@ -28,7 +28,7 @@ class Trace:
 
     @property
     def output(self):
-        """Of the last node, (outputs, n)."""
+        """The output (outputs, n) of the last node."""
         return self.values[self.graph.nodes[-1].output]
 
     def first(self, node):

@@ -40,7 +40,7 @@ class Suffix:
         return cls(tuple(chain), end, linear, start, macs_after(graph, start))
 
     def macs(self, graph, units: int) -> int:
-        """Of one change of so many units: their columns, what follows, and one for each score in the loss."""
+        """Multiply-accumulates of one change of so many units: columns, what follows, and one a score in the loss."""
         columns = units * graph.tensors[self.start].size if self.linear else 0
         return columns + self.rest + graph.output.size
 

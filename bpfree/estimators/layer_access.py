@@ -45,7 +45,7 @@ class LayerView:
         return self.loss.losses(self.arithmetic, y, self.target_of(copies)).reshape(copies, -1)
 
 
-class _Kept(Trace):
+class _PartialsTrace(Trace):
     """A trace that keeps what the gradients of trained nodes are made of, where that is more than their inputs."""
 
     def __init__(self, engine, graph, *others):
@@ -59,7 +59,7 @@ class _Kept(Trace):
         y, self._partials[node.name] = partials(node.site, self.arithmetic, self.parameters(node), self.inputs(node))
         return y
 
-    def met(self, node):
+    def inputs_of_project(self, node):
         """What `project` is given of a trained node."""
         return self._partials[node.name] if node.name in self._partials else self.inputs(node)
 
@@ -101,7 +101,7 @@ class LayerAccess(Estimator):
     @np.errstate(over="ignore", invalid="ignore", under="ignore")  # what is not finite is a result: Estimate.finite
     def estimate(self, trainer, engine, theta, batch, step: int) -> Estimate:
         """One step's Estimate: a pass that keeps its activations, probes of them, outer products."""
-        view = LayerView(trainer, engine, theta, batch, step, trace=_Kept)
+        view = LayerView(trainer, engine, theta, batch, step, trace=_PartialsTrace)
         found, share = {}, view.dtype.type(1) / view.dtype.type(len(batch))
         gradient = np.empty(trainer.graph.n_theta, view.dtype)
         for node in trained(trainer.graph):
@@ -110,7 +110,8 @@ class LayerAccess(Estimator):
             slices = trainer.graph.slices[node.first_slice :]
             room = None if slices[0].frozen else gradient[slices[0].range].reshape(slices[0].shape)
             project = node.op.layer.project
-            parts = project(node.site, view.arithmetic, trace.parameters(node), trace.met(node), delta, room)
+            parameters, given = trace.parameters(node), trace.inputs_of_project(node)
+            parts = project(node.site, view.arithmetic, parameters, given, delta, room)
             for own, part in zip(slices, parts):
                 if not own.frozen:
                     np.multiply(part.ravel(), share, out=gradient[own.range])

@@ -173,6 +173,12 @@ class Graph:
         """The node's slices."""
         return self.slices[node.first_slice : node.first_slice + node.n_slices]
 
+    def slice_numbers(self, elements) -> np.ndarray:
+        """The number of the slice that each of these elements of theta lies in, (n,); -1 behind theta."""
+        numbers = [k for k, part in enumerate(self.slices) if not part.frozen]
+        ends = np.array([self.slices[k].range.stop for k in numbers], np.int64)
+        return np.array([*numbers, -1])[np.searchsorted(ends, elements, "right")]
+
     def groups(self, grouping: str) -> list[range]:
         """Elements of theta of each group that probes move one at a time.
 

@@ -62,7 +62,7 @@ def moves_cost(site):
 
 
 def contractions(site):
-    """One, with the weight turned round."""
+    """The one contraction, whose matrix is the weight transposed."""
     return (Contraction(1, site.outputs, site.features, 1, 0, (1, 0), 1 if site.attributes["bias"] else None),)
 
 

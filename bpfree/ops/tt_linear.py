@@ -7,6 +7,7 @@ narrower than prod(inputs) is padded with zeros.
 
 from __future__ import annotations
 
+from collections import deque
 from dataclasses import replace
 from itertools import accumulate
 from math import prod
@@ -71,53 +72,53 @@ def forward(site, arithmetic, parameters, inputs):
     (ik, r'). The last core to be contracted starts from the bias, or 0. Terms with a zero input are added like any
     other.
     """
-    return partials(site, arithmetic, parameters, inputs)[0]
+    return _end(_sweep(contractions(site), arithmetic, parameters, inputs[0]))
 
 
 def partials(site, arithmetic, parameters, inputs):
-    """And what each contraction of the sweep starts from."""
-    x, kept = widened(inputs[0], prod(site.attributes["inputs"])), []
-    for step in contractions(site):
-        kept.append(x)
+    """y (outputs, n), and the x that each contraction of the sweep starts from."""
+    *kept, y = _sweep(contractions(site), arithmetic, parameters, inputs[0])
+    return y, kept
+
+
+def _sweep(steps, arithmetic, parameters, x):
+    """Yield what each contraction starts from, and at last y."""
+    x = widened(x, steps[0].inputs)
+    for step in steps:
+        yield x
         x = step.run(arithmetic, parameters, x)
-    return x, kept
+    yield x
+
+
+def _end(sweep):
+    """y of a sweep; what lies on the way to it is not kept."""
+    return deque(sweep, maxlen=1).pop()
 
 
 def contractions(site):
     """One a core, in the order of the sweep; the last one starts from the bias."""
     tt, from_left = tt_shape(site.attributes), site.attributes["start"] == "left"
     d = len(tt.inputs)
+    first, second = (tt.outputs, tt.inputs) if from_left else (tt.inputs, tt.outputs)
     order = range(d) if from_left else range(d)[::-1]
-    bias, found = d if site.attributes["bias"] else None, []
-    for k in order:
-        r0, i, o, r1 = tt.cores[k]
-        start = bias if k == order[-1] else None
-        if from_left:
-            found.append(Contraction(prod(tt.outputs[:k]), o * r1, r0 * i, prod(tt.inputs[k + 1 :]), k, _LEFT, start))
-        else:
-            found.append(Contraction(prod(tt.inputs[:k]), r0 * o, i * r1, prod(tt.outputs[k + 1 :]), k, _RIGHT, start))
-    return tuple(found)
+    bias = d if site.attributes["bias"] else None
+    return tuple(
+        _step(tt, k, prod(first[:k]), prod(second[k + 1 :]), from_left, bias if k == order[-1] else None) for k in order
+    )
+
+
+def _step(tt, k, parts, columns, from_left, start=None):
+    """With core k: (parts, (r, ik), columns) to (parts, (ok, r'), columns) from the left, (ik, r') to (r, ok) else."""
+    r0, i, o, r1 = tt.cores[k]
+    if from_left:
+        return Contraction(parts, o * r1, r0 * i, columns, k, _LEFT, start)
+    return Contraction(parts, r0 * o, i * r1, columns, k, _RIGHT, start)
 
 
 def tangent(site, arithmetic, parameters, inputs):
     """The cores without the bias."""
-    x = widened(inputs[0], prod(site.attributes["inputs"]))
-    for step in contractions(site):
-        x = replace(step, start=None).run(arithmetic, parameters, x)
-    return x
-
-
-def _from_left_through(arithmetic, core, x, parts, start=0.0):
-    """(o1..o(k-1), (r, ik), rest) to (o1..o(k-1), (ok, r'), rest)."""
-    r0, i, o, r1 = core.shape
-    return arithmetic.contract(core.reshape(r0 * i, o * r1), x.reshape(parts, r0 * i, -1), start)
-
-
-def _from_right_through(arithmetic, core, x, parts, start=0.0):
-    """(i1..i(k-1), (ik, r'), rest) to (i1..i(k-1), (r, ok), rest)."""
-    r0, i, o, r1 = core.shape
-    matrix = core.transpose(_RIGHT).reshape(i * r1, r0 * o)
-    return arithmetic.contract(matrix, x.reshape(parts, i * r1, -1), start)
+    unbiased = [replace(step, start=None) for step in contractions(site)]
+    return _end(_sweep(unbiased, arithmetic, parameters, inputs[0]))
 
 
 def matrix(site, arithmetic, parameters):
@@ -136,7 +137,7 @@ def matrix_macs(site):
 
 
 def project_macs(site):
-    """Of each contraction its share in the gradient; delta goes back through all but the first."""
+    """Multiply-accumulates of a sample: each contraction once for its core, and all but the first once for delta."""
     own = [step.macs for step in contractions(site)]
     return 2 * sum(own) - own[0], 0
 
@@ -147,50 +148,44 @@ def moves(site, arithmetic, parameters, inputs):
     Core k finishes what a sweep from one side has when it gets there, with the cores
     of the other side: from the right for the first cores, from the left for the others.
     """
-    tt, attributes = tt_shape(site.attributes), site.attributes
-    wide = x = widened(inputs[0], prod(tt.inputs))
-    d, n = len(tt.inputs), x.shape[1]
-    cores, cut = parameters[:d], tt.cheapest_cut()[0]
-    bias = parameters[d] if attributes["bias"] else np.zeros(site.outputs, x.dtype)
-    found = [None] * d
+    tt = tt_shape(site.attributes)
+    x = widened(inputs[0], prod(tt.inputs))
+    d, n, cut = len(tt.inputs), x.shape[1], tt.cheapest_cut()[0]
+
+    def through(x, k, parts, columns, from_left):
+        return _step(tt, k, parts, columns, from_left).run(arithmetic, parameters, x)
+
+    found, wide = [None] * d, x
     for k in range(d) if cut < d else ():  # wide: (o1..o(k-1), (r, ik), i(k+1)..id, n)
         before = prod(tt.outputs[:k])
         if k >= cut:
-            rows, own = before * tt.ranks[k] * tt.inputs[k], wide
+            found[k], first = wide, before * tt.ranks[k] * tt.inputs[k]
             for j in reversed(range(k + 1, d)):
-                own = _from_right_through(arithmetic, cores[j], own, rows * prod(tt.inputs[k + 1 : j]))
-            found[k] = own
+                found[k] = through(found[k], j, first * prod(tt.inputs[k + 1 : j]), prod(tt.outputs[j + 1 :]), False)
         if k + 1 < d:
-            wide = _from_left_through(arithmetic, cores[k], wide, before)
+            wide = through(wide, k, before, prod(tt.inputs[k + 1 :]), True)
     wide = x
     for k in reversed(range(d)) if cut else ():  # wide: (i1..i(k-1), (ik, r'), o(k+1)..od, n)
+        behind = prod(tt.outputs[k + 1 :])
         if k < cut:
-            own = wide
+            found[k], last = wide, tt.inputs[k] * tt.ranks[k + 1] * behind
             for j in range(k):
-                own = _from_left_through(arithmetic, cores[j], own, prod(tt.outputs[:j]))
-            found[k] = own
+                found[k] = through(found[k], j, prod(tt.outputs[:j]), prod(tt.inputs[j + 1 : k]) * last, True)
         if k:
-            wide = _from_right_through(arithmetic, cores[k], wide, prod(tt.inputs[:k]))
-    sizes = moves_cost(site)[1]
+            wide = through(wide, k, prod(tt.inputs[:k]), behind, False)
+    finish = contractions(site)[-1]
+    y = finish.run(arithmetic, parameters, found[finish.parameter])
     turned = [
         np.ascontiguousarray(own.reshape(before, s, t, after, n).transpose(0, 3, 1, 2, 4))
-        for own, (before, after, s, t) in zip(found, sizes)
+        for own, (before, after, s, t) in zip(found, moves_cost(site)[1])
     ]
-    if attributes["start"] == "left":
-        start = bias.reshape(-1, tt.outputs[-1], 1)
-        y = _from_left_through(arithmetic, cores[-1], found[-1], len(start), start)
-    else:
-        start = np.repeat(bias.reshape(1, tt.outputs[0], -1), n, axis=2)
-        y = _from_right_through(arithmetic, cores[0], found[0], 1, start)
-    return y.reshape(-1, n), turned + [np.ones((1, 1, 1, 1, 1), x.dtype)] * attributes["bias"]
+    return y, turned + [np.ones((1, 1, 1, 1, 1), x.dtype)] * site.attributes["bias"]
 
 
 def moves_cost(site):
     """Core k as (r ik, ok, r'), outputs as (o1..o(k-1), ok, o(k+1)..od)."""
     tt = tt_shape(site.attributes)
-    sizes = [
-        (prod(tt.outputs[:k]), prod(tt.outputs[k + 1 :]), r0 * i, r1) for k, (r0, i, _, r1) in enumerate(tt.cores)
-    ]
+    sizes = [(prod(tt.outputs[:k]), prod(tt.outputs[k + 1 :]), r0 * i, r1) for k, (r0, i, _, r1) in enumerate(tt.cores)]
     last = tt.cores[-1] if site.attributes["start"] == "left" else tt.cores[0]
     spent = tt.cheapest_cut()[1] + prod(last) * site.outputs // last[2]
     return spent, sizes + [(1, 1, 1, 1)] * site.attributes["bias"]

@@ -19,14 +19,6 @@ typedef struct rooms {
   uint64_t floats;        /* of all of them */
 } rooms;
 
-/* The next room of this many floats; base NULL only counts. */
-static float *take(float *base, uint64_t *at, uint64_t floats)
-{
-  float *room = base ? base + *at : NULL;
-  *at += (floats + 15u) & ~(uint64_t)15u;
-  return room;
-}
-
 /* Floats that so many bytes a tensor take. */
 static uint64_t words(const bpfree_model *model, size_t bytes)
 {
@@ -51,13 +43,13 @@ static rooms cut(const bpfree_model *model, const bpfree_reuse *reuse, uint32_t 
   const uint64_t padded = ((uint64_t)n + tile - 1) / tile * tile;
   rooms r;
   r.floats = 0;
-  r.columns = take(base, &r.floats, padded * model->tensors[model->input].size);
-  r.theta = take(base, &r.floats, model->n_theta);
-  r.arena = take(base, &r.floats, arena_floats(model, reuse, tile));
-  r.losses = take(base, &r.floats, bpfree_losses_room(model->tensors[model->output].size, tile));
-  r.tensors = (bpfree_tensor *)(void *)take(base, &r.floats, words(model, sizeof *r.tensors));
-  r.stale = (uint32_t *)(void *)take(base, &r.floats, words(model, sizeof *r.stale));
-  r.wanted = (uint32_t *)(void *)take(base, &r.floats, words(model, sizeof *r.wanted));
+  r.columns = bpfree_take(base, &r.floats, padded * model->tensors[model->input].size);
+  r.theta = bpfree_take(base, &r.floats, model->n_theta);
+  r.arena = bpfree_take(base, &r.floats, arena_floats(model, reuse, tile));
+  r.losses = bpfree_take(base, &r.floats, bpfree_losses_room(model->tensors[model->output].size, tile));
+  r.tensors = (bpfree_tensor *)(void *)bpfree_take(base, &r.floats, words(model, sizeof *r.tensors));
+  r.stale = (uint32_t *)(void *)bpfree_take(base, &r.floats, words(model, sizeof *r.stale));
+  r.wanted = (uint32_t *)(void *)bpfree_take(base, &r.floats, words(model, sizeof *r.wanted));
   return r;
 }
 
@@ -84,7 +76,8 @@ static void columns_of_batch(const bpfree_model *model, const bpfree_batch *batc
 {
   const uint32_t features = model->tensors[model->input].size;
   for (uint32_t s = 0; s < batch->n; s += tile)
-    bpfree_to_columns(batch->x + (uint64_t)s * features, batch->n - s, features, tile, columns + (uint64_t)s * features);
+    bpfree_to_columns(batch->x + (uint64_t)s * features, batch->n - s, features, tile,
+                      columns + (uint64_t)s * features);
 }
 
 /* Samples of a pass: a tile, but not for a few samples, which the kernels of a

@@ -10,7 +10,7 @@ static inline __attribute__((always_inline)) void BLOCK(const uint32_t rows, con
   VECTOR sum[MAX_ROWS][MAX_VECTORS];
   UNROLL for (uint32_t r = 0; r < rows; r++)
     UNROLL for (uint32_t v = 0; v < vectors; v++)
-      sum[r][v] = *(const VECTOR *)(y + r * o.columns + v * WIDTH);
+      sum[r][v] = *(const VECTOR *)(y + r * o.stride + v * WIDTH);
   for (uint32_t k = 0; k < o.inner; k++) {
     VECTOR in[MAX_VECTORS];
     UNROLL for (uint32_t v = 0; v < vectors; v++) in[v] = *(const VECTOR *)(o.x + v * WIDTH);
@@ -19,17 +19,17 @@ static inline __attribute__((always_inline)) void BLOCK(const uint32_t rows, con
       UNROLL for (uint32_t v = 0; v < vectors; v++) sum[r][v] += weight * in[v];
     }
     o.a += o.k_stride;
-    o.x += o.columns;
+    o.x += o.stride;
   }
   UNROLL for (uint32_t r = 0; r < rows; r++)
     UNROLL for (uint32_t v = 0; v < vectors; v++)
-      *(VECTOR *)(y + r * o.columns + v * WIDTH) = sum[r][v];
+      *(VECTOR *)(y + r * o.stride + v * WIDTH) = sum[r][v];
 }
 
 /* All rows of one strip of columns, `vectors` vectors wide. */
 static inline __attribute__((always_inline)) void STRIP(const uint32_t vectors, float *y, operands o, uint32_t rows)
 {
-  const uint32_t row_step = o.columns, m_stride = o.m_stride;
+  const uint32_t row_step = o.stride, m_stride = o.m_stride;
   for (; rows >= MAX_ROWS; rows -= MAX_ROWS) {
     BLOCK(MAX_ROWS, vectors, y, o);
     y += MAX_ROWS * row_step;

@@ -31,7 +31,7 @@ typedef struct operands {
   uint32_t m_stride;
   const float *x;
   uint32_t inner;
-  uint32_t columns; /* of x and y in memory: from one row to the next */
+  uint32_t stride; /* of x and y in memory: from one row to the next */
 } operands;
 
 /* A bpfree_vector anywhere: rows of a few samples are not aligned. */
@@ -91,41 +91,41 @@ static inline __attribute__((always_inline)) void column_block(const uint32_t qu
                                                                operands o)
 {
   quad sum[4];
-  UNROLL for (uint32_t q = 0; q < quads; q++) sum[q] = gather(y + 4 * q * o.columns, o.columns);
+  UNROLL for (uint32_t q = 0; q < quads; q++) sum[q] = gather(y + 4 * q * o.stride, o.stride);
   uint32_t k = 0;
   if (order == TURNED)
     for (; k + 4 <= o.inner; k += 4)
       UNROLL for (uint32_t q = 0; q < quads; q++) {
         quad w[4];
         turn(w, o.a + 4 * q * o.m_stride + k, o.m_stride);
-        UNROLL for (uint32_t j = 0; j < 4; j++) sum[q] += w[j] * o.x[(k + j) * o.columns];
+        UNROLL for (uint32_t j = 0; j < 4; j++) sum[q] += w[j] * o.x[(k + j) * o.stride];
       }
   for (; k < o.inner; k++)
     UNROLL for (uint32_t q = 0; q < quads; q++) {
       const float *a = o.a + k * o.k_stride + 4 * q * o.m_stride;
-      sum[q] += (order == CONTIGUOUS ? *(const quad *)a : gather(a, o.m_stride)) * o.x[k * o.columns];
+      sum[q] += (order == CONTIGUOUS ? *(const quad *)a : gather(a, o.m_stride)) * o.x[k * o.stride];
     }
   UNROLL for (uint32_t q = 0; q < quads; q++)
-    for (uint32_t r = 0; r < 4; r++) y[(4 * q + r) * o.columns] = sum[q][r];
+    for (uint32_t r = 0; r < 4; r++) y[(4 * q + r) * o.stride] = sum[q][r];
 }
 
 static inline __attribute__((always_inline)) void column(const enum order order, float *y, operands o, uint32_t rows)
 {
   for (; rows >= 16; rows -= 16) {
     column_block(4, order, y, o);
-    y += 16 * o.columns;
+    y += 16 * o.stride;
     o.a += 16 * o.m_stride;
   }
   for (; rows >= 4; rows -= 4) {
     column_block(1, order, y, o);
-    y += 4 * o.columns;
+    y += 4 * o.stride;
     o.a += 4 * o.m_stride;
   }
   for (; rows; rows--) {
     float sum = *y;
-    for (uint32_t k = 0; k < o.inner; k++) sum += o.a[k * o.k_stride] * o.x[k * o.columns];
+    for (uint32_t k = 0; k < o.inner; k++) sum += o.a[k * o.k_stride] * o.x[k * o.stride];
     *y = sum;
-    y += o.columns;
+    y += o.stride;
     o.a += o.m_stride;
   }
 }
@@ -151,7 +151,8 @@ static void narrow_columns(float *y, operands o, uint32_t rows, uint32_t columns
 }
 #endif
 
-static inline __attribute__((always_inline)) void contract_columns(float *y, operands o, uint32_t rows, uint32_t columns)
+static inline __attribute__((always_inline)) void contract_columns(float *y, operands o, uint32_t rows,
+                                                                   uint32_t columns)
 {
   uint32_t left = columns / BPFREE_LANES;
   for (; left >= MAX_VECTORS; left -= MAX_VECTORS) {

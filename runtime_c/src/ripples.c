@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* Probes of single entries, from a pass at theta that is kept: a probe computes the
  * slabs of its ripple in place, its losses are taken, and the slabs are put back. */
-#include <stddef.h>
 #include <string.h>
 #include "bpfree/host.h"
 #include "tiles.h"
@@ -47,7 +46,8 @@ static void contraction(const kept_tile *t, const bpfree_stage *s, const bpfree_
     break;
   case BPFREE_COLUMNS:
     for (uint32_t p = 0, before = step->before / (s->parts * s->rows); p < s->parts; p++)
-      for (uint32_t b = 0; b < before; b++) block(t, s, p, 0, s->rows, (b * step->size + at) * step->after, step->after);
+      for (uint32_t b = 0; b < before; b++)
+        block(t, s, p, 0, s->rows, (b * step->size + at) * step->after, step->after);
     break;
   default:
     block(t, s, at / of_part, at % of_part / s->columns, 1, at % s->columns, 1);
@@ -74,12 +74,18 @@ static void node_on_slab(const kept_tile *t, const bpfree_stage *s, const bpfree
   node.kernel(&t->pass, &node);
 }
 
+/* Where on the middle axis of its output a step computes. */
+static uint32_t index_of(const bpfree_ripple *probe, const bpfree_ripple_step *step)
+{
+  return probe->place / step->divisor % step->size;
+}
+
 static void run_steps(const kept_tile *t, const bpfree_ripple *probe)
 {
   for (uint32_t k = probe->first; k < probe->first + probe->count; k++) {
     const bpfree_ripple_step *step = &t->ripples->steps[k];
     const bpfree_stage *stage = &t->ripples->stages[step->stage];
-    const uint32_t at = probe->place / step->divisor % step->size;
+    const uint32_t at = index_of(probe, step);
     if (stage->inner)
       contraction(t, stage, step, at);
     else
@@ -93,7 +99,7 @@ static void put_back(const kept_tile *t, const bpfree_ripple *probe)
   for (uint32_t k = probe->first; k < probe->first + probe->count; k++) {
     const bpfree_ripple_step *step = &t->ripples->steps[k];
     const uint32_t n = t->pass.n, offset = t->ripples->offsets[t->ripples->stages[step->stage].output];
-    const uint32_t at = probe->place / step->divisor % step->size;
+    const uint32_t at = index_of(probe, step);
     for (uint32_t b = 0; b < step->before; b++) {
       const size_t first = (size_t)(offset + (b * step->size + at) * step->after) * n;
       memcpy(t->now + first, t->kept + first, (size_t)step->after * n * sizeof(float));
@@ -101,28 +107,32 @@ static void put_back(const kept_tile *t, const bpfree_ripple *probe)
   }
 }
 
-/* Room for everything, in floats from the start of the workspace; each starts on a cache line. */
+/* The workspace, cut into arrays; each starts on a cache line. */
 typedef struct rooms {
-  uint64_t now, kept, losses, views, floats;
+  float *now;           /* (floats, tile), and behind it the scratch of nodes */
+  float *kept;          /* (floats, tile) */
+  float *losses;        /* bpfree_losses_room() */
+  bpfree_tensor *views; /* (n_tensors) */
+  uint64_t floats;      /* of all of them */
 } rooms;
 
-static uint64_t on_line(uint64_t floats) { return (floats + 15u) & ~(uint64_t)15u; }
-
-static rooms cut(const bpfree_model *model, const bpfree_ripples *ripples, uint32_t tile)
+static rooms cut(const bpfree_model *model, const bpfree_ripples *ripples, uint32_t tile, float *base)
 {
-  rooms r;
   const uint64_t tensors = (uint64_t)ripples->floats * tile;
-  r.now = 0;
-  r.kept = on_line(tensors + (uint64_t)ripples->scratch * tile + ripples->scratch_fixed);
-  r.losses = r.kept + on_line(tensors);
-  r.views = r.losses + on_line(bpfree_losses_room(model->tensors[model->output].size, tile));
-  r.floats = r.views + on_line((uint64_t)model->n_tensors * (sizeof(bpfree_tensor) / sizeof(float)));
+  const uint64_t scratch = (uint64_t)ripples->scratch * tile + ripples->scratch_fixed;
+  const uint64_t views = (uint64_t)model->n_tensors * (sizeof(bpfree_tensor) / sizeof(float));
+  rooms r;
+  r.floats = 0;
+  r.now = bpfree_take(base, &r.floats, tensors + scratch);
+  r.kept = bpfree_take(base, &r.floats, tensors);
+  r.losses = bpfree_take(base, &r.floats, bpfree_losses_room(model->tensors[model->output].size, tile));
+  r.views = (bpfree_tensor *)(void *)bpfree_take(base, &r.floats, views);
   return r;
 }
 
 uint64_t bpfree_ripples_size(const bpfree_model *model, const bpfree_ripples *ripples, uint32_t tile)
 {
-  return tile ? cut(model, ripples, tile).floats * sizeof(float) : 0;
+  return tile ? cut(model, ripples, tile, NULL).floats * sizeof(float) : 0;
 }
 
 /* The pass at theta of samples s .. s + tile, and a copy of it. */
@@ -145,15 +155,16 @@ int bpfree_evaluate_ripples(const bpfree_model *model, const bpfree_ripples *rip
   const uint32_t outputs = model->tensors[model->output].size;
   if (tile == 0 || !bpfree_labels_fit(batch, outputs)) return BPFREE_ERR_ARG;
   if (!workspace || (uintptr_t)workspace & 63u) return BPFREE_ERR_ALIGN;
-  const rooms r = cut(model, ripples, tile);
-  if ((uint64_t)ripples->floats * tile > UINT32_MAX || r.floats * sizeof(float) > workspace_bytes) return BPFREE_ERR_SIZE;
+  if ((uint64_t)ripples->floats * tile > UINT32_MAX) return BPFREE_ERR_SIZE;
+  if (bpfree_ripples_size(model, ripples, tile) > workspace_bytes) return BPFREE_ERR_SIZE;
   if (bpfree_check_arithmetic()) return BPFREE_ERR_NUMERIC;
+  const rooms r = cut(model, ripples, tile, workspace);
   bpfree_model view = *model;
-  view.tensors = (bpfree_tensor *)(void *)(workspace + r.views);
+  view.tensors = r.views;
   view.input = UINT32_MAX; /* all tensors lie in the arena */
   view.arena_sample = ripples->floats + ripples->scratch;
-  const kept_tile t = {ripples, model, packed, workspace, workspace + r.kept, (bpfree_tensor *)(void *)(workspace + r.views),
-                       {&view, theta, NULL, NULL, workspace, tile, 1}};
+  const bpfree_pass pass = {&view, theta, NULL, NULL, r.now, tile, 1};
+  const kept_tile t = {ripples, model, packed, r.now, r.kept, r.views, pass};
   const float *const y = t.now + ripples->offsets[model->output] * tile;
   for (uint32_t s = 0; s < batch->n; s += tile) {
     fill(&t, batch, s);
@@ -162,7 +173,7 @@ int bpfree_evaluate_ripples(const bpfree_model *model, const bpfree_ripples *rip
       *entry = before + probes[p].mu;
       run_steps(&t, &probes[p]);
       *entry = before;
-      bpfree_tile_losses(y, outputs, batch, loss, s, tile, workspace + r.losses, values + (uint64_t)p * batch->n);
+      bpfree_tile_losses(y, outputs, batch, loss, s, tile, r.losses, values + (uint64_t)p * batch->n);
       put_back(&t, &probes[p]);
     }
   }

@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: MIT */
-/* Tiles of a batch: rows of samples turned to columns and back, and the losses of
- * one tile. */
+/* Tiles of a batch: rows of samples turned to columns and back, the rooms that a
+ * workspace for them is cut into, and the losses of one tile. */
 #ifndef BPFREE_TILES_H
 #define BPFREE_TILES_H
 
+#include <stddef.h>
 #include "bpfree/host.h"
 
 /* Both ways of turning walk strips of one cache line, so that what is read and
@@ -31,6 +32,14 @@ static inline void bpfree_to_rows(const float *columns, uint32_t n, uint32_t wid
     for (uint32_t s = 0; s < n; s++)
       for (uint32_t f = f0; f < stop; f++) rows[(uint64_t)s * width + f] = columns[f * tile + s];
   }
+}
+
+/* The next room of this many floats in a workspace, on a cache line of its own; base NULL only counts. */
+static inline float *bpfree_take(float *base, uint64_t *at, uint64_t floats)
+{
+  float *const room = base ? base + *at : NULL;
+  *at += (floats + 15u) & ~(uint64_t)15u;
+  return room;
 }
 
 /* Is every label one of the outputs? */

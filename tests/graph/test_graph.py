@@ -84,6 +84,21 @@ def test_pieces_of_a_range_are_those_of_its_slices():
         assert found == where[first : first + count] and all(piece.skip < 64 for piece in pieces)
 
 
+@pytest.mark.parametrize("frozen", [[], ["c.weight"], ["a.weight", "c.bias"]])
+def test_every_element_of_theta_has_its_slice(frozen):
+    graph = assemble([4], ROWS, frozen=frozen)
+    where = []
+    for number, part in enumerate(graph.slices):
+        where += [] if part.frozen else [number] * part.size
+    elements = np.arange(graph.n_theta + 2, dtype=np.uint32)
+    assert graph.slice_numbers(elements).tolist() == [*where, -1, -1]
+    assert graph.slice_numbers(elements[:0]).tolist() == []
+
+
+def test_a_theta_without_elements_has_no_slices():
+    assert assemble([4], [("relu", "a", ["input"], {})]).slice_numbers([0, 7]).tolist() == [-1, -1]
+
+
 def native_halves():
     return native.core().lib, native.core().ffi
 

@@ -1,5 +1,6 @@
 """Tensor-train layers against dense weights built by TensorLy, and their cost against loops that count."""
 
+import tracemalloc
 from itertools import product
 from math import prod
 
@@ -79,6 +80,20 @@ def test_contraction_in_float32(engine, start):
         expected = x.astype(float) @ np.asarray(TTMatrix(cores).to_matrix(), float)[:features]
         y = make_engine(engine).predict(layer(shape, start, features, bias=False), theta, NO_CONSTANTS, x)
         assert np.abs(y - expected).max() < 1e-5 * np.abs(expected).max()
+
+
+@pytest.mark.parametrize("start", ["left", "right"])
+def test_a_plain_pass_holds_two_intermediates_at_a_time(start):
+    """Behind the first core each one has four times the elements of x: all five at once would be 20 of it."""
+    shape = TTShape((4,) * 6, (4,) * 6, uniform_ranks((4,) * 6, (4,) * 6, 4))
+    graph, x = layer(shape, start), np.ones((100, 4**6), np.float32)
+    theta, engine = np.ones(graph.n_theta, np.float32), ReferenceEngine()
+    engine.predict(graph, theta, NO_CONSTANTS, x[:1])
+    tracemalloc.start()
+    engine.predict(graph, theta, NO_CONSTANTS, x)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak < 10 * x.nbytes
 
 
 @pytest.mark.parametrize("shape", SHAPES, ids=str)

@@ -19,7 +19,8 @@ const char *bpfree_isa_name(uint32_t isa);
 uint32_t bpfree_isa_lanes(uint32_t isa);
 int bpfree_isa_supported(uint32_t isa);
 
-/* y[m, c] += sum_k a[k * k_stride + m * m_stride] x[k, c] for c < columns; rows of x and y lie `stride` floats apart. */
+/* y[m, c] += sum_k a[k * k_stride + m * m_stride] x[k, c] for c < columns; rows of
+ * x and y lie `stride` floats apart. */
 typedef void (*bpfree_contraction)(float *y, const float *a, uint32_t k_stride, uint32_t m_stride, const float *x,
                                    uint32_t rows, uint32_t inner, uint32_t columns, uint32_t stride);
 
@@ -183,7 +184,8 @@ typedef struct bpfree_rows {
 } bpfree_rows;
 int bpfree_sample_row(void *user, uint32_t step, uint32_t i, float *x, bpfree_target *y);
 
-/* With the kernels of an instruction set, y[k] = exp, log, tanh, sigmoid, sin, cos, expm1 or log1p (number 0 to 7) of x[k]: the runtime's own math. */
+/* With the kernels of an instruction set, y[k] = exp, log, tanh, sigmoid, sin, cos,
+ * expm1 or log1p (number 0 to 7) of x[k]: the runtime's own math. */
 int bpfree_math(uint32_t isa, uint32_t number, uint32_t n, const float *x, float *y);
 /* cffi: end */
 
