@@ -260,7 +260,9 @@ def test_a_bug_of_ours_keeps_its_traceback(files, monkeypatch):
 
 
 def test_a_loss_by_two_names_is_one(files, here):
-    (here / files[0]).write_text(OWN + "\nloss = pinball\nagain = bf.Loss.of(pinball)\nq = bf.Loss.of(pinball, 'quantile')\n")
+    (here / files[0]).write_text(
+        OWN + "\nloss = pinball\nagain = bf.Loss.of(pinball)\nq = bf.Loss.of(pinball, 'quantile')\n"
+    )
     told = document("data.npz", "--rows", files[0], "--loss", "loss", "--max-steps", 3, "--journal", "j", "--no-floor")
     assert told["hash"] in run("replay", "j", "--rows", files[0])
     for name in ("q", "quantile"):  # in Python, and given
