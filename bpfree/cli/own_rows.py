@@ -155,11 +155,14 @@ def blame(error: Exception) -> str | None:
     told = " ".join(str(error).split())
     if isinstance(error, TypeError) and (called := re.match(r"(\w+)[.\w]*\(\)", told)) and called[1] in current().names:
         return told  # called with arguments that it does not take
-    own = [(frame.f_code, line) for frame, line in frames if frame.f_code.co_filename in files]
+    places = [(frame.f_code.co_filename, line, frame.f_code.co_qualname) for frame, line in frames]
+    for note in getattr(error, "__notes__", ()):  # the traceback of a worker process
+        places += re.findall(r'File "(.+)", line (\d+), in (\S+)', note)
+    own = [place for place in places if place[0] in files]
     if not own:
         return None
-    code, line = own[-1]
-    return f"{code.co_qualname} ({Path(code.co_filename).name}, line {line}): {type(error).__name__}: {told}"
+    path, line, function = own[-1]
+    return f"{function} ({Path(path).name}, line {line}): {type(error).__name__}: {told}"
 
 
 def rows_option(command):

@@ -245,6 +245,13 @@ def test_an_error_of_a_row_is_one_line_that_names_it(files, here, arguments, cod
     assert not message.startswith("): ") or re.search(rf"(Rated.transform|flat) \({files[0]}, line \d+\): ", line)
 
 
+def test_an_error_in_a_worker_process_is_one_line_too(files, here):
+    (here / files[0]).write_text(OWN + MISTAKES)
+    settings = ("--rows", files[0], "--layers", "flat_op linear(1)", "--max-steps", 2, "--workers", 2)
+    result = invoke("train", "data.npz", *settings)
+    assert result.exit_code == 1 and f"flat ({files[0]}, line " in result.stderr.splitlines()[-1]
+
+
 def test_what_is_not_asked_for_does_no_harm(files, here):
     (here / files[0]).write_text(OWN + MISTAKES)
     run("train", "data.npz", "--rows", files[0], "--max-steps", 1)
