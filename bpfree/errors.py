@@ -12,6 +12,7 @@ __all__ = [
     "DataMissingError",
     "FormatError",
     "NumericError",
+    "RowsMissingError",
     "WorkerError",
     "check_choice",
     "check_count",
@@ -52,6 +53,16 @@ class WorkerError(BpfreeError, RuntimeError):
 
 class FormatError(BpfreeError, ValueError):
     """A file is not what it claims to be; nothing was loaded."""
+
+
+class RowsMissingError(FormatError):
+    """A file names rows of one's own that were not given; the message says which, and how to give them."""
+
+    @classmethod
+    def of(cls, where, names) -> RowsMissingError:
+        """The error of a file, or of what else `where` says, that needs rows of these names."""
+        named, ways = ", ".join(dict.fromkeys(names)), "give them in rows=[...], on the command line by --rows FILE.py"
+        return cls(f"{where}: needs rows that are not given: {named}: {ways}")
 
 
 class DataMissingError(BpfreeError, FileNotFoundError):

@@ -11,7 +11,7 @@ import numpy as np
 from bpfree.engines import get_engine
 from bpfree.engines.batch import make_inputs
 from bpfree.engines.cost import node_macs
-from bpfree.errors import FormatError
+from bpfree.errors import FormatError, RowsMissingError
 from bpfree.files import read_arrays, write_atomically
 from bpfree.graph import INPUT, SCHEMA, Graph, Row, theta_hash
 from bpfree.graph.layers import assemble, initial_parameters, stack
@@ -165,6 +165,7 @@ class Model:
         rows: the operations of your own that it has, each an Op; other rows are passed over.
         """
         check_rows(rows)
+        rows = tuple(rows)
         fields = read_arrays(path, ("schema", "graph", "theta", "frozen"))
         try:
             if fields["schema"] != SCHEMA:
@@ -175,6 +176,9 @@ class Model:
             _check_keys("graph", document, ("schema", "input", "nodes", "frozen"))
             for node in document["nodes"]:
                 _check_keys("node", node, ("op", "name", "inputs", "attributes"))
+            missing = [n["op"] for n in document["nodes"] if OPS.lacks(n["op"], rows)]
+            if missing:
+                raise RowsMissingError.of(path, missing)
             nodes = [(OPS.find(n["op"], rows), n["name"], n["inputs"], n["attributes"]) for n in document["nodes"]]
             graph = assemble(document["input"], nodes, frozen=document["frozen"])
             return cls(graph, fields["theta"], fields["frozen"])

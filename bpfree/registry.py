@@ -150,16 +150,23 @@ class Table:
 
     def find(self, name: str, own=()):
         """A row by its name: of the table, or among rows of one's own."""
-        found = [row for row in own if isinstance(row, type(self.rows[0])) and row.name == name]
+        found = self._named(name, own)
         if name in self or not found:
             try:
                 return self[name]
             except ValueError as error:
                 ways = "one of your own is given in rows=[...], on the command line by --rows FILE.py"
                 raise ValueError(f"{error}; {ways}") from None
-        if len(found) > 1 and any(row is not found[0] for row in found):
+        if any(row != found[0] for row in found):  # a function given twice is the same loss
             raise ValueError(f"rows: expected one {self.name} row of the name {name!r}, got {len(found)}")
         return found[0]
+
+    def lacks(self, name, own=()) -> bool:
+        """Is it the name of a row that is neither in the table nor among those of one's own?"""
+        return isinstance(name, str) and name not in self and not self._named(name, own)
+
+    def _named(self, name, own) -> list:
+        return [row for row in own if isinstance(row, type(self.rows[0])) and row.name == name]
 
     def check_own_name(self, row) -> None:
         """Raise where a row of one's own has the name of a row of the table: a file would be read as that one's."""

@@ -11,7 +11,7 @@ import numpy as np
 
 from bpfree.directions import DIRECTIONS
 from bpfree.directions.table import Direction
-from bpfree.errors import FormatError, check_count, check_seed, check_version
+from bpfree.errors import FormatError, RowsMissingError, check_count, check_seed, check_version
 from bpfree.estimators import ESTIMATORS
 from bpfree.estimators.table import Estimator, EstimatorRow
 from bpfree.losses import LOSSES
@@ -58,6 +58,9 @@ def parse(text: str, rows=()) -> dict:
     document, own = load(text), own_rows(rows)
     try:
         update = document["update"]
+        missing = [name for table, name in _named(document) if table.lacks(name, own)]
+        if missing:
+            raise RowsMissingError.of("settings", missing)
         links = [_build(UPDATES, link, own) for link in update["links"]]
         if update["clip"]:
             links.insert(0, clip(update["clip"]))
@@ -69,8 +72,20 @@ def parse(text: str, rows=()) -> dict:
             "seed": check_seed(document["seed"]),
             "weighted": document.get("weighted", False),
         }
+    except RowsMissingError:
+        raise
     except (ValueError, LookupError, TypeError, AttributeError) as error:
         raise FormatError(f"settings: not those of a run: {error}") from None
+
+
+def _named(document: dict):
+    """(table, name) of every row that settings name."""
+    yield LOSSES, document["loss"]
+    links = document["update"]["links"]
+    for table, settings in ((ESTIMATORS, document["estimator"]), *((UPDATES, link) for link in links)):
+        yield table, settings["name"]
+        for inner in (value for value in settings.values() if isinstance(value, dict)):
+            yield (DIRECTIONS, inner["direction"]) if set(inner) == {"direction"} else (SCHEDULES, inner["name"])
 
 
 def load(text: str) -> dict:

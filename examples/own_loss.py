@@ -6,7 +6,8 @@ lie. No derivative is given: black-box estimators need none, and those that look
 the layers measure it.
 
 Run it with `python examples/own_loss.py`; it takes a few seconds. On the command line:
-`bpfree train data.npz --rows examples/own_loss.py --loss pinball`.
+`bpfree train data.npz --rows examples/own_loss.py --loss pinball --layers "linear(16) tanh linear(3)"`,
+of an x (n, features) and a y (n,) of floats.
 """
 
 from __future__ import annotations
@@ -20,6 +21,8 @@ LEVELS = np.array([0.1, 0.5, 0.9], np.float32)
 
 def pinball(outputs, targets):
     """Koenker and Bassett's loss: outputs (n, 3), targets (n,) -> (n,)."""
+    if outputs.shape[1:] != LEVELS.shape:
+        raise ValueError(f"outputs: expected {len(LEVELS)}, one a level, got {outputs.shape[1]}")
     error = targets[:, None] - outputs
     return np.maximum(LEVELS * error, (LEVELS - 1) * error).mean(axis=1)
 

@@ -41,7 +41,7 @@ WRONG = [
     ("graph", GRAPH | {"input": "x"}, "input shape"),
     ("graph", GRAPH | {"input": None}, "not a bpfree model"),
     ("graph", GRAPH | {"frozen": ["b"]}, "frozen: expected names of parameters"),
-    ("graph", GRAPH | {"nodes": [node(op="exec")]}, "ops: expected one of"),
+    ("graph", GRAPH | {"nodes": [node(op="exec")]}, "needs rows that are not given: exec: give them in rows="),
     ("graph", GRAPH | {"nodes": [node(op=[])]}, "ops: expected one of"),
     ("graph", GRAPH | {"nodes": [node(inputs=["b"])]}, "expected inputs among"),
     ("graph", GRAPH | {"nodes": [node(inputs=5)]}, "not a bpfree model"),

@@ -59,10 +59,11 @@ class Command(click.Command):
             raise
         except (BpfreeError, OSError, MemoryError) as error:
             raise Failure(_describe(error), ctx) from error
-        except ImportError as error:
-            if "pip install" not in str(error):
-                raise
-            raise Failure(str(error), ctx) from error
+        except Exception as error:
+            if isinstance(error, ImportError) and "pip install" in str(error):
+                raise Failure(str(error), ctx) from error
+            _raise_if_of_own_rows(error, ctx)
+            raise
 
     def format_options(self, ctx, formatter) -> None:
         """Write one section per heading, in the order of the options."""
@@ -150,6 +151,13 @@ class Failure(click.ClickException):
         self.ctx = ctx
 
 
+def _raise_if_of_own_rows(error: Exception, ctx=None) -> None:
+    """Raise a Failure where an error is that of a file of `--rows`; others are bugs, and keep their traceback."""
+    told = import_module("bpfree.cli.own_rows").blame(error)
+    if told is not None:
+        raise Failure(told, ctx) from error
+
+
 def _complain(error: click.ClickException, program: str) -> None:
     """Write one line to stderr: the command, the error, and how to get help."""
     context = getattr(error, "ctx", None)
@@ -194,7 +202,10 @@ def usage(**aliases: str):
         found = _NAMED.match(str(error))
         if not found:
             raise
-        names = [option_name(aliases.get(name, name)) for name in found.group()[:-2].split(", ")]
+        given = found.group()[:-2].split(", ")
+        names = [option_name(aliases.get(name, name)) for name in given]
+        if names == given:
+            _raise_if_of_own_rows(error)
         raise click.UsageError(f"{', '.join(names)}: {_typed(str(error)[found.end():])}") from error
 
 

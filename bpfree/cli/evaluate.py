@@ -51,7 +51,7 @@ def evaluate(model: Path, data: str, split, loss, engine, json_file) -> None:  #
 
     screen = Screen(json_file)
     network, samples = load_model(model), data_sets.load(data)
-    networks.check_fits(network, samples, "MODEL")
+    networks.check_fits(network, samples, "MODEL", loss)
     wanted = [name for name in _SPLITS if name in (split or samples.splits)]
     missing = [name for name in wanted if name not in samples.splits]
     if missing:
@@ -62,7 +62,7 @@ def evaluate(model: Path, data: str, split, loss, engine, json_file) -> None:  #
     with usage():
         engine = get_engine(engine, network.graph.own + own_words(get_loss(loss)))
     found = {name: measure(network, samples.splits[name], loss, engine, name) for name in wanted}
-    screen.say(f"{model} on {samples.name}, theta {network.hash}")
+    screen.say(f"{model} on {samples.name}, loss {loss_name(loss)}, theta {network.hash}")
     table = Grid("split", "samples", "accuracy", "loss", right=(1, 2, 3))
     for name, row in found.items():
         accuracy = "" if row.accuracy is None else f"{row.accuracy:.2%}"

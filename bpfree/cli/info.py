@@ -12,8 +12,8 @@ from bpfree.cli.commands import Command
 from bpfree.cli.output import Grid, Screen, facts, json_option
 from bpfree.cli.own_rows import load_model, rows_option
 
-_COLUMNS = ("theta", "sample", "arena", "state")
-"""Parts of the RAM that have their own column in the table."""
+_SAME, _COLUMNS = ("theta", "sample"), ("arena", "state")
+"""Parts of the RAM that are the same in every training, and those that have their own column in the table."""
 
 
 @click.command(
@@ -139,19 +139,21 @@ def show(screen: Screen, document: dict) -> None:
     if document["inference_ram_bytes"] is None:
         screen.say(f"no plan for a device: {document['no_ram_plan']}")
     else:
-        screen.show(_ram_table(document))
+        _show_ram(screen, document)
 
 
-def _ram_table(document: dict):
-    plans = {"infer": document["inference_ram_bytes"]}
-    plans |= {f"train, {name}": parts for name, parts in document["training_ram_bytes"].items()}
-    title = "RAM on a 32-bit device in bytes, one sample at a time, without stack (infer: weights in flash)"
-    table = Grid("", "total", *_COLUMNS, "other", title=title, right=range(1, 3 + len(_COLUMNS)))
+def _show_ram(screen: Screen, document: dict) -> None:
+    plans = {"inference": document["inference_ram_bytes"], **document["training_ram_bytes"]}
+    same = " and ".join(f"{part} {max(parts.get(part, 0) for parts in plans.values()):,}" for part in _SAME)
+    screen.say("RAM on a 32-bit device in bytes, one sample at a time, without stack")
+    screen.say(f"total: with {same}; inference: weights in flash")
+    table = Grid("", "total", *_COLUMNS, "other", right=range(1, 3 + len(_COLUMNS)))
     for name, parts in plans.items():
         known = [parts.get(column, 0) for column in _COLUMNS]
-        numbers = [parts["total"], *known, parts["total"] - sum(known)]
+        other = parts["total"] - sum(known) - sum(parts.get(part, 0) for part in _SAME)
+        numbers = [parts["total"], *known, other]
         table.row(name, *(f"{number:,}" if number else "" for number in numbers))
-    return table
+    screen.show(table)
 
 
 def _tensor_train(row: dict) -> str:

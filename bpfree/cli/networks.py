@@ -20,7 +20,7 @@ NETWORKS = {
 """Built-in networks in the layer language; mnist-tt is the published one of 3,962 parameters."""
 
 
-def build(data, model: str | None, layers: str | None, seed: int):
+def build(data, model: str | None, layers: str | None, seed: int, loss=None):
     """Return the Model to start from: `layers` if given, else `model`, a name in NETWORKS or the path of a model."""
     if layers is not None:
         network = from_text(layers, data, seed, "--layers")
@@ -31,7 +31,7 @@ def build(data, model: str | None, layers: str | None, seed: int):
         raise click.BadParameter(f"expected one of {wanted}; got {model!r}, which is neither", param_hint="--model")
     else:
         network = own_rows.load_model(model)
-    check_fits(network, data, "--layers" if layers is not None else f"--model {model}")
+    check_fits(network, data, "--layers" if layers is not None else f"--model {model}", loss)
     return network
 
 
@@ -79,8 +79,9 @@ def split(model, given: dict):
         return model.freeze(given["freeze"]) if given["freeze"] else model
 
 
-def check_fits(model, data, where: str) -> None:
-    """Raise unless the inputs and outputs of the model match the data."""
+def check_fits(model, data, where: str, loss=None) -> None:
+    """Raise unless the inputs and outputs of the model match the data; how many outputs a loss of one's own wants,
+    only that loss knows."""
     features = 1
     for size in data.shape:
         features *= size
@@ -89,6 +90,8 @@ def check_fits(model, data, where: str) -> None:
             f"expected a network of {features} inputs for {data.name}, got one of {model.graph.input.size}",
             param_hint=where,
         )
+    if not (loss is None or isinstance(loss, str)):
+        return
     outputs, needed = model.graph.output.size, data.outputs
     if outputs < needed or (outputs != needed and not data.labels):
         wanted = f"{needed} outputs for the {'classes' if data.labels else 'targets'} of {data.name}"

@@ -3,12 +3,14 @@
 
 from __future__ import annotations
 
+import re
 import shlex
 import sys
 from dataclasses import dataclass, field
 from importlib import import_module
 from inspect import isclass, isfunction
 from pathlib import Path
+from traceback import walk_tb
 
 import click
 
@@ -82,12 +84,14 @@ def load_model(path):
 
 def check_model_place(path: Path, option_name: str = "--out") -> None:
     """Raise where `path` is a file other than a bpfree model, because only a model may be replaced."""
-    from bpfree.errors import FormatError
+    from bpfree.errors import FormatError, RowsMissingError
 
     if not path.is_file():
         return
     try:
         load_model(path)
+    except RowsMissingError:
+        pass  # a model all the same
     except FormatError:
         raise click.BadParameter(
             f"{path} exists and is not a bpfree model: choose another name", param_hint=option_name
@@ -103,11 +107,13 @@ class LossName(click.Choice):
         super().__init__([*ALIASES, *LOSSES.names])
 
     def convert(self, value, param, ctx):
-        return current().losses[value] if value in current().losses else super().convert(value, param, ctx)
+        own = current().losses
+        rows = {one.name: one for one in own.values() if not isfunction(one)} | own
+        return rows[value] if value in rows else click.Choice([*self.choices, *own]).convert(value, param, ctx)
 
 
 class KindName(click.Choice):
-    """A name of the table, or of a class of the same kind in the files of `--rows`.
+    """A name of the table, or of a class of the same kind in the files of `--rows`, or what its row is called.
 
     kind: a function that returns the class, which is asked only where there are such files. old: names that rows
     once had.
@@ -118,8 +124,10 @@ class KindName(click.Choice):
         self.kind, self.old = kind, dict(old)
 
     def convert(self, value, param, ctx):
-        own = current().kinds(self.kind()) if current().names else ()
-        return value if value in own else super().convert(self.old.get(value, value), param, ctx)
+        own = current().kinds(self.kind()) if current().names else {}
+        named = {kind.row.name: name for name, kind in own.items() if hasattr(kind, "row")}
+        value = named.get(value, self.old.get(value, value)) if value not in own else value
+        return value if value in own else click.Choice([*self.choices, *own]).convert(value, param, ctx)
 
 
 def loss_name(loss) -> str:
@@ -127,6 +135,34 @@ def loss_name(loss) -> str:
     from bpfree.losses import get_loss
 
     return loss if isinstance(loss, str) else get_loss(loss).name
+
+
+def loss_option(loss, default: str) -> str:
+    """` --loss NAME` as it is typed behind another command; nothing for the default."""
+    if loss == default:
+        return ""
+    return f" --loss {loss if isinstance(loss, str) else next(n for n, one in current().losses.items() if one is loss)}"
+
+
+def blame(error: Exception) -> str | None:
+    """Which function in a file of `--rows` an error comes from, or lacks, and the error; None where it is none's."""
+    files = {str(path.resolve()) for path in current().paths}
+    frames = list(walk_tb(error.__traceback__))
+    last = frames[-1][0]
+    kind = type(last.f_locals.get("self"))
+    if isinstance(error, NotImplementedError) and kind in current().names.values():
+        return f"{kind.__name__}: expected a method `{last.f_code.co_name}`, got none"
+    told = " ".join(str(error).split())
+    if isinstance(error, TypeError) and (called := re.match(r"(\w+)[.\w]*\(\)", told)) and called[1] in current().names:
+        return told  # called with arguments that it does not take
+    places = [(frame.f_code.co_filename, line, frame.f_code.co_qualname) for frame, line in frames]
+    for note in getattr(error, "__notes__", ()):  # the traceback of a worker process
+        places += re.findall(r'File "(.+)", line (\d+), in (\S+)', note)
+    own = [place for place in places if place[0] in files]
+    if not own:
+        return None
+    path, line, function = own[-1]
+    return f"{function} ({Path(path).name}, line {line}): {type(error).__name__}: {told}"
 
 
 def rows_option(command):
@@ -156,7 +192,7 @@ def _names(path: Path) -> dict:
         sys.path.insert(0, str(path.parent))
     try:
         module = import_module(path.stem)
-    except Exception as error:  # whatever the user's program raises
+    except (Exception, SystemExit) as error:  # whatever the user's program raises
         raise click.BadParameter(f"{path.name}: {type(error).__name__}: {error}", param_hint="--rows") from error
     if Path(getattr(module, "__file__", None) or "").resolve() != path:
         expected = "a name that no other module has"

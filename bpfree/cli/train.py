@@ -14,7 +14,7 @@ from bpfree.cli import calibration
 from bpfree.cli.commands import INTERRUPTED, Command, option, usage
 from bpfree.cli.networks import NETWORKS, freezing_options
 from bpfree.cli.output import NewFile, NewPicture, Screen, facts, json_option, replace_file
-from bpfree.cli.own_rows import LossName, check_model_place, current, load_model, loss_name, rows_option
+from bpfree.cli.own_rows import LossName, check_model_place, current, load_model, loss_name, loss_option, rows_option
 from bpfree.cli.recipes import help_rows, recipe
 from bpfree.cli.training_options import build, training_options
 from bpfree.errors import check_seed
@@ -135,7 +135,7 @@ class _Prepared:
         defaults = recipe(data.name)
         with usage():
             check_seed(given["seed"])
-        model = networks.build(data, given["model"] or defaults["model"], given["layers"], given["seed"])
+        model = networks.build(data, given["model"] or defaults["model"], given["layers"], given["seed"], given["loss"])
         self.model = networks.split(model, given)
         self.loss = given["loss"] or data.loss
         n = len(data.splits["train"][0])
@@ -211,7 +211,7 @@ class _Prepared:
     def describe(self) -> str:
         """Return the lines that tell the user about data, network, method and run."""
         sizes = ", ".join(f"{len(x):,} {split}" for split, (x, _) in self.data.splits.items())
-        budget = ", ".join(f"{name} {value:,}" for name, value in self.budget.items())
+        budget = ", ".join(f"{name} {value:,.15g}" for name, value in self.budget.items())
         return "\n".join(
             [
                 f"data     {self.data.name}: {sizes}",
@@ -295,7 +295,7 @@ class _Prepared:
                 [
                     ("test", measured.get("test")),
                     ("validation", measured.get("validation")),
-                    ("floor: untrained features + ridge", floor_row if not interrupted else None),
+                    ("floor: untrained features + ridge", floor_row if self.data.labels and not interrupted else None),
                     ("parameters", f"{run.model.graph.n_theta:,}"),
                     ("frozen", f"{run.model.graph.n_frozen:,}" if run.model.graph.n_frozen else None),
                     ("steps", f"{len(run.losses):,}"),
@@ -344,13 +344,14 @@ class _Prepared:
 
     def next_steps(self, interrupted: bool) -> str:
         """Return the commands to run next, which work when pasted."""
+        from bpfree.losses import get_loss, own_words
+
         model, source = shlex.quote(str(self.out)), shlex.quote(self.given["data"])
         folder = shlex.quote(f"{self.out.with_suffix('')}-firmware")
-        lines = [
-            f"bpfree evaluate {model} {source}",
-            f"bpfree info {model}",
-            f"bpfree export firmware {model} {folder} --data {source}",
-        ]
+        loss = loss_option(self.loss, self.data.loss)
+        lines = [f"bpfree evaluate {model} {source}{loss}", f"bpfree info {model}"]
+        if not self.model.graph.own + own_words(get_loss(self.loss)):  # which no device has
+            lines.append(f"bpfree export firmware {model} {folder} --data {source}{loss}")
         if self.given["journal"] is not None:
             lines.append(f"bpfree replay {shlex.quote(str(self.given['journal']))}")
         if interrupted:
@@ -361,7 +362,8 @@ class _Prepared:
     def how_to_go_on(self, model: str, source: str) -> str:
         """Return the command that continues this run: exactly from a checkpoint, else from the saved model."""
         if self.given["checkpoint"] is None:
-            return f"bpfree train {source} --model {model} --seed {self.given['seed'] + 1} --out {model}"
+            loss = loss_option(self.loss, self.data.loss)
+            return f"bpfree train {source} --model {model} --seed {self.given['seed'] + 1}{loss} --out {model}"
         typed = click.get_current_context().obj or []
         return shlex.join(["bpfree", *typed, *([] if "--resume" in typed else ["--resume"])])
 

@@ -3,12 +3,12 @@
 
 from __future__ import annotations
 
-from dataclasses import MISSING, fields, replace
+from dataclasses import MISSING, fields, is_dataclass, replace
 from typing import get_args, get_type_hints
 
 import click
 
-from bpfree.cli.commands import option, usage
+from bpfree.cli.commands import option, option_name, usage
 from bpfree.cli.own_rows import KindName, current
 from bpfree.cli.schedule_options import schedule_options, schedule_values, with_schedule
 from bpfree.estimators import ESTIMATORS, masks
@@ -76,7 +76,7 @@ def _fields(kinds) -> dict[str, dict[str, object]]:
     """Return defaults by field and then by kind, in the order of the tables."""
     found: dict[str, dict[str, object]] = {}
     for kind, settings in kinds.items():
-        for field in fields(settings):
+        for field in fields(settings) if is_dataclass(settings) else ():  # a base of one's own need not be one
             if field.init:
                 found.setdefault(field.name, {})[kind] = field.default
     return found
@@ -182,8 +182,15 @@ def build(given: dict, recipe: dict, plan_steps, layer_shares):
         return estimator, chain(*cut, *links, update) if cut or links else update
 
 
+def _name_if_needed(field) -> str | None:
+    return field.name if field.init and field.default is field.default_factory is MISSING else None
+
+
 def _settings(what: str, kinds, given: dict, recipe: dict):
     kind = given[what] or recipe[what]
+    if not is_dataclass(kinds[kind]):
+        expected = f"expected a dataclass of its settings, got {kind}"
+        raise click.UsageError(f"--{what}: {expected}: put @dataclass(frozen=True) above its class")
     own = {field.name for field in fields(kinds[kind])}
     values = {name: recipe[name] for name in own if kind == recipe[what] and name in recipe}
     for name, owners in _fields(kinds).items():
@@ -195,5 +202,9 @@ def _settings(what: str, kinds, given: dict, recipe: dict):
                 "leave one of them out"
             )
         values[name] = given[name]
+    lacking = [option_name(name) for name in map(_name_if_needed, fields(kinds[kind])) if name and name not in values]
+    if lacking:
+        ways = "give the field a default, or use its option where it has one"
+        raise click.UsageError(f"--{what} {kind}: expected a value of {', '.join(lacking)}, got none: {ways}")
     with usage():
         return kinds[kind](**values)

@@ -1,9 +1,11 @@
 """`--rows FILE.py`: losses, operations, estimators and updates of one's own on the command line."""
 
 import json
+import re
 import shlex
 import subprocess
 import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -97,10 +99,10 @@ def test_the_report_says_the_engine_once_and_its_commands_work_when_pasted(files
               "--journal", "j", "--out", "m.npz")  # fmt: skip
     assert out.count("engine   reference, as node 'wavy1' (wavy) is of your own and not in C") == 1
     commands = [shlex.split(line)[1:] for line in out.partition("\nnext\n")[2].splitlines() if line.strip()]
-    assert [command[0] for command in commands] == ["evaluate", "info", "export", "replay"]
+    assert [command[0] for command in commands] == ["evaluate", "info", "replay"]
     for command in commands:
-        if command[0] != "export":
-            run(*command)
+        told = run(*command)
+        assert command[0] != "evaluate" or "m.npz on data, loss huber, theta" in told
         assert command[-2:] == ["--rows", path]
     told = run("export", "onnx", "m.npz", "m.onnx", "--rows", path, exit_code=2)
     assert "node 'wavy1' (wavy): expected an operation that has nodes of ONNX" in told.replace("\n", " ")
@@ -158,8 +160,11 @@ def test_mistakes_are_one_line(files, here, arguments, message):
 def test_what_a_file_needs_is_said(files):
     path, _ = files
     run("train", "data.npz", "--rows", path, "--layers", "wavy linear(1)", "--max-steps", 1, "--out", "m.npz")
-    out = run("info", "m.npz", exit_code=1)
-    assert "got 'wavy'; one of your own is given in rows=[...], on the command line by --rows FILE.py" in out
+    for command in (("info", "m.npz"), ("evaluate", "m.npz", "data.npz")):
+        out = run(*command, exit_code=1)
+        assert "m.npz: needs rows that are not given: wavy: give them in rows=[...], on the command line by --" in out
+    run("train", "data.npz", "--max-steps", 1, "--out", "m.npz")  # it is a model, and may be replaced by one
+    assert "linear" in run("info", "m.npz")
 
 
 def test_a_program_and_its_file_name_a_function_alike(files, here):
@@ -177,3 +182,123 @@ if __name__ == "__main__":
     printed = subprocess.run([sys.executable, path], capture_output=True, text=True, check=True).stdout
     assert printed.strip() in run("replay", "script.journal", "--rows", path)
     assert f"{module}.pinball" in run("info", "script.journal")
+
+
+def test_no_device_is_advised_for_a_loss_of_ones_own_and_the_loss_is(files):
+    path, _ = files
+    out = run("train", "data.npz", "--rows", path, "--loss", "pinball", "--max-steps", 1, "--no-floor")
+    assert "bpfree evaluate bpfree-data.npz data.npz --loss pinball --rows" in out and "firmware" not in out
+    out = run("train", "data.npz", "--rows", path, "--loss", "mse", "--update", "Plain", "--max-steps", 1)
+    assert "export firmware" in out and "--loss" not in out
+
+
+MISTAKES = '''
+class Base(bf.Update):
+    def transform(self, gradient, state, theta):
+        return gradient, state
+
+@dataclass(frozen=True)
+class Needy(bf.Update, name="needy"):
+    power: float
+    lr: float = 0.1
+    def transform(self, gradient, state, theta):
+        return gradient, state
+
+@dataclass(frozen=True)
+class Rated(bf.Update, name="rated"):
+    lr: float | bf.Schedule = 0.1
+    def transform(self, gradient, state, theta):
+        return theta.dtype.type(self.lr) * gradient, state
+
+@dataclass(frozen=True)
+class Short(bf.Update):
+    lr: float = 0.1
+    def transform(self, gradient):
+        return gradient
+
+@dataclass(frozen=True)
+class Half(bf.Differences, name="half_way"):
+    pass
+
+def flat(site, arithmetic, parameters, inputs):
+    return np.ones((2, 3)) @ np.ones(2)
+
+flat_op = bf.elementwise_op("flat", flat, derivative)
+'''
+
+
+@pytest.mark.parametrize(("arguments", "code", "message"), [
+    (("--update", "Base"), 2, "--update: expected a dataclass of its settings, got Base: put @dataclass(frozen=True)"),
+    (("--update", "needy"), 2, "--update Needy: expected a value of power, got none: give the field a default"),
+    (("--update", "rated", "--lr-schedule", "cosine_decay"), 1, "): TypeError: float() argument must be"),
+    (("--update", "Short"), 1, "Short.transform() takes 2 positional arguments but 4 were given"),
+    (("--estimator", "half_way"), 1, "Half: expected a method `points`, got none"),
+    (("--layers", "flat_op linear(1)"), 1, "): ValueError: matmul: Input operand"),
+    (("--update", "haste"), 2, "'window_momentum', 'Plain', 'Base', 'Needy', 'Rated', 'Short'"),
+    (("--loss", "quantile"), 2, "'mse', 'pinball', 'forward', 'derivative', 'huber', 'flat'"),
+])  # fmt: skip
+def test_an_error_of_a_row_is_one_line_that_names_it(files, here, arguments, code, message):
+    (here / files[0]).write_text(OWN + MISTAKES)
+    result = invoke("train", "data.npz", "--rows", files[0], "--max-steps", 1, *arguments)
+    line = result.stderr.splitlines()[-1]
+    assert result.exit_code == code and message in line
+    assert not message.startswith("): ") or re.search(rf"(Rated.transform|flat) \({files[0]}, line \d+\): ", line)
+
+
+def test_an_error_in_a_worker_process_is_one_line_too(files, here):
+    (here / files[0]).write_text(OWN + MISTAKES)
+    settings = ("--rows", files[0], "--layers", "flat_op linear(1)", "--max-steps", 2, "--workers", 2)
+    result = invoke("train", "data.npz", *settings)
+    assert result.exit_code == 1 and f"flat ({files[0]}, line " in result.stderr.splitlines()[-1]
+
+
+def test_what_is_not_asked_for_does_no_harm(files, here):
+    (here / files[0]).write_text(OWN + MISTAKES)
+    run("train", "data.npz", "--rows", files[0], "--max-steps", 1)
+
+
+def test_a_bug_of_ours_keeps_its_traceback(files, monkeypatch):
+    def broken(*arguments, **settings):
+        raise RuntimeError("a bug")
+
+    monkeypatch.setattr("bpfree.training.loop.train", broken)
+    with pytest.raises(RuntimeError, match="^a bug$"):
+        invoke("train", "data.npz", "--rows", files[0], "--max-steps", 1)
+
+
+def test_a_loss_by_two_names_is_one(files, here):
+    (here / files[0]).write_text(
+        OWN + "\nloss = pinball\nagain = bf.Loss.of(pinball)\nq = bf.Loss.of(pinball, 'quantile')\n"
+    )
+    told = document("data.npz", "--rows", files[0], "--loss", "loss", "--max-steps", 3, "--journal", "j", "--no-floor")
+    assert told["hash"] in run("replay", "j", "--rows", files[0])
+    for name in ("q", "quantile"):  # in Python, and given
+        assert document("data.npz", "--rows", files[0], "--loss", name, "--max-steps", 3)["hash"] == told["hash"]
+    needed = run("replay", "j", exit_code=1)
+    assert f"settings: needs rows that are not given: {files[1]}.pinball: give them in" in needed
+
+
+THREE = '''
+def levels(outputs, targets):
+    return abs(targets[:, None] - outputs + np.array([[-0.1, 0.0, 0.1]])).mean(axis=1)
+'''
+
+
+def test_a_loss_of_ones_own_says_how_many_outputs_it_wants(files, here):
+    (here / files[0]).write_text(OWN + THREE)
+    own = ("--rows", files[0], "--loss", "levels")
+    run("train", "data.npz", *own, "--layers", "linear(4) tanh linear(3)", "--max-steps", 2, "--out", "three.npz")
+    assert "levels" in run("evaluate", "three.npz", "data.npz", *own)
+    out = run("train", "data.npz", "--layers", "linear(3)", "--max-steps", 2, exit_code=2)
+    assert "expected a network of 1 outputs for the targets of data, got one of 3" in out.replace("\n", " ")
+
+
+def test_the_command_of_the_example_trains_its_three_quantiles(files):
+    example = Path(__file__).parents[2] / "examples" / "own_loss.py"
+    typed = re.search(r"`bpfree (train .*?)`", example.read_text()).group(1)
+    arguments = [str(example) if part.endswith("own_loss.py") else part for part in shlex.split(typed)]
+    run(*arguments, "--max-steps", 2, "--out", "quantiles.npz")
+    assert bf.Model.load("quantiles.npz").graph.output.size == 3
+    out = run("train", "data.npz", *arguments[2:6], "--max-steps", 2, exit_code=2)
+    assert "ValueError: outputs: expected 3, one a level, got 1" in out.replace("\n", " ")
+    sys.modules.pop("own_loss")

@@ -74,7 +74,7 @@ def test_it_is_journaled_replayed_and_gone_on_with(settings, tmp_path):
     again = bf.replay(tmp_path / "j", MODEL, rows=ROWS)
     assert bf.theta_hash(again) == run.model.hash
     assert bf.theta_hash(bf.replay(tmp_path / "j", run.trainer, MODEL.theta, "exact")) == run.model.hash
-    with pytest.raises(ValueError, match=r"expected one of .*; got '.*'; one of your own is given in rows="):
+    with pytest.raises(ValueError, match="^settings: needs rows that are not given: .*: give them in rows="):
         bf.replay(tmp_path / "j", MODEL)
     assert bf.Trainer.from_settings(MODEL, run.journal.settings, ROWS).settings() == run.journal.settings
 
@@ -193,8 +193,14 @@ def test_a_model_is_loaded_with_its_operations(tmp_path):
     again = bf.Model.load(tmp_path / "m.npz", rows=[own.squares, own.SOFT])
     assert again.graph.nodes[1].op is own.SOFT and again.hash == model.hash
     np.testing.assert_array_equal(again.predict(X), model.predict(X, "reference"))
-    with pytest.raises(ValueError, match="ops: expected one of .*; got 'own_soft'; one of your own is given in rows="):
+    with pytest.raises(ValueError, match="m.npz: needs rows that are not given: own_soft: give them in rows="):
         bf.Model.load(tmp_path / "m.npz")
+    both = bf.Sequential(3, [own.SOFT, bf.elementwise_op("soft2", own.forward, own.derivative), bf.Linear(2)])
+    both.save(tmp_path / "both.npz")
+    rows = [node.op for node in both.graph.nodes]
+    assert bf.Model.load(tmp_path / "both.npz", rows=(row for row in rows)).hash == both.hash  # read once
+    with pytest.raises(bf.errors.RowsMissingError, match="both.npz: needs .* not given: own_soft, soft2: give them"):
+        bf.Model.load(tmp_path / "both.npz")
     with pytest.raises(TypeError, match="^rows: expected a list of rows, .* got Op"):
         bf.Model.load(tmp_path / "m.npz", rows=own.SOFT)
     run = trained(model, None, journal=tmp_path / "j")
