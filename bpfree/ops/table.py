@@ -7,8 +7,6 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from math import prod
 
-import numpy as np
-
 from bpfree.errors import check_count
 from bpfree.ops.onnx_rows import elementwise
 from bpfree.registry import OWN, HostOnly, check_callables, check_name
@@ -73,6 +71,7 @@ class Parameters:
     initialise(site, draw, gain): arrays for them, from draw(k, size) in [0, 1) and the layer's gain.
     The docstrings of both are what FORMAT.md says of the op.
 
+    >>> import numpy as np
     >>> import bpfree as bf
     >>> slopes = Parameters(lambda site: [("slope", (1,))], lambda site, draw, gain: [np.full(1, 0.25, "f4")])
     >>> def leaky(site, arithmetic, parameters, inputs):
@@ -182,8 +181,8 @@ class Op:
     attributes: the names it has, all of them required. arity: how many inputs; they may have any shapes.
     infer(attributes, shapes): output shape per sample, which makes a Site; raises ValueError on what does not fit.
     forward(site, arithmetic, parameters, inputs): y (features, n) from a tuple of as many inputs as `arity` says,
-    each (features, n). Without inputs y is (features, 1), the same for every sample. Its docstring is what FORMAT.md
-    says of the order of operations.
+    each (features, n); to read only. Without inputs y is (features, 1), the same for every sample. Its docstring is
+    what FORMAT.md says of the order of operations.
     macs(site): multiply-accumulates per sample.
     parameters, elementwise, layer, jet, kernel, onnx: more about it, by who asks; None: nobody can.
     examples: attributes and input shapes for the tests that run over the table.
@@ -235,18 +234,6 @@ class Op:
     def is_affine(self) -> bool:
         """Is it linear in its inputs but for a constant?"""
         return self.jet is not None and self.jet.tangent is not None
-
-    def run(self, site: Site, arithmetic, parameters, inputs, n: int):
-        """y (features, n) of n samples, of an op without inputs too, in the precision of what it is made of.
-
-        Raises ValueError where `forward` gives another shape.
-        """
-        y = np.asarray(self.forward(site, arithmetic, parameters, inputs))
-        wanted = site.outputs, n if inputs else 1
-        if y.shape != wanted:
-            raise ValueError(f"op: expected forward of {self.name!r} to give numbers of shape {wanted}, got {y.shape}")
-        y = y.astype((*inputs, *parameters)[0].dtype, copy=False)
-        return y if inputs else np.repeat(y, n, axis=1)
 
     def __repr__(self) -> str:
         return f"Op({self.name!r})"

@@ -5,6 +5,8 @@ from __future__ import annotations
 
 import numpy as np
 
+from bpfree.ops.runs import run_op
+
 
 def check_jets(nodes) -> None:
     """Raise unless derivatives go through every one of these nodes."""
@@ -22,7 +24,7 @@ def through(op, site, arithmetic, parameters, jets, streams, n: int):
     inputs, rests = tuple(value for value, _ in jets), tuple(rest for _, rest in jets)
     if op.jet is not None and op.jet.taylor is not None and streams.count > 1:
         return op.jet.taylor(site, arithmetic, parameters, inputs, rests, streams)
-    y = op.run(site, arithmetic, parameters, inputs, n)
+    y = run_op(op, site, arithmetic, parameters, inputs, n)
     if streams.count == 1:  # the value alone is asked for
         return y, np.zeros((len(y), 0, n), y.dtype)
     if op.is_affine:

@@ -53,3 +53,56 @@ def test_probes_of_one_entry_run_whole_what_is_elementwise_in_name_only(forward)
     )
     assert whole.model.hash == cut.model.hash != model.hash
     assert cut.forwards < whole.forwards  # the nodes before it are cut, as ever
+
+
+# ---- What it writes on, and what it gives ----
+
+
+def clipped_in_place(site, arithmetic, parameters, inputs):
+    values = inputs[0]
+    values[values < 0] = 0
+    return values
+
+
+def forgetful(site, arithmetic, parameters, inputs):
+    parameters[0][:] = 0
+    return inputs[0]
+
+
+SCALES = bf.Parameters(lambda site: [("w", (2,))], lambda site, draw, gain: [np.ones(2, "f4")])
+WRITERS = [own(clipped_in_place), bf.elementwise_op("own", clipped_in_place, ones), own(forgetful, parameters=SCALES)]
+
+
+@pytest.mark.parametrize("op", WRITERS)
+@pytest.mark.parametrize("engine", ["reference", "exact"])
+def test_one_that_writes_on_what_it_is_given_is_refused(op, engine):
+    models = [bf.Sequential(3, [op, bf.Linear(1)], seed=1), bf.Sequential(3, [bf.Residual(op), bf.Linear(1)], seed=1)]
+    x, y = floats(1, 16, 3), floats(2, 16, 1)
+    for model in models:
+        before = model.hash, x.copy()
+        with pytest.raises(ValueError, match=r"^op: expected forward of 'own' .* read-only: copy what it writes on"):
+            model.predict(x[:1], engine)
+        for estimator in (bf.RGE(4), bf.CGE()):
+            with pytest.raises(ValueError, match=r"^op: .* 'own' .* read-only"):
+                bf.train(model, (x, y), loss="mse", estimator=estimator, engine=engine, max_steps=1, batch_size=16)
+        assert model.hash == before[0]
+        np.testing.assert_array_equal(x, before[1])
+
+
+def test_an_input_that_is_handed_on_becomes_the_callers_own():
+    x = floats(1, 1, 3)
+    y = bf.Sequential(3, [own()]).predict(x)
+    y += 1
+    np.testing.assert_array_equal(x, floats(1, 1, 3))
+
+
+@pytest.mark.parametrize(("forward", "got"), [
+    (lambda site, arithmetic, parameters, inputs: inputs[0] * 1j, r"got complex64 of shape \(4, 5\)"),
+    (lambda site, arithmetic, parameters, inputs: inputs[0].astype(str), r"got <U32 of shape \(4, 5\)"),
+    (lambda site, arithmetic, parameters, inputs: None, r"got object of shape \(\)"),
+    (lambda inputs: inputs, "got TypeError: .*positional argument"),
+    (lambda site, arithmetic, parameters, inputs: 1 / 0, "got ZeroDivisionError: division by zero"),
+])  # fmt: skip
+def test_what_it_gives_are_real_numbers(forward, got):
+    with pytest.raises(ValueError, match=rf"^op: expected forward of 'own' to .*, {got}"):
+        network(own(forward)).predict(floats(1, 5, 3))

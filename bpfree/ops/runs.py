@@ -1,0 +1,46 @@
+# SPDX-License-Identifier: MIT
+"""What runs an operation: those of the table as they are; one's own are shown what they must not write on."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from bpfree.ops import OPS
+
+
+def run_op(op, site, arithmetic, parameters, inputs, n: int):
+    """y (features, n) of n samples, of an op without inputs too, in the precision of what it is made of.
+
+    Raises ValueError where `forward` of one's own fails, writes on what it is given, or gives anything but real
+    numbers of that shape.
+    """
+    wanted, forward = (site.outputs, n if inputs else 1), op.forward if OPS.has(op) else _guarded(op)
+    y = np.asarray(forward(site, arithmetic, parameters, inputs))
+    if y.shape != wanted or y.dtype.kind not in "biuf":
+        expected = f"expected forward of {op.name!r} to give real numbers of shape {wanted}"
+        raise ValueError(f"op: {expected}, got {y.dtype} of shape {y.shape}")
+    y = y.astype((*inputs, *parameters)[0].dtype, copy=False)
+    return y if inputs else np.repeat(y, n, axis=1)
+
+
+def _guarded(op):
+    """The `forward` of an op of one's own, which can write on nothing and gives an array that is nobody else's."""
+
+    def forward(site, arithmetic, parameters, inputs):
+        try:
+            y = op.forward(site, arithmetic, list(map(_shown, parameters)), tuple(map(_shown, inputs)))
+        except Exception as error:
+            expected = f"expected forward of {op.name!r} to take (site, arithmetic, parameters, inputs)"
+            way = ": copy what it writes on, others read it too" if "read-only" in str(error) else ""
+            raise ValueError(f"op: {expected}, got {type(error).__name__}: {error}{way}") from error
+        y = np.asarray(y)
+        return y if y.flags.writeable else y.copy()  # such as an input, handed on
+
+    return forward
+
+
+def _shown(array):
+    """The same numbers, to be read only."""
+    view = array.view()
+    view.flags.writeable = False
+    return view
