@@ -3,6 +3,8 @@
 
 from __future__ import annotations
 
+from dataclasses import fields
+
 import numpy as np
 
 from bpfree import rng
@@ -36,11 +38,12 @@ def assemble(input_shape, nodes, frozen=()) -> Graph:
     """
     tensors = [Tensor(INPUT, tuple(check_count("input shape", size) for size in input_shape))]
     numbers = {INPUT: 0}
-    built, rows, constant = [], [], set(frozen)
+    built, rows, constant, known = [], [], set(frozen), {}
     for layer, row in enumerate(nodes):
         op, name, inputs, attributes, own = Row(*row)
         op = _op(op)
         OPS.check_own_name(op)
+        _check_alike(op, known.setdefault(op.name, op))
         if not isinstance(name, str):
             raise TypeError(f"node name: expected a text, got {name!r}")
         if name in numbers:
@@ -63,6 +66,13 @@ def assemble(input_shape, nodes, frozen=()) -> Graph:
 
 def _op(op: Op | str) -> Op:
     return op if isinstance(op, Op) else OPS[op]
+
+
+def _check_alike(op: Op, other: Op) -> None:
+    """Raise where two operations of one name are not the same: a file has only the name."""
+    if op is not other and any(getattr(op, field.name) != getattr(other, field.name) for field in fields(Op)):
+        ways = "give each a name of its own, or make what differs an attribute; else use one Op in all places"
+        raise ValueError(f"ops: expected one of the name {op.name!r} in a model, got two that differ: {ways}")
 
 
 def _of_inputs(op, name, inputs, known) -> tuple:

@@ -106,3 +106,31 @@ def test_an_input_that_is_handed_on_becomes_the_callers_own():
 def test_what_it_gives_are_real_numbers(forward, got):
     with pytest.raises(ValueError, match=rf"^op: expected forward of 'own' to .*, {got}"):
         network(own(forward)).predict(floats(1, 5, 3))
+
+
+# ---- Names ----
+
+
+def leaky(slope):
+    def forward(site, arithmetic, parameters, inputs):
+        return np.where(inputs[0] > 0, inputs[0], inputs[0].dtype.type(slope) * inputs[0])
+
+    return own(forward, "leaky")
+
+
+def test_two_ops_of_one_name_are_refused_where_they_meet():
+    """A file and a hash have the name only, and would take either for the other."""
+    one, other = leaky(0.1), leaky(-5.0)
+    both = r"^ops: expected one of the name 'leaky' in a model, got two that differ: give each a name of its own, or "
+    model = bf.Sequential(3, [bf.Linear(3), one, bf.Linear(3)])
+    calls = [
+        lambda: bf.Sequential(3, [bf.Linear(3), one, bf.Linear(3), other]),
+        lambda: bf.Sequential(3, [model, other]),
+        lambda: model.replace("linear3", [bf.Linear(3), other]),
+    ]
+    for call in calls:
+        with pytest.raises(ValueError, match=both):
+            call()
+    assert len(bf.Sequential(3, [model, one, model]).rows()) == 7
+    assert len(bf.Sequential(3, [own(), own()]).rows()) == 2  # made twice of the same functions
+    assert len(model.replace("leaky2", [other]).rows()) == 3  # the first is gone
