@@ -11,6 +11,7 @@ from bpfree import rng
 from bpfree.errors import check_count, check_positive, check_seed
 from bpfree.graph import INPUT, Graph, Node, Row, Tensor, layout
 from bpfree.ops import OPS
+from bpfree.ops.declared import first_values, parameter_rows
 from bpfree.ops.table import Op
 
 
@@ -50,7 +51,7 @@ def assemble(input_shape, nodes, frozen=()) -> Graph:
             raise ValueError(f"node name: expected names to be unique, got {name!r} twice")
         sources = _of_inputs(op, name, inputs, numbers)
         site = _site(op, name, attributes, [tensors[number].shape for number in sources])
-        parameters = op.parameters.rows(site)
+        parameters = parameter_rows(op, site)
         numbers[name] = len(tensors)
         tensors.append(Tensor(name, site.output_shape))
         built.append(Node(op, name, sources, numbers[name], len(rows), len(parameters), site))
@@ -58,7 +59,11 @@ def assemble(input_shape, nodes, frozen=()) -> Graph:
         rows += [(f"{name}.{part}", shape, layer) for part, shape in parameters]
     if not built:
         raise ValueError("layers: expected at least one, got none")
-    unknown = constant - {row[0] for row in rows}
+    names = {row[0] for row in rows}
+    for name in numbers:
+        if name in names:
+            raise ValueError(f"node name: expected one that no parameter has, got {name!r}, which is one, too")
+    unknown = constant - names
     if unknown:
         raise ValueError(f"frozen: expected names of parameters, got {sorted(unknown)}")
     return Graph(tuple(built), tuple(tensors), layout((*row, row[0] in constant) for row in rows))
@@ -115,7 +120,7 @@ def initial_parameters(graph: Graph, seed: int, gains=None, given=None) -> tuple
         if all(name in given for name in names):
             values = [given[name] for name in names]
         else:
-            drawn = node.op.parameters.initialise(node.site, draw, gain)
+            drawn = first_values(node.op, node.site, draw, gain)
             values = [given.get(name, value) for name, value in zip(names, drawn, strict=True)]
         for view, value in zip(graph.parameters(node, theta, frozen), values, strict=True):
             view[...] = value

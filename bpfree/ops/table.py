@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from math import prod
 
 from bpfree.errors import check_count
+from bpfree.ops.declared import checked_shape
 from bpfree.ops.onnx_rows import elementwise
 from bpfree.registry import OWN, HostOnly, check_callables, check_name
 
@@ -67,7 +68,7 @@ def _no_scratch(site):
 class Parameters:
     """What an operation learns.
 
-    rows(site): [(name, shape), ...] in slice order; a name has no dot.
+    rows(site): [(name, shape), ...] in slice order; names are unique and have no dot.
     initialise(site, draw, gain): arrays for them, from draw(k, size) in [0, 1) and the layer's gain.
     The docstrings of both are what FORMAT.md says of the op.
 
@@ -218,12 +219,15 @@ class Op:
     def __post_init__(self):
         check_name("Op", self.name)
         check_callables("Op", self, ("infer", "forward", "macs"))
+        if not isinstance(self.parameters, Parameters):
+            expected = "expected Parameters(rows, initialise) as `parameters`"
+            raise TypeError(f"Op {self.name!r}: {expected}, got {self.parameters!r}")
         check_count(f"Op {self.name!r}: arity", self.arity, 0)
 
     def site(self, attributes: dict, shapes) -> Site:
         """The Site of these attributes and input shapes."""
         shapes = tuple(map(tuple, shapes))
-        return Site(attributes, shapes, tuple(self.infer(attributes, shapes)))
+        return Site(attributes, shapes, checked_shape(f"{self.name}: infer", self.infer(attributes, shapes)))
 
     @property
     def has_jet(self) -> bool:

@@ -134,3 +134,63 @@ def test_two_ops_of_one_name_are_refused_where_they_meet():
     assert len(bf.Sequential(3, [model, one, model]).rows()) == 7
     assert len(bf.Sequential(3, [own(), own()]).rows()) == 2  # made twice of the same functions
     assert len(model.replace("leaky2", [other]).rows()) == 3  # the first is gone
+
+
+def with_parameters(*rows, values=(), name="own"):
+    return own(name=name, parameters=bf.Parameters(lambda site: rows, lambda site, draw, gain: values))
+
+
+@pytest.mark.parametrize(("rows", "message"), [
+    ([("w", (2,)), ("w", (2,))], "expected names to be unique, got 'w' twice"),
+    ([("b.c", (2,))], "expected names such as 'weight', without a dot, got 'b.c'"),
+    ([("", (2,))], "expected names such as .* got ''"), ([(3, (2,))], "expected names such as .* got 3"),
+    (["w"], r"expected rows to give a list of \(name, shape\), got \('w',\)"),
+    *(([("w", shape)], rf"'w': expected a shape such as \(4,\), of integers >= 1, got {got}")
+      for shape, got in (((-2,), r"\(-2,\)"), ((0,), r"\(0,\)"), ((2.5,), r"\(2.5,\)"), (2, "2"), (None, "None"))),
+])  # fmt: skip
+def test_parameters_have_names_and_shapes(rows, message):
+    with pytest.raises((TypeError, ValueError), match=f"^parameters of op 'own': {message}"):
+        network(with_parameters(*rows))
+
+
+def test_no_node_has_the_name_of_a_parameter():
+    linear = {"outputs": 3, "bias": True}
+    rows = [("linear", "a", ["input"], linear), ("tanh", "a.bias", ["a"], {})]
+    with pytest.raises(ValueError, match=r"^node name: expected one that no parameter has, got 'a.bias'"):
+        bf.Sequential(3, [bf.Linear(3)]).replace("linear1", rows)
+
+
+# ---- Shapes and first values ----
+
+
+@pytest.mark.parametrize("shape", [(0,), (-2,), (2.5,), 4, None, "4"])
+def test_infer_gives_a_shape(shape):
+    message = r"^node 'own2': own: infer: expected a shape such as \(4,\), of integers >= 1, got "
+    with pytest.raises(ValueError, match=message):
+        network(own(infer=lambda attributes, shapes: shape))
+
+
+def test_sizes_of_numpy_are_sizes():
+    model = network(own(infer=lambda attributes, shapes: (np.int64(4),)))
+    assert type(model.graph.nodes[1].site.output_shape[0]) is int
+
+
+@pytest.mark.parametrize(("values", "got"), [
+    ([np.ones(3)], r"\['float64 of shape \(3,\)'\]"), ([], "none"), (None, r"\['object .*"),
+    ([np.ones(2)] * 2, r"\['float64 .*, 'float64 .*'\]"), ([np.ones(2) * 1j], r"\['complex128 of shape \(2,\)'\]"),
+    (["1"], r"\['<U1 of shape \(\)'\]"),
+])  # fmt: skip
+def test_first_values_fit_their_shapes(values, got):
+    message = rf"^parameters of op 'own': expected initialise to give real numbers of shapes \[\(2,\)\], got {got}"
+    with pytest.raises(ValueError, match=message):
+        network(with_parameters(("w", (2,)), values=values))
+
+
+def test_a_number_fills_a_parameter():
+    model = network(with_parameters(("w", (2,)), values=[0.5]))
+    assert model.parameters()["own2.w"].tolist() == [0.5, 0.5]
+
+
+def test_parameters_are_parameters():
+    with pytest.raises(TypeError, match=r"^Op 'own': expected Parameters\(rows, initialise\) as `parameters`, got <f"):
+        own(parameters=lambda site: [("w", (2,))])
