@@ -30,9 +30,9 @@ def _guarded(op):
         try:
             y = op.forward(site, arithmetic, list(map(_shown, parameters)), tuple(map(_shown, inputs)))
         except Exception as error:
-            expected = f"expected forward of {op.name!r} to take (site, arithmetic, parameters, inputs)"
-            way = ": copy what it writes on, others read it too" if "read-only" in str(error) else ""
-            raise ValueError(f"op: {expected}, got {type(error).__name__}: {error}{way}") from error
+            written = "copy what it writes on, as others read it, too" if "read-only" in str(error) else ""
+            expected = f"expected forward of {op.name!r} to {written or 'take (site, arithmetic, parameters, inputs)'}"
+            raise ValueError(f"op: {expected}, got {type(error).__name__}: {error}") from error
         y = np.asarray(y)
         return y if y.flags.writeable else y.copy()  # such as an input, handed on
 

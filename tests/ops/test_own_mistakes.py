@@ -80,7 +80,7 @@ def test_one_that_writes_on_what_it_is_given_is_refused(op, engine):
     x, y = floats(1, 16, 3), floats(2, 16, 1)
     for model in models:
         before = model.hash, x.copy()
-        with pytest.raises(ValueError, match=r"^op: expected forward of 'own' .* read-only: copy what it writes on"):
+        with pytest.raises(ValueError, match=r"^op: expected forward of 'own' to copy what it writes on, .* read-only"):
             model.predict(x[:1], engine)
         for estimator in (bf.RGE(4), bf.CGE()):
             with pytest.raises(ValueError, match=r"^op: .* 'own' .* read-only"):
