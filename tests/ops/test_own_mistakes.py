@@ -55,6 +55,20 @@ def test_probes_of_one_entry_run_whole_what_is_elementwise_in_name_only(forward)
     assert cut.forwards < whole.forwards  # the nodes before it are cut, as ever
 
 
+@pytest.mark.parametrize("forward", [rising, by_features, centred])
+@pytest.mark.parametrize("last", [[], [bf.Tanh(), bf.Linear(1)]])
+def test_structured_probes_run_it_whole_too(forward, last):
+    """They move some units at a time, of as many entries at once as the layer has inputs: here 4, like its outputs."""
+    model = bf.Sequential(4, [bf.Linear(4), bf.elementwise_op("own", forward, ones), *last], seed=1)
+    data = floats(1, 4, 4), floats(2, 4, model.graph.output.size)
+    settings = {"loss": "mse", "update": bf.SGD(1.0), "batch_size": 4, "max_steps": 1, "engine": "exact"}
+    one, other = (
+        bf.train(model, data, estimator=estimator, **settings).model.theta - model.theta
+        for estimator in (bf.CGE(mu=2.0**-7), bf.StructuredCGE(mu=2.0**-7))
+    )
+    np.testing.assert_allclose(one, other, rtol=2e-3, atol=2e-3 * abs(one).max())
+
+
 # ---- What it writes on, and what it gives ----
 
 
