@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from bpfree.ops.runs import run_op
+from bpfree.ops.runs import run_op, slope_of
 
 
 def check_jets(nodes) -> None:
@@ -32,7 +32,6 @@ def through(op, site, arithmetic, parameters, jets, streams, n: int):
         moved = op.jet.tangent(site, arithmetic, parameters, columns)
         moved = moved if jets else np.repeat(moved, (streams.count - 1) * n, axis=1)
         return y, moved.reshape(-1, streams.count - 1, n)
-    own = op.elementwise
-    slope = own.derivative(site, arithmetic, inputs[0], y)
-    curvature = own.curvature and own.curvature(site, arithmetic, inputs[0], y)
+    slope = slope_of(op, "derivative", site, arithmetic, inputs[0], y)
+    curvature = op.elementwise.curvature and slope_of(op, "curvature", site, arithmetic, inputs[0], y)
     return y, streams.chain(arithmetic, rests[0], slope, curvature)

@@ -208,3 +208,24 @@ def test_a_number_fills_a_parameter():
 def test_parameters_are_parameters():
     with pytest.raises(TypeError, match=r"^Op 'own': expected Parameters\(rows, initialise\) as `parameters`, got <f"):
         own(parameters=lambda site: [("w", (2,))])
+
+
+# ---- Derivatives ----
+
+
+def writes_derivative(site, arithmetic, x, y):
+    x[x < 0] = 0
+    return x
+
+
+@pytest.mark.parametrize(("derivative", "message"), [
+    (writes_derivative, "to copy what it writes on, .* got ValueError: .* read-only"),
+    (lambda site, arithmetic, x, y: None, r"to give real numbers of shape \(4, 4\), got object of shape \(\)"),
+    (lambda site, arithmetic, x, y: x * 1j, "to give real numbers .*, got complex64"),
+    (lambda site, arithmetic, x, y: x[0], r"to give real numbers .*, got float32 of shape \(4,\)"),
+    (lambda x: x, r"to take \(site, arithmetic, x, y\), got TypeError"),
+])  # fmt: skip
+def test_a_derivative_reads_only_and_is_real_numbers(derivative, message):
+    op, data = bf.elementwise_op("own", identity, derivative), (floats(1, 4, 3), floats(2, 4, 1))
+    with pytest.raises(ValueError, match=f"^op: expected derivative of 'own' {message}"):
+        bf.train(network(op), data, loss="mse", estimator=bf.UnitWise(), batch_size=4, max_steps=1)
