@@ -116,6 +116,7 @@ class Table:
         self.name = name
         self.rows = tuple(sorted(rows, key=lambda row: row.number))
         self._by_name = {row.name: row for row in self.rows}
+        self._known = frozenset(map(id, self.rows))  # asked for at every run of an op
         if len(self._by_name) != len(self.rows) or [r.number for r in self.rows] != list(range(len(self.rows))):
             raise ValueError(f"table {name}: numbers must be 0, 1, 2, ... and names unique")
 
@@ -139,7 +140,7 @@ class Table:
 
     def has(self, row) -> bool:
         """Is it a row of this table, and not one that looks like it?"""
-        return any(row is known for known in self.rows)
+        return id(row) in self._known
 
     def number(self, row) -> int:
         """The number that C knows a row by. Raises ValueError for a row of one's own, which C knows nothing of."""

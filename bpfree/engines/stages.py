@@ -13,6 +13,7 @@ from typing import NamedTuple
 from bpfree.arithmetic import Contraction
 from bpfree.engines.slabs import Slab, whole
 from bpfree.graph import Graph, Node
+from bpfree.ops import OPS
 
 
 class Axis(IntEnum):
@@ -79,9 +80,14 @@ def next_step(number: int, stage: Stage, changed: dict[int, Slab], graph: Graph)
     slabs = [changed[tensor] for tensor in stage.inputs if tensor in changed]
     if stage.contraction is not None:
         return _through(number, stage.contraction, slabs[0])
-    if stage.node.op.elementwise is not None and not stage.node.slices:
+    if _cuttable(stage.node):
         return Step(number, Axis.PARTS, slabs[0])
     return Step(number, Axis.PARTS, whole(graph.tensors[stage.output].size))
+
+
+def _cuttable(node: Node) -> bool:
+    """Does it make of some elements what it makes of them among all? Of an op of one's own nobody knows."""
+    return OPS.has(node.op) and node.op.elementwise is not None and not node.slices
 
 
 def _through(number: int, contraction: Contraction, slab: Slab) -> Step:

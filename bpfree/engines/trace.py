@@ -6,6 +6,7 @@ from __future__ import annotations
 import numpy as np
 
 from bpfree.engines.cost import node_macs
+from bpfree.ops.runs import run_op
 
 
 class Trace:
@@ -73,4 +74,4 @@ class Trace:
 
 def run_node(arithmetic, node, parameters, look_up, n: int):
     """What a node makes of its inputs, looked up by tensor number: (features, n)."""
-    return node.op.run(node.site, arithmetic, parameters, tuple(map(look_up, node.inputs)), n)
+    return run_op(node.op, node.site, arithmetic, parameters, tuple(map(look_up, node.inputs)), n)

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import takewhile
 
 import numpy as np
 
@@ -11,6 +12,7 @@ from bpfree.engines.cost import macs_after
 from bpfree.estimators.layer_access import LayerView
 from bpfree.estimators.routes import only_linear, path_behind
 from bpfree.graph import Node
+from bpfree.ops import OPS
 
 MOST_MOVED = 1 << 16
 """Floats of moved activations held at once: what a processor's cache has room for."""
@@ -20,8 +22,9 @@ MOST_MOVED = 1 << 16
 class Suffix:
     """What follows a tensor: elementwise nodes up to `end`; then a linear node, if only that reads it; then the rest.
 
-    start: the tensor from which all that follows is computed again, the graph's
-    output if nothing is. rest: multiply-accumulates of that, for one sample.
+    Elementwise nodes of one's own are of the rest, as what they make of a few units alone may be something else.
+    start: the tensor from which all that follows is computed again, the graph's output if nothing is. rest:
+    multiply-accumulates of that, for one sample.
     """
 
     chain: tuple[Node, ...]
@@ -33,7 +36,7 @@ class Suffix:
     @classmethod
     def of(cls, graph, tensor: int) -> Suffix:
         """What follows this one."""
-        chain = path_behind(graph, tensor)
+        chain = list(takewhile(lambda node: OPS.has(node.op), path_behind(graph, tensor)))
         end = chain[-1].output if chain else tensor
         linear = only_linear(graph, end)
         start = linear.output if linear else end

@@ -14,6 +14,7 @@ from bpfree.estimators.estimate import Estimate
 from bpfree.estimators.routes import end_of, readers, trained
 from bpfree.estimators.table import Estimator
 from bpfree.losses.weighed import weighed
+from bpfree.ops.runs import slope_of
 
 HEADS = ("exact", "probe")
 """Where the derivatives by the scores come from: the loss in closed form, or differences of it."""
@@ -134,8 +135,8 @@ class LayerAccess(Estimator):
                 found[tensor] = self.derivative(view, tensor)
             else:
                 (node,), values = readers(view.graph, tensor), view.trace.values
-                derivative = node.op.elementwise.derivative
-                slope = derivative(node.site, view.arithmetic, values[tensor], values[node.output])
+                x, y = values[tensor], values[node.output]
+                slope = slope_of(node.op, "derivative", node.site, view.arithmetic, x, y)
                 found[tensor] = slope * self._delta(view, node.output, found)
         return found[tensor]
 

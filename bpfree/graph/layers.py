@@ -3,12 +3,15 @@
 
 from __future__ import annotations
 
+from dataclasses import fields
+
 import numpy as np
 
 from bpfree import rng
 from bpfree.errors import check_count, check_positive, check_seed
 from bpfree.graph import INPUT, Graph, Node, Row, Tensor, layout
 from bpfree.ops import OPS
+from bpfree.ops.declared import first_values, parameter_rows
 from bpfree.ops.table import Op
 
 
@@ -36,18 +39,19 @@ def assemble(input_shape, nodes, frozen=()) -> Graph:
     """
     tensors = [Tensor(INPUT, tuple(check_count("input shape", size) for size in input_shape))]
     numbers = {INPUT: 0}
-    built, rows, constant = [], [], set(frozen)
+    built, rows, constant, known = [], [], set(frozen), {}
     for layer, row in enumerate(nodes):
         op, name, inputs, attributes, own = Row(*row)
         op = _op(op)
         OPS.check_own_name(op)
+        _check_alike(op, known.setdefault(op.name, op))
         if not isinstance(name, str):
             raise TypeError(f"node name: expected a text, got {name!r}")
         if name in numbers:
             raise ValueError(f"node name: expected names to be unique, got {name!r} twice")
         sources = _of_inputs(op, name, inputs, numbers)
         site = _site(op, name, attributes, [tensors[number].shape for number in sources])
-        parameters = op.parameters.rows(site)
+        parameters = parameter_rows(op, site)
         numbers[name] = len(tensors)
         tensors.append(Tensor(name, site.output_shape))
         built.append(Node(op, name, sources, numbers[name], len(rows), len(parameters), site))
@@ -55,7 +59,11 @@ def assemble(input_shape, nodes, frozen=()) -> Graph:
         rows += [(f"{name}.{part}", shape, layer) for part, shape in parameters]
     if not built:
         raise ValueError("layers: expected at least one, got none")
-    unknown = constant - {row[0] for row in rows}
+    names = {row[0] for row in rows}
+    for name in numbers:
+        if name in names:
+            raise ValueError(f"node name: expected one that no parameter has, got {name!r}, which is one, too")
+    unknown = constant - names
     if unknown:
         raise ValueError(f"frozen: expected names of parameters, got {sorted(unknown)}")
     return Graph(tuple(built), tuple(tensors), layout((*row, row[0] in constant) for row in rows))
@@ -63,6 +71,13 @@ def assemble(input_shape, nodes, frozen=()) -> Graph:
 
 def _op(op: Op | str) -> Op:
     return op if isinstance(op, Op) else OPS[op]
+
+
+def _check_alike(op: Op, other: Op) -> None:
+    """Raise where two operations of one name are not the same: a file has only the name."""
+    if op is not other and any(getattr(op, field.name) != getattr(other, field.name) for field in fields(Op)):
+        ways = "give each a name of its own, or make what differs an attribute; else use one Op in all places"
+        raise ValueError(f"ops: expected one of the name {op.name!r} in a model, got two that differ: {ways}")
 
 
 def _of_inputs(op, name, inputs, known) -> tuple:
@@ -105,7 +120,7 @@ def initial_parameters(graph: Graph, seed: int, gains=None, given=None) -> tuple
         if all(name in given for name in names):
             values = [given[name] for name in names]
         else:
-            drawn = node.op.parameters.initialise(node.site, draw, gain)
+            drawn = first_values(node.op, node.site, draw, gain)
             values = [given.get(name, value) for name, value in zip(names, drawn, strict=True)]
         for view, value in zip(graph.parameters(node, theta, frozen), values, strict=True):
             view[...] = value

@@ -7,9 +7,8 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from math import prod
 
-import numpy as np
-
 from bpfree.errors import check_count
+from bpfree.ops.declared import checked_shape
 from bpfree.ops.onnx_rows import elementwise
 from bpfree.registry import OWN, HostOnly, check_callables, check_name
 
@@ -69,10 +68,11 @@ def _no_scratch(site):
 class Parameters:
     """What an operation learns.
 
-    rows(site): [(name, shape), ...] in slice order; a name has no dot.
+    rows(site): [(name, shape), ...] in slice order; names are unique and have no dot.
     initialise(site, draw, gain): arrays for them, from draw(k, size) in [0, 1) and the layer's gain.
     The docstrings of both are what FORMAT.md says of the op.
 
+    >>> import numpy as np
     >>> import bpfree as bf
     >>> slopes = Parameters(lambda site: [("slope", (1,))], lambda site, draw, gain: [np.full(1, 0.25, "f4")])
     >>> def leaky(site, arithmetic, parameters, inputs):
@@ -182,8 +182,8 @@ class Op:
     attributes: the names it has, all of them required. arity: how many inputs; they may have any shapes.
     infer(attributes, shapes): output shape per sample, which makes a Site; raises ValueError on what does not fit.
     forward(site, arithmetic, parameters, inputs): y (features, n) from a tuple of as many inputs as `arity` says,
-    each (features, n). Without inputs y is (features, 1), the same for every sample. Its docstring is what FORMAT.md
-    says of the order of operations.
+    each (features, n); to read only. Without inputs y is (features, 1), the same for every sample. Its docstring is
+    what FORMAT.md says of the order of operations.
     macs(site): multiply-accumulates per sample.
     parameters, elementwise, layer, jet, kernel, onnx: more about it, by who asks; None: nobody can.
     examples: attributes and input shapes for the tests that run over the table.
@@ -219,12 +219,15 @@ class Op:
     def __post_init__(self):
         check_name("Op", self.name)
         check_callables("Op", self, ("infer", "forward", "macs"))
+        if not isinstance(self.parameters, Parameters):
+            expected = "expected Parameters(rows, initialise) as `parameters`"
+            raise TypeError(f"Op {self.name!r}: {expected}, got {self.parameters!r}")
         check_count(f"Op {self.name!r}: arity", self.arity, 0)
 
     def site(self, attributes: dict, shapes) -> Site:
         """The Site of these attributes and input shapes."""
         shapes = tuple(map(tuple, shapes))
-        return Site(attributes, shapes, tuple(self.infer(attributes, shapes)))
+        return Site(attributes, shapes, checked_shape(f"{self.name}: infer", self.infer(attributes, shapes)))
 
     @property
     def has_jet(self) -> bool:
@@ -235,18 +238,6 @@ class Op:
     def is_affine(self) -> bool:
         """Is it linear in its inputs but for a constant?"""
         return self.jet is not None and self.jet.tangent is not None
-
-    def run(self, site: Site, arithmetic, parameters, inputs, n: int):
-        """y (features, n) of n samples, of an op without inputs too, in the precision of what it is made of.
-
-        Raises ValueError where `forward` gives another shape.
-        """
-        y = np.asarray(self.forward(site, arithmetic, parameters, inputs))
-        wanted = site.outputs, n if inputs else 1
-        if y.shape != wanted:
-            raise ValueError(f"op: expected forward of {self.name!r} to give numbers of shape {wanted}, got {y.shape}")
-        y = y.astype((*inputs, *parameters)[0].dtype, copy=False)
-        return y if inputs else np.repeat(y, n, axis=1)
 
     def __repr__(self) -> str:
         return f"Op({self.name!r})"

@@ -5,6 +5,8 @@ from __future__ import annotations
 
 import numpy as np
 
+from bpfree.ops.runs import run_op, slope_of
+
 
 def check_jets(nodes) -> None:
     """Raise unless derivatives go through every one of these nodes."""
@@ -22,7 +24,7 @@ def through(op, site, arithmetic, parameters, jets, streams, n: int):
     inputs, rests = tuple(value for value, _ in jets), tuple(rest for _, rest in jets)
     if op.jet is not None and op.jet.taylor is not None and streams.count > 1:
         return op.jet.taylor(site, arithmetic, parameters, inputs, rests, streams)
-    y = op.run(site, arithmetic, parameters, inputs, n)
+    y = run_op(op, site, arithmetic, parameters, inputs, n)
     if streams.count == 1:  # the value alone is asked for
         return y, np.zeros((len(y), 0, n), y.dtype)
     if op.is_affine:
@@ -30,7 +32,6 @@ def through(op, site, arithmetic, parameters, jets, streams, n: int):
         moved = op.jet.tangent(site, arithmetic, parameters, columns)
         moved = moved if jets else np.repeat(moved, (streams.count - 1) * n, axis=1)
         return y, moved.reshape(-1, streams.count - 1, n)
-    own = op.elementwise
-    slope = own.derivative(site, arithmetic, inputs[0], y)
-    curvature = own.curvature and own.curvature(site, arithmetic, inputs[0], y)
+    slope = slope_of(op, "derivative", site, arithmetic, inputs[0], y)
+    curvature = op.elementwise.curvature and slope_of(op, "curvature", site, arithmetic, inputs[0], y)
     return y, streams.chain(arithmetic, rests[0], slope, curvature)

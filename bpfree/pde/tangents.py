@@ -19,6 +19,7 @@ from math import prod
 import numpy as np
 
 from bpfree.engines.cost import node_macs
+from bpfree.ops.runs import slope_of
 
 STEP = 1e-5
 """By which a pre-activation is moved to see how the second derivative of its activation moves."""
@@ -54,18 +55,18 @@ class ElementwiseJet:
     def __init__(self, node, arithmetic, jet, result, streams):
         own, (value, rest) = node.op.elementwise, jet
         self.streams, self.arithmetic, self.rest = streams, arithmetic, rest
-        self.slope = own.derivative(node.site, arithmetic, value, result[0])
+        self.slope = slope_of(node.op, "derivative", node.site, arithmetic, value, result[0])
         self.bent = own.curvature is not None and streams.n_first > 0
         self.first = self.forms = None
         if not self.bent:
             return
-        self.curvature = own.curvature(node.site, arithmetic, value, result[0])
+        self.curvature = slope_of(node.op, "curvature", node.site, arithmetic, value, result[0])
         self.first = self.curvature[:, None] * rest[:, : streams.n_first]
         if streams.terms:
             sides = []
             for moved in (value + STEP, value - STEP):
                 y = node.op.forward(node.site, arithmetic, [], (moved,))
-                sides.append(own.curvature(node.site, arithmetic, moved, y))
+                sides.append(slope_of(node.op, "curvature", node.site, arithmetic, moved, y))
             third = (sides[0] - sides[1]) / (2 * STEP)
             squares = streams.squares(arithmetic, rest)
             self.forms = self.curvature[:, None] * rest[:, streams.n_first :] + third[:, None] * squares

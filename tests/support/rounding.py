@@ -10,6 +10,7 @@ sizes instead of squares, are no use for a tensor train: 25 where results are 50
 import numpy as np
 
 from bpfree.arithmetic import Fast
+from bpfree.ops.runs import run_op
 
 U = 2.0**-24
 FUNCTION = 8 * U
@@ -48,7 +49,7 @@ def forward_tolerance(graph, theta, frozen, x):
     for node in graph.nodes:
         parameters = graph.parameters(node, theta, frozen)
         inputs, es = tuple(values[t] for t in node.inputs), [errors[t] for t in node.inputs]
-        y, name = node.op.run(node.site, Fast, parameters, inputs, len(x)), node.op.name
+        y, name = run_op(node.op, node.site, Fast, parameters, inputs, len(x)), node.op.name
         if not inputs:
             e = np.zeros(y.shape)
         elif parameters:

@@ -226,8 +226,8 @@ def test_an_update_that_overflows_is_a_result():
 
 
 @pytest.mark.parametrize(("give", "message"), [
-    (lambda x: x[:1], r"op: expected forward of 'odd' to give numbers of shape \(6, 8\), got \(1, 8\)"),
-    (lambda x: x.T, r"op: expected forward of 'odd' .* got \(8, 6\)"), (lambda x: 1.0, r"op: .* got \(\)"),
+    (lambda x: x[:1], r"op: expected forward of 'odd' to give real .* shape \(6, 8\), got float32 of shape \(1, 8\)"),
+    (lambda x: x.T, r"op: expected forward of 'odd' .* of shape \(8, 6\)"), (lambda x: 1.0, r"op: .* of shape \(\)"),
 ])  # fmt: skip
 def test_an_operation_that_gives_something_else_is_refused(give, message):
     odd = bf.elementwise_op("odd", lambda site, a, p, inputs: give(inputs[0]), own.derivative)
