@@ -10,7 +10,7 @@ import numpy as np
 from bpfree.arithmetic import running_sum
 from bpfree.directions import direction_of
 from bpfree.engines.cost import cost_of
-from bpfree.engines.probes import PROBE, Probes, own_of, probe_rows
+from bpfree.engines.probes import PROBE, Probes, check_range, own_of, probe_rows
 from bpfree.engines.reuse import Flow, Moved
 from bpfree.estimators.asktell import AskTell
 from bpfree.estimators.estimate import Estimate
@@ -72,6 +72,7 @@ class Differences(Estimator):
             expected = "probes as bpfree.probe_rows makes them"
             got = type(points).__name__
             raise TypeError(f"estimator: expected points of {self.row.name!r} to be {expected}, got {got}")
+        check_range(points, graph.n_theta)
         if self.two_sided:
             points = np.repeat(points, 2)
             points["mu"] = np.tile([mu, -mu], len(points) // 2)
