@@ -45,7 +45,8 @@ class Update(Carrier, rows=UpdateRow):
 
     One of your own is a frozen dataclass of its settings that defines `transform`,
     which is called block by block, so that it must work element by element; what
-    it wants to know of the whole step it sees in `look`. It runs in Python.
+    it wants to know of the whole step it sees in `look`. What it is given is read-only.
+    It runs in Python.
 
     >>> from dataclasses import dataclass
     >>> @dataclass(frozen=True)
@@ -112,6 +113,7 @@ class Update(Carrier, rows=UpdateRow):
             if record is None:
                 raise TypeError(f"record: expected that of the step, which {self!r} looks at")
             record = record._replace(coefficients=self.cut(record.coefficients))
+        theta, gradient, state = _view(theta), _view(gradient), [_view(part) for part in state]
         kept, first, own = [], 0, []
         if self.links[0].window:
             gradient, kept = self.links[0].gather(gradient, state[-1], step, record)
@@ -157,6 +159,13 @@ class Update(Carrier, rows=UpdateRow):
 
     def check_estimator(self, estimator) -> None:
         """Raise unless this link can work with what the estimator's coefficients are."""
+
+
+def _view(array) -> np.ndarray:
+    """The array, read-only: a link that wrote into it would change a run's last whole step, and a caller's theta."""
+    view = array.view()
+    view.flags.writeable = False
+    return view
 
 
 def _unlike(link, shape, count: int, g, parts) -> str:
