@@ -78,6 +78,11 @@ def check_name(what: str, name) -> None:
         raise TypeError(f"{what}: expected a name, got {name!r}")
 
 
+def undefined(name: str, thing, method: str) -> NotImplementedError:
+    """What to raise where a class of one's own lacks a method, which is given with its arguments."""
+    return NotImplementedError(f"{name}: expected {type(thing).__name__} to define {method}")
+
+
 def check_rows(rows) -> None:
     """Raise unless rows are a list, or the like, of what is one's own."""
     if isinstance(rows, str | type) or not isinstance(rows, Iterable):

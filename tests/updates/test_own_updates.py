@@ -51,3 +51,32 @@ def test_looking_at_the_record_changes_no_state_in_place():
     theta, state, gradient = floats(3, 5), [floats(4, 5)], floats(5, 5)
     bf.Momentum(0.1).update(gradient, state, theta, 0)
     assert theta.flags.writeable and state[0].flags.writeable and gradient.flags.writeable
+
+
+def test_a_schedule_multiplies_what_it_steps_by():
+    def transform(self, gradient, state, theta):
+        return theta.dtype.type(self.start_lr) * gradient, state
+
+    lr = bf.cosine_decay(0.1, 20)
+    scheduled = mine(transform, lr=lr)
+    assert scheduled.start_lr == 0.1 and mine(transform, lr=0.3).start_lr == 0.3
+    assert trained(scheduled).model.hash == trained(bf.SGD(lr)).model.hash
+    reads_lr = mine(lambda self, gradient, state, theta: (theta.dtype.type(self.lr) * gradient, state), lr=lr)
+    with pytest.raises(TypeError) as raised:
+        trained(reads_lr)
+    assert raised.value.__notes__ == ["lr is a schedule: self.start_lr is the number to step by in transform"]
+
+
+@pytest.mark.parametrize(("give", "got"), [
+    (lambda g, v: None, "a pair (step, [arrays of state]), got NoneType"),
+    (lambda g, v: g, "a pair (step, [arrays of state]), got ndarray"),
+    (lambda g, v: (g, v), "a pair (step, [arrays of state]), got (ndarray, ndarray)"),
+    (lambda g, v: (g, None), "a pair (step, [arrays of state]), got (ndarray, NoneType)"),
+    (lambda g, v: (g, [v[:2]]), "a step of (38,) and 1 arrays of state of [(38,)], got (38,) and 1 of [(2,)]"),
+    (lambda g, v: (g, [0.5]), "a step of (38,) and 1 arrays of state of [(38,)], got (38,) and 1 of [()]"),
+    (lambda g, v: (g[:1], [v]), "a step of (38,) and 1 arrays of state of [(38,)], got (1,) and 1 of [(38,)]"),
+])  # fmt: skip
+def test_what_is_no_step_with_its_state_is_named(give, got):
+    with pytest.raises((TypeError, ValueError)) as raised:
+        trained(mine(lambda self, gradient, state, theta: give(gradient, *state)))
+    assert str(raised.value).startswith("update: expected transform of '") and str(raised.value).endswith(got)
