@@ -165,3 +165,13 @@ def test_a_window_goes_on_only_where_its_steps_were():
 def test_first_step_is_a_step(wrong):
     with pytest.raises((TypeError, ValueError), match="first_step: expected an integer in"):
         train(MODEL, bf.SGD(0.1), 1, first_step=wrong)
+
+
+def test_a_state_of_other_parameters_of_the_same_number_is_refused():
+    model, update = bf.Sequential(6, [bf.Linear(6), bf.Tanh(), bf.Linear(6)]), bf.Adam(0.02)
+    first = train(model, update, 3, trainable="linear1.*")
+    going_on = {"first_step": 3, "trainable": "linear3.*"}
+    message = "^state: expected that of the parameters linear3.weight, linear3.bias, got that of linear1.weight, "
+    with pytest.raises(ValueError, match=message):
+        train(first.model, update, 3, state=first.state, **going_on)
+    assert train(first.model, update, 3, state=list(first.state), **going_on).steps == 3
