@@ -162,6 +162,7 @@ def train(
         trainer, feed.epoch, endless=feed.endless,
         epochs=epochs, max_steps=max_steps, max_forwards=max_forwards, max_evaluations=max_evaluations,
     )  # fmt: skip
+    planning.check_last_step(first_step, budget)
     plan = Plan(trainer, engine, feed, held_out, budget, validate_every, patience, callbacks)
 
     run = _new_run(model, trainer, state, first_step)

@@ -53,7 +53,8 @@ def _check_origin(trainer, state: State, first_step: int) -> None:
     trained = names_of(trainer.graph)
     if state.trained != trained:
         names, others = (", ".join(which) for which in (trained, state.trained))
-        raise ValueError(f"state: expected that of the parameters {names}, got that of {others}: list(run.state) says no names")
+        ways = "list(run.state) has no names"
+        raise ValueError(f"state: expected that of the parameters {names}, got that of {others}: {ways}")
     if trainer.update.links[0].window:
         for what, expected, got in (
             ("first_step", state.next_step, first_step),
