@@ -9,7 +9,7 @@ from __future__ import annotations
 import copyreg
 import sys
 from collections.abc import Iterable
-from dataclasses import dataclass, is_dataclass
+from dataclasses import dataclass, fields, is_dataclass
 from importlib import import_module
 from pathlib import Path
 
@@ -70,6 +70,19 @@ class Carrier:
             cls._rows = rows
         else:
             cls.row = cls._rows(qualified_name(cls) if name is None else name, cls)
+
+
+def _check_declared(what: str, kind: type) -> None:
+    """Raise where a class gives fields that it has no @dataclass of its own for: its objects would not have them."""
+    names = {field.name for field in fields(kind)}
+    for cls in kind.__mro__:
+        if "__dataclass_fields__" in vars(cls):
+            return
+        given = sorted(names & {*vars(cls), *vars(cls).get("__annotations__", ())})
+        if given:
+            ways = "put @dataclass(frozen=True) above it, and annotate its fields"
+            expected = f"a dataclass, as {cls.__name__} gives {', '.join(given)}"
+            raise TypeError(f"{what}: expected {expected}, got a class without @dataclass: {ways}")
 
 
 def check_name(what: str, name) -> None:
@@ -175,11 +188,15 @@ class Table:
     def of(self, settings):
         """Return the row of an object of settings: that of its class in the table, or the one it carries (`.row`)."""
         own = getattr(settings, "row", None)
+        if isinstance(settings, type) and own is not None:
+            name = settings.__name__
+            raise TypeError(f"{self.name}: expected an object of settings, got the class {name}: call it, {name}(...)")
         if isinstance(own, type(self.rows[0])) and own.settings is type(settings):
             if not is_dataclass(settings):
                 ways = "put @dataclass(frozen=True) above its class"
                 name = type(settings).__name__
                 raise TypeError(f"{self.name}: expected a dataclass of its settings, got {name}: {ways}")
+            _check_declared(self.name, type(settings))
             return own
         for row in self.rows:
             if type(settings) is row.settings:

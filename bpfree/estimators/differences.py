@@ -16,6 +16,7 @@ from bpfree.estimators.asktell import AskTell
 from bpfree.estimators.estimate import Estimate
 from bpfree.estimators.lost import evaluate_in_time, tell_arrived
 from bpfree.estimators.table import Estimator
+from bpfree.registry import undefined
 from bpfree.schedules.table import value_at
 
 
@@ -51,7 +52,7 @@ class Differences(Estimator):
 
     def points(self, graph, seed: int, step: int) -> np.ndarray:
         """PROBE of each coefficient's direction, in the record's order, as `probe_rows` makes them; `ask` sets mu."""
-        raise NotImplementedError
+        raise undefined("estimator", self, "points(graph, seed, step)")
 
     def record_shape(self, graph) -> tuple[int, int]:
         """(1, coefficients of a step): one for each of `points`."""
@@ -145,7 +146,11 @@ class Differences(Estimator):
 
     def as_record(self, graph, seed: int, step: int, quotients) -> np.ndarray:
         """The record of a step, from what became of each difference (n,)."""
-        return quotients.reshape(self.record_shape(graph))
+        shape = self.record_shape(graph)
+        if quotients.size != shape[0] * shape[1]:
+            expected = f"as many points of {self.row.name!r} in every step, {shape[0] * shape[1]} as in step 0"
+            raise ValueError(f"estimator: expected {expected}, got {quotients.size} in step {step}")
+        return quotients.reshape(shape)
 
     def record_cost(self, graph) -> int:
         """Passes of one sample that `as_record` takes."""

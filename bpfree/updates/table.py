@@ -118,7 +118,7 @@ class Update(Carrier, rows=UpdateRow):
             if record is None:
                 raise TypeError(f"record: expected that of the step, which {self!r} looks at")
             record = record._replace(coefficients=self.cut(record.coefficients))
-        theta, gradient, state = _view(theta), _view(gradient), [_view(part) for part in state]
+        theta, gradient, state = read_only(theta), read_only(gradient), [read_only(part) for part in state]
         kept, first, own = [], 0, []
         if self.links[0].window:
             gradient, kept = self.links[0].gather(gradient, state[-1], step, record)
@@ -165,7 +165,7 @@ class Update(Carrier, rows=UpdateRow):
         """Raise unless this link can work with what the estimator's coefficients are."""
 
 
-def _view(array) -> np.ndarray:
+def read_only(array) -> np.ndarray:
     """The array, read-only: a link that wrote into it would change a run's last whole step, and a caller's theta."""
     view = array.view()
     view.flags.writeable = False

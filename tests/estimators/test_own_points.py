@@ -14,7 +14,8 @@ N = MODEL.graph.n_theta
 
 
 def trained(estimator, engine="reference", **settings):
-    return bf.train(MODEL, (X, Y), loss="mse", estimator=estimator, engine=engine, batch_size=8, max_steps=3, **settings)
+    settings = {"loss": "mse", "engine": engine, "batch_size": 8, "max_steps": 3, **settings}
+    return bf.train(MODEL, (X, Y), estimator=estimator, **settings)
 
 
 def at(direction="rademacher", query=range(4), n=lambda step: 4, **columns):
@@ -32,11 +33,11 @@ def at(direction="rademacher", query=range(4), n=lambda step: 4, **columns):
 
 @pytest.mark.parametrize("engine", ["reference", "exact", "compiled"])
 @pytest.mark.parametrize(("columns", "message"), [
-    ({}, f"first, count: expected a range within [0, {N}), got first=0, count=0: first=0, count=graph.n_theta moves all"),
+    ({}, f"first, count: expected a range within [0, {N}), got first=0, count=0: first=0, count=graph.n_theta mov"),
     ({"first": 2}, f"first, count: expected a range within [0, {N}), got first=2, count=0"),
     ({"first": N - 2, "count": 3}, f"first, count: expected a range within [0, {N}), got first={N - 2}, count=3"),
     ({"first": 2**32 - 5, "count": 10}, f"first, count: expected a range within [0, {N}), got first=4294967291, co"),
-    ({"direction": "coordinate", "element": [0, 1, N, 2]}, f"element: expected a coordinate of theta, in [0, {N}), got {N}"),
+    ({"direction": "coordinate", "element": [0, 1, N, 2]}, f"element: expected a coordinate of theta, in [0, {N}), "),
 ])  # fmt: skip
 def test_a_probe_moves_something_of_theta_and_nothing_beside_it(columns, message, engine):
     with pytest.raises(ValueError) as raised:
@@ -71,3 +72,9 @@ def test_what_a_field_of_a_probe_cannot_hold_is_refused(given, message):
 def test_queries_up_to_4095_have_directions_of_their_own():
     directions = bf.probe_rows(4096, "rademacher", 0, 0, range(4096))["address"]
     assert len(np.unique(directions)) == 4096 and len(np.unique(directions >> 28)) == 1
+
+
+def test_points_are_as_many_in_every_step():
+    growing = at(query=0, n=lambda step: 4 + step, first=0, count=N)
+    with pytest.raises(ValueError, match="^estimator: expected as many points of '.*' in every step, 4 as in .* 5 in"):
+        trained(growing)
