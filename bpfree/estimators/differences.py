@@ -56,7 +56,7 @@ class Differences(Estimator):
 
     def record_shape(self, graph) -> tuple[int, int]:
         """(1, coefficients of a step): one for each of `points`."""
-        return 1, len(self.points(graph, 0, 0))
+        return 1, len(self._points(graph, 0, 0))
 
     def gradient(self, graph, seed: int, step: int, coefficients) -> np.ndarray:
         """g (n_theta,): the sum over ascending coefficients of fl(c scale) u."""
@@ -68,11 +68,7 @@ class Differences(Estimator):
 
     def ask(self, graph, seed: int, step: int) -> Probes:
         """The probes of a step: [theta,] then for each coefficient plus [and minus]."""
-        mu, points = value_at(self.mu, step), self.points(graph, seed, step)
-        if getattr(points, "dtype", None) != PROBE or points.ndim != 1:
-            expected = "probes as bpfree.probe_rows makes them"
-            got = type(points).__name__
-            raise TypeError(f"estimator: expected points of {self.row.name!r} to be {expected}, got {got}")
+        mu, points = value_at(self.mu, step), self._points(graph, seed, step)
         check_range(points, graph.n_theta)
         if self.two_sided:
             points = np.repeat(points, 2)
@@ -80,6 +76,15 @@ class Differences(Estimator):
             return Probes(points, own_of(self.direction))
         points["mu"] = mu
         return Probes(np.concatenate([probe_rows(1, self.direction, seed, step), points]), own_of(self.direction))
+
+    def _points(self, graph, seed: int, step: int) -> np.ndarray:
+        """The points of a step; raises where they are something else."""
+        points = self.points(graph, seed, step)
+        if getattr(points, "dtype", None) != PROBE or points.ndim != 1 or not len(points):
+            expected = "probes as bpfree.probe_rows makes them, at least one"
+            got = "none" if getattr(points, "dtype", None) == PROBE else type(points).__name__
+            raise TypeError(f"estimator: expected points of {self.row.name!r} to be {expected}, got {got}")
+        return points
 
     @np.errstate(over="ignore", invalid="ignore")  # a loss that is not finite is a result: Estimate.finite
     def tell(self, graph, seed: int, step: int, values, forwards: int | None = None) -> Estimate:

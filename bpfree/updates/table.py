@@ -184,6 +184,8 @@ def _transformed(link, gradient, state, theta) -> tuple:
     if not isinstance(made, tuple) or len(made) != 2 or not isinstance(made[1], list | tuple):
         raise TypeError(f"{expected} a pair (step, [arrays of state]), got {_described(made)}")
     step, parts = made
+    if any(np.iscomplexobj(part) for part in (step, *parts)):
+        raise TypeError(f"{expected} real numbers, got complex ones")
     shapes = [part.shape for part in state]
     if np.shape(step) != theta.shape or [np.shape(part) for part in parts] != shapes:
         got = f"{np.shape(step)} and {len(parts)} of {[np.shape(part) for part in parts]}"

@@ -78,3 +78,13 @@ def test_points_are_as_many_in_every_step():
     growing = at(query=0, n=lambda step: 4 + step, first=0, count=N)
     with pytest.raises(ValueError, match="^estimator: expected as many points of '.*' in every step, 4 as in .* 5 in"):
         trained(growing)
+
+
+NO_PROBES = [(None, "NoneType"), ([0, 1], "list"), (bf.probe_rows(0, "sphere", 0, 0), "none")]
+
+
+@pytest.mark.parametrize(("given", "got"), NO_PROBES)
+def test_points_are_probes(given, got):
+    mine = dataclass(frozen=True)(type("Mine", (bf.Differences,), {"points": lambda self, *where: given}))()
+    with pytest.raises(TypeError, match=f"^estimator: expected points of '.*Mine' to be probes .* got {got}"):
+        trained(mine)

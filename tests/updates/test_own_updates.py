@@ -73,6 +73,7 @@ def test_a_schedule_multiplies_what_it_steps_by():
     (lambda g, v: (g, v), "a pair (step, [arrays of state]), got (ndarray, ndarray)"),
     (lambda g, v: (g, None), "a pair (step, [arrays of state]), got (ndarray, NoneType)"),
     (lambda g, v: (g, [v[:2]]), "a step of (38,) and 1 arrays of state of [(38,)], got (38,) and 1 of [(2,)]"),
+    (lambda g, v: (1j * g, [v]), "real numbers, got complex ones"),
     (lambda g, v: (g, [0.5]), "a step of (38,) and 1 arrays of state of [(38,)], got (38,) and 1 of [()]"),
     (lambda g, v: (g[:1], [v]), "a step of (38,) and 1 arrays of state of [(38,)], got (1,) and 1 of [(38,)]"),
 ])  # fmt: skip
