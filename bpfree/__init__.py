@@ -31,6 +31,7 @@ _HOMES = {
     "Loss": "bpfree.losses",
     "Direction": "bpfree.directions",
     "probe_rows": "bpfree.engines.probes",
+    "Estimate": "bpfree.estimators.estimate",
     "Estimator": "bpfree.estimators.table",
     "Differences": "bpfree.estimators.differences",
     "Update": "bpfree.updates.table",

@@ -9,7 +9,7 @@ from __future__ import annotations
 import copyreg
 import sys
 from collections.abc import Iterable
-from dataclasses import dataclass, is_dataclass
+from dataclasses import dataclass, fields, is_dataclass
 from importlib import import_module
 from pathlib import Path
 
@@ -72,10 +72,28 @@ class Carrier:
             cls.row = cls._rows(qualified_name(cls) if name is None else name, cls)
 
 
+def _check_declared(what: str, kind: type) -> None:
+    """Raise where a class gives fields that it has no @dataclass of its own for: its objects would not have them."""
+    names = {field.name for field in fields(kind)}
+    for cls in kind.__mro__:
+        if "__dataclass_fields__" in vars(cls):
+            return
+        given = sorted(names & {*vars(cls), *vars(cls).get("__annotations__", ())})
+        if given:
+            ways = "put @dataclass(frozen=True) above it, and annotate its fields"
+            expected = f"a dataclass, as {cls.__name__} gives {', '.join(given)}"
+            raise TypeError(f"{what}: expected {expected}, got a class without @dataclass: {ways}")
+
+
 def check_name(what: str, name) -> None:
     """Raise unless it is a text that files can hold."""
     if not isinstance(name, str) or not name or not name.isprintable():
         raise TypeError(f"{what}: expected a name, got {name!r}")
+
+
+def undefined(name: str, thing, method: str) -> NotImplementedError:
+    """What to raise where a class of one's own lacks a method, which is given with its arguments."""
+    return NotImplementedError(f"{name}: expected {type(thing).__name__} to define {method}")
 
 
 def check_rows(rows) -> None:
@@ -178,11 +196,15 @@ class Table:
     def of(self, settings):
         """Return the row of an object of settings: that of its class in the table, or the one it carries (`.row`)."""
         own = getattr(settings, "row", None)
+        if isinstance(settings, type) and own is not None:
+            name = settings.__name__
+            raise TypeError(f"{self.name}: expected an object of settings, got the class {name}: call it, {name}(...)")
         if isinstance(own, type(self.rows[0])) and own.settings is type(settings):
             if not is_dataclass(settings):
                 ways = "put @dataclass(frozen=True) above its class"
                 name = type(settings).__name__
                 raise TypeError(f"{self.name}: expected a dataclass of its settings, got {name}: {ways}")
+            _check_declared(self.name, type(settings))
             return own
         for row in self.rows:
             if type(settings) is row.settings:

@@ -12,6 +12,7 @@ from bpfree.directions import DIRECTIONS
 from bpfree.directions.table import Direction
 from bpfree.errors import check_choice, check_count, check_seed
 from bpfree.estimators import ESTIMATORS
+from bpfree.estimators.estimate import Estimate
 from bpfree.estimators.step import apply_record, check_pair
 from bpfree.graph import Graph, fnv1a64
 from bpfree.losses import LOSSES, get_loss
@@ -19,6 +20,7 @@ from bpfree.registry import IN_PYTHON, OWN, HostOnly
 from bpfree.schedules import SCHEDULES
 from bpfree.schedules.table import Schedule, start_of
 from bpfree.updates import UPDATES
+from bpfree.updates.table import read_only
 
 
 @dataclass(frozen=True, eq=False)
@@ -127,8 +129,13 @@ class Trainer:
         return {"mu_schedule": mu if isinstance(mu, Schedule) else None, "lr_schedule": self.update.schedule}
 
     def estimate(self, engine, theta, batch, step: int):
-        """One step's Estimate at theta on a batch."""
-        return self.estimator.estimate(self, engine, theta, batch, step)
+        """One step's Estimate at theta on a batch; an estimator of one's own sees a theta that is read-only."""
+        own = not ESTIMATORS.has(self.rows["estimator"])
+        estimate = self.estimator.estimate(self, engine, read_only(theta) if own else theta, batch, step)
+        if not isinstance(estimate, Estimate):
+            expected = f"estimate of {self.rows['estimator'].name!r} to give a bpfree.Estimate"
+            raise TypeError(f"estimator: expected {expected}, got {type(estimate).__name__}")
+        return estimate
 
     def gradient(self, step: int, coefficients) -> np.ndarray:
         """The gradient estimate (n_theta,) that coefficients stand for, once they are clipped."""

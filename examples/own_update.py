@@ -24,7 +24,7 @@ from bpfree.datasets import load_digits
 
 @dataclass(frozen=True)
 class Lion(bf.Update, name="lion"):
-    """Settings are the fields; `transform` works on blocks of theta, element by element."""
+    """Settings are the fields; `transform` works on blocks of theta, element by element, and steps by `start_lr`."""
 
     lr: float | bf.Schedule = 1e-3
     beta1: float = 0.9
@@ -37,12 +37,7 @@ class Lion(bf.Update, name="lion"):
         real, (m,) = theta.dtype.type, state
         mean = real(self.beta1) * m + real(1 - self.beta1) * gradient
         kept = real(self.beta2) * m + real(1 - self.beta2) * gradient
-        return real(self.rate) * np.sign(mean), [kept]
-
-    @property
-    def rate(self):
-        """Return the lr, or what its schedule starts from; the schedule multiplies the whole step."""
-        return self.lr.start if isinstance(self.lr, bf.Schedule) else self.lr
+        return real(self.start_lr) * np.sign(mean), [kept]
 
 
 def main(epochs=6):

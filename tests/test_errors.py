@@ -135,7 +135,7 @@ TRAINING = [
     ({"loss": "mse"}, r"y: mse expects real numbers of shape \(n, 2\), got int64 \(20,\)"),
     ({"loss": "mse", "data": (X, X[:, :2] * 1j)}, r"y: mse expects real numbers .*got complex64"),
     ({"estimator": "rge"}, r"estimators: expected one of RGE\(\.\.\.\).*got 'rge'"),
-    ({"estimator": bf.RGE}, r"estimators: expected one of RGE\(\.\.\.\).*got <class"),
+    ({"estimator": bf.RGE}, r"estimators: expected an object of .*the class RGE: call it, RGE\("),
     ({"update": "sgd"}, r"updates: expected one of SGD\(\.\.\.\).*got 'sgd'"),
     ({"batch_size": 0}, r"batch_size: expected an integer in \[1, 16777216\], got 0"),
     ({"batch_size": 21}, r"batch_size: expected at most the number of samples 20, got 21"),

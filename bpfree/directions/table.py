@@ -38,7 +38,7 @@ class Direction:
     >>> axis = bf.RGE(2, direction=Direction("axis", one_axis))
     >>> run = bf.train(model, (x, y), estimator=axis, max_steps=2, batch_size=4)
     >>> run.fallback
-    "engine reference, as direction 'axis' is of your own and not in C"
+    "reference, as direction 'axis' is of your own and not in C"
     """
 
     name: str
@@ -62,4 +62,7 @@ class Direction:
         radius = mu * theta.dtype.type(self.scale(pieces, probe.seed, probe.step, probe.query))
         for piece in pieces:
             u = self.at(piece, probe.seed, probe.step, probe.query, probe.element)
+            if np.shape(u) != (piece.size,):
+                expected = f"draw of {self.name!r} to give u of the piece, ({piece.size},)"
+                raise ValueError(f"direction: expected {expected}, got shape {np.shape(u)}")
             theta[piece.range] += radius * u.astype(theta.dtype)

@@ -11,6 +11,7 @@ import numpy as np
 from bpfree import rng
 from bpfree.directions import DIRECTIONS, direction_of
 from bpfree.directions.table import Direction
+from bpfree.errors import check_count, check_seed
 
 
 @dataclass(frozen=True)
@@ -65,25 +66,61 @@ def probe_rows(n: int, direction, seed: int, step: int, query=0, **columns) -> n
     direction: its name, or a `Direction` of one's own, which is then the
     estimator's `direction` too. query: a number in [0, 4096) or an array of them;
     with seed and step it addresses u. columns: first and count, the range of theta
-    that moves, element, the coordinate of theta that "coordinate" moves; numbers
-    or arrays (n,). Raises ValueError for an unknown direction.
+    that moves (all of it: first=0, count=graph.n_theta; without them nothing is),
+    element, the coordinate of theta that "coordinate" moves; numbers or arrays (n,).
+    Raises TypeError or ValueError for an unknown direction, and for what a field of
+    a probe cannot hold.
 
     >>> rows = probe_rows(3, "rademacher", seed=0, step=5, query=range(3), first=0, count=10)
     >>> rows["count"].tolist(), rows["step"].tolist()
     ([10, 10, 10], [5, 5, 5])
     """
-    row, table = direction_of(direction), np.zeros(n, PROBE)
-    table["seed"], table["step"] = seed, step
+    row, table = direction_of(direction), np.zeros(check_count("n", n, 0), PROBE)
+    table["seed"], table["step"] = check_seed(seed), check_seed(step, "step")
     table["direction"] = row.number if DIRECTIONS.has(row) else OWN_DIRECTION
-    table["address"] = np.uint32(rng.address(row.domain)) | np.asarray(query, np.uint32) << np.uint32(16)
+    queries = _whole("query", query, n, _QUERIES).astype(np.uint32)
+    table["address"] = np.uint32(rng.address(row.domain)) | queries << np.uint32(16)
     for name, values in columns.items():
-        table[name] = values
+        if name not in ("first", "count", "element", "mu"):
+            raise TypeError(f"probe_rows: expected columns first, count and element, got {name!r}")
+        table[name] = values if name == "mu" else _whole(name, values, n, 2**32)
     return table
 
 
 def coordinates(table: np.ndarray) -> np.ndarray:
     """Which of these records move one element of theta, (n,) of truth values."""
     return table["direction"] == DIRECTIONS["coordinate"].number
+
+
+_QUERIES = 2**12
+"""Queries that an address has room for."""
+
+
+def _whole(name: str, values, n: int, below: int) -> np.ndarray:
+    """One whole number, or n of them, in [0, below); or raise naming the field, as NumPy would cut bits off."""
+    numbers, expected = np.asarray(values), f"whole numbers in [0, {below})"
+    if numbers.size and numbers.dtype.kind not in "iu":
+        raise TypeError(f"{name}: expected {expected}, got {values!r}")
+    if numbers.shape not in ((), (n,)):
+        raise ValueError(f"{name}: expected a number or {n} of them, got shape {numbers.shape}")
+    if numbers.size and not (0 <= numbers.min() and numbers.max() < below):
+        wrong = numbers.min() if numbers.min() < 0 else numbers.max()
+        raise ValueError(f"{name}: expected {expected}, got {wrong}")
+    return numbers
+
+
+def check_range(points: np.ndarray, n_theta: int) -> None:
+    """Raise unless every probe moves something of theta and nothing beside it; engines would differ in what they do."""
+    single = coordinates(points)
+    beyond = points["element"][single]
+    if beyond.size and beyond.max() >= n_theta:
+        raise ValueError(f"element: expected a coordinate of theta, in [0, {n_theta}), got {beyond.max()}")
+    first, count = (points[name][~single].astype(np.int64) for name in ("first", "count"))
+    wrong = np.flatnonzero((count < 1) | (first + count > n_theta))
+    if wrong.size:
+        k, ways = wrong[0], "first=0, count=graph.n_theta moves all of theta"
+        got = f"first={first[k]}, count={count[k]}"
+        raise ValueError(f"first, count: expected a range within [0, {n_theta}), got {got}: {ways}")
 
 
 class Probes(Sequence):

@@ -10,12 +10,13 @@ import numpy as np
 from bpfree.arithmetic import running_sum
 from bpfree.directions import direction_of
 from bpfree.engines.cost import cost_of
-from bpfree.engines.probes import PROBE, Probes, own_of, probe_rows
+from bpfree.engines.probes import PROBE, Probes, check_range, own_of, probe_rows
 from bpfree.engines.reuse import Flow, Moved
 from bpfree.estimators.asktell import AskTell
 from bpfree.estimators.estimate import Estimate
 from bpfree.estimators.lost import evaluate_in_time, tell_arrived
 from bpfree.estimators.table import Estimator
+from bpfree.registry import undefined
 from bpfree.schedules.table import value_at
 
 
@@ -51,11 +52,11 @@ class Differences(Estimator):
 
     def points(self, graph, seed: int, step: int) -> np.ndarray:
         """PROBE of each coefficient's direction, in the record's order, as `probe_rows` makes them; `ask` sets mu."""
-        raise NotImplementedError
+        raise undefined("estimator", self, "points(graph, seed, step)")
 
     def record_shape(self, graph) -> tuple[int, int]:
         """(1, coefficients of a step): one for each of `points`."""
-        return 1, len(self.points(graph, 0, 0))
+        return 1, len(self._points(graph, 0, 0))
 
     def gradient(self, graph, seed: int, step: int, coefficients) -> np.ndarray:
         """g (n_theta,): the sum over ascending coefficients of fl(c scale) u."""
@@ -67,17 +68,23 @@ class Differences(Estimator):
 
     def ask(self, graph, seed: int, step: int) -> Probes:
         """The probes of a step: [theta,] then for each coefficient plus [and minus]."""
-        mu, points = value_at(self.mu, step), self.points(graph, seed, step)
-        if getattr(points, "dtype", None) != PROBE or points.ndim != 1:
-            expected = "probes as bpfree.probe_rows makes them"
-            got = type(points).__name__
-            raise TypeError(f"estimator: expected points of {self.row.name!r} to be {expected}, got {got}")
+        mu, points = value_at(self.mu, step), self._points(graph, seed, step)
+        check_range(points, graph.n_theta)
         if self.two_sided:
             points = np.repeat(points, 2)
             points["mu"] = np.tile([mu, -mu], len(points) // 2)
             return Probes(points, own_of(self.direction))
         points["mu"] = mu
         return Probes(np.concatenate([probe_rows(1, self.direction, seed, step), points]), own_of(self.direction))
+
+    def _points(self, graph, seed: int, step: int) -> np.ndarray:
+        """The points of a step; raises where they are something else."""
+        points = self.points(graph, seed, step)
+        if getattr(points, "dtype", None) != PROBE or points.ndim != 1 or not len(points):
+            expected = "probes as bpfree.probe_rows makes them, at least one"
+            got = "none" if getattr(points, "dtype", None) == PROBE else type(points).__name__
+            raise TypeError(f"estimator: expected points of {self.row.name!r} to be {expected}, got {got}")
+        return points
 
     @np.errstate(over="ignore", invalid="ignore")  # a loss that is not finite is a result: Estimate.finite
     def tell(self, graph, seed: int, step: int, values, forwards: int | None = None) -> Estimate:
@@ -144,7 +151,11 @@ class Differences(Estimator):
 
     def as_record(self, graph, seed: int, step: int, quotients) -> np.ndarray:
         """The record of a step, from what became of each difference (n,)."""
-        return quotients.reshape(self.record_shape(graph))
+        shape = self.record_shape(graph)
+        if quotients.size != shape[0] * shape[1]:
+            expected = f"as many points of {self.row.name!r} in every step, {shape[0] * shape[1]} as in step 0"
+            raise ValueError(f"estimator: expected {expected}, got {quotients.size} in step {step}")
+        return quotients.reshape(shape)
 
     def record_cost(self, graph) -> int:
         """Passes of one sample that `as_record` takes."""

@@ -10,12 +10,17 @@ import numpy as np
 
 @dataclass(frozen=True)
 class Estimate:
-    """What an estimator makes of the losses of one step.
+    """What an estimator makes of the losses of one step, and what `Estimator.estimate` gives.
 
     coefficients (groups, queries): g = sum_i coefficients_i u_i, the record of
     the step. losses (evaluations, B): of every sample, wherever the minibatch was
     looked at. forwards: what that cost, all multiply-accumulates in units of one
     sample's plain pass. diagnostics: named numbers.
+
+    >>> import bpfree as bf
+    >>> estimate = bf.Estimate(np.array([[0.5, -1.0]]), losses=np.ones((4, 8)), forwards=4 * 8)
+    >>> estimate.n_evaluations, estimate.loss, estimate.finite
+    (4, 1.0, True)
     """
 
     coefficients: np.ndarray

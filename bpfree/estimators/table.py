@@ -9,7 +9,7 @@ import numpy as np
 
 from bpfree.estimators.device import Device
 from bpfree.estimators.estimate import Estimate
-from bpfree.registry import OWN, HostOnly, qualified_name
+from bpfree.registry import OWN, HostOnly, qualified_name, undefined
 
 COEFFICIENTS = {
     "slopes": "slopes of the loss along random directions, whose mean is taken",
@@ -96,15 +96,15 @@ class Estimator:
 
     def record_shape(self, graph) -> tuple[int, int]:
         """Shape of the coefficients of a step: (groups, coefficients of a group)."""
-        raise NotImplementedError
+        raise undefined("estimator", self, "record_shape(graph)")
 
     def estimate(self, trainer, engine, theta, batch, step: int) -> Estimate:
         """One step's Estimate at theta on a batch. trainer: graph, frozen, loss and seed of the run."""
-        raise NotImplementedError
+        raise undefined("estimator", self, "estimate(trainer, engine, theta, batch, step)")
 
     def gradient(self, graph, seed: int, step: int, coefficients) -> np.ndarray:
         """g (n_theta,) of a step from its coefficients, in their precision."""
-        raise NotImplementedError
+        raise undefined("estimator", self, "gradient(graph, seed, step, coefficients)")
 
     def coordinates(self, graph, seed: int, step: int) -> np.ndarray | None:
         """Elements of theta that a step's coefficients are of, in their order; None where they are of directions."""
@@ -112,11 +112,11 @@ class Estimator:
 
     def evaluations(self, graph) -> int:
         """Loss evaluations of one step."""
-        raise NotImplementedError
+        raise undefined("estimator", self, "evaluations(graph)")
 
     def forwards(self, graph, batch_size: int) -> int:
         """What a step costs on average, in passes of one sample."""
-        raise NotImplementedError
+        raise undefined("estimator", self, "forwards(graph, batch_size)")
 
     def cost(self, trainer, engine, step: int) -> int:
         """The forwards that `estimate` will spend at a step; here every step costs the same."""

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from bpfree.errors import check_count, check_finite, check_normal
-from bpfree.registry import Carrier, SettingsRow
+from bpfree.registry import Carrier, SettingsRow, undefined
 
 LONGEST = 2**24
 """The most steps that a setting may count: float32 represents every integer up to here."""
@@ -71,12 +71,21 @@ class Schedule(Carrier, rows=ScheduleRow):
 
     def shape(self, step: int, end: np.float32) -> np.float32:
         """The row's own factor, from 1 to end."""
-        raise NotImplementedError
+        raise undefined("schedule", self, "shape(step, end)")
 
     def factor(self, step: int) -> np.float32:
         """fl(shape(step) fl((step + 1) / warmup)) in the first `warmup` steps, then shape(step)."""
-        shape = np.float32(self.shape(step, np.float32(self.ratio)))
+        shape = self._shape(step)
         return shape * (np.float32(step + 1) / np.float32(self.warmup)) if step < self.warmup else shape
+
+    def _shape(self, step: int) -> np.float32:
+        """`shape` as a float32; raises where it is no finite number, which float32 would make NaN of."""
+        given = self.shape(step, np.float32(self.ratio))
+        expected = f"shape of {self.row.name!r} to give a finite number in step {step}"
+        try:
+            return np.float32(check_finite("shape", given))
+        except (TypeError, ValueError):
+            raise ValueError(f"schedule: expected {expected}, got {given!r}") from None
 
     def value(self, step: int) -> np.float32:
         """Return the value at a step, float32."""

@@ -17,7 +17,7 @@ from bpfree.graph import SCHEMA, theta_hash
 from bpfree.journal.file import Position
 from bpfree.settings import differences, load
 from bpfree.training.run import Best, Run, Validation
-from bpfree.training.state import State
+from bpfree.training.state import State, names_of
 
 VERSION = 2
 """Of the checkpoint's own fields; graph, theta and frozen are those of a saved model."""
@@ -108,7 +108,7 @@ def _fill(run, fields, document) -> Position | None:
     run.model.theta = theta
     run.losses = fields["losses"].astype(np.float64).tolist()
     parts = [part.copy() for part in np.split(values, ends)] if state else []
-    run.state = State(parts, run.journal.settings, run.next_step)
+    run.state = State(parts, run.journal.settings, run.next_step, names_of(graph))
     run.history = [Validation(int(s), v, int(f), int(e), t) for s, v, f, e, t in history.tolist()]
     run.quiet, run.evaluations, run.forwards = map(int, document["counts"][:3])
     run.seconds = float(document["counts"][3])

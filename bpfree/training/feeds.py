@@ -108,7 +108,13 @@ class FromFunction(Batches):
     seed: int
 
     def _make(self, step: int) -> Batch:
-        return self.checked(step, self.function(step, np.random.Generator(np.random.Philox(key=(self.seed, step)))))
+        chance = np.random.Generator(np.random.Philox(key=(self.seed, step)))
+        try:
+            given = self.function(step, chance)
+        except StopIteration:
+            ways = "an iterator that ends is given as it is, batches=iterator"
+            raise ValueError(f"batches: step {step}: expected a batch, got StopIteration: {ways}") from None
+        return self.checked(step, given)
 
     @property
     def source(self) -> str:

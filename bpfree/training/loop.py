@@ -25,7 +25,7 @@ from bpfree.training.checkpoint import fingerprint, identify
 from bpfree.training.files import RunFiles, look_text
 from bpfree.training.plan import Plan
 from bpfree.training.run import Best, Run, Validation
-from bpfree.training.state import State, take_up
+from bpfree.training.state import State, names_of, take_up
 from bpfree.updates.sgd import SGD
 
 
@@ -122,8 +122,8 @@ def train(
     whole step. Wrong arguments raise TypeError or ValueError before the first step.
 
     How to go on from another run, with other data or another lr, say:
-        state: its `run.state`, of the same update and number of parameters; or
-            such arrays as a list.
+        state: its `run.state`, of the same update and parameters; or such arrays
+            as a list.
         first_step: its `run.next_step`. Steps are counted from there: minibatches,
             directions and schedules go on where they were, so that 10 steps and 10 more
             are 20 steps, bit for bit. Without it, give another seed: with the
@@ -162,6 +162,7 @@ def train(
         trainer, feed.epoch, endless=feed.endless,
         epochs=epochs, max_steps=max_steps, max_forwards=max_forwards, max_evaluations=max_evaluations,
     )  # fmt: skip
+    planning.check_last_step(first_step, budget)
     plan = Plan(trainer, engine, feed, held_out, budget, validate_every, patience, callbacks)
 
     run = _new_run(model, trainer, state, first_step)
@@ -182,7 +183,8 @@ def _new_run(model, trainer: Trainer, state, first_step: int) -> Run:
     run = Run(
         Model(model.graph, model.theta, model.frozen), trainer, Journal(model.hash, trainer.settings(), first_step)
     )
-    run.state = State(take_up(trainer, model.theta, state, first_step), run.journal.settings, first_step)
+    begun = take_up(trainer, model.theta, state, first_step)
+    run.state = State(begun, run.journal.settings, first_step, names_of(model.graph))
     if state is not None or first_step:
         run.journal.snapshot(first_step, run.model.theta, run.state)
     return run
@@ -220,7 +222,7 @@ def _take_steps(plan: Plan, run: Run, files: RunFiles, show) -> Outcome:
             return made.failure
         run.model.theta, run.coefficients, run.quiet = made.theta, made.record, made.quiet
         run.losses.append(estimate.loss)
-        run.state = State(made.state, run.journal.settings, run.next_step)
+        run.state = State(made.state, run.journal.settings, run.next_step, run.state.trained)
         run.seconds = time.perf_counter() - began
         files.step_done(run, made.record)
         if plan.held_out and run.next_step % plan.validate_every == 0:

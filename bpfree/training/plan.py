@@ -23,6 +23,8 @@ BATCH_SIZE = 32
 _SPLIT_EPOCH = 2**32 - 1
 """The shuffled order that a validation share is the beginning of: no run walks as many epochs."""
 
+_LAST_STEP = 2**32 - 1
+"""The largest number that `next_step` can be."""
 
 DONE = Outcome("done", "done")
 
@@ -205,6 +207,13 @@ def count_steps(
     total = int(most // max(1, cost))
     near = max(cost, trainer.evaluations * trainer.batch_size)
     return Budget(total if steps is None else min(total, steps), steps, last, most, near)
+
+
+def check_last_step(first_step: int, budget: Budget) -> None:
+    """Steps are numbered by 32 bits, in journals and in addresses of random numbers."""
+    if budget.last is DONE and budget.steps is not None and first_step + budget.steps > _LAST_STEP:
+        expected = f"at most {_LAST_STEP} less the {budget.steps:,} steps that max_steps or epochs ask for"
+        raise ValueError(f"first_step: expected {expected}, got {first_step}: begin at 0 with another seed")
 
 
 def check_patience(patience, validation) -> int | None:

@@ -66,7 +66,7 @@ class Run:
     losses: list[float] = field(default_factory=list)
     history: list[Validation] = field(default_factory=list)
     best: Best | None = None
-    state: State = field(default_factory=lambda: State([], "", 0))
+    state: State = field(default_factory=lambda: State([], "", 0, ()))
     coefficients: np.ndarray | None = None
     evaluations: int = 0
     forwards: int = 0

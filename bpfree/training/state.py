@@ -12,11 +12,12 @@ class State(list):
     """The arrays of an update's state, and the run that they are of.
 
     settings: those of the run's Trainer, `Trainer.settings()`. next_step: the step that would be the next.
+    trained: names of the parameter tensors that it trains.
     """
 
-    def __init__(self, arrays, settings: str, next_step: int):
+    def __init__(self, arrays, settings: str, next_step: int, trained: tuple[str, ...]):
         super().__init__(arrays)
-        self.settings, self.next_step = settings, next_step
+        self.settings, self.next_step, self.trained = settings, next_step, trained
 
 
 def take_up(trainer, theta, state, first_step: int) -> list[np.ndarray]:
@@ -49,6 +50,11 @@ def _check_origin(trainer, state: State, first_step: int) -> None:
     ):
         if of(ours) != of(theirs):
             raise ValueError(f"state: expected that of the {what} {of(ours)}, got that of {of(theirs)}")
+    trained = names_of(trainer.graph)
+    if state.trained != trained:
+        names, others = (", ".join(which) for which in (trained, state.trained))
+        ways = "list(run.state) has no names"
+        raise ValueError(f"state: expected that of the parameters {names}, got that of {others}: {ways}")
     if trainer.update.links[0].window:
         for what, expected, got in (
             ("first_step", state.next_step, first_step),
@@ -58,6 +64,11 @@ def _check_origin(trainer, state: State, first_step: int) -> None:
             if expected != got:
                 why = f"as {ours['update']['links'][0]['name']} rebuilds the gradients of the steps before"
                 raise ValueError(f"{what}: expected {expected}, that of the state, {why}, got {got}")
+
+
+def names_of(graph) -> tuple[str, ...]:
+    """Names of the parameter tensors that are trained, in theta's order."""
+    return tuple(part.name for part in graph.trainable)
 
 
 def _kinds(arrays) -> list:

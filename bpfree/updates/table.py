@@ -8,8 +8,8 @@ from typing import NamedTuple
 
 import numpy as np
 
-from bpfree.registry import Carrier, SettingsRow
-from bpfree.schedules.table import Schedule
+from bpfree.registry import Carrier, SettingsRow, undefined
+from bpfree.schedules.table import Schedule, start_of
 
 _BLOCK = 1 << 14
 """Elements updated at a time: what is between two links stays in cache."""
@@ -45,14 +45,15 @@ class Update(Carrier, rows=UpdateRow):
 
     One of your own is a frozen dataclass of its settings that defines `transform`,
     which is called block by block, so that it must work element by element; what
-    it wants to know of the whole step it sees in `look`. It runs in Python.
+    it wants to know of the whole step it sees in `look`. What it is given is read-only.
+    It steps by `start_lr`, which is a number where lr is a schedule, too. It runs in Python.
 
     >>> from dataclasses import dataclass
     >>> @dataclass(frozen=True)
     ... class Root(Update, name="root"):
-    ...     lr: float = 0.1
+    ...     lr: float | Schedule = 0.1
     ...     def transform(self, gradient, state, theta):
-    ...         return theta.dtype.type(self.lr) * np.sign(gradient) * np.sqrt(abs(gradient)), state
+    ...         return theta.dtype.type(self.start_lr) * np.sign(gradient) * np.sqrt(abs(gradient)), state
     >>> Root().update(np.array([4.0, -9.0]), [], np.zeros(2), step=0)[0].round(6).tolist()
     [-0.2, 0.3]
     """
@@ -77,6 +78,11 @@ class Update(Carrier, rows=UpdateRow):
     settings: tuple[float, ...] = ()
     lr: float | Schedule = 1.0
     """Learning rate, where a link has one."""
+
+    @property
+    def start_lr(self) -> float:
+        """Return lr, or the number that its schedule starts from: the schedule's factor multiplies the whole step."""
+        return start_of(self.lr)
 
     @property
     def schedule(self) -> Schedule | None:
@@ -112,6 +118,7 @@ class Update(Carrier, rows=UpdateRow):
             if record is None:
                 raise TypeError(f"record: expected that of the step, which {self!r} looks at")
             record = record._replace(coefficients=self.cut(record.coefficients))
+        theta, gradient, state = read_only(theta), read_only(gradient), [read_only(part) for part in state]
         kept, first, own = [], 0, []
         if self.links[0].window:
             gradient, kept = self.links[0].gather(gradient, state[-1], step, record)
@@ -126,9 +133,8 @@ class Update(Carrier, rows=UpdateRow):
             g = gradient[block]
             for link, before, behind in zip(self.links, own, after, strict=True):
                 n = link.n_vectors
-                g, parts = link.transform(g, [part[block] for part in before[:n]] + before[n:], theta[block])
-                if np.shape(g) != theta[block].shape or len(parts) != len(before):
-                    raise ValueError(_unlike(link, theta[block].shape, len(before), g, parts))
+                own_state = [part[block] for part in before[:n]] + before[n:]
+                g, parts = _transformed(link, g, own_state, theta[block])
                 for k, part in enumerate(parts):
                     behind[k][block if k < n else slice(None)] = part
             np.subtract(theta[block], factor * g if factor is not None else g, out=moved[block])
@@ -153,13 +159,41 @@ class Update(Carrier, rows=UpdateRow):
 
     def transform(self, gradient, state, theta):
         """Return what this link alone makes of the gradient, and its state after that."""
-        raise TypeError(f"{type(self).__name__} is a chain of links, not a link")
+        raise undefined("update", self, "transform(gradient, state, theta)")
 
     def check_estimator(self, estimator) -> None:
         """Raise unless this link can work with what the estimator's coefficients are."""
 
 
-def _unlike(link, shape, count: int, g, parts) -> str:
-    """What is wrong with what `transform` gave."""
-    expected = f"expected transform of {link.row.name!r} to give a gradient of {shape} and {count} arrays of state"
-    return f"update: {expected}, got {np.shape(g)} and {len(parts)}"
+def read_only(array) -> np.ndarray:
+    """The array, read-only: a link that wrote into it would change a run's last whole step, and a caller's theta."""
+    view = array.view()
+    view.flags.writeable = False
+    return view
+
+
+def _transformed(link, gradient, state, theta) -> tuple:
+    """What a link makes of the gradient, and its state after that; raises where it is something else."""
+    try:
+        made = link.transform(gradient, state, theta)
+    except TypeError as error:
+        if link.schedule:
+            error.add_note("lr is a schedule: self.start_lr is the number to step by in transform")
+        raise
+    expected = f"update: expected transform of {link.row.name!r} to give"
+    if not isinstance(made, tuple) or len(made) != 2 or not isinstance(made[1], list | tuple):
+        raise TypeError(f"{expected} a pair (step, [arrays of state]), got {_described(made)}")
+    step, parts = made
+    if any(np.iscomplexobj(part) for part in (step, *parts)):
+        raise TypeError(f"{expected} real numbers, got complex ones")
+    shapes = [part.shape for part in state]
+    if np.shape(step) != theta.shape or [np.shape(part) for part in parts] != shapes:
+        got = f"{np.shape(step)} and {len(parts)} of {[np.shape(part) for part in parts]}"
+        raise ValueError(f"{expected} a step of {theta.shape} and {len(shapes)} arrays of state of {shapes}, got {got}")
+    return step, parts
+
+
+def _described(made) -> str:
+    """What was given in the place of a pair, in few words."""
+    kinds = ", ".join(type(part).__name__ for part in made) if isinstance(made, tuple) else ""
+    return f"({kinds})" if kinds else type(made).__name__

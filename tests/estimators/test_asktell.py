@@ -253,7 +253,7 @@ WRONG_STARTS = [
     ({"theta0": np.zeros(2, np.float16)}, TypeError, "got dtype float16"),
     ({"seed": -1}, ValueError, "seed: expected an integer in"),
     ({"update": "sgd"}, TypeError, "updates: expected one of SGD"),
-    ({"update": bf.SGD}, TypeError, "updates: expected one of SGD"),
+    ({"update": bf.SGD}, TypeError, "updates: expected an object of settings, got the class SGD: call it"),
     ({"max_steps": 0}, ValueError, "max_steps: expected an integer >= 1, got 0"),
     ({"max_evaluations": 0}, ValueError, "max_evaluations: expected a finite number > 0, got 0"),
     ({"max_evaluations": "many"}, TypeError, "max_evaluations: expected a number > 0, got 'many'"),

@@ -248,3 +248,10 @@ def test_what_a_model_brought_and_nothing_reads_is_gone():
 def test_nothing_left_is_refused():
     with pytest.raises(ValueError, match="rows: expected at least one in the place of node 'linear1'"):
         bf.Sequential(4, [bf.Linear(3)]).replace("linear1", [])
+
+
+@pytest.mark.parametrize("value", [1e300, -np.inf, np.nan])
+def test_values_that_float32_cannot_hold_are_refused(value):
+    model = bf.Sequential(4, [bf.Linear(3), bf.ReLU(), bf.Linear(2)])
+    with pytest.raises(ValueError, match="^parameters: expected linear3.bias to be finite float32 numbers, got some"):
+        model.replace("linear3", [bf.Linear(2)], {"linear3.bias": np.array([0.0, value])})

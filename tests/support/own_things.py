@@ -20,8 +20,7 @@ class Plain(bf.Update):
     lr: float | bf.Schedule = 0.1
 
     def transform(self, gradient, state, theta):
-        lr = self.lr.start if isinstance(self.lr, bf.Schedule) else self.lr
-        return theta.dtype.type(lr) * gradient, state
+        return theta.dtype.type(self.start_lr) * gradient, state
 
 
 @dataclass(frozen=True)

@@ -224,3 +224,9 @@ def test_phases_of_batches():
     first, second = bf.train_phases(MODEL, None, phases, batches=noisy, engine="exact", seed=5)
     alone = train(noisy, 2, first.model, estimator=bf.CGE(), update=bf.SGD(0.1), seed=6)
     assert second.model.hash == alone.model.hash
+
+
+def test_a_function_that_raises_stop_iteration_is_named():
+    batches = listed(2)
+    with pytest.raises(ValueError, match="^batches: step 2: expected a batch, got StopIteration: an iterator that"):
+        train(lambda step, rng: next(batches), 5)

@@ -165,3 +165,21 @@ def test_a_window_goes_on_only_where_its_steps_were():
 def test_first_step_is_a_step(wrong):
     with pytest.raises((TypeError, ValueError), match="first_step: expected an integer in"):
         train(MODEL, bf.SGD(0.1), 1, first_step=wrong)
+
+
+def test_a_state_of_other_parameters_of_the_same_number_is_refused():
+    model, update = bf.Sequential(6, [bf.Linear(6), bf.Tanh(), bf.Linear(6)]), bf.Adam(0.02)
+    first = train(model, update, 3, trainable="linear1.*")
+    going_on = {"first_step": 3, "trainable": "linear3.*"}
+    message = "^state: expected that of the parameters linear3.weight, linear3.bias, got that of linear1.weight, "
+    with pytest.raises(ValueError, match=message):
+        train(first.model, update, 3, state=first.state, **going_on)
+    assert train(first.model, update, 3, state=list(first.state), **going_on).steps == 3
+
+
+def test_steps_that_have_no_number_are_refused_before_the_first(tmp_path):
+    last, files = 2**32 - 1, {"journal": tmp_path / "run.journal", "checkpoint": tmp_path / "run.npz"}
+    with pytest.raises(ValueError, match="^first_step: expected at most 4294967295 less the 4 steps that max_steps"):
+        train(MODEL, bf.SGD(0.1), 4, first_step=last - 3, **files)
+    assert not any(tmp_path.iterdir())
+    assert train(MODEL, bf.SGD(0.1), 4, first_step=last - 4, **files).next_step == last

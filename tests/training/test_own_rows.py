@@ -214,7 +214,7 @@ def test_a_model_is_loaded_with_its_operations(tmp_path):
 ])  # fmt: skip
 def test_an_update_that_gives_something_else_is_refused(transform):
     bad = dataclass(frozen=True)(type("Bad", (bf.Update,), {"transform": transform, "n_vectors": 1}))
-    with pytest.raises(ValueError, match=r"^update: expected transform of '.*Bad' to give a gradient of \(\d+,\) and"):
+    with pytest.raises(ValueError, match=r"^update: expected transform of '.*Bad' to give a step of \(\d+,\) and 1"):
         trained(update=bad())
 
 
