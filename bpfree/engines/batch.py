@@ -7,6 +7,8 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from bpfree.losses import spoken_name
+
 
 @dataclass(frozen=True)
 class Batch:
@@ -123,14 +125,16 @@ def make_batch(graph, loss, x, y, w=None) -> Batch:
     if loss.takes_rows:
         return Batch(x, targets=y, weights=weights)
     if loss.labels:
-        if y.ndim != 1 or not np.issubdtype(y.dtype, np.integer):
-            raise TypeError(f"y: {loss.name} expects integer labels of shape (n,), got {y.dtype} {y.shape}")
+        integers = np.issubdtype(y.dtype, np.integer)
+        if y.ndim != 1 or not integers:
+            got, ways = f"{y.dtype} {y.shape}", "" if integers else ': give loss="mse" for targets'
+            raise TypeError(f"y: expected integer labels (n,) for loss {spoken_name(loss)}, got {got}{ways}")
         if y.min() < 0 or y.max() >= outputs:
             raise ValueError(f"y: expected labels in [0, {outputs - 1}], got {y.min()} to {y.max()}")
         return Batch(x, labels=np.ascontiguousarray(y, np.uint32), weights=weights)
     if y.reshape(len(y), -1).shape[1] != outputs or y.dtype.kind not in "biuf":
-        expected = f"real numbers of shape (n, {outputs})"
-        raise ValueError(f"y: {loss.name} expects {expected}, got {y.dtype} {y.shape}")
+        expected = f"real numbers of shape (n, {outputs}) for loss {spoken_name(loss)}"
+        raise ValueError(f"y: expected {expected}, got {y.dtype} {y.shape}")
     targets = _float32(y.reshape(len(y), outputs))
     _check_finite("y", targets)
     return Batch(x, targets=targets, weights=weights)

@@ -162,7 +162,7 @@ WRONG = [
     (bad(x=lambda x: x[:, :5]), r"batches: step 2: x: expected shape \(n, 6\)"),
     (bad(x=lambda x: x * np.nan), "batches: step 2: x: expected finite"),
     (bad(y=lambda y: y + 3), r"batches: step 2: y: expected labels in \[0, 2\]"),
-    (bad(y=lambda y: y * 1.0), "batches: step 2: y: softmax_cross_entropy expects integer labels"),
+    (bad(y=lambda y: y * 1.0), "batches: step 2: y: expected integer labels .n,. for loss cross_entropy"),
     (bad(y=lambda y: y[:7]), "batches: step 2: y: expected one row a sample"),
     (bad(x=lambda x: x[:5], y=lambda y: y[:5]), "batches: step 2: expected 8 samples as in the first batch, got 5: "),
     (lambda step, rng: None, r"batches: step 0: expected \(x, y\) or \(x, y, w\), got NoneType"),
