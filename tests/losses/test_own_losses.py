@@ -213,7 +213,7 @@ def test_truth_values_and_whole_numbers_are_numbers():
         (lambda: bf.Loss.of(int), "loss: expected a function .*, got <class 'int'>"),
         (lambda: trained(int, TARGETS), "loss: expected one of .*, a function .*, or a bpfree.Loss, got <class 'int'>"),
         (lambda: trained(None, TARGETS), "loss: expected one of cross_entropy, softmax_cross_entropy, mse, a function"),
-        (lambda: trained("own", TARGETS), "loss: expected one of cross_entropy, softmax_cross_entropy, mse, a function .outputs, targets. -> .*, got 'own'"),
+        (lambda: trained("own", TARGETS), "loss: expected one of cross_entropy, .*, mse, a function .*, got 'own'"),
         (lambda: trained(bf.Loss("mse", mse.values), TARGETS), "losses: expected a name that the table does not have"),
         (lambda: trained(squares, [[1], [1, 2]] * 20), "y: expected rows of one shape"),
         (lambda: trained(squares, TARGETS[:-1]), r"y: expected one row a sample \(40\)"),
