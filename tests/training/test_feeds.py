@@ -74,9 +74,15 @@ def test_a_function_resumes(tmp_path):
         x, y = noisy(step, rng)
         return x + 1, y
 
-    for function in (other, lambda step, rng: noisy(step, rng)):
-        with pytest.raises(ValueError, match="of another run; data: function .*noisy"):
-            train(function, 30, resume=True, **files)
+    with pytest.raises(ValueError, match="of another run; data: function .*noisy"):
+        train(other, 30, resume=True, **files)
+
+
+def test_a_checkpoint_refuses_a_function_without_a_name(tmp_path):
+    with pytest.raises(ValueError, match="^checkpoint: expected batches of a function that has a name, .*<lambda>"):
+        train(lambda step, rng: noisy(step, rng), 3, checkpoint=tmp_path / "run.npz")
+    assert train(lambda step, rng: noisy(step, rng), 3).model.hash == train(noisy, 3).model.hash
+    assert not list(tmp_path.iterdir())
 
 
 def test_an_iterator_cannot_be_resumed(tmp_path):
