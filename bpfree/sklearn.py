@@ -317,7 +317,7 @@ class Regressor(RegressorMixin, _Network):
         return values[:, 0] if self._flat else values
 
     def _standard_targets(self, y, first: bool, weights=None) -> np.ndarray:
-        """(n, outputs); mean and deviation are taken where `first`."""
+        """In the shape of y, as a loss takes them; mean and deviation are taken where `first`."""
         rows = y.reshape(len(y), -1).astype(np.float64)
         if first:
             self._flat, self._n_outputs = y.ndim == 1, rows.shape[1]
@@ -325,7 +325,7 @@ class Regressor(RegressorMixin, _Network):
             self.target_scale_ = np.where(deviation > 0, deviation, 1.0)
         if rows.shape[1] != self._n_outputs:
             raise ValueError(f"y: expected {self._n_outputs} outputs as in the first call, got {rows.shape[1]}")
-        return ((rows - self.target_mean_) / self.target_scale_).astype(np.float32)
+        return ((rows - self.target_mean_) / self.target_scale_).astype(np.float32).reshape(y.shape)
 
 
 for _public in (Classifier, Regressor):

@@ -187,9 +187,14 @@ class Trainer:
 
     @property
     def own(self) -> tuple[str, ...]:
-        """What of it is of one's own and must run in Python, in words. An estimator's probes may run in C."""
-        rows = [(table, row, what) for table, row, what in self._placed_rows() if table is not ESTIMATORS]
+        """What of its losses is of one's own and must run in Python, in words; of a step's update see `own_links`."""
+        rows = [row for row in self._placed_rows() if row[0] is not ESTIMATORS and row[0] is not UPDATES]
         return self.graph.own + tuple(f"{what} {row.name!r}" for table, row, what in rows if not table.has(row))
+
+    @property
+    def own_links(self) -> tuple[str, ...]:
+        """The updates of one's own, in words: their arithmetic is Python's with every engine."""
+        return tuple(f"update {row.name!r}" for row in self.rows["links"] if not UPDATES.has(row))
 
     @property
     def in_c(self) -> bool:
@@ -201,8 +206,8 @@ class Trainer:
     def refusal(self) -> str | None:
         """Why no device can train by this, in words; None where one can."""
         row = self.rows["estimator"]
-        if self.own:
-            return f"{self.own[0]}: {OWN.reason}"
+        if own := self.own + self.own_links:
+            return f"{own[0]}: {OWN.reason}"
         if self.in_c:
             return row.device.refusal(self.estimator, self.graph)
         if ESTIMATORS.has(row) and isinstance(row.c, HostOnly):
@@ -214,9 +219,9 @@ class Trainer:
 
         Raises ValueError for rows of one's own.
         """
-        if self.own:
+        if own := self.own + self.own_links:
             expected = "rows of the tables, as C has those only"
-            raise ValueError(f"trainer: expected {expected}, got {self.own[0]}: {IN_PYTHON}")
+            raise ValueError(f"trainer: expected {expected}, got {own[0]}: {IN_PYTHON}")
         e, row, schedules = self.estimator, self.rows["estimator"], self.rows["schedules"]
         of_estimator = {"estimator": None, "clip": 0.0, "n_queries": self.graph.n_theta}
         if self.in_c:

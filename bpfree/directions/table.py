@@ -38,7 +38,7 @@ class Direction:
     >>> axis = bf.RGE(2, direction=Direction("axis", one_axis))
     >>> run = bf.train(model, (x, y), estimator=axis, max_steps=2, batch_size=4)
     >>> run.fallback
-    "reference, as direction 'axis' is of your own and not in C"
+    "reference, as direction 'axis' is of your own and not in C: a step takes many times as long"
     """
 
     name: str

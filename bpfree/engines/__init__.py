@@ -39,7 +39,8 @@ def _default(thread: int, name: str):
 def get_engine(engine, own=()):
     """An engine by name ("reference", "exact", "compiled"); an engine is returned as it is.
 
-    None chooses "compiled" where the compiled core can be loaded and nothing is of one's own, else "reference".
+    None chooses "compiled" where the compiled core can be loaded and nothing is of one's own, else "reference";
+    so do workers whose engine nobody chose.
     own: what is, in words. Raises ValueError for an engine that has only the rows of the tables.
     """
     from bpfree import native
@@ -47,19 +48,27 @@ def get_engine(engine, own=()):
     if engine is None:
         return _default(get_ident(), "compiled" if native.available() and not own else "reference")
     engine = _given(engine)
-    if own and not getattr(engine, "takes_own_rows", True):
-        expected = f"'reference' or 'exact', or workers of them, as {own[0]} is of your own and not in C"
-        raise ValueError(f"engine: expected {expected}, got {engine.name!r}")
-    return engine
+    if not own or getattr(engine, "takes_own_rows", True):
+        return engine
+    if _by_default(engine):
+        return engine.in_python()
+    workers = 'workers of them such as bf.Threads(2, "reference")'
+    expected = f"'reference' or 'exact', or {workers}, as {own[0]} is of your own and not in C"
+    raise ValueError(f"engine: expected {expected}, got {engine.name!r}")
 
 
 def fallback(engine, own) -> str:
     """Return why the default engine is not the compiled one, where that is there; "" where it is, or one was named."""
     from bpfree import native
 
-    if engine is not None or not own or not native.available():
+    if not (engine is None or _by_default(engine)) or not own or not native.available():
         return ""
-    return f"reference, as {own[0]} is of your own and not in C"
+    return f"reference, as {own[0]} is of your own and not in C: a step takes many times as long"
+
+
+def _by_default(engine) -> bool:
+    """Are these workers whose engine nobody chose?"""
+    return getattr(engine, "by_default", False)
 
 
 def _given(engine):

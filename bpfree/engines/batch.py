@@ -7,13 +7,16 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from bpfree.losses import spoken_name
+
 
 @dataclass(frozen=True)
 class Batch:
     """x (n, features) float32 with labels (n,) uint32 or targets (n, outputs) float32, contiguous.
 
     For a loss that takes rows, targets are y (n, ...) as it was given.
-    weights: (n,) float32 that the losses of the samples are multiplied by, or None.
+    weights: (n,) that the losses of the samples are multiplied by, or None; float64 as they were
+    given, and float32 once it is settled what is made of them.
     """
 
     x: np.ndarray
@@ -49,6 +52,17 @@ class Batch:
         """The batch with its weights, where it has some, divided by their mean."""
         return self if self.weights is None else replace(self, weights=mean_1(name, self.weights))
 
+    def with_weights_as_given(self) -> Batch:
+        """The batch with its weights, where it has some, in float32; raises for those that do not fit."""
+        if self.weights is None:
+            return self
+        weights = _float32(self.weights)
+        if not np.isfinite(weights).all():
+            most = np.finfo(np.float32).max
+            expected = f"weights of at most {most:.3g}, as nothing divides them by their mean here"
+            raise ValueError(f"w: expected {expected}, got {self.weights.max():.3g}")
+        return replace(self, weights=weights)
+
 
 def make_inputs(graph, x) -> np.ndarray:
     """x as (n, features) float32, contiguous; raises when the shape does not fit the graph."""
@@ -74,29 +88,27 @@ def _check_finite(name: str, values) -> None:
 
 
 def check_weights(name: str, w, n: int) -> np.ndarray:
-    """w as (n,) float32; raises unless all are finite, none is negative, and some are not 0."""
+    """w as (n,) float64; raises unless all are finite and none is negative."""
     array = np.asarray(w)
     if array.dtype.kind not in "biuf":
         raise TypeError(f"{name}: expected real numbers, got dtype {array.dtype}")
     if array.shape != (n,):
         raise ValueError(f"{name}: expected one weight a sample, shape ({n},), got {array.shape}")
-    weights = _float32(array)
+    with np.errstate(over="ignore"):  # what does not fit is refused as infinite
+        weights = array.astype(np.float64)
     bad = np.flatnonzero(~(np.isfinite(weights) & (weights >= 0)))
     if bad.size:
         raise ValueError(f"{name}: expected finite weights >= 0, got others at {bad.size} places, first {bad[0]}")
-    return _some(name, weights)
+    return weights
 
 
 def mean_1(name: str, weights) -> np.ndarray:
-    """Weights (n,) float32 divided by their mean, in float64 and rounded once; raises where all of them are 0."""
-    exact = _some(name, weights).astype(np.float64)
-    return (exact / exact.mean()).astype(np.float32)
-
-
-def _some(name, weights):
+    """Weights (n,) float64 divided by their mean and rounded to float32 once; raises where all of them are 0."""
     if not weights.any():
         raise ValueError(f"{name}: expected weights of which some are not 0, got {len(weights)} zeros")
-    return weights
+    _, exponent = np.frexp(weights.max())
+    scaled = np.ldexp(weights, -exponent)  # exactly, so that no sum is beyond float64
+    return (scaled / scaled.mean()).astype(np.float32)
 
 
 def make_batch(graph, loss, x, y, w=None) -> Batch:
@@ -113,14 +125,16 @@ def make_batch(graph, loss, x, y, w=None) -> Batch:
     if loss.takes_rows:
         return Batch(x, targets=y, weights=weights)
     if loss.labels:
-        if y.ndim != 1 or not np.issubdtype(y.dtype, np.integer):
-            raise TypeError(f"y: {loss.name} expects integer labels of shape (n,), got {y.dtype} {y.shape}")
+        integers = np.issubdtype(y.dtype, np.integer)
+        if y.ndim != 1 or not integers:
+            got, ways = f"{y.dtype} {y.shape}", "" if integers else ': give loss="mse" for targets'
+            raise TypeError(f"y: expected integer labels (n,) for loss {spoken_name(loss)}, got {got}{ways}")
         if y.min() < 0 or y.max() >= outputs:
             raise ValueError(f"y: expected labels in [0, {outputs - 1}], got {y.min()} to {y.max()}")
         return Batch(x, labels=np.ascontiguousarray(y, np.uint32), weights=weights)
     if y.reshape(len(y), -1).shape[1] != outputs or y.dtype.kind not in "biuf":
-        expected = f"real numbers of shape (n, {outputs})"
-        raise ValueError(f"y: {loss.name} expects {expected}, got {y.dtype} {y.shape}")
+        expected = f"real numbers of shape (n, {outputs}) for loss {spoken_name(loss)}"
+        raise ValueError(f"y: expected {expected}, got {y.dtype} {y.shape}")
     targets = _float32(y.reshape(len(y), outputs))
     _check_finite("y", targets)
     return Batch(x, targets=targets, weights=weights)

@@ -79,7 +79,9 @@ class CompiledEngine:
         return batch.weighed(values), forwards
 
     def apply(self, trainer, theta, state, step, coefficients):
-        """One step from its record, by `bpfree_apply`."""
+        """One step from its record, by `bpfree_apply`; by an update of one's own in Python."""
+        if trainer.own_links:
+            return trainer.apply(theta, state, step, coefficients)
         if not trainer.in_c and trainer.update.sees_record:
             return trainer.apply(theta, state, step, coefficients)  # C knows its gradient, not its record
         if not trainer.in_c:

@@ -32,8 +32,9 @@ def trained(graph) -> list:
     nodes = with_trained_slices(graph)
     for node in nodes:
         if node.op.layer is None:
-            expected = "an operation that has a `layer`, or a black-box estimator such as RGE"
-            raise ValueError(f"{node.label}: expected {expected}, got one that nothing can look into")
+            expected = "an operation that has a `layer`, as this estimator looks into what it trains"
+            ways = f"take a black-box estimator such as bpfree.RGE(), or model.freeze({node.name + '.*'!r})"
+            raise ValueError(f"{node.label}: expected {expected}, got one without: {ways}")
     return nodes
 
 

@@ -100,6 +100,10 @@ class Futures(Submitted):
         """All copies have the one pool."""
         return copy.copy(self)
 
+    def around(self, engine):
+        """The same pool for another engine."""
+        return Futures(self.pool, engine, self.timeout, self.n_ranges)
+
     def check_sent(self, trainer, batch) -> None:
         """Raise TypeError, before the first step, for rows that do not pickle; threads of a pool need none of it."""
         if not isinstance(self.pool, ThreadPoolExecutor):
@@ -137,7 +141,11 @@ class Threads(Submitted):
 
     def __reduce__(self):
         """A copy has threads of its own."""
-        return Threads, (self.n_workers, self.engine)
+        return Threads, (self.n_workers, None if self.by_default else self.engine)
+
+    def around(self, engine):
+        """As many threads for another engine."""
+        return Threads(self.n_workers, engine)
 
     def submit(self, job: Job, start: int, stop: int):
         """The future of one range; nothing is copied."""
@@ -152,6 +160,7 @@ class Threads(Submitted):
 
     def close(self) -> None:
         """End the threads; a later call starts new ones."""
+        super().close()
         if self._started == os.getpid():
             self._pool.shutdown()
         self._started = None

@@ -40,15 +40,31 @@ class Job:
 class Parallel:
     """An engine around another: `evaluate` is shared out, the rest is done here by `engine`.
 
-    lost: probes whose losses no worker sent, so far; dropped or evaluated here.
-    Subclasses define `replies`, and `close` where there is something to end.
+    lost: probes whose losses no worker sent, so far; dropped or evaluated here. by_default: whether
+    nobody chose the engine. Subclasses define `replies`, `around`, and `close` where there is something to end.
     """
 
     def __init__(self, engine, timeout, n_ranges: int):
-        self.engine, self.n_ranges, self.lost = get_engine(engine), n_ranges, 0
+        self.engine, self.n_ranges, self.by_default = get_engine(engine), n_ranges, engine is None
+        self._lost, self._in_python = 0, None
         if isinstance(self.engine, Parallel):
             raise TypeError(f"engine: expected one that computes, got {self.engine!r}")
         self.timeout = None if timeout is None else check_positive("timeout", timeout)
+
+    @property
+    def lost(self) -> int:
+        """Probes whose losses no worker sent, so far."""
+        return self._lost + (self._in_python.lost if self._in_python else 0)
+
+    def around(self, engine):
+        """Such workers around another engine."""
+        raise NotImplementedError
+
+    def in_python(self):
+        """Such workers of the reference engine, for rows that C does not have; they end with these."""
+        if self._in_python is None:
+            self._in_python = self.around("reference")
+        return self._in_python
 
     def replies(self, job: Job, ranges: list):
         """Yield (start, losses of the probes from there on) as they come, each range once.
@@ -95,7 +111,7 @@ class Parallel:
         for start, rows in self.replies(job, ranges):
             values, stop = _room(values, rows, job), start + len(rows)
             values[start:stop], arrived[start:stop] = rows, True
-        self.lost += int((~arrived).sum())
+        self._lost += int((~arrived).sum())
         return values, arrived
 
     def predict(self, graph, theta, frozen, x) -> np.ndarray:
@@ -117,6 +133,8 @@ class Parallel:
 
     def close(self) -> None:
         """End the workers; a later call starts new ones."""
+        if self._in_python is not None:
+            self._in_python.close()
 
     def __enter__(self):
         return self

@@ -53,7 +53,11 @@ class Processes(Parallel):
 
     def __reduce__(self):
         """A copy has workers of its own."""
-        return Processes, (self.n_workers, self.engine, self.timeout)
+        return Processes, (self.n_workers, None if self.by_default else self.engine, self.timeout)
+
+    def around(self, engine):
+        """As many processes for another engine."""
+        return Processes(self.n_workers, engine, self.timeout)
 
     def replies(self, job: Job, ranges: list):
         """Ranges are handed out as workers come free."""
@@ -98,6 +102,7 @@ class Processes(Parallel):
 
     def close(self) -> None:
         """End the workers; a later call starts new ones."""
+        super().close()
         if self._pool is not None:
             self._end()
             self._pool = None

@@ -268,7 +268,7 @@ def replay(journal, start, theta=None, engine=None, *, to_step: int | None = Non
     trainer, theta = _start(journal, start, theta, rows)
     if journal.kind == "SNAPSHOT":
         return _at_snapshot(journal, theta, to_step)
-    return _through_scalars(journal, trainer, theta, get_engine(engine, trainer.own), to_step)
+    return _through_scalars(journal, trainer, theta, get_engine(engine, trainer.own + trainer.own_links), to_step)
 
 
 def _start(journal, start, theta, rows):

@@ -16,6 +16,11 @@ ALIASES = {"cross_entropy": "softmax_cross_entropy"}
 """Short names that users write."""
 
 
+def spoken_name(loss: Loss) -> str:
+    """The name that users write."""
+    return next((short for short, name in ALIASES.items() if loss is LOSSES[name]), loss.name)
+
+
 def own_words(loss: Loss) -> tuple[str, ...]:
     """A loss of one's own in words, which C does not have; nothing for a row of the table."""
     return () if LOSSES.has(loss) else (f"loss {loss.name!r}",)
@@ -28,7 +33,9 @@ def get_loss(loss) -> Loss:
         return loss
     if callable(loss) and not isinstance(loss, type):
         return Loss.of(loss)
-    if not isinstance(loss, str):
-        expected = f"one of {', '.join(LOSSES.names)}, a function (outputs, targets) -> (n,), or a bpfree.Loss"
-        raise TypeError(f"loss: expected {expected}, got {loss!r}")
-    return LOSSES[ALIASES.get(loss, loss)]
+    name = ALIASES.get(loss, loss) if isinstance(loss, str) else None
+    if name not in LOSSES:
+        names = ", ".join((*ALIASES, *LOSSES.names))
+        expected = f"one of {names}, a function (outputs, targets) -> (n,), or a bpfree.Loss"
+        raise (ValueError if name else TypeError)(f"loss: expected {expected}, got {loss!r}")
+    return LOSSES[name]

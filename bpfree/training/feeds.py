@@ -153,7 +153,7 @@ def make_feed(graph, loss, batches, seed: int, first_step: int) -> Batches:
         if not isinstance(given, tuple | list) or len(given) not in (2, 3):
             raise TypeError(f"batches: step {step}: expected (x, y) or (x, y, w), got {type(given).__name__}")
         try:
-            return make_batch(graph, loss, *given)
+            return make_batch(graph, loss, *given).with_weights_as_given()
         except (TypeError, ValueError) as error:
             raise type(error)(f"batches: step {step}: {error}") from None
 

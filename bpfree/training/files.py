@@ -37,7 +37,7 @@ class RunFiles:
         self.checkpoint, self.journal, self.resume = checkpoint, journal, resume
         self.checkpoint_every = check_count("checkpoint_every", checkpoint_every)
         self.journal_every = None if journal_every is None else check_count("journal_every", journal_every)
-        self.identity, self._latest = {}, None
+        self.identity, self._latest, self._made = {}, None, []
 
     def check_recoverable(self, trainer) -> None:
         """A journal from which the run could not be rebuilt is refused, and names that nobody could find again."""
@@ -69,16 +69,11 @@ class RunFiles:
         self.note(run)
 
     def _start_checkpoint(self, run) -> None:
-        """One before the first step, so that a run can always be gone on with; or neither file."""
-        try:
-            self.note(run)
+        """One before the first step, so that a run can always be gone on with."""
+        self.note(run)
+        if self.checkpoint is not None:
             self.save()
-        except Exception:
-            self._latest = None
-            if run.journal.file:
-                self.close(run)
-                os.remove(self.journal)
-            raise
+            self._made.append(self.checkpoint)
 
     def _go_on(self, run) -> None:
         position = restore(self.checkpoint, self.identity, run)
@@ -99,6 +94,7 @@ class RunFiles:
                 raise ValueError(f"journal: expected a path where nothing is yet, got {self.journal}: {ways}")
             os.remove(self.journal)
         run.journal.file = JournalFile.create(self.journal, run.journal.header)
+        self._made.append(self.journal)
         for opening in run.journal.snapshots:  # of a run that goes on with a state
             run.journal.file.snapshot(opening.step, opening.theta, [opening.state])
 
@@ -139,8 +135,13 @@ class RunFiles:
         self.close(run)
 
     def interrupted(self, run: Run, error: BaseException) -> None:
-        """Leave behind the last whole step, for `resume=True`."""
+        """Leave behind the last whole step, for `resume=True`; nothing of a run that fails before one."""
         try:
+            if isinstance(error, Exception) and not run.steps:
+                self.close(run)
+                for path in self._made:
+                    os.remove(path)
+                return
             if self._latest and run.journal.file:
                 run.journal.file.cut(self._latest.position)
                 next_step = run.first_step + self._latest.steps

@@ -83,7 +83,7 @@ def train(
         batch_size: samples a step, 32 unless said; `batches` have their own.
         seed: of everything random; nothing else is.
         engine: "compiled", "reference", "exact"; default: compiled where it is there and
-            has all rows; reference where a row is of your own, as the summary says.
+            has all rows that losses need; reference where one is of your own, as the summary says.
 
     How long - at least one, and the first that is reached ends the run; a step
     that would go over it is not begun:

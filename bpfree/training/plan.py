@@ -128,7 +128,10 @@ def open_feed(graph, loss, data, batches, validation, batch_size, seed: int, fir
 
 
 def check_feed(feed, checkpoint) -> None:
-    """An iterator cannot be resumed."""
+    """An iterator cannot be resumed, and a function without a name is not known again."""
+    if checkpoint is not None and "<lambda>" in feed.source:
+        expected = "batches of a function that has a name, which a checkpoint knows it by"
+        raise ValueError(f"checkpoint: expected {expected}, got {feed.source}: define it by def")
     if not feed.resumes and checkpoint is not None:
         ways = "give a function of (step, rng), which makes the batch of any step again"
         raise ValueError(f"checkpoint: expected None with an iterator, which cannot go back, got {checkpoint}: {ways}")

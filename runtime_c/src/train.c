@@ -12,9 +12,10 @@ static int normal(float x)
   return x >= FLT_MIN && x <= FLT_MAX;
 }
 
-static int aligned(const void *buffer)
+static int check_buffer(const void *buffer)
 {
-  return buffer && ((uintptr_t)buffer & (BPFREE_ALIGN - 1)) == 0;
+  if (!buffer) return BPFREE_ERR_ARG;
+  return (uintptr_t)buffer & (BPFREE_ALIGN - 1) ? BPFREE_ERR_ALIGN : BPFREE_OK;
 }
 
 float bpfree_mu(const bpfree_trainer *t, uint32_t step)
@@ -91,14 +92,14 @@ int bpfree_train_init(const bpfree_trainer *t, bpfree_context *c)
       t->weighted > BPFREE_WEIGHTS || t->estimator->check(t))
     return BPFREE_ERR_ARG;
   if (!normal(t->mu) || !normal(t->scale) || (t->clip != 0.0f && !normal(t->clip))) return BPFREE_ERR_ARG;
-  if (!aligned(c->theta) || !aligned(c->x) || !aligned(c->arena) || !aligned(c->coefficients))
-    return BPFREE_ERR_ALIGN;
   const uint32_t n_state = bpfree_state_size(t);
-  if (n_state) {
-    if (!aligned(c->state)) return BPFREE_ERR_ALIGN;
-    clear_state(t, c->state, n_state);
+  const void *const needed[] = {c->theta, c->x, c->arena, c->coefficients, n_state ? c->state : c->theta,
+                                bpfree_work_size(t) ? c->work : c->theta};
+  for (uint32_t k = 0; k < sizeof needed / sizeof *needed; k++) {
+    const int status = check_buffer(needed[k]);
+    if (status) return status;
   }
-  if (bpfree_work_size(t) && !aligned(c->work)) return BPFREE_ERR_ALIGN;
+  if (n_state) clear_state(t, c->state, n_state);
   c->step = 0;
   return BPFREE_OK;
 }

@@ -28,17 +28,17 @@ static const golden_run *first_of(const bpfree_estimator *estimator)
 static void estimators(void)
 {
   ON(bpfree_est_rge, context.work = NULL, BPFREE_OK);
-  ON(bpfree_est_rge_gaussian, context.work = NULL, BPFREE_ERR_ALIGN);
+  ON(bpfree_est_rge_gaussian, context.work = NULL, BPFREE_ERR_ARG);
   ON(bpfree_est_rge_gaussian, context.work++, BPFREE_ERR_ALIGN);
   ON(bpfree_est_rge_gaussian, trainer.n_queries = 4097, BPFREE_ERR_ARG);
-  ON(bpfree_est_rge_sphere, context.work = NULL, BPFREE_ERR_ALIGN);
+  ON(bpfree_est_rge_sphere, context.work = NULL, BPFREE_ERR_ARG);
   ON(bpfree_est_rge_sphere, trainer.n_queries = 4097, BPFREE_ERR_ARG);
-  ON(bpfree_est_rge_hadamard, context.work = NULL, BPFREE_ERR_ALIGN);
+  ON(bpfree_est_rge_hadamard, context.work = NULL, BPFREE_ERR_ARG);
   ON(bpfree_est_rge_hadamard, trainer.n_queries = 4097, BPFREE_ERR_ARG);
-  ON(bpfree_est_hybrid, context.work = NULL, BPFREE_ERR_ALIGN);
+  ON(bpfree_est_hybrid, context.work = NULL, BPFREE_ERR_ARG);
   ON(bpfree_est_hybrid, trainer.n_queries = 1, BPFREE_ERR_ARG);
   ON(bpfree_est_hybrid, trainer.n_queries = r.trainer.model->n_theta + 1, BPFREE_ERR_ARG);
-  ON(bpfree_est_cge, context.work = NULL, BPFREE_ERR_ALIGN); /* few are kept */
+  ON(bpfree_est_cge, context.work = NULL, BPFREE_ERR_ARG); /* few are kept */
   ON(bpfree_est_cge, context.work = NULL; changed.trainer.n_queries = r.trainer.model->n_theta, BPFREE_OK);
   ON(bpfree_est_cge, trainer.n_queries = r.trainer.model->n_theta + 1, BPFREE_ERR_ARG);
   ON(bpfree_est_cge, trainer.n_queries = r.trainer.model->n_theta, BPFREE_OK);
@@ -64,7 +64,7 @@ static void windows(void)
   const bpfree_link behind[] = {{&bpfree_upd_sgd, two}, good}, before[] = {good, {&bpfree_upd_sgd, two}};
   REFUSED(trainer.links = &empty, BPFREE_ERR_ARG);
   REFUSED(trainer.links = &large, BPFREE_ERR_ARG);
-  REFUSED(trainer.links = &good, BPFREE_ERR_ALIGN); /* no room for the records */
+  REFUSED(trainer.links = &good, BPFREE_ERR_ARG); /* no room for the records */
   REFUSED(context.state = records; changed.trainer.links = &good, BPFREE_OK);
   REFUSED(context.state = records; changed.trainer.links = before; changed.trainer.n_links = 2, BPFREE_OK);
   REFUSED(context.state = records; changed.trainer.links = behind; changed.trainer.n_links = 2, BPFREE_ERR_ARG);
@@ -82,7 +82,7 @@ static void stale(void)
   const bpfree_link own = {&bpfree_upd_stale, one};
   const bpfree_link behind[] = {{&bpfree_upd_sgd, one}, own}, before[] = {own, {&bpfree_upd_sgd, one}};
   ON(bpfree_est_cge, context.state = vector; changed.trainer.links = &own, BPFREE_OK);
-  ON(bpfree_est_cge, trainer.links = &own, BPFREE_ERR_ALIGN); /* no room for them */
+  ON(bpfree_est_cge, trainer.links = &own, BPFREE_ERR_ARG); /* no room for them */
   ON(bpfree_est_cge, context.state = vector; changed.trainer.links = before; changed.trainer.n_links = 2, BPFREE_OK);
   ON(bpfree_est_cge, context.state = vector; changed.trainer.links = behind; changed.trainer.n_links = 2,
      BPFREE_ERR_ARG);
@@ -170,11 +170,11 @@ static void settings(void)
   REFUSED(trainer.mu = -1.0f, BPFREE_ERR_ARG);
   REFUSED(trainer.mu = huge * 2.0f, BPFREE_ERR_ARG);
   REFUSED(trainer.mu = huge * 2.0f - huge * 2.0f, BPFREE_ERR_ARG);
-  REFUSED(context.theta = NULL, BPFREE_ERR_ALIGN);
+  REFUSED(context.theta = NULL, BPFREE_ERR_ARG);
   REFUSED(context.theta++, BPFREE_ERR_ALIGN);
   REFUSED(context.x++, BPFREE_ERR_ALIGN);
   REFUSED(context.arena++, BPFREE_ERR_ALIGN);
-  REFUSED(context.coefficients = NULL, BPFREE_ERR_ALIGN);
+  REFUSED(context.coefficients = NULL, BPFREE_ERR_ARG);
   REFUSED(trainer.seed = 0, BPFREE_OK);
   REFUSED(trainer.n_queries = 4096, BPFREE_OK);
   CHECK_EQUAL(bpfree_train_init(NULL, NULL), BPFREE_ERR_ARG);

@@ -211,7 +211,7 @@ def test_compressed_and_damaged_data_are_refused():
         (["--seed", 2**32], "--seed: expected an integer in [0, 4294967295], got 4294967296"),
         (["--validation", 1.5], "--validation"),
         (["--loss", "hinge"], "--loss"),
-        (["--loss", "mse"], "DATA: mse expects real numbers of shape (n, 10)"),
+        (["--loss", "mse"], "DATA: expected real numbers of shape (n, 10) for loss mse"),
         (["--model", "absent"], "--model: expected one of mlp, tt, mnist-tt, mnist-dense, or a model"),
         (["--model", "mlp", "--layers", "relu"], "--model, --layers: expected one of them, got both"),
         (["--layers", "linear(8)"], "--layers: expected a network of 10 outputs for the classes of digits, got"),

@@ -1,5 +1,6 @@
 """Rows of one's own in workers: to the bits of one process, or refused by name before the first step."""
 
+import copy
 from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
 from multiprocessing import get_context
 
@@ -11,6 +12,7 @@ from helpers import floats
 import bpfree as bf
 
 X, Y = floats(1, 40, 3), floats(2, 40, 2)
+MODEL_OF_THE_TABLES = bf.Sequential(3, [bf.Linear(2)], seed=1)
 MODEL = bf.Sequential(3, [bf.Linear(6), own.SOFT, bf.Linear(2)], seed=1)
 MINE = {"loss": own.squares, "estimator": bf.RGE(8, direction=own.SIGNS), "update": own.Plain(0.1)}
 
@@ -85,9 +87,39 @@ def test_rows_of_python_objects_cannot_be_shared():
             trained(engine, y, loss=own.squares)
 
 
-@pytest.mark.parametrize("make", [lambda: bf.Threads(2), lambda: bf.Processes(2), lambda: bf.Processes(2, "compiled")])
+@pytest.mark.parametrize("make", [bf.Threads, bf.Processes])
 def test_workers_of_the_compiled_engine_refuse_them_by_name(make):
     pytest.importorskip("bpfree._core")
-    with make() as engine:
-        with pytest.raises(ValueError, match="^engine: expected 'reference' or 'exact', or workers of them, as .* own"):
+    with make(2, "compiled") as engine:
+        ways = r"'reference' or 'exact', or workers of them such as bf.Threads\(2, .reference.\)"
+        with pytest.raises(ValueError, match=f"^engine: expected {ways}, as .* own"):
             trained(engine)
+
+
+def default_workers():
+    with bf.Threads(2) as engine:
+        yield engine
+        yield copy.deepcopy(engine)
+    with bf.Processes(2) as engine:
+        yield engine
+    with ThreadPoolExecutor(2) as pool:
+        yield bf.Futures(pool)
+
+
+def test_workers_whose_engine_nobody_chose_fall_back_as_the_default_engine_does():
+    alone, plain = trained("reference"), bf.train(MODEL_OF_THE_TABLES, (X, Y), loss="mse", max_steps=2)
+    for engine in default_workers():
+        run = trained(engine)
+        assert run.model.hash == alone.model.hash and run.losses == alone.losses
+        assert run.fallback == trained(None).fallback and run.fallback in run.summary()
+        after = bf.train(MODEL_OF_THE_TABLES, (X, Y), loss="mse", max_steps=2, engine=engine)
+        assert after.model.hash == plain.model.hash and not after.fallback, "what C has still runs there"
+        assert engine.lost == 0
+
+
+def test_workers_that_they_fell_back_to_end_with_them():
+    pytest.importorskip("bpfree._core")
+    with bf.Processes(2) as engine:
+        trained(engine)
+        assert engine._pool is None and engine.in_python()._pool is not None
+    assert engine.in_python()._pool is None

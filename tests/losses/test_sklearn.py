@@ -45,6 +45,21 @@ def test_a_regressor_has_standardised_targets_in_it():
     np.testing.assert_allclose(mine.loss_curve_, plain.loss_curve_, rtol=1e-2)
 
 
+def test_targets_have_the_shape_of_y_as_in_train():
+    """One that broadcast (n,) against (n, 1) would be (n, n)."""
+    y, shapes = 3 * X[:, 0] + 100, set()
+
+    def absolute(outputs, targets):
+        shapes.add(targets.shape[1:])
+        return np.abs(outputs[:, 0] - targets.reshape(len(targets), -1)[:, 0])
+
+    mine = Regressor(loss=absolute, engine="exact", **QUICK).fit(X, y)
+    mine.partial_fit(X, y)
+    assert shapes == {()} and np.corrcoef(mine.predict(X), y)[0, 1] > 0.9
+    Regressor(loss=absolute, engine="exact", **QUICK).fit(X, y[:, None])
+    assert shapes == {(), (1,)}
+
+
 def test_the_compiled_engine_refuses_it():
     with pytest.raises(ValueError, match="^engine: expected 'reference' or 'exact'.*hinge"):
         Classifier(loss=hinge, engine="compiled", **QUICK).fit(X, np.arange(60) % 2)

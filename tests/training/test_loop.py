@@ -182,7 +182,7 @@ def test_validation_is_checked_before_the_first_step_and_measures_what_the_loss_
     targets = floats(1, 40, 2)
     net = bf.Sequential(5, [bf.Linear(2)], seed=1)
     common = {"loss": "mse", "max_steps": 4, "batch_size": 8, "callbacks": lambda step, run: steps.append(step)}
-    with pytest.raises(ValueError, match="y: mse expects real numbers of shape"):
+    with pytest.raises(ValueError, match="y: expected real numbers of shape"):
         bf.train(net, (X, targets), validation=(X, targets[:, :1]), **common)
     assert steps == []
     run = bf.train(net, (X, targets), validation=(X, targets), validate_every=2, **common)

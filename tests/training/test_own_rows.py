@@ -87,19 +87,40 @@ def stop_at(last):
     return callback
 
 
-@pytest.mark.parametrize("name", [name for name in WITH_OWN if name != "estimator"])
+@pytest.mark.parametrize("name", [name for name in WITH_OWN if name not in ("estimator", "update")])
 def test_c_refuses_it_by_name_and_the_default_engine_is_the_reference(name, tmp_path):
     run, settings = trained(MODEL, None, **WITH_OWN[name]), WITH_OWN[name]
     what = run.trainer.own[0]
     assert run.summary().count(f"engine reference, as {what} is of your own and not in C") == 1
+    if not run.trainer.own_links:  # which the engine leaves to Python
+        with pytest.raises(ValueError, match=f"^trainer: expected .*{what}"):
+            bf.CompiledEngine().apply(run.trainer, MODEL.theta, run.state, 0, run.coefficients)
     for call in (
         lambda: trained(MODEL, "compiled", **settings),
         lambda: bf.replay(run.journal, run.trainer, MODEL.theta, "compiled"),
-        lambda: bf.CompiledEngine().apply(run.trainer, MODEL.theta, run.state, 0, run.coefficients),
         lambda: bf.exporters.firmware.export(MODEL, tmp_path / "f", trainer=run.trainer),
         lambda: run.trainer.native_settings(),
     ):
         with pytest.raises(ValueError, match=f"^(engine|trainer): expected .*{what}"):
+            call()
+
+
+@pytest.mark.parametrize("estimator", [bf.RGE(4), bf.UnitWise(), bf.CGE()], ids=lambda own: own.row.name)
+def test_losses_are_computed_in_c_for_an_update_of_ones_own(estimator, tmp_path):
+    """Its arithmetic is Python's with any engine, to the same bits; what is C alone refuses it."""
+    settings = {**WITH_OWN["update"], "estimator": estimator}
+    run, exact = trained(MODEL, "compiled", **settings), trained(MODEL, "exact", **settings)
+    default = trained(MODEL, None, **settings)
+    assert run.model.hash == exact.model.hash == default.model.hash and run.losses == exact.losses
+    assert default.fallback == "" and bf.theta_hash(bf.replay(run.journal, MODEL, rows=ROWS)) == run.model.hash
+    if run.journal.kind == "SCALARS":
+        with pytest.raises(ValueError, match="^engine: expected .*update 'heavy'"):
+            bf.replay(run.journal, run.trainer, MODEL.theta, "compiled")
+    for call in (
+        lambda: bf.exporters.firmware.export(MODEL, tmp_path / "f", trainer=run.trainer),
+        lambda: run.trainer.native_settings(),
+    ):
+        with pytest.raises(ValueError, match="^trainer: expected .*update 'heavy'"):
             call()
 
 
@@ -127,9 +148,9 @@ def test_a_row_that_looks_like_the_tables_is_none_of_it(tmp_path):
     trainer = trained(estimator=Estimator(8)).trainer
     assert trainer.refusal.startswith("impostor: of one's own") and not trainer.in_c
     assert trained(update=Update(0.1)).model.hash == MODEL.hash
-    for settings in ({"update": Update(0.1)}, {"update": bf.SGD(replace_row(own.Steps(0.1, 0.01, 0)))}):
-        with pytest.raises(ValueError, match="^engine: expected .* (update 'still'|schedule '.*Steps')"):
-            trained(engine="compiled", **settings)
+    assert trained(engine="compiled", update=Update(0.1)).model.hash == MODEL.hash
+    with pytest.raises(ValueError, match="^engine: expected .* schedule '.*Steps'"):
+        trained(engine="compiled", update=bf.SGD(replace_row(own.Steps(0.1, 0.01, 0))))
 
 
 def replace_row(schedule):

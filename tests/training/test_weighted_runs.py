@@ -20,9 +20,32 @@ def train(w, engine="exact", **more):
 
 def test_only_ratios_of_weights_matter():
     run = train(W)
-    assert train(W * 4096).model.hash == train((W * 2.0**-60).astype(np.float32)).model.hash == run.model.hash
+    assert train(W * 4096).model.hash == train(W * 2.0**-60).model.hash == run.model.hash
+    single = W.astype(np.float32)
+    assert train(single).model.hash == train(single * np.float32(2.0**-60)).model.hash
     assert train(None).model.hash != run.model.hash
     assert train(np.full(40, 7)).model.hash == train(None).model.hash
+
+
+def test_weights_may_be_of_any_size_that_float64_has():
+    """They are rounded to float32 once, after the division by their mean."""
+    base = np.arange(1, 41) * 6e-46
+    assert train(base).model.hash == train(base * 2.0**150).model.hash
+    equal = train(None).model.hash
+    assert train(np.full(40, 1e-300)).model.hash == train(np.full(40, 1.7e308)).model.hash == equal
+
+
+def test_a_minibatch_of_zeros_has_the_loss_0_wherever_it_comes_from():
+    ends = np.arange(40) < 3
+    assert 0.0 in train(ends, max_steps=5).losses
+
+    def batches(step, rng):
+        return X[:8], Y[:8], np.full(8, float(step % 2))
+
+    run = bf.train(MODEL, batches=batches, engine="exact", update=bf.SGD(0.1), max_steps=4)
+    assert run.losses[0] == run.losses[2] == 0 and run.losses[1] > run.losses[3] > 0
+    with pytest.raises(ValueError, match="^batches: step 0: w: expected weights of at most 3.4e.38, as nothing"):
+        bf.train(MODEL, batches=lambda step, rng: (X[:8], Y[:8], np.full(8, 1e300)), max_steps=1)
 
 
 def test_the_loss_of_a_step_is_that_of_weighted_samples():
@@ -97,8 +120,8 @@ def _trained_on(run):
         (W[:, None], r"w: expected one weight a sample, shape \(40,\), got \(40, 1\)"),
         (np.where(np.arange(40) == 3, -1, W), "w: expected finite weights >= 0, got others at 1 places, first 3"),
         (np.where(np.arange(40) > 37, np.nan, W), "w: expected finite weights >= 0, got others at 2 places, first 38"),
-        (np.where(np.arange(40) == 0, 1e300, W), "w: expected finite weights >= 0"),
-        (np.zeros(40), "w: expected weights of which some are not 0, got 40 zeros"),
+        (np.where(np.arange(40) == 0, np.inf, W), "w: expected finite weights >= 0"),
+        (np.zeros(40), "data: expected weights of which some are not 0, got 40 zeros"),
         (np.array(["1"] * 40), "w: expected real numbers, got dtype"),
     ],
 )
