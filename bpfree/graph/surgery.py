@@ -17,10 +17,6 @@ _LISTED = 12
 """Names that a message lists; of more it says the nearest."""
 
 
-_FLOAT32_ENDS = 2.0**128 - 2.0**103
-"""What float32 rounds to infinity, and all beyond."""
-
-
 def matching(what: str, patterns: tuple, names) -> set[str]:
     """The names that patterns match, as in fnmatch; a pattern that is one of the names means that one alone.
 
@@ -153,7 +149,9 @@ def values_after(graph: Graph, chain: Chain, own: dict, given: dict) -> dict:
         if value.shape != shapes[name] or not np.issubdtype(value.dtype, np.floating):
             expected = f"floats of shape {shapes[name]}"
             raise ValueError(f"parameters: expected {name} to be {expected}, got {value.dtype} of shape {value.shape}")
-        if not (abs(value) < _FLOAT32_ENDS).all():
+        with np.errstate(over="ignore"):
+            finite = np.isfinite(value.astype(np.float32)).all()
+        if not finite:
             raise ValueError(f"parameters: expected {name} to be finite float32 numbers, got some that are not")
         values[name] = value
     return {name: value for name, value in values.items() if value is not None}
