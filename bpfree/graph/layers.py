@@ -59,11 +59,7 @@ def assemble(input_shape, nodes, frozen=()) -> Graph:
         rows += [(f"{name}.{part}", shape, layer) for part, shape in parameters]
     if not built:
         raise ValueError("layers: expected at least one, got none")
-    names = {row[0] for row in rows}
-    for name in numbers:
-        if name in names:
-            raise ValueError(f"node name: expected one that no parameter has, got {name!r}, which is one, too")
-    unknown = constant - names
+    unknown = constant - {row[0] for row in rows}
     if unknown:
         raise ValueError(f"frozen: expected names of parameters, got {sorted(unknown)}")
     return Graph(tuple(built), tuple(tensors), layout((*row, row[0] in constant) for row in rows))

@@ -57,7 +57,7 @@ def _named(op, which: str, takes: str, function, *arguments):
         return function(*arguments)
     except Exception as error:
         written = "copy what it writes on, as others read it, too" if "read-only" in str(error) else ""
-        expected = f"expected {which} of {op.name!r} to {written or f'take {takes}'}"
+        expected = f"expected {which} of {op.name!r} to {written or f'give numbers of {takes}'}"
         raise ValueError(f"op: {expected}, got {type(error).__name__}: {error}") from error
 
 

@@ -167,11 +167,13 @@ def test_parameters_have_names_and_shapes(rows, message):
         network(with_parameters(*rows))
 
 
-def test_no_node_has_the_name_of_a_parameter():
+def test_a_node_may_have_the_name_of_a_parameter():
+    """As importers bring it: names of parameters end behind a dot, so that theirs are still their own."""
     linear = {"outputs": 3, "bias": True}
-    rows = [("linear", "a", ["input"], linear), ("tanh", "a.bias", ["a"], {})]
-    with pytest.raises(ValueError, match=r"^node name: expected one that no parameter has, got 'a.bias'"):
-        bf.Sequential(3, [bf.Linear(3)]).replace("linear1", rows)
+    rows = [("linear", "a", ["input"], linear), ("linear", "a.bias", ["a"], linear)]
+    model = bf.Sequential(3, [bf.Linear(3)]).replace("linear1", rows)
+    names = ["a.weight", "a.bias", "a.bias.weight", "a.bias.bias"]
+    assert list(model.parameters()) == names and model.freeze("a.bias").graph.n_frozen == 3
 
 
 # ---- Shapes and first values ----
