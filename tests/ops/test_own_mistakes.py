@@ -225,7 +225,7 @@ def writes_derivative(site, arithmetic, x, y):
     (lambda site, arithmetic, x, y: None, r"to give real numbers of shape \(4, 4\), got object of shape \(\)"),
     (lambda site, arithmetic, x, y: x * 1j, "to give real numbers .*, got complex64"),
     (lambda site, arithmetic, x, y: x[0], r"to give real numbers .*, got float32 of shape \(4,\)"),
-    (lambda x: x, r"to take \(site, arithmetic, x, y\), got TypeError"),
+    (lambda x: x, r"to give numbers of \(site, arithmetic, x, y\), got TypeError"),
 ])  # fmt: skip
 def test_a_derivative_reads_only_and_is_real_numbers(derivative, message):
     op, data = bf.elementwise_op("own", identity, derivative), (floats(1, 4, 3), floats(2, 4, 1))
