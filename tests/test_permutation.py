@@ -50,14 +50,14 @@ def chance_of_places(found):
 
 
 def chance_of_pairs(found, other):
-    """Of where items 0 and `other` are together."""
+    """Counts (n, n) of the places that items 0 and `other` take together."""
     n = found.shape[1]
     counts = np.bincount(found[:, 0] * n + found[:, other], minlength=n * n).reshape(n, n)
     return chance(counts[~np.eye(n, dtype=bool)], n * (n - 1) - 1)
 
 
 def chance_of_orders(found):
-    """Of how often each order comes."""
+    """Chance of the counts of all orders."""
     n = found.shape[1]
     numbers = {order: k for k, order in enumerate(permutations(range(n)))}
     counts = np.bincount([numbers[tuple(order)] for order in found.tolist()], minlength=len(numbers))

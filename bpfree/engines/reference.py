@@ -81,8 +81,8 @@ class ReferenceEngine:
         at_theta = self._run(graph, theta, frozen, flow.base(tensors), known)
         known |= {tensor: at_theta[tensor] for tensor in (graph.nodes[k].output for k in members(tensors))}
         del at_theta  # what was not to be kept
-        for probe in probes:
-            nodes = flow.run(flow.moved_by(probe).changed, tensors)
+        for probe, moved in zip(probes, flow.moves(pack(probes)), strict=True):
+            nodes = flow.run(moved.changed, tensors)
             yield self._run(graph, perturb(graph, theta, probe), frozen, nodes, known)[graph.nodes[-1].output]
 
     def _ripples(self, graph, theta, frozen, flow, x, probes):

@@ -20,7 +20,7 @@ from typing import NamedTuple
 import numpy as np
 
 from bpfree.engines.cost import graph_macs, node_macs
-from bpfree.engines.probes import coordinates, pack
+from bpfree.engines.probes import coordinates
 from bpfree.engines.ripples import Ripples
 
 _NOTHING = 0
@@ -80,21 +80,27 @@ class Flow:
         """What probes of single entries of a trainable slice move, by its number."""
         return Moved(self._fed_by[number], number if number in self.ripples.of_slice else None)
 
-    def moved_by(self, probe) -> Moved:
-        """What this probe moves."""
-        return next(iter(self.count(pack([probe]))))
+    def moves(self, table) -> list[Moved]:
+        """Return what each of these records (`bpfree_probe`) moves, in order."""
+        return [self._moved(*key) for key in self._keys(table)]
 
     def count(self, table) -> Counter:
-        """How many of these records (`bpfree_probe`) move what."""
+        """Return how many of these records move what."""
+        counts = Counter()
+        for key, n in Counter(self._keys(table)).items():
+            counts[self._moved(*key)] += n
+        return counts
+
+    def _keys(self, table) -> list[tuple[int, int]]:
+        """Ranges of theta as codes, with the slice of a single entry or -1: records of one key move the same."""
         codes = _code(table["first"].astype(np.uint64), table["count"])
-        slices = self.ripples.slices(table)
         own = coordinates(table)
         codes[own] = self._codes[self.graph.slice_numbers(table["element"][own])]
         codes[table["mu"] == 0] = _NOTHING
-        counts = Counter()
-        for (code, number), n in Counter(zip(codes.tolist(), slices.tolist(), strict=True)).items():
-            counts[Moved(self._decoded(code), number if code and number >= 0 else None)] += n
-        return counts
+        return list(zip(codes.tolist(), self.ripples.slices(table).tolist(), strict=True))
+
+    def _moved(self, code: int, number: int) -> Moved:
+        return Moved(self._decoded(code), number if code and number >= 0 else None)
 
     def rippling(self, table) -> np.ndarray:
         """Which of these records run along a ripple, or are theta itself."""

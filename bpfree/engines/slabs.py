@@ -48,7 +48,7 @@ class Slab(NamedTuple):
 
 
 def whole(size: int) -> Slab:
-    """All of a tensor of this many elements."""
+    """Return the slab that is a whole tensor of this many elements."""
     return Slab(1, 1, size)
 
 

@@ -243,7 +243,7 @@ class KeepsPlaces(Device):
 
 class _OnDevice(KeepsPlaces):
     def scale(self, estimator, graph) -> float:
-        """What every coefficient is multiplied by: the estimator's factor."""
+        """Factor of every coefficient: the estimator's factor."""
         return estimator.factor(graph)
 
     def settings(self, estimator, graph, loss) -> Struct | None:

@@ -21,7 +21,7 @@ class Device:
         return 1
 
     def scale(self, estimator, graph) -> float:
-        """What every coefficient is multiplied by."""
+        """Factor that every coefficient is multiplied by."""
         return 1.0
 
     def work(self, estimator, graph, batch_size: int) -> int:

@@ -142,7 +142,7 @@ class Differences(Estimator):
     # What subclasses change of this, where they do.
 
     def factor(self, graph) -> float:
-        """What every coefficient is multiplied by, the `scale` of `bpfree_trainer`."""
+        """Factor that every coefficient is multiplied by, the `scale` of `bpfree_trainer`."""
         return 1.0
 
     def averages(self, graph):

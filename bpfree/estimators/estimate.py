@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""What an estimator gives back of a step."""
+"""The result of one estimate: coefficients or a gradient, the losses it looked at, and their cost."""
 
 from __future__ import annotations
 

@@ -61,7 +61,7 @@ class _PartialsTrace(Trace):
         return y
 
     def inputs_of_project(self, node):
-        """What `project` is given of a trained node."""
+        """Inputs of a trained node, in the form that its `project` takes them."""
         return self._partials[node.name] if node.name in self._partials else self.inputs(node)
 
 

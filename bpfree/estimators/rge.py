@@ -211,7 +211,7 @@ class _Copies(Device):
         return reason if estimator.solves else None
 
     def scale(self, estimator, graph) -> float:
-        """What every coefficient is multiplied by: the estimator's factor."""
+        """Factor of every coefficient: the estimator's factor."""
         return estimator.factor(graph)
 
     def work(self, estimator, graph, batch_size: int) -> int:

@@ -14,7 +14,7 @@ from bpfree.engines.batch import Batch, make_batch
 from bpfree.registry import qualified_name
 
 _END = object()
-"""What an iterator gives that has no more."""
+"""Stands for the end of an iterator."""
 
 
 class Feed:

@@ -52,7 +52,7 @@ class Signs(bf.Differences):
 
 
 def run(*arguments, exit_code=0):
-    """What a command prints."""
+    """Output of a command, as text."""
     result = invoke(*arguments)
     assert result.exit_code == exit_code, result.output
     return result.output

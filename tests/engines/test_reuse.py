@@ -178,8 +178,9 @@ def test_what_a_probe_changes_is_what_it_moves_and_what_that_feeds(graph):
             if probe.mu and (reached & set(node.inputs) or set(own) & set(node.slices)):
                 reached.add(node.output)
                 changed.add(k)
-        assert members(flow.moved_by(probe).changed) == sorted(changed)
-        assert flow.count(Probes(pack([probe])).table) == {flow.moved_by(probe): 1}
+        (own,) = flow.moves(pack([probe]))
+        assert members(own.changed) == sorted(changed)
+        assert flow.count(Probes(pack([probe])).table) == {own: 1}
 
 
 def cheapest(flow, counts, room):

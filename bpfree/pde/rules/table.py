@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from bpfree.pde.wanted import Layout
-from bpfree.registry import HostOnly
+from bpfree.registry import HostOnly, undefined
 
 
 @dataclass(frozen=True)
@@ -87,7 +87,7 @@ class Rule:
 
     def along(self, layout: Layout, dtype, seed: int = 0, step: int = 0) -> Stencil:
         """Return the stencil for the streams of a layout."""
-        raise NotImplementedError
+        raise undefined("rule", self, "along(layout, dtype, seed, step)")
 
 
 @dataclass(frozen=True)
