@@ -11,8 +11,8 @@ The metrics of each method are means over the seeds:
 - `seconds`: time of training, without loading and checking the data and without evaluation.
 - `forwards`, `evaluations`: as `Run` counts them. Their reference names the
   tier, which says how much of the network the method has access to.
-  Back-propagation is counted as three forwards per sample; its reference names
-  the contraction of the tensor trains.
+  Those of back-propagation are the products of a pass and of its way back, by
+  the same rule (`backprop_macs`); its reference names the contraction of the tensor trains.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ from bpfree.bench.rows import THREADS, missing, row
 from bpfree.datasets import load_mnist
 from bpfree.datasets.samples import Splits
 from bpfree.engines import CompiledEngine
-from bpfree.engines.cost import graph_macs
+from bpfree.engines.cost import backprop_macs, graph_macs
 from bpfree.model import Model
 from bpfree.schedules.cosine_decay import cosine_decay
 from bpfree.screen.progress import live_bar
@@ -160,9 +160,11 @@ def _rival(backprop, contest, splits, seed, quick, progress) -> dict:
     schedule = recipe.rate(steps)
     order = np.stack([rng.batch_indices(seed, step, batch, n) for step in range(steps)])
     rates = np.array([schedule.value(step) for step in range(steps)])
-    rival, report = backprop(contest.network(seed), batch), progress.run("backprop", seed, steps)
+    model, report = contest.network(seed), progress.run("backprop", seed, steps)
+    rival = backprop(model, batch)
     seconds = rival.train(splits.train, order, rates, report)
-    spent = {"seconds": seconds, "forwards": 3 * batch * steps, "ways": rival.ways}
+    forwards = round(batch * steps * backprop_macs(model.graph) / graph_macs(model.graph))
+    spent = {"seconds": seconds, "forwards": forwards, "ways": rival.ways}
     return {**_accuracies(rival.model(), splits), **spent}
 
 

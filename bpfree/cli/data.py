@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import click
@@ -18,10 +18,14 @@ SPLITS = {"train": ("x", "y"), "validation": ("x_validation", "y_validation"), "
 
 @dataclass(frozen=True)
 class Data:
-    """Samples (x, y) by split: "train" and optionally "validation" and "test"; `name` is for messages and files."""
+    """Samples (x, y) by split: "train" and optionally "validation" and "test"; `name` is for messages and files.
+
+    tested: whom the test split is of, where that is known.
+    """
 
     name: str
     splits: dict[str, tuple[np.ndarray, np.ndarray]]
+    tested: str = ""
 
     @property
     def shape(self) -> tuple[int, ...]:
@@ -66,7 +70,8 @@ class Data:
             return self
         order = rng.shuffle(seed=0, epoch=0, n=len(x), i=np.arange(len(x)))
         kept, aside = order[count:], order[:count]
-        return Data(self.name, {**self.splits, "train": (x[kept], y[kept]), "validation": (x[aside], y[aside])})
+        splits = {**self.splits, "train": (x[kept], y[kept]), "validation": (x[aside], y[aside])}
+        return replace(self, splits=splits)
 
 
 def load(text: str) -> Data:
@@ -74,8 +79,9 @@ def load(text: str) -> Data:
     from bpfree.datasets import DATASETS
 
     if text in DATASETS:
-        splits = DATASETS[text].load()
-        return Data(text, {split: tuple(getattr(splits, split)) for split in SPLITS})
+        row = DATASETS[text]
+        splits = row.load()
+        return Data(text, {split: tuple(getattr(splits, split)) for split in SPLITS}, row.tested)
     if not Path(text).is_file():
         wanted = f"{', '.join(DATASETS)}, or an .npz file with arrays x and y"
         raise click.BadParameter(f"expected one of {wanted}; got {text!r}, which is neither", param_hint="DATA")

@@ -214,7 +214,7 @@ class _Prepared:
         budget = ", ".join(f"{name} {value:,.15g}" for name, value in self.budget.items())
         return "\n".join(
             [
-                f"data     {self.data.name}: {sizes}",
+                f"data     {self.data.name}: {sizes}{self.data.tested and f' ({self.data.tested})'}",
                 f"network  {self.model!r}",
                 f"method   {self.estimator} ({self.estimator.row.tier}), {self.update}",
                 *calibration.lines(self.found),

@@ -78,7 +78,8 @@ def load_twristar(
 
     Test: a walk without a script, with classes as they occur (two thirds
     Walking) and overlapping windows: of wearer 2 with wearer="new" (735
-    windows), of wearer 1 with wearer="same" (658 windows).
+    windows), of wearer 1 with wearer="same" (658 windows). By default it is
+    *another wearer*, so its accuracy lies far below that of the validation split.
 
     The files are searched for in BPFREE_DATA/twristar, then in the user's cache,
     and are downloaded otherwise (at most 9 MB). Raises DataMissingError with

@@ -92,7 +92,8 @@ class CGE(Coordinates, Differences):
     every `mask_refresh` steps, by a keyed permutation - a mask is (seed, step
     // mask_refresh) and never stored - so E[g] = fraction * gradient; `rescale`
     multiplies by d / n, and then E[g] is the gradient. With fraction 1 nothing
-    is random: g is the gradient up to O(mu^2) (two-sided).
+    is random: g is the gradient up to O(mu^2) (two-sided, smooth losses; across kinks of
+    ReLU it is off by about sqrt(mu) / 5, 2 % at mu = 2^-7 on MLP 64-32-10).
 
     order: "random", as above, or "cyclic": the coordinates are shuffled, by (seed,
     cycle), and probed block after block, each once in a cycle of C = ceil(1 / fraction)

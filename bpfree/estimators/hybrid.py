@@ -30,7 +30,7 @@ class Hybrid(Differences):
         g_k = [L(theta + mu e_k) - L(theta - mu e_k)] / (2 mu)
     With fewer they are rows u_i of a random-sign Hadamard matrix, as in RGE:
         g_t = 1/q_t sum_i [L(theta + mu u_i) - L(theta - mu u_i)] / (2 mu) u_i
-    So E[g] is the gradient, up to O(mu^2), or O(mu) one-sided.
+    So E[g] is the gradient, up to O(mu^2), or O(mu) one-sided, kinks of ReLU aside.
 
     The probes are shared out so that the noise of g, sum_t (d_t / q_t - 1) |grad_t|^2,
     is least when all tensors have gradients of equal length, which is what can

@@ -25,7 +25,7 @@ class NodePerturbation(LayerAccess):
     every sample b, so one pass measures a direction for each of them; the
     gradient of the weights is the mean of outer products with the layer's inputs.
     (Werfel, Xie and Seung, Neural Computation 2005; Fiete and Seung, PRL 2006.)
-    E[g] is the gradient up to O(mu^2), two-sided; a layer's variance falls with
+    E[g] is the gradient up to O(mu^2), two-sided, kinks of ReLU aside; a layer's variance falls with
     the batch and with q, and grows with its units, not with its weights.
 
     n_queries: directions q a step, layer and sample. mu: in units of activations.

@@ -31,7 +31,8 @@ class RGE(Differences):
     one-sided: g = 1/q sum_i [L(theta + mu u_i) - L(theta)] / mu u_i,                q + 1 evaluations
 
     E[u u^T] = I for every direction, so E[g] is the gradient up to O(mu^2)
-    (two-sided). Black-box tier: only losses are looked at.
+    (two-sided, smooth losses; a probe across the kink of a ReLU is wrong by a part of
+    that unit's slope). Black-box tier: only losses are looked at.
 
     Differs from the papers in: 1. differences are taken sample by sample and then
     averaged; in float32 a difference of means is 7 to 10 times noisier; 2. directions
@@ -72,7 +73,8 @@ class RGE(Differences):
     mean's (d - 1) / q. So it pays from q of about d / 4 on, and at q = d g is the
     gradient, where the losses are exact enough: what is off in c is divided by the
     smallest singular value of V. Where directions depend on each other, V^T V has its
-    pseudo-inverse and its rank is q. "dim" multiplies by q / d: the projection itself.
+    pseudo-inverse and its rank is q: few signs often do (with q = d in 52 % of all steps
+    at d = 8, 4 % at d = 16), Gaussian directions never. "dim" multiplies by q / d: the projection itself.
     Solved in float64 on the host, never on a device; the record has the coefficients
     after it, so replay is as ever, on a device too. Its multiply-accumulates count as
     forwards. Joint grouping, 2 <= q <= d.

@@ -40,8 +40,10 @@ class UnitWise(LayerAccess):
 
     Layer-access tier. On a network of one hidden layer, with the exact head, this is the
     chain rule with one link replaced by a finite difference: it equals
-    back-propagation up to O(mu^2), and costs about as much. In a deep network
-    each layer costs as many partial passes as it has units.
+    back-propagation up to O(mu^2), and costs about as much: it keeps the activations of
+    the batch, and its closed form multiplies by (exp(mu W) - 1)^T. In a deep network
+    each layer costs as many partial passes as it has units, and probes cross the kinks of
+    the layers behind.
 
     Differs from node perturbation as published (:class:`bpfree.NodePerturbation`), which
     moves all units at once along random directions, before the activation: here one unit

@@ -136,7 +136,7 @@ def calibrate(
     """Find mu and a first lr for a run from a few forward passes; the model is unchanged.
 
     To find mu, g is estimated on one minibatch along the same 16 directions with
-    mu = 2^-1 ... 2^-15. Halving mu changes g by O(mu^2), the bias, and by
+    mu = 2^-1 ... 2^-15. Halving mu changes g by O(mu^2), the bias (more across kinks of ReLU), and by
     O(eps |L| / mu), the float rounding of the two losses. They balance where g
     changes least; that mu is taken. mu is in the units of what the estimator
     moves, parameters or activations.

@@ -16,6 +16,7 @@ import pytest
 from command_line import DIGITS, document, interrupted, run
 
 import bpfree as bf
+from bpfree.bench import mnist_tt
 from bpfree.cli import recipes, schedule_options
 from bpfree.cli.data import Data, load
 from bpfree.cli.networks import build as build_network
@@ -347,6 +348,24 @@ def test_every_data_set_has_a_recipe_that_fits():
         build(nothing, values, lambda estimator, update: 10, None)
         assert any(name in values for name in recipes._BUDGETS)
         assert set(values) - set(nothing) == set()
+
+
+def test_mnist_has_the_settings_of_the_bench():
+    """README says that `bpfree train mnist` is the bench's row."""
+    values, recipe = recipes.recipe("mnist"), mnist_tt.CONTEST.recipe
+    best = {method.name: method.estimator for method in mnist_tt.CONTEST.methods}[mnist_tt.CONTEST.best]
+    nothing = dict.fromkeys(parameter.name for parameter in train_command.params)
+    estimator, update = build(nothing, values, lambda estimator, update: 4000, None)
+    assert (estimator, update) == (best, recipe.update(recipe.rate(4000)))
+    assert (values["batch_size"], values["epochs"]) == (recipe.batch_size, recipe.epochs)
+    data = Data("mnist", {"train": (np.zeros((10, 784), np.float32), np.arange(10))})
+    assert np.array_equal(build_network(data, values["model"], None, 5).theta, mnist_tt.network(5).theta)
+
+
+def test_it_says_whom_the_test_split_is_of():
+    row = DATASETS["twristar"]
+    assert row.tested == "another wearer", "as the loader's default has it"
+    assert "300 test (the same writers)\n" in run("train", "digits", "--max-steps", 1, "--no-floor").output
 
 
 @pytest.mark.data("mnist")
