@@ -8,6 +8,9 @@ less RAM and, at -Os, less flash than back-propagation, but many more
 instructions to the same accuracy. Unit-wise probes of the dense network need
 RAM for a gradient in addition, and fewer instructions.
 
+All rows are of one compiler, the GNU Arm toolchain, with which the rivals were measured. Where it is not
+installed, ours are compiled with zig's clang, and the reference of a ratio says so.
+
 - Sizes are those of the firmware that trains with the settings of :data:`CASES`,
   without the initial weights and the samples in flash.
 - `instructions_per_step`: one sample, one two-sided query (or all units), and the
@@ -30,6 +33,7 @@ reached.
 
 from __future__ import annotations
 
+import shutil
 import tempfile
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -41,6 +45,7 @@ import bpfree as bf
 from bpfree import emulate, rng
 from bpfree.bench.rows import row
 from bpfree.datasets import load_digits
+from bpfree.emulate.compilers import GNU
 from bpfree.exporters import firmware
 
 TARGETS = {"to_90": 0.90, "to_95": 0.95}
@@ -103,7 +108,7 @@ PUBLISHED = {
 }
 """Published figures of back-propagation and SGD: same network, float32, Cortex-M4F under qemu, one sample per step.
 
-A KB counts as 1000 bytes. AIfES was compiled with -Os and -O2; the flags of
+A KB counts as 1000 bytes. AIfES was compiled with GCC at -Os and -O2; the flags of
 PULP-TrainLib are unknown. It is also unknown whether their RAM includes the
 stack; ours, with which it is compared, does.
 """
@@ -112,6 +117,11 @@ BASELINES = {
     name: f"{MLP}-O2/aifes" if case.optimize == "O2" else f"{MLP}/aifes" for name, case in CASES.items()
 }
 """The rival whose value the ratio of a case refers to."""
+
+def compiler() -> str:
+    """Return "gnu", the compiler of the rivals, where it is installed, else "zig"."""
+    return "gnu" if shutil.which(GNU) else "zig"
+
 
 BACKPROP = {"batch_size": 1, "lr": 0.05}
 """Settings of back-propagation, tuned like ours among batches of 1 to 16 and lr of 0.02 to 1.2."""
@@ -141,7 +151,7 @@ def measure(case: Case) -> dict[str, int]:
     )
     with tempfile.TemporaryDirectory(prefix="bpfree-") as folder:
         firmware.export(model, Path(folder), trainer=trainer, samples=samples, steps=1)
-        built = emulate.compile_firmware(folder, optimize=case.optimize)
+        built = emulate.compile_firmware(folder, optimize=case.optimize, compiler=compiler())
         sizes = emulate.footprint(built)
         marks = (firmware.MARK_STEP, firmware.MARK_STEP_DONE)
         result = emulate.run_firmware(built, count_between=marks, timeout_s=300)
@@ -252,5 +262,7 @@ def _row(name, metric, values, unit, rival=None) -> dict:
     reference = ratio = None
     if rival is not None and rival["value"]:
         reference, ratio = rival["case"], value / rival["value"]
+        if unit != "samples" and compiler() != "gnu":
+            reference += f", compiled with GCC, and ours with zig's clang: {GNU} is not installed"
     std = stdev(values) if len(values) > 1 else None
     return row("device", name, metric, value, unit, reference, ratio, len(values), std)

@@ -5,7 +5,8 @@ The packages (ziglang, unicorn, pyelftools, capstone) come with ``pip install "b
 imported when a function first needs them. The firmware uses the port in runtime_c/ports/cortex_m.
 """
 
-from .build import Firmware, FirmwareBuildError, compile_firmware
+from .build import Firmware, compile_firmware
+from .compilers import COMPILERS, FirmwareBuildError
 from .disassembly import disassemble, fused_instructions
 from .footprint import Footprint, empty_firmware, footprint, symbols
 from .machine import run_firmware
@@ -13,6 +14,7 @@ from .results import EmulationError, EmulationResult, Mark
 from .targets import TARGETS, Target, find_target
 
 __all__ = [
+    "COMPILERS",
     "TARGETS",
     "EmulationError",
     "EmulationResult",

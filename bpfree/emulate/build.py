@@ -1,21 +1,17 @@
 # SPDX-License-Identifier: MIT
-"""Cross-compiles a folder of C sources into firmware, with the clang inside the pip package ziglang."""
+"""Cross-compiles a folder of C sources into firmware, with one of the compilers of the table."""
 
 from __future__ import annotations
 
-import functools
 import os
-import shlex
-import subprocess
-import sys
 import tempfile
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from bpfree.files import cache_folder
+from bpfree.errors import check_choice
 
-from ._extras import need
+from .compilers import COMPILERS
 from .targets import Target, find_target
 
 OPTIMIZE_LEVELS = ("Os", "O2", "O3")
@@ -29,11 +25,6 @@ LAYOUT_FLAGS = (
     "-fno-unwind-tables", "-fno-asynchronous-unwind-tables", "-g0",
 )  # fmt: skip
 WARNING_FLAGS = ("-Wall", "-Wextra", "-Werror")
-ZIG_FLAGS = ("-O", "ReleaseSmall", "-fno-sanitize-c", "-fcompiler-rt", "-fno-strip", "--gc-sections")
-
-
-class FirmwareBuildError(RuntimeError):
-    """The firmware did not compile or link; the message holds the compiler's first errors and the command."""
 
 
 @dataclass(frozen=True)
@@ -44,6 +35,7 @@ class Firmware:
     target: Target
     flags: tuple[str, ...]  #: every compiler and linker flag except paths
     compiler: str  #: name and version
+    compiler_name: str  #: one of COMPILERS
     folder: Path
     sources: tuple[Path, ...]
     optimize: str  #: one of OPTIMIZE_LEVELS
@@ -56,6 +48,7 @@ def compile_firmware(
     *,
     target: str = "cortex-m4f",
     optimize: str = "O2",
+    compiler: str = "zig",
     output: str | os.PathLike[str] | None = None,
     defines: Sequence[str] = (),
     sources: Iterable[str | os.PathLike[str]] | None = None,
@@ -67,6 +60,7 @@ def compile_firmware(
         folder: holds the sources, the headers (each folder with a .h is searched) and exactly one link.ld.
         target: a name in `TARGETS`.
         optimize: "Os", "O2" or "O3".
+        compiler: "zig", the clang of the pip package ziglang, or "gnu", an installed arm-none-eabi-gcc.
         output: path of the ELF file; default `folder`/build/firmware.elf.
         defines: macros, "NAME" or "NAME=value".
         sources: the .c files; default: all below `folder`.
@@ -76,14 +70,14 @@ def compile_firmware(
         The firmware, with the flags and the compiler that built it.
 
     Raises:
-        ValueError: the target or the optimisation level is unknown.
+        ValueError: the target, the optimisation level or the compiler is unknown.
         FileNotFoundError: there are no sources, or not exactly one link.ld.
         FirmwareBuildError: the compiler or the linker failed; any warning counts as an error.
-        ImportError: ziglang is not installed.
+        ImportError: the compiler is not installed.
     """
     row = find_target(target)
-    if optimize not in OPTIMIZE_LEVELS:
-        raise ValueError(f"optimize: expected one of {', '.join(OPTIMIZE_LEVELS)}, got {optimize!r}")
+    check_choice("optimize", optimize, OPTIMIZE_LEVELS)
+    check_choice("compiler", compiler, COMPILERS)
     root = Path(folder).resolve()
     files = tuple(Path(s).resolve() for s in (sorted(root.rglob("*.c")) if sources is None else sources))
     if not files:
@@ -93,18 +87,13 @@ def compile_firmware(
 
     c_flags = ("-std=c99", f"-{optimize}", *STRICT_FLAGS, *LAYOUT_FLAGS, *WARNING_FLAGS, *row.c_flags)
     c_flags += tuple(f"-D{name}" for name in defines) + tuple(extra_flags)
-    machine = ("-target", row.zig_triple, "-mcpu", row.zig_cpu)
+    tool = COMPILERS[compiler]
     with tempfile.TemporaryDirectory(prefix="bpfree-") as scratch:
         script = Path(scratch) / "link.ld"
         script.write_text(_memory_symbols(row) + find_linker_script(root).read_text("utf-8"), "utf-8")
-        _zig(
-            ["build-exe", *machine, *ZIG_FLAGS, "--color", "off", "-fentry=Reset_Handler",
-             "-T", str(script), f"-femit-bin={elf}", *_include_flags(root),
-             "-cflags", *c_flags, "--", *(_short(f, root) for f in files)],
-            root,
-        )  # fmt: skip
+        tool.link(row, c_flags, _include_flags(root), [_short(f, root) for f in files], script, elf, root)
     return Firmware(
-        elf, row, (*machine, *ZIG_FLAGS, *c_flags), _compiler_name(), root, files,
+        elf, row, (*tool.flags(row), *c_flags), tool.version(), compiler, root, files,
         optimize, tuple(defines), tuple(extra_flags),
     )  # fmt: skip
 
@@ -133,27 +122,3 @@ def _include_flags(root: Path) -> list[str]:
 def _short(path: Path, root: Path) -> str:
     """Return a path relative to `root` if inside it: messages stay short, and the command is the same everywhere."""
     return os.path.relpath(path, root) if path.is_relative_to(root) else str(path)
-
-
-@functools.cache
-def _compiler_name() -> str:
-    return f"zig {_zig(['version'], Path.cwd()).strip()} (clang)"
-
-
-def _zig(arguments: list[str], folder: Path) -> str:
-    """Run zig in `folder` with its caches in the user's cache folder; return its output."""
-    need("ziglang")
-    cache = str(cache_folder() / "zig")
-    environment = {**os.environ, "ZIG_GLOBAL_CACHE_DIR": cache, "ZIG_LOCAL_CACHE_DIR": cache}
-    command = [sys.executable, "-m", "ziglang", *arguments]
-    done = subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True, check=False)
-    if done.returncode != 0:
-        errors = _first_errors(done.stderr or done.stdout)
-        raise FirmwareBuildError(f"{errors}\ncommand: {shlex.join(command)}")
-    return done.stdout
-
-
-def _first_errors(text: str, limit: int = 12) -> str:
-    lines = [line for line in text.splitlines() if line.strip()]
-    first = next((i for i, line in enumerate(lines) if "error" in line), 0)
-    return "\n".join(["the firmware did not build:", *lines[first : first + limit]])

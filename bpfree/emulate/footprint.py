@@ -66,8 +66,9 @@ def empty_firmware(firmware: Firmware, folder: Path) -> Firmware:
     main = folder / "empty_main.c"
     main.write_text(_EMPTY_MAIN, "utf-8")
     return compile_firmware(
-        firmware.folder, target=firmware.target.name, optimize=firmware.optimize, output=folder / "empty.elf",
-        defines=firmware.defines, sources=[*sources, main], extra_flags=firmware.extra_flags,
+        firmware.folder, target=firmware.target.name, optimize=firmware.optimize, compiler=firmware.compiler_name,
+        output=folder / "empty.elf", defines=firmware.defines, sources=[*sources, main],
+        extra_flags=firmware.extra_flags,
     )  # fmt: skip
 
 

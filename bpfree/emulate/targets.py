@@ -16,6 +16,7 @@ class Target:
     name: str
     zig_triple: str
     zig_cpu: str
+    gnu_flags: tuple[str, ...]  # processor flags of arm-none-eabi-gcc
     unicorn_arch: str  # name of a constant in the module unicorn
     unicorn_mode: tuple[str, ...]  # names of constants in the module unicorn, which are added up
     unicorn_cpu: str  # name of a constant in unicorn.arm_const
@@ -33,6 +34,7 @@ TARGETS = {
             name="cortex-m4f",
             zig_triple="thumb-freestanding-eabihf",
             zig_cpu="cortex_m4+vfp4d16sp",
+            gnu_flags=("-mcpu=cortex-m4", "-mthumb", "-mfloat-abi=hard", "-mfpu=fpv4-sp-d16"),
             unicorn_arch="UC_ARCH_ARM",
             unicorn_mode=("UC_MODE_THUMB", "UC_MODE_MCLASS"),
             unicorn_cpu="UC_CPU_ARM_CORTEX_M4",

@@ -4,7 +4,7 @@
 import pytest
 
 from bpfree import native
-from bpfree.bench import run
+from bpfree.bench import device, run
 from bpfree.bench.device import BASELINES, CASES, MLP, PUBLISHED, TARGETS, _note, _row
 from bpfree.bench.rows import FIELDS
 
@@ -28,14 +28,14 @@ def test_rows_have_the_fields_of_the_schema(rows):
         assert r["bench"] == "device" and r["seeds"] == 1 and r["std"] is None
         assert r["unit"] in ("B", "instructions", "samples")
         assert r["value"] > 0
-        assert (r["ratio"] is None) or r["reference"] == BASELINES[r["case"]]
+        assert (r["ratio"] is None) or r["reference"].split(", ")[0] == BASELINES[r["case"]]
 
 
 @pytest.mark.slow
 def test_ratios_are_of_the_named_reference(rows):
     compared = {key: r for key, r in rows.items() if r["ratio"] is not None}
     for (_, metric), r in compared.items():
-        assert r["ratio"] == r["value"] / rows[r["reference"], metric]["value"]
+        assert r["ratio"] == r["value"] / rows[r["reference"].split(", ")[0], metric]["value"]
     assert {(MLP, metric) for metric in PUBLISHED[f"{MLP}/aifes"]} <= set(compared)
     assert {(case, "instructions_to_90") for case in CASES} <= set(compared)
 
@@ -47,7 +47,7 @@ def test_less_memory_and_more_instructions_than_back_propagation(rows):
         assert rows[case, "total_ram_bytes"]["ratio"] < 0.5
         assert rows[case, "instructions_to_90"]["ratio"] > 1
     assert rows[MLP, "flash_bytes"]["ratio"] < 0.8 and rows["tt-714", "flash_bytes"]["ratio"] < 1.01
-    assert 30_000 < rows[MLP, "instructions_per_step"]["value"] < 70_000
+    assert 30_000 < rows[MLP, "instructions_per_step"]["value"] < 90_000
 
 
 @pytest.mark.slow
@@ -69,6 +69,14 @@ def test_instructions_to_an_accuracy_are_steps_times_a_measured_step(rows):
         samples, step = rows[case, "samples_to_90"]["value"], figures["instructions_per_step"]
         assert rows[case, "instructions_to_90"]["value"] == samples * step
         assert "measured elsewhere" in rows[case, "instructions_to_90"]["reference"]
+
+
+def test_a_ratio_says_when_the_compilers_differ(monkeypatch):
+    rival = {"case": "a/b", "value": 2.0}
+    monkeypatch.setattr(device, "compiler", lambda: "gnu")
+    assert _row("a", "flash_bytes", [3], "B", rival)["reference"] == "a/b"
+    monkeypatch.setattr(device, "compiler", lambda: "zig")
+    assert "a/b, compiled with GCC, and ours with zig's clang" in _row("a", "flash_bytes", [3], "B", rival)["reference"]
 
 
 def test_a_seed_that_does_not_get_there_leaves_no_mean():

@@ -28,7 +28,10 @@ def test_a_missing_package_names_the_extra(build, monkeypatch):
         emulate.run_firmware(firmware)
 
 
-@pytest.mark.parametrize(("option", "known"), [({"target": "m99"}, "cortex-m4f"), ({"optimize": "O0"}, "O2")])
+@pytest.mark.parametrize(
+    ("option", "known"),
+    [({"target": "m99"}, "cortex-m4f"), ({"optimize": "O0"}, "O2"), ({"compiler": "icc"}, "gnu")],
+)
 def test_unknown_options_list_the_known_ones(tmp_path, option, known):
     with pytest.raises(ValueError, match=known):
         emulate.compile_firmware(tmp_path, **option)
@@ -54,6 +57,14 @@ def test_flags_and_compiler_are_recorded(build):
     assert {"-ffp-contract=off", "-Os", "-DCODE=5", "-std=c99"} <= set(firmware.flags)
     assert "zig" in firmware.compiler
     assert emulate.run_firmware(firmware).exit_code == 5
+
+
+def test_a_compiler_that_is_not_there_is_named(tmp_path, monkeypatch):
+    (tmp_path / "main.c").write_text("int main(void) { return 0; }")
+    (tmp_path / "link.ld").write_text("")
+    monkeypatch.setenv("PATH", str(tmp_path))
+    with pytest.raises(ImportError, match="apt install gcc-arm-none-eabi"):
+        emulate.compile_firmware(tmp_path, compiler="gnu")
 
 
 def test_port_header_and_emulator_agree():

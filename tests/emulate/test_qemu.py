@@ -13,6 +13,7 @@ import pytest
 from helpers import Recorder
 
 import bpfree as bf
+from bpfree import emulate
 from bpfree.exporters import firmware
 
 TOOLS = ("arm-none-eabi-gcc", "arm-none-eabi-objdump", "qemu-system-arm")
@@ -126,3 +127,14 @@ def test_the_exported_makefile_builds_it(exported):
 def test_the_search_for_fused_instructions_can_find_some(exported):
     elf = build(exported[0], "O2", "-ffp-contract=fast")
     assert fused(elf)
+
+
+def test_the_compilers_of_the_package_make_the_same_bits_and_different_code(exported):
+    """`emulate` builds with GCC, too: its flags are those of the Makefile, its sizes those of its ELF file."""
+    folder, run, _ = exported
+    built = {name: emulate.compile_firmware(folder, optimize="Os", compiler=name) for name in emulate.COMPILERS}
+    assert {f"{emulate.run_firmware(program).hash:016x}" for program in built.values()} == {run.model.hash}
+    assert "arm-none-eabi-gcc" in built["gnu"].compiler
+    assert set(firmware.TARGETS["cortex-m4f"][1]) <= set(built["gnu"].flags)
+    sizes = {name: emulate.footprint(program).flash_bytes for name, program in built.items()}
+    assert 2_000 < sizes["gnu"] != sizes["zig"]
