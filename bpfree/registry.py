@@ -157,7 +157,7 @@ class Table:
         return tuple(self._by_name)
 
     def has(self, row) -> bool:
-        """Is it a row of this table, and not one that looks like it?"""
+        """Return whether it is a row of this table, and not one that looks like it."""
         return id(row) in self._known
 
     def number(self, row) -> int:
@@ -181,7 +181,7 @@ class Table:
         return found[0]
 
     def lacks(self, name, own=()) -> bool:
-        """Is it the name of a row that is neither in the table nor among those of one's own?"""
+        """Return whether it names a row that is neither in the table nor among those of one's own."""
         return isinstance(name, str) and name not in self and not self._named(name, own)
 
     def _named(self, name, own) -> list:

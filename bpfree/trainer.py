@@ -198,7 +198,7 @@ class Trainer:
 
     @property
     def in_c(self) -> bool:
-        """Does the C runtime have this estimator?"""
+        """Whether the C runtime has this estimator."""
         row = self.rows["estimator"]
         return row.device is not None and ESTIMATORS.has(row)
 

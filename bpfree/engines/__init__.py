@@ -67,7 +67,7 @@ def fallback(engine, own) -> str:
 
 
 def _by_default(engine) -> bool:
-    """Are these workers whose engine nobody chose?"""
+    """Return whether these are workers whose engine nobody chose."""
     return getattr(engine, "by_default", False)
 
 

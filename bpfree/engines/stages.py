@@ -86,7 +86,7 @@ def next_step(number: int, stage: Stage, changed: dict[int, Slab], graph: Graph)
 
 
 def _cuttable(node: Node) -> bool:
-    """Does it make of some elements what it makes of them among all? Of an op of one's own nobody knows."""
+    """Return whether the op makes of some elements what it makes of them among all; False for one's own."""
     return OPS.has(node.op) and node.op.elementwise is not None and not node.slices
 
 

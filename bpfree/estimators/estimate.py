@@ -40,5 +40,5 @@ class Estimate:
 
     @property
     def finite(self) -> bool:
-        """Are all coefficients finite? A step with a loss that is not never updates."""
+        """Whether all coefficients are finite: a step with a loss that is not never updates."""
         return bool(np.isfinite(self.coefficients).all())

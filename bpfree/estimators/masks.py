@@ -21,7 +21,7 @@ COMPUTED = ("magnitude", "grasp")
 """What :func:`bpfree.layer_ratios` computes of a model, before it is trained."""
 
 _HALVINGS = 200
-"""Of the bracket in `apportion`: until nothing is left of it in float64."""
+"""Halvings of the bracket in `apportion`, after which nothing is left of it in float64."""
 
 
 def check_ratios(ratios):

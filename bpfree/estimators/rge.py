@@ -117,7 +117,7 @@ class RGE(Differences):
 
     @property
     def solves(self) -> bool:
-        """Are coefficients solved for, all together?"""
+        """Whether coefficients are solved for, all together."""
         return self.combine == "least_squares"
 
     @property

@@ -17,7 +17,7 @@ from bpfree.native.structs import Struct
 from bpfree.schedules.table import Schedule, check_radius, value_at
 
 MOST_FLOATS = 1 << 21
-"""Of the widest activation that the units probed together may take."""
+"""Floats that the widest activation of the units probed together may take."""
 
 
 @dataclass(frozen=True)

@@ -231,12 +231,12 @@ class Op:
 
     @property
     def has_jet(self) -> bool:
-        """Do derivatives by the model's inputs go through it?"""
+        """Whether derivatives by the model's inputs go through the op."""
         return self.elementwise is not None or self.jet is not None
 
     @property
     def is_affine(self) -> bool:
-        """Is it linear in its inputs but for a constant?"""
+        """Whether the op is linear in its inputs but for a constant."""
         return self.jet is not None and self.jet.tangent is not None
 
     def __repr__(self) -> str:

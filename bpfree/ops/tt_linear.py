@@ -236,7 +236,7 @@ def macs(site):
 
 
 def _keeps_cores(site) -> bool:
-    """Should a device hold all perturbed cores at once?
+    """Return whether a device should hold all perturbed cores at once.
 
     Loading one element takes about as long as three multiply-accumulates, and
     cores are loaded once a slice unless they are kept: keep them where loading

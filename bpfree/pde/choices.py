@@ -71,7 +71,7 @@ def check_curved(problem, graph, residuals) -> None:
 
 
 def _bends(op) -> bool:
-    """Can its second derivative be another than 0? Nobody knows of an op without a jet."""
+    """Return whether the op's second derivative can be another than 0; True where an op has no jet."""
     curved = (op.elementwise and op.elementwise.curvature) or (op.jet and op.jet.taylor)
     return bool(curved) or not op.has_jet
 

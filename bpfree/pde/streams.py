@@ -48,7 +48,7 @@ class Streams:
 
     @property
     def by_coordinates(self) -> bool:
-        """Are the directions the first coordinates, in their order?"""
+        """Whether the directions are the first coordinates, in their order."""
         return np.array_equal(self.directions, np.eye(*self.directions.shape))
 
     def form_rows(self):

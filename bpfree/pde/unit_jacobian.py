@@ -23,7 +23,7 @@ from bpfree.pde.streams import Streams
 from bpfree.pde.tangents import ElementwiseJet, Pushforward
 
 FLOATS = 1 << 19
-"""Of the largest array that units pushed together take: what a processor's cache has room for."""
+"""Floats of the largest array that units pushed together take: what a processor's cache has room for."""
 
 
 def refusal(network) -> str | None:

@@ -31,7 +31,7 @@ class _Iteration(Iteration):
         return moved
 
     def cost(self, step):
-        """Of whose turn it is."""
+        """Return the cost of a step of the method whose turn it is."""
         return self.iterations[self.turn(step)].cost(step)
 
 
@@ -63,7 +63,7 @@ class Alternate(Method):
 
     @property
     def tier(self) -> str:
-        """Of both."""
+        """The tiers of both methods."""
         return " + ".join(dict.fromkeys((self.first.tier, self.second.tier)))
 
 

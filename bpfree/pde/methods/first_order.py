@@ -66,7 +66,7 @@ class _Estimated(_Updated):
         return self.move(theta, step, self.settings.estimator.estimate(run, rows, theta, rows, step))
 
     def apply(self, theta, state, step, record):
-        """By the estimator's gradient."""
+        """Return theta and state after the update along the estimator's gradient."""
         pair, seed = (self.settings.estimator, self.settings.update), self.objective.seed
         return apply_record(*pair, self.graph, seed, theta, state, step, record)
 

@@ -27,7 +27,7 @@ class Moved:
 
     @property
     def made(self) -> bool:
-        """Is there a new theta? A run may end behind a step that was made, but changed no loss."""
+        """Whether there is a new theta: a run may end behind a step that was made, but changed no loss."""
         return self.code in (None, "mu_too_small")
 
 
