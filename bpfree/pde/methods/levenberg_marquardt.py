@@ -15,7 +15,7 @@ from bpfree.pde.objective import square
 from bpfree.registry import host_only
 
 MOST_FLOATS = 1 << 26
-"""Floats of a Jacobian that is held whole, half a gigabyte; of a larger one, J^T J and J^T r are summed up by blocks."""
+"""Floats of a Jacobian that is held whole, half a gigabyte; of a larger one, J^T J and J^T r are sums over blocks."""
 
 ACCEPTED = 1e-4
 """Gain ratio from which a step is taken."""
