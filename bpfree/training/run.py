@@ -8,6 +8,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from bpfree.errors import check_finite
 from bpfree.estimators.step import FAILURES
 from bpfree.journal import Journal
 from bpfree.model import Model
@@ -40,7 +41,8 @@ class Best(NamedTuple):
 class Run:
     """What training did, and what it cost.
 
-    model: the parameters after the last step, which journal and hash agree on;
+    model: the parameters after the last step, which journal and hash agree on; of a run
+    that diverged, those of the best validation or of the start, which its journal says and replays;
     best: (step, value, model) of the best validation, or None. losses: mean
     probe loss of every step. history: one `Validation` each time; validation:
     their (step, value). The value is the accuracy, or for losses without labels
@@ -48,9 +50,12 @@ class Run:
     multiply-accumulates spent on them, in passes of one sample through the
     network, rounded a step; passes for validation are not counted. state: the update's, which `train(state=...)`
     goes on with, and coefficients (groups, queries) the estimator's, before clip and lr, of the last step. quiet: steps
-    in a row, up to the last, in which no probe changed the loss. fallback: why the
+    in a row, up to the last, in which no probe changed the loss. bound: the loss above which ten
+    steps in a row are divergence, as `train` has it. fallback: why the
     default engine was not the compiled one, "" where it was.
-    outcome_code: one of OUTCOMES; outcome: the same for people, with advice.
+    outcome_code: one of OUTCOMES; outcome: the same for people, with advice. advice: of a run of ten steps or
+    more, "" or what is wrong with its model: no better than an answer that is the same for every x (for labels
+    the shares of the classes, for targets their mean), or no further than where it began; and what to try.
     batches: where batches came from that were not drawn from samples in memory.
 
     >>> import bpfree as bf
@@ -72,8 +77,10 @@ class Run:
     forwards: int = 0
     seconds: float = 0.0
     quiet: int = 0
+    bound: float = float("inf")
     outcome: str = "done"
     outcome_code: str = "done"
+    advice: str = ""
     data_bytes: int = 0
     batches: str = ""
     fallback: str = ""
@@ -123,12 +130,16 @@ class Run:
             "process_peak": _process_peak(),
         }
 
-    def summary(self) -> str:
-        """A few lines for people: what was learnt, what it cost, why it ended."""
+    def summary(self, floor=None) -> str:
+        """A few lines for people: what was learnt, what it cost, why it ended, and what is wrong with it.
+
+        floor: what the model has to beat, of the same samples as the validation: an accuracy (a loss, where that is
+        the metric), or the `Floor` that `random_features_floor` gives.
+        """
         lines = ["no steps"]
         if self.losses:
             begins = f" from step {self.first_step:,} on" if self.first_step else ""
-            lines = [f"steps {self.steps:,}{begins}, loss {self.losses[0]:.4f} -> {self.losses[-1]:.4f}"]
+            lines = [f"steps {self.steps:,}{begins}, loss {_short(self.losses[0])} -> {_short(self.losses[-1])}"]
         if self.batches:
             lines.append(self.batches)
         if self.history:
@@ -149,6 +160,7 @@ class Run:
                 f"time {self.seconds:.1f} s{rate}, memory: {arrays}{peak}",
                 *([f"engine {self.fallback}"] if self.fallback else []),
                 f"theta {self.model.hash}, outcome: {self.outcome}",
+                *(f"advice: {text}" for text in (self.advice, self._below(floor)) if text),
             ]
         )
 
@@ -158,11 +170,25 @@ class Run:
 
         plot_run(self, path)
 
+    def _below(self, floor) -> str:
+        """What says that the last validation does not reach a floor."""
+        if floor is None or not self.history:
+            return ""
+        value, floor = self.history[-1].value, check_finite("floor", getattr(floor, "accuracy", floor))
+        if value >= floor if self.metric == "accuracy" else value <= floor:
+            return ""
+        return f"validation {self.metric} {value:.4g} does not reach its floor, {floor:.4g}: it is worth nothing yet"
+
     def improves(self, value: float) -> bool:
         """Is this validation better than the best so far?"""
         if not np.isfinite(value):
             return False
         return self.best is None or (value > self.best.value if self.metric == "accuracy" else value < self.best.value)
+
+
+def _short(loss: float) -> str:
+    """A loss for people: four decimals, but none of the zeros of a tiny one or a huge one."""
+    return f"{loss:.4f}" if loss == 0 or 1e-3 <= abs(loss) < 1e6 else f"{loss:.4g}"
 
 
 def _bytes(count: int) -> str:
