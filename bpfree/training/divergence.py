@@ -5,11 +5,16 @@ from __future__ import annotations
 
 import math
 
+import numpy as np
+
 from bpfree.engines.probes import AT_THETA
 from bpfree.estimators.divergence import above_bound, divergence, has_exploded
 from bpfree.estimators.step import UNMADE, Outcome, standstill
 from bpfree.model import Model
 from bpfree.training.run import Run
+
+_FAR = (0.01, 10.0)
+"""The largest number of data that are scaled is between these."""
 
 
 def lost(plan, run: Run) -> Outcome | None:
@@ -22,16 +27,14 @@ def lost(plan, run: Run) -> Outcome | None:
 
 
 def scaling(batch) -> str:
-    """A question, the answer to which is mostly no where training with a usual lr diverges."""
-    largest = f"the largest |x| is {_largest(batch.x):.4g}"
-    if batch.targets is not None and batch.targets.dtype.kind == "f":
-        return f"are inputs and targets scaled? {largest}, the largest |y| {_largest(batch.targets):.4g}"
-    return f"are the inputs scaled? {largest}"
-
-
-def _largest(values) -> float:
-    """max |values|, without a copy of them."""
-    return float(max(values.max(), -values.min()))
+    """The largest of the samples' numbers: where it is far from 1, a usual lr diverges, or does nothing."""
+    parts = {"x": batch.x}
+    if batch.targets is not None and batch.targets.dtype == np.float32:
+        parts["y"] = batch.targets
+    largest = {name: float(max(values.max(), -values.min())) for name, values in parts.items()}
+    what = "inputs and targets" if "y" in parts else "the inputs"
+    question = "" if all(_FAR[0] <= most <= _FAR[1] for most in largest.values()) else f"are {what} scaled? "
+    return question + ", ".join(f"the largest |{name}| is {most:.4g}" for name, most in largest.items())
 
 
 def is_broken(plan, run: Run, end: Outcome) -> bool:

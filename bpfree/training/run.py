@@ -11,6 +11,7 @@ import numpy as np
 from bpfree.errors import check_finite
 from bpfree.estimators.step import FAILURES
 from bpfree.journal import Journal
+from bpfree.journal.format import Code
 from bpfree.model import Model
 from bpfree.trainer import Trainer
 from bpfree.training.state import State
@@ -101,6 +102,11 @@ class Run:
         return self.first_step + self.steps
 
     @property
+    def went_back(self) -> bool:
+        """Is `model` an earlier one than the last, as that was lost?"""
+        return any(event.code == Code.WENT_BACK for event in self.journal.events)
+
+    @property
     def validation(self) -> list[tuple[int, float]]:
         """(step, value) of every validation."""
         return [(row.step, row.value) for row in self.history]
@@ -174,16 +180,21 @@ class Run:
         """What says that the last validation does not reach a floor."""
         if floor is None or not self.history:
             return ""
-        value, floor = self.history[-1].value, check_finite("floor", getattr(floor, "accuracy", floor))
-        if value >= floor if self.metric == "accuracy" else value <= floor:
-            return ""
-        return f"validation {self.metric} {value:.4g} does not reach its floor, {floor:.4g}: it is worth nothing yet"
+        floor = check_finite("floor", getattr(floor, "accuracy", floor))
+        return below_floor(f"validation {self.metric}", self.history[-1].value, floor, self.metric == "accuracy")
 
     def improves(self, value: float) -> bool:
         """Is this validation better than the best so far?"""
         if not np.isfinite(value):
             return False
         return self.best is None or (value > self.best.value if self.metric == "accuracy" else value < self.best.value)
+
+
+def below_floor(name: str, value: float, floor: float, higher_is_better: bool = True) -> str:
+    """What says that a model's measured value does not reach its floor, "" where it does."""
+    if value >= floor if higher_is_better else value <= floor:
+        return ""
+    return f"{name} {value:.4g} does not reach its floor, {floor:.4g}: more is had without training"
 
 
 def _short(loss: float) -> str:

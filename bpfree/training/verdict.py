@@ -15,7 +15,10 @@ from bpfree.training.divergence import scaling
 from bpfree.training.run import Run
 
 LAST_STEPS = 10
-"""Steps whose mean loss is compared; of a run with fewer nothing is said."""
+"""Steps whose mean loss is compared; of a run with fewer only that the loss has risen."""
+
+_RISEN = 2.0
+"""A loss that is so many times the first has risen, whatever the minibatch."""
 
 _MOVED = 1e-5
 """Theta that has moved by less, in units of its largest element, stands still."""
@@ -26,9 +29,11 @@ _CHUNK = 4096
 
 def advice(plan, run: Run, end: Outcome) -> str:
     """What is wrong with the run's model, and what to try; "" where nothing stands out."""
-    if run.steps < LAST_STEPS:
-        return ""
+    if run.steps < LAST_STEPS and not (run.losses and run.losses[-1] > _RISEN * run.losses[0]):
+        return ""  # too few to have learnt anything, but enough to have lost something
     found = []
+    if run.losses[-1] > run.bound:
+        found.append(f"the loss has risen, {run.losses[0]:.4g} -> {run.losses[-1]:.4g}: try a smaller lr")
     if end.code not in FAILURES and (still := _stands_still(plan, run)):
         found.append(f"{still}: try a larger lr, or a loss of another scale")
     if poor := _no_better_than_a_constant(plan, run):
@@ -48,7 +53,7 @@ def _no_better_than_a_constant(plan, run) -> str:
     loss, told = run.trainer.loss, []
     if plan.held_out and run.metric == "accuracy":
         value, constant = run.history[-1].value, float(class_shares(plan.held_out).max())
-        if value <= constant:
+        if value <= constant < 1:  # one class is no choice
             told.append(f"validation accuracy {value:.4g} is no better than {constant:.4g}, that of one class for all")
     if not LOSSES.has(loss):
         return "".join(told)
@@ -60,7 +65,7 @@ def _no_better_than_a_constant(plan, run) -> str:
         what, value, constant = "training loss", np.mean(run.losses[-LAST_STEPS:]), constant_loss(loss, samples)
         if not value < constant:  # but that is the loss around theta, at the probes
             value = _loss_at_theta(plan, run, samples)
-    if not value < constant:
+    if constant > 0 and not value < constant:  # where all targets are equal there is nothing to learn
         told.append(f"{what} {value:.4g} is no better than {constant:.4g}, that of a constant answer")
     return " and ".join(told)
 
@@ -73,7 +78,7 @@ def _some_of(batch):
 def _loss_at_theta(plan, run, samples) -> float:
     model = run.model
     values, _ = plan.engine.evaluate(model.graph, model.theta, model.frozen, samples, run.trainer.loss, [AT_THETA])
-    return float(values.mean())
+    return float(values.mean() if samples.weights is None else values.sum() / samples.weights.sum())
 
 
 def class_shares(batch) -> np.ndarray:
@@ -101,4 +106,5 @@ def constant_loss(loss, batch) -> float:
         target = loss.target(batch.take(part), np.float64)
         answer = np.repeat(mean[:, None], target.shape[1], axis=1)
         total += float(weights[part] @ loss.losses(Fast, answer, target))
-    return total
+    rounding = np.finfo(np.float32).eps * np.abs(mean).max()
+    return total if total > rounding**2 else 0.0

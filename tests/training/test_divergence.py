@@ -69,7 +69,8 @@ def first_batch(found):
 def test_targets_are_asked_for_too():
     found = run(bf.Sequential(5, [bf.Linear(1)], seed=0), (X, 1e3 * X[:, :1]), loss="mse", update=bf.SGD(3.0))
     assert found.outcome_code == "diverged"
-    assert f"are inputs and targets scaled? the largest |x| is {np.abs(X).max():.4g}, the largest |y|" in found.outcome
+    largest = f"the largest |x| is {np.abs(X).max():.4g}, the largest |y| is {1e3 * np.abs(X[:, 0]).max():.4g}"
+    assert f"are inputs and targets scaled? {largest}; " in found.outcome
 
 
 def test_a_large_loss_that_falls_is_no_divergence():
@@ -117,7 +118,8 @@ def test_without_a_validation_it_is_the_start(tmp_path, estimator, update):
 
 def test_it_is_the_best_validated_where_that_is_better(tmp_path):
     thetas = {}
-    found = turned(callbacks=lambda step, run: thetas.update({step + 1: run.model.theta.copy()}), journal=tmp_path / "j")
+    keep = lambda step, run: thetas.update({step + 1: run.model.theta.copy()})
+    found = turned(callbacks=keep, journal=tmp_path / "j")
     assert found.outcome_code == "diverged" and found.best.value > MODEL.accuracy(X, Y) and found.best.step <= TURN
     assert_same_bits(found.model.theta, found.best.model.theta)
     assert_same_bits(found.model.theta, thetas[found.best.step])
