@@ -94,6 +94,11 @@ class Journal:
     def __post_init__(self):
         self.header = make_header(self.settings, self.base_hash, self.first_step, self.program_size)
 
+    def __repr__(self) -> str:
+        counts = {"records": self.records, "skips": self.skips, "snapshots": self.snapshots, "events": self.events}
+        told = ", ".join(f"{len(entries)} {name}" for name, entries in counts.items() if entries)
+        return f"Journal({self.kind}, from theta {self.base_hash} at step {self.first_step}: {told or 'nothing yet'})"
+
     @property
     def kind(self) -> str:
         """ "SCALARS" or "SNAPSHOT": what it is replayed from."""

@@ -22,7 +22,7 @@ def lost(plan, run: Run) -> Outcome | None:
     still = standstill(run.next_step, run.quiet)
     exploded = still and run.losses[-1] > run.losses[0] and has_exploded(run.model.theta, plan.start.theta)
     if exploded or above_bound(run.losses, run.bound):
-        return divergence(run.next_step - 1, run.losses, f"try a smaller lr; {scaling(plan.feed.held)}")
+        return divergence(run.next_step - 1, run.losses, "try a smaller lr")
     return still
 
 

@@ -23,7 +23,7 @@ from bpfree.screen.progress import training_bar
 from bpfree.trainer import Trainer
 from bpfree.training import plan as planning
 from bpfree.training.checkpoint import fingerprint, identify
-from bpfree.training.divergence import is_broken, safe_model
+from bpfree.training.divergence import is_broken, safe_model, scaling
 from bpfree.training.files import RunFiles, look_text
 from bpfree.training.plan import Plan
 from bpfree.training.run import Best, Run, Validation
@@ -281,7 +281,7 @@ def _go_back(plan: Plan, run: Run, files: RunFiles, end: Outcome) -> Outcome:
     fresh = run.trainer.initial_state(run.model.theta)
     run.state = State(fresh, run.journal.settings, run.next_step, run.state.trained)
     files.went_back(run, step, name)
-    return Outcome(end.code, f"{end.text}; run.model is {name}")
+    return Outcome(end.code, f"{end.text}; {scaling(plan.feed.held)}; run.model is {name}")
 
 
 def validate(model: Model, loss, engine, batch) -> float:

@@ -86,6 +86,10 @@ class Run:
     batches: str = ""
     fallback: str = ""
 
+    def __repr__(self) -> str:
+        loss = f", loss {_short(self.losses[0])} -> {_short(self.losses[-1])}" if self.losses else ""
+        return f"Run({self.outcome_code}, {self.steps} steps{loss}, {self.model!r})"
+
     @property
     def steps(self) -> int:
         """Steps done, of this run."""

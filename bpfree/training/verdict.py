@@ -31,14 +31,15 @@ def advice(plan, run: Run, end: Outcome) -> str:
     """What is wrong with the run's model, and what to try; "" where nothing stands out."""
     if run.steps < LAST_STEPS and not (run.losses and run.losses[-1] > _RISEN * run.losses[0]):
         return ""  # too few to have learnt anything, but enough to have lost something
-    found = []
+    facts, ways = [], "another lr, for which bf.calibrate finds a first value"
     if run.losses[-1] > run.bound:
-        found.append(f"the loss has risen, {run.losses[0]:.4g} -> {run.losses[-1]:.4g}: try a smaller lr")
-    if end.code not in FAILURES and (still := _stands_still(plan, run)):
-        found.append(f"{still}: try a larger lr, or a loss of another scale")
-    if poor := _no_better_than_a_constant(plan, run):
-        found.append(f"{poor}: try another lr, for which bf.calibrate finds a first value; {scaling(plan.feed.held)}")
-    return "; ".join(found)
+        facts.append(f"the loss has risen, {run.losses[0]:.4g} -> {run.losses[-1]:.4g}")
+        ways = "a smaller lr"
+    elif end.code not in FAILURES and (still := _stands_still(plan, run)):
+        facts.append(still)
+        ways = "a larger lr, or a loss of another scale"
+    facts += _no_better_than_a_constant(plan, run)
+    return f"{', and '.join(facts)}: try {ways}; {scaling(plan.feed.held)}" if facts else ""
 
 
 def _stands_still(plan, run) -> str:
@@ -48,15 +49,15 @@ def _stands_still(plan, run) -> str:
     return f"theta has hardly moved, by {moved:.2g} at most, and the loss stands still at {run.losses[-1]:.4g}"
 
 
-def _no_better_than_a_constant(plan, run) -> str:
-    """The validation, or the training loss, that says so; "" where none does, or nothing is known to compare with."""
+def _no_better_than_a_constant(plan, run) -> list[str]:
+    """The validation, the training loss that say so; none where nothing is known to compare with."""
     loss, told = run.trainer.loss, []
     if plan.held_out and run.metric == "accuracy":
         value, constant = run.history[-1].value, float(class_shares(plan.held_out).max())
         if value <= constant < 1:  # one class is no choice
             told.append(f"validation accuracy {value:.4g} is no better than {constant:.4g}, that of one class for all")
     if not LOSSES.has(loss):
-        return "".join(told)
+        return told
     what, value, constant = "", -math.inf, math.inf
     if plan.held_out and run.metric == "loss":
         what, value, constant = "validation loss", run.history[-1].value, constant_loss(loss, plan.held_out)
@@ -67,7 +68,7 @@ def _no_better_than_a_constant(plan, run) -> str:
             value = _loss_at_theta(plan, run, samples)
     if constant > 0 and not value < constant:  # where all targets are equal there is nothing to learn
         told.append(f"{what} {value:.4g} is no better than {constant:.4g}, that of a constant answer")
-    return " and ".join(told)
+    return told
 
 
 def _some_of(batch):

@@ -45,7 +45,7 @@ def test_unscaled_data_with_a_usual_lr():
     model = bf.Sequential(30, [bf.Linear(16), bf.ReLU(), bf.Linear(2)], seed=0)
     found = bf.train(model, (x, y), update=bf.SGD(0.05), epochs=30)
     assert found.outcome_code == "diverged" and found.losses[-1] > 1e12 and found.steps < 30
-    assert "try a smaller lr; are the inputs scaled? the largest |x| is 4254" in found.outcome
+    assert "try a smaller lr; are the inputs scaled? the largest |x| is 4254; run.model is " in found.outcome
     assert "larger mu" not in found.summary() and "the one that the run began with" in found.summary()
     assert found.model.hash == model.hash and found.model.accuracy(x, y) == model.accuracy(x, y)
 

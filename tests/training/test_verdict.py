@@ -109,8 +109,8 @@ def test_few_steps_are_told_of_a_loss_that_has_risen_alone():
     assert train(data=(X, Y), max_steps=9).advice == ""
     found = train(data=(X, Y), max_steps=6, update=bf.SGD(1e3))
     assert found.outcome_code == "done" and found.losses[-1] > found.bound
-    risen = f"the loss has risen, {found.losses[0]:.4g} -> {found.losses[-1]:.4g}: try a smaller lr"
-    assert found.advice.startswith(risen)
+    assert found.advice.startswith(f"the loss has risen, {found.losses[0]:.4g} -> {found.losses[-1]:.4g}, and ")
+    assert ": try a smaller lr; the largest |x| is " in found.advice
     assert train(max_steps=None, max_evaluations=1).advice == "", "no step, nothing to say"
 
 
