@@ -16,6 +16,9 @@ from bpfree.training.run import Run
 _FAR = (0.01, 10.0)
 """The largest number of data that are scaled is between these."""
 
+_TINY = 1e-12
+"""A loss below has differences that may be below what float32 has room for, whatever mu is."""
+
 
 def lost(plan, run: Run) -> Outcome | None:
     """Why the run ends here: it has diverged, or no probe changes the loss any more; None where it goes on."""
@@ -23,6 +26,9 @@ def lost(plan, run: Run) -> Outcome | None:
     exploded = still and run.losses[-1] > run.losses[0] and has_exploded(run.model.theta, plan.start.theta)
     if exploded or above_bound(run.losses, run.bound):
         return divergence(run.next_step - 1, run.losses, "try a smaller lr")
+    if still and 0 < abs(run.losses[-1]) < _TINY:
+        at = f"the loss stands still at {run.losses[-1]:.4g}: try one of another scale"
+        return Outcome(still.code, f"{still.text}; {at}")
     return still
 
 

@@ -1,5 +1,8 @@
 """A run that gets lost says so, and gives back a model that is of use; its files agree with that."""
 
+import json
+
+import native_journal
 import numpy as np
 import pytest
 from helpers import assert_same_bits, floats
@@ -7,8 +10,11 @@ from helpers import assert_same_bits, floats
 import bpfree as bf
 from bpfree.estimators.divergence import loss_bound
 from bpfree.estimators.step import FAILURES
+from bpfree.graph.c_tables import model_tables
 from bpfree.journal import Journal, replay
 from bpfree.journal.format import Code
+from bpfree.native.model import NativeModel
+from bpfree.native.trainer import NativeTrainer
 
 X, Y = floats(0, 60, 5), (floats(0, 60, 5)[:, 0] > 0).astype(int)
 MODEL = bf.Sequential(5, [bf.Linear(7), bf.ReLU(), bf.Linear(2)], seed=3)
@@ -177,6 +183,34 @@ def test_a_run_that_is_cut_off_and_goes_on_diverges_alike(tmp_path, estimator, c
     assert (again.outcome_code, again.outcome, again.model.hash) == ("diverged", whole.outcome, whole.model.hash)
     assert (again.bound, again.losses) == (whole.bound, whole.losses)
     assert (tmp_path / "b").read_bytes() == (tmp_path / "a").read_bytes()
+
+
+def test_a_checkpoint_from_before_there_was_a_bound(tmp_path):
+    settings = {"checkpoint": tmp_path / "c", "update": bf.SGD(0.05)}
+    run(**settings, max_steps=20)
+    with np.load(tmp_path / "c") as archive:
+        fields = dict(archive)
+    document = json.loads(str(fields["checkpoint"]))
+    assert document.pop("bound") == run(update=bf.SGD(0.05), max_steps=1).bound
+    np.savez(tmp_path / "old.npz", **{**fields, "checkpoint": json.dumps(document)})
+    settings["checkpoint"] = tmp_path / "old.npz"
+    again = run(**settings, max_steps=30, resume=True)
+    assert again.model.hash == run(update=bf.SGD(0.05), max_steps=30).model.hash
+    np.savez(tmp_path / "bad.npz", **{**fields, "checkpoint": json.dumps({**document, "bound": "x"})})
+    with pytest.raises(bf.errors.FormatError, match="not a bpfree checkpoint"):
+        run(**{**settings, "checkpoint": tmp_path / "bad.npz"}, resume=True)
+
+
+@pytest.mark.parametrize("estimator", [bf.RGE(4), bf.CGE(0.5)], ids=["scalars", "snapshots"])
+def test_c_reads_such_a_journal(tmp_path, estimator):
+    every = None if isinstance(estimator, bf.RGE) else 4
+    found = run(estimator=estimator, update=bf.Adam(1e9), journal=tmp_path / "j", journal_every=every)
+    data, text = (tmp_path / "j").read_bytes(), found.trainer.settings()
+    records, at = native_journal.read(data)
+    assert at == len(data) and [record.payload[:1] for record in records[-3:-1]] == [b"\3", b"\1"]
+    trainer = NativeTrainer(NativeModel(model_tables(MODEL.graph), "baseline"), **found.trainer.native_settings())
+    step = native_journal.ALL if every else found.journal.model_step
+    assert_same_bits(native_journal.replay(trainer, MODEL.theta, text, data, step), found.model.theta)
 
 
 def test_going_on_from_what_is_given_back():

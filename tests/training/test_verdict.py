@@ -142,6 +142,15 @@ def test_tiny_losses_that_stand_still(scale):
     assert "loss 0.0000" not in found.summary()
 
 
+def test_losses_too_small_for_float32_to_differ():
+    def tiny(outputs, targets):
+        return 1e-44 * (1 + 0 * outputs[:, 0])
+
+    found = train(VALUES, (X, X[:, 0]), loss=tiny, engine="reference")
+    assert found.outcome_code == "mu_too_small"
+    assert found.outcome.endswith(f"the loss stands still at {found.losses[-1]:.4g}: try one of another scale")
+
+
 # ---- Floors ----
 
 
