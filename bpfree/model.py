@@ -189,9 +189,8 @@ class Model:
 
     def __repr__(self) -> str:
         g = self.graph
-        names = " -> ".join(node.name for node in g.nodes)
         frozen = f", {g.n_frozen} frozen" if g.n_frozen else ""
-        return f"Model({g.input.size} -> {names} -> {g.output.size}, {g.n_theta} trainable{frozen}, {self.macs} MACs)"
+        return f"Model({g.chain}, {g.n_theta} trainable{frozen}, {self.macs} MACs)"
 
     @property
     def _names(self) -> list[str]:

@@ -20,6 +20,7 @@ except ImportError as error:
 from bpfree.engines import get_engine
 from bpfree.engines.batch import make_batch
 from bpfree.errors import check_choice, check_count, check_finite
+from bpfree.estimators.divergence import above_bound, divergence, loss_bound
 from bpfree.estimators.rge import RGE
 from bpfree.estimators.step import FAILURES, make_step
 from bpfree.model import Model, Sequential
@@ -103,17 +104,22 @@ class _Network(BaseEstimator):
             batch_size=batch_size, epochs=check_count("max_iter", self.max_iter), seed=self._seed, engine=self.engine,
             progress=bool(self.verbose), **watch,
         )  # fmt: skip
-        kept = run.best.model if self.early_stopping and run.best else run.model
+        kept = run.best.model if self.early_stopping and run.best and not run.went_back else run.model
         self.model_ = Model(kept.graph, kept.theta, kept.frozen)  # which partial_fit moves; the run stays what it was
         self.run_, self.loss_curve_ = run, list(run.losses)
-        self._steps, self._state = run.steps, run.state
+        self._steps, self._state, self._bound = run.steps, run.state, run.bound
         self.n_iter_ = max(1, math.ceil(run.steps / max(1, len(x) // batch_size)))
         if run.outcome_code in FAILURES:
             warnings.warn(f"training stopped at {run.outcome}", ConvergenceWarning, stacklevel=3)
+        elif run.advice:
+            warnings.warn(run.advice, ConvergenceWarning, stacklevel=3)
         return self
 
     def _partial_fit(self, x, target):
-        """One pass over x in the order given; the update's state and the steps go on from call to call."""
+        """One pass over x in the order given; the update's state and the steps go on from call to call.
+
+        A pass in which the network gets lost leaves it as it was.
+        """
         x, batch_size = self._standard(x), self._batch_size(len(x))
         trainer = Trainer(
             self.model_.graph, self.model_.frozen, self._loss_or_default(), self._estimator(), self._update(),
@@ -122,16 +128,24 @@ class _Network(BaseEstimator):
         if self._state is None:
             self._state = trainer.initial_state(self.model_.theta)
         batch, engine = make_batch(self.model_.graph, trainer.loss, x, target), get_engine(self.engine, trainer.own)
+        before = self.model_.theta, self._state
         for first in range(0, len(x) - batch_size + 1, batch_size):
             samples = batch.take(slice(first, first + batch_size))
             estimate = trainer.estimate(engine, self.model_.theta, samples, self._steps)
             made = make_step(estimate, partial(engine.apply, trainer), self.model_.theta, self._state, self._steps)
-            if made.failure:
-                warnings.warn(f"partial_fit stopped at {made.failure.text}", ConvergenceWarning, stacklevel=3)
+            failure = made.failure
+            if not failure:
+                self.model_.theta, self._state = made.theta, made.state
+                self._bound = self._bound if self.loss_curve_ else loss_bound(estimate.losses)
+                self._steps += 1
+                self.loss_curve_.append(estimate.loss)
+                if above_bound(self.loss_curve_, self._bound):
+                    failure = divergence(self._steps - 1, self.loss_curve_, "begin anew with a smaller lr")
+            if failure:
+                warnings.warn(f"partial_fit stopped at {failure.text}", ConvergenceWarning, stacklevel=3)
+                if self.loss_curve_ and self.loss_curve_[-1] > self._bound:
+                    self.model_.theta, self._state = before
                 break
-            self.model_.theta, self._state = made.theta, made.state
-            self._steps += 1
-            self.loss_curve_.append(estimate.loss)
         self.n_iter_ += 1
         return self
 
@@ -146,7 +160,7 @@ class _Network(BaseEstimator):
             self.mean_, self.scale_ = np.zeros_like(mean), np.ones_like(mean)
         model = Sequential(x.shape[1], [*self._hidden(), Linear(outputs)], seed=self._seed)
         self.model_ = model if self.trainable is None else model.train_only(self.trainable)
-        self._steps, self._state = 0, None
+        self._steps, self._state, self._bound = 0, None, math.inf
         self.loss_curve_, self.n_iter_ = [], 0
 
     def _hidden(self) -> list:

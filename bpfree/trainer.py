@@ -64,6 +64,10 @@ class Trainer:
             frozen = f" beside {self.graph.n_frozen} frozen ones: unfreeze some" if self.graph.n_frozen else ""
             raise ValueError(f"model: expected trainable parameters, got none{frozen}")
 
+    def __repr__(self) -> str:
+        parts = f"{self.graph!r}, loss {self.loss.name!r}, {self.estimator!r}, {self.update!r}"
+        return f"Trainer({parts}, batch_size={self.batch_size}, seed={self.seed})"
+
     @classmethod
     def from_settings(cls, model, text: str, rows=()) -> Trainer:
         """The Trainer that wrote this text, for a model of the same graph.

@@ -25,7 +25,9 @@ from bpfree.sklearn import Classifier, Regressor
 IRIS = datasets.load_iris(return_X_y=True)
 DIABETES = datasets.load_diabetes(return_X_y=True)
 QUICK = {"max_iter": 3, "estimator": bf.RGE(n_queries=2), "engine": "exact"}
+"""Too little to learn much, which most tests below are not about, and a warning tells."""
 
+pytestmark = pytest.mark.filterwarnings("ignore:.* is no better than .*:sklearn.exceptions.ConvergenceWarning")
 
 NOT_TO_1E_7 = {
     "check_sample_weight_equivalence_on_dense_data": "a weight of 2 and a sample twice draw other minibatches; without"
@@ -189,6 +191,25 @@ def test_divergence_warns_and_keeps_what_is_finite():
     with pytest.warns(ConvergenceWarning, match="partial_fit stopped"):
         streamed = Regressor(update=bf.SGD(1e30), batch_size=10, **QUICK).partial_fit(x, y)
     assert np.isfinite(streamed.model_.theta).all()
+    with pytest.warns(ConvergenceWarning, match="training stopped at step .*the loss has exploded.*a smaller lr"):
+        fitted = Regressor(update=bf.SGD(0.3), early_stopping=True, **{**QUICK, "max_iter": 50}).fit(x, y)
+    assert fitted.run_.outcome_code == "diverged" and fitted.model_.hash == fitted.run_.model.hash
+
+
+def test_a_pass_in_which_the_network_gets_lost_leaves_it_as_it_was():
+    x, y = IRIS
+    streamed = Classifier(update=bf.SGD(0.01), batch_size=5, **QUICK).partial_fit(x, y, classes=[0, 1, 2])
+    before, steps = streamed.model_.hash, len(streamed.loss_curve_)
+    streamed.set_params(update=bf.SGD(1e4))
+    with pytest.warns(ConvergenceWarning, match="partial_fit stopped at .*exploded.* begin anew with a smaller lr"):
+        streamed.partial_fit(x, y)
+    assert streamed.model_.hash == before and steps + 10 <= len(streamed.loss_curve_) < 2 * steps
+
+
+def test_what_is_worth_no_more_than_a_constant_is_a_warning():
+    x, y = IRIS
+    with pytest.warns(ConvergenceWarning, match="training loss .* is no better than 1.099, that of a constant answer"):
+        Classifier(update=bf.SGD(1e-9), **{**QUICK, "max_iter": 20}).fit(x, y)
 
 
 def test_partial_fit_goes_on_where_it_was():
@@ -281,8 +302,8 @@ def test_wrong_data():
 def test_no_warning_in_ordinary_use():
     with warnings.catch_warnings():
         warnings.simplefilter("error")
-        Classifier(**QUICK).fit(*IRIS).score(*IRIS)
-        Regressor(**QUICK).fit(*DIABETES).score(*DIABETES)
+        Classifier().fit(*IRIS).score(*IRIS)
+        Regressor().fit(*DIABETES).score(*DIABETES)
 
 
 def test_without_scikit_learn_the_message_says_what_to_install():

@@ -53,6 +53,7 @@ def replay(journal: Path, start: Path | None, to_step, engine, out, json_file) -
     torn = f"{written.torn} bytes of an interrupted write are ignored" if written.torn else None
     rows = [
         ("steps", f"{steps:,}"),
+        ("went back", _back(written) if to_step is None else None),
         ("journal", torn),
         ("theta", result.hash),
         ("model", f"{out}{' (replaced)' if replaced else ''}"),
@@ -63,6 +64,13 @@ def replay(journal: Path, start: Path | None, to_step, engine, out, json_file) -
 
 
 def _steps(journal) -> int:
-    """Return the number of steps of the run at the end of the journal."""
+    """Return the step of the model at the end of the journal."""
     last = max((snapshot.step for snapshot in journal.snapshots), default=journal.first_step)
-    return journal.next_step if journal.kind == "SCALARS" else last
+    return journal.model_step if journal.kind == "SCALARS" else last
+
+
+def _back(journal) -> str | None:
+    """Return what the journal says of a run that went back to an earlier model, the one that is rebuilt."""
+    from bpfree.journal.format import Code
+
+    return next((f"to step {event.text}" for event in journal.events if event.code == Code.WENT_BACK), None)

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import click
 
-from bpfree.cli import calibration
+from bpfree.cli import calibration, train_advice
 from bpfree.cli.commands import INTERRUPTED, Command, option, usage
 from bpfree.cli.networks import NETWORKS, freezing_options
 from bpfree.cli.output import NewFile, NewPicture, Screen, facts, json_option, replace_file
@@ -267,11 +267,13 @@ class _Prepared:
         floor = {"reason": "not asked for"}
         if self.given["floor"] and not interrupted:
             floor = floor_of(self.model.graph, self.data, self.given["seed"])
+        wrong = train_advice.advice(run, measured, floor)
         document = {
             "data": self.data.describe(),
             "settings": self.settings(),
             "outcome": run.outcome,
             "outcome_code": "interrupted" if interrupted else run.outcome_code,
+            "advice": wrong,
             "steps": len(run.losses),
             "loss": run.losses[-1] if run.losses else None,
             "validation": measured["validation"].document() if "validation" in measured else None,
@@ -306,6 +308,7 @@ class _Prepared:
                     ("peak RAM of this process", None if peak is None else f"{peak / 2**20:,.0f} MiB"),
                     ("theta", run.model.hash),
                     ("outcome", run.outcome),
+                    ("advice", wrong or None),
                     ("model", f"{self.out}{' (replaced)' if replaced else ''}"),
                     ("best validation", run.best and f"{run.best.value:.4f} after step {run.best.step:,}"),
                     ("checkpoint", self.given["checkpoint"]),
@@ -314,7 +317,7 @@ class _Prepared:
                 ]
             )
         )
-        screen.say(self.next_steps(interrupted))
+        screen.say(self.next_steps(run, interrupted, wrong))
         return document
 
     def settings(self) -> dict:
@@ -342,7 +345,7 @@ class _Prepared:
             if split in self.data.splits
         }
 
-    def next_steps(self, interrupted: bool) -> str:
+    def next_steps(self, run, interrupted: bool, wrong: str) -> str:
         """Return the commands to run next, which work when pasted."""
         from bpfree.losses import get_loss, own_words
 
@@ -350,12 +353,16 @@ class _Prepared:
         folder = shlex.quote(f"{self.out.with_suffix('')}-firmware")
         loss = loss_option(self.loss, self.data.loss)
         lines = [f"bpfree evaluate {model} {source}{loss}", f"bpfree info {model}"]
-        if not self.model.graph.own + own_words(get_loss(self.loss)):  # which no device has
+        lost, own = train_advice.is_lost(run), self.model.graph.own + own_words(get_loss(self.loss))
+        if not lost and not own:  # which no device has
             lines.append(f"bpfree export firmware {model} {folder} --data {source}{loss}")
         if self.given["journal"] is not None:
             lines.append(f"bpfree replay {shlex.quote(str(self.given['journal']))}")
         if interrupted:
             lines.insert(0, self.how_to_go_on(model, source))
+        elif lost or wrong:
+            typed = click.get_current_context().obj or []
+            lines[:0] = filter(None, [train_advice.another_try(typed, self.found, self.estimator)])
         rows = current().as_typed
         return "\nnext\n" + "\n".join(f"  {line}{'' if rows in line else rows}" for line in lines)
 

@@ -66,6 +66,10 @@ class AskTell:
         self.step, self.evaluations, self.loss, self._quiet, self.skipped = 0, 0, float("nan"), 0, []
         self._look_ahead()
 
+    def __repr__(self) -> str:
+        told = f"{self.outcome_code}, step {self.step}, {self.evaluations} evaluations, loss {self.loss:.6g}"
+        return f"AskTell({told}, {self.estimator!r}, {self.update!r})"
+
     @property
     def theta(self) -> np.ndarray:
         """The parameters now, in theta0's shape; read-only, and left as they are by later steps."""

@@ -28,6 +28,11 @@ class Estimate:
     forwards: int
     diagnostics: dict = field(default_factory=dict)
 
+    def __repr__(self) -> str:
+        groups, queries = self.coefficients.shape
+        told = f"{groups} x {queries} coefficients, {self.n_evaluations} losses of mean {self.loss:.6g}"
+        return f"Estimate({told}, {self.forwards} forwards)"
+
     @property
     def n_evaluations(self) -> int:
         """Losses of the minibatch that were looked at."""

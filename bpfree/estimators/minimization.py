@@ -30,6 +30,10 @@ class History:
     outcome: str = "running"
     outcome_code: str = "running"
 
+    def __repr__(self) -> str:
+        loss = f", loss {self.losses[0]:.6g} -> {self.losses[-1]:.6g}" if self.losses else ""
+        return f"History({self.outcome_code}, {self.steps} steps, {self.evaluations} evaluations{loss})"
+
     @property
     def steps(self) -> int:
         """Steps done."""

@@ -132,6 +132,19 @@ class Graph:
     tensors: tuple[Tensor, ...]
     slices: tuple[Slice, ...]
 
+    def __repr__(self) -> str:
+        return f"Graph({self.chain}, {self.n_theta} trainable, {self.n_frozen} frozen)"
+
+    @property
+    def chain(self) -> str:
+        """The input's size, the names of the nodes in order, at most ten of them, and the output's size."""
+        if not self.nodes:
+            return "no nodes"
+        names = [node.name for node in self.nodes]
+        if len(names) > 10:
+            names[5:-5] = [f"... {len(names) - 10} more"]
+        return " -> ".join([str(self.input.size), *names, str(self.output.size)])
+
     @property
     def input(self) -> Tensor:
         """The tensor a sample comes in by."""

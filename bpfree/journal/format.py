@@ -54,6 +54,7 @@ class Code(IntEnum):
 
     END = 1
     VALIDATION = 2
+    WENT_BACK = 3
 
 
 class Reason(IntEnum):

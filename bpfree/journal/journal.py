@@ -34,7 +34,7 @@ class Snapshot(NamedTuple):
 
 
 class Event(NamedTuple):
-    """Something that happened before a step: Code.VALIDATION or Code.END, and text for people."""
+    """Something that happened before a step: Code.VALIDATION, .END or .WENT_BACK, and text for people."""
 
     step: int
     code: int
@@ -94,6 +94,11 @@ class Journal:
     def __post_init__(self):
         self.header = make_header(self.settings, self.base_hash, self.first_step, self.program_size)
 
+    def __repr__(self) -> str:
+        counts = {"records": self.records, "skips": self.skips, "snapshots": self.snapshots, "events": self.events}
+        told = ", ".join(f"{len(entries)} {name}" for name, entries in counts.items() if entries)
+        return f"Journal({self.kind}, from theta {self.base_hash} at step {self.first_step}: {told or 'nothing yet'})"
+
     @property
     def kind(self) -> str:
         """ "SCALARS" or "SNAPSHOT": what it is replayed from."""
@@ -103,6 +108,20 @@ class Journal:
     def next_step(self) -> int:
         """The first step, of a journal of scalars, that it has neither a record of nor a skip."""
         return self.first_step + len(self.records) + len(self.skips)
+
+    @property
+    def model_step(self) -> int:
+        """The step of a journal of scalars before which theta is the run's model: the next one, after all there are.
+
+        But where the run diverged and went back to a model that it had, its last event but one says to which step.
+        """
+        back = [e for e in self.events if e.code == Code.WENT_BACK and e.step == self.next_step]
+        if not back:
+            return self.next_step
+        step = back[-1].text.partition(":")[0]
+        if not step.isdecimal() or not self.first_step <= int(step) <= self.next_step:
+            raise FormatError(f"journal: the run went back to a step that it does not have: {back[-1].text!r}")
+        return int(step)
 
     def append(self, coefficients) -> None:
         """Add the record of the next step."""
@@ -240,7 +259,10 @@ def _mapped(path) -> memoryview:
 
 
 def replay(journal, start, theta=None, engine=None, *, to_step: int | None = None, rows=()) -> np.ndarray:
-    """Return theta (n_theta,) after all steps of a journal, or after to_step of them, without data.
+    """Return theta (n_theta,) of the run's model, or after to_step of its steps, without data.
+
+    The run's model is what all its steps led to; where it diverged, the model that it went back to,
+    which the journal says (`Journal.model_step`).
 
     journal: a Journal, or the path of a journal's file. start: the Model the
     run began with; or its Trainer, and then theta. engine: a name or an object;
@@ -302,7 +324,7 @@ def _at_snapshot(journal, theta, to_step):
 def _through_scalars(journal, trainer, theta, engine, to_step):
     """Return theta after the steps, one by one, which has to agree with every snapshot on the way."""
     first, last, records = journal.first_step, journal.next_step, dict(zip(journal._moved(), journal.records))
-    stop = last if to_step is None else check_count("to_step", to_step, first, last)
+    stop = journal.model_step if to_step is None else check_count("to_step", to_step, first, last)
     snapshots = {s.step: s for s in journal.snapshots}
     state = trainer.initial_state(theta)
     if first and state and first not in snapshots:

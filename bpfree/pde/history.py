@@ -43,6 +43,10 @@ class History:
     outcome_code: str = "running"
     outcome: str = "running"
 
+    def __repr__(self) -> str:
+        loss = f", loss {self.losses[0]:.4g} -> {self.losses[-1]:.4g}" if self.losses else ""
+        return f"History({self.outcome_code}, {self.steps} steps, {len(self.looks)} looks{loss})"
+
     @property
     def steps(self) -> int:
         """Number of steps done."""

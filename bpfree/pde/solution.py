@@ -52,6 +52,10 @@ class Solution:
         self.rule, self.method, self.seed, self.points, self.history = rule, method, seed, points or {}, History()
         self._test, self._wanted = test, None
 
+    def __repr__(self) -> str:
+        unknowns = "".join(f", {name} = {value:.6g}" for name, value in self.unknowns.items())
+        return f"Solution({type(self.asked).__name__}{unknowns}, {self.history!r})"
+
     @property
     def problem(self):
         """The problem with the values found for its unknowns."""

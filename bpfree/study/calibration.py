@@ -102,6 +102,10 @@ class Calibration:
     forwards: int
     advice: str
 
+    def __repr__(self) -> str:
+        advice = f", advice {self.advice!r}" if self.advice else ""
+        return f"Calibration(mu={self.mu:g}, lr={self.lr:g}, {self.forwards} forwards{advice})"
+
     def __str__(self) -> str:
         lines = [f"mu {_power(self.mu)}, lr {_power(self.lr)}, from {self.forwards:,} forwards", ""]
         lines.append("    mu   change of g   |L+ - L-|        ulp")

@@ -74,6 +74,10 @@ class Diagnosis:
     forwards: float
     spent: int
 
+    def __repr__(self) -> str:
+        told = f"{self.steps} estimates, cosine {self.total.cosine:.4g}, slope {self.total.slope:.4g}"
+        return f"Diagnosis({type(self.estimator).__name__} against {type(self.reference).__name__}: {told})"
+
     def __str__(self) -> str:
         cost = f"{self.steps} estimates of one minibatch, {self.forwards:,.0f} forwards each"
         head = f"{self.estimator}, {self.tier}\n{cost},"

@@ -55,6 +55,7 @@ class Checkpoint:
             "version": VERSION,
             "identity": identity,
             "counts": self.counts,
+            "bound": self.run.bound,
             "best": self.best and (self.best.step, self.best.value),
             "position": self.position,
         }
@@ -112,6 +113,7 @@ def _fill(run, fields, document) -> Position | None:
     run.history = [Validation(int(s), v, int(f), int(e), t) for s, v, f, e, t in history.tolist()]
     run.quiet, run.evaluations, run.forwards = map(int, document["counts"][:3])
     run.seconds = float(document["counts"][3])
+    run.bound = float(document.get("bound", "inf"))  # which older checkpoints do not have
     if document["best"]:
         step, value = document["best"]
         best = _floats(fields, "best", graph.n_theta)

@@ -126,6 +126,12 @@ class RunFiles:
         if run.journal.kind == "SNAPSHOT" and not (made and run.journal.file):
             run.journal.snapshot(run.next_step, run.model.theta, run.state)
 
+    def went_back(self, run: Run, step: int, name: str) -> None:
+        """The run's model is not what its steps have led to, but the one there was before `step`."""
+        if run.journal.kind == "SNAPSHOT":
+            run.journal.snapshot(run.next_step, run.model.theta, run.state)
+        run.journal.event(run.next_step, Code.WENT_BACK, f"{step}: {name}")
+
     def end(self, run: Run, end: Outcome) -> None:
         """The journal's last words, and its seal."""
         text = end.text if end.text.startswith(end.code) else f"{end.code}: {end.text}"

@@ -12,6 +12,7 @@ from bpfree.engines import fallback, get_engine
 from bpfree.engines.batch import make_batch
 from bpfree.engines.probes import AT_THETA
 from bpfree.errors import check_count, check_functions
+from bpfree.estimators.divergence import loss_bound
 from bpfree.estimators.rge import RGE
 from bpfree.estimators.step import UNMADE, Outcome, make_step
 from bpfree.journal import Journal
@@ -22,10 +23,12 @@ from bpfree.screen.progress import training_bar
 from bpfree.trainer import Trainer
 from bpfree.training import plan as planning
 from bpfree.training.checkpoint import fingerprint, identify
+from bpfree.training.divergence import is_broken, safe_model, scaling
 from bpfree.training.files import RunFiles, look_text
 from bpfree.training.plan import Plan
 from bpfree.training.run import Best, Run, Validation
 from bpfree.training.state import State, names_of, take_up
+from bpfree.training.verdict import advice
 from bpfree.updates.sgd import SGD
 
 
@@ -114,10 +117,13 @@ def train(
         A file that is there already is never overwritten: it is gone on with
         (resume=True) or refused.
 
-    Numeric failure is a result: the run ends, `run.model` keeps the last finite
-    theta, `run.outcome` says what to try and `run.outcome_code` which it was:
-    "nonfinite_loss", "overflow", "mu_too_small"; else "done" (epochs or
-    max_steps), "budget", "early_stop" or "callback". An exception, Ctrl-C among
+    Numeric failure is a result: the run ends, `run.outcome` says what to try and
+    `run.outcome_code` which it was: "diverged" (L > L0 + 100 max(|L0|, spread) for 10
+    steps, L the mean loss of a step, L0 and the spread, largest less smallest, of the
+    losses of the first), "nonfinite_loss", "overflow", "mu_too_small"; else "done"
+    (epochs or max_steps), "budget", "early_stop" or "callback". `run.model` is the last
+    one, but of a run that has diverged, or whose last theta is as bad, it is the best
+    validated or the one it began with. An exception, Ctrl-C among
     them, is raised on, after checkpoint and journal have been brought to the last
     whole step. Wrong arguments raise TypeError or ValueError before the first step.
 
@@ -163,7 +169,7 @@ def train(
         epochs=epochs, max_steps=max_steps, max_forwards=max_forwards, max_evaluations=max_evaluations,
     )  # fmt: skip
     planning.check_last_step(first_step, budget)
-    plan = Plan(trainer, engine, feed, held_out, budget, validate_every, patience, callbacks)
+    plan = Plan(model, trainer, engine, feed, held_out, budget, validate_every, patience, callbacks)
 
     run = _new_run(model, trainer, state, first_step)
     run.fallback, run.batches = reason, feed.told
@@ -220,6 +226,8 @@ def _take_steps(plan: Plan, run: Run, files: RunFiles, show) -> Outcome:
         made = make_step(estimate, apply, run.model.theta, run.state, step, run.quiet)
         if made.failure:
             return made.failure
+        if not run.losses:
+            run.bound = loss_bound(estimate.losses)
         run.model.theta, run.coefficients, run.quiet = made.theta, made.record, made.quiet
         run.losses.append(estimate.loss)
         run.state = State(made.state, run.journal.settings, run.next_step, run.state.trained)
@@ -239,7 +247,7 @@ def _take_steps(plan: Plan, run: Run, files: RunFiles, show) -> Outcome:
 
 def _look(plan: Plan, run: Run) -> None:
     """Validate, and remember the model when it is the best so far."""
-    value = validate(run, plan.engine, plan.held_out)
+    value = validate(run.model, run.trainer.loss, plan.engine, plan.held_out)
     run.history.append(Validation(run.next_step, value, run.forwards, run.evaluations, run.seconds))
     run.journal.event(run.next_step, Code.VALIDATION, look_text(run, value))
     if run.improves(value):
@@ -248,21 +256,39 @@ def _look(plan: Plan, run: Run) -> None:
 
 def _finish(plan: Plan, run: Run, files: RunFiles, end: Outcome) -> Run:
     """The last look and the last words. The checkpoint comes first: a longer run would not have stopped here."""
-    run.outcome_code, run.outcome = end
     if end.code not in UNMADE:  # else resuming would fail again, and count the step twice
         files.save()
-    files.last_snapshot(run)
-    if plan.held_out and run.steps and (not run.history or run.history[-1].step < run.next_step):
-        _look(plan, run)
+    if is_broken(plan, run, end):
+        end = _go_back(plan, run, files, end)
+    else:
+        files.last_snapshot(run)
+        if plan.held_out and run.steps and (not run.history or run.history[-1].step < run.next_step):
+            _look(plan, run)
+        run.advice = advice(plan, run, end)
+    run.outcome_code, run.outcome = end
     files.end(run, end)
     return run
 
 
-def validate(run: Run, engine, batch) -> float:
-    """The run's metric on a batch, weighted as it is: accuracy, or the mean loss where there are no labels."""
-    graph, theta, frozen = run.model.graph, run.model.theta, run.model.frozen
-    if run.metric == "accuracy":
+def _go_back(plan: Plan, run: Run, files: RunFiles, end: Outcome) -> Outcome:
+    """Give back a model that is of use, with the state of an update that has made no step, and write that down."""
+
+    def value_of(model):
+        return validate(model, run.trainer.loss, plan.engine, plan.held_out)
+
+    step, name, model = safe_model(plan, run, value_of)
+    run.model = Model(model.graph, model.theta, model.frozen)
+    fresh = run.trainer.initial_state(run.model.theta)
+    run.state = State(fresh, run.journal.settings, run.next_step, run.state.trained)
+    files.went_back(run, step, name)
+    return Outcome(end.code, f"{end.text}; {scaling(plan.feed.held)}; run.model is {name}")
+
+
+def validate(model: Model, loss, engine, batch) -> float:
+    """The metric on a batch, weighted as it is: accuracy, or the mean loss where there are no labels."""
+    graph, theta, frozen = model.graph, model.theta, model.frozen
+    if loss.labels:
         right = engine.predict(graph, theta, frozen, batch.x).argmax(axis=1) == batch.labels
         return float(right.mean() if batch.weights is None else np.average(right, weights=batch.weights))
-    values, _ = engine.evaluate(graph, theta, frozen, batch, run.trainer.loss, [AT_THETA])
+    values, _ = engine.evaluate(graph, theta, frozen, batch, loss, [AT_THETA])
     return float(values.mean())

@@ -11,9 +11,10 @@ import numpy as np
 from bpfree import rng
 from bpfree.engines.batch import Batch, make_batch
 from bpfree.errors import check_count, check_positive, check_seed
-from bpfree.estimators.step import Outcome, standstill
+from bpfree.estimators.step import Outcome
 from bpfree.model import Model
 from bpfree.trainer import Trainer
+from bpfree.training.divergence import lost
 from bpfree.training.feeds import InMemory, make_feed
 from bpfree.training.run import Run
 
@@ -47,8 +48,9 @@ class Budget(NamedTuple):
 
 @dataclass(frozen=True)
 class Plan:
-    """All that the loop goes by."""
+    """All that the loop goes by; start: the model that the run begins with."""
 
+    start: Model
     trainer: Trainer
     engine: object
     feed: object
@@ -60,8 +62,8 @@ class Plan:
 
     def ended(self, run: Run) -> Outcome | None:
         """Why there is no further step after those the run has done, if so."""
-        if still := standstill(run.next_step, run.quiet):
-            return still
+        if end := lost(self, run):
+            return end
         if self.patience and (looks := _looks_since_best(run)) >= self.patience:
             at, best = run.next_step, "none was finite"
             if run.best:

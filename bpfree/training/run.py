@@ -8,8 +8,10 @@ from typing import NamedTuple
 
 import numpy as np
 
+from bpfree.errors import check_finite
 from bpfree.estimators.step import FAILURES
 from bpfree.journal import Journal
+from bpfree.journal.format import Code
 from bpfree.model import Model
 from bpfree.trainer import Trainer
 from bpfree.training.state import State
@@ -40,7 +42,8 @@ class Best(NamedTuple):
 class Run:
     """What training did, and what it cost.
 
-    model: the parameters after the last step, which journal and hash agree on;
+    model: the parameters after the last step, which journal and hash agree on; of a run
+    that diverged, those of the best validation or of the start, which its journal says and replays;
     best: (step, value, model) of the best validation, or None. losses: mean
     probe loss of every step. history: one `Validation` each time; validation:
     their (step, value). The value is the accuracy, or for losses without labels
@@ -48,9 +51,12 @@ class Run:
     multiply-accumulates spent on them, in passes of one sample through the
     network, rounded a step; passes for validation are not counted. state: the update's, which `train(state=...)`
     goes on with, and coefficients (groups, queries) the estimator's, before clip and lr, of the last step. quiet: steps
-    in a row, up to the last, in which no probe changed the loss. fallback: why the
+    in a row, up to the last, in which no probe changed the loss. bound: the loss above which ten
+    steps in a row are divergence, as `train` has it. fallback: why the
     default engine was not the compiled one, "" where it was.
-    outcome_code: one of OUTCOMES; outcome: the same for people, with advice.
+    outcome_code: one of OUTCOMES; outcome: the same for people, with advice. advice: of a run of ten steps or
+    more, "" or what is wrong with its model: no better than an answer that is the same for every x (for labels
+    the shares of the classes, for targets their mean), or no further than where it began; and what to try.
     batches: where batches came from that were not drawn from samples in memory.
 
     >>> import bpfree as bf
@@ -72,11 +78,17 @@ class Run:
     forwards: int = 0
     seconds: float = 0.0
     quiet: int = 0
+    bound: float = float("inf")
     outcome: str = "done"
     outcome_code: str = "done"
+    advice: str = ""
     data_bytes: int = 0
     batches: str = ""
     fallback: str = ""
+
+    def __repr__(self) -> str:
+        loss = f", loss {_short(self.losses[0])} -> {_short(self.losses[-1])}" if self.losses else ""
+        return f"Run({self.outcome_code}, {self.steps} steps{loss}, {self.model!r})"
 
     @property
     def steps(self) -> int:
@@ -92,6 +104,11 @@ class Run:
     def next_step(self) -> int:
         """The number of the step after those that are done: `first_step` of a run that goes on from this one."""
         return self.first_step + self.steps
+
+    @property
+    def went_back(self) -> bool:
+        """Is `model` an earlier one than the last, as that was lost?"""
+        return any(event.code == Code.WENT_BACK for event in self.journal.events)
 
     @property
     def validation(self) -> list[tuple[int, float]]:
@@ -123,12 +140,16 @@ class Run:
             "process_peak": _process_peak(),
         }
 
-    def summary(self) -> str:
-        """A few lines for people: what was learnt, what it cost, why it ended."""
+    def summary(self, floor=None) -> str:
+        """A few lines for people: what was learnt, what it cost, why it ended, and what is wrong with it.
+
+        floor: what the model has to beat, of the same samples as the validation: an accuracy (a loss, where that is
+        the metric), or the `Floor` that `random_features_floor` gives.
+        """
         lines = ["no steps"]
         if self.losses:
             begins = f" from step {self.first_step:,} on" if self.first_step else ""
-            lines = [f"steps {self.steps:,}{begins}, loss {self.losses[0]:.4f} -> {self.losses[-1]:.4f}"]
+            lines = [f"steps {self.steps:,}{begins}, loss {_short(self.losses[0])} -> {_short(self.losses[-1])}"]
         if self.batches:
             lines.append(self.batches)
         if self.history:
@@ -149,6 +170,7 @@ class Run:
                 f"time {self.seconds:.1f} s{rate}, memory: {arrays}{peak}",
                 *([f"engine {self.fallback}"] if self.fallback else []),
                 f"theta {self.model.hash}, outcome: {self.outcome}",
+                *(f"advice: {text}" for text in (self.advice, self._below(floor)) if text),
             ]
         )
 
@@ -158,11 +180,30 @@ class Run:
 
         plot_run(self, path)
 
+    def _below(self, floor) -> str:
+        """What says that the last validation does not reach a floor."""
+        if floor is None or not self.history:
+            return ""
+        floor = check_finite("floor", getattr(floor, "accuracy", floor))
+        return below_floor(f"validation {self.metric}", self.history[-1].value, floor, self.metric == "accuracy")
+
     def improves(self, value: float) -> bool:
         """Is this validation better than the best so far?"""
         if not np.isfinite(value):
             return False
         return self.best is None or (value > self.best.value if self.metric == "accuracy" else value < self.best.value)
+
+
+def below_floor(name: str, value: float, floor: float, higher_is_better: bool = True) -> str:
+    """What says that a model's measured value does not reach its floor, "" where it does."""
+    if value >= floor if higher_is_better else value <= floor:
+        return ""
+    return f"{name} {value:.4g} does not reach its floor, {floor:.4g}: more is had without training"
+
+
+def _short(loss: float) -> str:
+    """A loss for people: four decimals, but none of the zeros of a tiny one or a huge one."""
+    return f"{loss:.4f}" if loss == 0 or 1e-3 <= abs(loss) < 1e6 else f"{loss:.4g}"
 
 
 def _bytes(count: int) -> str:

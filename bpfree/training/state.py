@@ -19,6 +19,9 @@ class State(list):
         super().__init__(arrays)
         self.settings, self.next_step, self.trained = settings, next_step, trained
 
+    def __repr__(self) -> str:
+        return f"State(before step {self.next_step}: {_described(self)})"
+
 
 def take_up(trainer, theta, state, first_step: int) -> list[np.ndarray]:
     """The state that a run of this trainer begins with at a step; None: as before any step.

@@ -30,7 +30,7 @@ from bpfree.study.floors import random_features_floor
 KEYS = {
     "command", "bpfree", "data", "settings", "outcome", "steps", "loss", "validation", "test", "floor", "history",
     "parameters", "forwards", "evaluations", "macs", "seconds", "peak_ram_bytes", "hash", "files",
-    "outcome_code", "best", "frozen",
+    "outcome_code", "best", "frozen", "advice",
 }  # fmt: skip
 
 

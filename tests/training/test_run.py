@@ -82,6 +82,7 @@ def test_outcomes_have_codes():
         seen.add(quick(**mse, update=bf.SGD(1e12)).outcome_code)
         far = {**mse, "data": (X, 100 * X[:, :3])}
         seen.add(quick(**far, update=bf.SGD(3e38)).outcome_code)
+        seen.add(quick(update=bf.SGD(1e6), max_steps=90).outcome_code)
     assert seen == set(OUTCOMES)
 
 
@@ -134,7 +135,7 @@ def test_the_size_of_a_share(share, held):
 def test_best_is_remembered_and_the_model_is_the_last():
     models = {}
     run = quick(
-        max_steps=60, update=bf.SGD(0.3), validation=(X, Y), validate_every=4,
+        max_steps=60, update=bf.SGD(0.1), validation=(X, Y), validate_every=4,
         callbacks=lambda step, run: models.update({step + 1: run.model.theta.copy()}),
     )  # fmt: skip
     values = dict(run.validation)

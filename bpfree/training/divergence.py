@@ -1,0 +1,73 @@
+# SPDX-License-Identifier: MIT
+"""A run that got lost: how it is told from one that stands still, what to advise, and which model is given back."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+
+from bpfree.engines.probes import AT_THETA
+from bpfree.estimators.divergence import above_bound, divergence, has_exploded
+from bpfree.estimators.step import UNMADE, Outcome, standstill
+from bpfree.model import Model
+from bpfree.training.run import Run
+
+_FAR = (0.01, 10.0)
+"""The largest number of data that are scaled is between these."""
+
+_TINY = 1e-12
+"""A loss below has differences that may be below what float32 has room for, whatever mu is."""
+
+
+def lost(plan, run: Run) -> Outcome | None:
+    """Why the run ends here: it has diverged, or no probe changes the loss any more; None where it goes on."""
+    still = standstill(run.next_step, run.quiet)
+    exploded = still and run.losses[-1] > run.losses[0] and has_exploded(run.model.theta, plan.start.theta)
+    if exploded or above_bound(run.losses, run.bound):
+        return divergence(run.next_step - 1, run.losses, "try a smaller lr")
+    if still and 0 < abs(run.losses[-1]) < _TINY:
+        at = f"the loss stands still at {run.losses[-1]:.4g}: try one of another scale"
+        return Outcome(still.code, f"{still.text}; {at}")
+    return still
+
+
+def scaling(batch) -> str:
+    """The largest of the samples' numbers: where it is far from 1, a usual lr diverges, or does nothing."""
+    parts = {"x": batch.x}
+    if batch.targets is not None and batch.targets.dtype == np.float32:
+        parts["y"] = batch.targets
+    largest = {name: float(max(values.max(), -values.min())) for name, values in parts.items()}
+    what = "inputs and targets" if "y" in parts else "the inputs"
+    question = "" if all(_FAR[0] <= most <= _FAR[1] for most in largest.values()) else f"are {what} scaled? "
+    return question + ", ".join(f"the largest |{name}| is {most:.4g}" for name, most in largest.items())
+
+
+def is_broken(plan, run: Run, end: Outcome) -> bool:
+    """Is the theta that the run ends with of no use?
+
+    Where a step could not be made, its own minibatch, or a reply that was lost, may be to blame: the first minibatch
+    tells, whose loss was in order at the start.
+    """
+    if end.code == "diverged":
+        return True
+    if end.code not in UNMADE or not run.steps:
+        return False
+    model, first = run.model, plan.feed.at(run.first_step)
+    values, _ = plan.engine.evaluate(model.graph, model.theta, model.frozen, first, run.trainer.loss, [AT_THETA])
+    loss = float(values.mean())
+    return loss > run.bound if math.isfinite(loss) else has_exploded(model.theta, plan.start.theta)
+
+
+def safe_model(plan, run: Run, value_of) -> tuple[int, str, Model]:
+    """The step, its name and the model: that of the best validation where it is better than the start, else the start.
+
+    A model whose minibatch had a loss above the bound is lost, too, whatever its accuracy. value_of: a function of
+    a Model to its validation.
+    """
+    best, start = run.best, plan.start
+    if best is not None and run.losses[best.step - run.first_step - 1] <= run.bound:
+        value = value_of(start)
+        if best.value != value and not run.improves(value):
+            return best.step, f"the best validated, {run.metric} {best.value:.4g} after step {best.step}", best.model
+    return run.first_step, "the one that the run began with", start

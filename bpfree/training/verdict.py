@@ -1,0 +1,111 @@
+# SPDX-License-Identifier: MIT
+"""What stands out of a run that has ended: it is no better than a constant answer, or theta has hardly moved."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+
+from bpfree.arithmetic import Fast
+from bpfree.engines.probes import AT_THETA
+from bpfree.estimators.step import FAILURES, Outcome
+from bpfree.losses import LOSSES
+from bpfree.training.divergence import scaling
+from bpfree.training.run import Run
+
+LAST_STEPS = 10
+"""Steps whose mean loss is compared; of a run with fewer only that the loss has risen."""
+
+_RISEN = 2.0
+"""A loss that is so many times the first has risen, whatever the minibatch."""
+
+_MOVED = 1e-5
+"""Theta that has moved by less, in units of its largest element, stands still."""
+
+_CHUNK = 4096
+"""Most training samples that are looked at, and samples whose loss is computed at a time."""
+
+
+def advice(plan, run: Run, end: Outcome) -> str:
+    """What is wrong with the run's model, and what to try; "" where nothing stands out."""
+    if run.steps < LAST_STEPS and not (run.losses and run.losses[-1] > _RISEN * run.losses[0]):
+        return ""  # too few to have learnt anything, but enough to have lost something
+    facts, ways = [], "another lr, for which bf.calibrate finds a first value"
+    if run.losses[-1] > run.bound:
+        facts.append(f"the loss has risen, {run.losses[0]:.4g} -> {run.losses[-1]:.4g}")
+        ways = "a smaller lr"
+    elif end.code not in FAILURES and (still := _stands_still(plan, run)):
+        facts.append(still)
+        ways = "a larger lr, or a loss of another scale"
+    facts += _no_better_than_a_constant(plan, run)
+    return f"{', and '.join(facts)}: try {ways}; {scaling(plan.feed.held)}" if facts else ""
+
+
+def _stands_still(plan, run) -> str:
+    moved = float(np.abs(run.model.theta - plan.start.theta).max())
+    if moved > _MOVED * np.abs(run.model.theta).max():
+        return ""
+    return f"theta has hardly moved, by {moved:.2g} at most, and the loss stands still at {run.losses[-1]:.4g}"
+
+
+def _no_better_than_a_constant(plan, run) -> list[str]:
+    """The validation, the training loss that say so; none where nothing is known to compare with."""
+    loss, told = run.trainer.loss, []
+    if plan.held_out and run.metric == "accuracy":
+        value, constant = run.history[-1].value, float(class_shares(plan.held_out).max())
+        if value <= constant < 1:  # one class is no choice
+            told.append(f"validation accuracy {value:.4g} is no better than {constant:.4g}, that of one class for all")
+    if not LOSSES.has(loss):
+        return told
+    what, value, constant = "", -math.inf, math.inf
+    if plan.held_out and run.metric == "loss":
+        what, value, constant = "validation loss", run.history[-1].value, constant_loss(loss, plan.held_out)
+    elif plan.feed.epoch:  # else the samples in memory are too few to say what a constant answer comes to
+        samples = _some_of(plan.feed.held)
+        what, value, constant = "training loss", np.mean(run.losses[-LAST_STEPS:]), constant_loss(loss, samples)
+        if not value < constant:  # but that is the loss around theta, at the probes
+            value = _loss_at_theta(plan, run, samples)
+    if constant > 0 and not value < constant:  # where all targets are equal there is nothing to learn
+        told.append(f"{what} {value:.4g} is no better than {constant:.4g}, that of a constant answer")
+    return told
+
+
+def _some_of(batch):
+    """At most so many samples, from all over a batch, which may be sorted."""
+    return batch.take(np.linspace(0, len(batch) - 1, min(len(batch), _CHUNK)).astype(int))
+
+
+def _loss_at_theta(plan, run, samples) -> float:
+    model = run.model
+    values, _ = plan.engine.evaluate(model.graph, model.theta, model.frozen, samples, run.trainer.loss, [AT_THETA])
+    return float(values.mean() if samples.weights is None else values.sum() / samples.weights.sum())
+
+
+def class_shares(batch) -> np.ndarray:
+    """The share of every class among the labels of a batch, by weight."""
+    counts = np.bincount(batch.labels, batch.weights)
+    return counts / counts.sum()
+
+
+def constant_loss(loss, batch) -> float:
+    """The mean loss of an answer that is the same for every x.
+
+    Of labels the scores are log p_c, p_c the share of class c, whose cross-entropy is -sum_c p_c log p_c; else the
+    answer is the mean of the targets, whose squared error is their variance.
+    """
+    if loss.labels:
+        shares = class_shares(batch)
+        there = np.flatnonzero(shares)
+        scores = np.repeat(np.log(shares[there])[:, None], len(there), axis=1)
+        return float(shares[there] @ loss.losses(Fast, scores, np.arange(len(there))))
+    weights = np.ones(len(batch)) if batch.weights is None else batch.weights.astype(np.float64)
+    weights /= weights.sum()
+    mean, total = weights @ batch.targets, 0.0
+    for first in range(0, len(batch), _CHUNK):
+        part = slice(first, first + _CHUNK)
+        target = loss.target(batch.take(part), np.float64)
+        answer = np.repeat(mean[:, None], target.shape[1], axis=1)
+        total += float(weights[part] @ loss.losses(Fast, answer, target))
+    rounding = np.finfo(np.float32).eps * np.abs(mean).max()
+    return total if total > rounding**2 else 0.0

@@ -1,0 +1,167 @@
+"""What is said of a run that ended in order and is worth nothing, against scikit-learn's and NumPy's own numbers."""
+
+import numpy as np
+import pytest
+from helpers import floats
+
+import bpfree as bf
+from bpfree.engines.batch import make_batch
+from bpfree.losses import get_loss
+from bpfree.study.floors import Floor
+from bpfree.training.verdict import class_shares, constant_loss
+
+X, Y = floats(0, 300, 4), np.arange(300) % 3
+TARGETS = floats(1, 300, 2)
+CLASSES, VALUES = bf.Sequential(4, [bf.Linear(3)], seed=0), bf.Sequential(4, [bf.Linear(2)], seed=0)
+SETTINGS = {"engine": "exact", "batch_size": 32, "estimator": bf.RGE(2)}
+
+
+def batch(model, loss, *data):
+    return make_batch(model.graph, get_loss(loss), *data)
+
+
+def train(model=CLASSES, data=(X, Y), **settings):
+    return bf.train(model, data, **{**SETTINGS, "max_steps": 20, "update": bf.SGD(1e-3), **settings})
+
+
+# ---- The loss of a constant answer, by other means ----
+
+
+@pytest.mark.parametrize("labels", [Y, 0 * Y, (np.arange(300) < 31).astype(int)], ids=["even", "one", "few"])
+@pytest.mark.parametrize("weighted", [False, True])
+def test_of_labels_it_is_the_entropy_of_the_classes(labels, weighted):
+    weights = np.linspace(0.1, 3, 300) if weighted else None
+    found = batch(CLASSES, "cross_entropy", X, labels, weights)
+    total = np.ones(300) if weights is None else weights
+    shares = np.array([total[labels == c].sum() for c in range(3)]) / total.sum()
+    entropy = -sum(p * np.log(p) for p in shares if p)
+    assert constant_loss(get_loss("cross_entropy"), found) == pytest.approx(entropy, abs=1e-12)
+    assert class_shares(found).max() == pytest.approx(shares.max(), rel=1e-12)
+
+
+@pytest.mark.parametrize("n", [300, 10_000])
+@pytest.mark.parametrize("weighted", [False, True])
+def test_of_targets_it_is_their_variance(n, weighted):
+    x, targets = np.zeros((n, 4), "f4"), 3 + 1e-3 * floats(2, n, 2)
+    weights = np.linspace(0.1, 3, n) if weighted else None
+    mean = np.average(targets.astype("f8"), axis=0, weights=weights)
+    variance = np.average(np.square(targets - mean), axis=0, weights=weights).mean()
+    found = constant_loss(get_loss("mse"), batch(VALUES, "mse", x, targets, weights))
+    assert found == pytest.approx(variance, rel=1e-5), "weights and targets are float32"
+
+
+def test_targets_that_are_all_equal_leave_nothing_to_learn():
+    assert constant_loss(get_loss("mse"), batch(VALUES, "mse", X, np.full((300, 2), 0.1))) == 0
+    assert train(VALUES, (X, np.full((300, 2), 0.1)), loss="mse").advice == ""
+    assert train(data=(X, np.ones(300, int))).advice == ""
+    only = train(data=(X, Y), validation=(X[:40], np.ones(40, int)), update=bf.SGD(0.1))
+    assert "one class for all" not in only.advice
+
+
+# ---- When it is said ----
+
+
+def test_a_network_that_learns_is_told_nothing():
+    learnt = train(data=(X, (X[:, 0] > 0).astype(int)), update=bf.SGD(0.1), max_steps=300, validation=0.3)
+    assert learnt.validation[-1][1] > 0.8 and learnt.advice == "" and "advice" not in learnt.summary()
+    learnt = train(VALUES, (X, X[:, :2]), loss="mse", update=bf.SGD(0.05), max_steps=300)
+    assert learnt.losses[-1] < 0.1 and learnt.advice == ""
+
+
+def test_a_loss_above_that_of_the_class_shares():
+    found = train(data=(100 * X, Y), update=bf.SGD(0.01))
+    assert found.outcome_code == "done" and found.losses[-1] > np.log(3)
+    assert "is no better than 1.099, that of a constant answer: try another lr" in found.advice
+    assert f"are the inputs scaled? the largest |x| is {np.abs(100 * X).max():.4g}" in found.advice
+    assert f"\nadvice: {found.advice}" in found.summary()
+
+
+def test_a_validation_below_the_share_of_the_largest_class():
+    uneven = (np.arange(300) % 10 == 0).astype(int)
+    held = X[:100], uneven[:100]
+    found = train(data=(X, uneven), validation=held)
+    assert found.validation[-1][1] <= 0.9 and f"{found.validation[-1][1]:.4g} is no better than 0.9, " in found.advice
+
+
+def test_a_loss_of_targets_above_their_variance():
+    found = train(VALUES, (X, 10 + TARGETS), loss="mse")
+    assert "training loss" in found.advice and "that of a constant answer" in found.advice
+    held = train(VALUES, (X, 10 + TARGETS), loss="mse", validation=0.2)
+    assert "validation loss" in held.advice and "the largest |y|" in held.advice
+
+
+def test_the_loss_at_the_probes_is_not_mistaken_for_that_of_theta():
+    """Small targets, met exactly: mu alone moves the outputs by more than the targets' spread."""
+    model = bf.Model(VALUES.graph, VALUES.theta * 0)
+    targets = 1e-4 * X[:, :2]
+    model.theta[0] = model.theta[5] = 1e-4
+    found = train(model, (X, targets), loss="mse", estimator=bf.RGE(2, mu=0.5), update=bf.SGD(1e-12))
+    assert found.losses[-1] > 1e-2 > targets.var() and "no better" not in found.advice
+
+
+def test_a_sorted_set_is_looked_at_all_over():
+    n = 9_000
+    x, y = 100 * floats(3, n, 4), np.sort(np.arange(n) % 3)
+    assert f"no better than {np.log(3):.4g}" in train(data=(x, y)).advice
+
+
+def test_few_steps_are_told_of_a_loss_that_has_risen_alone():
+    assert train(data=(X, Y), max_steps=9).advice == ""
+    found = train(data=(X, Y), max_steps=6, update=bf.SGD(1e3))
+    assert found.outcome_code == "done" and found.losses[-1] > found.bound
+    assert found.advice.startswith(f"the loss has risen, {found.losses[0]:.4g} -> {found.losses[-1]:.4g}, and ")
+    assert ": try a smaller lr; the largest |x| is " in found.advice
+    assert train(max_steps=None, max_evaluations=1).advice == "", "no step, nothing to say"
+
+
+def test_samples_that_are_not_in_memory_are_not_compared_with():
+    def noise(step, chance):
+        return X[:32], chance.integers(0, 3, 32)
+
+    found = train(data=None, batches=noise, batch_size=None)
+    assert found.losses[-1] > np.log(3) and found.advice == ""
+    assert "no better" in train(data=None, batches=noise, batch_size=None, validation=(X, Y)).advice
+
+
+def test_a_loss_of_ones_own_has_no_constant_to_compare_with():
+    found = train(VALUES, (X, TARGETS), loss=lambda outputs, targets: abs(outputs - targets).sum(1), engine="reference")
+    assert "no better" not in found.advice
+
+
+@pytest.mark.parametrize("scale", [1e-18, 1e-9])
+def test_tiny_losses_that_stand_still(scale):
+    """A usual lr moves nothing then, and the run was "done"."""
+
+    def tiny(outputs, targets):
+        return scale * np.square(outputs[:, 0] - targets)
+
+    found = train(VALUES, (X, 3 + X[:, 0]), loss=tiny, update=bf.SGD(0.01), engine="reference")
+    assert found.outcome_code == "done" and found.losses[-1] > 0
+    assert "theta has hardly moved" in found.advice and "a larger lr, or a loss of another scale" in found.advice
+    assert f"the loss stands still at {found.losses[-1]:.4g}" in found.advice
+    assert "loss 0.0000" not in found.summary()
+
+
+def test_losses_too_small_for_float32_to_differ():
+    def tiny(outputs, targets):
+        return 1e-44 * (1 + 0 * outputs[:, 0])
+
+    found = train(VALUES, (X, X[:, 0]), loss=tiny, engine="reference")
+    assert found.outcome_code == "mu_too_small"
+    assert found.outcome.endswith(f"the loss stands still at {found.losses[-1]:.4g}: try one of another scale")
+
+
+# ---- Floors ----
+
+
+def test_a_run_below_its_floor_says_so():
+    found = train(validation=(X, Y))
+    value = found.validation[-1][1]
+    said = f"advice: validation accuracy {value:.4g} does not reach its floor, 0.9: more is had without training"
+    assert said in found.summary(0.9) and said in found.summary(Floor(0.9, [0.9], [1.0]))
+    assert "floor" not in found.summary(value) and "floor" not in found.summary()
+    assert "floor" not in train().summary(0.9), "nothing was validated"
+    by_loss = train(VALUES, (X, TARGETS), loss="mse", validation=0.2)
+    assert "does not reach its floor" in by_loss.summary(0.01) and "floor" not in by_loss.summary(1e6)
+    with pytest.raises(TypeError, match="floor: expected a"):
+        found.summary("high")
