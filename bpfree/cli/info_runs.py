@@ -9,20 +9,21 @@ from pathlib import Path
 
 from bpfree.cli.output import Screen, facts
 from bpfree.errors import FormatError
+from bpfree.files import open_regular, read_bytes
 
 
 def kind_of(path: Path) -> str:
     """Return "journal", "checkpoint" or "model", by the first bytes of a file or the names in an archive."""
     from bpfree.journal.format import MAGIC
 
-    with open(path, "rb") as file:
+    with open_regular(path) as file:
         if file.read(4) == MAGIC[:4]:
             return "journal"
-    try:
-        with zipfile.ZipFile(path) as archive:
-            return "checkpoint" if "checkpoint.npy" in archive.namelist() else "model"
-    except (OSError, ValueError, zipfile.BadZipFile):
-        return "model"  # its reader reports what is wrong with the file
+        try:
+            with zipfile.ZipFile(file) as archive:
+                return "checkpoint" if "checkpoint.npy" in archive.namelist() else "model"
+        except (OSError, ValueError, zipfile.BadZipFile):
+            return "model"  # its reader reports what is wrong with the file
 
 
 def journal(path: Path) -> dict:
@@ -30,7 +31,7 @@ def journal(path: Path) -> dict:
     from bpfree.journal.format import Type, read_header, read_records
     from bpfree.settings import load
 
-    data = memoryview(path.read_bytes())
+    data = memoryview(read_bytes(path))
     try:
         header = read_header(data)
     except FormatError as error:

@@ -12,6 +12,7 @@ import click
 
 from bpfree import __version__
 from bpfree.cli.commands import option, printable
+from bpfree.files import replacing
 
 
 class NewFile(click.Path):
@@ -87,18 +88,10 @@ class Screen:
 
 
 def replace_file(path: Path, write) -> bool:
-    """Call write(temporary path), then rename it to `path` atomically; return whether `path` existed before."""
-    path = Path(path).resolve()  # so that the target of a link is replaced, not the link
-    if path.exists() and not path.is_file():  # a device such as /dev/null
-        write(path)
-        return True
-    temporary = path.with_name(f".{path.name}.{os.getpid()}{path.suffix}")
-    try:
-        write(temporary)
-        existed = path.exists()
-        os.replace(temporary, path)
-    finally:
-        temporary.unlink(missing_ok=True)
+    """Call write(path of a draft), which then takes the place of `path`; return whether `path` existed before."""
+    existed = path.exists()
+    with replacing(path) as draft:
+        write(draft)
     return existed
 
 

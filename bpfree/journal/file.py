@@ -4,7 +4,6 @@
 from __future__ import annotations
 
 import hashlib
-import mmap
 import os
 import zlib
 from typing import NamedTuple
@@ -12,6 +11,7 @@ from typing import NamedTuple
 import numpy as np
 
 from bpfree.errors import FormatError
+from bpfree.files import open_regular, read_start
 from bpfree.journal.format import Code, Header, Type, follow, make_record, read_records, told_payload
 
 
@@ -75,7 +75,7 @@ class JournalFile:
 
     def _settle(self, position: Position) -> bool:
         """Read hash and next step at a position; return False where the bytes before it are not as they were."""
-        data = mapped(self._file)[: position.at]
+        data = memoryview(read_start(self._file, position.at))
         if not len(self._header.data) <= position.at == len(data) or zlib.crc32(data) != position.crc:
             return False
         self.position, self._seen, self._step = position, hashlib.sha256(data), self._header.first_step
@@ -135,19 +135,11 @@ def _bytes(values) -> bytes:
     return np.ascontiguousarray(values, "<f4").tobytes()
 
 
-def mapped(file) -> memoryview:
-    """Return the bytes of an open file, which are read as they are looked at."""
-    try:
-        return memoryview(mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ))
-    except ValueError:  # an empty file cannot be mapped
-        return memoryview(b"")
-
-
 def holds_nothing(path, header: Header, snapshots) -> bool:
     """Return whether a file holds only the header and these snapshots, or a part of them: nothing is lost then."""
     beginning = header.data
     for s in snapshots:
         payload = _bytes(s.theta) + _bytes(s.state)
         beginning += make_record(header, len(beginning), Type.SNAPSHOT, s.step, payload)
-    with open(path, "rb") as file:
+    with open_regular(path) as file:
         return beginning.startswith(file.read(len(beginning) + 1))

@@ -16,9 +16,10 @@ from typing import NamedTuple
 import numpy as np
 
 from bpfree.engines import get_engine
-from bpfree.errors import FormatError, check_count, check_path
+from bpfree.errors import FormatError, check_count
+from bpfree.files import read_bytes
 from bpfree.graph import theta_hash
-from bpfree.journal.file import JournalFile, mapped
+from bpfree.journal.file import JournalFile
 from bpfree.journal.format import Code, Header, Reason, Type, make_header, read_header, read_records
 from bpfree.model import Model
 from bpfree.settings import check_named, differences, load
@@ -194,12 +195,13 @@ class Journal:
 
     @classmethod
     def read(cls, path) -> Journal:
-        """Return the journal in a file, every byte of it verified; the file is only read.
+        """Return the journal in a file, every byte of it verified. The file is read once, and never written: what
+        happens to it later does not change the journal.
 
         A torn tail is left out and counted in `torn`. Raises FormatError where
         the file is damaged, foreign, of another version, or contradicts itself.
         """
-        data = _mapped(path)
+        data = memoryview(read_bytes(path))
         try:
             header = read_header(data)
             first = (header.base_hash, header.settings, header.first_step)
@@ -230,13 +232,6 @@ class Journal:
 
     def __len__(self) -> int:
         return len(self.records)
-
-
-def _mapped(path) -> memoryview:
-    """Return the bytes of a file, which are read as they are looked at."""
-    check_path("path", path)
-    with open(path, "rb") as file:
-        return mapped(file)
 
 
 def replay(journal, start, theta=None, engine=None, *, to_step: int | None = None, rows=()) -> np.ndarray:

@@ -4,11 +4,10 @@
 from __future__ import annotations
 
 import os
-import re
-from pathlib import Path
 
 from bpfree.errors import check_count, check_path
 from bpfree.estimators.step import Outcome
+from bpfree.files import remove_drafts
 from bpfree.journal import Event, Journal
 from bpfree.journal.file import JournalFile, holds_nothing
 from bpfree.journal.format import Code
@@ -59,7 +58,7 @@ class RunFiles:
             ways = "resume=True goes on from it; or give another path, or delete it"
             raise ValueError(f"checkpoint: expected a path where nothing is yet, got {self.checkpoint}: {ways}")
         if self.resume:
-            _remove_drafts(self.checkpoint)
+            remove_drafts(self.checkpoint)
         if exists(self.checkpoint):
             self._go_on(run)
         elif self.journal is not None:
@@ -160,15 +159,6 @@ class RunFiles:
         if run.journal.file:
             file, run.journal.file = run.journal.file, None
             file.close()
-
-
-def _remove_drafts(path) -> None:
-    """Checkpoints that were cut off while they were written: .NAME.PROCESS.tmp, of write_atomically."""
-    place = Path(os.path.realpath(path))
-    draft = re.compile(rf"\.{re.escape(place.name)}\.\d+\.tmp")
-    for other in place.parent.iterdir() if place.parent.is_dir() else ():
-        if draft.fullmatch(other.name):
-            other.unlink(missing_ok=True)
 
 
 def look_text(run: Run, value: float) -> str:
