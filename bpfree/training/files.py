@@ -11,6 +11,7 @@ from bpfree.files import remove_drafts
 from bpfree.journal import Event, Journal
 from bpfree.journal.file import JournalFile, holds_nothing
 from bpfree.journal.format import Code
+from bpfree.locks import Lock
 from bpfree.settings import check_named
 from bpfree.training.checkpoint import Checkpoint, exists, restore
 from bpfree.training.run import Run
@@ -36,7 +37,7 @@ class RunFiles:
         self.checkpoint, self.journal, self.resume = checkpoint, journal, resume
         self.checkpoint_every = check_count("checkpoint_every", checkpoint_every)
         self.journal_every = None if journal_every is None else check_count("journal_every", journal_every)
-        self.identity, self._latest, self._made = {}, None, []
+        self.identity, self._latest, self._made, self._locks = {}, None, [], []
 
     def check_recoverable(self, trainer) -> None:
         """A journal from which the run could not be rebuilt is refused, and names that nobody could find again."""
@@ -54,6 +55,9 @@ class RunFiles:
     def begin(self, run: Run, identity: dict) -> None:
         """Make the files, or go on with those of a run that was cut off."""
         self.identity = identity
+        for name, path in (("checkpoint", self.checkpoint), ("journal", self.journal)):
+            if path is not None:
+                self._locks.append(Lock(name, path))
         if exists(self.checkpoint) and not self.resume:
             ways = "resume=True goes on from it; or give another path, or delete it"
             raise ValueError(f"checkpoint: expected a path where nothing is yet, got {self.checkpoint}: {ways}")
@@ -137,7 +141,7 @@ class RunFiles:
         """Leave behind the last whole step, for `resume=True`; nothing of a run that fails before one."""
         try:
             if isinstance(error, Exception) and not run.steps:
-                self.close(run)
+                self._close_journal(run)
                 for path in self._made:
                     os.remove(path)
                 return
@@ -155,7 +159,14 @@ class RunFiles:
             self.close(run)
 
     def close(self, run: Run) -> None:
-        """Close the journal's file; the checkpoint is closed already."""
+        """Close the journal's file, and let others write both; the checkpoint is closed already."""
+        try:
+            self._close_journal(run)
+        finally:
+            while self._locks:
+                self._locks.pop().release()
+
+    def _close_journal(self, run) -> None:
         if run.journal.file:
             file, run.journal.file = run.journal.file, None
             file.close()
