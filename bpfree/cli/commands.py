@@ -137,9 +137,9 @@ class Commands(click.Group):
         except click.ClickException as error:
             _complain(error, prog_name or "bpfree")
             code = error.exit_code
-        except (click.Abort, KeyboardInterrupt):
+        except (click.Abort, KeyboardInterrupt) as error:
             click.echo("interrupted", err=True)
-            code = INTERRUPTED
+            code = getattr(error.__cause__ or error, "exit_code", INTERRUPTED)
         sys.exit(code if isinstance(code, int) else 0)
 
 
