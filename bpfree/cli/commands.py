@@ -10,6 +10,7 @@ from importlib import import_module
 
 import click
 
+from bpfree.cli.places import check_places
 from bpfree.errors import BpfreeError, FormatError
 
 INTERRUPTED = 130
@@ -50,6 +51,8 @@ class Command(click.Command):
     def invoke(self, ctx):
         """Run the command; a bad file or a missing package is a Failure without a traceback, as it is no bug."""
         try:
+            own_rows = import_module("bpfree.cli.own_rows").current()
+            check_places(ctx, read=[("--rows", path) for path in own_rows.paths])
             return super().invoke(ctx)
         except click.ClickException as error:
             if getattr(error, "ctx", None) is None:

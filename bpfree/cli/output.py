@@ -18,6 +18,9 @@ from bpfree.files import replacing
 class NewFile(click.Path):
     """A file to be written, whose folder is checked before minutes are spent on computing the contents."""
 
+    written = True
+    """So that no two are the same file, and none is one that the command reads."""
+
     def __init__(self, **settings):
         super().__init__(dir_okay=False, writable=True, path_type=Path, **settings)
 

@@ -10,6 +10,7 @@ import click
 from bpfree.cli.commands import Command, option, usage
 from bpfree.cli.output import NewFile, Screen, facts, json_option, replace_file
 from bpfree.cli.own_rows import check_model_place, current, load_model, rows_option
+from bpfree.cli.places import check_places
 
 
 @click.command(
@@ -42,6 +43,7 @@ def replay(journal: Path, start: Path | None, to_step, engine, out, json_file) -
     out = out or Path(f"{journal}.npz")
     check_model_place(out)
     begin = start or Path(f"{journal}.start.npz")
+    check_places(click.get_current_context(), written=[("--out", out)], read=[("START", begin)])
     if not begin.is_file():
         raise click.UsageError(f"START: expected the model that the run began with, got none: {begin} does not exist")
     screen, written, model = Screen(json_file), Journal.read(journal), load_model(begin)

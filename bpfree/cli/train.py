@@ -16,6 +16,7 @@ from bpfree.cli.interrupt import asked_to_stop
 from bpfree.cli.networks import NETWORKS, freezing_options
 from bpfree.cli.output import NewFile, NewPicture, Screen, facts, json_option, replace_file
 from bpfree.cli.own_rows import LossName, check_model_place, current, load_model, loss_name, loss_option, rows_option
+from bpfree.cli.places import check_places
 from bpfree.cli.recipes import help_rows, recipe
 from bpfree.cli.training_options import build, training_options
 from bpfree.errors import check_seed
@@ -192,6 +193,8 @@ class _Prepared:
         if self.given["journal"] is not None:
             self.start = Path(f"{self.given['journal']}.start.npz")
             check_model_place(self.start, "--journal")
+        started = [("--journal's first model", self.start)] if self.start else []
+        check_places(click.get_current_context(), [("--out", self.out), *started])
 
     def save_start(self) -> None:
         """Save the model that the journal begins with, which replay needs; never replace that of another run."""
