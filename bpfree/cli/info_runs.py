@@ -28,7 +28,7 @@ def kind_of(path: Path) -> str:
 
 def journal(path: Path) -> dict:
     """Return the description of a journal, with every byte verified: its settings, its steps, and any damage."""
-    from bpfree.journal.format import Type, read_header, read_records
+    from bpfree.journal.format import Damaged, Type, read_header, read_records
     from bpfree.settings import load
 
     data = memoryview(read_bytes(path))
@@ -37,7 +37,7 @@ def journal(path: Path) -> dict:
     except FormatError as error:
         raise FormatError(f"{path}: {error}") from None
     counts, told, seals, damage = dict.fromkeys(Type, 0), {Type.EVENT: [], Type.SKIP: []}, [], None
-    stop, sealed, steps = len(header.data), 0, header.first_step
+    stop, sealed, steps, recoverable = len(header.data), 0, header.first_step, False
     try:
         for record in read_records(data, header):
             counts[record.kind] += 1
@@ -49,7 +49,7 @@ def journal(path: Path) -> dict:
                 seals.append({"step": record.step, "sha256": record.payload.hex(), "bytes": record.at})
                 sealed = stop
     except FormatError as error:
-        damage = str(error)
+        damage, recoverable = str(error), isinstance(error, Damaged)
     return {
         "journal": header.kind.name,
         "settings": load(header.settings),
@@ -67,6 +67,7 @@ def journal(path: Path) -> dict:
         "verified_bytes": stop,
         "torn_bytes": 0 if damage else len(data) - stop,
         "damage": damage,
+        "recoverable": recoverable,
     }
 
 
@@ -78,7 +79,10 @@ def show_journal(screen: Screen, document: dict) -> None:
     if torn:
         state = f"verified up to an interrupted write: {torn} bytes at the end are ignored"
     if document["damage"]:
-        state = f"DAMAGED: {document['damage']}; intact up to there, {document['steps']:,} steps"
+        state = f"DAMAGED: {document['damage']}"
+    if document["recoverable"]:
+        steps = document["steps"] - document["first_step"]
+        state += f"; the {steps:,} steps before it are intact, and read with --up-to-damage"
     screen.say(f"{document['file']}: a journal of {document['journal']}, {document['bytes']:,} bytes")
     screen.show(
         facts(
