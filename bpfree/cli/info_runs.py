@@ -126,19 +126,19 @@ def checkpoint(path: Path) -> dict:
     from bpfree.errors import check_version
     from bpfree.files import read_arrays
     from bpfree.graph import theta_hash
-    from bpfree.training.checkpoint import VERSION
+    from bpfree.training.checkpoint import NAMES, VERSION, check_agreement
 
-    names = ("theta", "checkpoint", "losses", "history", "records")
-    arrays = read_arrays(path, names, what="bpfree checkpoint")
+    arrays = read_arrays(path, NAMES, what="bpfree checkpoint")
     try:
         about = json.loads(str(arrays["checkpoint"]))
         check_version(about["version"], VERSION)
+        check_agreement(arrays, about)
         identity, counts = about["identity"], [float(value) for value in about["counts"]]
         losses, history = (np.asarray(arrays[name], np.float64) for name in ("losses", "history"))
         best, position = about["best"] and [float(value) for value in about["best"]], about["position"]
         return {
             "version": about["version"],
-            "settings": identity if isinstance(identity, dict) else dict(identity),
+            "settings": identity,
             "steps": len(losses),
             "loss": float(losses[-1]) if losses.size else None,
             "validations": [{"step": int(row[0]), "value": row[1]} for row in history.reshape(-1, 5).tolist()],

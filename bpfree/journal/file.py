@@ -49,8 +49,8 @@ class JournalFile:
             raise
 
     @classmethod
-    def reopen(cls, path, header: Header, position: Position) -> JournalFile:
-        """Go on at a position; what the file holds after it is cut off.
+    def reopen(cls, path, header: Header, position: Position, step: int) -> JournalFile:
+        """Go on at a position, where this step is next; what the file holds after it is cut off.
 
         Raises FormatError, leaving the file alone, when it is not the one that was marked.
         """
@@ -61,6 +61,8 @@ class JournalFile:
             self = cls(path, header, file)
             if not self._settle(position):
                 raise FormatError(f"{path}: not as the checkpoint left it: its first {position.at} bytes differ")
+            if self._step > step or (self._step < step and header.kind is Type.SCALARS):
+                raise FormatError(f"{path}: expected step {step} next, by the checkpoint's losses, got {self._step}")
             self.cut(position)
             return self
         except BaseException:

@@ -85,7 +85,7 @@ class RunFiles:
             return
         if not exists(self.journal):
             raise ValueError(f"journal: the checkpoint {self.checkpoint} goes on in {self.journal}, which is not there")
-        run.journal.file = JournalFile.reopen(self.journal, run.journal.header, position)
+        run.journal.file = JournalFile.reopen(self.journal, run.journal.header, position, run.next_step)
         written = Journal.read(self.journal)
         run.journal.records, run.journal.events, run.journal.seals = written.records, written.events, written.seals
 
