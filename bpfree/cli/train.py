@@ -112,7 +112,7 @@ def train(**given) -> None:  # fmt: skip
     prepared = _Prepared(given, data)
     prepared.check_output()
     screen.say(prepared.describe())
-    with asked_to_stop() as stop:
+    with asked_to_stop() as stop, prepared.advice():
         run = prepared.run(stop)
         interrupted, stop.task = run.outcome_code == "callback", "ending after the report"
         document = prepared.report(screen, run, interrupted)
@@ -238,7 +238,7 @@ class _Prepared:
         keep = {name: self.given[name] for name in ("checkpoint", "checkpoint_every", "resume", "journal", "patience")}
         workers = engine_with_workers(self.given["engine"], self.given["workers"], self.own)
         named = usage(x="data", y="data", model=self.network_option)
-        with self.advice(), named, workers as engine:
+        with named, workers as engine:
             run = train_model(
                 self.model, self.data.splits["train"], loss=self.loss, estimator=self.estimator, update=self.update,
                 batch_size=self.batch_size, validation=self.data.splits.get("validation"),
@@ -250,12 +250,14 @@ class _Prepared:
 
     @contextmanager
     def advice(self):
-        """Print how to continue when a second Ctrl-C ends the run at once: the checkpoint is intact."""
+        """Print how to continue when a second Ctrl-C or a full disk ends the run: the checkpoint is intact."""
         try:
             yield
-        except KeyboardInterrupt:
+        except (KeyboardInterrupt, OSError) as error:
             if self.given["checkpoint"] is not None:
                 click.echo(f"continue with: {self.how_to_go_on('', '')}", err=True)
+            elif isinstance(error, OSError) and not isinstance(error, BrokenPipeError):
+                click.echo("nothing is left to continue from: a run with --checkpoint FILE can be continued", err=True)
             raise
 
     def report(self, screen: Screen, run, interrupted: bool) -> dict:

@@ -111,7 +111,10 @@ class JournalFile:
 
     def sync(self) -> None:
         """Return when all bytes are on the disk."""
-        os.fsync(self._file.fileno())
+        try:
+            os.fsync(self._file.fileno())
+        except OSError as error:
+            raise self._named(error) from None
 
     def close(self) -> None:
         """Sync and close."""
@@ -127,10 +130,17 @@ class JournalFile:
 
     def _write(self, data: bytes) -> None:
         left = memoryview(data)
-        while left:
-            left = left[self._file.write(left) :]
+        try:
+            while left:
+                left = left[self._file.write(left) :]
+        except OSError as error:
+            raise self._named(error) from None
         self._seen.update(data)
         self.position = Position(self.position.at + len(data), zlib.crc32(data, self.position.crc))
+
+    def _named(self, error: OSError) -> OSError:
+        """An error of the system, which does not say of itself which file it is about."""
+        return OSError(error.errno, error.strerror, os.fspath(self.path))
 
 
 def _bytes(values) -> bytes:

@@ -38,6 +38,7 @@ class RunFiles:
         self.checkpoint_every = check_count("checkpoint_every", checkpoint_every)
         self.journal_every = None if journal_every is None else check_count("journal_every", journal_every)
         self.identity, self._latest, self._made, self._locks = {}, None, [], []
+        self._saved = None
 
     def check_recoverable(self, trainer) -> None:
         """A journal from which the run could not be rebuilt is refused, and names that nobody could find again."""
@@ -80,6 +81,7 @@ class RunFiles:
 
     def _go_on(self, run) -> None:
         position = restore(self.checkpoint, self.identity, run)
+        self._saved = run.next_step
         if self.journal is None:
             run.journal.events = [Event(row.step, Code.VALIDATION, look_text(run, row.value)) for row in run.history]
             return
@@ -118,6 +120,7 @@ class RunFiles:
             if self._latest.run.journal.file:
                 self._latest.run.journal.file.sync()
             self._latest.save(self.checkpoint, self.identity)
+            self._saved = self._latest.run.first_step + self._latest.steps
 
     def due(self, run: Run) -> bool:
         """Is it time for a checkpoint?"""
@@ -156,7 +159,14 @@ class RunFiles:
             if not isinstance(error, OSError):  # a full disk has been told already
                 raise
         finally:
+            self._tell_how_to_go_on(error)
             self.close(run)
+
+    def _tell_how_to_go_on(self, error: BaseException) -> None:
+        """A note behind the error of a disk that is full, or gone."""
+        if isinstance(error, OSError) and self._saved is not None:
+            ways = "when the cause is removed, the same call with resume=True goes on there"
+            error.add_note(f"{self.checkpoint} is whole, from before step {self._saved:,}: {ways}")
 
     def close(self, run: Run) -> None:
         """Close the journal's file, and let others write both; the checkpoint is closed already."""
