@@ -34,6 +34,7 @@ from bpfree.estimators.node_perturbation import NodePerturbation
 from bpfree.estimators.rge import RGE
 from bpfree.estimators.structured import StructuredCGE
 from bpfree.estimators.unit_wise import UnitWise
+from bpfree.files import replacing
 from bpfree.model import Model, Sequential
 from bpfree.ops.linear import Linear
 from bpfree.ops.relu import ReLU
@@ -212,7 +213,7 @@ def _rows(case: str, curve: Curve, floor: float, n_seeds: int) -> list[dict]:
 
 def write_csv(curves, path) -> None:
     """Write one line per point: method, tier, settings, forwards, test accuracy and its std over the seeds."""
-    with open(path, "w", newline="", encoding="utf-8") as file:
+    with replacing(path) as draft, open(draft, "w", newline="", encoding="utf-8") as file:
         out = tables.writer(file, lineterminator="\n")
         out.writerow(["method", "tier", "estimator", "lr", "forwards", "test_accuracy", "std"])
         for curve in curves:

@@ -25,6 +25,7 @@ import numpy as np
 from bpfree.bench.pde_cases import CASES, SEEDS, Case, Result, published, quickly, run_adversary, run_case
 from bpfree.bench.pde_rules import measure as measure_rules
 from bpfree.bench.rows import missing, row
+from bpfree.files import replacing
 from bpfree.pde import SparseGrid, Taylor
 from bpfree.screen.plots import plot_errors
 from bpfree.screen.progress import live_bar
@@ -171,7 +172,7 @@ def curve_rows(curves) -> list[dict]:
 
 def write_csv(curves, path) -> None:
     """Write one line per look: way, forwards, seconds, relative L2."""
-    with open(path, "w", newline="", encoding="utf-8") as file:
+    with replacing(path) as draft, open(draft, "w", newline="", encoding="utf-8") as file:
         out = tables.writer(file, lineterminator="\n")
         out.writerow(["way", "forwards", "seconds", "relative_l2"])
         for name, looks in curves.items():

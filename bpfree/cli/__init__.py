@@ -28,7 +28,8 @@ _COMMANDS = {
     table=_COMMANDS,
     package="bpfree.cli",
     context_settings={"help_option_names": ["-h", "--help"]},
-    epilog="Exit codes: 0 success; 1 a run or a check failed; 2 the command line is wrong; 130 interrupted.",
+    epilog="Exit codes: 0 success; 1 a run or a check failed; 2 the command line is wrong; 130 ended by Ctrl-C, "
+    "143 by SIGTERM.",
 )
 @click.version_option(__version__, prog_name="bpfree")
 def main() -> None:

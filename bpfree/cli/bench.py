@@ -10,7 +10,7 @@ import click
 from bpfree.bench import BENCHES, DRAWN
 from bpfree.bench import run as run_bench
 from bpfree.cli.commands import Command, option
-from bpfree.cli.output import NewFile, NewPicture
+from bpfree.cli.output import NewFile, NewPicture, replace_file
 
 
 @click.command(
@@ -25,14 +25,8 @@ from bpfree.cli.output import NewFile, NewPicture
 )
 @click.argument("name", type=click.Choice(list(BENCHES)), metavar="NAME")
 @option("--quick", is_flag=True, group="Run", help="Take seconds instead of minutes; the numbers are noisier.")
-@option(
-    "--json",
-    "json_file",
-    group="Output",
-    type=click.File("w"),
-    metavar="FILE|-",
-    help="Also write one JSON object per row to FILE, or to stdout with -; the table then goes to stderr.",
-)
+@option("--json", "json_file", group="Output", type=NewFile(allow_dash=True), metavar="FILE|-",
+        help="Also write one JSON object per row to FILE, or to stdout with -; the table then goes to stderr.")
 @option("--csv", type=NewFile(), group="Output", metavar="FILE",
         help="File for the curves of `estimators` and `pde`, as CSV.")
 @option("--plot", type=NewPicture(), group="Output", metavar="FILE",
@@ -50,10 +44,14 @@ def bench(name, quick, json_file, csv, plot):  # fmt: skip
     if files and name not in DRAWN:
         expected = f"bench {' or '.join(DRAWN)}, which draws curves"
         raise click.UsageError(f"--{', --'.join(files)}: expected {expected}, got {name}")
+    to_stdout = str(json_file) == "-"
     try:
         rows = run_bench(name, quick, **files)
-        show(rows, Console(stderr=json_file is not None and json_file.name in ("-", "<stdout>")))
+        show(rows, Console(stderr=to_stdout))
     except ImportError as error:
         raise click.ClickException(f'{error}: the benchmarks need pip install "bpfree[bench,emulate]"') from None
-    if json_file is not None:
-        json_file.writelines(json.dumps(row) + "\n" for row in rows)
+    lines = "\n".join(map(json.dumps, rows))
+    if to_stdout:
+        click.echo(lines)
+    elif json_file is not None:
+        replace_file(json_file, lambda path: path.write_text(lines + "\n", "utf-8"))

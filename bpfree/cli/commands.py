@@ -10,6 +10,7 @@ from importlib import import_module
 
 import click
 
+from bpfree.cli.places import check_places
 from bpfree.errors import BpfreeError, FormatError
 
 INTERRUPTED = 130
@@ -50,6 +51,8 @@ class Command(click.Command):
     def invoke(self, ctx):
         """Run the command; a bad file or a missing package is a Failure without a traceback, as it is no bug."""
         try:
+            own_rows = import_module("bpfree.cli.own_rows").current()
+            check_places(ctx, read=[("--rows", path) for path in own_rows.paths])
             return super().invoke(ctx)
         except click.ClickException as error:
             if getattr(error, "ctx", None) is None:
@@ -137,9 +140,9 @@ class Commands(click.Group):
         except click.ClickException as error:
             _complain(error, prog_name or "bpfree")
             code = error.exit_code
-        except (click.Abort, KeyboardInterrupt):
+        except (click.Abort, KeyboardInterrupt) as error:
             click.echo("interrupted", err=True)
-            code = INTERRUPTED
+            code = getattr(error.__cause__ or error, "exit_code", INTERRUPTED)
         sys.exit(code if isinstance(code, int) else 0)
 
 

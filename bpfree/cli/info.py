@@ -8,7 +8,7 @@ from pathlib import Path
 
 import click
 
-from bpfree.cli.commands import Command
+from bpfree.cli.commands import Command, option
 from bpfree.cli.output import Grid, Screen, facts, json_option
 from bpfree.cli.own_rows import load_model, rows_option
 
@@ -28,9 +28,11 @@ _SAME, _COLUMNS = ("theta", "sample"), ("arena", "state")
     after="`bpfree evaluate FILE DATA` measures its accuracy; `bpfree export firmware FILE FOLDER` exports it.",
 )
 @click.argument("file", type=click.Path(exists=True, dir_okay=False, path_type=Path))
+@option("--up-to-damage", is_flag=True, group="What",
+        help="Take what is before the damage in a journal for a journal: exit code 0 instead of 1.")
 @rows_option
 @json_option
-def info(file: Path, json_file) -> None:
+def info(file: Path, up_to_damage, json_file) -> None:  # fmt: skip
     """Show the contents of FILE: a model, a checkpoint or a journal that bpfree wrote.
 
     For a model: its layers with shapes, parameters and multiply-accumulates
@@ -52,7 +54,7 @@ def info(file: Path, json_file) -> None:
     document = {"file": file, "kind": kind, **look(file)}
     tell(screen, document)
     screen.result("info", document)
-    if document.get("damage"):
+    if document.get("damage") and not (up_to_damage and document["recoverable"]):
         sys.exit(1)
 
 

@@ -9,34 +9,35 @@ from pathlib import Path
 
 from bpfree.cli.output import Screen, facts
 from bpfree.errors import FormatError
+from bpfree.files import open_regular, read_bytes
 
 
 def kind_of(path: Path) -> str:
     """Return "journal", "checkpoint" or "model", by the first bytes of a file or the names in an archive."""
     from bpfree.journal.format import MAGIC
 
-    with open(path, "rb") as file:
+    with open_regular(path) as file:
         if file.read(4) == MAGIC[:4]:
             return "journal"
-    try:
-        with zipfile.ZipFile(path) as archive:
-            return "checkpoint" if "checkpoint.npy" in archive.namelist() else "model"
-    except (OSError, ValueError, zipfile.BadZipFile):
-        return "model"  # its reader reports what is wrong with the file
+        try:
+            with zipfile.ZipFile(file) as archive:
+                return "checkpoint" if "checkpoint.npy" in archive.namelist() else "model"
+        except (OSError, ValueError, zipfile.BadZipFile):
+            return "model"  # its reader reports what is wrong with the file
 
 
 def journal(path: Path) -> dict:
     """Return the description of a journal, with every byte verified: its settings, its steps, and any damage."""
-    from bpfree.journal.format import Type, read_header, read_records
+    from bpfree.journal.format import Damaged, Type, read_header, read_records
     from bpfree.settings import load
 
-    data = memoryview(path.read_bytes())
+    data = memoryview(read_bytes(path))
     try:
         header = read_header(data)
     except FormatError as error:
         raise FormatError(f"{path}: {error}") from None
     counts, told, seals, damage = dict.fromkeys(Type, 0), {Type.EVENT: [], Type.SKIP: []}, [], None
-    stop, sealed, steps = len(header.data), 0, header.first_step
+    stop, sealed, steps, recoverable = len(header.data), 0, header.first_step, False
     try:
         for record in read_records(data, header):
             counts[record.kind] += 1
@@ -48,7 +49,7 @@ def journal(path: Path) -> dict:
                 seals.append({"step": record.step, "sha256": record.payload.hex(), "bytes": record.at})
                 sealed = stop
     except FormatError as error:
-        damage = str(error)
+        damage, recoverable = str(error), isinstance(error, Damaged)
     return {
         "journal": header.kind.name,
         "settings": load(header.settings),
@@ -66,6 +67,7 @@ def journal(path: Path) -> dict:
         "verified_bytes": stop,
         "torn_bytes": 0 if damage else len(data) - stop,
         "damage": damage,
+        "recoverable": recoverable,
     }
 
 
@@ -77,7 +79,10 @@ def show_journal(screen: Screen, document: dict) -> None:
     if torn:
         state = f"verified up to an interrupted write: {torn} bytes at the end are ignored"
     if document["damage"]:
-        state = f"DAMAGED: {document['damage']}; intact up to there, {document['steps']:,} steps"
+        state = f"DAMAGED: {document['damage']}"
+    if document["recoverable"]:
+        steps = document["steps"] - document["first_step"]
+        state += f"; the {steps:,} steps before it are intact, and read with --up-to-damage"
     screen.say(f"{document['file']}: a journal of {document['journal']}, {document['bytes']:,} bytes")
     screen.show(
         facts(
@@ -121,19 +126,19 @@ def checkpoint(path: Path) -> dict:
     from bpfree.errors import check_version
     from bpfree.files import read_arrays
     from bpfree.graph import theta_hash
-    from bpfree.training.checkpoint import VERSION
+    from bpfree.training.checkpoint import NAMES, VERSION, check_agreement
 
-    names = ("theta", "checkpoint", "losses", "history", "records")
-    arrays = read_arrays(path, names, what="bpfree checkpoint")
+    arrays = read_arrays(path, NAMES, what="bpfree checkpoint")
     try:
         about = json.loads(str(arrays["checkpoint"]))
         check_version(about["version"], VERSION)
+        check_agreement(arrays, about)
         identity, counts = about["identity"], [float(value) for value in about["counts"]]
         losses, history = (np.asarray(arrays[name], np.float64) for name in ("losses", "history"))
         best, position = about["best"] and [float(value) for value in about["best"]], about["position"]
         return {
             "version": about["version"],
-            "settings": identity if isinstance(identity, dict) else dict(identity),
+            "settings": identity,
             "steps": len(losses),
             "loss": float(losses[-1]) if losses.size else None,
             "validations": [{"step": int(row[0]), "value": row[1]} for row in history.reshape(-1, 5).tolist()],

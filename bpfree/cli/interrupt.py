@@ -1,25 +1,48 @@
 # SPDX-License-Identifier: MIT
-"""Treats Ctrl-C as a request to end the run after the current step, so that nothing is left half done."""
+"""Treats Ctrl-C and SIGTERM as a request to end the run after the current step, so that nothing is left half done."""
 
 from __future__ import annotations
 
+import os
 import signal
 import threading
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 
-import click
+_AGAIN = {signal.SIGINT: "press Ctrl-C again to end at once", signal.SIGTERM: "a second SIGTERM ends it at once"}
+"""The signals that ask, and what to do where that takes too long."""
 
 
 class Stop:
-    """A flag that Ctrl-C sets."""
+    """What Ctrl-C and SIGTERM set."""
 
-    asked = False
-    """Whether Ctrl-C has been pressed."""
+    signal: int | None = None
+    """The first that came; None while there was none."""
+
+    task = "ending after this step"
+    """What is done when one comes, for people."""
+
+    @property
+    def asked(self) -> bool:
+        """Whether one came."""
+        return self.signal is not None
+
+    @property
+    def exit_code(self) -> int:
+        """128 plus the signal, as in shells: 130 after Ctrl-C, 143 after SIGTERM."""
+        return 128 + (self.signal or signal.SIGINT)
+
+
+class StoppedAtOnce(KeyboardInterrupt):
+    """A second Ctrl-C or SIGTERM: what is going on ends where it is."""
+
+    def __init__(self, number: int):
+        super().__init__()
+        self.exit_code = 128 + number
 
 
 @contextmanager
 def asked_to_stop():
-    """Yield a Stop that the first Ctrl-C sets; the second Ctrl-C interrupts at once, as usual."""
+    """Yield a Stop that the first Ctrl-C or SIGTERM sets; the second one interrupts at once, as Ctrl-C usually does."""
     stop = Stop()
     if threading.current_thread() is not threading.main_thread():  # only the main thread may handle signals
         yield stop
@@ -27,12 +50,14 @@ def asked_to_stop():
 
     def note(number, frame):
         if stop.asked:
-            raise KeyboardInterrupt
-        stop.asked = True
-        click.echo("\nending after this step (press Ctrl-C again to end at once)", err=True)
+            raise StoppedAtOnce(number)
+        stop.signal = number
+        with suppress(OSError):  # straight away, as the interrupted code may be writing to the stream itself
+            os.write(2, f"\n{stop.task} ({_AGAIN[number]})\n".encode())
 
-    before = signal.signal(signal.SIGINT, note)
+    before = {number: signal.signal(number, note) for number in _AGAIN}
     try:
         yield stop
     finally:
-        signal.signal(signal.SIGINT, before)
+        for number, handler in before.items():
+            signal.signal(number, handler or signal.SIG_DFL)

@@ -12,10 +12,14 @@ import click
 
 from bpfree import __version__
 from bpfree.cli.commands import option, printable
+from bpfree.files import replacing
 
 
 class NewFile(click.Path):
     """A file to be written, whose folder is checked before minutes are spent on computing the contents."""
+
+    written = True
+    """So that no two are the same file, and none is one that the command reads."""
 
     def __init__(self, **settings):
         super().__init__(dir_okay=False, writable=True, path_type=Path, **settings)
@@ -87,18 +91,10 @@ class Screen:
 
 
 def replace_file(path: Path, write) -> bool:
-    """Call write(temporary path), then rename it to `path` atomically; return whether `path` existed before."""
-    path = Path(path).resolve()  # so that the target of a link is replaced, not the link
-    if path.exists() and not path.is_file():  # a device such as /dev/null
-        write(path)
-        return True
-    temporary = path.with_name(f".{path.name}.{os.getpid()}{path.suffix}")
-    try:
-        write(temporary)
-        existed = path.exists()
-        os.replace(temporary, path)
-    finally:
-        temporary.unlink(missing_ok=True)
+    """Call write(path of a draft), which then takes the place of `path`; return whether `path` existed before."""
+    existed = path.exists()
+    with replacing(path) as draft:
+        write(draft)
     return existed
 
 

@@ -10,6 +10,7 @@ import click
 from bpfree.cli.commands import Command, option, usage
 from bpfree.cli.output import NewFile, Screen, facts, json_option, replace_file
 from bpfree.cli.own_rows import check_model_place, current, load_model, rows_option
+from bpfree.cli.places import check_places
 
 
 @click.command(
@@ -24,12 +25,14 @@ from bpfree.cli.own_rows import check_model_place, current, load_model, rows_opt
 @click.argument("journal", type=click.Path(exists=True, dir_okay=False, path_type=Path))
 @click.argument("start", required=False, type=click.Path(exists=True, dir_okay=False, path_type=Path))
 @option("--to-step", type=int, metavar="N", group="What", help="Stop after this many steps; default: after the last.")
+@option("--up-to-damage", is_flag=True, group="What",
+        help="Of a damaged journal, replay what is before the damage, which is else refused.")
 @option("--engine", type=click.Choice(["compiled", "reference", "exact"]), group="What",
         help="The engine that computes; default: compiled where it is installed. All give the same bits.")
 @option("--out", type=NewFile(), metavar="FILE", group="Output", help="File for the model; default: JOURNAL.npz.")
 @rows_option
 @json_option
-def replay(journal: Path, start: Path | None, to_step, engine, out, json_file) -> None:  # fmt: skip
+def replay(journal: Path, start: Path | None, to_step, up_to_damage, engine, out, json_file) -> None:  # fmt: skip
     """Rebuild the model of a run from JOURNAL, bit for bit, without data.
 
     START is the model that the run began with; default: JOURNAL.start.npz, the
@@ -42,24 +45,28 @@ def replay(journal: Path, start: Path | None, to_step, engine, out, json_file) -
     out = out or Path(f"{journal}.npz")
     check_model_place(out)
     begin = start or Path(f"{journal}.start.npz")
+    check_places(click.get_current_context(), written=[("--out", out)], read=[("START", begin)])
     if not begin.is_file():
         raise click.UsageError(f"START: expected the model that the run began with, got none: {begin} does not exist")
-    screen, written, model = Screen(json_file), Journal.read(journal), load_model(begin)
+    screen, written, model = Screen(json_file), Journal.read(journal, up_to_damage), load_model(begin)
     with usage(theta="start", trainer="start", model="start"):
         theta = walk(written, model, engine=engine, to_step=to_step, rows=current().rows)
     result = Model(model.graph, theta, model.frozen)
     replaced = replace_file(out, result.save)
     steps = _steps(written) if to_step is None else to_step
-    torn = f"{written.torn} bytes of an interrupted write are ignored" if written.torn else None
+    left_out = f"{written.torn} bytes of an interrupted write are ignored" if written.torn else None
+    if written.damage:
+        left_out = f"{written.damage}; the {written.torn:,} bytes from there on are left out"
     rows = [
         ("steps", f"{steps:,}"),
         ("went back", _back(written) if to_step is None else None),
-        ("journal", torn),
+        ("journal", left_out),
         ("theta", result.hash),
         ("model", f"{out}{' (replaced)' if replaced else ''}"),
     ]
     screen.show(facts(rows))
-    document = {"journal": journal, "start": begin, "steps": steps, "torn_bytes": written.torn}
+    document = {"journal": journal, "start": begin, "steps": steps, "torn_bytes": 0 if written.damage else written.torn}
+    document |= {"damage": written.damage or None, "damaged_bytes": written.torn if written.damage else 0}
     screen.result("replay", {**document, "hash": result.hash, "files": {"model": out}})
 
 

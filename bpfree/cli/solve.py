@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import math
+import sys
 from dataclasses import asdict
 from inspect import signature
 
@@ -80,7 +81,8 @@ def solve(problem, listing, explaining, dim, rule, method, save, plot, json_file
 
     Nothing is differentiated backwards, neither in space nor in the parameters:
     the derivatives of the solution and the Jacobian of the residuals, which the
-    method needs, both come from forward passes.
+    method needs, both come from forward passes. Ctrl-C or SIGTERM ends the run
+    after the current step, and writes what was asked for.
     """
     from bpfree import pde
     from bpfree.pde.methods import METHODS as methods
@@ -96,7 +98,8 @@ def solve(problem, listing, explaining, dim, rule, method, save, plot, json_file
         chosen = _problem(current().kinds(pde.Problem).get(problem) or PROBLEMS[problem].settings, dim)
         if explaining:
             return _explain(screen, pde.explain(chosen), problem)
-        with asked_to_stop() as stop:
+    with asked_to_stop() as stop:
+        with usage():
             solution = pde.solve(
                 chosen,
                 rule=None if rule is None else (current().kinds(pde.Rule).get(rule) or rules[rule].settings)(),
@@ -104,12 +107,15 @@ def solve(problem, listing, explaining, dim, rule, method, save, plot, json_file
                 callbacks=lambda step, history: not stop.asked,
                 **settings,
             )
-    screen.say(solution.summary())
-    for path, write in ((save, solution.save), (plot, solution.plot)):
-        if path is not None:
-            replace_file(path, write)
-            screen.say(f"wrote {path}")
-    screen.result("solve", _document(solution, problem))
+        stop.task = "ending after the report"
+        screen.say(solution.summary())
+        for path, write in ((save, solution.save), (plot, solution.plot)):
+            if path is not None:
+                replace_file(path, write)
+                screen.say(f"wrote {path}")
+        screen.result("solve", _document(solution, problem))
+    if solution.outcome_code == "callback":
+        sys.exit(stop.exit_code)
     if solution.outcome_code in _FAILED:
         raise Failure(solution.outcome)
     return None

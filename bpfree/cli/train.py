@@ -11,10 +11,12 @@ from pathlib import Path
 import click
 
 from bpfree.cli import calibration, train_advice
-from bpfree.cli.commands import INTERRUPTED, Command, option, usage
+from bpfree.cli.commands import Command, option, usage
+from bpfree.cli.interrupt import asked_to_stop
 from bpfree.cli.networks import NETWORKS, freezing_options
 from bpfree.cli.output import NewFile, NewPicture, Screen, facts, json_option, replace_file
 from bpfree.cli.own_rows import LossName, check_model_place, current, load_model, loss_name, loss_option, rows_option
+from bpfree.cli.places import check_places
 from bpfree.cli.recipes import help_rows, recipe
 from bpfree.cli.training_options import build, training_options
 from bpfree.errors import check_seed
@@ -100,8 +102,8 @@ def train(**given) -> None:  # fmt: skip
     targets. The file may also hold x_validation, y_validation, x_test and
     y_test. The test split is used once, at the end.
 
-    Ctrl-C ends the run after the current step, and saves the model. With
-    --checkpoint, the same command with --resume continues the run.
+    Ctrl-C or SIGTERM ends the run after the current step, and saves the model.
+    With --checkpoint, the same command with --resume continues the run.
     """
     from bpfree.cli import data as data_sets
 
@@ -110,11 +112,13 @@ def train(**given) -> None:  # fmt: skip
     prepared = _Prepared(given, data)
     prepared.check_output()
     screen.say(prepared.describe())
-    run, interrupted = prepared.run()
-    document = prepared.report(screen, run, interrupted)
-    screen.result("train", document)
+    with asked_to_stop() as stop, prepared.advice():
+        run = prepared.run(stop)
+        interrupted, stop.task = run.outcome_code == "callback", "ending after the report"
+        document = prepared.report(screen, run, interrupted)
+        screen.result("train", document)
     if interrupted:
-        sys.exit(INTERRUPTED)
+        sys.exit(stop.exit_code)
     if run.outcome_code in FAILURES:
         sys.exit(1)
 
@@ -189,6 +193,8 @@ class _Prepared:
         if self.given["journal"] is not None:
             self.start = Path(f"{self.given['journal']}.start.npz")
             check_model_place(self.start, "--journal")
+        started = [("--journal's first model", self.start)] if self.start else []
+        check_places(click.get_current_context(), [("--out", self.out), *started])
 
     def save_start(self) -> None:
         """Save the model that the journal begins with, which replay needs; never replace that of another run."""
@@ -223,9 +229,8 @@ class _Prepared:
             ]
         )
 
-    def run(self):
-        """Train; return the Run, and whether it was interrupted."""
-        from bpfree.cli.interrupt import asked_to_stop
+    def run(self, stop):
+        """Train until the budget is spent or `stop` is asked for; return the Run."""
         from bpfree.cli.workers import engine_with_workers
         from bpfree.training.loop import train as train_model
 
@@ -233,7 +238,7 @@ class _Prepared:
         keep = {name: self.given[name] for name in ("checkpoint", "checkpoint_every", "resume", "journal", "patience")}
         workers = engine_with_workers(self.given["engine"], self.given["workers"], self.own)
         named = usage(x="data", y="data", model=self.network_option)
-        with self.advice(), asked_to_stop() as stop, named, workers as engine:
+        with named, workers as engine:
             run = train_model(
                 self.model, self.data.splits["train"], loss=self.loss, estimator=self.estimator, update=self.update,
                 batch_size=self.batch_size, validation=self.data.splits.get("validation"),
@@ -241,16 +246,18 @@ class _Prepared:
                 seed=self.given["seed"], progress=self.given["progress"], callbacks=lambda step, run: not stop.asked,
                 journal_every=self.journal_every, **keep, **self.budget,
             )  # fmt: skip
-        return run, stop.asked
+        return run
 
     @contextmanager
     def advice(self):
-        """Print how to continue when a second Ctrl-C ends the run at once: the checkpoint is intact."""
+        """Print how to continue when a second Ctrl-C or a full disk ends the run: the checkpoint is intact."""
         try:
             yield
-        except KeyboardInterrupt:
+        except (KeyboardInterrupt, OSError) as error:
             if self.given["checkpoint"] is not None:
                 click.echo(f"continue with: {self.how_to_go_on('', '')}", err=True)
+            elif isinstance(error, OSError) and not isinstance(error, BrokenPipeError):
+                click.echo("nothing is left to continue from: a run with --checkpoint FILE can be continued", err=True)
             raise
 
     def report(self, screen: Screen, run, interrupted: bool) -> dict:

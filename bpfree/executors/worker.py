@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import pickle
+import signal
 import sys
 import traceback
 from multiprocessing.connection import Connection
@@ -17,6 +18,7 @@ READY = "ready"
 
 def main() -> None:
     """Serve; the arguments are two file descriptors: the socket and the shared memory."""
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)  # where all processes of a service get it, the run decides
     channel, memory = Connection(int(sys.argv[-2])), SharedArrays(int(sys.argv[-1]))
     try:
         serve(channel, memory)

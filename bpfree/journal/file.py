@@ -4,7 +4,6 @@
 from __future__ import annotations
 
 import hashlib
-import mmap
 import os
 import zlib
 from typing import NamedTuple
@@ -12,6 +11,7 @@ from typing import NamedTuple
 import numpy as np
 
 from bpfree.errors import FormatError
+from bpfree.files import open_regular, read_start
 from bpfree.journal.format import Code, Header, Type, follow, make_record, read_records, told_payload
 
 
@@ -49,8 +49,8 @@ class JournalFile:
             raise
 
     @classmethod
-    def reopen(cls, path, header: Header, position: Position) -> JournalFile:
-        """Go on at a position; what the file holds after it is cut off.
+    def reopen(cls, path, header: Header, position: Position, step: int) -> JournalFile:
+        """Go on at a position, where this step is next; what the file holds after it is cut off.
 
         Raises FormatError, leaving the file alone, when it is not the one that was marked.
         """
@@ -61,6 +61,8 @@ class JournalFile:
             self = cls(path, header, file)
             if not self._settle(position):
                 raise FormatError(f"{path}: not as the checkpoint left it: its first {position.at} bytes differ")
+            if self._step > step or (self._step < step and header.kind is Type.SCALARS):
+                raise FormatError(f"{path}: expected step {step} next, by the checkpoint's losses, got {self._step}")
             self.cut(position)
             return self
         except BaseException:
@@ -75,7 +77,7 @@ class JournalFile:
 
     def _settle(self, position: Position) -> bool:
         """Read hash and next step at a position; return False where the bytes before it are not as they were."""
-        data = mapped(self._file)[: position.at]
+        data = memoryview(read_start(self._file, position.at))
         if not len(self._header.data) <= position.at == len(data) or zlib.crc32(data) != position.crc:
             return False
         self.position, self._seen, self._step = position, hashlib.sha256(data), self._header.first_step
@@ -109,7 +111,10 @@ class JournalFile:
 
     def sync(self) -> None:
         """Return when all bytes are on the disk."""
-        os.fsync(self._file.fileno())
+        try:
+            os.fsync(self._file.fileno())
+        except OSError as error:
+            raise self._named(error) from None
 
     def close(self) -> None:
         """Sync and close."""
@@ -125,22 +130,21 @@ class JournalFile:
 
     def _write(self, data: bytes) -> None:
         left = memoryview(data)
-        while left:
-            left = left[self._file.write(left) :]
+        try:
+            while left:
+                left = left[self._file.write(left) :]
+        except OSError as error:
+            raise self._named(error) from None
         self._seen.update(data)
         self.position = Position(self.position.at + len(data), zlib.crc32(data, self.position.crc))
+
+    def _named(self, error: OSError) -> OSError:
+        """An error of the system, which does not say of itself which file it is about."""
+        return OSError(error.errno, error.strerror, os.fspath(self.path))
 
 
 def _bytes(values) -> bytes:
     return np.ascontiguousarray(values, "<f4").tobytes()
-
-
-def mapped(file) -> memoryview:
-    """Return the bytes of an open file, which are read as they are looked at."""
-    try:
-        return memoryview(mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ))
-    except ValueError:  # an empty file cannot be mapped
-        return memoryview(b"")
 
 
 def holds_nothing(path, header: Header, snapshots) -> bool:
@@ -149,5 +153,5 @@ def holds_nothing(path, header: Header, snapshots) -> bool:
     for s in snapshots:
         payload = _bytes(s.theta) + _bytes(s.state)
         beginning += make_record(header, len(beginning), Type.SNAPSHOT, s.step, payload)
-    with open(path, "rb") as file:
+    with open_regular(path) as file:
         return beginning.startswith(file.read(len(beginning) + 1))

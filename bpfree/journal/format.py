@@ -39,6 +39,10 @@ _PLACE = struct.Struct("<Q")
 _MOST_FLOATS = 1 << 30
 
 
+class Damaged(FormatError):
+    """A record is damaged or contradicts the journal; all before it is good."""
+
+
 class Type(IntEnum):
     """What a record holds; SCALARS and SNAPSHOT are also the two kinds of journals."""
 
@@ -188,7 +192,7 @@ def read_records(data: memoryview, header: Header) -> Iterator[Entry]:
     that was cut off; it ends the journal. Raises FormatError at a bad record
     that good ones follow, and at one whose CRC is right but that contradicts
     the journal: a step out of order, numbers that are not finite, a seal that
-    is not that of the bytes before it.
+    is not that of the bytes before it. All but the last are Damaged.
     """
     at, step, seen, hashed = len(header.data), header.first_step, hashlib.sha256(), 0
     while at < len(data):
@@ -199,7 +203,7 @@ def read_records(data: memoryview, header: Header) -> Iterator[Entry]:
         try:
             step = follow(header, record.kind, record.step, record.payload, step)
         except FormatError as error:
-            raise FormatError(f"byte {at}: {error}") from None
+            raise Damaged(f"byte {at}: {error}") from None
         if record.kind is Type.SEAL:
             seen.update(data[hashed:at])
             hashed = at
@@ -247,7 +251,7 @@ def _refuse_damage(data, header, bad) -> None:
             continue
         left -= _RECORD.unpack(head)[2]
         if left < 0 or _read(data, header, at):
-            raise FormatError(f"byte {bad}: the record is damaged, and not the last one")
+            raise Damaged(f"byte {bad}: the record is damaged, and not the last one")
 
 
 def follow(header: Header, kind: Type, step: int, payload, due: int) -> int:

@@ -16,10 +16,11 @@ from typing import NamedTuple
 import numpy as np
 
 from bpfree.engines import get_engine
-from bpfree.errors import FormatError, check_count, check_path
+from bpfree.errors import FormatError, check_count
+from bpfree.files import read_bytes
 from bpfree.graph import theta_hash
-from bpfree.journal.file import JournalFile, mapped
-from bpfree.journal.format import Code, Header, Reason, Type, make_header, read_header, read_records
+from bpfree.journal.file import JournalFile
+from bpfree.journal.format import Code, Damaged, Header, Reason, Type, make_header, read_header, read_records
 from bpfree.model import Model
 from bpfree.settings import check_named, differences, load
 from bpfree.trainer import Trainer
@@ -68,7 +69,8 @@ class Journal:
     steps that moved nothing. snapshots: of a file all, in the memory of a run no
     more than one: the last, or what a run that goes on with a state began with.
     seals: what a file holds of its own SHA-256. torn: bytes at the end of the file
-    that were left out, the remains of a write that was cut off. program_size: what
+    that were left out, the remains of a write that was cut off. damage: what was wrong
+    with the first record of those that `read(up_to_damage=True)` left out. program_size: what
     a flash writes at once, 1, 8, 16 or 32 bytes: in a file everything begins at a multiple of it.
 
     >>> import bpfree as bf
@@ -88,6 +90,7 @@ class Journal:
     program_size: int = 1
     skips: list[Skip] = field(default_factory=list)
     seals: list[Seal] = field(default_factory=list)
+    damage: str = ""
     header: Header = field(init=False, repr=False, compare=False)
     file: JournalFile | None = field(default=None, init=False, repr=False, compare=False)
 
@@ -212,13 +215,18 @@ class Journal:
             step += 1
 
     @classmethod
-    def read(cls, path) -> Journal:
-        """Return the journal in a file, every byte of it verified; the file is only read.
+    def read(cls, path, up_to_damage: bool = False) -> Journal:
+        """Return the journal in a file, every byte of it verified. The file is read once, and never written: what
+        happens to it later does not change the journal.
 
         A torn tail is left out and counted in `torn`. Raises FormatError where
         the file is damaged, foreign, of another version, or contradicts itself.
+        up_to_damage: take what is before the first record that is; `damage` then
+        says what was wrong with it, and `torn` counts the bytes from there on.
+        Damage in the header leaves nothing, and a seal that is not that of the
+        bytes before it says that those have changed: both are refused all the same.
         """
-        data = _mapped(path)
+        data = memoryview(read_bytes(path))
         try:
             header = read_header(data)
             first = (header.base_hash, header.settings, header.first_step)
@@ -226,10 +234,21 @@ class Journal:
             for record in read_records(data, header):
                 journal._take(record)
                 stop = record.stop
+        except Damaged as error:
+            if not up_to_damage:
+                ways = "Journal.read(path, up_to_damage=True), on the command line --up-to-damage"
+                raise FormatError(f"{path}: {error}: {ways}, reads the {journal._steps:,} steps before it") from None
+            journal.damage = str(error)
         except FormatError as error:
             raise FormatError(f"{path}: {error}") from None
         journal.torn = len(data) - stop
         return journal
+
+    @property
+    def _steps(self) -> int:
+        """How many steps it leads through."""
+        last = max((snapshot.step for snapshot in self.snapshots), default=self.first_step)
+        return (self.next_step if self.kind == "SCALARS" else last) - self.first_step
 
     def _take(self, record) -> None:
         if record.kind is Type.EVENT:
@@ -249,13 +268,6 @@ class Journal:
 
     def __len__(self) -> int:
         return len(self.records)
-
-
-def _mapped(path) -> memoryview:
-    """Return the bytes of a file, which are read as they are looked at."""
-    check_path("path", path)
-    with open(path, "rb") as file:
-        return mapped(file)
 
 
 def replay(journal, start, theta=None, engine=None, *, to_step: int | None = None, rows=()) -> np.ndarray:

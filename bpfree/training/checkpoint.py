@@ -22,7 +22,8 @@ from bpfree.training.state import State, names_of
 VERSION = 2
 """Of the checkpoint's own fields; graph, theta and frozen are those of a saved model."""
 
-_NAMES = ("schema", "graph", "theta", "frozen", "checkpoint", "state", "losses", "history", "best", "records")
+_ARRAYS = ("theta", "frozen", "state", "losses", "history", "best", "records")
+NAMES = ("schema", "graph", "checkpoint", *_ARRAYS)
 
 
 @dataclass(frozen=True)
@@ -51,6 +52,17 @@ class Checkpoint:
     def save(self, path, identity: dict) -> None:
         """Write it whole or not at all; `identity` says which run it belongs to."""
         run, journal = self.run, self.run.journal
+        # A journal's file has the records already.
+        records = [] if self.position else journal.records[: self.steps]
+        arrays = {
+            "theta": self.theta,
+            "frozen": run.model.frozen,
+            "state": flat(self.state),
+            "losses": np.array(run.losses[: self.steps], np.float64),
+            "history": np.array(run.history[: self.looks], np.float64).reshape(-1, len(Validation._fields)),
+            "best": self.best.model.theta if self.best else np.zeros(0, np.float32),
+            "records": np.array(records, np.float32).reshape(len(records), *journal.header.record_shape),
+        }
         document = {
             "version": VERSION,
             "identity": identity,
@@ -58,23 +70,11 @@ class Checkpoint:
             "bound": self.run.bound,
             "best": self.best and (self.best.step, self.best.value),
             "position": self.position,
+            "arrays": {name: _crc(array) for name, array in arrays.items()},
         }
-        # A journal's file has the records already.
-        records = [] if self.position else journal.records[: self.steps]
         stream = io.BytesIO()
-        np.savez(
-            stream,
-            schema=np.uint32(SCHEMA),
-            graph=run.model.graph.to_json(),
-            theta=self.theta,
-            frozen=run.model.frozen,
-            checkpoint=json.dumps(document),
-            state=flat(self.state),
-            losses=np.array(run.losses[: self.steps], np.float64),
-            history=np.array(run.history[: self.looks], np.float64).reshape(-1, len(Validation._fields)),
-            best=self.best.model.theta if self.best else np.zeros(0, np.float32),
-            records=np.array(records, np.float32).reshape(len(records), *journal.header.record_shape),
-        )
+        checkpoint, graph = json.dumps(document), run.model.graph.to_json()
+        np.savez(stream, schema=np.uint32(SCHEMA), graph=graph, checkpoint=checkpoint, **arrays)
         write_atomically(path, stream.getvalue())
 
 
@@ -84,7 +84,7 @@ def restore(path, identity: dict, run: Run) -> Position | None:
     Raises ValueError naming what differs when it is the checkpoint of another
     run, FormatError when it is none.
     """
-    fields = read_arrays(path, _NAMES, what="bpfree checkpoint")
+    fields = read_arrays(path, NAMES, what="bpfree checkpoint")
     try:
         document = json.loads(str(fields["checkpoint"]))
         check_version(document["version"], VERSION)
@@ -95,6 +95,7 @@ def restore(path, identity: dict, run: Run) -> Position | None:
         ways = "resume with the settings and data it was made with, or give another path"
         raise ValueError(f"checkpoint: {path} is of another run; {differ}: {ways}")
     try:
+        check_agreement(fields, document)
         return _fill(run, fields, document)
     except (ValueError, LookupError, TypeError, AttributeError, OverflowError) as error:
         raise FormatError(f"{path}: not a bpfree checkpoint: {error}") from None
@@ -122,6 +123,31 @@ def _fill(run, fields, document) -> Position | None:
         shape = run.journal.header.record_shape
         run.journal.records = [record.copy() for record in fields["records"].reshape(-1, *shape)]
     return position
+
+
+def check_agreement(fields, document) -> None:
+    """Raise ValueError unless the arrays of a checkpoint are of one moment of one run."""
+    for name, crc in document.get("arrays", {}).items():  # checkpoints of before have none
+        if name in _ARRAYS and _crc(fields[name]) != crc:
+            raise ValueError(f"{name}: expected CRC {crc}, as it was written with the other arrays, got another one")
+    identity, steps, n_records = document["identity"], len(fields["losses"]), len(fields["records"])
+    in_here = identity["journal"] == "SCALARS" and document["position"] is None
+    if n_records != (steps if in_here else 0):
+        what = "as many as losses" if in_here else "none, as a journal's file has them or there are none"
+        raise ValueError(f"records: expected {what} ({steps:,} losses), got {n_records:,}")
+    first = identity["first_step"] or 0
+    history = fields["history"].reshape(-1, len(Validation._fields))
+    looks, best = history[:, 0].tolist(), document["best"]
+    if looks != sorted(set(looks)) or not all(first < look <= first + steps for look in looks):
+        raise ValueError(f"history: expected steps that grow from {first + 1} to {first + steps} at most, got {looks}")
+    if best and (best[0] > first + steps or dict(zip(looks, history[:, 1].tolist())).get(best[0], best[1]) != best[1]):
+        raise ValueError(f"best: expected one of the validations in history, got {best}")
+    if not np.isfinite(fields["theta"]).all():
+        raise ValueError("theta: expected finite numbers, got some that are not")
+
+
+def _crc(array) -> str:
+    return f"{zlib.crc32(np.ascontiguousarray(array)):08x}"
 
 
 def _floats(fields, name, size) -> np.ndarray:

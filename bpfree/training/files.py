@@ -4,14 +4,14 @@
 from __future__ import annotations
 
 import os
-import re
-from pathlib import Path
 
 from bpfree.errors import check_count, check_path
 from bpfree.estimators.step import Outcome
+from bpfree.files import remove_drafts
 from bpfree.journal import Event, Journal
 from bpfree.journal.file import JournalFile, holds_nothing
 from bpfree.journal.format import Code
+from bpfree.locks import Lock
 from bpfree.settings import check_named
 from bpfree.training.checkpoint import Checkpoint, exists, restore
 from bpfree.training.run import Run
@@ -37,7 +37,8 @@ class RunFiles:
         self.checkpoint, self.journal, self.resume = checkpoint, journal, resume
         self.checkpoint_every = check_count("checkpoint_every", checkpoint_every)
         self.journal_every = None if journal_every is None else check_count("journal_every", journal_every)
-        self.identity, self._latest, self._made = {}, None, []
+        self.identity, self._latest, self._made, self._locks = {}, None, [], []
+        self._saved = None
 
     def check_recoverable(self, trainer) -> None:
         """A journal from which the run could not be rebuilt is refused, and names that nobody could find again."""
@@ -55,11 +56,14 @@ class RunFiles:
     def begin(self, run: Run, identity: dict) -> None:
         """Make the files, or go on with those of a run that was cut off."""
         self.identity = identity
+        for name, path in (("checkpoint", self.checkpoint), ("journal", self.journal)):
+            if path is not None:
+                self._locks.append(Lock(name, path))
         if exists(self.checkpoint) and not self.resume:
             ways = "resume=True goes on from it; or give another path, or delete it"
             raise ValueError(f"checkpoint: expected a path where nothing is yet, got {self.checkpoint}: {ways}")
         if self.resume:
-            _remove_drafts(self.checkpoint)
+            remove_drafts(self.checkpoint)
         if exists(self.checkpoint):
             self._go_on(run)
         elif self.journal is not None:
@@ -77,12 +81,13 @@ class RunFiles:
 
     def _go_on(self, run) -> None:
         position = restore(self.checkpoint, self.identity, run)
+        self._saved = run.next_step
         if self.journal is None:
             run.journal.events = [Event(row.step, Code.VALIDATION, look_text(run, row.value)) for row in run.history]
             return
         if not exists(self.journal):
             raise ValueError(f"journal: the checkpoint {self.checkpoint} goes on in {self.journal}, which is not there")
-        run.journal.file = JournalFile.reopen(self.journal, run.journal.header, position)
+        run.journal.file = JournalFile.reopen(self.journal, run.journal.header, position, run.next_step)
         written = Journal.read(self.journal)
         run.journal.records, run.journal.events, run.journal.seals = written.records, written.events, written.seals
 
@@ -115,6 +120,7 @@ class RunFiles:
             if self._latest.run.journal.file:
                 self._latest.run.journal.file.sync()
             self._latest.save(self.checkpoint, self.identity)
+            self._saved = self._latest.run.first_step + self._latest.steps
 
     def due(self, run: Run) -> bool:
         """Is it time for a checkpoint?"""
@@ -144,7 +150,7 @@ class RunFiles:
         """Leave behind the last whole step, for `resume=True`; nothing of a run that fails before one."""
         try:
             if isinstance(error, Exception) and not run.steps:
-                self.close(run)
+                self._close_journal(run)
                 for path in self._made:
                     os.remove(path)
                 return
@@ -159,22 +165,27 @@ class RunFiles:
             if not isinstance(error, OSError):  # a full disk has been told already
                 raise
         finally:
+            self._tell_how_to_go_on(error)
             self.close(run)
 
+    def _tell_how_to_go_on(self, error: BaseException) -> None:
+        """A note behind the error of a disk that is full, or gone."""
+        if isinstance(error, OSError) and self._saved is not None:
+            ways = "when the cause is removed, the same call with resume=True goes on there"
+            error.add_note(f"{self.checkpoint} is whole, from before step {self._saved:,}: {ways}")
+
     def close(self, run: Run) -> None:
-        """Close the journal's file; the checkpoint is closed already."""
+        """Close the journal's file, and let others write both; the checkpoint is closed already."""
+        try:
+            self._close_journal(run)
+        finally:
+            while self._locks:
+                self._locks.pop().release()
+
+    def _close_journal(self, run) -> None:
         if run.journal.file:
             file, run.journal.file = run.journal.file, None
             file.close()
-
-
-def _remove_drafts(path) -> None:
-    """Checkpoints that were cut off while they were written: .NAME.PROCESS.tmp, of write_atomically."""
-    place = Path(os.path.realpath(path))
-    draft = re.compile(rf"\.{re.escape(place.name)}\.\d+\.tmp")
-    for other in place.parent.iterdir() if place.parent.is_dir() else ():
-        if draft.fullmatch(other.name):
-            other.unlink(missing_ok=True)
 
 
 def look_text(run: Run, value: float) -> str:

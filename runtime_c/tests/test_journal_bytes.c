@@ -57,6 +57,46 @@ static void corruptions(const golden_journal *g, uint32_t stride)
   free(bytes);
 }
 
+/* Every byte of a record in the middle changed: the steps before it can be had, by who asks for them. */
+static void recoveries(const golden_journal *g)
+{
+  uint64_t at[64];
+  const uint32_t n = places(g, at), bad = n / 2;
+  uint8_t *bytes = copy_of(g->bytes, g->size);
+  run r;
+  bpfree_journal j, whole;
+  start(&r, g);
+  CHECK_EQUAL(bpfree_journal_up_to_damage(&j, bytes, g->size), BPFREE_OK);
+  CHECK_EQUAL(j.at, g->size);
+  CHECK_EQUAL(bpfree_journal_open(&whole, g->bytes, at[bad]), BPFREE_OK);
+  bpfree_journal_record record;
+  while (bpfree_journal_next(&whole, &record) > 0) {}
+  uint64_t before = 0;
+  for (uint64_t k = at[bad]; k < at[bad + 1]; k++)
+    for (uint32_t change = 1; change < 256; change = change * 2 + 1) {
+      bytes[k] = (uint8_t)(g->bytes[k] ^ change);
+      CHECK_EQUAL(bpfree_journal_up_to_damage(&j, bytes, g->size), BPFREE_ERR_CRC);
+      CHECK_EQUAL(j.at, at[bad]);
+      CHECK_EQUAL(j.step, whole.step);
+      for (uint32_t part = 0; part < 2; part++) { /* refused as a whole, replayed in part */
+        CHECK_EQUAL(bpfree_train_init(&r.trainer, &r.context), BPFREE_OK);
+        memcpy(r.context.theta, golden_runs[0].network->theta, r.trainer.model->n_theta * sizeof(float));
+        CHECK_EQUAL(bpfree_journal_replay(&j, &r.trainer, &r.context, fingerprint_of(g), bytes,
+                                          part ? at[bad] : g->size, ALL),
+                    part ? BPFREE_OK : BPFREE_ERR_CRC);
+        if (!part) CHECK_EQUAL(theta_of(&r), bpfree_hash(golden_runs[0].network->theta, r.trainer.model->n_theta));
+      }
+      if (before) CHECK_EQUAL(theta_of(&r), before);
+      before = theta_of(&r);
+      bytes[k] = g->bytes[k];
+    }
+  bytes[20] ^= 1u;
+  CHECK_EQUAL(bpfree_journal_up_to_damage(&j, bytes, g->size), BPFREE_ERR_CRC);
+  CHECK_EQUAL(j.at, 0); /* nothing is left without a header */
+  end(&r);
+  free(bytes);
+}
+
 /* Bytes changed, moved and repeated at random: no crash, a status that is documented, nothing replayed but whole steps. */
 static void fuzz(const golden_journal *g, uint32_t rounds)
 {
@@ -151,6 +191,7 @@ int main(void)
     const int before = check_failures;
     truncations(&golden_journals[k]);
     fuzz(&golden_journals[k], 4000);
+    recoveries(&golden_journals[k]);
     if (check_failures > before) printf("in the journal \"%s\"\n", golden_journals[k].name);
   }
   corruptions(PLAIN, 1);

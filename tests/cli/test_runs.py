@@ -76,7 +76,7 @@ def test_ctrl_c_twice_leaves_both_files_whole_and_says_how_to_go_on():
     ("arguments", "message"),
     [
         (["--resume"], "--resume: expected --checkpoint FILE as well"),
-        (["--checkpoint", "x", "--journal", "x"], "--journal: expected another path than the checkpoint's"),
+        (["--checkpoint", "x", "--journal", "x"], "--journal: expected another file than that of --checkpoint, got x"),
         (["--checkpoint", "x", "--checkpoint-every", 0], "--checkpoint-every: expected an integer >= 1, got 0"),
         (["--journal-every", 3], "--journal-every: expected --journal FILE as well"),
         (["--patience", 0], "--patience: expected an integer >= 1, got 0"),

@@ -1,4 +1,4 @@
-"""`bpfree` called from a test: in this process, for its JSON document, or interrupted by Ctrl-C."""
+"""`bpfree` called from a test: in this process, for its JSON document, or interrupted by a signal."""
 
 import json
 import signal
@@ -26,7 +26,7 @@ def document(*arguments, code=0):
     return json.loads(result.stdout)
 
 
-def interrupted(count, *arguments):
+def interrupted(count, *arguments, number=signal.SIGINT):
     program = [sys.executable, "-m", "bpfree", "train", "digits", "--epochs", "100000", *arguments]
     process = subprocess.Popen(program, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
     lines = [process.stdout.readline() for _ in range(4)]  # the description of the run
@@ -36,7 +36,7 @@ def interrupted(count, *arguments):
         time.sleep(0.05)
     time.sleep(0.5)
     for _ in range(count):
-        process.send_signal(signal.SIGINT)
+        process.send_signal(number)
         time.sleep(0.2)
     out, err = process.communicate(timeout=60)
     return process.returncode, "".join(lines) + out, err

@@ -48,6 +48,13 @@ def sealed(data: bytes) -> int:
     return count[0]
 
 
+def up_to_damage(data: bytes) -> tuple[int, int, int]:
+    """(status, bytes, steps) of what is good in a journal, by `bpfree_journal_up_to_damage`."""
+    journal, held = core().ffi.new("bpfree_journal *"), core().ffi.from_buffer("uint8_t *", data)
+    status = core().lib.bpfree_journal_up_to_damage(journal, held, len(data))
+    return status, journal.at, journal.step - journal.first_step
+
+
 def give_up(trainer) -> None:
     """`bpfree_skip`: a NativeTrainer's next step moves nothing."""
     check_status(core().lib.bpfree_skip(trainer.c, trainer.context), "skip")

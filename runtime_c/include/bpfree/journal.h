@@ -107,6 +107,15 @@ int bpfree_journal_next(bpfree_journal *journal, bpfree_journal_record *record);
 int bpfree_journal_replay(bpfree_journal *journal, const bpfree_trainer *trainer, bpfree_context *context,
                           uint64_t fingerprint, const uint8_t *bytes, uint64_t size, uint32_t to_step);
 
+/* Finds what of a damaged journal is good: all before the first damaged or
+ * contradicting record. Returns BPFREE_OK where nothing is damaged, else what
+ * bpfree_journal_open or _next return. journal->at: the bytes before the damage,
+ * 0 where it is in the header. They are a journal of their own, of journal->step
+ * - journal->first_step steps: bpfree_journal_replay takes them with `size` =
+ * journal->at, bpfree_journal_verify tells what of them is sealed. Only who asks
+ * for a part gets one: all other readers refuse a damaged journal as a whole. */
+int bpfree_journal_up_to_damage(bpfree_journal *journal, const uint8_t *bytes, uint64_t size);
+
 /* Writing: each call puts one piece into out, to be appended to the log at
  * journal->at, moves journal->at on and returns its bytes, whole programs; or
  * BPFREE_ERR_SIZE when `room` is too small, BPFREE_ERR_ARG when it cannot follow,
