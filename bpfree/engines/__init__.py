@@ -6,15 +6,15 @@ evaluate(graph, theta, frozen, batch, loss, probes) -> per-sample losses (probes
     each loss times its sample's weight, `batch.weighed(losses)`: `weighs = True` says so
 apply(trainer, theta, state, step, coefficients) -> theta, state: one step from its record
 
-None of them writes theta. The cost is all multiply-accumulates, in passes of one
-sample. An engine that does not run every node for every probe has a `cache`, whose
-`choose` says before what that will be; without one a probe counts as a pass.
+None of them writes theta, and several threads may use one engine side by side. The cost
+is all multiply-accumulates, in passes of one sample. An engine that does not run every
+node for every probe has a `cache`, whose `choose` says before what that will be; without
+one a probe counts as a pass.
 """
 
 from __future__ import annotations
 
 from functools import lru_cache
-from threading import get_ident
 
 from bpfree.engines.batch import Batch
 from bpfree.engines.compiled import CompiledEngine
@@ -30,9 +30,9 @@ _NAMES = {
 }
 
 
-@lru_cache(maxsize=16)
-def _default(thread: int, name: str):
-    # Kept, so that its tables are built once; one a thread, as an engine has one workspace.
+@lru_cache(maxsize=len(_NAMES))
+def _default(name: str):
+    # Kept, so that its tables are built once.
     return _NAMES[name]()
 
 
@@ -46,7 +46,7 @@ def get_engine(engine, own=()):
     from bpfree import native
 
     if engine is None:
-        return _default(get_ident(), "compiled" if native.available() and not own else "reference")
+        return _default("compiled" if native.available() and not own else "reference")
     engine = _given(engine)
     if not own or getattr(engine, "takes_own_rows", True):
         return engine
