@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-
 MOST = 8
 """Things that are kept."""
 
