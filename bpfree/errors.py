@@ -8,6 +8,7 @@ from os import PathLike, fspath
 
 __all__ = [
     "BpfreeError",
+    "NOT_STRICT",
     "CoreMissingError",
     "DataMissingError",
     "FormatError",
@@ -45,7 +46,14 @@ class CoreMissingError(BpfreeError, ImportError):
 
 
 class NumericError(BpfreeError, ArithmeticError):
-    """A loss is not finite; nothing was updated."""
+    """A loss is not finite, or the thread does not compute as equal bits need; nothing was updated."""
+
+
+NOT_STRICT = (
+    "another library changed the arithmetic of this thread (a rounding mode, or flush-to-zero), so bits would differ: "
+    "set it back to rounding to nearest with subnormal numbers"
+)
+"""What is said where a thread does not compute as equal bits need."""
 
 
 class WorkerError(BpfreeError, RuntimeError):

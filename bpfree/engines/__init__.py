@@ -58,10 +58,14 @@ def get_engine(engine, own=()):
 
 
 def fallback(engine, own) -> str:
-    """Return why the default engine is not the compiled one, where that is there; "" where it is, or one was named."""
+    """Return why the default engine is not the compiled one, in words; "" where it is, or where one was named."""
     from bpfree import native
 
-    if not (engine is None or _by_default(engine)) or not own or not native.available():
+    if not (engine is None or _by_default(engine)):
+        return ""
+    if not native.available():
+        return "reference, as there is no compiled core: bits are those of NumPy's BLAS here ('exact' has the core's)"
+    if not own:
         return ""
     return f"reference, as {own[0]} is of your own and not in C: a step takes many times as long"
 

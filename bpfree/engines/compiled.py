@@ -7,7 +7,7 @@ import threading
 
 import numpy as np
 
-from bpfree.arithmetic import Fast
+from bpfree.arithmetic import Fast, check_arithmetic
 from bpfree.directions import DIRECTIONS
 from bpfree.engines.cache import CACHE_BYTES, Cache
 from bpfree.engines.native_arithmetic import Native
@@ -85,6 +85,7 @@ class CompiledEngine:
 
     def apply(self, trainer, theta, state, step, coefficients):
         """One step from its record, by `bpfree_apply`; by an update of one's own in Python."""
+        check_arithmetic(f"step {step}")
         if trainer.own_links:
             return trainer.apply(theta, state, step, coefficients)
         if not trainer.in_c and trainer.update.sees_record:
