@@ -62,7 +62,7 @@ pathlib.Path(sysconfig.get_path("purelib"), "_bpfree_path.pth").write_text(line 
 endef
 export PATH_FILE
 
-.PHONY: all help setup demo test test-all test-c test-wheel bench lint docs generate clean distclean
+.PHONY: all help setup demo test test-all test-c test-wheel fuzz bench lint docs generate clean distclean
 
 all: help
 
@@ -73,6 +73,7 @@ help:
 	@echo "make test-all          lint, C tests, the built wheel outside the tree, all Python tests (the site too)"
 	@echo "make test-c            the C tests alone, with sanitizers where the compiler has them"
 	@echo "make test-wheel        sdist and wheel, the wheel in a fresh environment"
+	@echo "make fuzz              every reader gets what nobody meant, SECONDS=60 each, from SEED=1 on"
 	@echo "make bench NAME=...    one bench; ARGS=--quick and the like are passed on"
 	@echo "make lint              ruff"
 	@echo "make docs              the site, in build/docs; warnings are errors"
@@ -127,6 +128,9 @@ test-wheel: setup
 	$(PY) -m venv $(BUILD)/wheel-venv
 	$(BUILD)/wheel-venv/bin/python -m pip install -q --disable-pip-version-check $(BUILD)/dist/*.whl
 	cd / && "$(CURDIR)/$(BUILD)/wheel-venv/bin/python" -I "$(CURDIR)/tests/wheel/smoke.py" "$(CURDIR)"
+
+fuzz: setup
+	BPFREE_FUZZ_SECONDS=$(or $(SECONDS),60) BPFREE_FUZZ_SEED=$(or $(SEED),1) $(PY) -m pytest --timeout 0 tests/fuzz $(PYTEST_ARGS)
 
 bench: setup
 	@test -n "$(NAME)" || { echo "usage: make bench NAME=<name> [ARGS=--quick]" >&2; $(VENV)/bin/bpfree bench --help >&2; exit 2; }

@@ -8,6 +8,7 @@ from os import PathLike, fspath
 
 __all__ = [
     "BpfreeError",
+    "NOT_STRICT",
     "CoreMissingError",
     "DataMissingError",
     "FormatError",
@@ -25,6 +26,7 @@ __all__ = [
     "check_share",
     "check_share_of_all",
     "check_version",
+    "one_line",
 ]
 
 
@@ -44,7 +46,14 @@ class CoreMissingError(BpfreeError, ImportError):
 
 
 class NumericError(BpfreeError, ArithmeticError):
-    """A loss is not finite; nothing was updated."""
+    """A loss is not finite, or the thread does not compute as equal bits need; nothing was updated."""
+
+
+NOT_STRICT = (
+    "another library changed the arithmetic of this thread (a rounding mode, or flush-to-zero), so bits would differ: "
+    "set it back to rounding to nearest with subnormal numbers"
+)
+"""What is said where a thread does not compute as equal bits need."""
 
 
 class WorkerError(BpfreeError, RuntimeError):
@@ -52,7 +61,10 @@ class WorkerError(BpfreeError, RuntimeError):
 
 
 class FormatError(BpfreeError, ValueError):
-    """A file is not what it claims to be; nothing was loaded."""
+    """A file is not what it claims to be; nothing was loaded. Its text is one line, whatever it quotes of the file."""
+
+    def __init__(self, text: str):
+        super().__init__(one_line(text))
 
 
 class RowsMissingError(FormatError):
@@ -67,6 +79,17 @@ class RowsMissingError(FormatError):
 
 class DataMissingError(BpfreeError, FileNotFoundError):
     """A data set is not on this machine and could not be fetched; the message says where to put it."""
+
+
+_MOST_TEXT = 1000
+"""Characters of a message, of which the first and the last are kept."""
+
+
+def one_line(text: str) -> str:
+    """A text with what cannot be printed escaped (line ends, halves of characters), and cut in the middle."""
+    if len(text) > _MOST_TEXT:
+        text = f"{text[: _MOST_TEXT - 300]} ... {text[-300:]}"
+    return "".join(one if one.isprintable() else one.encode("unicode_escape").decode() for one in text)
 
 
 def check_count(name: str, value, low: int = 1, high: int | None = None) -> int:

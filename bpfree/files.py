@@ -13,16 +13,16 @@ import zipfile
 import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from math import prod
 from pathlib import Path
 from typing import BinaryIO
 
 import numpy as np
 
 from bpfree.errors import FormatError, check_path
+from bpfree.npy import parse_npy
 
 _UNREADABLE = (OSError, EOFError, ValueError, LookupError, RuntimeError, zipfile.BadZipFile, zlib.error)
-"""What zipfile and numpy's header reader raise on damaged or foreign bytes."""
+"""What zipfile and `parse_npy` raise on damaged or foreign bytes."""
 
 
 def write_atomically(path, data: bytes) -> None:
@@ -151,27 +151,21 @@ def read_arrays(path, names, *, optional=(), what: str = "bpfree model") -> dict
             if missing:
                 raise ValueError(f"expected arrays {', '.join(names)}, got {', '.join(sorted(there)[:9]) or 'none'}")
             wanted = [*names, *(name for name in optional if name in there)]
-            return {name: _read(archive, archive.getinfo(f"{name}.npy")) for name in wanted}
+            size = os.fstat(file.fileno()).st_size
+            return {name: _read(archive, archive.getinfo(f"{name}.npy"), size) for name in wanted}
     except (FileNotFoundError, FormatError):
         raise
     except _UNREADABLE as error:
         raise FormatError(f"{path}: not a {what}: {error}") from None
 
 
-def _read(archive, member) -> np.ndarray:
+def _read(archive, member, most: int) -> np.ndarray:
+    if max(member.file_size, member.compress_size) > most:  # zipfile would ask for memory of that size
+        raise ValueError(f"{member.filename} of {member.file_size:,} bytes in a file of {most:,}")
     if member.compress_type != zipfile.ZIP_STORED:
         raise ValueError(f"{member.filename} is compressed: write it with numpy.savez")
     with archive.open(member) as file:
-        version = np.lib.format.read_magic(file)
-        if version != (1, 0):
-            raise ValueError(f"{member.filename}: npy version {version}, expected (1, 0)")
-        shape, fortran, dtype = np.lib.format.read_array_header_1_0(file)
-        if dtype.hasobject:
-            raise ValueError(f"{member.filename}: expected plain numbers, got Python objects")
-        data = file.read()  # reading to the end also checks the member's CRC
-    if len(data) != prod(shape) * dtype.itemsize:
-        raise ValueError(f"{member.filename}: {len(data)} bytes for shape {shape} of {dtype}")
-    return np.frombuffer(data, dtype).reshape(shape, order="F" if fortran else "C")
+        return parse_npy(member.filename, file.read())  # reading to the end also checks the member's CRC
 
 
 def cache_folder() -> Path:

@@ -11,7 +11,7 @@ import numpy as np
 
 from bpfree.directions import DIRECTIONS
 from bpfree.directions.table import Direction
-from bpfree.errors import FormatError, RowsMissingError, check_count, check_seed, check_version
+from bpfree.errors import FormatError, RowsMissingError, check_count, check_seed, check_version, one_line
 from bpfree.estimators import ESTIMATORS
 from bpfree.estimators.table import Estimator, EstimatorRow
 from bpfree.losses import LOSSES
@@ -62,6 +62,8 @@ def parse(text: str, rows=()) -> dict:
         if missing:
             raise RowsMissingError.of("settings", missing)
         links = [_build(UPDATES, link, own) for link in update["links"]]
+        if not links:
+            raise ValueError("update: expected one or more links, got none")
         if update["clip"]:
             links.insert(0, clip(update["clip"]))
         return {
@@ -104,7 +106,7 @@ def differences(theirs: dict, mine: dict, where: str) -> str:
     """What differs between two documents, for a message: "seed: 1 in the journal, 2 here; ..."."""
     old, new = dict(_leaves(theirs)), dict(_leaves(mine))
     names = [name for name in [*old, *(name for name in new if name not in old)] if old.get(name) != new.get(name)]
-    return "; ".join(f"{name}: {old.get(name)} in {where}, {new.get(name)} here" for name in names)
+    return one_line("; ".join(f"{name}: {old.get(name)} in {where}, {new.get(name)} here" for name in names))
 
 
 def _leaves(value, name=""):

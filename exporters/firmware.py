@@ -7,6 +7,7 @@ port (startup, linker script, one file of output to replace), samples, a main.
 
 from __future__ import annotations
 
+import warnings
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -17,6 +18,7 @@ from bpfree.errors import check_count
 from bpfree.estimators.device import OPTIONS
 from bpfree.exporters import main_source, makefile_source, model_source
 from bpfree.exporters.c_text import array, float_literal
+from bpfree.exporters.folder import marked, write_folder
 from bpfree.exporters.runtime import listed_sources, runtime_folder
 from bpfree.graph.c_tables import device_tables
 from bpfree.model import Model
@@ -31,6 +33,12 @@ TARGETS = {
     "cortex-m4f": ("cortex_m", ("-mcpu=cortex-m4", "-mthumb", "-mfloat-abi=hard", "-mfpu=fpv4-sp-d16")),
 }
 """Folder of the port, and compiler flags, by target."""
+
+_YOURS = ("main.c", "Makefile", "port/port.c", "port/port.h", "port/startup.c", "port/link.ld")
+"""Files that are made to be changed; the others fit each other, and one that somebody changed would fit no more."""
+
+_STALE = ("samples.c", "runtime/**/*")
+"""What an export with other settings does not have."""
 
 _OPTION = "#define {} {}\n"
 """How config.h gives an option its default."""
@@ -67,15 +75,18 @@ def export(
 
     Args:
         model: starting parameters, kept in flash and copied to RAM.
-        folder: made if missing; files of an earlier export are replaced, but not a
-            main.c or port/port.c that you wrote; those that stay the same are not touched.
+        folder: made if missing. Each file's first line has a hash of the rest, so that files of an earlier export
+            are replaced and one that you changed is yours: main.c, Makefile and port/ are then kept, with a
+            warning that names them; others are an error. Files that stay the same are not touched.
         trainer: loss, estimator, update, seed and batch size, such as `run.trainer`.
         samples: what the device draws shuffled minibatches from. None: you write
             `int sample(...)` (bpfree_sample_fn of runtime/bpfree/train.h), from a sensor say.
         steps: training steps of the main program.
         target: "cortex-m4f".
 
-    Raises ValueError naming the argument when something does not fit.
+    All files are rendered before any is written; where a write fails, the folder is as it was.
+
+    Raises ValueError naming the argument when something does not fit, OSError when a write fails.
     """
     if target not in TARGETS:
         raise ValueError(f"target: expected one of {', '.join(TARGETS)}, got {target!r}")
@@ -87,22 +98,29 @@ def export(
         raise ValueError("trainer: expected the trainer of this model, got one of another graph")
     if samples is not None:
         _check_samples(model.graph, trainer, samples)
-    tables = device_tables(trainer)
-    folder = Path(folder)
-    _write(folder / "model.h", model_source.header(tables, main_source.trainer_sizes(tables, trainer)))
-    _write(folder / "model.c", model_source.source(model.graph, tables, model.theta, model.frozen))
+    kept = write_folder(Path(folder), _render(model, trainer, samples, steps, target), _YOURS, _STALE)
+    if kept:
+        names, way = ", ".join(kept), "delete what you want to have written anew"
+        warnings.warn(f"folder: kept {names} in {folder}, as export did not write them so: {way}", stacklevel=2)
+    return Path(folder)
+
+
+def _render(model, trainer, samples, steps, target) -> dict[str, bytes]:
+    """All files, by their names in the folder."""
+    tables, (port, cpu_flags) = device_tables(trainer), TARGETS[target]
+    files = {
+        "model.h": model_source.header(tables, main_source.trainer_sizes(tables, trainer)),
+        "model.c": model_source.source(model.graph, tables, model.theta, model.frozen),
+        "trainer.c": main_source.trainer(trainer),
+        "main.c": main_source.main(steps, (MARK_STEP, MARK_STEP_DONE)),
+    }
     if samples is not None:
-        _write(folder / "samples.c", samples_source(samples, trainer))
-    else:
-        (folder / "samples.c").unlink(missing_ok=True)
-    _write(folder / "trainer.c", main_source.trainer(trainer))
-    if not _is_users(folder / "main.c"):
-        _write(folder / "main.c", main_source.main(steps, (MARK_STEP, MARK_STEP_DONE)))
-    _copy_runtime(folder, tables, trainer)
-    port, cpu_flags = TARGETS[target]
-    _write(folder / "Makefile", makefile_source.render(cpu_flags))
-    _copy_port(runtime_folder() / "ports" / port, folder / "port")
-    return folder
+        files["samples.c"] = samples_source(samples, trainer)
+    files |= {f"runtime/{name}": text for name, text in _runtime(tables, trainer).items()}
+    origin = runtime_folder() / "ports" / port
+    files |= {f"port/{path.name}": path.read_text("utf-8") for path in sorted(origin.iterdir())}
+    rendered = {name: marked(text) for name, text in files.items()}
+    return rendered | {"Makefile": marked(makefile_source.render(cpu_flags), "# {}")}
 
 
 def samples_source(samples: Samples, trainer) -> str:
@@ -157,7 +175,7 @@ def _weights(samples) -> np.ndarray:
     return mean_1(name, check_weights(name, samples.weights, len(samples.rows)))
 
 
-def _copy_runtime(folder: Path, tables, trainer) -> None:
+def _runtime(tables, trainer) -> dict[str, str]:
     """The runtime's headers, the sources every program needs, and those that this model and trainer name."""
     symbols = {row.kernel for row in tables.nodes} | {row.c for row in trainer.rows["links"]}
     symbols |= {trainer.rows["estimator"].c, trainer.rows["loss"].c}
@@ -165,7 +183,7 @@ def _copy_runtime(folder: Path, tables, trainer) -> None:
     sources = [*listed_sources()["core"], *(f"{symbol.removeprefix('bpfree_')}.c" for symbol in sorted(symbols))]
     sources += [path.name for path in (runtime_folder() / "src").glob("*.h") if path.name != "registry_isa.h"]
     headers = [path for path in (runtime_folder() / "include" / "bpfree").iterdir() if path.name != "host.h"]
-    files = {f"bpfree/{path.name}": path.read_text() for path in headers}
+    files = {f"bpfree/{path.name}": path.read_text("utf-8") for path in headers}
     wanted = set(trainer.rows["estimator"].device.wants(trainer.estimator))
     if any(tensor.row != tensor.size for tensor in tables.tensors):
         wanted.add("BPFREE_GAPS")
@@ -173,34 +191,9 @@ def _copy_runtime(folder: Path, tables, trainer) -> None:
         wanted.add("BPFREE_WEIGHTS")
     for name in {*OPTIONS, "BPFREE_GAPS", "BPFREE_WEIGHTS"} - wanted:
         files["bpfree/config.h"] = files["bpfree/config.h"].replace(_OPTION.format(name, 1), _OPTION.format(name, 0))
-    files |= {name: (runtime_folder() / "src" / name).read_text() for name in sources}
-    for path in (folder / "runtime").rglob("*"):
-        if path.is_file() and path.relative_to(folder / "runtime").as_posix() not in files:
-            path.unlink()
-    for name, text in files.items():
-        _write(folder / "runtime" / name, text)
+    return files | {name: (runtime_folder() / "src" / name).read_text("utf-8") for name in sources}
 
 
 def _describe(array) -> str:
     """dtype and shape, for a message."""
     return "None" if array is None else f"{array.dtype} {array.shape}"
-
-
-def _is_users(path: Path) -> bool:
-    """Is there a file, and not one that export wrote?"""
-    return path.exists() and not path.read_text().startswith("/* Written by bpfree")
-
-
-def _copy_port(origin: Path, target: Path) -> None:
-    """The port's files; of port.c, which is made to be replaced, only the first copy."""
-    for path in origin.iterdir():
-        if path.name != "port.c" or not (target / "port.c").exists():
-            _write(target / path.name, path.read_text())
-
-
-def _write(path: Path, text: str) -> None:
-    """Write a file, unless it says so already: what has not changed is not compiled again."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    if not path.exists() or path.read_text() != text:
-        path.write_text(text)
-

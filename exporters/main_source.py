@@ -9,7 +9,7 @@ from bpfree.rng import BLOCK
 from bpfree.schedules.table import start_of
 
 SAMPLES = """\
-/* Written by bpfree. Samples in flash, walked in shuffled minibatches. */
+/* Samples in flash, walked in shuffled minibatches. */
 #include "model.h"
 
 #define DATA __attribute__((section(".bpfree_data")))
@@ -27,7 +27,7 @@ SAMPLES = """\
 """
 
 _TRAINER = """\
-/* Written by bpfree. The settings of the run: const, in flash. */
+/* The settings of the run: const, in flash. */
 #include "model.h"
 
 {arrays}
@@ -36,7 +36,7 @@ const bpfree_trainer trainer = {{
 """
 
 _MAIN = """\
-/* Written by bpfree. Trains {steps} steps, sending each step's record and at
+/* Trains {steps} steps, sending each step's record and at
  * the end the hash of theta: the same bits as bpfree on a computer. */
 #include "model.h"
 #include "port.h"

@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 _TEXT = """\
-# Written by bpfree. `make` builds firmware.elf with the GNU Arm toolchain; `make CC=... CPU=...` for another.
+# `make` builds firmware.elf with the GNU Arm toolchain; `make CC=... CPU=...` for another.
 # The strict flags are what makes the device's bits equal the computer's: keep them.
 CC      = arm-none-eabi-gcc
 CPU     = {cpu}

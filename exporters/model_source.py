@@ -8,7 +8,7 @@ from bpfree.graph import Graph
 from bpfree.graph.c_tables import ModelTables, SliceRow
 
 _HEADER = """\
-/* Written by bpfree. The model's tables, sizes and initial parameters. */
+/* The model's tables, sizes and initial parameters. */
 #ifndef MODEL_H
 #define MODEL_H
 
@@ -26,7 +26,7 @@ int sample(void *user, uint32_t step, uint32_t i, float *x, bpfree_target *y);
 """
 
 _SOURCE = """\
-/* Written by bpfree. Kernels are named here, so those not used are not linked. */
+/* Kernels are named here, so those not used are not linked. */
 #include "model.h"
 
 #define WEIGHTS __attribute__((section(".bpfree_weights")))

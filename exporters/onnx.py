@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
-from bpfree.errors import check_choice
+from bpfree.errors import check_choice, check_path
 from bpfree.files import write_atomically
 from bpfree.model import Model
 from bpfree.ops.softmax import OP as SOFTMAX
@@ -33,7 +33,8 @@ def export(model, path, *, softmax: bool = False, name: str = "bpfree") -> Path:
 
     Args:
         model: with finite parameters.
-        path: written whole or not at all; a file that is there is replaced.
+        path: written whole or not at all. A file that is there is replaced if it names bpfree as its producer; any
+            other is an error.
         softmax: end in probabilities instead of the scores that were trained.
         name: of the graph, which viewers show.
 
@@ -61,8 +62,13 @@ def export(model, path, *, softmax: bool = False, name: str = "bpfree") -> Path:
         from bpfree.exporters import onnx_graph
     except ImportError as error:
         raise ImportError('exporting to ONNX needs onnx: pip install "bpfree[onnx]"') from error
-    write_atomically(path, onnx_graph.serialised(model, softmax, name))
-    return Path(path)
+    check_path("path", path)
+    data, place = onnx_graph.serialised(model, softmax, name), Path(path)
+    if place.is_file() and not onnx_graph.is_export(place.read_bytes()):
+        ways = "choose another name, or delete it"
+        raise ValueError(f"path: expected a new file or an earlier export, got {place}: {ways}")
+    write_atomically(path, data)
+    return place
 
 
 def _check_parameters(model) -> None:

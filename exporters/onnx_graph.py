@@ -6,6 +6,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 import numpy as np
+from google.protobuf.message import DecodeError
 from onnx import ModelProto, TensorProto, helper, numpy_helper
 
 import bpfree
@@ -15,6 +16,9 @@ from bpfree.ops.softmax import OP as SOFTMAX
 
 OPSET, IR_VERSION = 13, 7
 OUTPUT = "output"
+_PRODUCER = "bpfree"
+"""What a file says of who made it."""
+
 _N = "n"
 """The dimension of the samples, whose size a file does not know."""
 
@@ -22,6 +26,14 @@ _N = "n"
 def serialised(model, softmax: bool, name: str) -> bytes:
     """The file's bytes."""
     return build(model, softmax, name).SerializeToString(deterministic=True)
+
+
+def is_export(data: bytes) -> bool:
+    """Does a file say that it was made here? Tools that change one name themselves as its producer."""
+    try:
+        return ModelProto.FromString(data).producer_name == _PRODUCER
+    except DecodeError:
+        return False
 
 
 def build(model, softmax: bool, name: str) -> ModelProto:
@@ -38,7 +50,7 @@ def build(model, softmax: bool, name: str) -> ModelProto:
         ),
         opset_imports=[helper.make_opsetid("", OPSET)],
         ir_version=IR_VERSION,
-        producer_name="bpfree",
+        producer_name=_PRODUCER,
         producer_version=bpfree.__version__,
     )
     about = {"version": bpfree.__version__, "model_hash": f"{model.graph.hash():016x}", "theta_hash": model.hash}

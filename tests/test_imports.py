@@ -13,7 +13,7 @@ PACKAGE = Path(bpfree.__file__).resolve().parent
 # From the ground up: a room may import what stands on its own line or a lower one, and no imports go round in a
 # circle (`test_no_circles`). A new room needs a place here.
 FLOORS = [
-    ["errors", "registry", "rng", "files", "locks", "screen"],
+    ["errors", "registry", "rng", "files", "locks", "npy", "screen"],
     ["native", "arithmetic"],
     ["tt"],
     ["ops"],

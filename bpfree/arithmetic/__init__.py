@@ -6,3 +6,4 @@ from __future__ import annotations
 from bpfree.arithmetic.contraction import Contraction, widened
 from bpfree.arithmetic.exact import Exact, running_sum
 from bpfree.arithmetic.fast import Fast
+from bpfree.arithmetic.strict import check_arithmetic

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import shlex
+import warnings
 from pathlib import Path
 
 import click
@@ -32,7 +33,8 @@ _SCALES = (1.0, 1 / 16, 1 / 255, 1 / 256)
         ("bpfree export firmware digits.npz bare", "leave out samples: you write the function that delivers them"),
     ),
     after="`make` in the folder builds firmware.elf with arm-none-eabi-gcc; bpfree.emulate in Python compiles and "
-    "runs it with packages from PyPI alone. main.c and port/port.c are yours to change: exporting again keeps them.",
+    "runs it with packages from PyPI alone. main.c, port/ and the Makefile are yours to change: exporting again "
+    "keeps those that you changed, and says so.",
 )  # fmt: skip
 @click.argument("model", type=click.Path(exists=True, dir_okay=False, path_type=Path))
 @click.argument("folder", type=click.Path(file_okay=False, path_type=Path))
@@ -87,9 +89,11 @@ def export_firmware(model: Path, folder: Path, json_file, **given) -> None:
         batch_size = ON_DEVICE["batch_size"] if samples is None else min(ON_DEVICE["batch_size"], len(samples.rows))
     with usage(rows="data", labels="data", targets="data", **{"samples.rows": "data", "samples.labels": "data"}):
         trainer = Trainer(network.graph, network.frozen, loss, estimator, update, batch_size, given["seed"])
-        firmware.export(
-            network, folder, trainer=trainer, samples=samples, steps=given["steps"], target=given["target"]
-        )
+        with warnings.catch_warnings(record=True) as said:
+            warnings.simplefilter("always")
+            firmware.export(
+                network, folder, trainer=trainer, samples=samples, steps=given["steps"], target=given["target"]
+            )
     ram = training_bytes(trainer)
     weights = 4 * (network.graph.n_theta + network.graph.n_frozen)
     in_flash = 0 if samples is None else _bytes_in_flash(samples)
@@ -106,6 +110,8 @@ def export_firmware(model: Path, folder: Path, json_file, **given) -> None:
             ]
         )
     )
+    for warning in said:
+        screen.say(str(warning.message))
     if samples is None:
         screen.say(f"write `int sample(...)`, declared in {folder}/runtime/bpfree/train.h, to deliver the samples")
     screen.say(f"\nnext\n  make -C {shlex.quote(str(folder))}    (arm-none-eabi-gcc)")
@@ -128,6 +134,7 @@ def export_firmware(model: Path, folder: Path, json_file, **given) -> None:
             "ram_bytes": ram,
             "flash_weights_bytes": weights,
             "flash_samples_bytes": in_flash,
+            "warnings": [str(warning.message) for warning in said],
         },
     )
 

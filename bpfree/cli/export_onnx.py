@@ -32,10 +32,8 @@ def export_onnx(model: Path, file: Path, softmax, name, json_file) -> None:
 
     Inputs are (n, features...), outputs (n, ...), float32. Tensor-train layers
     keep their small size. Results agree to float32 rounding. An existing FILE
-    is replaced when its name ends in .onnx, and refused otherwise.
+    is replaced if it is an earlier export, and refused otherwise.
     """
-    if file.exists() and file.suffix != ".onnx":
-        raise click.BadParameter(f"{file} exists and does not end in .onnx: choose another name", param_hint="FILE")
     network = load_model(model)
     try:
         from bpfree.exporters import onnx

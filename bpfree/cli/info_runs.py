@@ -22,7 +22,7 @@ def kind_of(path: Path) -> str:
         try:
             with zipfile.ZipFile(file) as archive:
                 return "checkpoint" if "checkpoint.npy" in archive.namelist() else "model"
-        except (OSError, ValueError, zipfile.BadZipFile):
+        except (OSError, ValueError, RuntimeError, zipfile.BadZipFile):
             return "model"  # its reader reports what is wrong with the file
 
 

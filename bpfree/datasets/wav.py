@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import gzip
 import io
 import re
 import tarfile
@@ -18,7 +19,7 @@ RATE = 8000
 
 _NAME = re.compile(r"(\d)_([a-z]+)_(\d{1,2})\.wav")
 _MOST = 1 << 26
-"""Bytes that the files of an archive may have together at most."""
+"""Bytes that an archive may have at most, unpacked."""
 
 
 def read_wav(name: str, data: bytes) -> np.ndarray:
@@ -75,22 +76,33 @@ def pack(recordings) -> dict[str, np.ndarray]:
 def pack_archive(path) -> dict[str, np.ndarray]:
     """Pack the wav files in the folder `recordings` of a .tar.gz archive, without unpacking to disk."""
     try:
-        with tarfile.open(path, "r|gz") as archive:
+        with gzip.open(path) as unpacked, tarfile.open(fileobj=_Limited(unpacked), mode="r|") as archive:
             return pack(_recordings(archive))
-    except (tarfile.TarError, EOFError, OSError, zlib.error) as error:
-        if isinstance(error, FileNotFoundError):
-            raise
-        raise FormatError(f"{path}: not a .tar.gz archive: {error}") from None
+    except FileNotFoundError:
+        raise
     except FormatError as error:
         raise FormatError(f"{path}: {error}") from None
+    except (tarfile.TarError, EOFError, OSError, zlib.error, ValueError, LookupError, TypeError) as error:
+        raise FormatError(f"{path}: not a .tar.gz archive: {error}") from None
+
+
+class _Limited:
+    """A file of which no more than _MOST bytes can be read: headers and skipped files are unpacked, too."""
+
+    def __init__(self, file):
+        self._file, self._left = file, _MOST
+
+    def read(self, size: int) -> bytes:
+        """Return the next bytes, at most `size`."""
+        data = self._file.read(min(size, self._left + 1))
+        self._left -= len(data)
+        if self._left < 0:
+            raise FormatError(f"expected at most {_MOST:,} bytes of files, got more")
+        return data
 
 
 def _recordings(archive):
-    total = 0
     for member in archive:
-        total += member.size  # skipped files count too, as reading past them unpacks them
-        if total > _MOST:
-            raise FormatError(f"expected at most {_MOST:,} bytes of files, got more")
         folder, _, name = member.name.rpartition("/")
         if member.isfile() and name.endswith(".wav") and folder.rpartition("/")[2] == "recordings":
             yield name, read_wav(name, archive.extractfile(member).read())

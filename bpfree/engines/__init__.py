@@ -6,15 +6,15 @@ evaluate(graph, theta, frozen, batch, loss, probes) -> per-sample losses (probes
     each loss times its sample's weight, `batch.weighed(losses)`: `weighs = True` says so
 apply(trainer, theta, state, step, coefficients) -> theta, state: one step from its record
 
-None of them writes theta. The cost is all multiply-accumulates, in passes of one
-sample. An engine that does not run every node for every probe has a `cache`, whose
-`choose` says before what that will be; without one a probe counts as a pass.
+None of them writes theta, and several threads may use one engine side by side. The cost
+is all multiply-accumulates, in passes of one sample. An engine that does not run every
+node for every probe has a `cache`, whose `choose` says before what that will be; without
+one a probe counts as a pass.
 """
 
 from __future__ import annotations
 
 from functools import lru_cache
-from threading import get_ident
 
 from bpfree.engines.batch import Batch
 from bpfree.engines.compiled import CompiledEngine
@@ -30,9 +30,9 @@ _NAMES = {
 }
 
 
-@lru_cache(maxsize=16)
-def _default(thread: int, name: str):
-    # Kept, so that its tables are built once; one a thread, as an engine has one workspace.
+@lru_cache(maxsize=len(_NAMES))
+def _default(name: str):
+    # Kept, so that its tables are built once.
     return _NAMES[name]()
 
 
@@ -46,7 +46,7 @@ def get_engine(engine, own=()):
     from bpfree import native
 
     if engine is None:
-        return _default(get_ident(), "compiled" if native.available() and not own else "reference")
+        return _default("compiled" if native.available() and not own else "reference")
     engine = _given(engine)
     if not own or getattr(engine, "takes_own_rows", True):
         return engine
@@ -58,10 +58,14 @@ def get_engine(engine, own=()):
 
 
 def fallback(engine, own) -> str:
-    """Return why the default engine is not the compiled one, where that is there; "" where it is, or one was named."""
+    """Return why the default engine is not the compiled one, in words; "" where it is, or where one was named."""
     from bpfree import native
 
-    if not (engine is None or _by_default(engine)) or not own or not native.available():
+    if not (engine is None or _by_default(engine)):
+        return ""
+    if not native.available():
+        return "reference, as there is no compiled core: bits are those of NumPy's BLAS here ('exact' has the core's)"
+    if not own:
         return ""
     return f"reference, as {own[0]} is of your own and not in C: a step takes many times as long"
 

@@ -3,9 +3,11 @@
 
 from __future__ import annotations
 
+import threading
+
 import numpy as np
 
-from bpfree.arithmetic import Fast
+from bpfree.arithmetic import Fast, check_arithmetic
 from bpfree.directions import DIRECTIONS
 from bpfree.engines.cache import CACHE_BYTES, Cache
 from bpfree.engines.native_arithmetic import Native
@@ -25,7 +27,10 @@ from bpfree.registry import IN_PYTHON
 
 
 class CompiledEngine:
-    """runtime_c through cffi, float32, one thread.
+    """runtime_c through cffi, float32; each call computes in the thread that makes it.
+
+    Several threads may use one engine side by side: each has tables and an arena of its own, which go
+    with the thread.
 
     isa: instruction set of the kernels ("scalar", "baseline", "avx2",
     "avx512"); default: the widest this processor has. cache_bytes: most memory
@@ -52,11 +57,11 @@ class CompiledEngine:
         self.blas = check_choice("blas", blas, (True, False))
         self.name = "compiled, blas" if blas else "compiled"
         self.arithmetic = Fast if blas else Native(isa_names(supported=False).index(self.isa))
-        self._models, self._ripples, self._trainers, self._jets = Recent(), Recent(), Recent(), Recent()
+        self._built = _Built()
         self.cache = Cache(cache_bytes, tile_bytes)
 
     def __reduce__(self):
-        """Copied or sent elsewhere: one of the same kind, with a workspace of its own."""
+        """Copied or sent elsewhere: one of the same kind, which builds its own tables."""
         return CompiledEngine, (self.isa, self.cache.cache_bytes, self.blas)
 
     def predict(self, graph, theta, frozen, x) -> np.ndarray:
@@ -80,6 +85,7 @@ class CompiledEngine:
 
     def apply(self, trainer, theta, state, step, coefficients):
         """One step from its record, by `bpfree_apply`; by an update of one's own in Python."""
+        check_arithmetic(f"step {step}")
         if trainer.own_links:
             return trainer.apply(theta, state, step, coefficients)
         if not trainer.in_c and trainer.update.sees_record:
@@ -88,32 +94,39 @@ class CompiledEngine:
             coefficients = trainer.gradient(step, coefficients)[None]
             if not np.isfinite(coefficients).all():
                 return np.full_like(theta, np.nan), state  # an overflow, which the caller looks for in theta
-        native = self._trainers.get(trainer, lambda: self._native_trainer(trainer))
+        native = self._built.trainers.get(trainer, lambda: self._native_trainer(trainer))
         return native.apply(theta, state, step, coefficients)
 
     def jets(self, graph, theta, frozen, points, streams):
         """Value (outputs, n) and streams (outputs, count - 1, n) at points (n, features), in C: Taylor."""
         check_jets(graph.nodes)
         model = self.model(graph, frozen)
-        own = self._jets.get(streams, lambda: Recent()).get(model, lambda: NativeJets(model, streams))
+        own = self._built.jets.get(streams, lambda: Recent()).get(model, lambda: NativeJets(model, streams))
         return own(np.ascontiguousarray(theta, np.float32), np.asarray(points, np.float32))
 
     def model(self, graph, frozen) -> NativeModel:
         """The C tables of a graph, built once, with these constants."""
-        model = self._models.get(graph, lambda: NativeModel(model_tables(graph), self.isa))
+        model = self._built.models.get(graph, lambda: NativeModel(model_tables(graph), self.isa))
         model.frozen[:] = frozen
         return model
 
     def ripples(self, graph, frozen) -> RipplesInC:
         """The C tables of a graph's ripples, built once, with these constants."""
         model = self.model(graph, frozen)
-        return self._ripples.get(model, lambda: RipplesInC(self.cache.flow(graph).ripples, model))
+        return self._built.ripples.get(model, lambda: RipplesInC(self.cache.flow(graph).ripples, model))
 
     def _native_trainer(self, trainer) -> NativeTrainer:
         settings = trainer.native_settings()
         if trainer.estimator.coefficients_are == "gradient":  # in one pass over memory then
             settings |= {"estimator": None, "settings": None}
         return NativeTrainer(self.model(trainer.graph, trainer.frozen), **settings)
+
+
+class _Built(threading.local):
+    """What a thread has built of graphs and runs: C writes into all of it, so no two threads share any."""
+
+    def __init__(self):
+        self.models, self.ripples, self.trainers, self.jets = Recent(), Recent(), Recent(), Recent()
 
 
 def _in_c(packed):

@@ -8,7 +8,7 @@ from operator import mul
 
 import numpy as np
 
-from bpfree.arithmetic import Exact, Fast
+from bpfree.arithmetic import Exact, Fast, check_arithmetic
 from bpfree.engines.cache import CACHE_BYTES, Cache
 from bpfree.engines.probes import pack, perturb
 from bpfree.engines.reuse import members
@@ -45,11 +45,13 @@ class ReferenceEngine:
     @_DIVERGENCE_IS_A_RESULT
     def predict(self, graph, theta, frozen, x) -> np.ndarray:
         """Outputs (n, outputs) of x (n, features)."""
+        self._check("predict")
         return np.ascontiguousarray(self._forward(graph, theta, frozen, x).T)
 
     @_DIVERGENCE_IS_A_RESULT
     def evaluate(self, graph, theta, frozen, batch, loss, probes) -> tuple[np.ndarray, int]:
         """Losses (probes, n), times weights, of every sample at every probe; their cost in passes of one sample."""
+        self._check("evaluate")
         theta, frozen = theta.astype(self.dtype), frozen.astype(self.dtype, copy=False)
         target = loss.target(batch, self.dtype)
         flow, (kept, forwards) = self.cache.flow(graph), self.cache.choose(graph, probes, len(batch))
@@ -68,8 +70,15 @@ class ReferenceEngine:
     @_DIVERGENCE_IS_A_RESULT
     def apply(self, trainer, theta, state, step, coefficients):
         """One step from its record; the update sees the gradient the record stands for."""
+        if theta.dtype == np.float32:
+            check_arithmetic(f"step {step}")
         coefficients = coefficients.astype(theta.dtype)  # records are float32, however losses were computed
         return trainer.apply(theta, state, step, coefficients)
+
+    def _check(self, what: str) -> None:
+        """Raise where this thread does not compute as the bits need that `exact` promises."""
+        if self.arithmetic is Exact:
+            check_arithmetic(what)
 
     def _forward(self, graph, theta, frozen, x):
         """Feature-major inside, samples last: (features, n)."""

@@ -78,7 +78,7 @@ class Flow:
 
     def moved(self, number: int) -> Moved:
         """What probes of single entries of a trainable slice move, by its number."""
-        return Moved(self._fed_by[number], number if number in self.ripples.of_slice else None)
+        return Moved(self._fed_by[number], number if number in self.ripples.begins else None)
 
     def moves(self, table) -> list[Moved]:
         """Return what each of these records (`bpfree_probe`) moves, in order."""

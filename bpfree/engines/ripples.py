@@ -41,22 +41,36 @@ class Packing(NamedTuple):
     places: np.ndarray
 
 
-class Ripples:
-    """The ripples of a graph: one for each trainable slice that a contraction is made of, by the slice's number.
+_MOST_STEPS = 2**20
+"""A ripple has a step for every stage behind its own: thousands of layers would fill gigabytes with steps."""
 
-    stages, sizes: as `stages_of` has them. macs: of the whole pass at theta, for one sample.
+
+class Ripples:
+    """The ripples of a graph: one for each trainable slice that a contraction is made of.
+
+    A graph of very many stages has none; its probes run whole nodes. stages, sizes: as `stages_of` has them.
+    macs: of the whole pass at theta, for one sample. begins: of each slice that has a ripple, by its number, the
+    stage and the parameter of the stage's node.
     """
 
     def __init__(self, graph):
         self.graph = graph
         self.stages, self.sizes = stages_of(graph)
         self.macs = sum(stage.macs for stage in self.stages)
-        self.of_slice = {}
+        self.begins = {}
         for number, stage in enumerate(self.stages):
             for parameter in _parameters(stage):
                 own = stage.node.first_slice + parameter
                 if not graph.slices[own].frozen:
-                    self.of_slice[own] = self._ripple(number, parameter)
+                    self.begins[own] = number, parameter
+        if len(self.begins) * len(self.stages) > _MOST_STEPS:
+            self.begins = {}
+
+    @cached_property
+    def of_slice(self) -> dict[int, Ripple]:
+        """Return the ripples by the numbers of their slices: made when a probe runs along one."""
+        steps = {}  # of each stage, by what is changed of its inputs: most ripples go on alike
+        return {own: self._ripple(*begin, steps) for own, begin in self.begins.items()}
 
     @property
     def floats(self) -> int:
@@ -66,21 +80,24 @@ class Ripples:
     def slices(self, table) -> np.ndarray:
         """The slice that each record (`bpfree_probe`) moves an entry of; -1: what it moves has no ripple."""
         found = self.graph.slice_numbers(table["element"])
-        return np.where(coordinates(table) & np.isin(found, list(self.of_slice)), found, -1)
+        return np.where(coordinates(table) & np.isin(found, list(self.begins)), found, -1)
 
     @cached_property
     def packing(self) -> Packing:
         """How the parameters of contractions are packed, as matrices in the order of the stages."""
         return _pack(self.graph, self.stages)
 
-    def _ripple(self, number: int, parameter: int) -> Ripple:
-        """Steps that an entry of a stage's own parameter makes."""
+    def _ripple(self, number: int, parameter: int, known: dict) -> Ripple:
+        """Steps that an entry of a stage's own parameter makes; steps that are known from another ripple are taken."""
         own = self.stages[number]
         steps = [first_step(number, own.contraction, parameter)]
         changed = {own.output: steps[0].slab}
         for later, stage in enumerate(self.stages[number + 1 :], number + 1):
-            if any(tensor in changed for tensor in stage.inputs):
-                steps.append(next_step(later, stage, changed, self.graph))
+            key = later, *map(changed.get, stage.inputs)
+            if any(key[1:]):
+                if key not in known:
+                    known[key] = next_step(later, stage, changed, self.graph)
+                steps.append(known[key])
                 changed[stage.output] = steps[-1].slab
         return Ripple(tuple(steps), sum(self.stages[step.stage].macs // step.slab.size for step in steps))
 

@@ -190,8 +190,9 @@ class AskTell:
             document = json.loads(str(fields["asktell"]))
             check_version(document["version"], _VERSION)
             theirs, counts = dict(document["settings"]), document["counts"]
-            step, evaluations, quiet = (check_count(name, counts[name], 0) for name in ("step", "evaluations", "quiet"))
-            skipped = [(check_count("step", at, 0), str(reason)) for at, reason in document["skipped"]]
+            evaluations, quiet = (check_count(name, counts[name], 0) for name in ("evaluations", "quiet"))
+            step = check_seed(counts["step"], "step")
+            skipped = [(check_seed(at, "step"), str(reason)) for at, reason in document["skipped"]]
             loss = float(fields["loss"])
         except (ValueError, LookupError, TypeError, AttributeError, RecursionError) as error:
             raise FormatError(f"{path}: not a saved ask-and-tell run: {error}") from None

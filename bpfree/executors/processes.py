@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import os
 import pickle
+import threading
 import time
 import weakref
 from collections import deque
@@ -21,7 +22,8 @@ class Processes(Parallel):
     sends losses. Workers start with the first step (0.3 s), have one BLAS thread
     each, and end with `close`, the `with` block, or this process, however
     it ends; the shared memory has no name, so that none can be left over. A
-    worker that dies is replaced.
+    worker that dies is replaced. Threads that share one engine wait for each other:
+    a call has all workers.
 
     n_workers: default one a processor. engine: as in `train`; one of your own
     has to pickle, and cannot be defined in the main program.
@@ -50,6 +52,7 @@ class Processes(Parallel):
         super().__init__(engine, timeout, RANGES_PER_WORKER * self.n_workers)
         pickled(self.engine)  # what cannot be sent is refused here, not in the middle of a run
         self._pool = self._end = self._context = self._packed = None
+        self._turn, self._turn_of = threading.Lock(), os.getpid()
 
     def __reduce__(self):
         """A copy has workers of its own."""
@@ -61,6 +64,12 @@ class Processes(Parallel):
 
     def replies(self, job: Job, ranges: list):
         """Ranges are handed out as workers come free."""
+        if self._turn_of != os.getpid():  # a lock that was held when the process forked stays held in the copy
+            self._turn, self._turn_of = threading.Lock(), os.getpid()
+        with self._turn:
+            yield from self._replies(job, ranges)
+
+    def _replies(self, job: Job, ranges: list):
         pool, context = self._ready(), self._pack(job)
         deadline = None if self.timeout is None else time.monotonic() + self.timeout
         places = pool.memory.write([job.theta, job.frozen, job.probes, *job.batch.parts])

@@ -8,6 +8,9 @@ first); elementwise operations run in place. Units are words of 4 bytes per samp
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from itertools import accumulate
+
+import numpy as np
 
 from bpfree.graph import Graph
 
@@ -78,7 +81,6 @@ def plan_arena(graph: Graph, sides: int = 1, keep: frozenset[int] = frozenset(),
         fixed = max(fixed, fixed_here)
 
     _first_fit(blocks)
-    live = [sum(b.size for b in blocks if b.first <= k <= b.last) for k in range(len(graph.nodes))]
     numbers = range(len(graph.tensors))
     return Arena(
         offsets=tuple(home[t].offset if t in home else 0 for t in numbers),
@@ -87,7 +89,7 @@ def plan_arena(graph: Graph, sides: int = 1, keep: frozenset[int] = frozenset(),
         scratch=tuple(block.offset for block in scratch),
         per_sample=max(block.offset + block.size for block in blocks),
         fixed=fixed,
-        lower_bound=max(live),
+        lower_bound=max(_live(blocks, len(graph.nodes))),
         keep=frozenset(keep),
     )
 
@@ -135,16 +137,29 @@ def _moved_by_theta(graph: Graph) -> set[int]:
     return moved
 
 
+def _live(blocks: list[_Block], n: int) -> list[int]:
+    """Words that are alive at each of the n nodes."""
+    changes = [0] * (n + 2)  # what outlives the pass ends behind the last node
+    for block in blocks:
+        changes[block.first] += block.size
+        changes[block.last + 1] -= block.size
+    return list(accumulate(changes))[:n]
+
+
 def _first_fit(blocks: list[_Block]) -> None:
-    placed: list[_Block] = []
+    """Give each block, the largest first, the lowest place that no block has which is alive at the same time.
+
+    The columns of `placed` are what was placed before, by ascending offset, so that one block takes a few calls of
+    NumPy, however many there are.
+    """
+    placed = np.zeros((4, 0), np.int64)
     for block in sorted(blocks, key=lambda b: -b.size):
-        taken = sorted(
-            (b.offset, b.offset + b.size)
-            for b in placed
-            if b.size and b.first <= block.last and block.first <= b.last
-        )
-        for start, stop in taken:
-            if block.offset + block.size <= start:
-                break
-            block.offset = max(block.offset, stop)
-        placed.append(block)
+        if block.size == 0:  # at 0, in nobody's way
+            return
+        first, last, starts, stops = placed
+        alive = (first <= block.last) & (last >= block.first)
+        free_from = np.maximum.accumulate(np.concatenate([[0], stops[alive]]))  # of all that begin before
+        fits = free_from[:-1] + block.size <= starts[alive]
+        block.offset = int(free_from[fits.argmax() if fits.any() else -1])
+        own = block.first, block.last, block.offset, block.offset + block.size
+        placed = np.insert(placed, np.searchsorted(starts, block.offset), own, axis=1)

@@ -14,6 +14,9 @@ from bpfree.ops import OPS
 from bpfree.ops.declared import first_values, parameter_rows
 from bpfree.ops.table import Op
 
+_MOST_ELEMENTS = 2**32
+"""Sizes are uint32_t in C, and sums of them fit 64 bits here."""
+
 
 class Residual:
     """y = x + layers(x): a skip round one or more layers that keep the shape (He et al., CVPR 2016).
@@ -38,6 +41,7 @@ def assemble(input_shape, nodes, frozen=()) -> Graph:
     frozen vector; a :class:`bpfree.graph.Row` says the same of its own.
     """
     tensors = [Tensor(INPUT, tuple(check_count("input shape", size) for size in input_shape))]
+    _check_size("input shape", tensors[0])
     numbers = {INPUT: 0}
     built, rows, constant, known = [], [], set(frozen), {}
     for layer, row in enumerate(nodes):
@@ -47,6 +51,8 @@ def assemble(input_shape, nodes, frozen=()) -> Graph:
         _check_alike(op, known.setdefault(op.name, op))
         if not isinstance(name, str):
             raise TypeError(f"node name: expected a text, got {name!r}")
+        if any("\ud800" <= one <= "\udfff" for one in name):  # half a character, which no file or screen takes
+            raise ValueError(f"node name: expected whole characters, got {name!r}")
         if name in numbers:
             raise ValueError(f"node name: expected names to be unique, got {name!r} twice")
         sources = _of_inputs(op, name, inputs, numbers)
@@ -54,6 +60,7 @@ def assemble(input_shape, nodes, frozen=()) -> Graph:
         parameters = parameter_rows(op, site)
         numbers[name] = len(tensors)
         tensors.append(Tensor(name, site.output_shape))
+        _check_size(f"node {name!r}", tensors[-1])
         built.append(Node(op, name, sources, numbers[name], len(rows), len(parameters), site))
         constant.update(f"{name}.{part}" for part in own)
         rows += [(f"{name}.{part}", shape, layer) for part, shape in parameters]
@@ -63,6 +70,11 @@ def assemble(input_shape, nodes, frozen=()) -> Graph:
     if unknown:
         raise ValueError(f"frozen: expected names of parameters, got {sorted(unknown)}")
     return Graph(tuple(built), tuple(tensors), layout((*row, row[0] in constant) for row in rows))
+
+
+def _check_size(what: str, tensor: Tensor) -> None:
+    if tensor.size >= _MOST_ELEMENTS:
+        raise ValueError(f"{what}: expected fewer than 2^32 elements of a sample, got shape {tensor.shape}")
 
 
 def _op(op: Op | str) -> Op:

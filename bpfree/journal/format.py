@@ -18,7 +18,7 @@ from typing import NamedTuple
 import numpy as np
 
 from bpfree import settings
-from bpfree.errors import FormatError, check_choice, check_version
+from bpfree.errors import FormatError, check_choice, check_count, check_version
 from bpfree.graph import fnv1a64
 
 MAGIC = b"BPFJ\r\n\x1a\n"
@@ -104,6 +104,8 @@ def make_header(text: str, base_hash: str, first_step: int = 0, program_size: in
     document = settings.load(text)
     try:
         kind, (groups, queries) = Type[document["journal"]], document["record"]
+        for name, size in (("record", groups), ("record", queries), ("n_theta", document["n_theta"])):
+            check_count(name, size)  # before sizes are multiplied: a text times a number is a long text
         n_record = groups * queries if kind is Type.SCALARS else 0
         sizes = (document["n_theta"], n_record, document["n_state"])
         raw = text.encode()

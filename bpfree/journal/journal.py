@@ -15,6 +15,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from bpfree.arithmetic import check_arithmetic
 from bpfree.engines import get_engine
 from bpfree.errors import FormatError, check_count
 from bpfree.files import read_bytes
@@ -295,6 +296,7 @@ def replay(journal, start, theta=None, engine=None, *, to_step: int | None = Non
     >>> bool((bf.replay(run.journal, run.trainer, model.theta, "exact", to_step=0) == model.theta).all())
     True
     """
+    check_arithmetic("replay")  # before settings are read: numbers in texts would be others, too
     if isinstance(journal, str | PathLike):
         journal = Journal.read(journal)
     if not isinstance(journal, Journal):

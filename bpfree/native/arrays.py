@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from bpfree.errors import BpfreeError, FormatError, NumericError
+from bpfree.errors import NOT_STRICT, BpfreeError, FormatError, NumericError
 from bpfree.native.loading import core
 
 _C_TYPES = {np.dtype(np.float32): "float *", np.dtype(np.uint32): "uint32_t *"}
@@ -19,13 +19,10 @@ _MEANINGS = {
     -6: (FormatError, "bytes belong to another model"),
     -7: (FormatError, "checksum mismatch"),
     -8: (OSError, "a storage hook failed"),
-    -9: (
-        NumericError,
-        "a loss is not finite (try a smaller lr or mu), or another library set flush-to-zero on this thread",
-    ),
+    -9: (NumericError, "a loss is not finite (try a smaller lr or mu)"),
     -10: (BpfreeError, "storage is full"),
     -11: (BpfreeError, "the sample callback returned an error"),
-    -12: (NumericError, "this processor or thread does not compute as strictly as equal bits need"),
+    -12: (NumericError, NOT_STRICT),
 }
 
 

@@ -107,6 +107,7 @@ class NativeModel:
 
     def predict(self, theta, x) -> np.ndarray:
         """Return the outputs (n, outputs) of x (n, features)."""
+        check_status(core().lib.bpfree_check_arithmetic(), "predict")
         y = np.empty((len(x), self.tables.outputs), np.float32)
         batch, tile, workspace = self._prepare(x, None, None, core().ffi.NULL)
         out = pointer("y", y, np.float32, y.shape, writable=True)

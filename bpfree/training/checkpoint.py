@@ -108,7 +108,7 @@ def _fill(run, fields, document) -> Position | None:
     history = fields["history"].reshape(-1, len(Validation._fields))
     position = document["position"] and Position(*map(int, document["position"]))
     run.model.theta = theta
-    run.losses = fields["losses"].astype(np.float64).tolist()
+    run.losses = fields["losses"].astype(np.float64).reshape(-1).tolist()
     parts = [part.copy() for part in np.split(values, ends)] if state else []
     run.state = State(parts, run.journal.settings, run.next_step, names_of(graph))
     run.history = [Validation(int(s), v, int(f), int(e), t) for s, v, f, e, t in history.tolist()]

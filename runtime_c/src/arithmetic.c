@@ -1,20 +1,15 @@
 /* SPDX-License-Identifier: MIT */
 #include "bpfree/host.h"
 
-#if defined(__SSE__)
-#include <xmmintrin.h>
-#endif
-
+/* Asked of sums and products themselves, which every processor has; volatile, so that no compiler knows the answer. */
 int bpfree_check_arithmetic(void)
 {
-#if defined(__SSE__)
-  const uint32_t flushes = _mm_getcsr() & 0x8040u; /* FTZ, DAZ */
-#elif defined(__aarch64__)
-  uint64_t fpcr;
-  __asm__("mrs %0, fpcr" : "=r"(fpcr));
-  const uint32_t flushes = (uint32_t)(fpcr >> 24) & 1u;
-#else
-  const uint32_t flushes = 0;
-#endif
-  return flushes ? BPFREE_ERR_NUMERIC : BPFREE_OK;
+  volatile float one = 1.0f, little = 0x1p-30f, smallest = 0x1p-126f, half = 0.5f, subnormal = 0x1p-140f, big = 0x1p+20f;
+  const int nearest = one + little == one && one - little == one; /* up: the first is larger; down, to 0: the second less */
+  volatile float flushed = smallest * half, ignored = subnormal * big;
+  union {
+    float value;
+    uint32_t bits;
+  } result = {flushed}; /* bits, as a comparison takes subnormal numbers for 0 where the processor ignores them */
+  return nearest && result.bits == 0x00400000u && ignored == 0x1p-120f ? BPFREE_OK : BPFREE_ERR_ARITHMETIC;
 }

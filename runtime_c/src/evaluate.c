@@ -67,7 +67,7 @@ static int prepare(const bpfree_model *model, const bpfree_reuse *reuse, uint32_
   if (reuse && (uint64_t)reuse->floats * reuse->tiles > UINT32_MAX) return BPFREE_ERR_SIZE;
   if (arena_floats(model, reuse, tile) > UINT32_MAX) return BPFREE_ERR_SIZE;
   if (bpfree_workspace_size(model, reuse, n, tile) > bytes) return BPFREE_ERR_SIZE;
-  if (bpfree_check_arithmetic()) return BPFREE_ERR_NUMERIC;
+  if (bpfree_check_arithmetic()) return BPFREE_ERR_ARITHMETIC;
   *r = cut(model, reuse, n, tile, workspace);
   return BPFREE_OK;
 }

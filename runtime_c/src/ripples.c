@@ -157,7 +157,7 @@ int bpfree_evaluate_ripples(const bpfree_model *model, const bpfree_ripples *rip
   if (!workspace || (uintptr_t)workspace & 63u) return BPFREE_ERR_ALIGN;
   if ((uint64_t)ripples->floats * tile > UINT32_MAX) return BPFREE_ERR_SIZE;
   if (bpfree_ripples_size(model, ripples, tile) > workspace_bytes) return BPFREE_ERR_SIZE;
-  if (bpfree_check_arithmetic()) return BPFREE_ERR_NUMERIC;
+  if (bpfree_check_arithmetic()) return BPFREE_ERR_ARITHMETIC;
   const rooms r = cut(model, ripples, tile, workspace);
   bpfree_model view = *model;
   view.tensors = r.views;

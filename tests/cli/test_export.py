@@ -49,7 +49,7 @@ def test_the_same_folder_as_from_python():
     assert contents("out") == contents("expected")
     assert set(told) == {
         "command", "bpfree", "model", "hash", "folder", "target", "steps", "samples", "settings", "ram_bytes",
-        "flash_weights_bytes", "flash_samples_bytes",
+        "flash_weights_bytes", "flash_samples_bytes", "warnings",
     }  # fmt: skip
     assert told["samples"] == 40 and told["steps"] == 7 and told["target"] == "cortex-m4f"
     assert told["flash_weights_bytes"] == 4 * model.graph.n_theta and told["flash_samples_bytes"] == 40 * (64 + 4)
@@ -146,6 +146,19 @@ def test_exporting_again_replaces_an_export():
     document("digits.npz", "out", "--steps", 5)
     document("digits.npz", "out", "--steps", 6)
     assert "STEPS = 6" in Path("out/main.c").read_text()
+
+
+def test_an_edited_file_is_kept_and_that_is_said():
+    document("digits.npz", "out", "--steps", 5)
+    Path("out/main.c").write_text("int main(void);\n")
+    result = run("export", "firmware", "digits.npz", "out", "--steps", 6)
+    assert result.exit_code == 0 and "folder: kept main.c in out" in result.stdout
+    assert document("digits.npz", "out")["warnings"][0].startswith("folder: kept main.c")
+    assert Path("out/main.c").read_text() == "int main(void);\n"
+    Path("out/model.c").write_text("int model;\n")
+    result = run("export", "firmware", "digits.npz", "out")
+    assert result.exit_code == 2 and "FOLDER: expected files as an export left them" in result.stderr
+    assert len(result.stderr.splitlines()) == 1 and Path("out/model.c").read_text() == "int model;\n"
 
 
 def test_ratios_by_losses_need_data():

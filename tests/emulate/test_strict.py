@@ -1,5 +1,6 @@
 """The conditions of bit-identity: no fused multiply-add in the binary, no flush-to-zero in the process."""
 
+import contextlib
 import ctypes
 import importlib.util
 import platform
@@ -11,6 +12,7 @@ import numpy as np
 import pytest
 from helpers import ISAS, floats, make_engine, single_op
 
+import bpfree as bf
 from bpfree import native
 from bpfree.engines.batch import Batch
 from bpfree.engines.probes import Probe
@@ -76,9 +78,22 @@ def control_register(tmp_path_factory):
     return loaded
 
 
-@pytest.mark.parametrize("flag", [FTZ, DAZ, FTZ | DAZ], ids=["ftz", "daz", "both"])
+CHANGES = {"ftz": FTZ, "daz": DAZ, "both": FTZ | DAZ, "down": 0x2000, "up": 0x4000, "to zero": 0x6000}
+
+
+@contextlib.contextmanager
+def changed(control_register, flag):
+    before = control_register.get()
+    control_register.set(before | flag)
+    try:
+        yield
+    finally:
+        control_register.set(before)
+
+
+@pytest.mark.parametrize("flag", CHANGES.values(), ids=CHANGES)
 @pytest.mark.parametrize("isa", ISAS)
-def test_flush_to_zero_is_refused(control_register, isa, flag):
+def test_a_thread_whose_arithmetic_was_changed_is_refused(control_register, isa, flag):
     graph = single_op("linear", {"outputs": 2, "bias": True}, ((3,),))
     theta, x, engine = floats(0, 8), floats(1, 5, 3), make_engine(f"compiled-{isa}")
     batch = Batch(x, targets=floats(2, 5, 2))
@@ -92,15 +107,35 @@ def test_flush_to_zero_is_refused(control_register, isa, flag):
         lambda: engine.jets(graph, theta, NO_CONSTANTS, x, Streams(np.eye(3)))[1],
     )
     expected = [call() for call in calls]
-    before = control_register.get()
     for call, value in zip(calls, expected):
-        try:
-            control_register.set(before | flag)
-            with pytest.raises(NumericError, match="flush-to-zero on this thread"):
+        with changed(control_register, flag):
+            with pytest.raises(NumericError, match="^(predict|evaluate|step 0|jets): another library"):
                 call()
-        finally:
-            control_register.set(before)
         assert np.array_equal(call(), value)
+
+
+MODEL, DATA = bf.Sequential(3, [bf.Linear(4), bf.Tanh(), bf.Linear(2)]), (floats(1, 8, 3), np.arange(8) % 2)
+ESTIMATORS = [bf.RGE(2), bf.CGE(0.5), bf.UnitWise(), bf.NodePerturbation(2)]
+
+
+@pytest.mark.parametrize("flag", CHANGES.values(), ids=CHANGES)
+@pytest.mark.parametrize("engine", ["exact", "compiled"])
+def test_predict_train_and_replay_notice(control_register, engine, flag):
+    run = bf.train(MODEL, DATA, estimator=bf.RGE(2), batch_size=4, max_steps=3, engine=engine)
+    calls = [lambda: MODEL.predict(DATA[0], engine), lambda: bf.replay(run.journal, MODEL, engine=engine)]
+    for estimator in ESTIMATORS:
+        given = {"estimator": estimator, "update": bf.Adam(0.01), "batch_size": 4, "max_steps": 3, "engine": engine}
+        calls.append(lambda given=given: bf.train(MODEL, DATA, **given))
+    for call in calls:
+        with changed(control_register, flag):
+            with pytest.raises(NumericError, match="^(predict|evaluate|replay|step 0): another library"):
+                call()
+
+
+def test_replay_in_blas_notices_too(control_register):
+    run = bf.train(MODEL, DATA, estimator=bf.RGE(2), batch_size=4, max_steps=3, engine="reference")
+    with changed(control_register, FTZ), pytest.raises(NumericError, match="^replay: another library"):
+        bf.replay(run.journal, MODEL, engine="reference")
 
 
 def test_subnormal_numbers_survive(strict_engine):

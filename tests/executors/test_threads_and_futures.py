@@ -200,10 +200,10 @@ def test_wrong_arguments():
             make()
 
 
-def test_copies_of_a_compiled_engine_have_a_workspace_of_their_own():
+def test_copies_of_a_compiled_engine_build_their_own():
     engine = CompiledEngine("scalar")
     for other in (copy.copy(engine), pickle.loads(pickle.dumps(engine))):
-        assert other.isa == "scalar" and other._models is not engine._models
+        assert other.isa == "scalar" and other.model(MODEL.graph, []) is not engine.model(MODEL.graph, [])
 
 
 def test_joblib_s_pool():

@@ -12,6 +12,7 @@ from helpers import Recorder, device_loop, fitting, show
 import bpfree as bf
 from bpfree.exporters import firmware
 from bpfree.exporters.c_text import array, float_literal
+from bpfree.exporters.folder import marked
 
 for package in ("ziglang", "unicorn", "elftools", "capstone"):
     pytest.importorskip(package, reason=f'{package} missing: pip install "bpfree[emulate]"')
@@ -207,22 +208,10 @@ def test_a_trainer_of_another_model_is_refused(workshop):
         firmware.export(other, workshop, trainer=other.trainer)
 
 
-def test_exporting_again_keeps_what_the_user_wrote_and_drops_what_is_stale(tmp_path):
-    model, run = trained("dense", 1)
-    firmware.export(model, tmp_path, trainer=run.trainer, samples=DIGITS, steps=1)
-    firmware.export(model, tmp_path, trainer=run.trainer, samples=DIGITS, steps=77)
-    assert "STEPS = 77" in (tmp_path / "main.c").read_text()
-    for mine in ("main.c", "port/port.c"):
-        (tmp_path / mine).write_text("/* mine */\n")
-    firmware.export(model, tmp_path, trainer=run.trainer, steps=1)
-    assert (tmp_path / "main.c").read_text() == (tmp_path / "port" / "port.c").read_text() == "/* mine */\n"
-    assert not (tmp_path / "samples.c").exists()
-
-
 def test_a_second_export_touches_only_what_changes(tmp_path):
     model, run = trained("dense", 1)
     firmware.export(model, tmp_path, trainer=run.trainer, samples=DIGITS, steps=1)
-    (tmp_path / "runtime" / "op_left_over.c").write_text("int left_over;\n")
+    (tmp_path / "runtime" / "op_left_over.c").write_bytes(marked("int left_over;\n"))
     files = [path for path in tmp_path.rglob("*") if path.is_file()]
     for path in files:
         os.utime(path, ns=(0, 0))

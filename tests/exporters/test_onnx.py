@@ -268,6 +268,20 @@ def test_the_same_bytes_on_every_machine(tmp_path, monkeypatch):
     assert digest(tmp_path / "m.onnx") == "e4fa69c403e4344de45a696b43a654ecedf640abfb15e39e6150dc0c31cbaf4b"
 
 
+def test_only_an_earlier_export_is_replaced(tmp_path):
+    path = tmp_path / "m.onnx"
+    bf.exporters.onnx.export(small(), path)
+    bf.exporters.onnx.export(small(), path, softmax=True)
+    proto = onnx.load(path)
+    assert proto.graph.node[-1].op_type == "Softmax"
+    proto.producer_name = "a quantiser"
+    for data in (proto.SerializeToString(), b"", b"\xff" * 99, b"a thesis"):
+        path.write_bytes(data)
+        with pytest.raises(ValueError, match="path: expected a new file or an earlier export, got .*m.onnx: choose"):
+            bf.exporters.onnx.export(small(), path)
+        assert path.read_bytes() == data
+
+
 def test_other_arguments_are_refused(tmp_path):
     path = tmp_path / "m.onnx"
     for wrong in (None, small().graph, "digits.npz", bf.Model):

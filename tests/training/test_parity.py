@@ -188,7 +188,7 @@ def test_an_engine_forgets_old_models():
     for _ in range(2):
         for model, wanted in zip(models, expected, strict=True):
             np.testing.assert_array_equal(model.predict(x, engine), wanted)
-    assert len(engine._models._entries) <= 8
+    assert len(engine._built.models._entries) <= 8
 
 
 def test_streaming_needs_kernels_of_one_lane_and_tables_of_two_sides():

@@ -63,9 +63,9 @@ void bpfree_contract_parts(uint32_t isa, float *y, const float *a, uint32_t k_st
 void bpfree_outer_parts(uint32_t isa, float *y, const float *d, const float *x, uint32_t parts, uint32_t rows,
                         uint32_t inner, uint32_t columns, float *strip);
 
-/* BPFREE_OK, or BPFREE_ERR_NUMERIC when this thread flushes subnormal numbers
- * to zero: another library may have set that, and hashes would differ without a
- * word. The calls on batches ask it themselves. */
+/* BPFREE_OK, or BPFREE_ERR_ARITHMETIC when this thread flushes subnormal numbers
+ * to zero or does not round to nearest: another library may have set that, and
+ * hashes would differ without a word. The calls on batches ask it themselves. */
 int bpfree_check_arithmetic(void);
 
 /* A batch in the caller's layout, samples first. */
@@ -91,7 +91,7 @@ typedef struct bpfree_reuse {
 uint64_t bpfree_workspace_size(const bpfree_model *model, const bpfree_reuse *reuse, uint32_t n, uint32_t tile);
 
 /* y (n, outputs). Returns BPFREE_OK, BPFREE_ERR_ARG (tile 0), BPFREE_ERR_SIZE,
- * BPFREE_ERR_ALIGN, or BPFREE_ERR_NUMERIC when this thread flushes subnormal numbers to zero. */
+ * BPFREE_ERR_ALIGN, or BPFREE_ERR_ARITHMETIC as above. */
 int bpfree_predict(const bpfree_model *model, const float *theta, const bpfree_batch *batch, uint32_t tile,
                    float *workspace, uint64_t workspace_bytes, float *y);
 

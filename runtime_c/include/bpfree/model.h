@@ -33,7 +33,7 @@ enum bpfree_status {
   BPFREE_ERR_NUMERIC = -9,  /* a loss is not finite; nothing was updated */
   BPFREE_ERR_FULL = -10,    /* storage is full */
   BPFREE_ERR_CALLBACK = -11, /* a user callback returned an error */
-  BPFREE_ERR_ARITHMETIC = -12, /* reserved: arithmetic is not as strict as equal bits need */
+  BPFREE_ERR_ARITHMETIC = -12, /* this thread does not compute as equal bits need */
   BPFREE_MORE = 1              /* reserved: no error, there is more to do before this is finished */
 };
 
