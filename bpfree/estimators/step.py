@@ -19,7 +19,7 @@ QUIET_STEPS = 10
 UNMADE = ("nonfinite_loss", "overflow")
 """Codes of steps that were not made."""
 
-FAILURES = ("mu_too_small", *UNMADE)
+FAILURES = ("diverged", "mu_too_small", *UNMADE)
 """Codes of numeric failures."""
 
 _PART = 1 << 14
