@@ -13,10 +13,14 @@ import numpy as np
 from bpfree.engines.probes import perturb
 from bpfree.errors import FormatError, check_count, check_positive, check_seed, check_version
 from bpfree.estimators.estimate import Estimate
-from bpfree.estimators.step import Outcome, apply_record, check_pair, make_step, nonfinite, standstill
+from bpfree.estimators.lost import tell_replies
+from bpfree.estimators.replies import as_losses, is_masked
+from bpfree.estimators.standing import Best, Standing
+from bpfree.estimators.step import Outcome, apply_record, check_pair, make_step, nonfinite
 from bpfree.files import read_arrays, write_atomically
 from bpfree.graph import Graph, layout
 from bpfree.updates.sgd import SGD
+from bpfree.updates.table import read_only
 
 _VERSION = 2
 """Of the file that `save` writes."""
@@ -36,10 +40,11 @@ class AskTell:
     asking again before telling gives the same ones, here or after `restore`.
 
     theta: the parameters now. step: steps done, with those that were skipped;
-    skipped: (step, reason) of these. evaluations: losses told. loss: mean of those
-    told last. outcome_code: "running", "done" (max_steps),
-    "budget", "nonfinite_loss", "overflow" or "mu_too_small"; outcome: the same
-    for people, with advice.
+    skipped: (step, reason) of these. evaluations: losses told; lost: those of them
+    that were not finite. loss: mean of those told last. best: (step, loss, theta) of
+    the lowest such mean, theta being what it was before that step; None before the
+    first. outcome_code: "running", "done" (max_steps), "budget", "diverged",
+    "nonfinite_loss", "overflow" or "mu_too_small"; outcome: the same for people, with advice.
 
     >>> import bpfree as bf
     >>> ask = bf.RGE(n_queries=4).start(np.zeros((2, 3)), seed=3, update=bf.SGD(0.1), max_steps=40)
@@ -57,13 +62,14 @@ class AskTell:
         self.seed = check_seed(seed)
         self.max_steps = None if max_steps is None else check_count("max_steps", max_steps)
         self.max_evaluations = None if max_evaluations is None else check_positive("max_evaluations", max_evaluations)
-        theta = _parameters(theta0)
+        theta = as_parameters(theta0)
         self.shape = theta.shape
         self.graph = Graph((), (), layout([("theta", theta.shape, 0, False)]))
         self._theta = theta.reshape(-1)
         groups, each = estimator.record_shape(self.graph)
         self._state = self.update.init(self._theta, groups * each)
-        self.step, self.evaluations, self.loss, self._quiet, self.skipped = 0, 0, float("nan"), 0, []
+        self.step, self.loss, self.skipped = 0, float("nan"), []
+        self._standing = Standing(float(np.abs(theta).max()))
         self._look_ahead()
 
     def __repr__(self) -> str:
@@ -76,6 +82,22 @@ class AskTell:
         view = self._theta.reshape(self.shape)
         view.flags.writeable = False
         return view
+
+    @property
+    def evaluations(self) -> int:
+        """Losses told so far."""
+        return self._standing.evaluations
+
+    @property
+    def lost(self) -> int:
+        """Losses told so far that were not finite."""
+        return self._standing.lost
+
+    @property
+    def best(self) -> Best | None:
+        """(step, loss, theta) of the step with the lowest mean loss; None before the first."""
+        best = self._standing.best
+        return best and best._replace(theta=read_only(best.theta.reshape(self.shape)))
 
     @property
     def n_probes(self) -> int:
@@ -106,23 +128,26 @@ class AskTell:
         sample. step: the number of the step that was asked for, where replies
         can come late; one of another step raises ValueError and changes nothing.
 
-        A loss that is not finite moves nothing and sets the outcome; iteration
-        ends. Telling the same step again, measured anew, goes on. So does not a
-        run that has ended otherwise: then ValueError is raised.
+        NaN is a reply that was lost: its direction has no part in the step, and of a
+        mean over directions the others have as much more. Where the loss on one side is
+        infinite, the step goes to the other side, by the largest coefficient of the
+        others. Where nothing is left, nothing moves, the outcome says so and iteration
+        ends; telling the same step again, measured anew, goes on. So does not a run that
+        has ended otherwise: then ValueError is raised.
         """
         if step is not None and check_count("step", step, 0) != self.step:
             raise ValueError(f"step: expected losses of step {self.step}, got those of step {step}: drop late replies")
         self._check_not_ended("values")
-        values = _losses(values, self.n_probes)
-        estimate = self.estimator.tell(self.graph, self.seed, self.step, values)
-        self.evaluations += estimate.n_evaluations
-        self.loss = float(values.mean()) if np.isfinite(values).all() else float("nan")
+        values = as_losses(values, self.n_probes)
+        estimate = tell_replies(self.estimator, self.graph, self.seed, self.step, values)
+        self.loss = self._standing.told(values, np.isfinite(values).all(axis=1))
         apply = partial(apply_record, self.estimator, self.update, self.graph, self.seed)
-        made = make_step(estimate, apply, self._theta, self._state, self.step, self._quiet)
+        made = make_step(estimate, apply, self._theta, self._state, self.step, self._standing.quiet)
         if made.failure:
             self._end(_where(self.step, values) if made.failure.code == "nonfinite_loss" else made.failure)
             return estimate
-        self._theta, self._state, self._quiet = made.theta, made.state, made.quiet
+        self._standing.stepped(self.step, self.loss, values, self._theta, made.quiet)
+        self._theta, self._state = made.theta, made.state
         self.step += 1
         self._look_ahead()
         return estimate
@@ -153,8 +178,8 @@ class AskTell:
         """The probes of the next step, and whether there is to be one."""
         self._probes = self.estimator.ask(self.graph, self.seed, self.step)
         self._end(Outcome("running", "running"))
-        if still := standstill(self.step, self._quiet):
-            self._end(still)
+        if failure := self._standing.failure(self.step, self._theta):
+            self._end(failure)
         elif self.max_steps is not None and self.step >= self.max_steps:
             self._end(Outcome("done", "done"))
         elif self.max_evaluations is not None and self.evaluations + self.n_probes > self.max_evaluations:
@@ -166,7 +191,7 @@ class AskTell:
 
     def save(self, path) -> None:
         """Write theta, the update's state and the counts to one .npz, whole or not at all: no pickle."""
-        counts = {"step": self.step, "evaluations": self.evaluations, "quiet": self._quiet}
+        counts, best = {"step": self.step, **self._standing.document()}, self._standing.best
         document = {"version": _VERSION, "settings": self._settings(), "counts": counts, "skipped": self.skipped}
         stream = io.BytesIO()
         np.savez(
@@ -175,6 +200,7 @@ class AskTell:
             theta=self._theta,
             state=np.concatenate([np.zeros(0, self._theta.dtype), *self._state]),
             loss=np.float64(self.loss),
+            **({"best": best.theta} if best else {}),
         )
         write_atomically(path, stream.getvalue())
 
@@ -185,16 +211,16 @@ class AskTell:
         Raises ValueError naming what else differs, FormatError when the file is
         not one of `save`; the run is then as it was.
         """
-        fields = read_arrays(path, ("asktell", "theta", "state", "loss"), what="saved ask-and-tell run")
+        names, what = ("asktell", "theta", "state", "loss"), "saved ask-and-tell run"
+        fields = read_arrays(path, names, optional=("best",), what=what)
         try:
             document = json.loads(str(fields["asktell"]))
             check_version(document["version"], _VERSION)
             theirs, counts = dict(document["settings"]), document["counts"]
-            evaluations, quiet = (check_count(name, counts[name], 0) for name in ("evaluations", "quiet"))
-            step = check_seed(counts["step"], "step")
+            step, standing = check_seed(counts["step"], "step"), Standing.of(counts, fields.get("best"))
             skipped = [(check_seed(at, "step"), str(reason)) for at, reason in document["skipped"]]
             loss = float(fields["loss"])
-        except (ValueError, LookupError, TypeError, AttributeError, RecursionError) as error:
+        except (ValueError, LookupError, TypeError, AttributeError, OverflowError, RecursionError) as error:
             raise FormatError(f"{path}: not a saved ask-and-tell run: {error}") from None
         mine = self._settings()
         names = [name for name in mine if theirs.get(name) != mine[name]]
@@ -202,14 +228,15 @@ class AskTell:
         if differ:
             raise ValueError(f"restore: {path} is of another run; {'; '.join(differ)}")
         sizes = [part.size for part in self._state]
-        for name, size in (("theta", self._theta.size), ("state", sum(sizes))):
+        best = [("best", self._theta.size)] if standing.best else []
+        for name, size in (("theta", self._theta.size), ("state", sum(sizes)), *best):
             got = fields[name]
             if got.shape != (size,) or got.dtype != self._theta.dtype or not np.isfinite(got).all():
                 expected = f"{size} finite {self._theta.dtype} numbers"
                 raise FormatError(f"{path}: {name}: expected {expected}, got {got.dtype} {got.shape}")
         self._theta = fields["theta"].copy()
         self._state = [part.copy() for part in np.split(fields["state"], np.cumsum(sizes)[:-1])] if sizes else []
-        self.step, self.evaluations, self._quiet, self.loss, self.skipped = step, evaluations, quiet, loss, skipped
+        self.step, self._standing, self.loss, self.skipped = step, standing, loss, skipped
         self._look_ahead()
         return self
 
@@ -242,8 +269,10 @@ def _text(settings) -> str:
     return repr(settings.item() if isinstance(settings, np.generic) else settings)
 
 
-def _parameters(theta0) -> np.ndarray:
+def as_parameters(theta0) -> np.ndarray:
     """A contiguous copy of theta0, float32 or float64."""
+    if is_masked(theta0):
+        raise TypeError("theta0: expected float32 or float64 numbers, got a masked array, whose mask would be lost")
     try:
         theta = np.array(theta0, order="C")
     except ValueError:
@@ -257,19 +286,3 @@ def _parameters(theta0) -> np.ndarray:
     if not np.isfinite(theta).all():
         raise ValueError("theta0: expected finite parameters to start from, got some that are not")
     return theta
-
-
-def _losses(values, n_probes: int) -> np.ndarray:
-    """values as (n_probes, samples), float32 or float64."""
-    try:
-        array = np.asarray(values)
-    except ValueError:  # rows of different lengths
-        array = np.asarray(None)
-    if array.dtype.kind not in "iuf":
-        advice = "for a reply that was lost put NaN, or measure it again"
-        raise TypeError(f"values: expected real numbers, got {array.dtype} (one length a row; {advice})")
-    if array.ndim not in (1, 2) or len(array) != n_probes or array.size == 0:
-        raise ValueError(f"values: expected shape ({n_probes},) or ({n_probes}, samples), got {array.shape}")
-    if array.dtype not in (np.dtype(np.float32), np.dtype(np.float64)):
-        array = array.astype(np.float64)
-    return array.reshape(n_probes, -1)

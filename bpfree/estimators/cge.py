@@ -202,6 +202,11 @@ class CGE(Coordinates, Differences):
         parts = self.parts(graph)
         return np.repeat([self.scale(part) for part in parts], [part.count for part in parts]).astype(np.float32)
 
+    def means(self, graph) -> np.ndarray:
+        """With `rescale` the number of the tensor, or 0, as d / n times the sum of n derivatives is a mean; else -1."""
+        counts = [part.count for part in self.parts(graph)]
+        return np.repeat(np.arange(len(counts)) if self.rescale else np.full(len(counts), -1), counts)
+
     def scale(self, part: Stratum) -> float:
         """d_s / n_s, or 1 without `rescale`."""
         return part.size / part.count if self.rescale and part.count else 1.0

@@ -14,7 +14,7 @@ from bpfree.engines.probes import PROBE, Probes, check_range, own_of, probe_rows
 from bpfree.engines.reuse import Flow, Moved
 from bpfree.estimators.asktell import AskTell
 from bpfree.estimators.estimate import Estimate
-from bpfree.estimators.lost import evaluate_in_time, tell_arrived
+from bpfree.estimators.lost import evaluate_in_time, shares, tell_arrived
 from bpfree.estimators.table import Estimator
 from bpfree.registry import undefined
 from bpfree.schedules.table import value_at
@@ -48,7 +48,7 @@ class Differences(Estimator):
     tier = "black-box"
 
     may_lose = False
-    """Can it do without some losses? Yes where no coefficient depends on another's."""
+    """Can it do without some losses? Yes where no coefficient depends on another's, or `record_of` knows what to do."""
 
     def points(self, graph, seed: int, step: int) -> np.ndarray:
         """PROBE of each coefficient's direction, in the record's order, as `probe_rows` makes them; `ask` sets mu."""
@@ -93,14 +93,19 @@ class Differences(Estimator):
         forwards: what they cost; default: a pass each. Differences are taken per sample,
         summed in order, and multiplied once: a difference of means would be 7 to 10 times noisier.
         """
+        record = self.as_record(graph, seed, step, self.quotients(graph, step, values))
+        spent = values.size if forwards is None else forwards
+        return Estimate(record, values, spent + self.record_cost(graph))
+
+    @np.errstate(over="ignore", invalid="ignore")
+    def quotients(self, graph, step: int, values) -> np.ndarray:
+        """The difference quotient (n,) of each coefficient, divided by how many the mean is taken over."""
         real = values.dtype.type
         differences = values[0::2] - values[1::2] if self.two_sided else values[1:] - values[:1]
         width = real(2 if self.two_sided else 1) * real(value_at(self.mu, step))
         count = np.asarray(values.shape[1] * self.averages(graph), real)
         share = real(1) / (width * count) * real(np.float32(self.factor(graph)))
-        record = self.as_record(graph, seed, step, running_sum(differences, axis=1) * share)
-        spent = values.size if forwards is None else forwards
-        return Estimate(record, values, spent + self.record_cost(graph))
+        return running_sum(differences, axis=1) * share
 
     def start(self, theta0, **settings) -> AskTell:
         """An `AskTell` run from theta0, for losses that are measured elsewhere: for points in run: run.tell(losses)."""
@@ -156,6 +161,16 @@ class Differences(Estimator):
             expected = f"as many points of {self.row.name!r} in every step, {shape[0] * shape[1]} as in step 0"
             raise ValueError(f"estimator: expected {expected}, got {quotients.size} in step {step}")
         return quotients.reshape(shape)
+
+    def record_of(self, graph, seed: int, step: int, quotients, left) -> np.ndarray:
+        """The record of a step some of whose replies were lost: of those that are left (n,); the others are 0."""
+        factors = shares(self.means(graph), left)
+        return self.as_record(graph, seed, step, quotients * factors.astype(quotients.dtype))
+
+    def means(self, graph) -> np.ndarray:
+        """The number of the mean that each coefficient is part of, -1 for one that stands alone: those of a group."""
+        groups, each = self.record_shape(graph)
+        return np.repeat(np.arange(groups) if self.averaged > 1 else np.full(groups, -1), each)
 
     def record_cost(self, graph) -> int:
         """Passes of one sample that `as_record` takes."""

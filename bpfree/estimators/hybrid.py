@@ -60,6 +60,7 @@ class Hybrid(Differences):
 
     direction = "hadamard"
     coefficients_are = "mixed"
+    may_lose = True
 
     def __post_init__(self):
         check_count("n_queries", self.n_queries, 1, 65536)
@@ -84,6 +85,11 @@ class Hybrid(Differences):
     def averages(self, graph) -> np.ndarray:
         """Directions are averaged over their tensor's, coordinates are not."""
         return np.concatenate([np.full(q, 1 if q == part.size else q) for part, q in self._shares(graph)])
+
+    def means(self, graph) -> np.ndarray:
+        """The number of the tensor where directions are averaged, -1 where coordinates stand for themselves."""
+        shares = enumerate(self._shares(graph))
+        return np.concatenate([np.full(q, -1 if q == part.size else k) for k, (part, q) in shares])
 
     def points(self, graph, seed: int, step: int) -> np.ndarray:
         """Tensor by tensor."""

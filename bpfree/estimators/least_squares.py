@@ -15,14 +15,17 @@ _SINGULAR = 1e-10
 """Directions of which less than this share of the square is left beside the others depend on them."""
 
 
-def combine(graph, direction: str, seed: int, step: int, derivatives) -> np.ndarray:
+def combine(graph, direction: str, seed: int, step: int, derivatives, queries=None) -> np.ndarray:
     """(q,) float64: a = (d / r) (V^T V)^+ c of derivatives c (q,) along V (d, q) of rank r; then g = V a.
+
+    queries: the numbers of the directions, 0 ... q - 1 unless some are missing.
 
     V is drawn block by block and never held. Inner products of signs are whole numbers, and exact.
     """
     from scipy import linalg  # on first use: training with a mean needs none of it
 
-    products, d = _products(graph, direction_of(direction), seed, step, len(derivatives)), graph.n_theta
+    queries = range(len(derivatives)) if queries is None else queries
+    products, d = _products(graph, direction_of(direction), seed, step, queries), graph.n_theta
     derivatives = derivatives.astype(np.float64)
     try:
         factor = linalg.cholesky(products, lower=True, check_finite=False)
@@ -43,14 +46,15 @@ def macs(d: int, q: int) -> int:
     return d * q * (q + 1) // 2 + q**3 // 6 + q**2
 
 
-def _products(graph, row, seed, step, q) -> np.ndarray:
+def _products(graph, row, seed, step, queries) -> np.ndarray:
     """V^T V (q, q) float64."""
+    q = len(queries)
     total, size = np.zeros((q, q)), max(1, _MOST // (q * BLOCK)) * BLOCK
     for part in graph.trainable:
         for first in range(part.offset, part.range.stop, size):
             (piece,) = graph.pieces(first, min(size, part.range.stop - first))
-            v = np.stack([row.draw(piece, seed, step, query) for query in range(q)]).astype(np.float64)
+            v = np.stack([row.draw(piece, seed, step, query) for query in queries]).astype(np.float64)
             total += v @ v.T
     pieces = graph.pieces(0, graph.n_theta)
-    scales = np.array([row.scale(pieces, seed, step, query) for query in range(q)], np.float64)
+    scales = np.array([row.scale(pieces, seed, step, query) for query in queries], np.float64)
     return total * scales * scales[:, None]

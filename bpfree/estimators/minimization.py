@@ -4,46 +4,23 @@
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass, field
+from math import isnan, nan
 
 import numpy as np
 
-from bpfree.errors import check_functions
+from bpfree.errors import check_count, check_functions, check_positive
+from bpfree.estimators.asktell import as_parameters
+from bpfree.estimators.first_look import first_look
+from bpfree.estimators.history import History
+from bpfree.estimators.replies import Measure
 from bpfree.estimators.rge import RGE
+from bpfree.estimators.standing import Best
+from bpfree.estimators.step import QUIET_STEPS, UNMADE
 from bpfree.screen.progress import live_bar
+from bpfree.updates.table import read_only
 
-
-@dataclass
-class History:
-    """How a minimisation went.
-
-    losses: mean loss over the points of every step. theta: the parameters after
-    the last of them. evaluations: calls of the function. outcome_code: "done"
-    (max_steps), "budget", "callback", or a failure: "nonfinite_loss",
-    "overflow", "mu_too_small"; outcome: the same for people, with advice.
-    """
-
-    theta: np.ndarray
-    losses: list[float] = field(default_factory=list)
-    evaluations: int = 0
-    seconds: float = 0.0
-    outcome: str = "running"
-    outcome_code: str = "running"
-
-    def __repr__(self) -> str:
-        loss = f", loss {self.losses[0]:.6g} -> {self.losses[-1]:.6g}" if self.losses else ""
-        return f"History({self.outcome_code}, {self.steps} steps, {self.evaluations} evaluations{loss})"
-
-    @property
-    def steps(self) -> int:
-        """Steps done."""
-        return len(self.losses)
-
-    def summary(self) -> str:
-        """Two lines for people."""
-        losses = f"loss {self.losses[0]:.6g} -> {self.losses[-1]:.6g}" if self.losses else "no steps"
-        cost = f"{self.steps:,} steps, {self.evaluations:,} evaluations in {self.seconds:.1f} s"
-        return f"{losses}, {cost}\noutcome: {self.outcome}"
+AT_THE_END = 2
+"""Evaluations kept for the end: the best theta by its step's mean, and the last one."""
 
 
 def minimize(
@@ -62,55 +39,110 @@ def minimize(
 
     loss_fn: theta, an array like theta0, to a number, or to losses (samples,)
     whose mean is meant, of the same samples at every call: differences are then
-    taken sample by sample, which is far less noisy. It may do what it likes with
+    taken sample by sample, which is far less noisy. NaN is a reply that was lost, and
+    infinity says that this is no place to be (`AskTell.tell`). It may do what it likes with
     the array it is given.
     theta0: of any shape, float32 or float64, left as it is.
-    estimator, update: such as RGE(n_queries=16), the default, and SGD(1e-2).
+    estimator, update: such as RGE(n_queries=16) and SGD(1e-2); default: see below.
     max_evaluations, max_steps: budgets, at least one of them; a step that would
     go over one is not begun. seed: of the directions; nothing else is random.
     callbacks: a function of (step, history), or several, called after every
     step, counted from 0; returning False stops. progress: a live bar on stderr;
     default: when that is a terminal.
 
-    Numeric failure is a result: theta is then the last finite one, and
-    `history.outcome` says what to try. For losses that are measured elsewhere
+    Defaults do not depend on the scale of the function. The update is Adam, whose steps are as
+    long in every parameter, 0.1 at first and less and less along half a cosine, unless the loss along the
+    first step says that this is too long or too short by far. The estimator is two-sided CGE where the
+    evaluations allow 50 gradients by coordinates, else RGE with 4 to 16 queries; its probes go a
+    quarter as far as the steps, and where the function is noisy so far that differences stand out of
+    the noise. What was chosen is in `history`. With an update of your own the estimator is RGE(n_queries=16).
+
+    theta is the best that was found: the start, the theta of the lowest step mean and the last one are
+    evaluated, each counted, and the lowest is returned, so never one above the start.
+
+    Numeric failure is a result, and `history.outcome` says what to try. A step all of whose replies
+    were lost moves nothing; ten in a row end the run. For losses that are measured elsewhere
     see `AskTell`.
 
     >>> import bpfree as bf
     >>> def rosenbrock(theta):
     ...     return (1 - theta[0]) ** 2 + 100 * (theta[1] - theta[0] ** 2) ** 2
-    >>> theta, history = bf.minimize(
-    ...     rosenbrock, [0.0, 0.0], estimator=bf.RGE(n_queries=8, mu=1e-4), update=bf.Adam(0.02), max_evaluations=16000
-    ... )
+    >>> theta, history = bf.minimize(rosenbrock, [0.0, 0.0], max_evaluations=4000)
     >>> history.outcome_code, bool(abs(theta - 1).max() < 0.1)
     ('budget', True)
     """
-    if not callable(loss_fn):
-        raise TypeError(f"loss_fn: expected a function of theta, got {loss_fn!r}")
+    measure = Measure(loss_fn)
     if max_steps is None and max_evaluations is None:
         raise TypeError("max_evaluations, max_steps: expected at least one of them, got none")
+    max_steps = None if max_steps is None else check_count("max_steps", max_steps)
+    most = None if max_evaluations is None else check_positive("max_evaluations", max_evaluations)
     callbacks = check_functions("callbacks", callbacks, "(step, history)")
-    estimator = RGE(n_queries=16) if estimator is None else estimator
-    if isinstance(estimator, type) or not hasattr(estimator, "start"):
+    if isinstance(estimator, type) or not (estimator is None or hasattr(estimator, "start")):
         raise TypeError(f"estimator: expected one such as RGE(n_queries=16), got {estimator!r}")
-    ask = estimator.start(theta0, update=update, seed=seed, max_steps=max_steps, max_evaluations=max_evaluations)
-    history, began = History(ask.theta), time.perf_counter()
+    theta0, began = as_parameters(theta0), time.perf_counter()
+    history = History(read_only(theta0))
+    if update is None and (most is None or most > AT_THE_END):
+        look = first_look(measure, theta0, estimator, seed, max_steps, most and most - AT_THE_END)
+        history.start, estimator, update = look.loss, look.estimator, look.update
+    history.estimator = estimator = RGE(n_queries=16) if estimator is None else estimator
+    spent = measure.calls or 1
+    left = None if most is None else max(most - spent - AT_THE_END, 0.5)
+    ask = estimator.start(theta0, update=update, seed=seed, max_steps=max_steps, max_evaluations=left)
+    history.update = ask.update
+    if not measure.calls and (most is None or most >= 1):
+        history.start = measure.mean(theta0)
     with live_bar(_steps(ask), "minimising", progress) as show:
-        while ask.outcome_code == "running":
-            ask.tell([_value(loss_fn(ask.point(k))) for k in range(ask.n_probes)])
-            history.evaluations, history.seconds = ask.evaluations, time.perf_counter() - began
-            if ask.step == history.steps:  # a failure: no step was made
-                break
-            history.theta = ask.theta
-            history.losses.append(ask.loss)
-            show(ask.step, f"loss {ask.loss:.6g}  {ask.evaluations:,} evaluations")
-            answers = [callback(ask.step - 1, history) for callback in callbacks]
-            if any(answer is False for answer in answers):
-                history.outcome_code, history.outcome = "callback", f"stopped by the callback after step {ask.step - 1}"
-                break
-    if history.outcome_code == "running":
-        history.outcome_code, history.outcome = ask.outcome_code, ask.outcome
-    return history.theta.copy(), history
+        _run(ask, measure, history, callbacks, show, began)
+    if history.outcome_code == "budget":
+        needs = f"{measure.calls:,} are spent, and a step needs {ask.n_probes:,}"
+        history.outcome = f"budget: max_evaluations={most:,.0f}, {needs}"
+    theta = _lowest(measure, history, theta0)
+    history.evaluations, history.seconds = measure.calls, time.perf_counter() - began
+    return theta.copy(), history
+
+
+def _run(ask, measure: Measure, history: History, callbacks, show, began: float) -> None:
+    """Step by step until something ends the run."""
+    nothing = 0
+    while ask.outcome_code == "running":
+        values = measure.step(ask)
+        ask.tell(values)
+        history.evaluations, history.lost = measure.calls, ask.lost
+        history.seconds = time.perf_counter() - began
+        if ask.outcome_code == "nonfinite_loss" and not np.isfinite(values).all() and nothing + 1 < QUIET_STEPS:
+            nothing += 1
+            ask.skip("too many replies were not finite")
+            history.skipped = ask.skipped
+            continue
+        if ask.outcome_code in UNMADE:
+            break
+        nothing = 0
+        history.theta, history.best = ask.theta, ask.best
+        history.losses.append(ask.loss)
+        show(ask.step, f"loss {ask.loss:.6g}  {history.evaluations:,} evaluations")
+        answers = [callback(ask.step - 1, history) for callback in callbacks]
+        if any(answer is False for answer in answers):
+            history.outcome_code, history.outcome = "callback", f"stopped by the callback after step {ask.step - 1}"
+            return
+    history.outcome_code, history.outcome = ask.outcome_code, ask.outcome
+
+
+def _lowest(measure: Measure, history: History, theta0):
+    """The best theta by a last look: the start, that of the lowest step mean, and the last one, if they are others.
+
+    Where the reply of the second is lost, the mean of its step stands for it.
+    """
+    found, seen = Best(0, history.start, read_only(theta0)), [theta0]
+    last = Best(history.steps, nan, history.theta)
+    for step, mean, theta in [] if history.best is None else [history.best, last]:
+        if not any(np.array_equal(theta, other) for other in seen):
+            seen.append(theta)
+            loss = measure.mean(theta)
+            loss = mean if isnan(loss) else loss
+            if loss < found.loss or isnan(found.loss):
+                found = Best(step, loss, theta)
+    history.best = found
+    return found.theta
 
 
 def _steps(ask) -> int:
@@ -119,14 +151,3 @@ def _steps(ask) -> int:
     if ask.max_evaluations is not None:
         limits.append(int(ask.max_evaluations // ask.n_probes))
     return min(limits)
-
-
-def _value(loss):
-    """A loss as it comes, checked: a number or (samples,)."""
-    try:
-        array = np.asarray(loss)
-    except ValueError:  # rows of different lengths
-        array = np.asarray(None)
-    if array.dtype.kind not in "iuf" or array.ndim > 1 or array.size == 0:
-        raise TypeError(f"loss_fn: expected a real number or (samples,) of them, got {array.dtype} {array.shape}")
-    return array

@@ -120,10 +120,7 @@ class RGE(Differences):
         """Whether coefficients are solved for, all together."""
         return self.combine == "least_squares"
 
-    @property
-    def may_lose(self) -> bool:
-        """Can it do without some losses? A mean can; what is solved for cannot."""
-        return not self.solves
+    may_lose = True
 
     @property
     def averaged(self) -> int:
@@ -156,9 +153,21 @@ class RGE(Differences):
         coefficients = super().as_record(graph, seed, step, quotients)
         if not self.solves or not np.isfinite(coefficients).all():
             return coefficients
-        derivatives = coefficients[0].astype(np.float64) * self.n_queries
-        solved = least_squares.combine(graph, self.direction, seed, step, derivatives)
-        return solved.astype(coefficients.dtype)[None]
+        return self._solved(graph, seed, step, coefficients[0], np.arange(self.n_queries))[None]
+
+    @np.errstate(over="ignore", under="ignore")
+    def record_of(self, graph, seed: int, step: int, quotients, left) -> np.ndarray:
+        """As of all estimators; least squares solves with the directions that are left."""
+        if not self.solves or not np.isfinite(quotients).all():
+            return super().record_of(graph, seed, step, quotients, left)
+        queries, record = np.flatnonzero(left), np.zeros((1, self.n_queries), quotients.dtype)
+        record[0, queries] = self._solved(graph, seed, step, quotients[queries], queries)
+        return record
+
+    def _solved(self, graph, seed: int, step: int, quotients, queries) -> np.ndarray:
+        """The coefficients of least squares of these queries."""
+        derivatives = quotients.astype(np.float64) * self.n_queries
+        return least_squares.combine(graph, self.direction, seed, step, derivatives, queries).astype(quotients.dtype)
 
     def record_cost(self, graph) -> int:
         """Passes of one sample that the solution takes."""

@@ -162,16 +162,13 @@ def test_budgets():
 
 
 @pytest.mark.parametrize("bad", [np.nan, np.inf, -np.inf])
-def test_a_loss_that_is_not_finite_moves_nothing_and_can_be_measured_again(bad):
+def test_a_step_of_which_nothing_is_left_moves_nothing_and_can_be_measured_again(bad):
     undisturbed = run(update=bf.Adam(0.1), max_steps=6)
     ask = bf.RGE(n_queries=4).start(np.zeros(3), update=bf.Adam(0.1), max_steps=6)
     for points in ask:
-        values = measured(ask, points)
-        if ask.step == 3:
-            values[5] = bad
-        ask.tell(values)
-    assert ask.step == 3 and ask.outcome_code == "nonfinite_loss" and np.isnan(ask.loss)
-    assert ask.outcome.startswith("step 3: losses are not finite at 1 of 8 points, first 5; nothing was updated")
+        ask.tell(np.full(8, bad) if ask.step == 3 else measured(ask, points))
+    assert ask.step == 3 and ask.outcome_code == "nonfinite_loss" and np.isnan(ask.loss) and ask.lost == 8
+    assert ask.outcome.startswith("step 3: losses are not finite at 8 of 8 points, first 0; nothing was updated")
     assert list(ask) == []
     theta = ask.theta
     ask.tell(measured(ask, ask.points()))
@@ -232,6 +229,12 @@ WRONG_VALUES = [
     ([[1.0], [1.0, 2.0], [1.0], [1.0]], TypeError, "one length a row"),
     (np.zeros(4, complex), TypeError, "got complex128"),
     (["a"] * 4, TypeError, "got <U1"),
+    (np.ma.masked_invalid([1.0, np.nan, 1.0, 1.0]), TypeError, "values: expected real numbers, got a masked array"),
+    ([1.0, np.ma.masked, 1.0, 1.0], TypeError, "values: expected real numbers, got a masked array"),
+    ("1234", TypeError, "values: expected real numbers, got <U4"),
+    (None, TypeError, "values: expected real numbers, got object"),
+    ({"a": 1.0}, TypeError, "values: expected real numbers, got object"),
+    (np.zeros(4, "M8[s]"), TypeError, "values: expected real numbers, got datetime64"),
     ([True] * 4, TypeError, "got bool"),
 ]
 

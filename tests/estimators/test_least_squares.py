@@ -13,7 +13,6 @@ from bpfree.engines import ReferenceEngine
 from bpfree.engines.batch import Batch
 from bpfree.engines.cost import graph_macs
 from bpfree.estimators import least_squares
-from bpfree.estimators.differences import Differences
 from bpfree.graph.c_tables import device_tables
 from bpfree.trainer import Trainer
 
@@ -178,15 +177,27 @@ def test_ask_and_tell_gives_the_same_steps():
 
 def test_losses_that_are_not_finite_are_a_result():
     ask = bf.RGE(3, combine="least_squares").start(np.zeros(3))
-    ask.tell([1.0, np.nan, 1.0, 1.0, 1.0, 1.0])
+    ask.tell(np.full(6, np.nan))
     assert ask.outcome_code == "nonfinite_loss" and not ask.theta.any()
     coefficients = np.full((1, 3), np.float32(3e38))
     solved = bf.RGE(3, combine="least_squares").as_record(GRAPH, 0, 0, coefficients)
     assert not np.isfinite(solved).all() or np.abs(solved).max() > 1e38
 
 
-def test_every_loss_is_waited_for():
-    assert not bf.RGE(3, combine="least_squares").may_lose and bf.RGE(3).may_lose and Differences.may_lose is False
+def test_what_is_lost_is_left_out_of_the_span():
+    """By the normal equations of the directions that are left, (d / r) V (V^T V)^+ V^T gradient."""
+    ask = bf.RGE(4, combine="least_squares").start(np.zeros(9), seed=3, update=bf.SGD(0.1), max_steps=30)
+    for points in ask:
+        left = np.arange(4) != ask.step % 4
+        v = ((points[0::2] - ask.theta).T / 2.0**-7)[:, left]
+        values = np.array([np.sum((p - 1) ** 2) for p in points])
+        values[2 * (ask.step % 4) + ask.step % 2] = np.nan
+        before, gradient = ask.theta.copy(), 2 * (ask.theta - 1)
+        estimate = ask.tell(values)
+        expected = 9 / np.linalg.matrix_rank(v) * v @ np.linalg.pinv(v) @ gradient
+        np.testing.assert_allclose(before - ask.theta, 0.1 * expected, atol=1e-8 * np.abs(gradient).max())
+        assert not estimate.coefficients[0, ~left].any()
+    assert ask.step == 30 and ask.lost == 30
 
 
 WRONG = [
