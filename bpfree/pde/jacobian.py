@@ -7,6 +7,7 @@ import numpy as np
 
 from bpfree.engines.cost import graph_macs
 from bpfree.errors import check_choice
+from bpfree.pde.sensitivities import unknown_columns
 from bpfree.pde.unit_jacobian import Structured, refusal
 
 ROUTES = ("structured", "black_box", "black_box_two_sided")
@@ -48,18 +49,19 @@ class BlackBox:
             value, rest = network.jets(parameters, points, stencil) if jets is None else jets
             return part.values(problem, value, rest, stencil) * part.scale
 
-        jets = network.jets(theta[:n_network], points, stencil)  # the columns of the unknowns take no passes
+        jets = network.jets(theta[:n_network], points, stencil)
         base = rows(theta, jets)
         found = np.empty((*base.shape, theta.size))
-        for k in range(theta.size):
+        for k in range(n_network):
             mu, there, back = (eps ** (1 / 3) if self.two_sided else eps**0.5), theta.copy(), theta.copy()
             there[k] += mu * (1 + abs(theta[k]))
             back[k] -= (theta[k] + mu * (1 + abs(theta[k])) - theta[k]) * self.two_sided
-            if k < n_network:  # rounded to the precision of the network, so that their difference is exact
-                there[k], back[k] = network.dtype.type(there[k]), network.dtype.type(back[k])
-            own_jets = None if k < n_network else jets
-            other = rows(back, own_jets) if self.two_sided else base
-            found[..., k] = (rows(there, own_jets) - other) / (there[k] - back[k])
+            # rounded to the precision of the network, so that their difference is exact
+            there[k], back[k] = network.dtype.type(there[k]), network.dtype.type(back[k])
+            other = rows(back) if self.two_sided else base
+            found[..., k] = (rows(there) - other) / (there[k] - back[k])
+        unknowns = unknown_columns(self.residuals, part, theta, *jets, stencil)  # they take no passes
+        found[..., n_network:] = unknowns.transpose(1, 2, 0) * part.scale
         self.macs += (self.macs_of(stencil) + self.unit * stencil.passes * self.two_sided) * len(points)
         return base, found
 

@@ -9,6 +9,7 @@ from contextlib import contextmanager
 import numpy as np
 
 from bpfree.engines.cost import graph_macs
+from bpfree.pde.dual import at_points
 from bpfree.pde.fields import Coordinates, Outputs, Recorder, field_of
 from bpfree.pde.jet import Jet
 from bpfree.pde.rules.table import Stencil
@@ -109,29 +110,33 @@ class TermRows:
         ]
         return [[_joined([one[k][side] for one in found]) for side in (0, 1)] for k in range(len(found[0]))]
 
-    def formula_rows(self, problem, jets, stencil: Stencil, moved=None):
-        """Return the rows (rows, n) from the jet of every field.
+    def formula_rows(self, problem, jets, stencil: Stencil, changed=None):
+        """Return the rows (rows, n) from the jet of every field; changed: as in `equations`."""
+        found = self.equations(problem, jets, stencil, changed)
+        return np.stack([np.broadcast_to(np.asarray(one), (self.n,)) for one in found])
 
-        moved: {(field, side, quantity): shift} adds shifts to quantities of fields (None: to the value); side 1 is
-        the partner.
+    def equations(self, problem, jets, stencil: Stencil, changed=None) -> tuple:
+        """Return what the formula returns for each equation, from the jet of every field.
+
+        changed: {(field, side, quantity): function} of quantities that the formula gets the function of (None: the
+        value); side 1 is the partner.
         """
-        sides, cs, moved = [], [], moved or {}
+        sides, cs, changed = [], [], changed or {}
         for side in range(1 if self.partner is None else 2):
             own = slice(side * self.n, (side + 1) * self.n)
             fields = [
                 field_of(
-                    Jet(jet.value[own], jet.rest[..., own], jet.streams),
+                    Jet(at_points(jet.value, own), at_points(jet.rest, own), jet.streams),
                     stencil.layout,
                     problem.domain,
-                    {key[2]: shift for key, shift in moved.items() if key[:2] == (number, side)},
+                    {key[2]: one for key, one in changed.items() if key[:2] == (number, side)},
                 )
                 for number, jet in enumerate(jets)
             ]
             sides.append(self._bundle(fields))
             cs.append(Coordinates(problem.domain, self.all_points()[own], fields=problem.fields))
         found = self.term.formula(problem, *((sides, cs) if self.term.partner else (sides[0], cs[0])))
-        found = found if isinstance(found, tuple) else (found,)
-        return np.stack([np.broadcast_to(np.asarray(one), (self.n,)) for one in found])
+        return found if isinstance(found, tuple) else (found,)
 
     def take(self, own: slice) -> TermRows:
         """Return the term at some of its points, with the same weight per point."""
