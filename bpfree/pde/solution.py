@@ -39,7 +39,7 @@ class Solution:
 
     graph, theta and frozen are the network; theta is float64, and unknown coefficients follow the parameters in it.
     `problem` has the unknowns as found, `asked` as given. `history` holds losses, looks, cost and outcome.
-    test: the points where errors are measured; None takes `problem.test_points()`.
+    test: the points where errors are measured; None takes `problem.test_points()`. `notes` are lines of the summary.
 
     >>> import bpfree as bf
     >>> solution = bf.pde.solve(bf.pde.Heat(), points=64, max_steps=5)
@@ -50,7 +50,7 @@ class Solution:
     def __init__(self, problem, graph: Graph, theta, frozen, rule=None, method=None, seed=0, points=None, test=None):
         self.asked, self.graph, self.theta, self.frozen = problem, graph, theta, frozen
         self.rule, self.method, self.seed, self.points, self.history = rule, method, seed, points or {}, History()
-        self._test, self._wanted = test, None
+        self.notes, self._test, self._wanted = [], test, None
 
     @property
     def problem(self):
@@ -169,6 +169,7 @@ class Solution:
         lines.append(f"forwards {h.forwards:,}{each}, time {h.seconds:.1f} s; {self.graph.n_theta:,} parameters")
         if self.method is not None:
             lines.append(f"{type(self.method).__name__} ({self.method.tier}) with {type(self.rule).__name__}")
+        lines += self.notes
         return "\n".join([*lines, *self._too_few(rms), f"outcome: {h.outcome}"])
 
     def _too_few(self, rms) -> list[str]:
@@ -194,7 +195,10 @@ class Solution:
             "graph": json.loads(self.graph.to_json()),
             "problem": {"name": self.asked.name, "settings": _settings(self.asked)},
             "unknowns": list(self.unknowns),
-            "how": {"rule": repr(self.rule), "method": repr(self.method), "seed": self.seed, "points": self.points},
+            "how": {
+                "rule": repr(self.rule), "method": repr(self.method), "seed": self.seed, "points": self.points,
+                "notes": self.notes,
+            },
             "history": {
                 "looks": [[None if value != value else value for value in look] for look in h.looks],
                 "cost": [h.forwards, h.seconds], "outcome": [h.outcome_code, h.outcome],
@@ -234,7 +238,7 @@ class Solution:
                 if array.shape != (size,) or array.dtype.kind != "f":
                     raise FormatError(f"{path}: {what}: expected {size} floats, got {array.dtype} {array.shape}")
             solution = cls(problem, graph, theta.astype(np.float64), frozen, seed=document["how"]["seed"])
-            solution.points = document["how"]["points"]
+            solution.points, solution.notes = document["how"]["points"], document["how"].get("notes", [])
             solution._read_history(document["history"], fields["losses"])
             return solution
         except (ValueError, LookupError, TypeError, AttributeError, RecursionError, OverflowError) as error:

@@ -9,7 +9,15 @@ import numpy as np
 
 from bpfree.errors import check_choice, check_count, check_functions, check_positive, check_seed
 from bpfree.model import Model
-from bpfree.pde.choices import check_curved, check_kinds, choose_method, choose_rule, make_network, points_of_terms
+from bpfree.pde.choices import (
+    check_curved,
+    check_kinds,
+    choose_method,
+    choose_rule,
+    make_network,
+    notes_on,
+    points_of_terms,
+)
 from bpfree.pde.history import Look
 from bpfree.pde.methods.table import Method
 from bpfree.pde.objective import Objective, square
@@ -99,12 +107,12 @@ def solve(
     model = problem.network(seed) if network is None else network
     net = make_network(problem, model, engine)
     rule = choose_rule(net) if rule is None else rule
-    method = choose_method(problem, net) if method is None else method
     check_kinds(rule, method)
     if test_points is not None:
         test_points = problem.domain.check(np.asarray(test_points, float), "test_points")
     objective = Objective(problem, net, rule, points, sampler, resample_every or None, check_seed(seed))
     residuals = objective.at(0)
+    method = choose_method(problem, net, residuals.coupled) if method is None else method
     check_curved(problem, model.graph, residuals)
     if net.dtype != np.float64:
         for part, stencil in zip(residuals.parts, residuals.stencils):
@@ -113,6 +121,7 @@ def solve(
         max_steps = method.steps
     theta = np.concatenate([model.theta.astype(np.float64), list(problem.unknowns.values())])
     solution = Solution(problem, model.graph, theta, model.frozen, rule, method, seed, residuals.counts, test_points)
+    solution.notes += notes_on(residuals, method)
     run = _Solving(solution, objective, method, look_every or method.look_every)
     if not run.begin():
         return solution
