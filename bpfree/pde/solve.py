@@ -18,6 +18,7 @@ from bpfree.pde.choices import (
     notes_on,
     points_of_terms,
 )
+from bpfree.pde.doubt import EARLY, doubt
 from bpfree.pde.history import Look
 from bpfree.pde.methods.table import Method
 from bpfree.pde.objective import Objective, square
@@ -190,7 +191,9 @@ class _Solving:
         self.note, self.stepping = moved.note, self.stepping + time.perf_counter() - began
         h.forwards, h.seconds = self.objective.forwards, time.perf_counter() - self.began
         if moved.code is not None:
-            h.end(moved.code, moved.advice)
+            early = moved.code == "stalled" and number < EARLY
+            more = doubt(self.objective, self.solution.method, self.theta, number) if early else ""
+            h.end(moved.code, moved.advice + more)
         if not moved.made:
             return
         self.theta = moved.theta
