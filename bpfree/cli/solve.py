@@ -69,7 +69,8 @@ def _rule_class() -> type:
 @option("--max-steps", type=int, metavar="N", group="How long", help="Number of steps; default: the method's.")
 @option("--max-forwards", type=float, metavar="N", group="How long",
         help="Limit on all multiply-accumulates, in forward passes of one sample.")
-@option("--max-seconds", type=float, metavar="X", group="How long", help="Limit on the time, in seconds.")
+@option("--max-seconds", type=float, metavar="X", group="How long",
+        help="Limit on the time of the steps, in seconds; one step is made in any case.")
 @option("--tolerance", type=float, metavar="X", group="How long", help="Loss at which the run ends.")
 @option("--save", type=NewFile(), metavar="FILE", group="Output", help="File for the solution, .npz.")
 @option("--plot", type=NewPicture(), metavar="FILE", group="Output",

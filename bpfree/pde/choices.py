@@ -8,6 +8,7 @@ import numpy as np
 from bpfree.engines import ReferenceEngine, get_engine
 from bpfree.errors import check_count
 from bpfree.model import Model
+from bpfree.pde.jacobian import coupling
 from bpfree.pde.methods.first_order import FirstOrder, StructuredGradient
 from bpfree.pde.methods.levenberg_marquardt import LevenbergMarquardt
 from bpfree.pde.methods.table import Method
@@ -29,12 +30,15 @@ def choose_rule(network):
     return Taylor() if hasattr(network.engine, "arithmetic") or hasattr(network.engine, "jets") else Differences()
 
 
-def choose_method(problem, network):
-    """Return Levenberg-Marquardt while its matrices are small, else a gradient method, from losses only if need be."""
+def choose_method(problem, network, coupled=()):
+    """Return Levenberg-Marquardt while its matrices are small, else a gradient method, from losses only if need be.
+
+    coupled: the names of terms whose rows depend on points other than their own.
+    """
     d = network.graph.n_theta + len(problem.unknowns)
     if d <= MOST_PARAMETERS:
         return LevenbergMarquardt()
-    return FirstOrder() if refusal(network) else StructuredGradient()
+    return FirstOrder() if coupled or refusal(network) else StructuredGradient()
 
 
 def make_network(problem, model, engine) -> Network:
@@ -53,10 +57,10 @@ def make_network(problem, model, engine) -> Network:
 
 
 def check_kinds(rule, method) -> None:
-    """Raise unless the rule is a Rule and the method a Method."""
+    """Raise unless the rule is a Rule, and the method a Method or None."""
     if not isinstance(rule, Rule):
         raise TypeError(f"rule: expected a rule such as bpfree.pde.Taylor(), got {rule!r}")
-    if not isinstance(method, Method):
+    if method is not None and not isinstance(method, Method):
         raise TypeError(f"method: expected a method such as bpfree.LevenbergMarquardt(), got {method!r}")
 
 
@@ -74,6 +78,14 @@ def _bends(op) -> bool:
     """Return whether the op's second derivative can be another than 0; True where an op has no jet."""
     curved = (op.elementwise and op.elementwise.curvature) or (op.jet and op.jet.taylor)
     return bool(curved) or not op.has_jet
+
+
+def notes_on(residuals, method) -> list[str]:
+    """Return what the summary says about a choice that the problem's formulas have forced."""
+    reason = coupling(residuals)
+    if reason is None or isinstance(method, FirstOrder):
+        return []
+    return [f"{reason}, so the Jacobian comes from moving one parameter after another (route black_box)"]
 
 
 def points_of_terms(problem, points) -> dict:

@@ -26,8 +26,10 @@ class Field(NDArrayOperatorsMixin):
         self.value, self.domain, self._look = value, domain, look
 
     def __array_ufunc__(self, ufunc, method, *inputs, **options):
-        plain = [x.value if isinstance(x, Field) else x for x in inputs]
-        return getattr(ufunc, method)(*plain, **options)
+        return getattr(ufunc, method)(*values_of(inputs), **options)
+
+    def __array_function__(self, function, types, args, kwargs):
+        return function(*values_of(args), **values_of(kwargs))
 
     def __array__(self, dtype=None, copy=None):
         return np.asarray(self.value, dtype)
@@ -79,15 +81,28 @@ class Field(NDArrayOperatorsMixin):
         return columns[0]
 
 
-def field_of(jet: Jet, layout, domain, moved=None) -> Field:
-    """Return a field that reads its derivatives from a jet; moved: {quantity, or None for the value: shift to add}."""
-    moved = moved or {}
+def values_of(found):
+    """Return the same with the value of every field in it."""
+    if isinstance(found, list | tuple):
+        return type(found)(map(values_of, found))
+    if isinstance(found, dict):
+        return {name: values_of(one) for name, one in found.items()}
+    return found.value if isinstance(found, Field) else found
+
+
+def field_of(jet: Jet, layout, domain, changed=None) -> Field:
+    """Return a field that reads its derivatives from a jet.
+
+    changed: {quantity, or None for the value: a function of what was read, whose result the formula gets}.
+    """
+    changed = changed or {}
 
     def look(quantity):
-        found = layout.read(quantity, jet.rest)
-        return found + moved[quantity] if quantity in moved else found
+        found = jet.value if quantity is None else layout.read(quantity, jet.rest)
+        # A copy, because a formula may add to what it reads in place.
+        return changed[quantity](found) if quantity in changed else found.copy()
 
-    return Field(jet.value + moved[None] if None in moved else jet.value, domain, look)
+    return Field(look(None), domain, look)
 
 
 class Outputs:

@@ -7,6 +7,7 @@ import numpy as np
 
 from bpfree.engines.cost import graph_macs
 from bpfree.errors import check_choice
+from bpfree.pde.sensitivities import unknown_columns
 from bpfree.pde.unit_jacobian import Structured, refusal
 
 ROUTES = ("structured", "black_box", "black_box_two_sided")
@@ -24,23 +25,24 @@ class BlackBox:
     scipy.optimize.approx_fprime computes the one-sided differences with mu = sqrt(eps).
     """
 
-    def __init__(self, residuals, two_sided: bool = False):
+    def __init__(self, residuals, two_sided: bool = False, columns=None):
         self.residuals, self.two_sided, self.macs = residuals, two_sided, 0
-        self.unit = graph_macs(residuals.network.graph)
+        self.unit, self._columns = graph_macs(residuals.network.graph), columns
 
     def columns(self):
-        """Return the numbers of all elements of theta, the unknowns last."""
-        return np.arange(self.residuals.n_network + self.residuals.n_unknown)
+        """Return the numbers of the elements of theta, by default of all, the unknowns last."""
+        whole = np.arange(self.residuals.n_network + self.residuals.n_unknown)
+        return whole if self._columns is None else self._columns
 
     def macs_of(self, stencil) -> int:
         """Return the multiply-accumulates at one point."""
-        d = self.residuals.n_network
+        d = int((self.columns() < self.residuals.n_network).sum())
         return self.unit * stencil.passes * (2 * d if self.two_sided else d + 1)
 
     def block(self, theta, part, stencil, own: slice):
         """Return r (rows, n) and J (rows, n, columns) at the points `own` of a term, with its weight."""
         part, network = part.take(own), self.residuals.network
-        points, n_network = part.all_points(), self.residuals.n_network
+        points, n_network, columns = part.all_points(), self.residuals.n_network, self.columns()
         eps = float(np.finfo(network.dtype).eps)
 
         def rows(theta, jets=None):
@@ -48,18 +50,21 @@ class BlackBox:
             value, rest = network.jets(parameters, points, stencil) if jets is None else jets
             return part.values(problem, value, rest, stencil) * part.scale
 
-        jets = network.jets(theta[:n_network], points, stencil)  # the columns of the unknowns take no passes
+        jets = network.jets(theta[:n_network], points, stencil)
         base = rows(theta, jets)
-        found = np.empty((*base.shape, theta.size))
-        for k in range(theta.size):
+        found = np.empty((*base.shape, columns.size))
+        own = columns[columns < n_network]
+        for column, k in enumerate(own):
             mu, there, back = (eps ** (1 / 3) if self.two_sided else eps**0.5), theta.copy(), theta.copy()
             there[k] += mu * (1 + abs(theta[k]))
             back[k] -= (theta[k] + mu * (1 + abs(theta[k])) - theta[k]) * self.two_sided
-            if k < n_network:  # rounded to the precision of the network, so that their difference is exact
-                there[k], back[k] = network.dtype.type(there[k]), network.dtype.type(back[k])
-            own_jets = None if k < n_network else jets
-            other = rows(back, own_jets) if self.two_sided else base
-            found[..., k] = (rows(there, own_jets) - other) / (there[k] - back[k])
+            # rounded to the precision of the network, so that their difference is exact
+            there[k], back[k] = network.dtype.type(there[k]), network.dtype.type(back[k])
+            other = rows(back) if self.two_sided else base
+            found[..., column] = (rows(there) - other) / (there[k] - back[k])
+        if own.size < columns.size:
+            unknowns = unknown_columns(self.residuals, part, theta, *jets, stencil)  # they take no passes
+            found[..., own.size :] = unknowns.transpose(1, 2, 0) * part.scale
         self.macs += (self.macs_of(stencil) + self.unit * stencil.passes * self.two_sided) * len(points)
         return base, found
 
@@ -69,7 +74,7 @@ class Jacobian:
 
     residuals: the Residuals; their `forwards` counts the cost.
     route: one of ROUTES; default: "structured" where the network allows it and it takes fewer multiply-accumulates,
-    else "black_box".
+    else "black_box", which is the only one for formulas whose rows depend on other points, such as np.mean(u.value).
     head_only: whether to compute only the columns of the last trained layer.
 
     >>> import bpfree as bf, numpy as np
@@ -93,12 +98,13 @@ class Jacobian:
             raise ValueError(f"engine: expected one that can compute the columns of the last layer alone: {reason}")
         if head_only:
             _check_head(residuals.network.graph)
+        reason = reason or coupling(residuals)
         if route is None:
             route = "black_box" if reason else self._cheaper(residuals)
         check_choice("route", route, ROUTES)
         if route == "structured" and reason:
             raise ValueError(f"route: expected black_box or black_box_two_sided, got structured: {reason}")
-        self.route = "structured" if head_only else route
+        self.route = "structured" if head_only and not reason else route
         self.source = _source(residuals, self.route, head_only)
         self.columns = self.source.columns()
 
@@ -118,6 +124,7 @@ class Jacobian:
         unit, before = graph_macs(residuals.network.graph), self.source.macs
         for part, stencil in zip(residuals.parts, residuals.stencils):
             few = max(1, floats // (part.rows * max(self.columns.size, self._widest(stencil))))
+            few = part.n if part.term.name in residuals.coupled else few
             for first in range(0, part.n, few):
                 own = slice(first, min(first + few, part.n))
                 r, block = self.source.block(theta, part, stencil, own)
@@ -157,6 +164,13 @@ class Jacobian:
         return r, gradient
 
 
+def coupling(residuals) -> str | None:
+    """Return why rows cannot be differentiated point by point, in words; None where they can."""
+    if not residuals.coupled:
+        return None
+    return f"the rows of {', '.join(residuals.coupled)} depend on other points than their own"
+
+
 def _check_head(graph) -> None:
     """Raise where the last layer is a constant."""
     last = [node for node in graph.nodes if node.n_slices][-1:]
@@ -168,7 +182,8 @@ def _check_head(graph) -> None:
 def _source(residuals, route: str, head_only: bool = False):
     if route == "structured":
         return Structured(residuals, head_only)
-    return BlackBox(residuals, route == "black_box_two_sided")
+    columns = Structured(residuals, True).columns() if head_only else None
+    return BlackBox(residuals, route == "black_box_two_sided", columns)
 
 
 def _cost(residuals, source) -> int:

@@ -8,6 +8,7 @@ from numpy.lib.mixins import NDArrayOperatorsMixin
 from scipy.special import ndtr
 
 from bpfree.arithmetic import Fast
+from bpfree.pde.dual import Dual, as_numbers
 
 
 class Jet(NDArrayOperatorsMixin):
@@ -68,7 +69,7 @@ def _add(a, b):
     if not _is(b):
         a, b = b, a
     if not _is(a):
-        value = np.asarray(a, b.value.dtype) + b.value
+        value = as_numbers(a, b.value.dtype) + b.value
         return Jet(value, _spread(b.rest, value), b.streams)
     value = a.value + b.value
     return Jet(value, _spread(a.rest, value) + b.rest, b.streams)
@@ -83,7 +84,7 @@ def _multiply(a, b):
     if not _is(a):
         a, b = b, a
     if not _is(b):
-        b = np.asarray(b, a.value.dtype)
+        b = as_numbers(b, a.value.dtype)
         return Jet(a.value * b, a.rest * (b[..., None, :] if b.ndim else b), a.streams)
     streams, first = a.streams, a.streams.n_first
     rest = a.value[..., None, :] * b.rest + b.value[..., None, :] * a.rest
@@ -94,7 +95,7 @@ def _multiply(a, b):
 
 
 def _power(x, p):
-    if _is(p):
+    if _is(p) or isinstance(p, Dual):
         return _exp(_multiply(p, _log(x) if _is(x) else np.log(x)))
     if np.ndim(p):
         raise TypeError(f"power: expected a number as the exponent, got an array of shape {np.shape(p)}")
@@ -110,7 +111,7 @@ def _times_power(c, x, p):
 
 
 def _divide(a, b):
-    return _multiply(a, _power(b, -1.0)) if _is(b) else _multiply(a, 1.0 / np.asarray(b))
+    return _multiply(a, _power(b, -1.0)) if _is(b) else _multiply(a, 1.0 / as_numbers(b))
 
 
 def _exp(x):
@@ -146,7 +147,7 @@ def _ndtr(x):
 
 _RULES = {
     np.add: _add,
-    np.subtract: lambda a, b: _add(a, _multiply(b, -1.0)) if _is(b) else _add(a, -np.asarray(b)),
+    np.subtract: lambda a, b: _add(a, _multiply(b, -1.0)) if _is(b) else _add(a, -as_numbers(b)),
     np.multiply: _multiply,
     np.divide: _divide,
     np.power: _power,

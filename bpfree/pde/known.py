@@ -6,6 +6,8 @@ from __future__ import annotations
 import inspect
 from numbers import Real
 
+from bpfree.pde.dual import Dual
+
 
 def known(name: str, given, c):
     """Return the value at coordinates c: a number itself, or the result of a function.
@@ -19,7 +21,7 @@ def known(name: str, given, c):
     >>> known("value", 2, at), known("value", lambda x, t: x + t, at), known("value", lambda c: c.x, at)
     (2, 3.5, 3.0)
     """
-    if isinstance(given, Real) and not isinstance(given, bool):
+    if isinstance(given, Real | Dual) and not isinstance(given, bool):
         return given
     if not callable(given):
         raise TypeError(f"{name}: expected a number or a function of coordinates, got {given!r}")

@@ -60,7 +60,8 @@ class Objective:
                 for k, term in enumerate(self.problem.terms())
             }
             self._before, self._draw, self._jacobians = self.forwards, key, {}
-            self._residuals = Residuals(self.problem, self.network, self.rule, points, self.seed, step)
+            coupled = self._residuals.coupled if self._residuals else None
+            self._residuals = Residuals(self.problem, self.network, self.rule, points, self.seed, step, coupled)
         return self._residuals
 
     def _points(self, term, seed):

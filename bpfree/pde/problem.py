@@ -12,6 +12,7 @@ from bpfree.errors import check_finite, check_seed
 from bpfree.model import Sequential
 from bpfree.ops.linear import Linear
 from bpfree.ops.tanh import Tanh
+from bpfree.pde.dual import Dual
 from bpfree.pde.fields import Coordinates
 from bpfree.pde.guesses import floors
 from bpfree.pde.hard import hard_ansatz
@@ -115,7 +116,8 @@ class Problem:
         if not names:
             return self
         bound = copy.copy(self)
-        bound._bound = dict(zip(names, np.asarray(values).tolist(), strict=True))
+        numbers = [one if isinstance(one, Dual) else float(one) for one in values]
+        bound._bound = dict(zip(names, numbers, strict=True))
         return bound
 
     def terms(self) -> tuple[Term, ...]:

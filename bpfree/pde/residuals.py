@@ -9,8 +9,10 @@ from contextlib import contextmanager
 import numpy as np
 
 from bpfree.engines.cost import graph_macs
+from bpfree.pde.dual import at_points
 from bpfree.pde.fields import Coordinates, Outputs, Recorder, field_of
 from bpfree.pde.jet import Jet
+from bpfree.pde.locality import is_coupled
 from bpfree.pde.rules.table import Stencil
 
 PROBED = 3
@@ -109,32 +111,36 @@ class TermRows:
         ]
         return [[_joined([one[k][side] for one in found]) for side in (0, 1)] for k in range(len(found[0]))]
 
-    def formula_rows(self, problem, jets, stencil: Stencil, moved=None):
-        """Return the rows (rows, n) from the jet of every field.
+    def formula_rows(self, problem, jets, stencil: Stencil, changed=None):
+        """Return the rows (rows, n) from the jet of every field; changed: as in `equations`."""
+        found = self.equations(problem, jets, stencil, changed)
+        return np.stack([np.broadcast_to(np.asarray(one), (self.n,)) for one in found])
 
-        moved: {(field, side, quantity): shift} adds shifts to quantities of fields (None: to the value); side 1 is
-        the partner.
+    def equations(self, problem, jets, stencil: Stencil, changed=None) -> tuple:
+        """Return what the formula returns for each equation, from the jet of every field.
+
+        changed: {(field, side, quantity): function} of quantities that the formula gets the function of (None: the
+        value); side 1 is the partner.
         """
-        sides, cs, moved = [], [], moved or {}
+        sides, cs, changed = [], [], changed or {}
         for side in range(1 if self.partner is None else 2):
             own = slice(side * self.n, (side + 1) * self.n)
             fields = [
                 field_of(
-                    Jet(jet.value[own], jet.rest[..., own], jet.streams),
+                    Jet(at_points(jet.value, own), at_points(jet.rest, own), jet.streams),
                     stencil.layout,
                     problem.domain,
-                    {key[2]: shift for key, shift in moved.items() if key[:2] == (number, side)},
+                    {key[2]: one for key, one in changed.items() if key[:2] == (number, side)},
                 )
                 for number, jet in enumerate(jets)
             ]
             sides.append(self._bundle(fields))
             cs.append(Coordinates(problem.domain, self.all_points()[own], fields=problem.fields))
         found = self.term.formula(problem, *((sides, cs) if self.term.partner else (sides[0], cs[0])))
-        found = found if isinstance(found, tuple) else (found,)
-        return np.stack([np.broadcast_to(np.asarray(one), (self.n,)) for one in found])
+        return found if isinstance(found, tuple) else (found,)
 
-    def take(self, own: slice) -> TermRows:
-        """Return the term at some of its points, with the same weight per point."""
+    def take(self, own) -> TermRows:
+        """Return the term at some of its points, a slice or their numbers, with the same weight per point."""
         part = copy.copy(self)
         part.points, part._known, part._whole = self.points[own], None, (self, own)
         part.partner = None if self.partner is None else self.partner[own]
@@ -159,11 +165,12 @@ class Residuals:
     """The residual vector r(theta) (N,) of all terms at their points; r . r is the loss sum_terms weight * mean square.
 
     theta holds the network's parameters, followed by the unknown coefficients of the problem. `forwards` counts all
-    passes of one sample so far, where streams count as passes. points: {term: (n, dim)}.
+    passes of one sample so far, where streams count as passes. points: {term: (n, dim)}. coupled: `coupled` of the same
+    problem at other points, where it is known.
     """
 
-    def __init__(self, problem, network, rule, points: dict, seed: int = 0, step: int = 0):
-        self.problem, self.network, self.rule = problem, network, rule
+    def __init__(self, problem, network, rule, points: dict, seed: int = 0, step: int = 0, coupled=None):
+        self.problem, self.network, self.rule, self._coupled = problem, network, rule, coupled
         self.parts = [TermRows(problem, term, points[term.name], network.dtype) for term in problem.terms()]
         self.stencils = [rule.stencil(part.wanted, problem.domain, network.dtype, seed, step) for part in self.parts]
         self.n_network, self.n_unknown = network.graph.n_theta, len(problem.unknowns)
@@ -173,6 +180,14 @@ class Residuals:
     def size(self) -> int:
         """The number N of residuals."""
         return sum(part.rows * part.n for part in self.parts)
+
+    @property
+    def coupled(self) -> tuple[str, ...]:
+        """Names of the terms whose rows depend on points other than their own."""
+        if self._coupled is None:
+            pairs = zip(self.parts, self.stencils)
+            self._coupled = tuple(part.term.name for part, one in pairs if is_coupled(part, self.problem, one))
+        return self._coupled
 
     @property
     def counts(self) -> dict[str, int]:

@@ -5,15 +5,15 @@ from __future__ import annotations
 
 import io
 import json
-from inspect import signature
 
 import numpy as np
 
-from bpfree.errors import FormatError, check_choice
+from bpfree.errors import FormatError, RowsMissingError, check_choice
 from bpfree.files import read_arrays, write_atomically
 from bpfree.graph import Graph
 from bpfree.graph.layers import assemble
 from bpfree.model import Model
+from bpfree.ops import OPS
 from bpfree.pde.guesses import reference_at
 from bpfree.pde.history import History, Look
 from bpfree.pde.network import Network
@@ -21,8 +21,10 @@ from bpfree.pde.problems import PROBLEMS
 from bpfree.pde.residuals import TermRows
 from bpfree.pde.rules.table import Stencil
 from bpfree.pde.rules.taylor import Taylor
+from bpfree.pde.stored import plain, settings_of
 from bpfree.pde.term import Term
 from bpfree.pde.wanted import Layout
+from bpfree.registry import check_rows
 
 METRICS = ("relative_l2", "relative_l1", "max", "residual_rms")
 """Names of the errors that `Solution.error` measures."""
@@ -39,7 +41,7 @@ class Solution:
 
     graph, theta and frozen are the network; theta is float64, and unknown coefficients follow the parameters in it.
     `problem` has the unknowns as found, `asked` as given. `history` holds losses, looks, cost and outcome.
-    test: the points where errors are measured; None takes `problem.test_points()`.
+    test: the points where errors are measured; None takes `problem.test_points()`. `notes` are lines of the summary.
 
     >>> import bpfree as bf
     >>> solution = bf.pde.solve(bf.pde.Heat(), points=64, max_steps=5)
@@ -50,7 +52,7 @@ class Solution:
     def __init__(self, problem, graph: Graph, theta, frozen, rule=None, method=None, seed=0, points=None, test=None):
         self.asked, self.graph, self.theta, self.frozen = problem, graph, theta, frozen
         self.rule, self.method, self.seed, self.points, self.history = rule, method, seed, points or {}, History()
-        self._test, self._wanted = test, None
+        self.notes, self._test, self._wanted = [], test, None
 
     def __repr__(self) -> str:
         unknowns = "".join(f", {name} = {value:.6g}" for name, value in self.unknowns.items())
@@ -173,6 +175,7 @@ class Solution:
         lines.append(f"forwards {h.forwards:,}{each}, time {h.seconds:.1f} s; {self.graph.n_theta:,} parameters")
         if self.method is not None:
             lines.append(f"{type(self.method).__name__} ({self.method.tier}) with {type(self.rule).__name__}")
+        lines += self.notes
         return "\n".join([*lines, *self._too_few(rms), f"outcome: {h.outcome}"])
 
     def _too_few(self, rms) -> list[str]:
@@ -196,34 +199,44 @@ class Solution:
         document = {
             "version": _VERSION,
             "graph": json.loads(self.graph.to_json()),
-            "problem": {"name": self.asked.name, "settings": _settings(self.asked)},
+            "problem": {"name": self.asked.name, "settings": settings_of(self.asked)},
             "unknowns": list(self.unknowns),
-            "how": {"rule": repr(self.rule), "method": repr(self.method), "seed": self.seed, "points": self.points},
+            "how": {
+                "rule": repr(self.rule), "method": repr(self.method), "seed": self.seed, "points": self.points,
+                "notes": self.notes,
+            },
             "history": {
                 "looks": [[None if value != value else value for value in look] for look in h.looks],
                 "cost": [h.forwards, h.seconds], "outcome": [h.outcome_code, h.outcome],
             },
         }  # fmt: skip
-        losses = np.array(h.losses, float)
-        np.savez(stream, solution=json.dumps(document), theta=self.theta, frozen=self.frozen, losses=losses)
+        text, losses = json.dumps(document, default=plain), np.array(h.losses, float)
+        np.savez(stream, solution=text, theta=self.theta, frozen=self.frozen, losses=losses)
         write_atomically(path, stream.getvalue())
 
     @classmethod
-    def load(cls, path, problem=None) -> Solution:
+    def load(cls, path, problem=None, rows=()) -> Solution:
         """Read a solution that `save` wrote.
 
         problem: needed for a problem of your own, which a file cannot hold.
+        rows: the operations of your own that the network has, each an Op.
 
         Raises FormatError for any other file, and loads nothing then. The rule and the method are not loaded, because
         the file holds their settings as text only.
         """
+        check_rows(rows)
+        rows = tuple(rows)
         fields = read_arrays(path, ("solution", "theta", "frozen", "losses"), what="saved bpfree solution")
         try:
             document = json.loads(str(fields["solution"]))
             if document["version"] != _VERSION:
                 raise FormatError(f"{path}: expected version {_VERSION}, got {document['version']}: update bpfree")
-            rows = [(n["op"], n["name"], n["inputs"], n["attributes"]) for n in document["graph"]["nodes"]]
-            graph = assemble(document["graph"]["input"], rows, frozen=document["graph"]["frozen"])
+            nodes = document["graph"]["nodes"]
+            missing = [n["op"] for n in nodes if OPS.lacks(n["op"], rows)]
+            if missing:
+                raise RowsMissingError.of(path, missing)
+            nodes = [(OPS.find(n["op"], rows), n["name"], n["inputs"], n["attributes"]) for n in nodes]
+            graph = assemble(document["graph"]["input"], nodes, frozen=document["graph"]["frozen"])
             name, values = document["problem"]["name"], document["problem"]["settings"]
             known = {row.settings.__name__: row.settings for row in PROBLEMS}
             if problem is None and (name not in known or values is None):
@@ -238,7 +251,7 @@ class Solution:
                 if array.shape != (size,) or array.dtype.kind != "f":
                     raise FormatError(f"{path}: {what}: expected {size} floats, got {array.dtype} {array.shape}")
             solution = cls(problem, graph, theta.astype(np.float64), frozen, seed=document["how"]["seed"])
-            solution.points = document["how"]["points"]
+            solution.points, solution.notes = document["how"]["points"], document["how"].get("notes", [])
             solution._read_history(document["history"], fields["losses"])
             return solution
         except (ValueError, LookupError, TypeError, AttributeError, RecursionError, OverflowError) as error:
@@ -261,10 +274,3 @@ def _values_only(problem):
 def _silent(problem):
     """Return a term that needs no derivatives."""
     return Term("points", lambda problem, u, c: np.zeros(len(c._points)), None)
-
-
-def _settings(problem):
-    """Return the arguments that make a problem of the library again; None for other problems."""
-    if all(type(problem) is not row.settings for row in PROBLEMS):
-        return None
-    return {name: getattr(problem, name) for name in signature(type(problem).__init__).parameters if name != "self"}

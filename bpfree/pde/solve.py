@@ -9,7 +9,16 @@ import numpy as np
 
 from bpfree.errors import check_choice, check_count, check_functions, check_positive, check_seed
 from bpfree.model import Model
-from bpfree.pde.choices import check_curved, check_kinds, choose_method, choose_rule, make_network, points_of_terms
+from bpfree.pde.choices import (
+    check_curved,
+    check_kinds,
+    choose_method,
+    choose_rule,
+    make_network,
+    notes_on,
+    points_of_terms,
+)
+from bpfree.pde.doubt import EARLY, doubt
 from bpfree.pde.history import Look
 from bpfree.pde.methods.table import Method
 from bpfree.pde.objective import Objective, square
@@ -64,7 +73,8 @@ def solve(
         max_steps: limit on the number of steps; default, if there is no other limit: that of the method.
         max_forwards: limit on all multiply-accumulates, in passes of one sample. A step that would exceed it is not
             begun. The first limit that is reached ends the solve.
-        max_seconds: limit on the time in seconds.
+        max_seconds: limit on the time of all steps in seconds; one step is made in any case. Measuring errors does not
+            count, and is left out between steps where it takes longer than they do.
         tolerance: loss at which the solve ends.
         precision: the largest error that rounding may cause, in units of the derivatives.
         test_points: points (n, dim) where the error is measured; default `problem.test_points()`. They influence
@@ -99,12 +109,12 @@ def solve(
     model = problem.network(seed) if network is None else network
     net = make_network(problem, model, engine)
     rule = choose_rule(net) if rule is None else rule
-    method = choose_method(problem, net) if method is None else method
     check_kinds(rule, method)
     if test_points is not None:
         test_points = problem.domain.check(np.asarray(test_points, float), "test_points")
     objective = Objective(problem, net, rule, points, sampler, resample_every or None, check_seed(seed))
     residuals = objective.at(0)
+    method = choose_method(problem, net, residuals.coupled) if method is None else method
     check_curved(problem, model.graph, residuals)
     if net.dtype != np.float64:
         for part, stencil in zip(residuals.parts, residuals.stencils):
@@ -113,7 +123,8 @@ def solve(
         max_steps = method.steps
     theta = np.concatenate([model.theta.astype(np.float64), list(problem.unknowns.values())])
     solution = Solution(problem, model.graph, theta, model.frozen, rule, method, seed, residuals.counts, test_points)
-    run = _Solving(solution, objective, method, look_every or method.look_every)
+    solution.notes += notes_on(residuals, method)
+    run = _Solving(solution, objective, method, look_every or method.look_every, max_seconds is not None)
     if not run.begin():
         return solution
     limits = {"done": max_steps, "budget": max_forwards, "time": max_seconds, "tolerance": tolerance}
@@ -130,12 +141,16 @@ def solve(
 
 
 class _Solving:
-    """The state of the loop: the iteration of the method, the time, and the best parameters so far."""
+    """The state of the loop: the iteration of the method, the time, and the best parameters so far.
 
-    def __init__(self, solution, objective, method, look_every):
+    timed: whether the time is limited, so that measuring errors between steps may take no longer than the steps.
+    """
+
+    def __init__(self, solution, objective, method, look_every, timed: bool = False):
         self.solution, self.objective, self.history = solution, objective, solution.history
         self.iteration, self.look_every, self.note = method.start(objective), look_every, ""
         self.theta, self.best, self.began = solution.theta, (np.inf, solution.theta), time.perf_counter()
+        self.timed, self.stepping, self.looking = timed, 0.0, 0.0  # seconds
 
     def begin(self) -> bool:
         """Take the first measurement; return False where the residual is not finite at the start."""
@@ -158,8 +173,9 @@ class _Solving:
             h.end("tolerance", f"tolerance: the loss is {h.losses[-1]:.3g}, {limit}")
         elif limits["done"] is not None and h.steps >= limits["done"]:
             h.end("done")
-        elif limits["time"] is not None and time.perf_counter() - self.began >= limits["time"]:
-            h.end("time", f"time: max_seconds={limits['time']:g} have passed")
+        elif limits["time"] is not None and h.steps and self.stepping >= limits["time"]:
+            looks = f", and {self.looking:.1f} s more with measurements" if self.looking > 0.1 * self.stepping else ""
+            h.end("time", f"time: max_seconds={limits['time']:g} have passed with steps{looks}")
         elif limits["budget"] is not None:
             cost = self.iteration.cost(h.steps)
             if self.objective.forwards + cost > limits["budget"]:
@@ -169,30 +185,35 @@ class _Solving:
 
     def step(self) -> None:
         """Take one step of the method, and a measurement when one is due."""
-        h, number = self.history, self.history.steps
+        h, number, began = self.history, self.history.steps, time.perf_counter()
         with np.errstate(over="ignore", invalid="ignore", divide="ignore"):  # such steps are refused, or end the solve
             moved = self.iteration.step(self.theta, number)
-        self.note = moved.note
+        self.note, self.stepping = moved.note, self.stepping + time.perf_counter() - began
         h.forwards, h.seconds = self.objective.forwards, time.perf_counter() - self.began
         if moved.code is not None:
-            h.end(moved.code, moved.advice)
+            early = moved.code == "stalled" and number < EARLY
+            more = doubt(self.objective, self.solution.method, self.theta, number) if early else ""
+            h.end(moved.code, moved.advice + more)
         if not moved.made:
             return
         self.theta = moved.theta
         h.losses.append(moved.loss)
         if h.steps % self.look_every == 0:
-            self._look(h.steps, moved.r)
+            self._look(h.steps, moved.r, not self.timed or self.looking <= self.stepping)
 
     def end(self) -> None:
         """Take the last measurement, and choose the theta to return: the best one where all losses are comparable."""
-        if self.history.looks[-1].step != self.history.steps:
-            self._look(self.history.steps, None)
+        looks, steps = self.history.looks, self.history.steps
+        if looks[-1].step == steps and np.isnan(looks[-1].error) and self.solution.problem.reference is not None:
+            looks.pop()  # a measurement without the error, for want of time
+        if not looks or looks[-1].step != steps:
+            self._look(steps, None)
         if self.objective.fixed and self.best[0] < np.inf:
             self.theta = self.best[1]
         self.solution.theta = self.theta
 
-    def _look(self, step, r) -> None:
-        h, residuals = self.history, self.objective.at(max(0, step - 1))
+    def _look(self, step, r, measured: bool = True) -> None:
+        h, residuals, began = self.history, self.objective.at(max(0, step - 1)), time.perf_counter()
         if r is None:
             with residuals.uncounted():
                 r = residuals(self.theta)
@@ -201,8 +222,10 @@ class _Solving:
             self.best = loss, self.theta
         self.solution.theta = self.theta
         h.forwards, h.seconds = self.objective.forwards, time.perf_counter() - self.began
-        error = self.solution.error() if self.solution.problem.reference is not None else float("nan")
+        measured = measured and self.solution.problem.reference is not None
+        error = self.solution.error() if measured else float("nan")
         h.looks.append(Look(step, loss, residuals.terms_of(r), error, h.forwards, h.seconds))
+        self.looking += time.perf_counter() - began
 
     def text(self) -> str:
         """Return the text beside the progress bar."""

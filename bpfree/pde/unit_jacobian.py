@@ -5,9 +5,9 @@
 
 x, with its streams s, is what the pass has left there. D is found by moving the units of each layer one at a time and
 going *forward* through what follows them (:mod:`bpfree.pde.tangents`), then through the formula
-(:mod:`bpfree.pde.sensitivities`): the chain rule with one link that is a finite difference. Nothing goes backwards
-from layer to layer, and no layer's matrix is used transposed. A tensor-train layer's cores get
-sum_(s,b,a) D[(b,o,a), s, n] v[b,a,s',t, s, n], v as :class:`bpfree.ops.table.Op` has it in `moves`.
+(:mod:`bpfree.pde.sensitivities`): the chain rule with one link that is a finite difference, the slope of the curvature
+of an activation. Nothing goes backwards from layer to layer, and no layer's matrix is used transposed. A tensor-train
+layer's cores get sum_(s,b,a) D[(b,o,a), s, n] v[b,a,s',t, s, n], v as :class:`bpfree.ops.table.Op` has it in `moves`.
 
 Of a rule of shifted points the streams are these points, each on its own.
 """

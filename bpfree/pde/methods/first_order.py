@@ -13,6 +13,7 @@ from bpfree.estimators import ESTIMATORS
 from bpfree.estimators.estimate import Estimate
 from bpfree.estimators.rge import RGE
 from bpfree.estimators.step import apply_record, check_pair, make_step, standstill
+from bpfree.pde.jacobian import coupling
 from bpfree.pde.methods.table import Iteration, Method, MethodRow, Moved, lost
 from bpfree.pde.objective import square
 from bpfree.registry import host_only
@@ -76,6 +77,13 @@ class _Estimated(_Updated):
 
 
 class _Exact(_Updated):
+    def __init__(self, settings, objective):
+        super().__init__(settings, objective)
+        reason = coupling(objective.at(0))
+        if reason:
+            expected = "one that takes differences of whole residuals, such as LevenbergMarquardt() or FirstOrder()"
+            raise ValueError(f"method: expected {expected}, got {type(settings).__name__}: {reason}")
+
     def step(self, theta, step):
         """2 J^T r."""
         with np.errstate(over="ignore", invalid="ignore"):
