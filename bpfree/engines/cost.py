@@ -34,3 +34,8 @@ def cost_of(engine, graph, probes, n: int) -> int:
 def graph_macs(graph) -> int:
     """Multiply-accumulates of one forward pass of one sample: the unit of `forwards`; at least 1."""
     return max(1, sum(node_macs(graph)))
+
+
+def largest_product(graph, n: int) -> int:
+    """Multiply-accumulates of the node that takes the most, for n samples: what threads of BLAS would share out."""
+    return n * max(node_macs(graph), default=0)

@@ -9,6 +9,8 @@ from inspect import signature
 
 import numpy as np
 
+from bpfree.blas import threads_for
+from bpfree.engines.cost import largest_product
 from bpfree.errors import FormatError, check_choice
 from bpfree.files import read_arrays, write_atomically
 from bpfree.graph import Graph
@@ -16,7 +18,7 @@ from bpfree.graph.layers import assemble
 from bpfree.model import Model
 from bpfree.pde.guesses import reference_at
 from bpfree.pde.history import History, Look
-from bpfree.pde.network import Network
+from bpfree.pde.network import COLUMNS, Network
 from bpfree.pde.problems import PROBLEMS
 from bpfree.pde.residuals import TermRows
 from bpfree.pde.rules.table import Stencil
@@ -91,11 +93,10 @@ class Solution:
 
     def predict(self, points) -> np.ndarray:
         """Return u (n, outputs) at points (n, dim): the network within its ansatz, in float64."""
-        problem, network = self.problem, Network(self.graph, self.frozen)
+        problem = self.problem
         points = problem.domain.check(points)
         part, stencil = TermRows(problem, _silent(problem), points, np.float64), _values_only(problem)
-        jets = network.jets(self.theta[: self.graph.n_theta], part.points, stencil)
-        return np.stack([jet.value for jet in part.fields(problem, *jets, stencil)], axis=1)
+        return np.stack([jet.value for jet in part.fields(problem, *self._jets(part, stencil), stencil)], axis=1)
 
     def evaluate(self, formula, points, rule=None) -> np.ndarray:
         """Return a formula of u and its derivatives at points (n, dim): (n,), or (n, k) for a tuple of k numbers.
@@ -143,11 +144,16 @@ class Solution:
 
     def _rows(self, term, points, rule=None):
         """Return the rows (rows, n) of a term by a rule, default Taylor."""
-        problem, network = self.problem, Network(self.graph, self.frozen)
+        problem = self.problem
         part = TermRows(problem, term, points, np.float64)
         stencil = (rule or Taylor()).stencil(part.wanted, problem.domain, np.float64, self.seed)
-        jets = network.jets(self.theta[: self.graph.n_theta], part.points, stencil)
-        return part.values(problem, *jets, stencil)
+        return part.values(problem, *self._jets(part, stencil), stencil)
+
+    def _jets(self, part, stencil):
+        """Return the network's jets at the points of a term."""
+        columns = min(part.n * stencil.passes, COLUMNS)
+        with threads_for(largest_product(self.graph, columns)):
+            return Network(self.graph, self.frozen).jets(self.theta[: self.graph.n_theta], part.points, stencil)
 
     def summary(self) -> str:
         """Return a few lines for people: errors beside the floors, unknowns, cost, and why the solve ended."""

@@ -7,6 +7,7 @@ import time
 
 import numpy as np
 
+from bpfree.blas import threads_for
 from bpfree.errors import check_choice, check_count, check_functions, check_positive, check_seed
 from bpfree.model import Model
 from bpfree.pde.choices import check_curved, check_kinds, choose_method, choose_rule, make_network, points_of_terms
@@ -114,18 +115,19 @@ def solve(
     theta = np.concatenate([model.theta.astype(np.float64), list(problem.unknowns.values())])
     solution = Solution(problem, model.graph, theta, model.frozen, rule, method, seed, residuals.counts, test_points)
     run = _Solving(solution, objective, method, look_every or method.look_every)
-    if not run.begin():
-        return solution
     limits = {"done": max_steps, "budget": max_forwards, "time": max_seconds, "tolerance": tolerance}
-    total = max_steps or int((max_forwards or 0) // max(1, run.iteration.cost(0)))
-    with live_bar(total, f"solving {problem.name}", progress) as show:
-        while not run.over(limits):
-            run.step()
-            show(run.history.steps, run.text())
-            answers = [callback(run.history.steps - 1, run.history) for callback in callbacks]
-            if run.history.outcome_code == "running" and any(answer is False for answer in answers):
-                run.history.end("callback", f"stopped by the callback after step {run.history.steps - 1}")
-    run.end()
+    with threads_for(run.iteration.largest_product(0)):
+        if not run.begin():
+            return solution
+        total = max_steps or int((max_forwards or 0) // max(1, run.iteration.cost(0)))
+        with live_bar(total, f"solving {problem.name}", progress) as show:
+            while not run.over(limits):
+                run.step()
+                show(run.history.steps, run.text())
+                answers = [callback(run.history.steps - 1, run.history) for callback in callbacks]
+                if run.history.outcome_code == "running" and any(answer is False for answer in answers):
+                    run.history.end("callback", f"stopped by the callback after step {run.history.steps - 1}")
+        run.end()
     return solution
 
 
