@@ -29,9 +29,6 @@ from bpfree.pde.wanted import Layout
 METRICS = ("relative_l2", "relative_l1", "max", "residual_rms")
 """Names of the errors that `Solution.error` measures."""
 
-FITTED = 30
-"""Ratio of the residual at test points to that at the points of the last step from which on there is advice."""
-
 _VERSION = 1
 """Version of the file that `save` writes."""
 
@@ -175,16 +172,7 @@ class Solution:
         lines.append(f"forwards {h.forwards:,}{each}, time {h.seconds:.1f} s; {self.graph.n_theta:,} parameters")
         if self.method is not None:
             lines.append(f"{type(self.method).__name__} ({self.method.tier}) with {type(self.rule).__name__}")
-        return "\n".join([*lines, *self._too_few(rms), f"outcome: {h.outcome}"])
-
-    def _too_few(self, rms) -> list[str]:
-        """Return advice where the equation holds at the points of the solve, but not between them."""
-        looks = self.history.looks
-        there = np.sqrt(looks[-1].terms.get("residual", np.nan)) if looks else np.nan
-        if not rms > FITTED * there:
-            return []
-        advice = "take more points, or new ones from time to time (resample_every)"
-        return [f"the points are too few: the residual is {there:.1e} at them, and {rms:.1e} between them; {advice}"]
+        return "\n".join([*lines, f"outcome: {h.outcome}"])
 
     def plot(self, path) -> None:
         """Save a picture of solution, reference, error and history; more than two dimensions are cut (extra `plot`)."""

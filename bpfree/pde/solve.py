@@ -11,7 +11,8 @@ from bpfree.blas import threads_for
 from bpfree.errors import check_choice, check_count, check_functions, check_positive, check_seed
 from bpfree.model import Model
 from bpfree.pde.choices import check_curved, check_kinds, choose_method, choose_rule, make_network, points_of_terms
-from bpfree.pde.history import Look
+from bpfree.pde.held_out import judge
+from bpfree.pde.history import JUDGED, Look
 from bpfree.pde.methods.table import Method
 from bpfree.pde.objective import Objective, square
 from bpfree.pde.problem import Problem
@@ -192,6 +193,14 @@ class _Solving:
         if self.objective.fixed and self.best[0] < np.inf:
             self.theta = self.best[1]
         self.solution.theta = self.theta
+        self._judge()
+
+    def _judge(self) -> None:
+        """Say so where the equations hold at the points of the last step, but not between them."""
+        h = self.history
+        wrong = judge(self.objective, self.theta, max(0, h.steps - 1)) if h.outcome_code in JUDGED else None
+        if wrong:
+            h.end("underdetermined", f"{wrong} (the solve ended with {h.outcome})")
 
     def _look(self, step, r) -> None:
         h, residuals = self.history, self.objective.at(max(0, step - 1))
