@@ -54,3 +54,8 @@ def backprop_macs(graph) -> int:
         elif trained and node.op.layer:
             total += node.op.layer.project_macs(node.site)[0]
     return total
+
+
+def largest_product(graph, n: int) -> int:
+    """Multiply-accumulates of the node that takes the most, for n samples: what threads of BLAS would share out."""
+    return n * max(node_macs(graph), default=0)

@@ -9,7 +9,9 @@ from operator import mul
 import numpy as np
 
 from bpfree.arithmetic import Exact, Fast, check_arithmetic
+from bpfree.blas import threads_for
 from bpfree.engines.cache import CACHE_BYTES, Cache
+from bpfree.engines.cost import largest_product
 from bpfree.engines.probes import pack, perturb
 from bpfree.engines.reuse import members
 from bpfree.engines.stage_runs import run_ripple, run_stages
@@ -46,7 +48,8 @@ class ReferenceEngine:
     def predict(self, graph, theta, frozen, x) -> np.ndarray:
         """Outputs (n, outputs) of x (n, features)."""
         self._check("predict")
-        return np.ascontiguousarray(self._forward(graph, theta, frozen, x).T)
+        with threads_for(largest_product(graph, len(x))):
+            return np.ascontiguousarray(self._forward(graph, theta, frozen, x).T)
 
     @_DIVERGENCE_IS_A_RESULT
     def evaluate(self, graph, theta, frozen, batch, loss, probes) -> tuple[np.ndarray, int]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from bpfree.blas import threads_for
 from bpfree.directions import direction_of
 from bpfree.rng import BLOCK
 
@@ -25,7 +26,13 @@ def combine(graph, direction: str, seed: int, step: int, derivatives, queries=No
     from scipy import linalg  # on first use: training with a mean needs none of it
 
     queries = range(len(derivatives)) if queries is None else queries
-    products, d = _products(graph, direction_of(direction), seed, step, queries), graph.n_theta
+    q, d = len(derivatives), graph.n_theta
+    with threads_for(q * max(q**2, min(d * q, _MOST))):  # beside that of `train`, for `minimize` and ask and tell
+        return _solved(linalg, _products(graph, direction_of(direction), seed, step, queries), derivatives, d)
+
+
+def _solved(linalg, products, derivatives, d):
+    """(d / r) (V^T V)^+ c of the products V^T V."""
     derivatives = derivatives.astype(np.float64)
     try:
         factor = linalg.cholesky(products, lower=True, check_finite=False)

@@ -8,6 +8,8 @@ import json
 
 import numpy as np
 
+from bpfree.blas import threads_for
+from bpfree.engines.cost import largest_product
 from bpfree.errors import FormatError, RowsMissingError, check_choice
 from bpfree.files import read_arrays, write_atomically
 from bpfree.graph import Graph
@@ -16,7 +18,7 @@ from bpfree.model import Model
 from bpfree.ops import OPS
 from bpfree.pde.guesses import reference_at
 from bpfree.pde.history import History, Look
-from bpfree.pde.network import Network
+from bpfree.pde.network import COLUMNS, Network
 from bpfree.pde.problems import PROBLEMS
 from bpfree.pde.residuals import TermRows
 from bpfree.pde.rules.table import Stencil
@@ -28,9 +30,6 @@ from bpfree.registry import check_rows
 
 METRICS = ("relative_l2", "relative_l1", "max", "residual_rms")
 """Names of the errors that `Solution.error` measures."""
-
-FITTED = 30
-"""Ratio of the residual at test points to that at the points of the last step from which on there is advice."""
 
 _VERSION = 1
 """Version of the file that `save` writes."""
@@ -97,11 +96,10 @@ class Solution:
 
     def predict(self, points) -> np.ndarray:
         """Return u (n, outputs) at points (n, dim): the network within its ansatz, in float64."""
-        problem, network = self.problem, Network(self.graph, self.frozen)
+        problem = self.problem
         points = problem.domain.check(points)
         part, stencil = TermRows(problem, _silent(problem), points, np.float64), _values_only(problem)
-        jets = network.jets(self.theta[: self.graph.n_theta], part.points, stencil)
-        return np.stack([jet.value for jet in part.fields(problem, *jets, stencil)], axis=1)
+        return np.stack([jet.value for jet in part.fields(problem, *self._jets(part, stencil), stencil)], axis=1)
 
     def evaluate(self, formula, points, rule=None) -> np.ndarray:
         """Return a formula of u and its derivatives at points (n, dim): (n,), or (n, k) for a tuple of k numbers.
@@ -149,11 +147,16 @@ class Solution:
 
     def _rows(self, term, points, rule=None):
         """Return the rows (rows, n) of a term by a rule, default Taylor."""
-        problem, network = self.problem, Network(self.graph, self.frozen)
+        problem = self.problem
         part = TermRows(problem, term, points, np.float64)
         stencil = (rule or Taylor()).stencil(part.wanted, problem.domain, np.float64, self.seed)
-        jets = network.jets(self.theta[: self.graph.n_theta], part.points, stencil)
-        return part.values(problem, *jets, stencil)
+        return part.values(problem, *self._jets(part, stencil), stencil)
+
+    def _jets(self, part, stencil):
+        """Return the network's jets at the points of a term."""
+        columns = min(part.n * stencil.passes, COLUMNS)
+        with threads_for(largest_product(self.graph, columns)):
+            return Network(self.graph, self.frozen).jets(self.theta[: self.graph.n_theta], part.points, stencil)
 
     def summary(self) -> str:
         """Return a few lines for people: errors beside the floors, unknowns, cost, and why the solve ended."""
@@ -176,16 +179,8 @@ class Solution:
         if self.method is not None:
             lines.append(f"{type(self.method).__name__} ({self.method.tier}) with {type(self.rule).__name__}")
         lines += self.notes
-        return "\n".join([*lines, *self._too_few(rms), f"outcome: {h.outcome}"])
-
-    def _too_few(self, rms) -> list[str]:
-        """Return advice where the equation holds at the points of the solve, but not between them."""
-        looks = self.history.looks
-        there = np.sqrt(looks[-1].terms.get("residual", np.nan)) if looks else np.nan
-        if not rms > FITTED * there:
-            return []
-        advice = "take more points, or new ones from time to time (resample_every)"
-        return [f"the points are too few: the residual is {there:.1e} at them, and {rms:.1e} between them; {advice}"]
+        return "\
+".join([*lines, f"outcome: {h.outcome}"])
 
     def plot(self, path) -> None:
         """Save a picture of solution, reference, error and history; more than two dimensions are cut (extra `plot`)."""

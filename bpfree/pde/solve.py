@@ -7,6 +7,7 @@ import time
 
 import numpy as np
 
+from bpfree.blas import threads_for
 from bpfree.errors import check_choice, check_count, check_functions, check_positive, check_seed
 from bpfree.model import Model
 from bpfree.pde.choices import (
@@ -19,7 +20,8 @@ from bpfree.pde.choices import (
     points_of_terms,
 )
 from bpfree.pde.doubt import EARLY, doubt
-from bpfree.pde.history import Look
+from bpfree.pde.held_out import judge
+from bpfree.pde.history import JUDGED, Look
 from bpfree.pde.methods.table import Method
 from bpfree.pde.objective import Objective, square
 from bpfree.pde.problem import Problem
@@ -125,18 +127,19 @@ def solve(
     solution = Solution(problem, model.graph, theta, model.frozen, rule, method, seed, residuals.counts, test_points)
     solution.notes += notes_on(residuals, method)
     run = _Solving(solution, objective, method, look_every or method.look_every, max_seconds is not None)
-    if not run.begin():
-        return solution
     limits = {"done": max_steps, "budget": max_forwards, "time": max_seconds, "tolerance": tolerance}
-    total = max_steps or int((max_forwards or 0) // max(1, run.iteration.cost(0)))
-    with live_bar(total, f"solving {problem.name}", progress) as show:
-        while not run.over(limits):
-            run.step()
-            show(run.history.steps, run.text())
-            answers = [callback(run.history.steps - 1, run.history) for callback in callbacks]
-            if run.history.outcome_code == "running" and any(answer is False for answer in answers):
-                run.history.end("callback", f"stopped by the callback after step {run.history.steps - 1}")
-    run.end()
+    with threads_for(run.iteration.largest_product(0)):
+        if not run.begin():
+            return solution
+        total = max_steps or int((max_forwards or 0) // max(1, run.iteration.cost(0)))
+        with live_bar(total, f"solving {problem.name}", progress) as show:
+            while not run.over(limits):
+                run.step()
+                show(run.history.steps, run.text())
+                answers = [callback(run.history.steps - 1, run.history) for callback in callbacks]
+                if run.history.outcome_code == "running" and any(answer is False for answer in answers):
+                    run.history.end("callback", f"stopped by the callback after step {run.history.steps - 1}")
+        run.end()
     return solution
 
 
@@ -211,6 +214,14 @@ class _Solving:
         if self.objective.fixed and self.best[0] < np.inf:
             self.theta = self.best[1]
         self.solution.theta = self.theta
+        self._judge()
+
+    def _judge(self) -> None:
+        """Say so where the equations hold at the points of the last step, but not between them."""
+        h = self.history
+        wrong = judge(self.objective, self.theta, max(0, h.steps - 1)) if h.outcome_code in JUDGED else None
+        if wrong:
+            h.end("underdetermined", f"{wrong} (the solve ended with {h.outcome})")
 
     def _look(self, step, r, measured: bool = True) -> None:
         h, residuals, began = self.history, self.objective.at(max(0, step - 1)), time.perf_counter()

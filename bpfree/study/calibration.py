@@ -11,7 +11,9 @@ from typing import NamedTuple
 import numpy as np
 
 from bpfree import rng
+from bpfree.blas import threads_for
 from bpfree.engines import get_engine
+from bpfree.engines.cost import largest_product
 from bpfree.engines.probes import AT_THETA
 from bpfree.errors import NumericError
 from bpfree.estimators import ESTIMATORS
@@ -188,13 +190,14 @@ def calibrate(
     batch, _ = plan.split(model.graph, trainer.loss, data, None, batch_size, seed)
     engine = get_engine(engine, trainer.own)
     plan.check_weighs(engine, batch)
-    bench = _Bench(trainer, engine, model.theta, batch)
-    if not np.isfinite(bench.loss):
-        raise NumericError("calibrate: the loss is not finite: try other initial parameters, or smaller inputs")
-    radii = bench.radii()
-    mu = _least_change(radii)
-    estimator = replace(estimator, mu=_restarted(estimator.mu, mu))
-    rates, lr = bench.rates(mu)
+    with threads_for(largest_product(model.graph, batch_size)):
+        bench = _Bench(trainer, engine, model.theta, batch)
+        if not np.isfinite(bench.loss):
+            raise NumericError("calibrate: the loss is not finite: try other initial parameters, or smaller inputs")
+        radii = bench.radii()
+        mu = _least_change(radii)
+        estimator = replace(estimator, mu=_restarted(estimator.mu, mu))
+        rates, lr = bench.rates(mu)
     advice = _advice(bench, radii, mu, rates, lr)
     lr = start_of(place.lr) if lr is None else lr
     return Calibration(

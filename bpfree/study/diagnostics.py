@@ -8,7 +8,9 @@ from typing import NamedTuple
 
 import numpy as np
 
+from bpfree.blas import threads_for
 from bpfree.engines import get_engine
+from bpfree.engines.cost import largest_product
 from bpfree.errors import NumericError, check_count
 from bpfree.estimators.cge import CGE
 from bpfree.trainer import Trainer
@@ -155,9 +157,10 @@ def diagnose(
         spent += estimate.forwards
         return of.gradient(step, estimate.coefficients)[where].astype(np.float64)
 
-    r = gradient(true, 0)
-    before = spent
-    g = np.array([gradient(trainer, step) for step in range(steps)])
+    with threads_for(largest_product(graph, batch_size)):
+        r = gradient(true, 0)
+        before = spent
+        g = np.array([gradient(trainer, step) for step in range(steps)])
     groups = []
     for part in graph.slices:
         if not part.frozen:

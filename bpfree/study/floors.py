@@ -7,8 +7,9 @@ from typing import NamedTuple
 
 import numpy as np
 
+from bpfree.blas import threads_for
 from bpfree.model import Model
-from bpfree.study.heads import RIDGES, feature_chunks, ridge_heads, ridge_strengths
+from bpfree.study.heads import CHUNK, RIDGES, feature_chunks, ridge_heads, ridge_strengths, solving_macs
 
 
 class Floor(NamedTuple):
@@ -52,9 +53,10 @@ def _floor(model, train, test, validation, strengths) -> tuple[float, float]:
     train, validation, test = (
         _checked(model, data, name) for data, name in ((train, "train"), (validation, "validation"), (test, "test"))
     )
-    heads = ridge_heads(feature_chunks(model, train), model.graph.output.size, strengths)
-    best = int(np.argmax(_accuracies(feature_chunks(model, validation), heads)))
-    return _accuracies(feature_chunks(model, test), heads[best : best + 1])[0], strengths[best]
+    with threads_for(solving_macs(model.graph, CHUNK)):
+        heads = ridge_heads(feature_chunks(model, train), model.graph.output.size, strengths)
+        best = int(np.argmax(_accuracies(feature_chunks(model, validation), heads)))
+        return _accuracies(feature_chunks(model, test), heads[best : best + 1])[0], strengths[best]
 
 
 def _checked(model, data, name):

@@ -6,6 +6,7 @@ from __future__ import annotations
 import numpy as np
 from scipy import linalg
 
+from bpfree.blas import threads_for
 from bpfree.engines.batch import check_weights, make_inputs, mean_1
 from bpfree.engines.cost import node_macs
 from bpfree.errors import check_positive
@@ -51,8 +52,9 @@ def fit_head(model: Model, data, *, validation=None, ridge=RIDGES) -> Model:
     if any(part.frozen for part in parts):
         raise ValueError(f"model: expected a last layer that is trained, got {head.name} frozen: unfreeze it")
     outputs, validation = model.graph.output.size, data if validation is None else validation
-    heads = ridge_heads(feature_chunks(model, data), outputs, strengths)
-    best = int(np.argmin(_errors(feature_chunks(model, validation), heads)))
+    with threads_for(solving_macs(model.graph, CHUNK)):
+        heads = ridge_heads(feature_chunks(model, data), outputs, strengths)
+        best = int(np.argmin(_errors(feature_chunks(model, validation), heads)))
     solved = Model(model.graph, model.theta, model.frozen)
     for part, values in zip(parts, (heads[best][0].T, heads[best][1])):
         solved.theta[part.range] = np.asarray(values, np.float32).ravel()

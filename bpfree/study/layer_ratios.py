@@ -6,7 +6,9 @@ from __future__ import annotations
 import numpy as np
 
 from bpfree import rng
+from bpfree.blas import threads_for
 from bpfree.engines import get_engine
+from bpfree.engines.cost import largest_product
 from bpfree.errors import NumericError, check_choice, check_count, check_finite, check_seed
 from bpfree.estimators import masks
 from bpfree.estimators.rge import RGE
@@ -126,12 +128,13 @@ def _grasp_scores(model, data, loss, estimator, n_samples, seed, engine) -> np.n
         return _shortened(model.graph, estimator, trainer.gradient(step, estimate.coefficients).astype(np.float64))
 
     theta = model.theta.astype(np.float64)
-    g = gradient(theta, 0)
-    length = np.linalg.norm(g)
-    if not length:
-        raise NumericError("grasp: no probe changed the loss: try a larger mu")
-    h = float(value_at(estimator.mu, 0)) * np.sqrt(g.size) / length
-    return theta * (gradient(theta + h * g, 1) - gradient(theta - h * g, 1)) / (2 * h)
+    with threads_for(largest_product(model.graph, n)):
+        g = gradient(theta, 0)
+        length = np.linalg.norm(g)
+        if not length:
+            raise NumericError("grasp: no probe changed the loss: try a larger mu")
+        h = float(value_at(estimator.mu, 0)) * np.sqrt(g.size) / length
+        return theta * (gradient(theta + h * g, 1) - gradient(theta - h * g, 1)) / (2 * h)
 
 
 def _shortened(graph, estimator, g) -> np.ndarray:

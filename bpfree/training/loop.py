@@ -8,8 +8,10 @@ from functools import partial
 
 import numpy as np
 
+from bpfree.blas import threads_for
 from bpfree.engines import fallback, get_engine
 from bpfree.engines.batch import make_batch
+from bpfree.engines.cost import largest_product
 from bpfree.engines.probes import AT_THETA
 from bpfree.errors import check_count, check_functions
 from bpfree.estimators.divergence import loss_bound
@@ -176,9 +178,10 @@ def train(
     run.data_bytes = feed.held.nbytes + (held_out.nbytes if held_out else 0)
     try:
         files.begin(run, _identity(run, plan, data, validation, files) if files.checkpoint else {})
-        with training_bar(progress, run, budget.total) as show:
-            end = _take_steps(plan, run, files, show)
-        return _finish(plan, run, files, end)
+        with threads_for(largest_product(model.graph, trainer.batch_size)):
+            with training_bar(progress, run, budget.total) as show:
+                end = _take_steps(plan, run, files, show)
+            return _finish(plan, run, files, end)
     except BaseException as error:
         files.interrupted(run, error)
         raise

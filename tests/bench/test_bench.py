@@ -13,8 +13,6 @@ from bpfree.bench import run as run_bench
 from bpfree.bench.rows import FIELDS, call_seconds, missing, rate, row
 from bpfree.cli.bench import bench
 
-pytest.importorskip("threadpoolctl")
-
 
 @pytest.fixture(scope="module")
 def quick_run(tmp_path_factory):

@@ -9,7 +9,6 @@ from bpfree.bench.rows import FIELDS
 from bpfree.datasets import load_digits
 from bpfree.study.layer_ratios import GRADIENTS
 
-pytest.importorskip("threadpoolctl")
 METHODS = ("uniform", "grasp", "dense")
 
 

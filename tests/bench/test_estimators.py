@@ -14,7 +14,6 @@ from bpfree.cli.bench import bench
 from bpfree.datasets import load_digits
 from bpfree.estimators import ESTIMATORS
 
-pytest.importorskip("threadpoolctl")
 FEW = {"rge": bf.RGE(n_queries=4), "unit-wise": bf.UnitWise()}
 
 

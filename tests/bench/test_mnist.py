@@ -14,8 +14,6 @@ from bpfree.bench.rows import FIELDS
 from bpfree.datasets import load_digits
 from bpfree.estimators import ESTIMATORS
 
-pytest.importorskip("threadpoolctl")
-
 CONTESTS = {module.CONTEST.bench: module for module in (mnist_tt, mnist_dense, mnist_deep)}
 
 

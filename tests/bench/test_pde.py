@@ -15,7 +15,6 @@ from bpfree.pde import Taylor
 from bpfree.pde.choices import make_network, points_of_terms
 from bpfree.pde.objective import Objective, square
 
-pytest.importorskip("threadpoolctl")
 BY_NAME = {case.name: case for case in CASES}
 
 

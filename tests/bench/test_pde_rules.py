@@ -9,8 +9,6 @@ import bpfree as bf
 from bpfree.bench.pde_rules import exact_derivatives, measure, rules
 from bpfree.bench.rows import FIELDS
 
-pytest.importorskip("threadpoolctl")
-
 
 @pytest.fixture(scope="module")
 def rows():

@@ -282,9 +282,9 @@ def test_a_reference_of_another_shape_is_refused(more, message):
 
 def test_too_few_points_are_said():
     few = solve(Decay(), max_steps=40, points=np.array([[0.0], [0.3], [0.5]]))
-    assert "the points are too few: the residual is " in few.summary()
+    assert few.outcome_code == "underdetermined" and few.outcome in few.summary()
     assert few.error("residual_rms") > 30 * np.sqrt(few.history.looks[-1].terms["residual"])
-    assert "too few" not in solve(Decay(), max_steps=10, points=64).summary()
+    assert solve(Decay(), max_steps=10, points=64).outcome_code == "done"
 
 
 def test_a_network_without_second_derivatives_is_a_warning():

@@ -34,6 +34,10 @@ class _Iteration(Iteration):
         """Return the cost of a step of the method whose turn it is."""
         return self.iterations[self.turn(step)].cost(step)
 
+    def largest_product(self, step):
+        """Of both, as the threads stay for a whole solve."""
+        return max(iteration.largest_product(step) for iteration in self.iterations)
+
 
 @dataclass(frozen=True)
 class Alternate(Method):

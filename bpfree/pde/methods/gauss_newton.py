@@ -52,6 +52,11 @@ class _Iteration(Iteration):
         n, d = residuals.size, jacobian.columns.size
         return jacobian.passes + residuals.passes + 2 * n * d * min(n, d) // residuals.unit
 
+    def largest_product(self, step):
+        """The factors of J, or a layer with its inputs."""
+        n, d = self.objective.at(step).size, self._jacobian(step).columns.size
+        return max(n * d * min(n, d), super().largest_product(step))
+
 
 @dataclass(frozen=True)
 class GaussNewton(Method):

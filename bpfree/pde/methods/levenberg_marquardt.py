@@ -117,6 +117,11 @@ class _Iteration(Iteration):
         macs = n * n * max(d, residuals.size) // 2 + n**3 // 6 + 9 * d * residuals.size
         return self._jacobian(step).passes + looks * residuals.passes + macs // residuals.unit
 
+    def largest_product(self, step):
+        """J with itself, or a layer with its inputs."""
+        n, d = self.objective.at(step).size, self._jacobian(step).columns.size
+        return max(n * d * min(n, d), super().largest_product(step))
+
 
 @dataclass(frozen=True)
 class LevenbergMarquardt(Method):

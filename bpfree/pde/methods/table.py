@@ -7,7 +7,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from bpfree.engines.cost import largest_product
 from bpfree.estimators.step import nonfinite
+from bpfree.pde.network import COLUMNS
 from bpfree.registry import HostOnly
 
 
@@ -44,6 +46,11 @@ class Iteration:
     def cost(self, step: int) -> int:
         """Forwards that the step is likely to take."""
         raise NotImplementedError
+
+    def largest_product(self, step: int) -> int:
+        """Multiply-accumulates of the largest product of the step, which says whether threads of BLAS pay off."""
+        residuals = self.objective.at(step)
+        return largest_product(self.objective.network.graph, min(residuals.passes, COLUMNS))
 
 
 class Method:

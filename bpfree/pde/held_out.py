@@ -1,0 +1,132 @@
+# SPDX-License-Identifier: MIT
+"""Judges a solution by its residuals at points that it has not seen: a network can fit equations at points alone."""
+
+from __future__ import annotations
+
+import numpy as np
+from scipy.spatial import cKDTree
+
+from bpfree.pde.residuals import Residuals, TermRows
+from bpfree.pde.term import Term
+
+SEED = 0x4E1D0000
+"""Number that is combined with the seeds of held-out points, so that they differ from those of a step and of a test."""
+
+MOST = 10_000
+"""The most held-out points of a term."""
+
+FITTED = 30
+"""Ratio of the residuals at held-out points to those at the points of the solve from which on the latter are fitted."""
+
+HELD = 1e-3
+"""Share of the size of its terms up to which an equation counts as held. Of solutions whose error is known, those with
+less than 1e-6 have 1e-9 to 1e-5 at held-out points, and those with more than 0.09, 0.2 to 1."""
+
+STEP = 2.0**-9
+"""Relative step of the differences by which the size of terms is found."""
+
+
+def judge(objective, theta, step: int) -> str | None:
+    """Return what is wrong where equations hold at the points of a step, but not between them; None where all is well.
+
+    An equation is off by the rms of its rows divided by the rms of its terms (dr/dq) q, where q are the quantities that
+    it reads: u, its derivatives; r at q = 0, a source, is another term. Conditions may be about values of 0, so their
+    q is the rms inside the domain.
+    """
+    solved, seed = objective.at(step), objective.seed
+    points = {
+        part.term.name: _fresh(objective.counts[part.term.name], part, objective.sampler, (seed + k) % 2**32 ^ SEED)
+        for k, part in enumerate(solved.parts)
+    }
+    held_out = Residuals(objective.problem, objective.network, objective.rule, points, seed, step)
+    worst = max(_compare(solved, held_out, theta), key=lambda row: row[1])
+    return _advice(objective, solved, *worst) if worst[1] > HELD else None
+
+
+def _fresh(given, part, sampler, seed):
+    """Return other points of a term: drawn as its own were; or, between given ones and their nearest neighbours."""
+    if not isinstance(given, np.ndarray):
+        return part.term.sample(min(given, MOST), sampler, seed)
+    if len(given) == 1:
+        return given
+    return (given + given[cKDTree(given).query(given, k=2)[1][:, 1]])[:MOST] / 2
+
+
+@np.errstate(all="ignore")  # a formula may not be finite where quantities are 0; its terms are then left out
+def _compare(solved, held_out, theta):
+    """Return (term, by how much it is off at held-out points, by how much at those of the solve) of all equations.
+
+    Where both are about as large, there is nothing wrong with the points, and the first is returned as 0.
+    """
+    own, problem = solved.split(theta)
+    inside, found = held_out.parts[0], []
+    for part, other in zip(solved.parts, held_out.parts):
+        rows, (held, sizes) = _rows(solved, problem, own, part)[0], _sized(held_out, problem, own, other, inside)
+        rms = [np.sqrt((one**2).mean(axis=1)) for one in (rows, held)]
+        for there, here, size in zip(*rms, sizes):
+            fitted = here > FITTED * there and size > 0
+            found.append((part.term.name, *((float(here / size), float(there / size)) if fitted else (0.0, 0.0))))
+    return found
+
+
+def _stencil(residuals, part):
+    return residuals.stencils[residuals.parts.index(part)]
+
+
+def _rows(residuals, problem, own, part):
+    """Return the rows of a term, its fields, and its stencil."""
+    stencil = _stencil(residuals, part)
+    fields = part.fields(problem, *residuals.network.jets(own, part.all_points(), stencil), stencil)
+    return part.formula_rows(problem, fields, stencil), fields, stencil
+
+
+def _sized(residuals, problem, own, part, inside):
+    """Return the rows (rows, n) of a term, and the size (rows,) of its terms."""
+    rows, fields, stencil = _rows(residuals, problem, own, part)
+    typical = None if part is inside else _typical(residuals, problem, own, part, inside)
+    squares, nothing = 0.0, {}
+    for side in range(1 if part.partner is None else 2):
+        columns = slice(side * part.n, (side + 1) * part.n)
+        for k, jet in enumerate(fields):
+            for number, quantity in enumerate((None, *part.wanted)):
+                read = jet.value if quantity is None else stencil.layout.read(quantity, jet.rest)
+                key, read = (k, side, quantity), read[columns]
+                shift = STEP * (read if typical is None else typical[k, number])
+                there, back = (part.formula_rows(problem, fields, stencil, {key: one}) for one in (shift, -shift))
+                squares = squares + _finite((there - back) / (2 * STEP)) ** 2
+                nothing[key] = -read
+    squares = squares + _finite(part.formula_rows(problem, fields, stencil, nothing)) ** 2
+    return rows, np.sqrt(squares.mean(axis=1))
+
+
+def _typical(residuals, problem, own, part, inside):
+    """Return the rms (fields, quantities) inside the domain of what a condition reads, the value first."""
+    names = problem.outputs
+
+    def formula(problem, u, c):
+        fields = [u] if len(names) == 1 else [getattr(u, name) for name in names]
+        return tuple(one.value if q is None else one._look(q) for one in fields for q in (None, *part.wanted))
+
+    term = TermRows(problem, Term("sizes", formula, None), inside.points, inside.points.dtype)
+    stencil = residuals.rule.stencil(term.wanted, problem.domain, residuals.network.dtype)
+    rows = term.values(problem, *residuals.network.jets(own, term.points, stencil), stencil)
+    return np.sqrt((_finite(rows) ** 2).mean(axis=1)).reshape(len(names), -1)
+
+
+def _finite(values):
+    return np.where(np.isfinite(values), values, 0.0)
+
+
+def _advice(objective, solved, name, off, there) -> str:
+    """Return the outcome in words."""
+    equations, d = solved.size, solved.n_network + solved.n_unknown
+    text = f"{name} is off by {off:.2g} of the size of its terms at new points, by {there:.1g} at those of the solve"
+    if equations < d:
+        n = solved.counts["residual"]
+        text += f", where {equations:,} equations are fitted by {d:,} parameters"
+        enough = -(-n * d // equations)
+        more = f"more points (from {enough:,} there is an equation for each parameter), a smaller network"
+    else:
+        more = "more points, above all where the solution is steep"
+    windows = ", or windows of time one after the other" if "t" in objective.problem.domain.names else ""
+    return f"underdetermined: {text}: try {more}, new points from time to time (resample_every){windows}"
