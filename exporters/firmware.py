@@ -13,7 +13,8 @@ from pathlib import Path
 import numpy as np
 
 from bpfree.engines.batch import check_weights, mean_1
-from bpfree.errors import check_count
+from bpfree.engines.given import check_finite_rows
+from bpfree.errors import check_count, check_unmasked
 from bpfree.estimators.device import OPTIONS
 from bpfree.exporters import main_source, makefile_source, model_source
 from bpfree.exporters.c_text import array, float_literal
@@ -85,6 +86,7 @@ def export(
         raise TypeError(f"model, trainer: expected {wanted}, got {model!r} and {trainer!r}")
     if trainer.graph.hash() != model.graph.hash():
         raise ValueError("trainer: expected the trainer of this model, got one of another graph")
+    model.check_finite()
     if samples is not None:
         _check_samples(model.graph, trainer, samples)
     tables = device_tables(trainer)
@@ -129,11 +131,14 @@ def _data(kind: str, name: str, values) -> str:
 
 
 def _check_samples(graph, trainer, samples) -> None:
+    for name in ("rows", "labels", "targets", "weights"):
+        check_unmasked(f"samples.{name}", getattr(samples, name))
     rows = samples.rows
     if rows.ndim != 2 or rows.shape[1] != graph.input.size or rows.dtype not in (np.uint8, np.float32):
         raise ValueError(
             f"samples.rows: expected uint8 or float32 of shape (n, {graph.input.size}), got {rows.dtype} {rows.shape}"
         )
+    check_finite_rows("samples.rows", rows)
     if trainer.batch_size > len(rows):
         raise ValueError(f"samples.rows: expected at least batch_size={trainer.batch_size} rows, got {len(rows)}")
     name, wanted = ("labels", (len(rows),)) if trainer.loss.labels else ("targets", (len(rows), graph.output.size))
@@ -141,6 +146,8 @@ def _check_samples(graph, trainer, samples) -> None:
     kind = np.integer if trainer.loss.labels else np.floating
     if given is None or given.shape != wanted or not np.issubdtype(given.dtype, kind):
         raise ValueError(f"samples.{name}: expected {kind.__name__} of shape {wanted}, got {_describe(given)}")
+    if not trainer.loss.labels:
+        check_finite_rows("samples.targets", given)
     if (samples.weights is not None) != trainer.weighted:
         what = "weights, as the trainer's samples have some" if trainer.weighted else "None, as the trainer reads none"
         raise ValueError(f"samples.weights: expected {what}, got {_describe(samples.weights)}")

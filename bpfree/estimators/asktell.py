@@ -11,7 +11,7 @@ from functools import partial
 import numpy as np
 
 from bpfree.engines.probes import perturb
-from bpfree.errors import FormatError, check_count, check_positive, check_seed, check_version
+from bpfree.errors import FormatError, check_count, check_positive, check_seed, check_unmasked, check_version
 from bpfree.estimators.estimate import Estimate
 from bpfree.estimators.step import Outcome, apply_record, check_pair, make_step, nonfinite, standstill
 from bpfree.files import read_arrays, write_atomically
@@ -240,7 +240,7 @@ def _text(settings) -> str:
 def _parameters(theta0) -> np.ndarray:
     """A contiguous copy of theta0, float32 or float64."""
     try:
-        theta = np.array(theta0, order="C")
+        theta = np.array(check_unmasked("theta0", theta0), order="C")
     except ValueError:
         raise TypeError("theta0: expected float32 or float64 numbers, got rows of different lengths") from None
     if theta.dtype.kind in "iu":
@@ -257,7 +257,7 @@ def _parameters(theta0) -> np.ndarray:
 def _losses(values, n_probes: int) -> np.ndarray:
     """values as (n_probes, samples), float32 or float64."""
     try:
-        array = np.asarray(values)
+        array = np.asarray(check_unmasked("values", values))
     except ValueError:  # rows of different lengths
         array = np.asarray(None)
     if array.dtype.kind not in "iuf":

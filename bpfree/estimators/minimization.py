@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from bpfree.errors import check_functions
+from bpfree.errors import check_functions, check_unmasked
 from bpfree.estimators.rge import RGE
 from bpfree.screen.progress import live_bar
 
@@ -120,7 +120,7 @@ def _steps(ask) -> int:
 def _value(loss):
     """A loss as it comes, checked: a number or (samples,)."""
     try:
-        array = np.asarray(loss)
+        array = np.asarray(check_unmasked("loss_fn", loss))
     except ValueError:  # rows of different lengths
         array = np.asarray(None)
     if array.dtype.kind not in "iuf" or array.ndim > 1 or array.size == 0:

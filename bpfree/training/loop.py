@@ -259,10 +259,16 @@ def _finish(plan: Plan, run: Run, files: RunFiles, end: Outcome) -> Run:
 
 
 def validate(run: Run, engine, batch) -> float:
-    """The run's metric on a batch, weighted as it is: accuracy, or the mean loss where there are no labels."""
+    """The run's metric on a batch, weighted as it is: accuracy, or the mean loss where there are no labels.
+
+    NaN where an output is NaN.
+    """
     graph, theta, frozen = run.model.graph, run.model.theta, run.model.frozen
     if run.metric == "accuracy":
-        right = engine.predict(graph, theta, frozen, batch.x).argmax(axis=1) == batch.labels
+        outputs = engine.predict(graph, theta, frozen, batch.x)
+        if np.isnan(outputs).any():  # which argmax would take for the largest
+            return float("nan")
+        right = outputs.argmax(axis=1) == batch.labels
         return float(right.mean() if batch.weights is None else np.average(right, weights=batch.weights))
     values, _ = engine.evaluate(graph, theta, frozen, batch, run.trainer.loss, [AT_THETA])
     return float(values.mean())
