@@ -22,6 +22,7 @@ from bpfree.exporters.runtime import listed_sources, runtime_folder
 from bpfree.graph.c_tables import device_tables
 from bpfree.model import Model
 from bpfree.trainer import Trainer
+from bpfree.updates.calm import calm_limit
 
 __all__ = ["MARK_STEP", "MARK_STEP_DONE", "TARGETS", "Samples", "export"]
 
@@ -89,7 +90,7 @@ def export(
     model.check_finite()
     if samples is not None:
         _check_samples(model.graph, trainer, samples)
-    tables = device_tables(trainer)
+    tables, calm = device_tables(trainer), calm_limit(trainer, model.theta)
     folder = Path(folder)
     _write(folder / "model.h", model_source.header(tables, main_source.trainer_sizes(tables, trainer)))
     _write(folder / "model.c", model_source.source(model.graph, tables, model.theta, model.frozen))
@@ -97,10 +98,10 @@ def export(
         _write(folder / "samples.c", samples_source(samples, trainer))
     else:
         (folder / "samples.c").unlink(missing_ok=True)
-    _write(folder / "trainer.c", main_source.trainer(trainer))
+    _write(folder / "trainer.c", main_source.trainer(trainer, calm))
     if not _is_users(folder / "main.c"):
         _write(folder / "main.c", main_source.main(steps, (MARK_STEP, MARK_STEP_DONE)))
-    _copy_runtime(folder, tables, trainer)
+    _copy_runtime(folder, tables, trainer, calm)
     port, cpu_flags = TARGETS[target]
     _write(folder / "Makefile", makefile_source.render(cpu_flags))
     _copy_port(runtime_folder() / "ports" / port, folder / "port")
@@ -164,7 +165,7 @@ def _weights(samples) -> np.ndarray:
     return mean_1(name, check_weights(name, samples.weights, len(samples.rows)))
 
 
-def _copy_runtime(folder: Path, tables, trainer) -> None:
+def _copy_runtime(folder: Path, tables, trainer, calm: float) -> None:
     """The runtime's headers, the sources every program needs, and those that this model and trainer name."""
     symbols = {row.kernel for row in tables.nodes} | {row.c for row in trainer.rows["links"]}
     symbols |= {trainer.rows["estimator"].c, trainer.rows["loss"].c}
@@ -178,7 +179,9 @@ def _copy_runtime(folder: Path, tables, trainer) -> None:
         wanted.add("BPFREE_GAPS")
     if trainer.weighted:
         wanted.add("BPFREE_WEIGHTS")
-    for name in {*OPTIONS, "BPFREE_GAPS", "BPFREE_WEIGHTS"} - wanted:
+    if not calm:
+        wanted.add("BPFREE_LOOK_FIRST")
+    for name in {*OPTIONS, "BPFREE_GAPS", "BPFREE_WEIGHTS", "BPFREE_LOOK_FIRST"} - wanted:
         files["bpfree/config.h"] = files["bpfree/config.h"].replace(_OPTION.format(name, 1), _OPTION.format(name, 0))
     files |= {name: (runtime_folder() / "src" / name).read_text() for name in sources}
     for path in (folder / "runtime").rglob("*"):
