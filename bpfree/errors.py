@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import operator
+import sys
 from os import PathLike, fspath
 
 __all__ = [
@@ -25,6 +26,7 @@ __all__ = [
     "check_seed",
     "check_share",
     "check_share_of_all",
+    "check_unmasked",
     "check_version",
     "one_line",
 ]
@@ -173,6 +175,16 @@ def check_choice(name: str, value, choices):
     """Return value if it is one of the choices, or raise listing them."""
     if getattr(value, "shape", ()) or value not in choices:  # an array is never equal as a whole
         raise ValueError(f"{name}: expected one of {', '.join(map(repr, choices))}, got {value!r}")
+    return value
+
+
+def check_unmasked(name: str, value):
+    """Return value unless it is a masked array, or a sequence of some, whose masks NumPy would drop without a word."""
+    masked = getattr(sys.modules.get("numpy.ma"), "MaskedArray", ())  # without NumPy, which is slow to load
+    parts = (value, *value) if isinstance(value, list | tuple) else (value,)
+    if any(isinstance(part, masked) for part in parts):
+        ways = f"leave these samples out, or give {name}.filled(number)"
+        raise TypeError(f"{name}: expected numbers without a mask, got a masked array: {ways}")
     return value
 
 

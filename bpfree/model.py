@@ -9,9 +9,9 @@ import json
 import numpy as np
 
 from bpfree.engines import get_engine
-from bpfree.engines.batch import make_inputs
 from bpfree.engines.cost import node_macs
-from bpfree.errors import FormatError, RowsMissingError
+from bpfree.engines.given import check_finite_rows, largest, make_inputs, make_labels
+from bpfree.errors import FormatError, RowsMissingError, check_unmasked
 from bpfree.files import read_arrays, write_atomically
 from bpfree.graph import INPUT, SCHEMA, Graph, Row, theta_hash
 from bpfree.graph.layers import assemble, initial_parameters, stack
@@ -52,16 +52,43 @@ class Model:
         return sum(node_macs(self.graph))
 
     def predict(self, x, engine=None) -> np.ndarray:
-        """Outputs (n, outputs) of x (n, features...)."""
+        """Outputs (n, outputs) of x (n, features...), in the model's layout or flat; NaN in a sample stays its own.
+
+        Raises TypeError for masked arrays, ValueError for other layouts.
+        """
         engine = get_engine(engine, self.graph.own)
         return engine.predict(self.graph, self.theta, self.frozen, make_inputs(self.graph, x))
 
     def accuracy(self, x, labels, engine=None) -> float:
-        """Share of samples whose largest output is at their label."""
-        labels, predicted = np.asarray(labels), self.predict(x, engine).argmax(axis=1)
-        if labels.shape != predicted.shape:
-            raise ValueError(f"labels: expected shape {predicted.shape}, got {labels.shape}")
-        return float((predicted == labels).mean())
+        """Share of samples whose largest output is at their label, one of the integers 0 to outputs - 1.
+
+        Raises TypeError and ValueError for other labels, for inputs or parameters that are not finite, and where an
+        output is NaN, as the largest of such outputs means nothing.
+        """
+        self.check_finite()
+        inputs = make_inputs(self.graph, x)
+        check_finite_rows("x", inputs)
+        labels = np.asarray(check_unmasked("labels", labels))
+        if len(inputs) != (len(labels) if labels.ndim else None):
+            raise ValueError(f"labels: expected shape ({len(inputs)},), got {labels.shape}")
+        labels = make_labels("labels", labels, self.graph.output.size)
+        engine = get_engine(engine, self.graph.own)
+        outputs = engine.predict(self.graph, self.theta, self.frozen, inputs)
+        return float((largest(outputs) == labels).mean())
+
+    def check_finite(self, name: str = "model") -> None:
+        """Raise ValueError where a parameter, trained or frozen, is NaN or infinite, naming its tensor.
+
+        >>> import bpfree as bf
+        >>> model = bf.Sequential(4, [bf.Linear(2)])
+        >>> model.theta[3] = np.nan
+        >>> model.check_finite()
+        Traceback (most recent call last):
+        ValueError: model: expected finite parameters, got 1 in linear1.weight that are not
+        """
+        bad = {part: int((~np.isfinite(values)).sum()) for part, values in self.parameters().items()}
+        if told := ", ".join(f"{count} in {part}" for part, count in bad.items() if count):
+            raise ValueError(f"{name}: expected finite parameters, got {told} that are not")
 
     def parameters(self) -> dict[str, np.ndarray]:
         """Copies of the named parameter tensors."""
@@ -226,7 +253,7 @@ def _check_keys(what: str, document: dict, keys) -> None:
 
 
 def _vector(name, values, size) -> np.ndarray:
-    array = np.asarray(values)
+    array = np.asarray(check_unmasked(name, values))
     if array.shape != (size,) or not np.issubdtype(array.dtype, np.floating):
         raise ValueError(f"{name}: expected {size} floats, got {array.dtype} of shape {array.shape}")
     return np.array(array, np.float32)

@@ -19,7 +19,8 @@ except ImportError as error:
 
 from bpfree.engines import get_engine
 from bpfree.engines.batch import make_batch
-from bpfree.errors import check_choice, check_count, check_finite
+from bpfree.engines.given import largest
+from bpfree.errors import check_choice, check_count, check_finite, check_unmasked
 from bpfree.estimators.divergence import above_bound, divergence, loss_bound
 from bpfree.estimators.rge import RGE
 from bpfree.estimators.step import FAILURES, make_step
@@ -196,7 +197,7 @@ class _Network(BaseEstimator):
     def _outputs(self, x) -> np.ndarray:
         """What the network says, (n, outputs) float64."""
         check_is_fitted(self, "model_")
-        x = validate_data(self, x, dtype=np.float64, reset=False)
+        x = _validated(self, x, reset=False)
         return self.model_.predict(self._standard(x), self.engine).astype(np.float64)
 
 
@@ -236,7 +237,7 @@ class Classifier(ClassifierMixin, _Network):
 
     def fit(self, X, y, sample_weight=None):
         """Train a fresh network on X (n, features) and labels y (n,); sample_weight (n,): as w of `bpfree.train`."""
-        X, y = validate_data(self, X, y, dtype=np.float64)
+        X, y = _validated(self, X, y)
         weights = _weights(sample_weight, X)
         self.classes_, target = self._encode(y, None)
         return self._fit(X, target, len(self.classes_), weights)
@@ -246,7 +247,7 @@ class Classifier(ClassifierMixin, _Network):
         first = not hasattr(self, "model_")
         if first and classes is None:
             raise ValueError("classes: expected all classes in the first call of partial_fit, got None")
-        X, y = validate_data(self, X, y, dtype=np.float64, reset=first)
+        X, y = _validated(self, X, y, reset=first)
         if first:
             self.classes_ = np.unique(classes)
             _check_two(self.classes_)
@@ -268,7 +269,7 @@ class Classifier(ClassifierMixin, _Network):
 
     def predict(self, X):
         """The class of the largest score, (n,)."""
-        best = self._outputs(X).argmax(axis=1)
+        best = largest(self._outputs(X))
         return self.classes_[best]
 
     @staticmethod
@@ -311,14 +312,14 @@ class Regressor(RegressorMixin, _Network):
 
         Inputs and targets are standardised by their weighted mean and deviation then.
         """
-        X, y = validate_data(self, X, y, dtype=np.float64, multi_output=True, y_numeric=True)
+        X, y = _validated(self, X, y, multi_output=True, y_numeric=True)
         weights = _weights(sample_weight, X)
         return self._fit(X, self._standard_targets(y, True, weights), self._n_outputs, weights)
 
     def partial_fit(self, X, y):
         """One pass over more samples, in their order."""
         first = not hasattr(self, "model_")
-        X, y = validate_data(self, X, y, dtype=np.float64, multi_output=True, y_numeric=True, reset=first)
+        X, y = _validated(self, X, y, multi_output=True, y_numeric=True, reset=first)
         target = self._standard_targets(y, first)
         if first:
             self._begin(X, self._n_outputs)
@@ -346,10 +347,18 @@ for _public in (Classifier, Regressor):
     _public.__doc__ = _public.__doc__.format(parameters=_PARAMETERS.format(loss=_public._loss))
 
 
+def _validated(estimator, x, *y, **options):
+    """What scikit-learn's `validate_data` makes of x and y, which drops masks without a word."""
+    for name, given in zip(("X", "y"), (x, *y)):
+        check_unmasked(name, given)
+    return validate_data(estimator, x, *y, dtype=np.float64, **options)
+
+
 def _weights(sample_weight, x):
     """Weights (n,) of the samples, finite and not negative; None for None."""
     if sample_weight is None:
         return None
+    check_unmasked("sample_weight", sample_weight)
     weights = _check_sample_weight(sample_weight, x, dtype=np.float64, ensure_non_negative=True)
     if not weights.any():
         raise ValueError(f"sample_weight: expected some that are not zero, got {len(weights)} zeros")

@@ -14,7 +14,8 @@ from pathlib import Path
 import numpy as np
 
 from bpfree.engines.batch import check_weights, mean_1
-from bpfree.errors import check_count
+from bpfree.engines.given import check_finite_rows
+from bpfree.errors import check_count, check_unmasked
 from bpfree.estimators.device import OPTIONS
 from bpfree.exporters import main_source, makefile_source, model_source
 from bpfree.exporters.c_text import array, float_literal
@@ -23,6 +24,7 @@ from bpfree.exporters.runtime import listed_sources, runtime_folder
 from bpfree.graph.c_tables import device_tables
 from bpfree.model import Model
 from bpfree.trainer import Trainer
+from bpfree.updates.calm import calm_limit
 
 __all__ = ["MARK_STEP", "MARK_STEP_DONE", "TARGETS", "Samples", "export"]
 
@@ -96,6 +98,7 @@ def export(
         raise TypeError(f"model, trainer: expected {wanted}, got {model!r} and {trainer!r}")
     if trainer.graph.hash() != model.graph.hash():
         raise ValueError("trainer: expected the trainer of this model, got one of another graph")
+    model.check_finite()
     if samples is not None:
         _check_samples(model.graph, trainer, samples)
     kept = write_folder(Path(folder), _render(model, trainer, samples, steps, target), _YOURS, _STALE)
@@ -107,16 +110,16 @@ def export(
 
 def _render(model, trainer, samples, steps, target) -> dict[str, bytes]:
     """All files, by their names in the folder."""
-    tables, (port, cpu_flags) = device_tables(trainer), TARGETS[target]
+    tables, calm, (port, cpu_flags) = device_tables(trainer), calm_limit(trainer, model.theta), TARGETS[target]
     files = {
         "model.h": model_source.header(tables, main_source.trainer_sizes(tables, trainer)),
         "model.c": model_source.source(model.graph, tables, model.theta, model.frozen),
-        "trainer.c": main_source.trainer(trainer),
+        "trainer.c": main_source.trainer(trainer, calm),
         "main.c": main_source.main(steps, (MARK_STEP, MARK_STEP_DONE)),
     }
     if samples is not None:
         files["samples.c"] = samples_source(samples, trainer)
-    files |= {f"runtime/{name}": text for name, text in _runtime(tables, trainer).items()}
+    files |= {f"runtime/{name}": text for name, text in _runtime(tables, trainer, calm).items()}
     origin = runtime_folder() / "ports" / port
     files |= {f"port/{path.name}": path.read_text("utf-8") for path in sorted(origin.iterdir())}
     rendered = {name: marked(text) for name, text in files.items()}
@@ -147,11 +150,14 @@ def _data(kind: str, name: str, values) -> str:
 
 
 def _check_samples(graph, trainer, samples) -> None:
+    for name in ("rows", "labels", "targets", "weights"):
+        check_unmasked(f"samples.{name}", getattr(samples, name))
     rows = samples.rows
     if rows.ndim != 2 or rows.shape[1] != graph.input.size or rows.dtype not in (np.uint8, np.float32):
         raise ValueError(
             f"samples.rows: expected uint8 or float32 of shape (n, {graph.input.size}), got {rows.dtype} {rows.shape}"
         )
+    check_finite_rows("samples.rows", rows)
     if trainer.batch_size > len(rows):
         raise ValueError(f"samples.rows: expected at least batch_size={trainer.batch_size} rows, got {len(rows)}")
     name, wanted = ("labels", (len(rows),)) if trainer.loss.labels else ("targets", (len(rows), graph.output.size))
@@ -159,6 +165,8 @@ def _check_samples(graph, trainer, samples) -> None:
     kind = np.integer if trainer.loss.labels else np.floating
     if given is None or given.shape != wanted or not np.issubdtype(given.dtype, kind):
         raise ValueError(f"samples.{name}: expected {kind.__name__} of shape {wanted}, got {_describe(given)}")
+    if not trainer.loss.labels:
+        check_finite_rows("samples.targets", given)
     if (samples.weights is not None) != trainer.weighted:
         what = "weights, as the trainer's samples have some" if trainer.weighted else "None, as the trainer reads none"
         raise ValueError(f"samples.weights: expected {what}, got {_describe(samples.weights)}")
@@ -175,7 +183,7 @@ def _weights(samples) -> np.ndarray:
     return mean_1(name, check_weights(name, samples.weights, len(samples.rows)))
 
 
-def _runtime(tables, trainer) -> dict[str, str]:
+def _runtime(tables, trainer, calm: float) -> dict[str, str]:
     """The runtime's headers, the sources every program needs, and those that this model and trainer name."""
     symbols = {row.kernel for row in tables.nodes} | {row.c for row in trainer.rows["links"]}
     symbols |= {trainer.rows["estimator"].c, trainer.rows["loss"].c}
@@ -189,7 +197,9 @@ def _runtime(tables, trainer) -> dict[str, str]:
         wanted.add("BPFREE_GAPS")
     if trainer.weighted:
         wanted.add("BPFREE_WEIGHTS")
-    for name in {*OPTIONS, "BPFREE_GAPS", "BPFREE_WEIGHTS"} - wanted:
+    if not calm:
+        wanted.add("BPFREE_LOOK_FIRST")
+    for name in {*OPTIONS, "BPFREE_GAPS", "BPFREE_WEIGHTS", "BPFREE_LOOK_FIRST"} - wanted:
         files["bpfree/config.h"] = files["bpfree/config.h"].replace(_OPTION.format(name, 1), _OPTION.format(name, 0))
     return files | {name: (runtime_folder() / "src" / name).read_text("utf-8") for name in sources}
 

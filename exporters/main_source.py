@@ -105,8 +105,11 @@ def trainer_sizes(tables: ModelTables, trainer) -> list[tuple]:
     ]
 
 
-def trainer(trainer) -> str:
-    """trainer.c: the numbers of a Trainer as `const bpfree_trainer trainer`; what is not named there is 0."""
+def trainer(trainer, calm: float = 0.0) -> str:
+    """trainer.c: the numbers of a Trainer as `const bpfree_trainer trainer`; what is not named there is 0.
+
+    calm: the size of coefficients up to which no update overflows, 0 where none is known.
+    """
     row, estimator, arrays, links = trainer.rows["estimator"], trainer.estimator, "", []
     for k, (link_row, link) in enumerate(zip(trainer.rows["links"], trainer.update.links, strict=True)):
         arrays += array(f"static const float settings{k}", map(float_literal, link.settings))
@@ -129,6 +132,8 @@ def trainer(trainer) -> str:
     }
     if trainer.weighted:
         fields["weighted"] = 1
+    if calm:
+        fields["calm"] = float_literal(calm)
     own = row.device.settings(estimator, trainer.graph, trainer.loss)
     if own is not None:
         arrays += struct(own, row.name)

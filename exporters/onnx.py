@@ -5,8 +5,6 @@ from __future__ import annotations
 
 from pathlib import Path
 
-import numpy as np
-
 from bpfree.errors import check_choice, check_path
 from bpfree.files import write_atomically
 from bpfree.model import Model
@@ -57,7 +55,7 @@ def export(model, path, *, softmax: bool = False, name: str = "bpfree") -> Path:
     for node in model.graph.nodes:
         if node.op.onnx is None:
             raise ValueError(f"{node.label}: expected an operation that has nodes of ONNX, got one without")
-    _check_parameters(model)
+    model.check_finite()
     try:
         from bpfree.exporters import onnx_graph
     except ImportError as error:
@@ -69,11 +67,3 @@ def export(model, path, *, softmax: bool = False, name: str = "bpfree") -> Path:
         raise ValueError(f"path: expected a new file or an earlier export, got {place}: {ways}")
     write_atomically(path, data)
     return place
-
-
-def _check_parameters(model) -> None:
-    """A model that gives NaN for everything is no use to anyone; training ends before it comes to that."""
-    for part, values in model.parameters().items():
-        bad = int(values.size - np.isfinite(values).sum())
-        if bad:
-            raise ValueError(f"model: expected finite parameters, got {bad} in {part} that are not")

@@ -16,6 +16,12 @@ SPLITS = {"train": ("x", "y"), "validation": ("x_validation", "y_validation"), "
 """Names of the arrays x and y of each split in an .npz file."""
 
 
+_MOST_CLASSES = 20
+"""Different whole numbers in a y of floats up to which they may be meant as classes."""
+
+_NUMBER_THEM = "np.unique(y, return_inverse=True)[1] numbers them from 0"
+
+
 @dataclass(frozen=True)
 class Data:
     """Samples (x, y) by split: "train" and optionally "validation" and "test"; `name` is for messages and files.
@@ -49,6 +55,24 @@ class Data:
     def loss(self) -> str:
         """The default loss: cross_entropy for classes, mse for targets."""
         return "cross_entropy" if self.labels else "mse"
+
+    def loss_unless(self, given) -> str:
+        """Return the loss that is given, else the default one; raise where it is not clear what y holds."""
+        y = self.splits["train"][1]
+        found = np.unique(y) if not given and y.size == len(y) and y.dtype.kind == "f" else ()
+        if 2 <= len(found) <= _MOST_CLASSES < len(y) and (found == np.floor(found)).all():
+            got = f"floats that are whole numbers, {', '.join(f'{value:g}' for value in found[:3])}, ..."
+            ways = "save y.astype(int) for classes, numbered from 0, or say --loss mse"
+            _refuse(self.name, f"y: expected classes or targets, got {got}: {ways}")
+        return given or self.loss
+
+    def check_classes(self) -> None:
+        """Raise where classes are not numbered from 0, or most numbers are of none: outputs would be for nothing."""
+        if self.labels:
+            found = np.unique(np.concatenate([y for _, y in self.splits.values()]))
+            if found[0] > 0 or 2 * len(found) < self.outputs:
+                some = ", ".join(map(str, found[:4].tolist())) + (", ..." if len(found) > 4 else "")
+                _refuse(self.name, f"y: expected classes 0 to {len(found) - 1}, got {some}: {_NUMBER_THEM}")
 
     def describe(self) -> dict:
         """Return name, shapes and sizes for the JSON document."""
@@ -115,7 +139,11 @@ def _checked(path, x_name, x, y_name, y):
         _refuse(path, f"{y_name}: expected one row per sample ({len(x)}), got shape {y.shape}")
     for name, values in ((x_name, x), (y_name, y)):
         if values.dtype.kind not in "biuf":
-            _refuse(path, f"{name}: expected real numbers, got {values.dtype}")
+            ways = f": {_NUMBER_THEM}" if name == y_name else ""
+            _refuse(path, f"{name}: expected real numbers, got {values.dtype}{ways}")
+    if y.ndim > 1 and y.size == len(y) and y.dtype.kind in "biu":
+        ways = "save y.ravel() for classes, y.astype(float) for targets"
+        _refuse(path, f"{y_name}: expected classes (n,), or targets as floats, got {y.dtype} {y.shape}: {ways}")
     if y.ndim == 1 and y.dtype.kind in "biu":
         y = y.astype(np.int64)
         if y.min() < 0 or y.max() >= max(1000, 2 * len(y)):

@@ -58,16 +58,19 @@ def evaluate(model: Path, data: str, split, loss, engine, json_file) -> None:  #
         raise click.BadParameter(
             f"expected one of {', '.join(samples.splits)} of {data}, got {missing[0]}", param_hint="--split"
         )
-    loss = loss or samples.loss
+    loss = samples.loss_unless(loss)
     with usage():
         engine = get_engine(engine, network.graph.own + own_words(get_loss(loss)))
     found = {name: measure(network, samples.splits[name], loss, engine, name) for name in wanted}
     screen.say(f"{model} on {samples.name}, loss {loss_name(loss)}, theta {network.hash}")
     table = Grid("split", "samples", "accuracy", "loss", right=(1, 2, 3))
     for name, row in found.items():
-        accuracy = "" if row.accuracy is None else f"{row.accuracy:.2%}"
+        accuracy = "" if row.accuracy is None or row.unknown else f"{row.accuracy:.2%}"
         table.row(name, f"{row.samples:,}", accuracy, f"{row.loss:.4f}")
     screen.show(table)
+    for name, row in found.items():
+        if row.unknown:
+            screen.say(f"{name}: {row.unknown:,} of {row.samples:,} samples have outputs that are NaN: no accuracy")
     confusion = found[wanted[-1]].confusion
     if confusion is not None:
         screen.show(_confusion(confusion, wanted[-1]))

@@ -75,7 +75,7 @@ def export_firmware(model: Path, folder: Path, json_file, **given) -> None:
         data = data_sets.load(given["data"])
         networks.check_fits(network, data, "MODEL")
         samples, splits = flash_samples(data, given["count"] or _SAMPLES), data.splits
-        loss = given["loss"] or data.loss
+        loss = data.loss_unless(given["loss"])
 
     def layer_shares(method, fraction):
         if method == "grasp" and not splits:

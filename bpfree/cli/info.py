@@ -64,9 +64,12 @@ def _model(path: Path) -> dict:
 
 def describe(model) -> dict:
     """Return the description of a model: layers, sizes, hashes, and bytes of RAM and flash."""
+    import numpy as np
+
     from bpfree.cli.footprint import inference_bytes, training_plans
 
     graph = model.graph
+    bad = sum(int((~np.isfinite(values)).sum()) for values in (model.theta, model.frozen))
     layers = [layer_row(graph, node) for node in graph.nodes]
     try:
         ram = {"inference_ram_bytes": inference_bytes(model), "training_ram_bytes": training_plans(model)}
@@ -84,6 +87,7 @@ def describe(model) -> dict:
         "layers": layers,
         "flash_weights_bytes": 4 * (graph.n_theta + graph.n_frozen),
         **ram,
+        **({"not_finite": bad} if bad else {}),
     }
 
 
@@ -132,6 +136,7 @@ def show(screen: Screen, document: dict) -> None:
         facts(
             [
                 ("trainable parameters", f"{document['parameters']:,}"),
+                ("of them NaN or infinite", f"{document['not_finite']:,}" if "not_finite" in document else None),
                 ("frozen parameters", f"{document['frozen']:,}" if document["frozen"] else None),
                 ("MACs of a forward pass", f"{document['macs']:,}"),
                 ("flash for the weights", f"{document['flash_weights_bytes']:,} B"),

@@ -25,12 +25,16 @@ _QUICK = 20_000
 
 @dataclass(frozen=True)
 class Measured:
-    """Number of samples and mean loss; for classes also the accuracy and the counts confusion[true, predicted]."""
+    """Number of samples and mean loss; for classes also the accuracy and the counts confusion[true, predicted].
+
+    unknown: samples with an output that is NaN, which are in no column; the accuracy is NaN then.
+    """
 
     samples: int
     loss: float
     accuracy: float | None = None
     confusion: np.ndarray | None = None
+    unknown: int = 0
 
     def document(self) -> dict:
         """Return the numbers for the JSON document."""
@@ -45,6 +49,7 @@ def measure(model, split, loss, engine, name: str = "") -> Measured:
     """Measure a model on the split (x, y) with the loss of this name; `name` labels the progress bar."""
     loss, graph = get_loss(loss), model.graph
     with usage(x="data", y="data"):
+        model.check_finite()
         batch = make_batch(graph, loss, *split)
     total, confusion = 0.0, np.zeros((graph.output.size, graph.output.size), np.int64)
     with live_bar(len(batch), name or "evaluating", None if len(batch) > _QUICK else False) as update:
@@ -53,13 +58,15 @@ def measure(model, split, loss, engine, name: str = "") -> Measured:
             values, _ = engine.evaluate(graph, model.theta, model.frozen, part, loss, [AT_THETA])
             total += float(values.sum(dtype=np.float64))
             if loss.labels:
-                predicted = engine.predict(graph, model.theta, model.frozen, part.x).argmax(axis=1)
-                np.add.at(confusion, (part.labels, predicted), 1)
+                outputs = engine.predict(graph, model.theta, model.frozen, part.x)
+                known = ~np.isnan(outputs).any(axis=1)
+                np.add.at(confusion, (part.labels[known], outputs[known].argmax(axis=1)), 1)
             update(start + len(part))
     n = len(batch)
     if not loss.labels:
         return Measured(n, total / n)
-    return Measured(n, total / n, float(np.trace(confusion) / n), confusion)
+    unknown = n - int(confusion.sum())
+    return Measured(n, total / n, float("nan") if unknown else float(np.trace(confusion) / n), confusion, unknown)
 
 
 def floor_of(graph, data, seed: int) -> dict:

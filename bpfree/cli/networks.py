@@ -10,6 +10,7 @@ import click
 from bpfree.cli import own_rows
 from bpfree.cli.commands import option, usage
 from bpfree.cli.layer_text import LayerTextError, parse_layers
+from bpfree.engines.given import fits
 
 NETWORKS = {
     "mlp": "linear(32) relu linear(outputs)",
@@ -40,6 +41,7 @@ def from_text(text: str, data, seed: int, where: str):
     from bpfree.model import Sequential
 
     try:
+        data.check_classes()
         placed = parse_layers(text, data.outputs, own_rows.current().layers)
         layers = [layer for layer, _, _ in placed]
         try:
@@ -85,6 +87,9 @@ def check_fits(model, data, where: str, loss=None) -> None:
     features = 1
     for size in data.shape:
         features *= size
+    if model.graph.input.size == features and not fits(data.shape, model.graph.input.shape):
+        expected = f"samples of shape {model.graph.input.shape}, or flat, for {where}"
+        raise click.BadParameter(f"expected {expected}, got {data.shape}: move the axes of x", param_hint="DATA")
     if model.graph.input.size != features:
         raise click.BadParameter(
             f"expected a network of {features} inputs for {data.name}, got one of {model.graph.input.size}",

@@ -141,7 +141,7 @@ class _Prepared:
             check_seed(given["seed"])
         model = networks.build(data, given["model"] or defaults["model"], given["layers"], given["seed"], given["loss"])
         self.model = networks.split(model, given)
-        self.loss = given["loss"] or data.loss
+        self.loss = data.loss_unless(given["loss"])
         n = len(data.splits["train"][0])
         self.batch_size = given["batch_size"] if given["batch_size"] is not None else min(defaults["batch_size"], n)
         self.budget = {name: given[name] for name in _BUDGETS if given[name] is not None}

@@ -7,6 +7,8 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from bpfree.engines.given import check_finite_rows, make_inputs, make_labels, to_float32
+from bpfree.errors import check_unmasked
 from bpfree.losses import spoken_name
 
 
@@ -56,7 +58,7 @@ class Batch:
         """The batch with its weights, where it has some, in float32; raises for those that do not fit."""
         if self.weights is None:
             return self
-        weights = _float32(self.weights)
+        weights = to_float32(self.weights)
         if not np.isfinite(weights).all():
             most = np.finfo(np.float32).max
             expected = f"weights of at most {most:.3g}, as nothing divides them by their mean here"
@@ -64,32 +66,9 @@ class Batch:
         return replace(self, weights=weights)
 
 
-def make_inputs(graph, x) -> np.ndarray:
-    """x as (n, features) float32, contiguous; raises when the shape does not fit the graph."""
-    array = np.asarray(x)
-    if array.dtype.kind not in "biuf":
-        raise TypeError(f"x: expected real numbers, got dtype {array.dtype}")
-    features = graph.input.size
-    if array.ndim < 2 or len(array) == 0 or array[0].size != features:
-        raise ValueError(f"x: expected shape (n, {features}) with n >= 1, got {array.shape}")
-    return _float32(array.reshape(len(array), features))
-
-
-def _float32(array) -> np.ndarray:
-    with np.errstate(over="ignore"):  # what does not fit becomes infinite, as float32 has it
-        return np.ascontiguousarray(array, np.float32)
-
-
-def _check_finite(name: str, values) -> None:
-    """A NaN would end training at the first minibatch that it is in: better said before."""
-    bad = np.flatnonzero(~np.isfinite(values).all(axis=1))
-    if bad.size:
-        raise ValueError(f"{name}: expected finite float32 numbers, got others in {bad.size} rows, first {bad[0]}")
-
-
 def check_weights(name: str, w, n: int) -> np.ndarray:
     """w as (n,) float64; raises unless all are finite and none is negative."""
-    array = np.asarray(w)
+    array = np.asarray(check_unmasked(name, w))
     if array.dtype.kind not in "biuf":
         raise TypeError(f"{name}: expected real numbers, got dtype {array.dtype}")
     if array.shape != (n,):
@@ -115,26 +94,21 @@ def make_batch(graph, loss, x, y, w=None) -> Batch:
     """x, y and the weights w, as given, as the loss reads them; raises naming what does not fit."""
     x, outputs = make_inputs(graph, x), graph.output.size
     try:
-        y = np.asarray(y)
+        y = np.asarray(check_unmasked("y", y))
     except ValueError as error:  # rows of several shapes
         raise ValueError(f"y: expected rows of one shape, got others: {error}") from None
-    _check_finite("x", x)
+    check_finite_rows("x", x)
     weights = None if w is None else check_weights("w", w, len(x))
     if y.ndim == 0 or len(y) != len(x):
         raise ValueError(f"y: expected one row a sample ({len(x)}), got shape {y.shape}")
     if loss.takes_rows:
         return Batch(x, targets=y, weights=weights)
     if loss.labels:
-        integers = np.issubdtype(y.dtype, np.integer)
-        if y.ndim != 1 or not integers:
-            got, ways = f"{y.dtype} {y.shape}", "" if integers else ': give loss="mse" for targets'
-            raise TypeError(f"y: expected integer labels (n,) for loss {spoken_name(loss)}, got {got}{ways}")
-        if y.min() < 0 or y.max() >= outputs:
-            raise ValueError(f"y: expected labels in [0, {outputs - 1}], got {y.min()} to {y.max()}")
-        return Batch(x, labels=np.ascontiguousarray(y, np.uint32), weights=weights)
+        labels = make_labels("y", y, outputs, f"for loss {spoken_name(loss)}", 'give loss="mse" for targets')
+        return Batch(x, labels=np.ascontiguousarray(labels, np.uint32), weights=weights)
     if y.reshape(len(y), -1).shape[1] != outputs or y.dtype.kind not in "biuf":
         expected = f"real numbers of shape (n, {outputs}) for loss {spoken_name(loss)}"
         raise ValueError(f"y: expected {expected}, got {y.dtype} {y.shape}")
-    targets = _float32(y.reshape(len(y), outputs))
-    _check_finite("y", targets)
+    targets = to_float32(y.reshape(len(y), outputs))
+    check_finite_rows("y", targets)
     return Batch(x, targets=targets, weights=weights)

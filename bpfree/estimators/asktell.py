@@ -11,10 +11,10 @@ from functools import partial
 import numpy as np
 
 from bpfree.engines.probes import perturb
-from bpfree.errors import FormatError, check_count, check_positive, check_seed, check_version
+from bpfree.errors import FormatError, check_count, check_positive, check_seed, check_unmasked, check_version
 from bpfree.estimators.estimate import Estimate
 from bpfree.estimators.lost import tell_replies
-from bpfree.estimators.replies import as_losses, is_masked
+from bpfree.estimators.replies import as_losses
 from bpfree.estimators.standing import Best, Standing
 from bpfree.estimators.step import Outcome, apply_record, check_pair, make_step, nonfinite
 from bpfree.files import read_arrays, write_atomically
@@ -271,10 +271,8 @@ def _text(settings) -> str:
 
 def as_parameters(theta0) -> np.ndarray:
     """A contiguous copy of theta0, float32 or float64."""
-    if is_masked(theta0):
-        raise TypeError("theta0: expected float32 or float64 numbers, got a masked array, whose mask would be lost")
     try:
-        theta = np.array(theta0, order="C")
+        theta = np.array(check_unmasked("theta0", theta0), order="C")
     except ValueError:
         raise TypeError("theta0: expected float32 or float64 numbers, got rows of different lengths") from None
     if theta.dtype.kind in "iu":

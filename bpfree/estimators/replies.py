@@ -5,25 +5,18 @@ from __future__ import annotations
 
 import numpy as np
 
+from bpfree.errors import check_unmasked
+
 
 def real_numbers(name: str, given, expected: str, advice: str = "") -> np.ndarray:
     """given as an array of float32 or float64; raises TypeError where it is anything but unmasked real numbers."""
-    if is_masked(given):
-        raise TypeError(f"{name}: expected {expected}, got a masked array, whose mask would be lost{advice}")
     try:
-        array = np.asarray(given)
+        array = np.asarray(check_unmasked(name, given))
     except ValueError:  # rows of different lengths
         array = np.asarray(None)
     if array.dtype.kind not in "iuf":
         raise TypeError(f"{name}: expected {expected}, got {array.dtype} {array.shape}{advice}")
     return array if array.dtype in (np.float32, np.float64) else array.astype(np.float64)
-
-
-def is_masked(given) -> bool:
-    """Is this a masked array, or a list with one in it?"""
-    if isinstance(given, list | tuple):
-        return any(map(is_masked, given))
-    return isinstance(given, np.ma.MaskedArray)
 
 
 def as_losses(values, n_probes: int) -> np.ndarray:

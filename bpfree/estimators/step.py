@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""One step, wherever it is made: is the estimate finite, its record, the update, is theta finite, what to advise."""
+"""One step, wherever it is made: is the estimate finite, its record, the update, is all finite, what to advise."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ def make_step(estimate: Estimate, apply, theta, state, step: int, quiet: int = 0
     with np.errstate(over="ignore", under="ignore"):  # losses may be more precise than theta; infinite is a result
         record = estimate.coefficients.astype(theta.dtype, copy=False)
     moved, kept = apply(theta, state, step, record)
-    if not np.isfinite(moved).all():
+    if not all(np.isfinite(part).all() for part in (moved, *kept)):
         text = f"step {step}: the update overflows; it was not made: try a smaller lr, or clip"
         return Made(theta, state, None, quiet, Outcome("overflow", text))
     return Made(moved, kept, record, 0 if _any(record) else quiet + 1, None)
@@ -74,7 +74,7 @@ def standstill(steps: int, quiet: int) -> Outcome | None:
     return Outcome("mu_too_small", f"step {steps - 1}: {text}")
 
 
-@np.errstate(over="ignore", invalid="ignore", under="ignore")  # an overflow is a result, looked for in theta
+@np.errstate(over="ignore", invalid="ignore", under="ignore")  # an overflow is a result, looked for in theta and state
 def apply_record(estimator, update, graph, seed: int, theta, state, step: int, record) -> tuple:
     """The next theta and state from the record of a step, in theta's precision."""
 

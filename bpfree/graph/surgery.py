@@ -10,6 +10,7 @@ from fnmatch import fnmatchcase
 
 import numpy as np
 
+from bpfree.errors import check_unmasked
 from bpfree.graph.graph import INPUT, Graph, Row, layout
 from bpfree.graph.layers import Chain, assemble
 
@@ -145,7 +146,7 @@ def values_after(graph: Graph, chain: Chain, own: dict, given: dict) -> dict:
     for name, value in given.items():
         if name not in shapes:
             raise ValueError(f"parameters: expected names among {list(shapes)}, got {name!r}")
-        value = np.asarray(value)
+        value = np.asarray(check_unmasked("parameters", value))
         if value.shape != shapes[name] or not np.issubdtype(value.dtype, np.floating):
             expected = f"floats of shape {shapes[name]}"
             raise ValueError(f"parameters: expected {name} to be {expected}, got {value.dtype} of shape {value.shape}")

@@ -17,7 +17,7 @@ import numpy as np
 
 from bpfree.arithmetic import check_arithmetic
 from bpfree.engines import get_engine
-from bpfree.errors import FormatError, check_count
+from bpfree.errors import FormatError, NumericError, check_count
 from bpfree.files import read_bytes
 from bpfree.graph import theta_hash
 from bpfree.journal.file import JournalFile
@@ -348,6 +348,8 @@ def _through_scalars(journal, trainer, theta, engine, to_step):
             theta, state = _meet(snapshots[step], theta, state, step == first)
         if step in records and step < stop:
             theta, state = engine.apply(trainer, theta, state, step, records[step])
+            if not np.isfinite(theta).all():
+                raise NumericError(f"step {step}: the update overflows; no run makes such a step")
         elif step < stop:
             state = trainer.skip(state, step)
     return np.array(theta, np.float32)

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from bpfree.errors import check_count, check_finite, check_positive
+from bpfree.errors import check_count, check_finite, check_positive, check_unmasked
 
 RESERVED = ("d", "domain", "grad", "grad_square", "laplacian", "value")
 """Names that have another meaning in formulas and cannot name coordinates: u.value is the value of u."""
@@ -75,7 +75,7 @@ class Box:
 
     def check(self, points, name: str = "points") -> np.ndarray:
         """Return points (n, dim) as an array; raise with the first that is not finite or not in the domain."""
-        points = np.asarray(points)
+        points = np.asarray(check_unmasked(name, points))
         if points.ndim != 2 or points.shape[1] != self.dim or not len(points):
             raise ValueError(f"{name}: expected shape (n, {self.dim}), got {points.shape}")
         bad = ~np.isfinite(points).all(axis=1)

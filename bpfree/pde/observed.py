@@ -9,6 +9,7 @@ from functools import cached_property
 import numpy as np
 from scipy.spatial import cKDTree
 
+from bpfree.errors import check_unmasked
 from bpfree.pde.conditions import Condition
 from bpfree.pde.term import Term
 
@@ -23,6 +24,11 @@ class Observed(Condition):
 
     points: np.ndarray
     values: np.ndarray
+
+    def __post_init__(self):
+        super().__post_init__()
+        check_unmasked("observed: points", self.points)
+        check_unmasked("observed: values", self.values)
 
     def term(self, problem):
         """Return its term, at its own points."""

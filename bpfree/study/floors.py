@@ -8,6 +8,7 @@ from typing import NamedTuple
 import numpy as np
 
 from bpfree.blas import threads_for
+from bpfree.errors import check_unmasked
 from bpfree.model import Model
 from bpfree.study.heads import CHUNK, RIDGES, feature_chunks, ridge_heads, ridge_strengths, solving_macs
 
@@ -64,7 +65,7 @@ def _checked(model, data, name):
     if len(data) != 2:
         raise TypeError(f"{name}: expected samples (x, labels), whose floor has no weights, got {len(data)} parts")
     (x, labels), classes = data, model.graph.output.size
-    labels = np.asarray(labels)
+    labels = np.asarray(check_unmasked(name, labels))
     if labels.shape != (len(x),) or not np.issubdtype(labels.dtype, np.integer):
         wanted = f"integer labels of shape ({len(x)},)"
         raise TypeError(f"{name}: expected {wanted}, got {labels.dtype} {labels.shape}")

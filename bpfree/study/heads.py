@@ -7,9 +7,10 @@ import numpy as np
 from scipy import linalg
 
 from bpfree.blas import threads_for
-from bpfree.engines.batch import check_weights, make_inputs, mean_1
+from bpfree.engines.batch import check_weights, mean_1
 from bpfree.engines.cost import node_macs
-from bpfree.errors import check_positive
+from bpfree.engines.given import check_finite_rows, make_inputs
+from bpfree.errors import check_positive, check_unmasked
 from bpfree.graph import INPUT
 from bpfree.model import Model
 
@@ -73,8 +74,10 @@ def ridge_strengths(ridge, validation) -> list[float]:
 
 def feature_chunks(model, data):
     """Yield features (k, width), y (k, ...) and, if there are some, weights (k,) of up to CHUNK samples at a time."""
+    model.check_finite()
     x, y, *given = data
-    y, weights = np.asarray(y), [mean_1("w", check_weights("w", w, len(x))).astype(np.float64) for w in given]
+    y = np.asarray(check_unmasked("y", y))
+    weights = [mean_1("w", check_weights("w", w, len(x))).astype(np.float64) for w in given]
     if y.ndim == 0 or len(y) != len(x):
         raise ValueError(f"y: expected one row per sample ({len(x)}), got shape {y.shape}")
     for start in range(0, len(x), CHUNK):
@@ -89,7 +92,9 @@ def body_features(model: Model, x) -> np.ndarray:
     if not (head.op.layer and head.op.layer.matrix):
         raise ValueError(f"model: expected a linear or TT layer at the end, got {head.op.name} ({head.name})")
     source = graph.tensors[head.inputs[0]].name
-    features = make_inputs(graph, x) if source == INPUT else model.up_to(source).predict(x)
+    inputs = make_inputs(graph, x)
+    check_finite_rows("x", inputs)
+    features = inputs if source == INPUT else model.up_to(source).predict(inputs)
     return features.astype(np.float64)
 
 
@@ -144,7 +149,9 @@ def _targets(y, outputs: int) -> np.ndarray:
         return np.eye(outputs)[y]
     if y.reshape(len(y), -1).shape[1] != outputs:
         raise ValueError(f"y: expected integer labels (n,) or targets (n, {outputs}), got {y.dtype} {y.shape}")
-    return y.reshape(len(y), outputs).astype(np.float64)
+    targets = y.reshape(len(y), outputs).astype(np.float64)
+    check_finite_rows("y", targets)
+    return targets
 
 
 def _weighed(rows, weights):

@@ -288,10 +288,16 @@ def _go_back(plan: Plan, run: Run, files: RunFiles, end: Outcome) -> Outcome:
 
 
 def validate(model: Model, loss, engine, batch) -> float:
-    """The metric on a batch, weighted as it is: accuracy, or the mean loss where there are no labels."""
+    """The metric on a batch, weighted as it is: accuracy, or the mean loss where there are no labels.
+
+    NaN where an output is NaN.
+    """
     graph, theta, frozen = model.graph, model.theta, model.frozen
     if loss.labels:
-        right = engine.predict(graph, theta, frozen, batch.x).argmax(axis=1) == batch.labels
+        outputs = engine.predict(graph, theta, frozen, batch.x)
+        if np.isnan(outputs).any():  # which argmax would take for the largest
+            return float("nan")
+        right = outputs.argmax(axis=1) == batch.labels
         return float(right.mean() if batch.weights is None else np.average(right, weights=batch.weights))
     values, _ = engine.evaluate(graph, theta, frozen, batch, loss, [AT_THETA])
     return float(values.mean())

@@ -103,8 +103,7 @@ def check_start(model, data, validation, batches=None) -> None:
         raise TypeError(f"validation: expected {expected}, got {validation}")
     if validation is not None and not _is_share(validation):
         _check_pair("validation", validation)
-    if not np.isfinite(model.theta).all():
-        raise ValueError("model: expected finite parameters to start from, got some that are not")
+    model.check_finite()
 
 
 def _is_share(validation) -> bool:

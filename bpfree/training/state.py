@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from bpfree.errors import check_unmasked
 from bpfree.settings import load
 
 
@@ -37,7 +38,7 @@ def take_up(trainer, theta, state, first_step: int) -> list[np.ndarray]:
         raise TypeError(f"state: expected the state of a run, such as run.state, got {type(state).__name__}")
     if isinstance(state, State):
         _check_origin(trainer, state, first_step)
-    arrays = [np.array(part) for part in state]
+    arrays = [np.array(check_unmasked("state", part)) for part in state]
     if _kinds(arrays) != _kinds(fresh):
         raise ValueError(f"state: expected {_described(fresh)}, got {_described(arrays)}")
     if not all(np.isfinite(part).all() for part in arrays):

@@ -40,7 +40,10 @@ int bpfree_apply_from(const bpfree_trainer *t, bpfree_context *c, const float *t
   if (!streams) {
     copy(c->theta, theta, n_theta);
     copy_parts(t, c, state, 0, 0, n_theta);
-    return bpfree_apply(t, c, coefficients);
+    if (!bpfree_all_finite(coefficients, bpfree_record_size(t))) return BPFREE_ERR_NUMERIC;
+    if (t->estimator->draw) t->estimator->draw(t, c);
+    bpfree_make_step(t, c, coefficients);
+    return BPFREE_OK;
   }
   float g[CHUNK];
   int finite = 1;

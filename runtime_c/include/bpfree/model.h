@@ -30,7 +30,7 @@ enum bpfree_status {
   BPFREE_ERR_MODEL = -6,    /* bytes belong to another model */
   BPFREE_ERR_CRC = -7,      /* checksum mismatch */
   BPFREE_ERR_IO = -8,       /* a storage hook failed */
-  BPFREE_ERR_NUMERIC = -9,  /* a loss is not finite; nothing was updated */
+  BPFREE_ERR_NUMERIC = -9,  /* a loss is not finite, or theta or state would not be; nothing was updated */
   BPFREE_ERR_FULL = -10,    /* storage is full */
   BPFREE_ERR_CALLBACK = -11, /* a user callback returned an error */
   BPFREE_ERR_ARITHMETIC = -12, /* this thread does not compute as equal bits need */

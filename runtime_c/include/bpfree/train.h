@@ -152,6 +152,9 @@ typedef struct bpfree_trainer {
   uint32_t weighted;       /* 1: samples have weights; 0: no weight is read */
   bpfree_schedule mu_schedule; /* of mu */
   bpfree_schedule lr_schedule; /* of the whole step: it multiplies what is subtracted from theta */
+  float calm;              /* a step with a coefficient of this size is refused, as all of smaller ones leave theta and
+                            * state finite, which the exporter has shown; 0: nothing is known, and every step is tried
+                            * before it is made */
 } bpfree_trainer;
 
 /* A run in RAM; every pointer is the caller's. */
@@ -198,13 +201,13 @@ int bpfree_train_init(const bpfree_trainer *trainer, bpfree_context *context);
 /* One training step at context->step, which it then advances. Afterwards
  * context->coefficients is the record of the step. Returns BPFREE_OK,
  * BPFREE_ERR_ARG (a label or a weight out of range, or tables of one side where two are
- * probed), BPFREE_ERR_NUMERIC or BPFREE_ERR_CALLBACK; on error theta and step
- * are as before. */
+ * probed), BPFREE_ERR_CALLBACK, or BPFREE_ERR_NUMERIC (a loss is not finite, or an element of
+ * theta or state would not be); on error theta, state and step are as before. */
 int bpfree_step(const bpfree_trainer *trainer, bpfree_context *context);
 
 /* Replays one step from its record, no data needed: the same theta bits as
- * bpfree_step left. Returns BPFREE_OK, or BPFREE_ERR_NUMERIC with theta
- * untouched when a coefficient is not finite. */
+ * bpfree_step left. Returns BPFREE_OK, or BPFREE_ERR_NUMERIC with theta and state
+ * untouched when a coefficient is not finite, or an element of theta or state would not be. */
 int bpfree_apply(const bpfree_trainer *trainer, bpfree_context *context, const float *coefficients);
 
 /* Gives the step at context->step up, whose samples could not be had or whose
