@@ -42,10 +42,11 @@ class Lock:
         while not self._is_there():
             os.close(self._descriptor)
             self._descriptor = self._open(name, path)
-        os.ftruncate(self._descriptor, 0)
-        os.lseek(self._descriptor, 0, os.SEEK_SET)
-        os.write(self._descriptor, b"%d\n" % os.getpid())
         _HELD.add(self)
+        with suppress(OSError):  # on a full disk it is a lock all the same
+            os.ftruncate(self._descriptor, 0)
+            os.lseek(self._descriptor, 0, os.SEEK_SET)
+            os.write(self._descriptor, b"%d\n" % os.getpid())
 
     def release(self) -> None:
         """Let the next one write."""

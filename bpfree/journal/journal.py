@@ -227,6 +227,8 @@ class Journal:
         Damage in the header leaves nothing, and a seal that is not that of the
         bytes before it says that those have changed: both are refused all the same.
         """
+        if not isinstance(up_to_damage, bool):
+            raise TypeError(f"up_to_damage: expected True or False, got {up_to_damage!r}")
         data = memoryview(read_bytes(path))
         try:
             header = read_header(data)

@@ -72,6 +72,8 @@ def test_what_is_recovered_is_a_journal_that_can_be_written(written, tmp_path):
 
 def test_a_whole_journal_is_the_same_with_and_without(written, tmp_path):
     path = tmp_path / "run.journal"
+    with pytest.raises(TypeError, match="^up_to_damage: expected True or False, got 3$"):
+        bf.Journal.read(path, up_to_damage=3)
     for size in (len(written[0]), len(written[0]) - 5):  # torn, too
         path.write_bytes(written[0][:size])
         one, other = bf.Journal.read(path), bf.Journal.read(path, up_to_damage=True)
