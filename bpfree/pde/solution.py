@@ -16,6 +16,8 @@ from bpfree.model import Model
 from bpfree.ops import OPS
 from bpfree.pde.guesses import reference_at
 from bpfree.pde.history import History, Look
+from bpfree.pde.inside import between
+from bpfree.pde.measured import at_the_centre, where_measured
 from bpfree.pde.network import Network
 from bpfree.pde.problems import PROBLEMS
 from bpfree.pde.residuals import TermRows
@@ -41,7 +43,8 @@ class Solution:
 
     graph, theta and frozen are the network; theta is float64, and unknown coefficients follow the parameters in it.
     `problem` has the unknowns as found, `asked` as given. `history` holds losses, looks, cost and outcome.
-    test: the points where errors are measured; None takes `problem.test_points()`. `notes` are lines of the summary.
+    test: the points where errors are measured; None takes `problem.test_points()`. given: the points of one's own at
+    which the equation was solved; None where they were drawn. `notes` are lines of the summary.
 
     >>> import bpfree as bf
     >>> solution = bf.pde.solve(bf.pde.Heat(), points=64, max_steps=5)
@@ -49,10 +52,13 @@ class Solution:
     ([[1.0]], 5)
     """
 
-    def __init__(self, problem, graph: Graph, theta, frozen, rule=None, method=None, seed=0, points=None, test=None):
+    def __init__(
+        self, problem, graph: Graph, theta, frozen, rule=None, method=None, seed=0, points=None, test=None, given=None
+    ):
         self.asked, self.graph, self.theta, self.frozen = problem, graph, theta, frozen
         self.rule, self.method, self.seed, self.points, self.history = rule, method, seed, points or {}, History()
-        self.notes, self._test, self._wanted = [], test, None
+        self.notes, self._test, self._wanted, self._inside = [], test, None, None
+        self.test_given, self.given = test is not None, given
 
     @property
     def problem(self):
@@ -91,13 +97,31 @@ class Solution:
             self._test = self.asked.test_points()
         return self._test
 
-    def predict(self, points) -> np.ndarray:
-        """Return u (n, outputs) at points (n, dim): the network within its ansatz, in float64."""
+    @property
+    def residual_points(self) -> np.ndarray:
+        """The points (n, dim) where residuals are measured: the test points, or some between points of one's own."""
+        if self._inside is None:
+            everywhere = self.given is None or self.test_given
+            self._inside = self.test_points if everywhere else between(self.given, self.asked.domain)
+        return self._inside
+
+    def predict(self, points=None, *, at=None) -> np.ndarray:
+        """Return u (n, outputs) at points (n, dim), or (outputs,) at one: the network within its ansatz, in float64.
+
+        at: one point, as in :meth:`Box.point`, such as {"x": 0.0, "t": 0.5}.
+        """
+        if at is not None:
+            return self.predict(self._one(points, at))[0]
         problem, network = self.problem, Network(self.graph, self.frozen)
         points = problem.domain.check(points)
         part, stencil = TermRows(problem, _silent(problem), points, np.float64), _values_only(problem)
         jets = network.jets(self.theta[: self.graph.n_theta], part.points, stencil)
         return np.stack([jet.value for jet in part.fields(problem, *jets, stencil)], axis=1)
+
+    def _one(self, points, at):
+        if points is not None:
+            raise ValueError("points: expected either points or at=, got both")
+        return self.asked.domain.point(at)
 
     def evaluate(self, formula, points, rule=None) -> np.ndarray:
         """Return a formula of u and its derivatives at points (n, dim): (n,), or (n, k) for a tuple of k numbers.
@@ -115,18 +139,21 @@ class Solution:
         rows = self._rows(Term("formula", lambda problem, u, c: formula(u, c), None), points, rule)
         return rows[0] if len(rows) == 1 else rows.T
 
-    @np.errstate(over="ignore", invalid="ignore")  # a value that is not finite is a valid result
-    def error(self, metric: str = "relative_l2", points=None) -> float:
-        """Return the error of u against the reference v, at test points or at given points.
+    @np.errstate(over="ignore", invalid="ignore", divide="ignore")  # a value that is not finite is a valid result
+    def error(self, metric: str = "relative_l2", points=None, *, at=None) -> float:
+        """Return the error of u against the reference v, at test points, at given points, or at one point.
 
         metric: "relative_l2" or "relative_l1", which is |u - v| / |v| in the 2-norm or the 1-norm; "max", the
         largest |u - v|; or "residual_rms", that of the equation inside by Taylor, which needs no reference.
-        points: (n, dim); default: `test_points`.
+        points: (n, dim); default: `test_points`, and `residual_points` for the residual.
+        at: one point, as in :meth:`Box.point`, such as {"x": 0.0, "t": 0.5}. In many dimensions the middle is far from
+        all test points, and the error there may be much larger.
         """
         check_choice("metric", metric, METRICS)
-        default, points = points is None, self.test_points if points is None else np.asarray(points, float)
+        points = points if at is None else self._one(points, at)
         if metric == "residual_rms":
-            return self._residual_rms(points)
+            return self._residual_rms(self.residual_points if points is None else np.asarray(points, float))
+        default, points = points is None, self.test_points if points is None else np.asarray(points, float)
         if self.asked.reference is None:
             expected = f"residual_rms, as {self.asked.name} has no reference"
             raise ValueError(f"metric: expected {expected}, got {metric!r}")
@@ -160,8 +187,10 @@ class Solution:
             lines.append(f"{self.asked.name}: {told}")
             floors = sorted(self.asked.floors(self.test_points).items(), key=lambda row: -row[1])
             lines.append("floors: " + ", ".join(f"{name} {value:.3e}" for name, value in floors))
+            lines += at_the_centre(self)
         else:
             lines.append(f"{self.asked.name}: residual rms {rms:.3e}")
+        lines.append(where_measured(self, self.asked.reference is not None))
         for name, value in self.unknowns.items():
             truth = f" (truth {self.asked.truth[name]:g})" if name in self.asked.truth else ""
             lines.append(f"{name} = {value:.6g}{truth}")
@@ -207,7 +236,8 @@ class Solution:
             },
         }  # fmt: skip
         text, losses = json.dumps(document, default=plain), np.array(h.losses, float)
-        np.savez(stream, solution=text, theta=self.theta, frozen=self.frozen, losses=losses)
+        own = {} if self.given is None else {"given": self.given}
+        np.savez(stream, solution=text, theta=self.theta, frozen=self.frozen, losses=losses, **own)
         write_atomically(path, stream.getvalue())
 
     @classmethod
@@ -222,7 +252,8 @@ class Solution:
         """
         check_rows(rows)
         rows = tuple(rows)
-        fields = read_arrays(path, ("solution", "theta", "frozen", "losses"), what="saved bpfree solution")
+        names = ("solution", "theta", "frozen", "losses")
+        fields = read_arrays(path, names, optional=("given",), what="saved bpfree solution")
         try:
             document = json.loads(str(fields["solution"]))
             if document["version"] != _VERSION:
@@ -246,7 +277,9 @@ class Solution:
             ):  # fmt: skip
                 if array.shape != (size,) or array.dtype.kind != "f":
                     raise FormatError(f"{path}: {what}: expected {size} floats, got {array.dtype} {array.shape}")
-            solution = cls(problem, graph, theta.astype(np.float64), frozen, seed=document["how"]["seed"])
+            given = problem.domain.check(fields["given"].astype(float), "given") if "given" in fields else None
+            seed = document["how"]["seed"]
+            solution = cls(problem, graph, theta.astype(np.float64), frozen, seed=seed, given=given)
             solution.points, solution.notes = document["how"]["points"], document["how"].get("notes", [])
             solution._read_history(document["history"], fields["losses"])
             return solution

@@ -122,7 +122,9 @@ def solve(
     if max_steps is None and max_forwards is None and max_seconds is None:
         max_steps = method.steps
     theta = np.concatenate([model.theta.astype(np.float64), list(problem.unknowns.values())])
-    solution = Solution(problem, model.graph, theta, model.frozen, rule, method, seed, residuals.counts, test_points)
+    given = points["residual"] if isinstance(points["residual"], np.ndarray) else None
+    start = (problem, model.graph, theta, model.frozen, rule, method, seed, residuals.counts)
+    solution = Solution(*start, test_points, given)
     solution.notes += notes_on(residuals, method)
     run = _Solving(solution, objective, method, look_every or method.look_every, max_seconds is not None)
     if not run.begin():
