@@ -12,7 +12,6 @@ from bpfree.errors import FormatError, RowsMissingError, check_choice
 from bpfree.files import read_arrays, write_atomically
 from bpfree.graph import Graph
 from bpfree.graph.layers import assemble
-from bpfree.model import Model
 from bpfree.ops import OPS
 from bpfree.pde.guesses import reference_at
 from bpfree.pde.history import History, Look
@@ -23,6 +22,7 @@ from bpfree.pde.problems import PROBLEMS
 from bpfree.pde.residuals import TermRows
 from bpfree.pde.rules.table import Stencil
 from bpfree.pde.rules.taylor import Taylor
+from bpfree.pde.solved import SolvedModel
 from bpfree.pde.stored import plain, settings_of
 from bpfree.pde.term import Term
 from bpfree.pde.wanted import Layout
@@ -71,9 +71,13 @@ class Solution:
         return dict(zip(self.asked.unknowns, self.theta[self.graph.n_theta :].tolist(), strict=True))
 
     @property
-    def model(self) -> Model:
-        """The network in float32 without the ansatz, for export or as the start of another solve."""
-        return Model(self.graph, self.theta[: self.graph.n_theta].astype(np.float32), self.frozen)
+    def model(self) -> SolvedModel:
+        """The network without the ansatz, a Model for export (float32) or as the start of another solve.
+
+        It keeps theta in float64 and the unknowns, so that `solve(problem, solution.model)` goes on from here.
+        """
+        theta = self.theta[: self.graph.n_theta]
+        return SolvedModel(self.graph, theta, self.frozen, self.unknowns, self.asked)
 
     @property
     def steps(self) -> int:

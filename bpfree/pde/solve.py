@@ -27,6 +27,7 @@ from bpfree.pde.rules.precision import check_precision
 from bpfree.pde.rules.table import Rule
 from bpfree.pde.samplers import SAMPLERS
 from bpfree.pde.solution import Solution
+from bpfree.pde.solved import first_theta
 from bpfree.screen.progress import live_bar
 
 FILLED = 3
@@ -58,7 +59,7 @@ def solve(
 
     Args:
         problem: a problem of the library, such as Burgers(), or one of your own.
-        network: an untrained Model; default: the problem's own network.
+        network: an untrained Model, or the model of a solution, to go on from it; default: the problem's own network.
         rule: the rule for derivatives in space; default Taylor(), which is exact, where the engine gives access to
             the layers, else Differences().
         method: the method that moves the parameters; default LevenbergMarquardt() for up to 5,000 of them. `explain`
@@ -121,7 +122,7 @@ def solve(
             check_precision(stencil, part.wanted, net.dtype, precision)
     if max_steps is None and max_forwards is None and max_seconds is None:
         max_steps = method.steps
-    theta = np.concatenate([model.theta.astype(np.float64), list(problem.unknowns.values())])
+    theta = first_theta(problem, model)
     given = points["residual"] if isinstance(points["residual"], np.ndarray) else None
     start = (problem, model.graph, theta, model.frozen, rule, method, seed, residuals.counts)
     solution = Solution(*start, test_points, given)
