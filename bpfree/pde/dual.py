@@ -180,8 +180,8 @@ def _times(partial, slopes):
 
 
 def _matmul(a, b):
-    """A matrix times components (k, n)."""
-    if isinstance(a, Dual) or np.ndim(a) != 2 or b.ndim != 2:
+    """A matrix or a vector times components (k, n)."""
+    if isinstance(a, Dual) or np.ndim(a) not in (1, 2) or b.ndim != 2:
         raise LeavesNumPy("matmul")
     return Dual(a @ b.plain, a @ b.slopes)
 

@@ -46,6 +46,7 @@ def formulas():
     yield lambda np, x, y: (np.stack([x, 2 * y, x * y]) ** 2).sum(axis=0)
     yield lambda np, x, y: np.einsum("ij,jn->in", A, np.stack([x, y]))[1] * x
     yield lambda np, x, y: (A @ np.stack([x, y]))[0] ** x
+    yield lambda np, x, y: A[0] @ np.stack([x * y, y])
     yield lambda np, x, y: np.clip(x, 0.3, 0.9) * np.log(y) - abs(x - 0.5)
     yield lambda np, x, y: np.mean(np.concatenate([np.stack([x, y]), np.stack([y * y, x])]), axis=0)
     yield lambda np, x, y: 2.0**x + y**-2 + x**y + (-x) * y
