@@ -223,7 +223,11 @@ class Solution:
         plot_solution(self, path)
 
     def save(self, path) -> None:
-        """Write graph, theta in float64, unknowns, problem and history to one .npz, atomically and without pickle."""
+        """Write graph, theta in float64, unknowns, problem and history to one .npz, atomically and without pickle.
+
+        Of a problem of your own, the file holds the name: `load` is given the problem again. Points of your own are
+        kept.
+        """
         h, stream = self.history, io.BytesIO()
         document = {
             "version": _VERSION,
@@ -241,6 +245,7 @@ class Solution:
         }  # fmt: skip
         text, losses = json.dumps(document, default=plain), np.array(h.losses, float)
         own = {} if self.given is None else {"given": self.given}
+        own |= {"test": self._test} if self.test_given else {}
         np.savez(stream, solution=text, theta=self.theta, frozen=self.frozen, losses=losses, **own)
         write_atomically(path, stream.getvalue())
 
@@ -257,7 +262,7 @@ class Solution:
         check_rows(rows)
         rows = tuple(rows)
         names = ("solution", "theta", "frozen", "losses")
-        fields = read_arrays(path, names, optional=("given",), what="saved bpfree solution")
+        fields = read_arrays(path, names, optional=("given", "test"), what="saved bpfree solution")
         try:
             document = json.loads(str(fields["solution"]))
             if document["version"] != _VERSION:
@@ -281,9 +286,9 @@ class Solution:
             ):  # fmt: skip
                 if array.shape != (size,) or array.dtype.kind != "f":
                     raise FormatError(f"{path}: {what}: expected {size} floats, got {array.dtype} {array.shape}")
-            given = problem.domain.check(fields["given"].astype(float), "given") if "given" in fields else None
-            seed = document["how"]["seed"]
-            solution = cls(problem, graph, theta.astype(np.float64), frozen, seed=seed, given=given)
+            checked, seed = problem.domain.check, document["how"]["seed"]
+            own = {name: checked(fields[name].astype(float), name) for name in ("given", "test") if name in fields}
+            solution = cls(problem, graph, theta.astype(np.float64), frozen, seed=seed, **own)
             solution.points, solution.notes = document["how"]["points"], document["how"].get("notes", [])
             solution._read_history(document["history"], fields["losses"])
             return solution

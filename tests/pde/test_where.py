@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 import bpfree as bf
+from bpfree.errors import FormatError
 from bpfree.pde import Box, Normal, Solution, solve
 from bpfree.pde.inside import among, between
 from bpfree.pde.pictures import FINE
@@ -89,6 +90,16 @@ def test_points_of_ones_own_are_saved(tmp_path):
     np.testing.assert_array_equal(again.given, solution.given)
     assert again.error("residual_rms") == solution.error("residual_rms")
     assert solve(Patch(), max_steps=1).given is None
+    tested = solve(Shape(), points=8, max_steps=1, test_points=l_shape(9))
+    tested.save(tmp_path / "s.npz")
+    again = Solution.load(tmp_path / "s.npz", Shape())
+    assert again.error() == tested.error() and again.test_given
+    with np.load(tmp_path / "s.npz") as arrays:
+        fields = dict(arrays)
+    for wrong in (np.zeros((3, 5)), np.full((1, 2), np.nan), np.array([["a", "b"]])):
+        np.savez(tmp_path / "w.npz", **{**fields, "test": wrong})
+        with pytest.raises(FormatError):
+            Solution.load(tmp_path / "w.npz", Shape())
 
 
 def test_given_test_points_are_where_residuals_are_measured():
