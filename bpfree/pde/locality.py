@@ -28,7 +28,8 @@ def is_coupled(part, problem, stencil) -> bool:
         return False
     shape = (len(problem.outputs), streams.count, len(some.all_points()))
     orders = [np.arange(n), random.permutation(n), np.arange(n // 2), np.arange(n // 2, n)[::-1], [0], [n - 1]]
-    for numbers in (random.uniform(0.3, 0.9, shape), random.standard_normal(shape)):
+    for scale in (0.0, 1.0, 30.0):  # positive numbers; numbers of both signs; large ones
+        numbers = scale * random.standard_normal(shape) if scale else random.uniform(0.3, 0.9, shape)
 
         def rows(order, numbers=numbers):
             own = some.take(np.asarray(order))

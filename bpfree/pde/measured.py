@@ -6,6 +6,8 @@ from __future__ import annotations
 from bpfree.pde.conditions import Terminal
 from bpfree.pde.domain import Normal
 from bpfree.pde.guesses import reference_at
+from bpfree.pde.jacobian import coupling
+from bpfree.pde.methods.first_order import FirstOrder
 from bpfree.pde.problem import Problem
 
 
@@ -17,7 +19,8 @@ def where_measured(solution, told) -> str:
     line = f"{'errors' if told else 'the residual'} at {len(points):,} test points{where}"
     if inside is points:
         return line
-    own = f"the residual at {len(inside):,} points between the given ones"
+    which = "that were given" if solution.coupled else "between the given ones"
+    own = f"the residual at {len(inside):,} points {which}"
     return f"{line}; {own}" if told else own
 
 
@@ -32,6 +35,14 @@ def at_the_centre(solution) -> list[str]:
     where = ", ".join(f"{name} = {value:g}" for name, value in at.items())
     pairs = [f"{name} = {a:.6g} (reference {b:.6g})" for name, a, b in zip(solution.asked.outputs, found, wanted)]
     return [f"at {where}: {', '.join(pairs)}, {solution.error(at=at):.2%} off"]
+
+
+def coupled_rows(solution) -> list[str]:
+    """Return a line about formulas whose rows depend on points other than their own, and what follows from that."""
+    reason = coupling(solution.coupled)
+    if reason is None or isinstance(solution.method, FirstOrder):
+        return [reason] if reason else []
+    return [f"{reason}, so the Jacobian comes from moving one parameter after another (route black_box)"]
 
 
 def _middle(name, one, backwards: bool) -> float:

@@ -16,7 +16,7 @@ from bpfree.ops import OPS
 from bpfree.pde.guesses import reference_at
 from bpfree.pde.history import History, Look
 from bpfree.pde.inside import between
-from bpfree.pde.measured import at_the_centre, where_measured
+from bpfree.pde.measured import at_the_centre, coupled_rows, where_measured
 from bpfree.pde.network import Network
 from bpfree.pde.problems import PROBLEMS
 from bpfree.pde.residuals import TermRows
@@ -44,7 +44,8 @@ class Solution:
     graph, theta and frozen are the network; theta is float64, and unknown coefficients follow the parameters in it.
     `problem` has the unknowns as found, `asked` as given. `history` holds losses, looks, cost and outcome.
     test: the points where errors are measured; None takes `problem.test_points()`. given: the points of one's own at
-    which the equation was solved; None where they were drawn. `notes` are lines of the summary.
+    which the equation was solved; None where they were drawn. coupled: the names of terms whose
+    rows depend on points other than their own.
 
     >>> import bpfree as bf
     >>> solution = bf.pde.solve(bf.pde.Heat(), points=64, max_steps=5)
@@ -57,7 +58,7 @@ class Solution:
     ):
         self.asked, self.graph, self.theta, self.frozen = problem, graph, theta, frozen
         self.rule, self.method, self.seed, self.points, self.history = rule, method, seed, points or {}, History()
-        self.notes, self._test, self._wanted, self._inside = [], test, None, None
+        self.coupled, self._test, self._wanted, self._inside = (), test, None, None
         self.test_given, self.given = test is not None, given
 
     @property
@@ -103,10 +104,14 @@ class Solution:
 
     @property
     def residual_points(self) -> np.ndarray:
-        """The points (n, dim) where residuals are measured: the test points, or some between points of one's own."""
+        """The points (n, dim) where residuals are measured: the test points, or some between points of one's own.
+
+        Where rows depend on other points, as integrals do, they are the points of one's own.
+        """
         if self._inside is None:
             everywhere = self.given is None or self.test_given
-            self._inside = self.test_points if everywhere else between(self.given, self.asked.domain)
+            own = self.given if self.coupled or everywhere else between(self.given, self.asked.domain)
+            self._inside = self.test_points if everywhere else own
         return self._inside
 
     def predict(self, points=None, *, at=None) -> np.ndarray:
@@ -204,7 +209,7 @@ class Solution:
         lines.append(f"forwards {h.forwards:,}{each}, time {h.seconds:.1f} s; {self.graph.n_theta:,} parameters")
         if self.method is not None:
             lines.append(f"{type(self.method).__name__} ({self.method.tier}) with {type(self.rule).__name__}")
-        lines += self.notes
+        lines += coupled_rows(self)
         return "\n".join([*lines, *self._too_few(rms), f"outcome: {h.outcome}"])
 
     def _too_few(self, rms) -> list[str]:
@@ -236,7 +241,7 @@ class Solution:
             "unknowns": list(self.unknowns),
             "how": {
                 "rule": repr(self.rule), "method": repr(self.method), "seed": self.seed, "points": self.points,
-                "notes": self.notes,
+                "coupled": self.coupled,
             },
             "history": {
                 "looks": [[None if value != value else value for value in look] for look in h.looks],
@@ -289,7 +294,7 @@ class Solution:
             checked, seed = problem.domain.check, document["how"]["seed"]
             own = {name: checked(fields[name].astype(float), name) for name in ("given", "test") if name in fields}
             solution = cls(problem, graph, theta.astype(np.float64), frozen, seed=seed, **own)
-            solution.points, solution.notes = document["how"]["points"], document["how"].get("notes", [])
+            solution.points, solution.coupled = document["how"]["points"], tuple(document["how"].get("coupled", ()))
             solution._read_history(document["history"], fields["losses"])
             return solution
         except (ValueError, LookupError, TypeError, AttributeError, RecursionError, OverflowError) as error:

@@ -15,7 +15,6 @@ from bpfree.pde.choices import (
     choose_method,
     choose_rule,
     make_network,
-    notes_on,
     points_of_terms,
 )
 from bpfree.pde.doubt import EARLY, doubt
@@ -126,7 +125,7 @@ def solve(
     given = points["residual"] if isinstance(points["residual"], np.ndarray) else None
     start = (problem, model.graph, theta, model.frozen, rule, method, seed, residuals.counts)
     solution = Solution(*start, test_points, given)
-    solution.notes += notes_on(residuals, method)
+    solution.coupled = residuals.coupled
     run = _Solving(solution, objective, method, look_every or method.look_every, max_seconds is not None)
     if not run.begin():
         return solution
