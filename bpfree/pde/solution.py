@@ -294,7 +294,8 @@ class Solution:
             checked, seed = problem.domain.check, document["how"]["seed"]
             own = {name: checked(fields[name].astype(float), name) for name in ("given", "test") if name in fields}
             solution = cls(problem, graph, theta.astype(np.float64), frozen, seed=seed, **own)
-            solution.points, solution.coupled = document["how"]["points"], tuple(document["how"].get("coupled", ()))
+            solution.points = document["how"]["points"]
+            solution.coupled = tuple(map(str, document["how"].get("coupled", ())))
             solution._read_history(document["history"], fields["losses"])
             return solution
         except (ValueError, LookupError, TypeError, AttributeError, RecursionError, OverflowError) as error:

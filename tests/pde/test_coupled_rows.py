@@ -1,5 +1,7 @@
 """Formulas whose rows depend on other points: found before the first step, and solved by whole differences."""
 
+import math
+
 import numpy as np
 import pytest
 
@@ -82,10 +84,19 @@ COUPLED = {
     "quadrature": lambda u, c: u - np.trapezoid(u.value, c.x),
     "one of two": lambda u, c: (u.x - 1.0, u - np.median(u.value)),
 }
+
+
+@np.vectorize
+def root(value):
+    """Return the square root; negative numbers are refused."""
+    return math.sqrt(value)
+
+
 LOCAL = {
     "elementwise": lambda u, c: u.x - np.sin(u.value) * c.x,
     "stacked": lambda u, c: np.stack([u.x, u.value]).sum(axis=0),
     "constant": lambda u, c: u * np.mean([1.0, 2.0]),
+    "of some numbers only": lambda u, c: u.x + root(u.value),
     "not finite everywhere": lambda u, c: np.log(u.value - 0.5) + u.x,
 }
 
@@ -154,6 +165,7 @@ def test_methods_that_need_rows_of_their_own_points_are_refused():
     assert "the rows of residual depend on other points" in first.summary() and "Jacobian" not in first.summary()
     wide = bf.Sequential(1, [bf.Linear(2000), bf.Tanh(), bf.Linear(1)])
     assert type(bf.pde.solve(Fredholm(), wide, points=8, max_steps=1).method) is bf.FirstOrder
+    assert "FirstOrder: 6,001 parameters: too many for J^T J, and rows depend" in bf.pde.explain(Fredholm(), wide).why
 
 
 def test_random_formulas_are_a_warning():

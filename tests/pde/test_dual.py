@@ -83,6 +83,15 @@ def test_adding_in_place_is_adding():
     pair[1] = x * 4
     pair[0] += 1.0
     np.testing.assert_allclose(pair.slopes[0], [[1.0, 1.0], [4.0, 4.0]])
+    view = pair[1]
+    view *= 2.0
+    np.testing.assert_allclose(pair.slopes[0], [[1.0, 1.0], [8.0, 8.0]])
+    np.testing.assert_allclose(pair.plain, [[2.0, 3.0], [8.0, 16.0]])
+    with pytest.raises(ValueError, match="read-only"):
+        np.broadcast_to(x, (3, 2))[0] += 1.0
+    k = rate = seeded(3.0, 0, 1)
+    rate *= 2.0
+    assert (k.plain, k.slopes.tolist(), rate.plain, rate.slopes.tolist()) == (3.0, [1.0], 6.0, [2.0])
 
 
 LEAVE = [
