@@ -8,7 +8,6 @@ import numpy as np
 from bpfree.engines import ReferenceEngine, get_engine
 from bpfree.errors import check_count
 from bpfree.model import Model
-from bpfree.pde.jacobian import coupling
 from bpfree.pde.methods.first_order import FirstOrder, StructuredGradient
 from bpfree.pde.methods.levenberg_marquardt import LevenbergMarquardt
 from bpfree.pde.methods.table import Method
@@ -78,14 +77,6 @@ def _bends(op) -> bool:
     """Return whether the op's second derivative can be another than 0; True where an op has no jet."""
     curved = (op.elementwise and op.elementwise.curvature) or (op.jet and op.jet.taylor)
     return bool(curved) or not op.has_jet
-
-
-def notes_on(residuals, method) -> list[str]:
-    """Return what the summary says about a choice that the problem's formulas have forced."""
-    reason = coupling(residuals)
-    if reason is None or isinstance(method, FirstOrder):
-        return []
-    return [f"{reason}, so the Jacobian comes from moving one parameter after another (route black_box)"]
 
 
 def points_of_terms(problem, points) -> dict:

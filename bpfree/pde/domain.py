@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -89,6 +90,26 @@ class Box:
                     expected = f"{coordinate} in [{one.low:g}, {one.high:g}]"
                     raise ValueError(f"{name}: expected {expected}, got {own[outside][0].tolist()}")
         return points
+
+    def point(self, at) -> np.ndarray:
+        """Return one point (1, dim) of the domain.
+
+        at: {name: number, or one number for each dimension}, such as {"x": 0.0, "t": 0.5}, for every coordinate; or all
+        numbers in the order of the columns.
+
+        >>> Box(x=(0, 1, 3), t=(0, 1)).point({"x": 0.5, "t": 0}).tolist()
+        [[0.5, 0.5, 0.5, 0.0]]
+        """
+        if isinstance(at, Mapping):
+            if set(at) != set(self.names):
+                raise ValueError(f"at: expected a number for each of {', '.join(self.names)}, got {', '.join(at)}")
+            parts = [(np.asarray(at[name], float).ravel(), one.dim) for name, one in self.coordinates.items()]
+            at = np.concatenate([np.repeat(part, dim) if part.size == 1 else part for part, dim in parts])
+        at = np.asarray(at, float)
+        if at.shape != (self.dim,):
+            example = "{" + ", ".join(f'"{name}": 0.0' for name in self.names) + "}"
+            raise ValueError(f"at: expected {self.dim} numbers, or {example}, got shape {at.shape}")
+        return self.check(at[None], "at")
 
     def __repr__(self):
         return f"Box({', '.join(f'{name}={one}' for name, one in self.coordinates.items())})"

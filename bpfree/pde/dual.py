@@ -55,9 +55,9 @@ class Dual(NDArrayOperatorsMixin):
         if ufunc in CONSTANT:
             return ufunc(*plain)
         made = _matmul(*inputs) if ufunc is np.matmul else _chain(ufunc, plain, inputs)
-        if out is None:
+        if out is None or not self.ndim:  # a number is replaced by x += y
             return made
-        self.plain, self.slopes = made.plain, made.slopes  # x += y
+        self.plain[...], self.slopes[...] = made.plain, made.slopes  # an array is changed, and so are views of it
         return self
 
     def __array_function__(self, function, types, args, kwargs):
@@ -90,7 +90,6 @@ class Dual(NDArrayOperatorsMixin):
 
     def __setitem__(self, index, value):
         own = self._index(index)
-        self.plain, self.slopes = self.plain.copy(), self.slopes.copy()
         self.plain[index] = plain_of(value)
         self.slopes[own] = _aligned(value, self.plain[index].ndim)
 
@@ -170,7 +169,13 @@ def _chain(ufunc, plain, inputs):
     for partial, one in zip(PARTIALS[ufunc], inputs, strict=True):
         if isinstance(one, Dual):
             total = total + _times(partial(y, *plain), _aligned(one, np.ndim(y)))
-    return Dual(y, np.broadcast_to(total, (len(total), *np.shape(y))))
+    return Dual(y, _whole(total, y))
+
+
+def _whole(slopes, y):
+    """Return slopes in the shape of the numbers, as an array of its own."""
+    shape = (len(slopes), *np.shape(y))
+    return slopes if slopes.shape == shape else np.broadcast_to(slopes, shape).copy()
 
 
 def _times(partial, slopes):
@@ -180,8 +185,8 @@ def _times(partial, slopes):
 
 
 def _matmul(a, b):
-    """A matrix times components (k, n)."""
-    if isinstance(a, Dual) or np.ndim(a) != 2 or b.ndim != 2:
+    """A matrix or a vector times components (k, n)."""
+    if isinstance(a, Dual) or np.ndim(a) not in (1, 2) or b.ndim != 2:
         raise LeavesNumPy("matmul")
     return Dual(a @ b.plain, a @ b.slopes)
 
@@ -190,7 +195,7 @@ def _where(condition, a, b):
     condition, plain = plain_of(condition), (plain_of(a), plain_of(b))
     y = np.where(condition, *plain)
     slopes = np.where(condition, _aligned(a, y.ndim), _aligned(b, y.ndim))
-    return Dual(y, np.broadcast_to(slopes, (len(slopes), *y.shape)))
+    return Dual(y, _whole(slopes, y))
 
 
 def _stack(parts, axis: int = 0):

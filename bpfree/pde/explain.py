@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from bpfree.pde.choices import MOST_PARAMETERS, choose_method, choose_rule, make_network
+from bpfree.pde.locality import FEW, is_coupled
 from bpfree.pde.methods.first_order import FirstOrder, StructuredGradient
 from bpfree.pde.methods.levenberg_marquardt import LevenbergMarquardt
 from bpfree.pde.residuals import TermRows
@@ -78,18 +79,21 @@ def explain(problem, network=None, *, rules=None, engine=None) -> Explanation:
     part = TermRows(problem, term, term.sample(1, "uniform", 0), np.dtype(np.float64))
     rules = {row.name: row.settings() for row in RULES} if rules is None else rules
     reports = [_report(name, rule, part, problem) for name, rule in rules.items()]
-    rule, method = choose_rule(net), choose_method(problem, net)
-    passes = rule.stencil(part.wanted, problem.domain, net.dtype).passes
+    rule = choose_rule(net)
+    stencil = rule.stencil(part.wanted, problem.domain, net.dtype)
+    some = TermRows(problem, term, term.sample(FEW, "uniform", 0), np.dtype(np.float64))
+    coupled = is_coupled(some, problem, stencil)
+    method, passes = choose_method(problem, net, coupled), stencil.passes
     d = net.graph.n_theta + len(problem.unknowns)
     if rule.bias_order is None:
         why = f"taylor: the exact rule with the fewest passes ({passes} per point inside)"
     else:
         why = f"differences: the rule with the fewest passes where only values of u are known ({passes} per point)"
-    kind = type(method).__name__
+    kind, hidden = type(method).__name__, "the engine gives no access to the layers"
     reasons = {
         LevenbergMarquardt: f"{d:,} parameters: J^T J is small enough to be factorised (up to {MOST_PARAMETERS:,})",
         StructuredGradient: f"{d:,} parameters: too many for J^T J, so only the gradient is used",
-        FirstOrder: f"{d:,} parameters: too many for J^T J, and the engine gives no access to the layers",
+        FirstOrder: f"{d:,} parameters: too many for J^T J, and {'rows depend on other points' if coupled else hidden}",
     }
     return Explanation(reports, rule, method, f"{why}\n{kind}: {reasons[type(method)]}")
 

@@ -98,7 +98,7 @@ class Jacobian:
             raise ValueError(f"engine: expected one that can compute the columns of the last layer alone: {reason}")
         if head_only:
             _check_head(residuals.network.graph)
-        reason = reason or coupling(residuals)
+        reason = reason or coupling(residuals.coupled)
         if route is None:
             route = "black_box" if reason else self._cheaper(residuals)
         check_choice("route", route, ROUTES)
@@ -164,11 +164,9 @@ class Jacobian:
         return r, gradient
 
 
-def coupling(residuals) -> str | None:
-    """Return why rows cannot be differentiated point by point, in words; None where they can."""
-    if not residuals.coupled:
-        return None
-    return f"the rows of {', '.join(residuals.coupled)} depend on other points than their own"
+def coupling(names) -> str | None:
+    """Return in words why the rows of these terms cannot be differentiated point by point; None without any."""
+    return f"the rows of {', '.join(names)} depend on other points than their own" if names else None
 
 
 def _check_head(graph) -> None:

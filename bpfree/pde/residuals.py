@@ -56,7 +56,13 @@ class TermRows:
         side = self._bundle([recorder.field() for _ in problem.outputs])
         c = Coordinates(problem.domain, points, fields=problem.fields)
         with np.errstate(all="ignore"):
-            found = self.term.formula(problem, *(((side, side), (c, c)) if self.term.partner else (side, c)))
+            try:
+                found = self.term.formula(problem, *(((side, side), (c, c)) if self.term.partner else (side, c)))
+            except ValueError as error:
+                if "shape" not in str(error) and "dimension" not in str(error):
+                    raise
+                expected = f"a formula for any number of points, tried at {PROBED} (weights as functions of c)"
+                raise ValueError(f"{self.term.name}: expected {expected}, got: {error}") from error
         equations = found if isinstance(found, tuple) else (found,)
         for equation in equations:
             values = np.asarray(equation)

@@ -14,15 +14,17 @@ from bpfree.errors import FormatError, RowsMissingError, check_choice
 from bpfree.files import read_arrays, write_atomically
 from bpfree.graph import Graph
 from bpfree.graph.layers import assemble
-from bpfree.model import Model
 from bpfree.ops import OPS
 from bpfree.pde.guesses import reference_at
 from bpfree.pde.history import History, Look
+from bpfree.pde.inside import between
+from bpfree.pde.measured import at_the_centre, coupled_rows, where_measured
 from bpfree.pde.network import COLUMNS, Network
 from bpfree.pde.problems import PROBLEMS
 from bpfree.pde.residuals import TermRows
 from bpfree.pde.rules.table import Stencil
 from bpfree.pde.rules.taylor import Taylor
+from bpfree.pde.solved import SolvedModel
 from bpfree.pde.stored import plain, settings_of
 from bpfree.pde.term import Term
 from bpfree.pde.wanted import Layout
@@ -40,7 +42,9 @@ class Solution:
 
     graph, theta and frozen are the network; theta is float64, and unknown coefficients follow the parameters in it.
     `problem` has the unknowns as found, `asked` as given. `history` holds losses, looks, cost and outcome.
-    test: the points where errors are measured; None takes `problem.test_points()`. `notes` are lines of the summary.
+    test: the points where errors are measured; None takes `problem.test_points()`. given: the points of one's own at
+    which the equation was solved; None where they were drawn. coupled: the names of terms whose
+    rows depend on points other than their own.
 
     >>> import bpfree as bf
     >>> solution = bf.pde.solve(bf.pde.Heat(), points=64, max_steps=5)
@@ -48,10 +52,13 @@ class Solution:
     ([[1.0]], 5)
     """
 
-    def __init__(self, problem, graph: Graph, theta, frozen, rule=None, method=None, seed=0, points=None, test=None):
+    def __init__(
+        self, problem, graph: Graph, theta, frozen, rule=None, method=None, seed=0, points=None, test=None, given=None
+    ):
         self.asked, self.graph, self.theta, self.frozen = problem, graph, theta, frozen
         self.rule, self.method, self.seed, self.points, self.history = rule, method, seed, points or {}, History()
-        self.notes, self._test, self._wanted = [], test, None
+        self.coupled, self._test, self._wanted, self._inside = (), test, None, None
+        self.test_given, self.given = test is not None, given
 
     def __repr__(self) -> str:
         unknowns = "".join(f", {name} = {value:.6g}" for name, value in self.unknowns.items())
@@ -68,9 +75,13 @@ class Solution:
         return dict(zip(self.asked.unknowns, self.theta[self.graph.n_theta :].tolist(), strict=True))
 
     @property
-    def model(self) -> Model:
-        """The network in float32 without the ansatz, for export or as the start of another solve."""
-        return Model(self.graph, self.theta[: self.graph.n_theta].astype(np.float32), self.frozen)
+    def model(self) -> SolvedModel:
+        """The network without the ansatz, a Model for export (float32) or as the start of another solve.
+
+        It keeps theta in float64 and the unknowns, so that `solve(problem, solution.model)` goes on from here.
+        """
+        theta = self.theta[: self.graph.n_theta]
+        return SolvedModel(self.graph, theta, self.frozen, self.unknowns, self.asked)
 
     @property
     def steps(self) -> int:
@@ -94,12 +105,34 @@ class Solution:
             self._test = self.asked.test_points()
         return self._test
 
-    def predict(self, points) -> np.ndarray:
-        """Return u (n, outputs) at points (n, dim): the network within its ansatz, in float64."""
+    @property
+    def residual_points(self) -> np.ndarray:
+        """The points (n, dim) where residuals are measured: the test points, or some between points of one's own.
+
+        Where rows depend on other points, as integrals do, they are the points of one's own.
+        """
+        if self._inside is None:
+            everywhere = self.given is None or self.test_given
+            own = self.given if self.coupled or everywhere else between(self.given, self.asked.domain)
+            self._inside = self.test_points if everywhere else own
+        return self._inside
+
+    def predict(self, points=None, *, at=None) -> np.ndarray:
+        """Return u (n, outputs) at points (n, dim), or (outputs,) at one: the network within its ansatz, in float64.
+
+        at: one point, as in :meth:`Box.point`, such as {"x": 0.0, "t": 0.5}.
+        """
+        if at is not None:
+            return self.predict(self._one(points, at))[0]
         problem = self.problem
         points = problem.domain.check(points)
         part, stencil = TermRows(problem, _silent(problem), points, np.float64), _values_only(problem)
         return np.stack([jet.value for jet in part.fields(problem, *self._jets(part, stencil), stencil)], axis=1)
+
+    def _one(self, points, at):
+        if points is not None:
+            raise ValueError("points: expected either points or at=, got both")
+        return self.asked.domain.point(at)
 
     def evaluate(self, formula, points, rule=None) -> np.ndarray:
         """Return a formula of u and its derivatives at points (n, dim): (n,), or (n, k) for a tuple of k numbers.
@@ -117,18 +150,21 @@ class Solution:
         rows = self._rows(Term("formula", lambda problem, u, c: formula(u, c), None), points, rule)
         return rows[0] if len(rows) == 1 else rows.T
 
-    @np.errstate(over="ignore", invalid="ignore")  # a value that is not finite is a valid result
-    def error(self, metric: str = "relative_l2", points=None) -> float:
-        """Return the error of u against the reference v, at test points or at given points.
+    @np.errstate(over="ignore", invalid="ignore", divide="ignore")  # a value that is not finite is a valid result
+    def error(self, metric: str = "relative_l2", points=None, *, at=None) -> float:
+        """Return the error of u against the reference v, at test points, at given points, or at one point.
 
         metric: "relative_l2" or "relative_l1", which is |u - v| / |v| in the 2-norm or the 1-norm; "max", the
         largest |u - v|; or "residual_rms", that of the equation inside by Taylor, which needs no reference.
-        points: (n, dim); default: `test_points`.
+        points: (n, dim); default: `test_points`, and `residual_points` for the residual.
+        at: one point, as in :meth:`Box.point`, such as {"x": 0.0, "t": 0.5}. In many dimensions the middle is far from
+        all test points, and the error there may be much larger.
         """
         check_choice("metric", metric, METRICS)
-        default, points = points is None, self.test_points if points is None else np.asarray(points, float)
+        points = points if at is None else self._one(points, at)
         if metric == "residual_rms":
-            return self._residual_rms(points)
+            return self._residual_rms(self.residual_points if points is None else np.asarray(points, float))
+        default, points = points is None, self.test_points if points is None else np.asarray(points, float)
         if self.asked.reference is None:
             expected = f"residual_rms, as {self.asked.name} has no reference"
             raise ValueError(f"metric: expected {expected}, got {metric!r}")
@@ -167,8 +203,10 @@ class Solution:
             lines.append(f"{self.asked.name}: {told}")
             floors = sorted(self.asked.floors(self.test_points).items(), key=lambda row: -row[1])
             lines.append("floors: " + ", ".join(f"{name} {value:.3e}" for name, value in floors))
+            lines += at_the_centre(self)
         else:
             lines.append(f"{self.asked.name}: residual rms {rms:.3e}")
+        lines.append(where_measured(self, self.asked.reference is not None))
         for name, value in self.unknowns.items():
             truth = f" (truth {self.asked.truth[name]:g})" if name in self.asked.truth else ""
             lines.append(f"{name} = {value:.6g}{truth}")
@@ -178,9 +216,8 @@ class Solution:
         lines.append(f"forwards {h.forwards:,}{each}, time {h.seconds:.1f} s; {self.graph.n_theta:,} parameters")
         if self.method is not None:
             lines.append(f"{type(self.method).__name__} ({self.method.tier}) with {type(self.rule).__name__}")
-        lines += self.notes
-        return "\
-".join([*lines, f"outcome: {h.outcome}"])
+        lines += coupled_rows(self)
+        return "\n".join([*lines, f"outcome: {h.outcome}"])
 
     def plot(self, path) -> None:
         """Save a picture of solution, reference, error and history; more than two dimensions are cut (extra `plot`)."""
@@ -189,7 +226,11 @@ class Solution:
         plot_solution(self, path)
 
     def save(self, path) -> None:
-        """Write graph, theta in float64, unknowns, problem and history to one .npz, atomically and without pickle."""
+        """Write graph, theta in float64, unknowns, problem and history to one .npz, atomically and without pickle.
+
+        Of a problem of your own, the file holds the name: `load` is given the problem again. Points of your own are
+        kept.
+        """
         h, stream = self.history, io.BytesIO()
         document = {
             "version": _VERSION,
@@ -198,7 +239,7 @@ class Solution:
             "unknowns": list(self.unknowns),
             "how": {
                 "rule": repr(self.rule), "method": repr(self.method), "seed": self.seed, "points": self.points,
-                "notes": self.notes,
+                "coupled": self.coupled,
             },
             "history": {
                 "looks": [[None if value != value else value for value in look] for look in h.looks],
@@ -206,7 +247,9 @@ class Solution:
             },
         }  # fmt: skip
         text, losses = json.dumps(document, default=plain), np.array(h.losses, float)
-        np.savez(stream, solution=text, theta=self.theta, frozen=self.frozen, losses=losses)
+        own = {} if self.given is None else {"given": self.given}
+        own |= {"test": self._test} if self.test_given else {}
+        np.savez(stream, solution=text, theta=self.theta, frozen=self.frozen, losses=losses, **own)
         write_atomically(path, stream.getvalue())
 
     @classmethod
@@ -221,7 +264,8 @@ class Solution:
         """
         check_rows(rows)
         rows = tuple(rows)
-        fields = read_arrays(path, ("solution", "theta", "frozen", "losses"), what="saved bpfree solution")
+        names = ("solution", "theta", "frozen", "losses")
+        fields = read_arrays(path, names, optional=("given", "test"), what="saved bpfree solution")
         try:
             document = json.loads(str(fields["solution"]))
             if document["version"] != _VERSION:
@@ -245,8 +289,11 @@ class Solution:
             ):  # fmt: skip
                 if array.shape != (size,) or array.dtype.kind != "f":
                     raise FormatError(f"{path}: {what}: expected {size} floats, got {array.dtype} {array.shape}")
-            solution = cls(problem, graph, theta.astype(np.float64), frozen, seed=document["how"]["seed"])
-            solution.points, solution.notes = document["how"]["points"], document["how"].get("notes", [])
+            checked, seed = problem.domain.check, document["how"]["seed"]
+            own = {name: checked(fields[name].astype(float), name) for name in ("given", "test") if name in fields}
+            solution = cls(problem, graph, theta.astype(np.float64), frozen, seed=seed, **own)
+            solution.points = document["how"]["points"]
+            solution.coupled = tuple(map(str, document["how"].get("coupled", ())))
             solution._read_history(document["history"], fields["losses"])
             return solution
         except (ValueError, LookupError, TypeError, AttributeError, RecursionError, OverflowError) as error:

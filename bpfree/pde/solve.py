@@ -16,7 +16,6 @@ from bpfree.pde.choices import (
     choose_method,
     choose_rule,
     make_network,
-    notes_on,
     points_of_terms,
 )
 from bpfree.pde.doubt import EARLY, doubt
@@ -29,6 +28,7 @@ from bpfree.pde.rules.precision import check_precision
 from bpfree.pde.rules.table import Rule
 from bpfree.pde.samplers import SAMPLERS
 from bpfree.pde.solution import Solution
+from bpfree.pde.solved import first_theta
 from bpfree.screen.progress import live_bar
 
 FILLED = 3
@@ -60,7 +60,7 @@ def solve(
 
     Args:
         problem: a problem of the library, such as Burgers(), or one of your own.
-        network: an untrained Model; default: the problem's own network.
+        network: an untrained Model, or the model of a solution, to go on from it; default: the problem's own network.
         rule: the rule for derivatives in space; default Taylor(), which is exact, where the engine gives access to
             the layers, else Differences().
         method: the method that moves the parameters; default LevenbergMarquardt() for up to 5,000 of them. `explain`
@@ -123,9 +123,11 @@ def solve(
             check_precision(stencil, part.wanted, net.dtype, precision)
     if max_steps is None and max_forwards is None and max_seconds is None:
         max_steps = method.steps
-    theta = np.concatenate([model.theta.astype(np.float64), list(problem.unknowns.values())])
-    solution = Solution(problem, model.graph, theta, model.frozen, rule, method, seed, residuals.counts, test_points)
-    solution.notes += notes_on(residuals, method)
+    theta = first_theta(problem, model)
+    given = points["residual"] if isinstance(points["residual"], np.ndarray) else None
+    start = (problem, model.graph, theta, model.frozen, rule, method, seed, residuals.counts)
+    solution = Solution(*start, test_points, given)
+    solution.coupled = residuals.coupled
     run = _Solving(solution, objective, method, look_every or method.look_every, max_seconds is not None)
     limits = {"done": max_steps, "budget": max_forwards, "time": max_seconds, "tolerance": tolerance}
     with threads_for(run.iteration.largest_product(0)):

@@ -1,5 +1,7 @@
 """Formulas whose rows depend on other points: found before the first step, and solved by whole differences."""
 
+import math
+
 import numpy as np
 import pytest
 
@@ -41,6 +43,31 @@ def test_an_equation_with_an_integral_is_solved_and_the_route_is_said():
     assert "depend on other points" not in bf.pde.solve(bf.pde.Poisson(dim=1), points=8, max_steps=1).summary()
 
 
+class Trapezoids(Growth):
+    """The same with the trapezoidal rule, for points in order."""
+
+    def residual(self, u, c):
+        return u.t + 3 * np.trapezoid(u.value, c.t)
+
+
+def test_a_quadrature_over_points_of_ones_own():
+    """The rule is exact for lines, so that m = 2 / 5 again; the residual is measured where the rule holds."""
+    nodes = np.linspace(0, 1, 21)[:, None]
+    solution = bf.pde.solve(Trapezoids(), points=nodes, max_steps=40)
+    np.testing.assert_allclose(solution.predict(nodes), 1 - 1.2 * nodes, atol=1e-6)
+    assert solution.error("residual_rms") < 1e-5 and "the residual at 21 points that were given" in solution.summary()
+    assert "too few" not in solution.summary()
+
+
+def test_weights_for_so_many_points_are_refused_with_advice():
+    class Weighted(Growth):
+        def residual(self, u, c):
+            return u.t + 3 * np.sum(np.full(64, 1 / 64) * u.value)
+
+    with pytest.raises(ValueError, match=r"residual: expected a formula for any number of points, .* got: .*\(64,\)"):
+        bf.pde.solve(Weighted(), points=MIDDLES, max_steps=1)
+
+
 COUPLED = {
     "mean": lambda u, c: u - np.mean(u.value),
     "weighted sum": lambda u, c: u.x - c.x * (u.value * c.x).sum(),
@@ -52,12 +79,24 @@ COUPLED = {
     "neighbours": lambda u, c: np.gradient(u.value) - 1.0,
     "rolled": lambda u, c: u - np.roll(u.value, 1),
     "of coordinates": lambda u, c: u * c.x / c.x.max(),
+    "clipped": lambda u, c: u - np.minimum(np.mean(u.value), 0.1),
+    "only where large": lambda u, c: u - np.where(u.value > 10, u.value.max(), 0.0),
+    "quadrature": lambda u, c: u - np.trapezoid(u.value, c.x),
     "one of two": lambda u, c: (u.x - 1.0, u - np.median(u.value)),
 }
+
+
+@np.vectorize
+def root(value):
+    """Return the square root; negative numbers are refused."""
+    return math.sqrt(value)
+
+
 LOCAL = {
     "elementwise": lambda u, c: u.x - np.sin(u.value) * c.x,
     "stacked": lambda u, c: np.stack([u.x, u.value]).sum(axis=0),
     "constant": lambda u, c: u * np.mean([1.0, 2.0]),
+    "of some numbers only": lambda u, c: u.x + root(u.value),
     "not finite everywhere": lambda u, c: np.log(u.value - 0.5) + u.x,
 }
 
@@ -122,9 +161,11 @@ def test_methods_that_need_rows_of_their_own_points_are_refused():
     for method in (bf.StructuredGradient(), bf.Alternate(bf.LeastSquaresHead(), bf.StructuredGradient())):
         with pytest.raises(ValueError, match=expected):
             bf.pde.solve(Fredholm(), method=method, max_steps=1)
-    assert bf.pde.solve(Fredholm(), method=bf.FirstOrder(), max_steps=1).notes == []
+    first = bf.pde.solve(Fredholm(), method=bf.FirstOrder(), max_steps=1)
+    assert "the rows of residual depend on other points" in first.summary() and "Jacobian" not in first.summary()
     wide = bf.Sequential(1, [bf.Linear(2000), bf.Tanh(), bf.Linear(1)])
     assert type(bf.pde.solve(Fredholm(), wide, points=8, max_steps=1).method) is bf.FirstOrder
+    assert "FirstOrder: 6,001 parameters: too many for J^T J, and rows depend" in bf.pde.explain(Fredholm(), wide).why
 
 
 def test_random_formulas_are_a_warning():

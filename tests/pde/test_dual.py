@@ -46,6 +46,7 @@ def formulas():
     yield lambda np, x, y: (np.stack([x, 2 * y, x * y]) ** 2).sum(axis=0)
     yield lambda np, x, y: np.einsum("ij,jn->in", A, np.stack([x, y]))[1] * x
     yield lambda np, x, y: (A @ np.stack([x, y]))[0] ** x
+    yield lambda np, x, y: A[0] @ np.stack([x * y, y])
     yield lambda np, x, y: np.clip(x, 0.3, 0.9) * np.log(y) - abs(x - 0.5)
     yield lambda np, x, y: np.mean(np.concatenate([np.stack([x, y]), np.stack([y * y, x])]), axis=0)
     yield lambda np, x, y: 2.0**x + y**-2 + x**y + (-x) * y
@@ -82,6 +83,15 @@ def test_adding_in_place_is_adding():
     pair[1] = x * 4
     pair[0] += 1.0
     np.testing.assert_allclose(pair.slopes[0], [[1.0, 1.0], [4.0, 4.0]])
+    view = pair[1]
+    view *= 2.0
+    np.testing.assert_allclose(pair.slopes[0], [[1.0, 1.0], [8.0, 8.0]])
+    np.testing.assert_allclose(pair.plain, [[2.0, 3.0], [8.0, 16.0]])
+    with pytest.raises(ValueError, match="read-only"):
+        np.broadcast_to(x, (3, 2))[0] += 1.0
+    k = rate = seeded(3.0, 0, 1)
+    rate *= 2.0
+    assert (k.plain, k.slopes.tolist(), rate.plain, rate.slopes.tolist()) == (3.0, [1.0], 6.0, [2.0])
 
 
 LEAVE = [

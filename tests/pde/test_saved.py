@@ -44,7 +44,7 @@ def test_a_problem_that_was_changed_is_given_again(tmp_path):
     np.testing.assert_array_equal(again.predict(points), solution.predict(points))
 
 
-def test_notes_are_kept_and_files_without_them_are_read(tmp_path):
+def test_coupled_terms_are_kept_and_files_without_them_are_read(tmp_path):
     class Mean(bf.pde.Problem):
         domain = bf.pde.Box(x=(0, 1))
 
@@ -53,13 +53,13 @@ def test_notes_are_kept_and_files_without_them_are_read(tmp_path):
 
     solution = solve(Mean(), points=8, max_steps=1)
     solution.save(tmp_path / "s.npz")
-    assert Solution.load(tmp_path / "s.npz", Mean()).notes == solution.notes != []
+    assert Solution.load(tmp_path / "s.npz", Mean()).coupled == solution.coupled == ("residual",)
     with np.load(tmp_path / "s.npz") as arrays:
         fields = dict(arrays)
     document = json.loads(str(fields["solution"]))
-    del document["how"]["notes"]
+    del document["how"]["coupled"]
     np.savez(tmp_path / "old.npz", **{**fields, "solution": json.dumps(document)})
-    assert Solution.load(tmp_path / "old.npz", Mean()).notes == []
+    assert Solution.load(tmp_path / "old.npz", Mean()).coupled == ()
 
 
 def test_a_network_with_an_operation_of_ones_own(tmp_path):

@@ -79,7 +79,7 @@ class _Estimated(_Updated):
 class _Exact(_Updated):
     def __init__(self, settings, objective):
         super().__init__(settings, objective)
-        reason = coupling(objective.at(0))
+        reason = coupling(objective.at(0).coupled)
         if reason:
             expected = "one that takes differences of whole residuals, such as LevenbergMarquardt() or FirstOrder()"
             raise ValueError(f"method: expected {expected}, got {type(settings).__name__}: {reason}")
