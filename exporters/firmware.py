@@ -24,10 +24,10 @@ from bpfree.model import Model
 from bpfree.trainer import Trainer
 from bpfree.updates.calm import calm_limit
 
-__all__ = ["MARK_STEP", "MARK_STEP_DONE", "TARGETS", "Samples", "export"]
+__all__ = ["MARK_SKIPPED", "MARK_STEP", "MARK_STEP_DONE", "TARGETS", "Samples", "export"]
 
-MARK_STEP, MARK_STEP_DONE = 1, 2
-"""Marks the program sends before and after each training step."""
+MARK_STEP, MARK_STEP_DONE, MARK_SKIPPED = 1, 2, 3
+"""Marks the program sends before and after each training step, and behind one that was given up."""
 
 TARGETS = {
     "cortex-m4f": ("cortex_m", ("-mcpu=cortex-m4", "-mthumb", "-mfloat-abi=hard", "-mfpu=fpv4-sp-d16")),
@@ -73,7 +73,8 @@ def export(
             main.c or port/port.c that you wrote; those that stay the same are not touched.
         trainer: loss, estimator, update, seed and batch size, such as `run.trainer`.
         samples: what the device draws shuffled minibatches from. None: you write
-            `int sample(...)` (bpfree_sample_fn of runtime/bpfree/train.h), from a sensor say.
+            `int sample(...)` (bpfree_sample_fn of runtime/bpfree/train.h), from a sensor say;
+            the main program gives steps up whose samples are bad.
         steps: training steps of the main program.
         target: "cortex-m4f".
 
@@ -100,7 +101,7 @@ def export(
         (folder / "samples.c").unlink(missing_ok=True)
     _write(folder / "trainer.c", main_source.trainer(trainer, calm))
     if not _is_users(folder / "main.c"):
-        _write(folder / "main.c", main_source.main(steps, (MARK_STEP, MARK_STEP_DONE)))
+        _write(folder / "main.c", main_source.main(steps, (MARK_STEP, MARK_STEP_DONE, MARK_SKIPPED), samples is None))
     _copy_runtime(folder, tables, trainer, calm)
     port, cpu_flags = TARGETS[target]
     _write(folder / "Makefile", makefile_source.render(cpu_flags))
