@@ -26,7 +26,7 @@ EXACT = helpers.make_engine("exact")
 
 def spoilt():
     """(inputs, targets) with one bad sample of eight."""
-    for bad in (np.nan, np.inf, -np.inf):
+    for bad in (np.nan, np.inf):
         for place in ((2, 1), 2):
             x, t = X.copy(), T.copy()
             x[place] = t[place] = bad
