@@ -9,7 +9,7 @@ from inspect import signature
 
 import numpy as np
 
-from bpfree.errors import FormatError, check_choice
+from bpfree.errors import FormatError, check_choice, check_unmasked
 from bpfree.files import read_arrays, write_atomically
 from bpfree.graph import Graph
 from bpfree.graph.layers import assemble
@@ -122,6 +122,7 @@ class Solution:
         points: (n, dim); default: `test_points`.
         """
         check_choice("metric", metric, METRICS)
+        check_unmasked("points", points)
         default, points = points is None, self.test_points if points is None else np.asarray(points, float)
         if metric == "residual_rms":
             return self._residual_rms(points)

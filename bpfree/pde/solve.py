@@ -7,7 +7,7 @@ import time
 
 import numpy as np
 
-from bpfree.errors import check_choice, check_count, check_functions, check_positive, check_seed
+from bpfree.errors import check_choice, check_count, check_functions, check_positive, check_seed, check_unmasked
 from bpfree.model import Model
 from bpfree.pde.choices import check_curved, check_kinds, choose_method, choose_rule, make_network, points_of_terms
 from bpfree.pde.history import Look
@@ -102,7 +102,7 @@ def solve(
     method = choose_method(problem, net) if method is None else method
     check_kinds(rule, method)
     if test_points is not None:
-        test_points = problem.domain.check(np.asarray(test_points, float), "test_points")
+        test_points = problem.domain.check(np.asarray(check_unmasked("test_points", test_points), float), "test_points")
     objective = Objective(problem, net, rule, points, sampler, resample_every or None, check_seed(seed))
     residuals = objective.at(0)
     check_curved(problem, model.graph, residuals)
