@@ -72,3 +72,11 @@ def test_a_run_that_was_cut_off_goes_on(tmp_path, cut):
     assert run.model.hash == whole.model.hash and run.steps == 12
     np.testing.assert_array_equal(run.losses, whole.losses)
     assert [s.step for s in run.journal.skips] == [2, 5, 6] and run.evaluations == whole.evaluations
+
+
+def test_pictures_leave_the_steps_out_that_were_not_made():
+    pytest.importorskip("matplotlib")
+    from bpfree.screen.plots import smooth
+
+    values, nan = [3.0, np.nan, 5.0, 1.0, np.nan, np.nan], np.nan
+    np.testing.assert_allclose(smooth(values, 2), [3.0, 3.0, 5.0, 3.0, 1.0, nan])
