@@ -51,8 +51,13 @@ CASES = {
 
 @pytest.mark.parametrize(("name", "call"), CASES.values(), ids=CASES)
 def test_masks_are_refused_by_name(name, call):
-    with pytest.raises(TypeError, match=rf"^{name}: expected numbers without a mask, got .*: leave .*filled"):
+    with pytest.raises(TypeError, match=rf"^{name}: expected .*, got a masked array"):
         call()
+
+
+def test_the_message_says_what_to_do():
+    with pytest.raises(TypeError, match=r"leave these samples out, or give x\.filled\(number\)$"):
+        MODEL.predict(MASKED)
 
 
 @pytest.mark.parametrize("kind", ["Classifier", "Regressor"])
