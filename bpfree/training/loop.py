@@ -212,7 +212,7 @@ def _take_steps(plan: Plan, run: Run, files: RunFiles, show) -> Outcome:
     trainer, engine, began = plan.trainer, plan.engine, time.perf_counter() - run.seconds
     apply, state, given_up = partial(engine.apply, trainer), run.state, []
     while not (end := plan.ended(run)):
-        step = run.next_step + len(given_up)
+        done, step = run.next_step, run.next_step + len(given_up)
         samples = plan.feed.at(step)
         if samples is None:
             return Outcome("done", f"done: there are no more batches after {run.steps:,} steps")
@@ -232,7 +232,7 @@ def _take_steps(plan: Plan, run: Run, files: RunFiles, show) -> Outcome:
         state = run.state = State(made.state, run.journal.settings, run.next_step, run.state.trained)
         run.seconds = time.perf_counter() - began
         files.step_done(run, made.record)
-        if plan.held_out and run.next_step % plan.validate_every == 0:
+        if plan.held_out and run.next_step // plan.validate_every > done // plan.validate_every:
             _look(plan, run)
         files.note(run)
         if files.due(run):

@@ -74,6 +74,12 @@ def test_a_run_that_was_cut_off_goes_on(tmp_path, cut):
     assert [s.step for s in run.journal.skips] == [2, 5, 6] and run.evaluations == whole.evaluations
 
 
+def test_a_look_that_was_due_in_a_skipped_step_is_made_behind_it(tmp_path):
+    x, y = batches_with()(0, np.random.default_rng(1))
+    run = train(tmp_path, 3, 4, validation=(x, y), validate_every=4)
+    assert [look.step for look in run.history] == [6, 8, 12]
+
+
 def test_pictures_leave_the_steps_out_that_were_not_made():
     pytest.importorskip("matplotlib")
     from bpfree.screen.plots import smooth
