@@ -261,6 +261,11 @@ class Classifier(ClassifierMixin, _Network):
         scores = self._outputs(X)
         return scores[:, 1] - scores[:, 0] if len(self.classes_) == 2 else scores
 
+    def score(self, X, y, sample_weight=None):
+        """Share of right predictions, weighted by sample_weight (n,) where it is given."""
+        _refuse_masks(y=y, sample_weight=sample_weight)
+        return super().score(X, y, sample_weight)
+
     def predict_proba(self, X):
         """Softmax of the scores, (n, classes)."""
         from scipy.special import softmax
@@ -325,6 +330,11 @@ class Regressor(RegressorMixin, _Network):
             self._begin(X, self._n_outputs)
         return self._partial_fit(X, target)
 
+    def score(self, X, y, sample_weight=None):
+        """R^2 of the predictions, weighted by sample_weight (n,) where it is given."""
+        _refuse_masks(y=y, sample_weight=sample_weight)
+        return super().score(X, y, sample_weight)
+
     def predict(self, X):
         """Predictions (n,) or (n, outputs), as y was."""
         values = self._outputs(X)
@@ -349,16 +359,20 @@ for _public in (Classifier, Regressor):
 
 def _validated(estimator, x, *y, **options):
     """What scikit-learn's `validate_data` makes of x and y, which drops masks without a word."""
-    for name, given in zip(("X", "y"), (x, *y)):
-        check_unmasked(name, given)
+    _refuse_masks(**dict(zip(("X", "y"), (x, *y))))
     return validate_data(estimator, x, *y, dtype=np.float64, **options)
+
+
+def _refuse_masks(**arrays) -> None:
+    for name, given in arrays.items():
+        check_unmasked(name, given)
 
 
 def _weights(sample_weight, x):
     """Weights (n,) of the samples, finite and not negative; None for None."""
     if sample_weight is None:
         return None
-    check_unmasked("sample_weight", sample_weight)
+    _refuse_masks(sample_weight=sample_weight)
     weights = _check_sample_weight(sample_weight, x, dtype=np.float64, ensure_non_negative=True)
     if not weights.any():
         raise ValueError(f"sample_weight: expected some that are not zero, got {len(weights)} zeros")

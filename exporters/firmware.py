@@ -26,10 +26,10 @@ from bpfree.model import Model
 from bpfree.trainer import Trainer
 from bpfree.updates.calm import calm_limit
 
-__all__ = ["MARK_STEP", "MARK_STEP_DONE", "TARGETS", "Samples", "export"]
+__all__ = ["MARK_SKIPPED", "MARK_STEP", "MARK_STEP_DONE", "TARGETS", "Samples", "export"]
 
-MARK_STEP, MARK_STEP_DONE = 1, 2
-"""Marks the program sends before and after each training step."""
+MARK_STEP, MARK_STEP_DONE, MARK_SKIPPED = 1, 2, 3
+"""Marks the program sends before and after each training step, and behind one that was given up."""
 
 TARGETS = {
     "cortex-m4f": ("cortex_m", ("-mcpu=cortex-m4", "-mthumb", "-mfloat-abi=hard", "-mfpu=fpv4-sp-d16")),
@@ -82,7 +82,8 @@ def export(
             warning that names them; others are an error. Files that stay the same are not touched.
         trainer: loss, estimator, update, seed and batch size, such as `run.trainer`.
         samples: what the device draws shuffled minibatches from. None: you write
-            `int sample(...)` (bpfree_sample_fn of runtime/bpfree/train.h), from a sensor say.
+            `int sample(...)` (bpfree_sample_fn of runtime/bpfree/train.h), from a sensor say;
+            the main program gives steps up whose samples are bad.
         steps: training steps of the main program.
         target: "cortex-m4f".
 
@@ -115,7 +116,7 @@ def _render(model, trainer, samples, steps, target) -> dict[str, bytes]:
         "model.h": model_source.header(tables, main_source.trainer_sizes(tables, trainer)),
         "model.c": model_source.source(model.graph, tables, model.theta, model.frozen),
         "trainer.c": main_source.trainer(trainer, calm),
-        "main.c": main_source.main(steps, (MARK_STEP, MARK_STEP_DONE)),
+        "main.c": main_source.main(steps, (MARK_STEP, MARK_STEP_DONE, MARK_SKIPPED), samples is None),
     }
     if samples is not None:
         files["samples.c"] = samples_source(samples, trainer)

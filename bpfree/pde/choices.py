@@ -6,7 +6,7 @@ from __future__ import annotations
 import numpy as np
 
 from bpfree.engines import ReferenceEngine, get_engine
-from bpfree.errors import check_count
+from bpfree.errors import check_count, check_unmasked
 from bpfree.model import Model
 from bpfree.pde.methods.first_order import FirstOrder, StructuredGradient
 from bpfree.pde.methods.levenberg_marquardt import LevenbergMarquardt
@@ -94,5 +94,5 @@ def points_of_terms(problem, points) -> dict:
 
 def _checked(problem, name, points):
     if isinstance(points, np.ndarray | list | tuple):
-        return problem.domain.check(np.asarray(points, float), f"points of {name}")
+        return problem.domain.check(np.asarray(check_unmasked(f"points of {name}", points), float), f"points of {name}")
     return check_count("points", points)

@@ -10,7 +10,7 @@ import numpy as np
 
 from bpfree.blas import threads_for
 from bpfree.engines.cost import largest_product
-from bpfree.errors import FormatError, RowsMissingError, check_choice
+from bpfree.errors import FormatError, RowsMissingError, check_choice, check_unmasked
 from bpfree.files import read_arrays, write_atomically
 from bpfree.graph import Graph
 from bpfree.graph.layers import assemble
@@ -161,7 +161,7 @@ class Solution:
         all test points, and the error there may be much larger.
         """
         check_choice("metric", metric, METRICS)
-        points = points if at is None else self._one(points, at)
+        points = check_unmasked("points", points) if at is None else self._one(points, at)
         if metric == "residual_rms":
             return self._residual_rms(self.residual_points if points is None else np.asarray(points, float))
         default, points = points is None, self.test_points if points is None else np.asarray(points, float)

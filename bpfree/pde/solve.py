@@ -8,7 +8,7 @@ import time
 import numpy as np
 
 from bpfree.blas import threads_for
-from bpfree.errors import check_choice, check_count, check_functions, check_positive, check_seed
+from bpfree.errors import check_choice, check_count, check_functions, check_positive, check_seed, check_unmasked
 from bpfree.model import Model
 from bpfree.pde.choices import (
     check_curved,
@@ -113,7 +113,7 @@ def solve(
     rule = choose_rule(net) if rule is None else rule
     check_kinds(rule, method)
     if test_points is not None:
-        test_points = problem.domain.check(np.asarray(test_points, float), "test_points")
+        test_points = problem.domain.check(np.asarray(check_unmasked("test_points", test_points), float), "test_points")
     objective = Objective(problem, net, rule, points, sampler, resample_every or None, check_seed(seed))
     residuals = objective.at(0)
     method = choose_method(problem, net, residuals.coupled) if method is None else method

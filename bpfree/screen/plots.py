@@ -22,11 +22,13 @@ def _figure(columns: int = 1):
 
 
 def smooth(values, width: int) -> np.ndarray:
-    """Return the running mean (n,) over the last `width` values, or fewer at the start."""
-    totals = np.concatenate([[0.0], np.cumsum(values)])
+    """Return the running mean (n,) over the last `width` values, or fewer at the start, without those that are NaN."""
+    known = ~np.isnan(values)
+    totals, counts = (np.concatenate([[0], np.cumsum(part)]) for part in (np.where(known, values, 0.0), known))
     stops = np.arange(1, len(values) + 1)
     starts = np.maximum(0, stops - width)
-    return (totals[stops] - totals[starts]) / (stops - starts)
+    counted = counts[stops] - counts[starts]
+    return np.where(counted, totals[stops] - totals[starts], np.nan) / np.maximum(counted, 1)
 
 
 def draw_run(axis, run) -> None:

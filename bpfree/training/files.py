@@ -10,11 +10,14 @@ from bpfree.estimators.step import Outcome
 from bpfree.files import remove_drafts
 from bpfree.journal import Event, Journal
 from bpfree.journal.file import JournalFile, holds_nothing
-from bpfree.journal.format import Code
+from bpfree.journal.format import Code, Reason
 from bpfree.locks import Lock
 from bpfree.settings import check_named
 from bpfree.training.checkpoint import Checkpoint, exists, restore
 from bpfree.training.run import Run
+
+MOST_SKIPPED = 10
+"""Steps in a row that are given up before a run ends, as on a device: a bad batch comes alone, divergence stays."""
 
 
 class RunFiles:
@@ -89,7 +92,8 @@ class RunFiles:
             raise ValueError(f"journal: the checkpoint {self.checkpoint} goes on in {self.journal}, which is not there")
         run.journal.file = JournalFile.reopen(self.journal, run.journal.header, position, run.next_step)
         written = Journal.read(self.journal)
-        run.journal.records, run.journal.events, run.journal.seals = written.records, written.events, written.seals
+        run.journal.records, run.journal.skips = written.records, written.skips
+        run.journal.events, run.journal.seals = written.events, written.seals
 
     def _start_journal(self, run) -> None:
         if exists(self.journal):
@@ -102,6 +106,18 @@ class RunFiles:
         self._made.append(self.journal)
         for opening in run.journal.snapshots:  # of a run that goes on with a state
             run.journal.file.snapshot(opening.step, opening.theta, [opening.state])
+
+    def may_skip(self, plan, run: Run, given_up) -> bool:
+        """Is another step to be tried, where these, the last in a row, could not be made? A journal remembers them."""
+        left = plan.budget.steps is None or run.steps + len(given_up) < plan.budget.steps
+        return self.journal is not None and left and len(given_up) < MOST_SKIPPED
+
+    def steps_skipped(self, run: Run, given_up: list) -> None:
+        """Write down the steps that could not be made, now that one after them could, and forget them."""
+        for step, failure in given_up:
+            run.losses.append(float("nan"))
+            run.journal.skip(step, Reason.NUMERIC, failure.text)
+        given_up.clear()
 
     def step_done(self, run: Run, record) -> None:
         """Write down a step that has been made."""

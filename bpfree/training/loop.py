@@ -125,7 +125,9 @@ def train(
     losses of the first), "nonfinite_loss", "overflow", "mu_too_small"; else "done"
     (epochs or max_steps), "budget", "early_stop" or "callback". `run.model` is the last
     one, but of a run that has diverged, or whose last theta is as bad, it is the best
-    validated or the one it began with. An exception, Ctrl-C among
+    validated or the one it began with. With `journal` a step that cannot be made is given
+    up first, as on a device, and noted (`run.journal.skips`, NaN in `run.losses`), up to
+    ten in a row. An exception, Ctrl-C among
     them, is raised on, after checkpoint and journal have been brought to the last
     whole step. Wrong arguments raise TypeError or ValueError before the first step.
 
@@ -217,26 +219,31 @@ def _identity(run, plan, data, validation, files) -> dict:
 def _take_steps(plan: Plan, run: Run, files: RunFiles, show) -> Outcome:
     """Step by step until something ends the run."""
     trainer, engine, began = plan.trainer, plan.engine, time.perf_counter() - run.seconds
-    apply = partial(engine.apply, trainer)
+    apply, state, given_up = partial(engine.apply, trainer), run.state, []
     while not (end := plan.ended(run)):
-        step = run.next_step
+        done, step = run.next_step, run.next_step + len(given_up)
         samples = plan.feed.at(step)
         if samples is None:
             return Outcome("done", f"done: there are no more batches after {run.steps:,} steps")
         estimate = trainer.estimate(engine, run.model.theta, samples, step)
         run.evaluations += estimate.n_evaluations
         run.forwards += estimate.forwards
-        made = make_step(estimate, apply, run.model.theta, run.state, step, run.quiet)
+        made = make_step(estimate, apply, run.model.theta, state, step, run.quiet)
         if made.failure:
-            return made.failure
+            given_up.append((step, made.failure))
+            if not files.may_skip(plan, run, given_up):
+                return given_up[0][1]
+            state = trainer.skip(state, step)
+            continue
         if not run.losses:
             run.bound = loss_bound(estimate.losses)
+        files.steps_skipped(run, given_up)
         run.model.theta, run.coefficients, run.quiet = made.theta, made.record, made.quiet
         run.losses.append(estimate.loss)
-        run.state = State(made.state, run.journal.settings, run.next_step, run.state.trained)
+        state = run.state = State(made.state, run.journal.settings, run.next_step, run.state.trained)
         run.seconds = time.perf_counter() - began
         files.step_done(run, made.record)
-        if plan.held_out and run.next_step % plan.validate_every == 0:
+        if plan.held_out and run.next_step // plan.validate_every > done // plan.validate_every:
             _look(plan, run)
         files.note(run)
         if files.due(run):

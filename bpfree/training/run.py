@@ -152,6 +152,8 @@ class Run:
             lines = [f"steps {self.steps:,}{begins}, loss {_short(self.losses[0])} -> {_short(self.losses[-1])}"]
         if self.batches:
             lines.append(self.batches)
+        if self.journal.skips:
+            lines.append(f"skipped {len(self.journal.skips):,} steps that were not finite (run.journal.skips)")
         if self.history:
             last = self.history[-1]
             best = f", best {self.best.value:.4f} after step {self.best.step}" if self.best else ""

@@ -27,7 +27,7 @@ _SAFE = 2.0**100
 
 
 def calm_limit(trainer, theta) -> float:
-    """The largest power of two that excludes overflow where all coefficients are smaller; 0 where none is known.
+    """A number that excludes overflow where all coefficients are smaller, a power of two; 0 where none is known.
 
     theta: what the run begins with.
     """
@@ -44,7 +44,9 @@ def calm_limit(trainer, theta) -> float:
     sizes = (2.0**k for k in range(100, 0, -1))
     amplification, n = _amplification(trainer), trainer.n_record
     limit = next((size for size in sizes if _holds(links, size, amplification, n, factor)), 0.0)
-    return 0.0 if decays and not np.abs(theta).max() < limit else limit
+    if decays and not np.abs(theta).max() < limit:
+        return 0.0
+    return float(np.finfo(np.float32).max) if 0 < trainer.update.clip < limit else limit  # what is cut is never large
 
 
 def _amplification(trainer) -> float:

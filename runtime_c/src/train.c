@@ -279,10 +279,10 @@ static int look_first(const bpfree_trainer *t, bpfree_context *c, const float *c
 /* The step of a record, after its estimate or `draw`. */
 static int apply(const bpfree_trainer *t, bpfree_context *c, const float *coefficients)
 {
-  const uint32_t limit = t->calm == 0.0f ? calm : bpfree_bits32(t->calm);
+  const uint32_t own = bpfree_bits32(t->calm), limit = own ? own : calm;
   if (!bpfree_all_below(coefficients, bpfree_record_size(t), limit)) return BPFREE_ERR_NUMERIC;
 #if BPFREE_LOOK_FIRST
-  if (t->calm == 0.0f && !look_first(t, c, coefficients)) return BPFREE_ERR_NUMERIC;
+  if (!own && !look_first(t, c, coefficients)) return BPFREE_ERR_NUMERIC;
 #endif
   bpfree_make_step(t, c, coefficients);
   return BPFREE_OK;

@@ -12,6 +12,14 @@ X, Y = RNG.normal(size=(20, 4)).astype("f4"), np.arange(20) % 2
 MASKED = np.ma.masked_array(X, X > 1)
 MODEL = bf.Sequential(4, [bf.Linear(2)])
 ROWS = np.ma.masked_array(np.arange(20.0), np.arange(20) == 3)
+INSIDE = np.ma.masked_array(np.linspace(0.1, 0.9, 9)[:, None], np.arange(9)[:, None] == 3)
+
+
+def solve(**settings):
+    return bf.pde.solve(bf.pde.Poisson(dim=1), **{"points": 16, "max_steps": 1, **settings})
+
+
+SOLUTION = solve()
 CASES = {
     "train x": ("x", lambda: bf.train(MODEL, (MASKED, Y), max_steps=1)),
     "train y": ("y", lambda: bf.train(MODEL, (X, np.ma.masked_array(Y, Y == 1)), max_steps=1)),
@@ -34,13 +42,22 @@ CASES = {
     "tell": ("values", lambda: bf.RGE(n_queries=10).start(np.zeros(3), update=bf.SGD(0.1), max_steps=1).tell(ROWS)),
     "observed points": ("observed: points", lambda: bf.pde.Observed(np.ma.masked_array([[0.5]], [[True]]), [0.1])),
     "observed values": ("observed: values", lambda: bf.pde.Observed([[0.5]], np.ma.masked_array([0.1], [True]))),
+    "solve points": ("points of residual", lambda: solve(points={"residual": INSIDE})),
+    "solve test_points": ("test_points", lambda: solve(test_points=INSIDE)),
+    "solution predict": ("points", lambda: SOLUTION.predict(INSIDE)),
+    "solution error": ("points", lambda: SOLUTION.error("residual_rms", INSIDE)),
 }
 
 
 @pytest.mark.parametrize(("name", "call"), CASES.values(), ids=CASES)
 def test_masks_are_refused_by_name(name, call):
-    with pytest.raises(TypeError, match=rf"^{name}: expected numbers without a mask, got .*: leave .*filled"):
+    with pytest.raises(TypeError, match=rf"^{name}: expected .*, got a masked array"):
         call()
+
+
+def test_the_message_says_what_to_do():
+    with pytest.raises(TypeError, match=r"leave these samples out, or give x\.filled\(number\)$"):
+        MODEL.predict(MASKED)
 
 
 @pytest.mark.parametrize("kind", ["Classifier", "Regressor"])
@@ -54,6 +71,8 @@ def test_scikit_learns_interface_refuses_masks(kind):
         ("sample_weight", lambda: fitted.fit(X, Y, sample_weight=masked_w)),
         ("X", lambda: fitted.partial_fit(MASKED, Y)),
         ("X", lambda: fitted.predict(MASKED)),
+        ("y", lambda: fitted.score(X, masked_y)),
+        ("sample_weight", lambda: fitted.score(X, Y, masked_w)),
     ):
         with pytest.raises(TypeError, match=f"^{name}: expected numbers without a mask"):
             call()

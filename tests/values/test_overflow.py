@@ -115,6 +115,7 @@ def test_below_firmwares_limit_no_step_overflows(estimator, update):
     """The limit that replaces the try there: with records just below it, however they are drawn, every step is made."""
     tame = of(estimator, tamed(update))
     limit = calm_limit(tame, MODEL.theta)
+    assert (limit > 1e38) == bool(update.clip), "coefficients that are cut may be of any size"
     if not limit:
         assert any(isinstance(link, bf.WeightDecay) for link in update.links)
         return
