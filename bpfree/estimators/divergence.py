@@ -23,13 +23,14 @@ def loss_bound(first_losses) -> float:
     the smallest. What is not finite among them is left out. Infinite where they say nothing of the loss's scale:
     all are 0, or none is finite.
     """
-    losses = np.asarray(first_losses, np.float64)
-    losses = losses[np.isfinite(losses)]
+    losses = np.asarray(first_losses)
+    if not (finite := np.isfinite(losses)).all():
+        losses = losses[finite]
     if not losses.any():
         return math.inf
     with np.errstate(over="ignore"):  # beyond the largest number there is no bound
-        mean = losses.mean()
-        return float(mean + _SCALES * max(abs(mean), np.ptp(losses)))
+        mean = float(losses.mean(dtype=np.float64))
+        return mean + _SCALES * max(abs(mean), float(losses.max()) - float(losses.min()))
 
 
 def above_bound(losses, bound: float) -> bool:

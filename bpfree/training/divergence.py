@@ -23,9 +23,12 @@ _TINY = 1e-12
 def lost(plan, run: Run) -> Outcome | None:
     """Why the run ends here: it has diverged, or no probe changes the loss any more; None where it goes on."""
     still = standstill(run.next_step, run.quiet)
-    exploded = still and run.losses[-1] > run.losses[0] and has_exploded(run.model.theta, plan.start.theta)
-    if exploded or above_bound(run.losses, run.bound):
+    risen = still and run.quiet < run.steps and run.losses[-1] > run.losses[0]
+    if above_bound(run.losses, run.bound) or (risen and has_exploded(run.model.theta, plan.start.theta)):
         return divergence(run.next_step - 1, run.losses, "try a smaller lr")
+    if risen:  # a step too large may have left every ReLU off
+        ways = f"or a smaller lr, as the loss has risen, {run.losses[0]:.4g} -> {run.losses[-1]:.4g}"
+        return Outcome(still.code, f"{still.text}; {ways}")
     if still and 0 < abs(run.losses[-1]) < _TINY:
         at = f"the loss stands still at {run.losses[-1]:.4g}: try one of another scale"
         return Outcome(still.code, f"{still.text}; {at}")

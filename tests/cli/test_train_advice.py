@@ -35,6 +35,13 @@ def test_a_run_that_diverged_ends_with_1_and_is_not_offered_for_export():
     assert run("info", "j").stdout.count("the loss has exploded") == 1
 
 
+def test_a_run_that_ends_before_it_is_known_to_diverge_is_not_offered_for_export_either():
+    result = run("train", *LOST[:-1], 12)
+    assert result.exit_code == 0 and "outcome │ done" in " ".join(result.stdout.split())
+    assert "the loss has risen, 2.384 -> " in flat(result) and "try a smaller lr" in flat(result)
+    assert not any("export" in line for line in next_lines(result))
+
+
 def test_the_journal_of_a_run_that_diverged_is_replayed_to_the_model_that_was_saved():
     told = document(*LOST, "--journal", "j", "--no-floor", code=1)
     assert told["outcome_code"] == "diverged"

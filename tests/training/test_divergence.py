@@ -95,6 +95,10 @@ def test_standing_still_where_theta_has_exploded_is_divergence():
     found = run(model, (X, X[:, 0]), loss=bounded, engine="reference", update=bf.SGD(1e7))
     assert found.losses[-1] == 1 < found.bound and found.quiet == found.steps - 1 == 10
     assert found.outcome_code == "diverged" and "smaller lr" in found.outcome and found.model.hash == model.hash
+    far = bf.chain(bf.Normalize(), bf.SGD(5.0))
+    found = run(model, (1e3 * X, X[:, 0]), loss=bounded, engine="reference", update=far)
+    assert found.outcome_code == "mu_too_small" and found.losses[-1] == 1 and not found.went_back
+    assert found.outcome.endswith(f"; or a smaller lr, as the loss has risen, {found.losses[0]:.4g} -> 1")
     there = run(model, (X, X[:, 0]), loss=lambda outputs, targets: np.ones(len(targets)), engine="reference")
     assert there.outcome_code == "mu_too_small", "where theta has gone nowhere, mu may be to blame"
 

@@ -32,8 +32,9 @@ enum bpfree_record_type {
 };
 
 enum bpfree_event_code {
-  BPFREE_EVENT_END = 1,       /* the run ended; text: why */
-  BPFREE_EVENT_VALIDATION = 2 /* text: the metric and its value */
+  BPFREE_EVENT_END = 1,        /* the run ended; text: why */
+  BPFREE_EVENT_VALIDATION = 2, /* text: the metric and its value */
+  BPFREE_EVENT_WENT_BACK = 3   /* it diverged; text: the step whose theta is its model, ": ", words */
 };
 
 enum bpfree_skip_reason {
