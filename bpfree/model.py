@@ -9,7 +9,7 @@ import json
 import numpy as np
 
 from bpfree.engines import get_engine
-from bpfree.engines.batch import make_inputs
+from bpfree.engines.batch import check_classes, make_inputs
 from bpfree.engines.cost import node_macs
 from bpfree.errors import FormatError, RowsMissingError
 from bpfree.files import read_arrays, write_atomically
@@ -57,7 +57,8 @@ class Model:
         return engine.predict(self.graph, self.theta, self.frozen, make_inputs(self.graph, x))
 
     def accuracy(self, x, labels, engine=None) -> float:
-        """Share of samples whose largest output is at their label."""
+        """Share of samples whose largest output is at their label. Raises ValueError for a model of one output."""
+        check_classes(self.graph.output.size)
         labels, predicted = np.asarray(labels), self.predict(x, engine).argmax(axis=1)
         if labels.shape != predicted.shape:
             raise ValueError(f"labels: expected shape {predicted.shape}, got {labels.shape}")

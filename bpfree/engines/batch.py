@@ -80,6 +80,13 @@ def _float32(array) -> np.ndarray:
         return np.ascontiguousarray(array, np.float32)
 
 
+def check_classes(outputs: int) -> None:
+    """Raise for a model of one output: the largest of one is always the same, and its softmax is 1."""
+    if outputs == 1:
+        ways = 'give it an output a class, or train it with loss="mse"'
+        raise ValueError(f"model: expected two outputs or more, one a class, got one: {ways}")
+
+
 def _check_finite(name: str, values) -> None:
     """A NaN would end training at the first minibatch that it is in: better said before."""
     bad = np.flatnonzero(~np.isfinite(values).all(axis=1))
@@ -125,6 +132,7 @@ def make_batch(graph, loss, x, y, w=None) -> Batch:
     if loss.takes_rows:
         return Batch(x, targets=y, weights=weights)
     if loss.labels:
+        check_classes(outputs)
         integers = np.issubdtype(y.dtype, np.integer)
         if y.ndim != 1 or not integers:
             got, ways = f"{y.dtype} {y.shape}", "" if integers else ': give loss="mse" for targets'
