@@ -8,7 +8,6 @@ from os import PathLike, fspath
 
 __all__ = [
     "BpfreeError",
-    "NOT_STRICT",
     "CoreMissingError",
     "DataMissingError",
     "FormatError",
@@ -26,7 +25,6 @@ __all__ = [
     "check_share",
     "check_share_of_all",
     "check_version",
-    "one_line",
 ]
 
 
