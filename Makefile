@@ -21,6 +21,8 @@ CC       := $(CURDIR)/$(VENV)/bin/zigcc
 USE_ZIG  := yes
 export CC
 endif
+else ifneq ($(CC),$(shell cat $(VENV)/.compiler 2>/dev/null))
+NEW_CC   := yes
 endif
 
 # Each missing thing in one line, with the command that installs it. Runs in any Python 3.
@@ -83,11 +85,21 @@ help:
 
 setup: $(STAMP)
 
+# CMake keeps to the compiler that it found first: for another one all is built anew.
+ifeq ($(NEW_CC),yes)
+.PHONY: $(STAMP)
+endif
+
 # A new package has to be found by the editable install, so that is made anew for one.
 $(STAMP): pyproject.toml runtime_c/CMakeLists.txt $(wildcard runtime_c/cmake/* bpfree/*/__init__.py bpfree/*/*/__init__.py)
 	@command -v "$(PYTHON)" >/dev/null || \
 	  { echo "make setup: $(PYTHON) is missing: sudo apt install python3 python3-venv python3-dev" >&2; exit 1; }
 	@"$(PYTHON)" -c "$$CHECK_PYTHON" "$(PYTHON)"
+ifeq ($(NEW_CC),yes)
+	@command -v $(firstword $(CC)) >/dev/null || \
+	  { echo "make setup: CC=$(CC): there is no such compiler: install it, or leave CC out" >&2; exit 1; }
+	@rm -rf $(BUILD)/c $(BUILD)/*-editable
+endif
 	@test -x $(PY) || { echo "Making $(VENV)"; "$(PYTHON)" -m venv $(VENV); }
 	@echo "Installing what the build needs"
 	@$(PIP_INSTALL) $$($(PY) -c "$$REQUIREMENTS" cmake ninja $(if $(USE_ZIG),ziglang))
@@ -100,6 +112,9 @@ endif
 	@echo "Building and installing bpfree"
 	@$(PIP_INSTALL) --no-build-isolation \
 	  --config-settings=editable.rebuild=true --config-settings=cmake.define.BPFREE_WERROR=ON -e ".[dev]"
+ifeq ($(NEW_CC),yes)
+	@echo "$(CC)" >$(VENV)/.compiler
+endif
 	@touch $@
 	@echo "Ready: $(VENV)/bin/bpfree --help"
 

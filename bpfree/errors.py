@@ -9,7 +9,6 @@ from os import PathLike, fspath
 
 __all__ = [
     "BpfreeError",
-    "NOT_STRICT",
     "CoreMissingError",
     "DataMissingError",
     "FormatError",
@@ -28,7 +27,6 @@ __all__ = [
     "check_share_of_all",
     "check_unmasked",
     "check_version",
-    "one_line",
 ]
 
 

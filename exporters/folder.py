@@ -18,7 +18,7 @@ def marked(text: str, comment: str = "/* {} */") -> bytes:
     """A file's text behind the line that says who wrote it, with a hash of the text.
 
     >>> marked("int main(void);", "// {}").decode().splitlines()[0]
-    '// Written by bpfree, hash of what follows: 02b0b3ef6a94bb24. Once that is changed the file is yours.'
+    '// Written by bpfree, hash of what follows: 506741a54ad95273. Once that is changed the file is yours.'
     """
     body = text.encode()
     return f"{comment.format(f'{_WRITTEN}: {_hash(body)}. {_RULE}')}\n".encode() + body

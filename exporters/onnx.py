@@ -33,7 +33,7 @@ def export(model, path, *, softmax: bool = False, name: str = "bpfree") -> Path:
         model: with finite parameters.
         path: written whole or not at all. A file that is there is replaced if it names bpfree as its producer; any
             other is an error.
-        softmax: end in probabilities instead of the scores that were trained.
+        softmax: end in probabilities instead of the scores that were trained, of two outputs or more.
         name: of the graph, which viewers show.
 
     Raises TypeError or ValueError naming the argument or the node, ImportError
@@ -52,6 +52,9 @@ def export(model, path, *, softmax: bool = False, name: str = "bpfree") -> Path:
         raise TypeError(f"name: expected a text, got {name!r}")
     if softmax and model.graph.nodes[-1].op is SOFTMAX:
         raise ValueError("softmax: the model ends in one already, expected False, got True")
+    if model.graph.output.size == 1 and (softmax or model.graph.nodes[-1].op is SOFTMAX):
+        ways = "end the model in bf.Sigmoid() for the probability of one class, or give it an output a class"
+        raise ValueError(f"softmax: expected two outputs or more, as that of one is always 1, got one: {ways}")
     for node in model.graph.nodes:
         if node.op.onnx is None:
             raise ValueError(f"{node.label}: expected an operation that has nodes of ONNX, got one without")

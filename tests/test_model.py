@@ -43,6 +43,19 @@ def fields(path):
         return dict(file)
 
 
+def test_one_output_is_no_class():
+    model, x = bf.Sequential(3, [bf.Linear(1)], seed=1), np.ones((4, 3))
+    message = "model: expected two outputs or more, one a class, got one: give it an output a class, or train it with"
+    for call in (
+        lambda: model.accuracy(x, [0, 0, 1, 1]),
+        lambda: bf.train(model, (x, [0, 0, 0, 0]), max_steps=1, batch_size=2),
+        lambda: bf.train(model, (x, [0, 0, 1, 1]), max_steps=1, batch_size=2),
+    ):
+        with pytest.raises(ValueError, match=message):
+            call()
+    bf.train(model, (x, [0.0, 0.0, 1.0, 1.0]), loss="mse", max_steps=1, batch_size=2)
+
+
 def test_round_trip(saved):
     model, loaded = small_model(), bf.Model.load(saved)
     assert loaded.graph == model.graph and loaded.graph.hash() == model.graph.hash()

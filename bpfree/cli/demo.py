@@ -15,7 +15,7 @@ from rich.table import Table
 
 import bpfree as bf
 from bpfree import emulate, native
-from bpfree.cli.commands import Command, option
+from bpfree.cli.commands import Command, option, usage
 from bpfree.datasets import load_digits
 from bpfree.engines import ReferenceEngine
 from bpfree.errors import CoreMissingError
@@ -164,7 +164,8 @@ def train_on_device(model, digits, folder: Path, seed: int) -> OnDevice:
         model.graph, model.frozen, "cross_entropy", update=bf.SGD(DEVICE_LR), seed=_seed(seed, len(PHASES)),
         **ON_DEVICE,
     )  # fmt: skip
-    firmware.export(model, folder, trainer=trainer, samples=samples, steps=DEVICE_STEPS)
+    with usage():
+        firmware.export(model, folder, trainer=trainer, samples=samples, steps=DEVICE_STEPS)
     built = emulate.compile_firmware(folder, optimize="Os")
     with live_bar(DEVICE_STEPS, "Cortex-M4F", True) as update:
         done = 0

@@ -51,8 +51,12 @@ def check_finite_rows(name: str, values) -> None:
 def make_labels(name: str, y, classes: int, purpose: str = "", ways: str = "") -> np.ndarray:
     """Labels (n,) of whole numbers or truth values (n,) or (n, 1); raises with what makes them 0 to classes - 1.
 
-    purpose: what they are for; ways: what else could be done with numbers that are no labels.
+    purpose: what they are for; ways: what else could be done with numbers that are no labels. Raises for one class,
+    too: the largest of one output is always the same, and its softmax is 1.
     """
+    if classes == 1:
+        remedy = 'give it an output a class, or train it with loss="mse"'
+        raise ValueError(f"model: expected two outputs or more, one a class, got one: {remedy}")
     whole = y.dtype.kind in "biu"
     if not whole or y.ndim == 0 or y.size != len(y):
         expected = " ".join(filter(None, ("integer labels (n,)", purpose)))

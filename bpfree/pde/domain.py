@@ -17,6 +17,10 @@ SLACK = 1e-6
 """Share of a coordinate's length by which points may lie outside, because float32 rounds them."""
 
 
+MOST_DIMENSIONS = 2**20
+"""Of a coordinate, whose columns are listed one by one."""
+
+
 @dataclass(frozen=True)
 class Cube:
     """A coordinate of `dim` dimensions, each of them in [low, high]."""
@@ -29,7 +33,7 @@ class Cube:
         low, high = check_finite("low", self.low), check_finite("high", self.high)
         if not low < high:
             raise ValueError(f"coordinate: expected low < high, got {self.low!r} and {self.high!r}")
-        check_count("dimensions", self.dim)
+        check_count("dimensions", self.dim, 1, MOST_DIMENSIONS)
 
 
 @dataclass(frozen=True)
@@ -40,7 +44,7 @@ class Normal:
     scale: float = 1.0
 
     def __post_init__(self):
-        check_count("dimensions", self.dim)
+        check_count("dimensions", self.dim, 1, MOST_DIMENSIONS)
         check_positive("scale", self.scale)
 
 
@@ -135,4 +139,4 @@ def _coordinate(name, given):
     low, high = check_finite(name, given[0]), check_finite(name, given[1])
     if not low < high:
         raise ValueError(f"{name}: expected low < high, got {given!r}")
-    return Cube(low, high, check_count(f"dimensions of {name}", given[2]) if len(given) == 3 else 1)
+    return Cube(low, high, check_count(f"dimensions of {name}", given[2], 1, MOST_DIMENSIONS) if len(given) == 3 else 1)

@@ -4,8 +4,8 @@
 /* Asked of sums and products themselves, which every processor has; volatile, so that no compiler knows the answer. */
 int bpfree_check_arithmetic(void)
 {
-  volatile float one = 1.0f, little = 0x1p-30f, smallest = 0x1p-126f, half = 0.5f, subnormal = 0x1p-140f, big = 0x1p+20f;
-  const int nearest = one + little == one && one - little == one; /* up: the first is larger; down, to 0: the second less */
+  volatile float one = 1.0f, little = 0x1p-30f, smallest = 0x1p-126f, half = 0.5f, subnormal = 0x1p-140f, big = 0x1p20f;
+  const int nearest = one + little == one && one - little == one; /* up: the sum is more; down, to 0: the other less */
   volatile float flushed = smallest * half, ignored = subnormal * big;
   union {
     float value;

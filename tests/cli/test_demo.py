@@ -41,6 +41,14 @@ def test_the_last_screen(short, tmp_path):
     assert (tmp_path / "firmware" / "Makefile").is_file()
 
 
+def test_a_folder_with_files_of_one_s_own_ends_it_in_a_line(short, tmp_path):
+    (tmp_path / "firmware").mkdir()
+    (tmp_path / "firmware" / "model.c").write_text("int mine;\n")
+    result = CliRunner().invoke(main, ["demo", "--folder", str(tmp_path)])
+    assert result.exit_code == 2 and "--folder: expected files as an export left them" in result.output
+    assert (tmp_path / "firmware" / "model.c").read_text() == "int mine;\n"
+
+
 def test_hashes_that_differ_are_a_failure(short, tmp_path, monkeypatch):
     monkeypatch.setattr(short, "replay", lambda journal, trainer, theta, engine: theta)  # replays nothing
     result = CliRunner().invoke(main, ["demo", "--folder", str(tmp_path)])

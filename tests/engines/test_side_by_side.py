@@ -1,9 +1,11 @@
 """Threads that share one engine get the bits that each would get alone."""
 
 import copy
+import gc
 import pickle
 import sys
 import threading
+import weakref
 from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
@@ -120,8 +122,14 @@ def test_a_copy_builds_its_own(strict_engine):
 
 def test_what_a_thread_built_goes_with_it():
     engine = bf.engines.CompiledEngine()
+
+    def built():
+        model = engine.model(WIDE.graph, WIDE.frozen)
+        assert engine.model(WIDE.graph, WIDE.frozen) is model
+        return weakref.ref(model)
+
     with ThreadPoolExecutor(1) as pool:
-        built = pool.submit(lambda: engine.model(WIDE.graph, WIDE.frozen)).result()
-        assert pool.submit(lambda: engine.model(WIDE.graph, WIDE.frozen)).result() is built
-    assert engine.model(WIDE.graph, WIDE.frozen) is not built
-    assert sys.getrefcount(built) == 2  # this name and the argument of the call: the thread's own is gone
+        own = pool.submit(built).result()
+        assert own() is not None and own() is not built()()
+    gc.collect()
+    assert own() is None

@@ -75,9 +75,17 @@ def shapes_in(proto):
     }
 
 
+SOFTMAX_OF_ONE = [case for case in EXAMPLES if case[0] == "softmax" and np.prod(case[2][0]) == 1]
+"""Which is 1, and so refused."""
+
+
 @pytest.mark.parametrize(("op", "attributes", "shapes"), EXAMPLES, ids=IDS)
 def test_every_op(tmp_path, op, attributes, shapes):
     model = model_of(single_op(op, attributes, shapes))
+    if (op, attributes, shapes) in SOFTMAX_OF_ONE:
+        with pytest.raises(ValueError, match="that of one is always 1"):
+            exported(model, tmp_path)
+        return
     proto, run = exported(model, tmp_path)
     assert_computes(run, model)
     seen = shapes_in(proto)
@@ -266,6 +274,15 @@ def test_the_same_bytes_on_every_machine(tmp_path, monkeypatch):
     """A change here changes every file: the packages that write them or the export itself did."""
     monkeypatch.setattr(bf, "__version__", "0")
     assert digest(tmp_path / "m.onnx") == "e4fa69c403e4344de45a696b43a654ecedf640abfb15e39e6150dc0c31cbaf4b"
+
+
+def test_a_softmax_of_one_output_is_refused(tmp_path):
+    path, one = tmp_path / "m.onnx", [bf.Linear(3), bf.Tanh(), bf.Linear(1)]
+    for layers, softmax in ((one, True), ([*one, bf.Softmax()], False), ([bf.Linear(1), bf.Softmax()], False)):
+        with pytest.raises(ValueError, match="softmax: expected two outputs or more, as that of one is always 1, got"):
+            bf.exporters.onnx.export(bf.Sequential(4, layers), path, softmax=softmax)
+        assert not path.exists()
+    bf.exporters.onnx.export(bf.Sequential(4, [*one, bf.Sigmoid()]), path)
 
 
 def test_only_an_earlier_export_is_replaced(tmp_path):

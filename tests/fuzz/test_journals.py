@@ -49,7 +49,7 @@ def other_records(r, data):
         kind, step, payload = records[at]
         records[at : at + 1] = pick(r, [
             [[int(r.integers(0, 7)), step, payload]],
-            [[kind, int(pick(r, [0, 1, 2**32 - 1, step + 1, max(0, step - 1)])), payload]],
+            [[kind, int(pick(r, [0, 1, 2**32 - 1, min(step + 1, 2**32 - 1), max(0, step - 1)])), payload]],
             [[kind, step, changed_bytes(r, payload)]],
             [[kind, step, pick(r, [b"", bytes(4), b"\xff" * len(payload), payload + payload])]],
             [records[at], records[at]], [],

@@ -22,6 +22,9 @@ MOST_SECONDS = 2.0
 @contextlib.contextmanager
 def little_memory():
     """Requests for more than MOST_BYTES fail while this lasts."""
+    if not os.path.exists("/proc/self/statm"):
+        yield  # a system that does not say what the process has
+        return
     soft, hard = resource.getrlimit(resource.RLIMIT_AS)
     with open("/proc/self/statm") as file:
         used = int(file.read().split()[0]) * resource.getpagesize()

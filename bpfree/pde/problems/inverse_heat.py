@@ -38,8 +38,8 @@ class InverseHeat(Problem):
     truth = {"alpha": ALPHA}
 
     def __init__(self, measurements: int = 100, noise: float = 0.0, seed: int = 0):
-        self.measurements, self.noise = check_count("measurements", measurements), check_finite("noise", noise)
-        self.seed = check_seed(seed)
+        self.measurements = check_count("measurements", measurements, 1, 2**20)
+        self.noise, self.seed = check_finite("noise", noise), check_seed(seed)
         points = interior(self.domain, self.measurements, "uniform", self.seed)
         errors = self.noise * np.random.default_rng([self.seed, 1]).standard_normal(self.measurements)
         self.conditions = (
