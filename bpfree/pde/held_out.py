@@ -6,6 +6,7 @@ from __future__ import annotations
 import numpy as np
 from scipy.spatial import cKDTree
 
+from bpfree.pde.determined import Doubt
 from bpfree.pde.residuals import Residuals, TermRows
 from bpfree.pde.term import Term
 
@@ -26,7 +27,7 @@ STEP = 2.0**-9
 """Relative step of the differences by which the size of terms is found."""
 
 
-def judge(objective, theta, step: int) -> str | None:
+def judge(objective, theta, step: int) -> Doubt | None:
     """Return what is wrong where equations hold at the points of a step, but not between them; None where all is well.
 
     An equation is off by the rms of its rows divided by the rms of its terms (dr/dq) q, where q are the quantities that
@@ -117,8 +118,8 @@ def _finite(values):
     return np.where(np.isfinite(values), values, 0.0)
 
 
-def _advice(objective, solved, name, off, there) -> str:
-    """Return the outcome in words."""
+def _advice(objective, solved, name, off, there) -> Doubt:
+    """Return the outcome."""
     equations, d = solved.size, solved.n_network + solved.n_unknown
     text = f"{name} is off by {off:.2g} of the size of its terms at new points, by {there:.1g} at those of the solve"
     if equations < d:
@@ -129,4 +130,5 @@ def _advice(objective, solved, name, off, there) -> str:
     else:
         more = "more points, above all where the solution is steep"
     windows = ", or windows of time one after the other" if "t" in objective.problem.domain.names else ""
-    return f"underdetermined: {text}: try {more}, new points from time to time (resample_every){windows}"
+    advice = f"try {more}, new points from time to time (resample_every){windows}"
+    return Doubt("underdetermined", f"{text}: {advice}")

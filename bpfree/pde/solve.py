@@ -11,6 +11,7 @@ from bpfree.blas import threads_for
 from bpfree.errors import check_choice, check_count, check_functions, check_positive, check_seed
 from bpfree.model import Model
 from bpfree.pde.choices import check_curved, check_kinds, choose_method, choose_rule, make_network, points_of_terms
+from bpfree.pde.determined import find_doubt
 from bpfree.pde.held_out import judge
 from bpfree.pde.history import JUDGED, Look
 from bpfree.pde.methods.table import Method
@@ -20,6 +21,7 @@ from bpfree.pde.rules.precision import check_precision
 from bpfree.pde.rules.table import Rule
 from bpfree.pde.samplers import SAMPLERS
 from bpfree.pde.solution import Solution
+from bpfree.pde.well_posed import warn_once
 from bpfree.screen.progress import live_bar
 
 FILLED = 3
@@ -108,6 +110,9 @@ def solve(
     objective = Objective(problem, net, rule, points, sampler, resample_every or None, check_seed(seed))
     residuals = objective.at(0)
     check_curved(problem, model.graph, residuals)
+    doubt = find_doubt(problem, residuals.parts[0])
+    if doubt:
+        warn_once(problem, doubt.text)
     if net.dtype != np.float64:
         for part, stencil in zip(residuals.parts, residuals.stencils):
             check_precision(stencil, part.wanted, net.dtype, precision)
@@ -128,7 +133,7 @@ def solve(
                 answers = [callback(run.history.steps - 1, run.history) for callback in callbacks]
                 if run.history.outcome_code == "running" and any(answer is False for answer in answers):
                     run.history.end("callback", f"stopped by the callback after step {run.history.steps - 1}")
-        run.end()
+        run.end(doubt)
     return solution
 
 
@@ -186,21 +191,23 @@ class _Solving:
         if h.steps % self.look_every == 0:
             self._look(h.steps, moved.r)
 
-    def end(self) -> None:
+    def end(self, doubt) -> None:
         """Take the last measurement, and choose the theta to return: the best one where all losses are comparable."""
         if self.history.looks[-1].step != self.history.steps:
             self._look(self.history.steps, None)
         if self.objective.fixed and self.best[0] < np.inf:
             self.theta = self.best[1]
         self.solution.theta = self.theta
-        self._judge()
+        self._judge(doubt)
 
-    def _judge(self) -> None:
-        """Say so where the equations hold at the points of the last step, but not between them."""
+    def _judge(self, doubt) -> None:
+        """Say so where the problem is in doubt, or where equations hold at the last step's points, but not between."""
         h = self.history
-        wrong = judge(self.objective, self.theta, max(0, h.steps - 1)) if h.outcome_code in JUDGED else None
-        if wrong:
-            h.end("underdetermined", f"{wrong} (the solve ended with {h.outcome})")
+        if h.outcome_code not in JUDGED:
+            return
+        found = doubt or judge(self.objective, self.theta, max(0, h.steps - 1))
+        if found:
+            h.end(found.code, f"{found.code}: {found.text} (the solve ended with {h.outcome})")
 
     def _look(self, step, r) -> None:
         h, residuals = self.history, self.objective.at(max(0, step - 1))
