@@ -37,15 +37,20 @@ class Doubt(NamedTuple):
     text: str
 
 
-def find_doubt(problem, part) -> Doubt | None:
-    """Return what is missing or ill-posed, if anything is. part: the TermRows of the equations inside."""
+def find_doubt(problem, part, trained: bool = True) -> Doubt | None:
+    """Return what is missing or ill-posed, if anything is.
+
+    part: the TermRows of the equations inside.
+    trained: whether the network is; else u is known, and the equations find the unknowns.
+    """
     ansatz, conditions = problem.ansatz, problem.conditions
     if type(problem).terms.__module__ != "bpfree.pde.problem" or not isinstance(ansatz, HardAnsatz | None):
         return None
     equations = _Equations(problem, part)
     for name in equations.unused():
         return Doubt("underdetermined", f"{name}: expected an unknown that the equations use, got one that they do not")
-    if any(isinstance(one, Observed) for one in conditions) or not np.isfinite(equations.inside).all():
+    data = any(isinstance(one, Observed) for one in conditions) or not trained
+    if data or not np.isfinite(equations.inside).all():
         return None
     lines = [name for name, one in problem.domain.coordinates.items() if isinstance(one, Cube) and one.dim == 1]
     ends = {name: _Ends(conditions, name) for name in lines}

@@ -19,9 +19,12 @@ MOST = 10_000
 FITTED = 30
 """Ratio of the residuals at held-out points to those at the points of the solve from which on the latter are fitted."""
 
-HELD = 1e-3
+HELD = 1e-2
 """Share of the size of its terms up to which an equation counts as held. Of solutions whose error is known, those with
 less than 1e-6 have 1e-9 to 1e-5 at held-out points, and those with more than 0.09, 0.2 to 1."""
+
+UNSOLVED = 0.1
+"""Share of the size of its terms from which on an equation is not solved even at the points of the solve."""
 
 STEP = 2.0**-9
 """Relative step of the differences by which the size of terms is found."""
@@ -29,6 +32,8 @@ STEP = 2.0**-9
 
 def judge(objective, theta, step: int) -> Doubt | None:
     """Return what is wrong where equations hold at the points of a step, but not between them; None where all is well.
+
+    Where they do not even hold at those points, nothing is wrong with the points, and the code is "".
 
     An equation is off by the rms of its rows divided by the rms of its terms (dr/dq) q, where q are the quantities that
     it reads: u, its derivatives; r at q = 0, a source, is another term. Conditions may be about values of 0, so their
@@ -40,8 +45,14 @@ def judge(objective, theta, step: int) -> Doubt | None:
         for k, part in enumerate(solved.parts)
     }
     held_out = Residuals(objective.problem, objective.network, objective.rule, points, seed, step)
-    worst = max(_compare(solved, held_out, theta), key=lambda row: row[1])
-    return _advice(objective, solved, *worst) if worst[1] > HELD else None
+    rows = _compare(solved, held_out, theta)
+    fitted = [row for row in rows if row[1] > max(HELD, FITTED * row[2])]
+    if fitted:
+        return _advice(objective, solved, *max(fitted, key=lambda row: row[1]))
+    name, _, there = max(rows, key=lambda row: row[2])
+    if there > UNSOLVED:
+        return Doubt("", f"{name} is still off by {there:.2g} of the size of its terms: this is no solution")
+    return None
 
 
 def _fresh(given, part, sampler, seed):
@@ -55,18 +66,14 @@ def _fresh(given, part, sampler, seed):
 
 @np.errstate(all="ignore")  # a formula may not be finite where quantities are 0; its terms are then left out
 def _compare(solved, held_out, theta):
-    """Return (term, by how much it is off at held-out points, by how much at those of the solve) of all equations.
-
-    Where both are about as large, there is nothing wrong with the points, and the first is returned as 0.
-    """
+    """Return (term, by how much it is off at held-out points, by how much at those of the solve) of all equations."""
     own, problem = solved.split(theta)
     inside, found = held_out.parts[0], []
     for part, other in zip(solved.parts, held_out.parts):
         rows, (held, sizes) = _rows(solved, problem, own, part)[0], _sized(held_out, problem, own, other, inside)
         rms = [np.sqrt((one**2).mean(axis=1)) for one in (rows, held)]
         for there, here, size in zip(*rms, sizes):
-            fitted = here > FITTED * there and size > 0
-            found.append((part.term.name, *((float(here / size), float(there / size)) if fitted else (0.0, 0.0))))
+            found.append((part.term.name, float(here / size), float(there / size)) if size > 0 else ("", 0.0, 0.0))
     return found
 
 

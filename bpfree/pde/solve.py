@@ -21,6 +21,7 @@ from bpfree.pde.rules.precision import check_precision
 from bpfree.pde.rules.table import Rule
 from bpfree.pde.samplers import SAMPLERS
 from bpfree.pde.solution import Solution
+from bpfree.pde.twin import Twin
 from bpfree.pde.well_posed import warn_once
 from bpfree.screen.progress import live_bar
 
@@ -107,10 +108,11 @@ def solve(
     check_kinds(rule, method)
     if test_points is not None:
         test_points = problem.domain.check(np.asarray(test_points, float), "test_points")
-    objective = Objective(problem, net, rule, points, sampler, resample_every or None, check_seed(seed))
+    twin = Twin(problem, net, given=network is not None)
+    objective = Objective(twin.problem, twin.network, rule, points, sampler, resample_every or None, check_seed(seed))
     residuals = objective.at(0)
     check_curved(problem, model.graph, residuals)
-    doubt = find_doubt(problem, residuals.parts[0])
+    doubt = find_doubt(problem, residuals.parts[0], trained=model.graph.n_theta > 0)
     if doubt:
         warn_once(problem, doubt.text)
     if net.dtype != np.float64:
@@ -120,7 +122,7 @@ def solve(
         max_steps = method.steps
     theta = np.concatenate([model.theta.astype(np.float64), list(problem.unknowns.values())])
     solution = Solution(problem, model.graph, theta, model.frozen, rule, method, seed, residuals.counts, test_points)
-    run = _Solving(solution, objective, method, look_every or method.look_every)
+    run = _Solving(solution, objective, method, look_every or method.look_every, twin)
     limits = {"done": max_steps, "budget": max_forwards, "time": max_seconds, "tolerance": tolerance}
     with threads_for(run.iteration.largest_product(0)):
         if not run.begin():
@@ -140,10 +142,11 @@ def solve(
 class _Solving:
     """The state of the loop: the iteration of the method, the time, and the best parameters so far."""
 
-    def __init__(self, solution, objective, method, look_every):
-        self.solution, self.objective, self.history = solution, objective, solution.history
+    def __init__(self, solution, objective, method, look_every, twin):
+        self.solution, self.objective, self.history, self.twin = solution, objective, solution.history, twin
         self.iteration, self.look_every, self.note = method.start(objective), look_every, ""
-        self.theta, self.best, self.began = solution.theta, (np.inf, solution.theta), time.perf_counter()
+        self.theta = twin.enter(solution.theta)
+        self.best, self.began = (np.inf, self.theta), time.perf_counter()
 
     def begin(self) -> bool:
         """Take the first measurement; return False where the residual is not finite at the start."""
@@ -197,7 +200,7 @@ class _Solving:
             self._look(self.history.steps, None)
         if self.objective.fixed and self.best[0] < np.inf:
             self.theta = self.best[1]
-        self.solution.theta = self.theta
+        self.solution.theta = self.twin.leave(self.theta)
         self._judge(doubt)
 
     def _judge(self, doubt) -> None:
@@ -206,8 +209,10 @@ class _Solving:
         if h.outcome_code not in JUDGED:
             return
         found = doubt or judge(self.objective, self.theta, max(0, h.steps - 1))
-        if found:
+        if found and found.code:
             h.end(found.code, f"{found.code}: {found.text} (the solve ended with {h.outcome})")
+        elif found:
+            h.outcome += f", but {found.text}"
 
     def _look(self, step, r) -> None:
         h, residuals = self.history, self.objective.at(max(0, step - 1))
@@ -217,7 +222,7 @@ class _Solving:
         loss = square(r)
         if loss < self.best[0]:
             self.best = loss, self.theta
-        self.solution.theta = self.theta
+        self.solution.theta = self.twin.leave(self.theta)
         h.forwards, h.seconds = self.objective.forwards, time.perf_counter() - self.began
         error = self.solution.error() if self.solution.problem.reference is not None else float("nan")
         h.looks.append(Look(step, loss, residuals.terms_of(r), error, h.forwards, h.seconds))
