@@ -73,6 +73,15 @@ RIGHT = {
     "middle of a disk": make(R, polar, Dirichlet("r", side="high")),
     "middle of a disk, multiplied": make(R, lambda u, c: c.r * u.rr + u.r + c.r, Dirichlet("r", side="high")),
     "system": make(T, system, Initial(1.0, output="p"), Initial(0.0, output="v"), outputs=("p", "v")),
+    "two of one kind": make(
+        T, lambda u, c: (u.p.t + u.v.t + u.p, u.p - 2 * u.v), Initial(1.0, output="p"), outputs=("p", "v")
+    ),
+    "channel": make(
+        XY,
+        lambda u, c: (u.u.laplacian() - u.p.x, u.v.laplacian() - u.p.y, u.u.x + u.v.y),
+        *(Dirichlet("x", output=one, side="low") for one in "uv"), Dirichlet("x", output="p", side="high"),
+        *(Dirichlet("y", output=one) for one in "uv"), outputs=("u", "v", "p"),
+    ),
     "unknown, both ends": make(T, decay, Initial(1.0), Terminal(0.5), k=Unknown(0.3)),
     "unknown, measured": make(T, decay, Initial(1.0), Observed([[0.5]], [0.5]), k=Unknown(0.3)),
     "measured instead": make(XT, heat, Dirichlet("x"), Observed([[0.5, 0.5]], [0.5])),
@@ -92,6 +101,15 @@ WRONG = {
     "no velocity": (make(XT, wave, Dirichlet("x"), Initial(0.0)), MISSING, "of t: .* add Initial with a velocity"),
     "nothing": (make(T, lambda u, c: u.t - u), MISSING, "conditions of t: expected 1"),
     "half a system": (make(T, system, Initial(1.0, output="p"), outputs=("p", "v")), MISSING, "of t: expected 2, .* 1"),
+    "no outlet": (
+        make(
+            XY,
+            lambda u, c: (u.u.laplacian() - u.p.x, u.v.laplacian() - u.p.y, u.u.x + u.v.y),
+            *(Dirichlet("x", output=one, side="low") for one in "uv"), *(Dirichlet("y", output=one) for one in "uv"),
+            outputs=("u", "v", "p"),
+        ),
+        MISSING, "of x: expected 4, .* got 2: .* add one at the high end",
+    ),
     "a ring": (make(Box(r=(0.1, 1)), polar, Dirichlet("r", side="high")), MISSING, "of r: .* add one at the low end"),
     "no value": (make(XY, laplace, Neumann("x"), Neumann("y")), MISSING, r"about the value of u, .* u \+ 1 is"),
     "no data": (make(T, decay, Initial(1.0), k=Unknown(0.3)), MISSING, "k: expected data to find unknowns by"),
