@@ -114,7 +114,8 @@ def _values(problem, k):
             found += [prescribed(problem, one, faces(problem.domain, one.coordinate, (side,), N)) for side in one.sides]
     values = np.concatenate(found[1:] or found)
     most, low, high = np.abs(values).max(), values.min(), values.max()
-    if most == 0 or _ordinary(most, ORDINARY):
+    seed = low == high and most < 1 and len(problem.outputs) > 1  # such as a few infected, who are to become many
+    if most == 0 or _ordinary(most, ORDINARY) or seed:
         return 0.0, 1.0
     middle, half = (low + high) / 2, (high - low) / 2
     return (middle, half) if abs(middle) > 2 * half > 0 else (0.0, most)

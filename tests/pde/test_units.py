@@ -100,6 +100,17 @@ def test_ordinary_problems_are_left_as_they_are(problem):
     assert units_of(problem) is None and twin.problem is problem and twin.network is network
 
 
+def test_a_small_start_of_one_of_several_outputs_is_no_unit():
+    class Epidemic(Problem):
+        domain, outputs = Box(t=(0, 1)), ("s", "i")
+        conditions = [Initial(1.0, output="s"), Initial(1e-4, output="i")]
+
+        def residual(self, u, c):
+            return u.s.t + u.s * u.i, u.i.t - u.s * u.i
+
+    assert units_of(Epidemic()) is None
+
+
 def twin_of(problem, given=True):
     return Twin(problem, make_network(problem, problem.network(), None), given)
 
