@@ -3,9 +3,12 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 import numpy as np
 from scipy.spatial import cKDTree
 
+from bpfree.pde.determined import Doubt
 from bpfree.pde.residuals import Residuals, TermRows
 from bpfree.pde.term import Term
 
@@ -18,16 +21,21 @@ MOST = 10_000
 FITTED = 30
 """Ratio of the residuals at held-out points to those at the points of the solve from which on the latter are fitted."""
 
-HELD = 1e-3
+HELD = 1e-2
 """Share of the size of its terms up to which an equation counts as held. Of solutions whose error is known, those with
 less than 1e-6 have 1e-9 to 1e-5 at held-out points, and those with more than 0.09, 0.2 to 1."""
+
+UNSOLVED = 0.1
+"""Share of the size of its terms from which on an equation is not solved even at the points of the solve."""
 
 STEP = 2.0**-9
 """Relative step of the differences by which the size of terms is found."""
 
 
-def judge(objective, theta, step: int) -> str | None:
+def judge(objective, theta, step: int) -> Doubt | None:
     """Return what is wrong where equations hold at the points of a step, but not between them; None where all is well.
+
+    Where they do not even hold at those points, nothing is wrong with the points, and the code is "".
 
     An equation is off by the rms of its rows divided by the rms of its terms (dr/dq) q, where q are the quantities that
     it reads: u, its derivatives; r at q = 0, a source, is another term. Conditions may be about values of 0, so their
@@ -39,8 +47,14 @@ def judge(objective, theta, step: int) -> str | None:
         for k, part in enumerate(solved.parts)
     }
     held_out = Residuals(objective.problem, objective.network, objective.rule, points, seed, step)
-    worst = max(_compare(solved, held_out, theta), key=lambda row: row[1])
-    return _advice(objective, solved, *worst) if worst[1] > HELD else None
+    rows = _compare(solved, held_out, theta)
+    fitted = [row for row in rows if row[1] > max(HELD, FITTED * row[2])]
+    if fitted:
+        return _advice(objective, solved, *max(fitted, key=lambda row: row[1]))
+    name, _, there = max(rows, key=lambda row: row[2])
+    if there > UNSOLVED:
+        return Doubt("", f"{name} is still off by {there:.2g} of the size of its terms: this is no solution")
+    return None
 
 
 def _fresh(given, part, sampler, seed):
@@ -54,18 +68,14 @@ def _fresh(given, part, sampler, seed):
 
 @np.errstate(all="ignore")  # a formula may not be finite where quantities are 0; its terms are then left out
 def _compare(solved, held_out, theta):
-    """Return (term, by how much it is off at held-out points, by how much at those of the solve) of all equations.
-
-    Where both are about as large, there is nothing wrong with the points, and the first is returned as 0.
-    """
+    """Return (term, by how much it is off at held-out points, by how much at those of the solve) of all equations."""
     own, problem = solved.split(theta)
     inside, found = held_out.parts[0], []
     for part, other in zip(solved.parts, held_out.parts):
         rows, (held, sizes) = _rows(solved, problem, own, part)[0], _sized(held_out, problem, own, other, inside)
         rms = [np.sqrt((one**2).mean(axis=1)) for one in (rows, held)]
         for there, here, size in zip(*rms, sizes):
-            fitted = here > FITTED * there and size > 0
-            found.append((part.term.name, *((float(here / size), float(there / size)) if fitted else (0.0, 0.0))))
+            found.append((part.term.name, float(here / size), float(there / size)) if size > 0 else ("", 0.0, 0.0))
     return found
 
 
@@ -92,9 +102,10 @@ def _sized(residuals, problem, own, part, inside):
                 read = jet.value if quantity is None else stencil.layout.read(quantity, jet.rest)
                 key, read = (k, side, quantity), read[columns]
                 shift = STEP * (read if typical is None else typical[k, number])
-                there, back = (part.formula_rows(problem, fields, stencil, {key: one}) for one in (shift, -shift))
+                moved = [{key: partial(np.add, one)} for one in (shift, -shift)]
+                there, back = (part.formula_rows(problem, fields, stencil, changed) for changed in moved)
                 squares = squares + _finite((there - back) / (2 * STEP)) ** 2
-                nothing[key] = -read
+                nothing[key] = np.zeros_like
     squares = squares + _finite(part.formula_rows(problem, fields, stencil, nothing)) ** 2
     return rows, np.sqrt(squares.mean(axis=1))
 
@@ -117,8 +128,8 @@ def _finite(values):
     return np.where(np.isfinite(values), values, 0.0)
 
 
-def _advice(objective, solved, name, off, there) -> str:
-    """Return the outcome in words."""
+def _advice(objective, solved, name, off, there) -> Doubt:
+    """Return the outcome."""
     equations, d = solved.size, solved.n_network + solved.n_unknown
     text = f"{name} is off by {off:.2g} of the size of its terms at new points, by {there:.1g} at those of the solve"
     if equations < d:
@@ -129,4 +140,5 @@ def _advice(objective, solved, name, off, there) -> str:
     else:
         more = "more points, above all where the solution is steep"
     windows = ", or windows of time one after the other" if "t" in objective.problem.domain.names else ""
-    return f"underdetermined: {text}: try {more}, new points from time to time (resample_every){windows}"
+    advice = f"try {more}, new points from time to time (resample_every){windows}"
+    return Doubt("underdetermined", f"{text}: {advice}")

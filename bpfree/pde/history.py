@@ -7,12 +7,12 @@ from dataclasses import dataclass, field
 from typing import NamedTuple
 
 OUTCOMES = (
-    "done", "budget", "time", "tolerance", "stalled", "callback", "underdetermined", "mu_too_small", "nonfinite_loss",
-    "overflow",
+    "done", "budget", "time", "tolerance", "stalled", "callback", "underdetermined", "ill_posed", "mu_too_small",
+    "nonfinite_loss", "overflow",
 )  # fmt: skip
 """Values of `History.outcome_code`: max_steps, max_forwards, max_seconds or tolerance is reached; no step lowers the
-loss any more; a callback stopped the run; the equations hold at the points of the solve but not between them; and
-numeric failures."""
+loss any more; a callback stopped the run; the equations hold at the points of the solve but not between them, or
+conditions are missing; errors of the conditions grow without bound; and numeric failures."""
 
 JUDGED = ("done", "budget", "time", "tolerance", "stalled")
 """Outcomes of a solve whose answer is judged at points that it has not seen."""

@@ -3,6 +3,8 @@
 
 from __future__ import annotations
 
+import copy
+
 import numpy as np
 
 from bpfree.engines import ReferenceEngine
@@ -17,6 +19,7 @@ class Network:
     """The function u(x; theta) from points (n, dim) to outputs (m, n), in the precision of an engine.
 
     engine: None takes the reference engine in float64.
+    shift, size: of coordinates (dim,); the first layer gets (x - shift) / size. Default: x itself.
 
     >>> from bpfree import Linear, Sequential, Square
     >>> from bpfree.pde import Box, Laplacian, Taylor
@@ -28,8 +31,8 @@ class Network:
     True
     """
 
-    def __init__(self, graph, frozen, engine=None):
-        self.graph, self.frozen = graph, frozen
+    def __init__(self, graph, frozen, engine=None, shift=None, size=None):
+        self.graph, self.frozen, self.shift, self.size = graph, frozen, shift, size
         self.engine = ReferenceEngine(dtype=np.float64) if engine is None else engine
         self.dtype = self.engine.dtype
 
@@ -40,7 +43,20 @@ class Network:
 
     def values(self, theta, points) -> np.ndarray:
         """Return u (m, n) at points (n, dim)."""
-        return self.engine.predict(self.graph, theta.astype(self.dtype, copy=False), self.frozen, points).T
+        return self.engine.predict(
+            self.graph, theta.astype(self.dtype, copy=False), self.frozen, self._scaled(points)
+        ).T
+
+    def _scaled(self, points):
+        return points if self.size is None else (points - self.shift) / self.size
+
+    def _along(self, streams):
+        """Return the streams with their directions in units of the coordinates."""
+        if self.size is None:
+            return streams
+        scaled = copy.copy(streams)
+        scaled.directions = streams.directions / self.size
+        return scaled
 
     def jets(self, theta, points, stencil: Stencil):
         """Return the value (m, n) and the streams (m, count - 1, n) at points (n, dim)."""
@@ -59,7 +75,8 @@ class Network:
     def _streams(self, theta, points, stencil):
         """Compute jets by streams from node to node, by the engine where it can."""
         if hasattr(self.engine, "jets"):
-            return self.engine.jets(self.graph, theta, self.frozen, points, stencil.layout.streams)
+            streams = self._along(stencil.layout.streams)
+            return self.engine.jets(self.graph, theta, self.frozen, self._scaled(points), streams)
         return self.trace(theta, points, stencil.layout.streams, keep=False)[self.graph.nodes[-1].output]
 
     def trace(self, theta, points, streams, keep: bool = True) -> dict:
@@ -67,7 +84,7 @@ class Network:
 
         keep: whether to keep all jets; otherwise each is dropped after the last node that reads it.
         """
-        known, nodes = {0: start(points.astype(self.dtype), streams)}, self.graph.nodes
+        known, nodes = {0: start(self._scaled(points).astype(self.dtype), self._along(streams))}, self.graph.nodes
         if streams.count > 1:
             check_jets(nodes)
         last = {tensor: k for k, node in enumerate(nodes) for tensor in node.inputs}

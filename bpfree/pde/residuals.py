@@ -53,7 +53,7 @@ class TermRows:
     def _record(self):
         recorder, problem = Recorder(self.problem.domain, PROBED), self.problem
         points = np.resize(self.points, (PROBED, self.points.shape[1]))
-        side = self._bundle([recorder.field() for _ in problem.outputs])
+        side = self.bundle([recorder.field() for _ in problem.outputs])
         c = Coordinates(problem.domain, points, fields=problem.fields)
         with np.errstate(all="ignore"):
             try:
@@ -72,7 +72,8 @@ class TermRows:
                 raise ValueError(f"{self.term.name}: expected {expected}, got {got}")
         return tuple(recorder.wanted), len(equations)
 
-    def _bundle(self, fields):
+    def bundle(self, fields):
+        """Return what formulas get: the only field, or a namespace of several."""
         names = self.problem.outputs
         return fields[0] if len(names) == 1 else Outputs(names, fields)
 
@@ -88,7 +89,7 @@ class TermRows:
         if hasattr(ansatz, "affine"):
             return [a + b * jet for (a, b), jet in zip(self._affine(ansatz, stencil.layout), jets)]
         c = Coordinates(problem.domain, self.all_points(), stencil.layout, problem.fields)
-        jets = ansatz(self._bundle(jets), c)
+        jets = ansatz(self.bundle(jets), c)
         return list(jets) if isinstance(jets, tuple) else [jets]
 
     def _affine(self, ansatz, layout):
@@ -140,7 +141,7 @@ class TermRows:
                 )
                 for number, jet in enumerate(jets)
             ]
-            sides.append(self._bundle(fields))
+            sides.append(self.bundle(fields))
             cs.append(Coordinates(problem.domain, self.all_points()[own], fields=problem.fields))
         found = self.term.formula(problem, *((sides, cs) if self.term.partner else (sides[0], cs[0])))
         return found if isinstance(found, tuple) else (found,)

@@ -18,7 +18,7 @@ from bpfree.pde.choices import (
     make_network,
     points_of_terms,
 )
-from bpfree.pde.doubt import EARLY, doubt
+from bpfree.pde.determined import find_doubt
 from bpfree.pde.held_out import judge
 from bpfree.pde.history import JUDGED, Look
 from bpfree.pde.methods.table import Method
@@ -29,6 +29,9 @@ from bpfree.pde.rules.table import Rule
 from bpfree.pde.samplers import SAMPLERS
 from bpfree.pde.solution import Solution
 from bpfree.pde.solved import first_theta
+from bpfree.pde.twin import Twin
+from bpfree.pde.well_posed import warn_once
+from bpfree.pde.wrong_column import EARLY, wrong_column
 from bpfree.screen.progress import live_bar
 
 FILLED = 3
@@ -114,10 +117,14 @@ def solve(
     check_kinds(rule, method)
     if test_points is not None:
         test_points = problem.domain.check(np.asarray(check_unmasked("test_points", test_points), float), "test_points")
-    objective = Objective(problem, net, rule, points, sampler, resample_every or None, check_seed(seed))
+    twin = Twin(problem, net, given=network is not None)
+    objective = Objective(twin.problem, twin.network, rule, points, sampler, resample_every or None, check_seed(seed))
     residuals = objective.at(0)
     method = choose_method(problem, net, residuals.coupled) if method is None else method
     check_curved(problem, model.graph, residuals)
+    doubt = find_doubt(problem, residuals.parts[0], trained=model.graph.n_theta > 0)
+    if doubt:
+        warn_once(problem, doubt.text)
     if net.dtype != np.float64:
         for part, stencil in zip(residuals.parts, residuals.stencils):
             check_precision(stencil, part.wanted, net.dtype, precision)
@@ -128,7 +135,7 @@ def solve(
     start = (problem, model.graph, theta, model.frozen, rule, method, seed, residuals.counts)
     solution = Solution(*start, test_points, given)
     solution.coupled = residuals.coupled
-    run = _Solving(solution, objective, method, look_every or method.look_every, max_seconds is not None)
+    run = _Solving(solution, objective, method, look_every or method.look_every, twin, max_seconds is not None)
     limits = {"done": max_steps, "budget": max_forwards, "time": max_seconds, "tolerance": tolerance}
     with threads_for(run.iteration.largest_product(0)):
         if not run.begin():
@@ -141,7 +148,7 @@ def solve(
                 answers = [callback(run.history.steps - 1, run.history) for callback in callbacks]
                 if run.history.outcome_code == "running" and any(answer is False for answer in answers):
                     run.history.end("callback", f"stopped by the callback after step {run.history.steps - 1}")
-        run.end()
+        run.end(doubt)
     return solution
 
 
@@ -151,10 +158,11 @@ class _Solving:
     timed: whether the time is limited, so that measuring errors between steps may take no longer than the steps.
     """
 
-    def __init__(self, solution, objective, method, look_every, timed: bool = False):
-        self.solution, self.objective, self.history = solution, objective, solution.history
+    def __init__(self, solution, objective, method, look_every, twin, timed: bool):
+        self.solution, self.objective, self.history, self.twin = solution, objective, solution.history, twin
         self.iteration, self.look_every, self.note = method.start(objective), look_every, ""
-        self.theta, self.best, self.began = solution.theta, (np.inf, solution.theta), time.perf_counter()
+        self.theta = twin.enter(solution.theta)
+        self.best, self.began = (np.inf, self.theta), time.perf_counter()
         self.timed, self.stepping, self.looking = timed, 0.0, 0.0  # seconds
 
     def begin(self) -> bool:
@@ -197,7 +205,7 @@ class _Solving:
         h.forwards, h.seconds = self.objective.forwards, time.perf_counter() - self.began
         if moved.code is not None:
             early = moved.code == "stalled" and number < EARLY
-            more = doubt(self.objective, self.solution.method, self.theta, number) if early else ""
+            more = wrong_column(self.objective, self.solution.method, self.theta, number) if early else ""
             h.end(moved.code, moved.advice + more)
         if not moved.made:
             return
@@ -206,7 +214,7 @@ class _Solving:
         if h.steps % self.look_every == 0:
             self._look(h.steps, moved.r, not self.timed or self.looking <= self.stepping)
 
-    def end(self) -> None:
+    def end(self, doubt) -> None:
         """Take the last measurement, and choose the theta to return: the best one where all losses are comparable."""
         looks, steps = self.history.looks, self.history.steps
         if looks[-1].step == steps and np.isnan(looks[-1].error) and self.solution.problem.reference is not None:
@@ -215,15 +223,19 @@ class _Solving:
             self._look(steps, None)
         if self.objective.fixed and self.best[0] < np.inf:
             self.theta = self.best[1]
-        self.solution.theta = self.theta
-        self._judge()
+        self.solution.theta = self.twin.leave(self.theta)
+        self._judge(doubt)
 
-    def _judge(self) -> None:
-        """Say so where the equations hold at the points of the last step, but not between them."""
+    def _judge(self, doubt) -> None:
+        """Say so where the problem is in doubt, or where equations hold at the last step's points, but not between."""
         h = self.history
-        wrong = judge(self.objective, self.theta, max(0, h.steps - 1)) if h.outcome_code in JUDGED else None
-        if wrong:
-            h.end("underdetermined", f"{wrong} (the solve ended with {h.outcome})")
+        if h.outcome_code not in JUDGED:
+            return
+        found = doubt or judge(self.objective, self.theta, max(0, h.steps - 1))
+        if found and found.code:
+            h.end(found.code, f"{found.code}: {found.text} (the solve ended with {h.outcome})")
+        elif found:
+            h.outcome += f", but {found.text}"
 
     def _look(self, step, r, measured: bool = True) -> None:
         h, residuals, began = self.history, self.objective.at(max(0, step - 1)), time.perf_counter()
@@ -233,7 +245,7 @@ class _Solving:
         loss = square(r)
         if loss < self.best[0]:
             self.best = loss, self.theta
-        self.solution.theta = self.theta
+        self.solution.theta = self.twin.leave(self.theta)
         h.forwards, h.seconds = self.objective.forwards, time.perf_counter() - self.began
         measured = measured and self.solution.problem.reference is not None
         error = self.solution.error() if measured else float("nan")

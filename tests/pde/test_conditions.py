@@ -267,7 +267,7 @@ def test_values_that_disagree_at_a_corner_are_a_warning():
 
 
 def test_a_warning_comes_once_and_points_at_the_users_line():
-    torn = own(conditions=[Dirichlet("x", 0.0), Initial(1.0)])
+    torn = own(conditions=[Dirichlet("x", 0.0), Initial(1.0), Observed([[0.5, 0.5]], [0.5])])
     with pytest.warns(UserWarning, match="no smooth solution") as seen:
         bf.pde.solve(torn, points=8, max_steps=1)
         torn.terms()

@@ -20,7 +20,7 @@ MOST_FLOATS = 1 << 26
 """Number of floats of the largest Jacobian that is checked, half a gigabyte."""
 
 
-def doubt(objective: Objective, method, theta, step: int) -> str:
+def wrong_column(objective: Objective, method, theta, step: int) -> str:
     """Return a text that says which column of the Jacobian is wrong, and what to do; "" where none is.
 
     Differences of r along the columns of unknowns, and along the one where the loss should fall most,
