@@ -49,6 +49,7 @@ def workshop(_place):
             path.unlink()
         elif path.name not in ("runtime", "port"):
             shutil.rmtree(path)
+    helpers.as_exported(_place)
     return _place
 
 

@@ -38,7 +38,7 @@ RESULTS = {
     "graph of points": (lambda: asked()[0].graph, r"Graph\(no nodes, 2000 trainable"),
     "estimate": (lambda: asked()[1], r"Estimate\(1 x 8 coefficients, 16 losses of mean 1, "),
     "ask and tell": (lambda: asked()[0], r"AskTell\(running, step 1, 16 evaluations, loss 1, RGE\("),
-    "minimisation": (minimized, r"History\(done, 3 steps, 96 evaluations, loss 2000\.\d+ -> \d+"),
+    "minimisation": (minimized, r"History\(done, 3 steps, \d+ evaluations, loss \d+"),
     "solution": (solved, r"Solution\(Poisson, History\(done, 3 steps, \d+ looks, loss "),
     "calibration": (
         lambda: bf.calibrate(MODEL, (X, Y), estimator=bf.RGE(), update=bf.SGD()), r"Calibration\(mu=[\d.e-]+, lr=",

@@ -35,7 +35,7 @@ def test_the_file_computes_the_model(model):
 
 def test_wrong_use(model, tmp_path, monkeypatch):
     result = run("export", "onnx", "model.npz", "model.npz")
-    assert result.exit_code == 2 and "FILE: expected a new file or an earlier export, got model.npz" in result.stderr
+    assert result.exit_code == 2 and "FILE: expected another file than that of MODEL, got model.npz" in result.stderr
     assert bf.Model.load("model.npz").hash == model.hash
     (tmp_path / "bad.npz").write_bytes(b"PK")
     result = run("export", "onnx", "bad.npz", "bad.onnx")

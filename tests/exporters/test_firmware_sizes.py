@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 import pytest
-from helpers import show
+from helpers import as_exported, show
 
 import bpfree as bf
 from bpfree.exporters import firmware
@@ -57,6 +57,7 @@ def test_slopes_and_closed_forms_are_linked_only_where_they_are_used(workshop, l
         for path in (firmware.runtime_folder() / "src").glob("op_*.c"):
             (workshop / "runtime" / path.name).write_text(path.read_text())
         names = all_symbols(emulate.compile_firmware(workshop))
+        as_exported(workshop)
         linked[type(estimator)] = {n for n in names if "slope" in n or "closed" in n}
     row = "softmax_cross_entropy" if loss == "cross_entropy" else loss
     assert linked == {bf.RGE: set(), bf.UnitWise: {"bpfree_slope_relu", f"bpfree_closed_{row}"}}
@@ -95,6 +96,7 @@ def test_what_cuts_slices_is_left_out_and_changes_no_bit(workshop, estimator):
         built = emulate.compile_firmware(workshop, optimize="Os")
         assert f"{emulate.run_firmware(built).hash:016x}" == run.model.hash
         sizes.append(emulate.footprint(built).flash_bytes)
+        as_exported(workshop)
     assert sizes[0] < sizes[1] < sizes[0] + 2500
 
 

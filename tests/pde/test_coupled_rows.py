@@ -173,7 +173,7 @@ def test_random_formulas_are_a_warning():
 
     class Noisy(Fredholm):
         def residual(self, u, c):
-            return u.x + random.standard_normal(u.value.shape)
+            return u + random.standard_normal(u.value.shape)
 
     with pytest.warns(UserWarning, match="residual: expected the same rows each time .* got others the second time"):
         bf.pde.solve(Noisy(), points=8, max_steps=1)

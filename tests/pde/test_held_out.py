@@ -133,7 +133,7 @@ def test_points_on_a_curve_are_judged_on_the_curve():
     t = np.linspace(0, 1, 60)
     curve = np.stack([0.2 + 0.5 * t, t], axis=1)
     solution = solve(Growth(), points=curve, max_steps=60)
-    assert solution.error("residual_rms", curve) < solution.error("residual_rms") / 30
+    assert solution.error("residual_rms", curve) < solution.error("residual_rms", solution.test_points) / 30
     assert solution.outcome_code == "done"
     assert np.abs(solution.predict(curve)[:, 0] - np.exp(t)).max() < 1e-4
 

@@ -33,7 +33,7 @@ def test_every_problem_of_the_library_can_be_saved(problem, tmp_path):
 
 def test_a_problem_that_was_changed_is_given_again(tmp_path):
     problem = bf.pde.Heat()
-    problem.conditions = (bf.pde.Initial(0.0, hard=True),)
+    problem.conditions = (bf.pde.Initial(0.0, hard=True), bf.pde.Dirichlet("x", 0.0))
     solution = solve(problem, points=8, max_steps=1)
     with pytest.warns(UserWarning, match="problem: expected Heat as it was made, got one that was changed since"):
         solution.save(tmp_path / "s.npz")
@@ -65,6 +65,7 @@ def test_coupled_terms_are_kept_and_files_without_them_are_read(tmp_path):
 def test_a_network_with_an_operation_of_ones_own(tmp_path):
     class Growth(bf.pde.Problem):
         domain = bf.pde.Box(t=(0, 1))
+        conditions = [bf.pde.Initial(1.0)]
 
         def residual(self, u, c):
             return u.t - u

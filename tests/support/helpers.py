@@ -233,3 +233,12 @@ class Counting(Fast):
     def outer(self, d, x):
         self.macs += d.size * x.shape[1]
         return Fast.outer(d, x)
+
+
+def as_exported(folder) -> None:
+    """Delete the files of an exported runtime that a test has put there or changed, which export would not replace."""
+    from bpfree.exporters.folder import is_marked
+
+    for path in (*folder.glob("runtime/**/*"), *folder.glob("port/*")):
+        if path.is_file() and not is_marked(path.read_bytes()):
+            path.unlink()
