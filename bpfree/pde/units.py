@@ -19,7 +19,8 @@ from bpfree.pde.observed import Observed
 from bpfree.pde.residuals import TermRows
 from bpfree.pde.samplers import faces
 from bpfree.pde.trial import quantities_of, trial_rows
-from bpfree.pde.wanted import First, columns_of
+from bpfree.pde.wanted import GradSquare, Laplacian, columns_of
+from bpfree.pde.well_posed import prescribed
 
 ORDINARY = 32.0
 """Coordinates up to this, of at least 1 over this in length, and prescribed values in between are left as they are."""
@@ -102,8 +103,6 @@ def _coordinates(domain):
 
 def _values(problem, k):
     """Return middle and spread of an output, from the values that conditions prescribe and measurements have."""
-    from bpfree.pde.well_posed import _values as prescribed
-
     found = [np.zeros(1)]
     for one in problem.conditions:
         if one.index(problem) != k:
@@ -131,8 +130,7 @@ def _size(problem, term, units):
     part = TermRows(problem, term, points, np.float64)
     values = {}
     for k, q in quantities_of(part):
-        own = columns_of(q) * (1 if isinstance(q, First) or len(columns_of(q)) == 2 else 2) if q is not None else ()
-        unit = units.spread[k] / np.prod(units.size[list(own)]) if q is not None else units.spread[k]
+        unit = _unit(q, units.spread[k], units.size)
         values[k, q] = unit * random.uniform(0.5, 1.5, len(points)) + (units.middle[k] if q is None else 0.0)
     squares = _finite(trial_rows(problem, part, points, {key: 0 * value for key, value in values.items()})) ** 2
     for key, value in values.items():
@@ -141,6 +139,16 @@ def _size(problem, term, units):
         squares = squares + _finite(rows / (2 * STEP)) ** 2
     sizes = np.sqrt(squares.mean(axis=1))
     return np.where(sizes > 0, sizes, 1.0)
+
+
+def _unit(q, spread, size):
+    """Return the size of a quantity of u where u varies by spread over the size (dim,) of coordinates."""
+    if q is None:
+        return spread
+    over = 1 / size[list(columns_of(q))]
+    if isinstance(q, Laplacian | GradSquare):
+        return (over**2).sum() * (spread if isinstance(q, Laplacian) else spread**2)
+    return spread * over.prod()
 
 
 def _finite(values):

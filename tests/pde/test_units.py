@@ -141,6 +141,17 @@ def test_layers_that_cannot_be_scaled_are_a_warning():
         solve(rod(length=1e-6), network, points=10, max_steps=1)
 
 
+def test_sizes_of_equations_are_those_of_their_terms():
+    class Cube(Problem):
+        domain = Box(x=(0, 2e-3, 3))
+        conditions = [Dirichlet("x", 0.5)]
+
+        def residual(self, u, c):
+            return u.laplacian() + 1e-3 * u.grad_square()
+
+    assert units_of(Cube()).rows["residual"] == pytest.approx([3e6], rel=0.3)  # 3 u / (1e-3)^2
+
+
 def test_units_are_those_of_the_problem():
     class Two(Problem):
         domain, outputs = Box(x=(0, 5e-6), y=Normal(2, 1e3), t=(0, 1)), ("p", "v")
