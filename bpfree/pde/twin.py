@@ -77,10 +77,10 @@ def _ends(graph):
     """Return the slices of the only layer that reads the inputs, and of the last one, where both are trained Linear."""
     readers = [node for node in graph.nodes if 0 in node.inputs]
     found = []
-    for node in (readers[0], graph.nodes[-1]):
+    for node in (*readers[:1], graph.nodes[-1]):
         parts = graph.slices_of(node)
         dense = bool(node.op.layer and node.op.layer.dense) and len(parts) == 2
-        if not dense or len(readers) > 1 or any(part.frozen for part in parts):
+        if not dense or len(readers) != 1 or any(part.frozen for part in parts):
             return None, None
         found.append(parts)
     return found

@@ -19,13 +19,14 @@ from bpfree.pde.observed import Observed
 from bpfree.pde.residuals import TermRows
 from bpfree.pde.samplers import faces
 from bpfree.pde.trial import quantities_of, trial_rows
-from bpfree.pde.wanted import First, columns_of
+from bpfree.pde.wanted import GradSquare, Laplacian, columns_of
+from bpfree.pde.well_posed import prescribed
 
 ORDINARY = 32.0
 """Coordinates up to this, of at least 1 over this in length, and prescribed values in between are left as they are."""
 
-ORDINARY_UNKNOWN, ORDINARY_EQUATION = 1e2, 1e4
-"""The same for the starts of unknowns, and for the sizes of equations."""
+ORDINARY_UNKNOWN, ORDINARY_EQUATION, ORDINARY_SOURCE = 1e2, 1e4, 1e3
+"""The same for the starts of unknowns, the sizes of equations, and those of sources relative to the other terms."""
 
 N, STEP = 16, 1e-3
 """Number of points at which equations are looked at, and relative step of differences."""
@@ -65,21 +66,26 @@ class Units:
 
 
 def units_of(problem) -> Units | None:
-    """Return the units of a problem; None where all its numbers are ordinary."""
+    """Return the units of a problem; None where all its numbers are ordinary, as those of the library's problems."""
+    if type(problem).__module__.startswith("bpfree."):
+        return None
     terms = problem.terms()
     shift, size = _coordinates(problem.domain)
     middle, spread = np.transpose([_values(problem, k) for k in range(len(problem.outputs))])
     starts = np.abs(np.array(list(problem.unknowns.values()), float))
     unknowns = np.where((starts > 0) & ~_ordinary(starts, ORDINARY_UNKNOWN), starts, 1.0)
     units = Units(shift, size, middle, spread, unknowns, {})
-    units = replace(units, rows={term.name: _size(problem, term, units) for term in terms})
+    if not any(_prescribed(problem, k).any() for k in range(len(problem.outputs))):
+        units = replace(units, spread=_spread_of_source(problem, terms[0], units))
+    rows = {term.name: np.sqrt(sum(_squares(problem, term, units))) for term in terms}
+    units = replace(units, rows={name: np.where(size > 0, size, 1.0) for name, size in rows.items()})
     sizes = np.concatenate(list(units.rows.values()))
     if not units.scales_network and (unknowns == 1).all() and _ordinary(sizes, ORDINARY_EQUATION).all():
         return None
     ansatz = problem.ansatz
     if ansatz is not None:  # hard conditions have the middle in their A; what an ansatz of one's own does is not known
         known = isinstance(ansatz, HardAnsatz)
-        units = replace(units, middle=np.zeros_like(middle), spread=spread if known else np.ones_like(spread))
+        units = replace(units, middle=np.zeros_like(middle), spread=units.spread if known else np.ones_like(spread))
     return units
 
 
@@ -100,19 +106,20 @@ def _coordinates(domain):
     return shift, size
 
 
-def _values(problem, k):
-    """Return middle and spread of an output, from the values that conditions prescribe and measurements have."""
-    from bpfree.pde.well_posed import _values as prescribed
-
-    found = [np.zeros(1)]
-    for one in problem.conditions:
-        if one.index(problem) != k:
-            continue
+def _prescribed(problem, k):
+    """Return the values of an output that conditions prescribe at some points, and measured ones; 0 without any."""
+    found = []
+    for one in (one for one in problem.conditions if one.index(problem) == k):
         if isinstance(one, Observed):
             found.append(np.asarray(one.values, float))
         elif one.coefficients() and one.coefficients()[1] == 0:
             found += [prescribed(problem, one, faces(problem.domain, one.coordinate, (side,), N)) for side in one.sides]
-    values = np.concatenate(found[1:] or found)
+    return np.concatenate(found or [np.zeros(1)])
+
+
+def _values(problem, k):
+    """Return middle and spread of an output."""
+    values = _prescribed(problem, k)
     most, low, high = np.abs(values).max(), values.min(), values.max()
     seed = low == high and most < 1 and len(problem.outputs) > 1  # such as a few infected, who are to become many
     if most == 0 or _ordinary(most, ORDINARY) or seed:
@@ -121,9 +128,18 @@ def _values(problem, k):
     return (middle, half) if abs(middle) > 2 * half > 0 else (0.0, most)
 
 
+def _spread_of_source(problem, term, units):
+    """Return the spread (outputs,) at which the terms of the only equation are as large as its source."""
+    terms, source = (np.sqrt(one) for one in _squares(problem, term, units))
+    if len(problem.outputs) > 1 or len(source) > 1 or not (terms > 0).all() or not (source > 0).all():
+        return units.spread
+    ratio = source / terms
+    return units.spread if _ordinary(ratio, ORDINARY_SOURCE).all() else ratio
+
+
 @np.errstate(all="ignore")
-def _size(problem, term, units):
-    """Return the rms (equations,) of the terms (dr/dq) q of a term's equations, and of what is left at q = 0.
+def _squares(problem, term, units):
+    """Return the mean squares (equations,) of the terms (dr/dq) q of a term's equations, and of r at q = 0, its source.
 
     The quantities q have arbitrary values in units of the problem.
     """
@@ -131,16 +147,25 @@ def _size(problem, term, units):
     part = TermRows(problem, term, points, np.float64)
     values = {}
     for k, q in quantities_of(part):
-        own = columns_of(q) * (1 if isinstance(q, First) or len(columns_of(q)) == 2 else 2) if q is not None else ()
-        unit = units.spread[k] / np.prod(units.size[list(own)]) if q is not None else units.spread[k]
+        unit = _unit(q, units.spread[k], units.size)
         values[k, q] = unit * random.uniform(0.5, 1.5, len(points)) + (units.middle[k] if q is None else 0.0)
-    squares = _finite(trial_rows(problem, part, points, {key: 0 * value for key, value in values.items()})) ** 2
+    source = _finite(trial_rows(problem, part, points, {key: 0 * value for key, value in values.items()})) ** 2
+    squares = np.zeros_like(source)
     for key, value in values.items():
         there, back = ({**values, key: (1 + sign * STEP) * value} for sign in (1, -1))
         rows = trial_rows(problem, part, points, there) - trial_rows(problem, part, points, back)
         squares = squares + _finite(rows / (2 * STEP)) ** 2
-    sizes = np.sqrt(squares.mean(axis=1))
-    return np.where(sizes > 0, sizes, 1.0)
+    return squares.mean(axis=1), source.mean(axis=1)
+
+
+def _unit(q, spread, size):
+    """Return the size of a quantity of u where u varies by spread over the size (dim,) of coordinates."""
+    if q is None:
+        return spread
+    over = 1 / size[list(columns_of(q))]
+    if isinstance(q, Laplacian | GradSquare):
+        return (over**2).sum() * (spread if isinstance(q, Laplacian) else spread**2)
+    return spread * over.prod()
 
 
 def _finite(values):

@@ -33,7 +33,7 @@ def check_problem(problem) -> None:
     valued = [one for one in problem.conditions if one.coefficients() is not None]
     for one in valued:
         for side in one.sides:
-            _values(problem, one, faces(problem.domain, one.coordinate, (side,), N))
+            prescribed(problem, one, faces(problem.domain, one.coordinate, (side,), N))
     for first, second in combinations(valued, 2):
         if first.index(problem) == second.index(problem):
             _compare(problem, first, second)
@@ -75,7 +75,7 @@ def _finite(name, values):
     return values
 
 
-def _values(problem, one, points):
+def prescribed(problem, one, points):
     """Return the value (n,) that a condition prescribes at points (n, dim)."""
     c = Coordinates(problem.domain, points, fields=problem.fields)
     values = np.asarray(known(one.name, one.coefficients()[2], c), float)
@@ -94,8 +94,8 @@ def _compare(problem, first, second):
         if not same:
             end = getattr(problem.domain.coordinates[second.coordinate], b)
             points[:, problem.domain.columns(second.coordinate)[0]] = end
-        left = _values(problem, first, points) / _size(first)
-        right = _values(problem, second, points) / _size(second)
+        left = prescribed(problem, first, points) / _size(first)
+        right = prescribed(problem, second, points) / _size(second)
         wrong = np.abs(left - right) > TOLERANCE * np.maximum(1.0, np.maximum(np.abs(left), np.abs(right)))
         if not wrong.any():
             continue

@@ -74,6 +74,31 @@ def test_unknowns_far_from_1_are_found(units, start):
     assert solution.unknowns["speed"] == pytest.approx(solution.asked.truth["speed"], rel=1e-3)
 
 
+@pytest.mark.parametrize("source", [1e6, 1e-6])
+def test_a_source_says_how_large_u_is_where_conditions_are_0(source):
+    class Plate(Problem):
+        domain, conditions, points = Box(x=(0, 1)), [Dirichlet("x", 0.0)], 64
+
+        def residual(self, u, c):
+            return u.xx + source * np.pi**2 * np.sin(np.pi * c.x)
+
+        def exact(self, c):
+            return source * np.sin(np.pi * c.x)
+
+    solution = solve(Plate(), max_steps=60)
+    assert solution.error() < 1e-4 and solution.outcome == "done"
+
+
+def test_a_small_source_beside_other_values_is_no_unit():
+    class Plate(Problem):
+        domain, conditions = Box(x=(0, 1)), [Dirichlet("x", 1.0)]
+
+        def residual(self, u, c):
+            return u.xx + 1e-6
+
+    assert units_of(Plate()) is None
+
+
 def test_a_decay_over_a_thousand_seconds():
     class Decay(Problem):
         domain, conditions, points = Box(t=(0, 1e3)), [Initial(1e-6)], 64
@@ -139,6 +164,17 @@ def test_layers_that_cannot_be_scaled_are_a_warning():
     network = bf.Sequential(2, [bf.Tanh(), bf.Linear(8), bf.Tanh(), bf.Linear(1)])
     with pytest.warns(UserWarning, match="network: expected a first and a last layer Linear .* by hand"):
         solve(rod(length=1e-6), network, points=10, max_steps=1)
+
+
+def test_sizes_of_equations_are_those_of_their_terms():
+    class Cube(Problem):
+        domain = Box(x=(0, 2e-3, 3))
+        conditions = [Dirichlet("x", 0.5)]
+
+        def residual(self, u, c):
+            return u.laplacian() + 1e-3 * u.grad_square()
+
+    assert units_of(Cube()).rows["residual"] == pytest.approx([3e6], rel=0.3)  # 3 u / (1e-3)^2
 
 
 def test_units_are_those_of_the_problem():
