@@ -83,7 +83,7 @@ def test_standing_still_far_away_is_divergence_and_no_matter_of_mu():
 
 
 def test_the_lowest_step_is_evaluated_again_and_the_last_one_too():
-    """Steps beyond the minimum, each one farther: the start is best. Then steps that halve the distance: the last is."""
+    """Steps beyond the minimum, each one farther: the start is best. Steps that halve the distance: the last is."""
     bowl = lambda theta: float(((theta - 1) ** 2).sum())
     theta, history = bf.minimize(bowl, np.zeros(2), estimator=bf.CGE(), update=bf.SGD(1.01), max_steps=5)
     assert np.array_equal(theta, np.zeros(2)) and history.best.step == 0 and history.best.loss == history.start == 2
