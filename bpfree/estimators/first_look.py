@@ -50,6 +50,11 @@ class FirstLook:
     first steps of Adam; length: the power of two times 0.2 that lowered the loss most along the first step, None where
     none did, or nothing was tried. slope: root mean square of the elements of the first gradient. estimator, update:
     ready for `minimize` and `start`. evaluations: what was spent.
+
+    >>> import bpfree as bf
+    >>> look = bf.calibrate(lambda theta: 1e6 * float(((theta - 1) ** 2).sum()), np.zeros(20))
+    >>> look.noise, look.lr, look.length, look.evaluations
+    (0.0, 0.4, 0.8, 48)
     """
 
     loss: float
