@@ -60,6 +60,21 @@ def test_ask_and_tell_says_so_too_and_has_the_best():
         ask.best.theta[0] = 1.0
 
 
+@pytest.mark.parametrize("scale", [1e-6, 1e-3, 1e3, 1e6])
+def test_ask_and_tell_without_an_update_does_not_depend_on_the_scale_of_the_losses(scale):
+    """Adam's steps: the same to rounding, where a fixed lr explodes or stands still."""
+
+    def walked(by):
+        ask = bf.RGE(n_queries=16).start(ZEROS, max_evaluations=10_000)
+        for points in ask:
+            ask.tell([by * optimize.rosen(point) for point in points])
+        return ask
+
+    ask, plain = walked(scale), walked(1.0)
+    assert ask.outcome_code == "budget" and np.allclose(ask.theta, plain.theta, rtol=1e-4, atol=1e-6)
+    assert optimize.rosen(ask.best.theta) < 19
+
+
 def test_a_saved_run_diverges_where_it_would_have(tmp_path):
     def go_on(ask, until=None):
         for points in ask:
