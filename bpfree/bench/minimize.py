@@ -5,8 +5,8 @@ Nothing is chosen for a function: `minimize(function, start, max_evaluations=20_
 drawn by the seeds 0 ... 4; the defaults were chosen with others. The value is the worst of the seeds, as a share of
 the value at the start or as it is; the reference of our rows says what is asked of it, and the ratio is the value
 divided by that. Rivals have the same starts, their own defaults and as many evaluations: SciPy's Nelder-Mead, Powell
-and L-BFGS-B (forward differences), pycma with a first deviation of 0.5, nevergrad's NGOpt, which is slow and has the
-first seed only. What they return is judged, or where the evaluations end them the lowest point that they saw.
+and L-BFGS-B (forward differences), pycma with a first deviation of 0.5, nevergrad's TwoPointsDE. What they return is
+judged, or where the evaluations end them the lowest point that they saw.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ import time
 import numpy as np
 
 from bpfree.bench.minimize_cases import CASES
-from bpfree.bench.minimize_rivals import RIVALS, SLOW, minimise
+from bpfree.bench.minimize_rivals import RIVALS, minimise
 from bpfree.bench.rows import missing, row
 from bpfree.estimators.minimization import minimize
 
@@ -24,13 +24,12 @@ EVALUATIONS, SEEDS = 20_000, 5
 
 
 def run(quick: bool = False) -> list[dict]:
-    """Return the rows of all functions; quick: of one seed, and without the slow rival."""
+    """Return the rows of all functions; quick: of one seed."""
     from threadpoolctl import threadpool_limits
 
     seeds = range(1 if quick else SEEDS)
-    rivals = [name for name in RIVALS if not (quick and name in SLOW)]
     with threadpool_limits(limits=1):
-        return [one for name in CASES for one in case_rows(name, seeds, EVALUATIONS, rivals)]
+        return [one for name in CASES for one in case_rows(name, seeds, EVALUATIONS, RIVALS)]
 
 
 def case_rows(name: str, seeds, evaluations: int, rivals=()) -> list[dict]:
@@ -46,7 +45,7 @@ def case_rows(name: str, seeds, evaluations: int, rivals=()) -> list[dict]:
     for rival in rivals:
         way = lambda function, start, budget, seed: minimise(rival, function, start, budget, seed)  # noqa: B023
         try:
-            values = [judged(case, seed, evaluations, way) for seed in (seeds[:1] if rival in SLOW else seeds)]
+            values = [judged(case, seed, evaluations, way) for seed in seeds]
             rows.append(_row(f"{name}/{rival}", metric, values, name, max(ours)))
         except ImportError as error:
             rows.append(missing("minimize", f"{name}/{rival}", metric, "1", f"missing: {error.name}"))
