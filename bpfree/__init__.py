@@ -68,6 +68,8 @@ _HOMES = {
     "spall_gains": "bpfree.schedules.power_decay",
     "AskTell": "bpfree.estimators.asktell",
     "minimize": "bpfree.estimators.minimization",
+    "History": "bpfree.estimators.history",
+    "FirstLook": "bpfree.estimators.first_look",
     "train": "bpfree.training.loop",
     "LevenbergMarquardt": "bpfree.pde.methods.levenberg_marquardt",
     "GaussNewton": "bpfree.pde.methods.gauss_newton",

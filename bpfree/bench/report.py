@@ -20,7 +20,7 @@ def machine() -> dict[str, str]:
         "python": platform.python_version(),
         "numpy": f"{version('numpy')}, {_blas()}",
     }
-    for rival in ("onnxruntime", "torch", "deepxde"):
+    for rival in ("scipy", "onnxruntime", "torch", "deepxde", "cma", "nevergrad"):
         try:
             facts[rival] = version(rival)
         except PackageNotFoundError:

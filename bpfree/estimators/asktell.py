@@ -19,11 +19,14 @@ from bpfree.estimators.standing import Best, Standing
 from bpfree.estimators.step import Outcome, apply_record, check_pair, make_step, nonfinite
 from bpfree.files import read_arrays, write_atomically
 from bpfree.graph import Graph, layout
-from bpfree.updates.sgd import SGD
+from bpfree.updates.adam import Adam
 from bpfree.updates.table import read_only
 
 _VERSION = 2
 """Of the file that `save` writes."""
+
+DEFAULT = Adam(1e-2, epsilon=1e-20)
+"""The update where none is given: steps of about 0.01 in every parameter, also of losses near 1e-18."""
 
 
 class AskTell:
@@ -31,7 +34,8 @@ class AskTell:
 
     theta0: parameters of any shape, float32 or float64 (whole numbers count as
     float64); they are one group, whatever the estimator's grouping. update:
-    such as SGD(1e-2), the default. max_steps, max_evaluations: budgets; a step
+    such as SGD(0.1), or what `calibrate` finds; default: Adam(1e-2), whose steps do not
+    depend on the scale of the losses. max_steps, max_evaluations: budgets; a step
     that would go over one is not begun; default: none.
 
     Iterating gives the points of a step, (n_probes, *theta0.shape), until a
@@ -57,7 +61,7 @@ class AskTell:
     def __init__(self, estimator, theta0, *, seed: int = 0, update=None, max_steps=None, max_evaluations=None):
         if not hasattr(estimator, "ask"):
             raise TypeError(f"estimator: expected one that asks for points, such as RGE(), got {estimator!r}")
-        self.estimator, self.update = estimator, SGD() if update is None else update
+        self.estimator, self.update = estimator, DEFAULT if update is None else update
         check_pair(self.estimator, self.update)
         self.seed = check_seed(seed)
         self.max_steps = None if max_steps is None else check_count("max_steps", max_steps)

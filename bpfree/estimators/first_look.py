@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from math import isfinite
+from math import isfinite, nan
 
 import numpy as np
 
@@ -12,26 +12,30 @@ from bpfree.estimators.cge import CGE
 from bpfree.estimators.lost import judge, tell_replies
 from bpfree.estimators.rge import RGE
 from bpfree.schedules.cosine_decay import cosine_decay
+from bpfree.schedules.exponential_decay import exponential_decay
 from bpfree.schedules.table import LONGEST
 from bpfree.updates.adam import Adam
 
-LENGTH = 0.1
+LENGTH = 0.2
 """How far each parameter goes in the first steps, unless the function says otherwise."""
 
 SHORTER, LONGER = 0.5, 16.0
 """A step is at least and at most so many times the length that lowers the loss most at the start: that one goes
 straight down, which is too short in a valley that bends."""
 
-NEARER = 0.25
-"""A probe goes so far in steps."""
+FARTHER = 4.0
+"""A probe of one parameter goes so many steps far at first, which sees the slope of the whole and not of ripples."""
 
-LAST = 2.0**-10
+LAST_STEP, LAST_PROBE = 2.0**-10, 2.0**-14
 """Steps and probes end at this share of their first length."""
+
+HALVINGS = 20
+"""So often probes would be halved in a run, if they had not come to their last length before."""
 
 GRADIENTS = 50
 """So many gradients by coordinates the evaluations must allow, else random directions take their place."""
 
-REPEATS, SIGNAL, LOOKED = 4, 8.0, 100
+REPEATS, SIGNAL, LOOKED = 4, 16.0, 100
 """Evaluations at the start, from which noise is seen; how many deviations a difference must have; and the smallest
 budget of which some are spent on looking."""
 
@@ -43,9 +47,14 @@ class FirstLook:
     """What the first evaluations of a function say; its str() is a few lines for people.
 
     loss: mean at theta0. noise: standard deviation of evaluations at one point. lr: how far each parameter goes in the
-    first steps of Adam; length: the power of two times 0.1 that lowered the loss most along the first step, None where
+    first steps of Adam; length: the power of two times 0.2 that lowered the loss most along the first step, None where
     none did, or nothing was tried. slope: root mean square of the elements of the first gradient. estimator, update:
     ready for `minimize` and `start`. evaluations: what was spent.
+
+    >>> import bpfree as bf
+    >>> look = bf.calibrate(lambda theta: 1e6 * float(((theta - 1) ** 2).sum()), np.zeros(20))
+    >>> look.noise, look.lr, look.length, look.evaluations
+    (0.0, 0.4, 0.8, 48)
     """
 
     loss: float
@@ -71,62 +80,65 @@ class FirstLook:
 
 def first_look(measure, theta0, estimator, seed: int, max_steps, max_evaluations) -> FirstLook:
     """Look at a function (`Measure`) around theta0, and choose an update, and an estimator where None is given."""
-    began, least = measure.calls, max_evaluations is None or max_evaluations >= LOOKED
-    values = [measure.mean(theta0) for _ in range(REPEATS if least else 1)]
+    began, looks = measure.calls, max_evaluations is None or max_evaluations >= LOOKED
+    values = [measure.mean(theta0) for _ in range(REPEATS if looks else 1)]
     seen = [value for value in values if isfinite(value)]
-    loss, noise = (float(np.mean(seen)), float(np.std(seen))) if seen else (float("nan"), 0.0)
-    own = estimator is None
-    if own:
-        estimator = default_estimator(np.size(theta0), max_evaluations)
-    length, slope, most = None, 0.0, max_evaluations and max_evaluations / 8
-    if least:
-        estimator, gradient = _gradient(measure, theta0, estimator, seed, noise if own else 0.0, most)
+    loss, noise = (float(np.mean(seen)), float(np.std(seen, ddof=len(seen) > 1))) if seen else (nan, 0.0)
+    own, chosen = estimator is None, estimator or default_estimator(np.size(theta0), max_evaluations)
+    length, slope, floor = None, 0.0, 0.0
+    if looks:
+        most = None if max_evaluations is None else max_evaluations / 8
+        chosen, gradient, floor = _first_gradient(measure, theta0, chosen, seed, noise if own else 0.0, most)
         slope = float(np.sqrt(np.mean(gradient**2)))
         if isfinite(slope) and slope > 0 and isfinite(loss):
             length = best_length(lambda t: measure.mean(theta0 - t * np.sign(gradient)), loss, 3 * noise)
     lr = LENGTH if length is None else float(np.clip(LENGTH, SHORTER * length, LONGER * length))
     spent = measure.calls - began
-    steps = max_steps
-    if max_evaluations is not None:
-        allowed = int((max_evaluations - spent) // estimator.start(theta0).n_probes)
-        steps = allowed if steps is None else min(steps, allowed)
-    steps = min(max(1, steps), LONGEST)
-    if own and noise > 0:
-        estimator = replace(estimator, mu=max(estimator.mu, NEARER * lr))
-    elif own:
-        estimator = replace(estimator, mu=falling(NEARER * lr, steps))
-    update = Adam(falling(lr, steps), beta2=0.99, epsilon=1e-20)
-    return FirstLook(loss, noise, lr, length, slope, estimator, update, spent)
+    steps = _steps(chosen.start(theta0).n_probes, max_steps, max_evaluations and max_evaluations - spent)
+    if own:
+        reach = max(FARTHER * lr / _spread(chosen, np.size(theta0)), floor)
+        last = max(LAST_PROBE * reach, floor)
+        chosen = replace(chosen, mu=exponential_decay(reach, 2.0 ** (-HALVINGS / steps), end=last))
+    update = Adam(cosine_decay(lr, steps, end=LAST_STEP * lr), beta2=0.99, epsilon=1e-20)
+    return FirstLook(loss, noise, lr, length, slope, chosen, update, spent)
 
 
-def falling(start: float, steps: int):
-    """From start along half a cosine to its 1,024th."""
-    return cosine_decay(start, steps, end=LAST * start)
+def _steps(n_probes: int, max_steps, evaluations) -> int:
+    """Steps that the budgets allow, at least one."""
+    limits = [LONGEST] if max_steps is None else [LONGEST, max_steps]
+    if evaluations is not None:
+        limits.append(int(evaluations // n_probes))
+    return max(1, min(limits))
+
+
+def _spread(estimator, n_theta: int) -> float:
+    """How many times as far as in one parameter a probe goes."""
+    return 1.0 if isinstance(estimator, CGE) else n_theta**0.5
 
 
 def default_estimator(n_theta: int, max_evaluations: float | None):
     """Coordinates where the evaluations allow 50 gradients by them, or they are no dearer; else random directions."""
     queries = 16 if max_evaluations is None else int(np.clip(max_evaluations // 1000, 4, 16))
     if n_theta <= queries or (max_evaluations is not None and 2 * n_theta * GRADIENTS <= max_evaluations):
-        return CGE(mu=NEARER * LENGTH)
-    return RGE(n_queries=queries, mu=NEARER * LENGTH)
+        return CGE(mu=FARTHER * LENGTH)
+    return RGE(n_queries=queries, mu=FARTHER * LENGTH / n_theta**0.5)
 
 
-def _gradient(measure, theta0, estimator, seed, noise, most):
-    """(estimator, gradient) of the first step, with mu doubled until its differences stand out of the noise."""
-    began = measure.calls
+def _first_gradient(measure, theta0, estimator, seed, noise, most):
+    """(estimator, gradient, mu at which differences stand out of the noise); mu is doubled where it is too small."""
+    began, floor = measure.calls, 0.0
     for _ in range(_DOUBLINGS):
         ask = estimator.start(theta0, seed=seed)
         values = measure.step(ask)
         estimate = tell_replies(estimator, ask.graph, seed, 0, values)
-        cost = ask.n_probes
-        if not noise or _difference(estimator, values) >= SIGNAL * noise:
+        if not noise:
             break
-        if most is not None and measure.calls - began + cost > most:
+        floor = estimator.mu * SIGNAL * noise / (_difference(estimator, values) or SIGNAL * noise / _DOUBLINGS)
+        if floor <= estimator.mu or (most is not None and measure.calls - began + ask.n_probes > most):
             break
         estimator = replace(estimator, mu=2 * estimator.mu)
     gradient = estimator.gradient(ask.graph, seed, 0, estimate.coefficients.astype(np.float64))
-    return estimator, gradient.reshape(ask.shape)
+    return estimator, gradient.reshape(ask.shape), floor
 
 
 def _difference(estimator, values) -> float:
@@ -137,9 +149,9 @@ def _difference(estimator, values) -> float:
 
 
 def best_length(at, loss: float, noise: float) -> float | None:
-    """Of 0.1 times powers of two the length t whose loss at(t) is lowest, None where none is lower by the noise.
+    """Of 0.2 times powers of two the length t whose loss at(t) is lowest, None where none is lower by the noise.
 
-    From 0.1 on lengths are doubled as long as the loss falls, or does not change; where 0.1 raises it they are halved.
+    From 0.2 on lengths are doubled as long as the loss falls, or does not change; where 0.2 raises it they are halved.
     """
 
     def change(t):

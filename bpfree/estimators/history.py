@@ -22,6 +22,11 @@ class History:
     nothing was left. estimator, update: those of the run. outcome_code: "done"
     (max_steps), "budget", "callback", or a failure: "diverged", "nonfinite_loss",
     "overflow", "mu_too_small"; outcome: the same for people, with advice.
+
+    >>> import bpfree as bf
+    >>> _, history = bf.minimize(lambda theta: float((theta**2).sum()), np.ones(3), update=bf.SGD(0.1), max_steps=5)
+    >>> history.start, history.best.step, history.evaluations, history.outcome
+    (3.0, 5, 163, 'done')
     """
 
     theta: np.ndarray

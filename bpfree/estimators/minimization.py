@@ -50,12 +50,13 @@ def minimize(
     step, counted from 0; returning False stops. progress: a live bar on stderr;
     default: when that is a terminal.
 
-    Defaults do not depend on the scale of the function. The update is Adam, whose steps are as
-    long in every parameter, 0.1 at first and less and less along half a cosine, unless the loss along the
-    first step says that this is too long or too short by far. The estimator is two-sided CGE where the
-    evaluations allow 50 gradients by coordinates, else RGE with 4 to 16 queries; its probes go a
-    quarter as far as the steps, and where the function is noisy so far that differences stand out of
-    the noise. What was chosen is in `history`. With an update of your own the estimator is RGE(n_queries=16).
+    Defaults do not depend on the scale of the function. The update is Adam, whose steps are equally long in
+    every parameter, 0.2 at first - unless the loss along the first step says that this is too long or too
+    short by far - and less and less along half a cosine. The estimator is two-sided CGE where the
+    evaluations allow 50 gradients by coordinates, else RGE with 4 to 16 queries; its probes go four times as far
+    as steps at first, which sees slopes and not ripples, are halved twenty times in a run, but stay so long
+    that differences stand out of the noise. What was chosen is in `history`, and `calibrate` gives the same.
+    With an update of your own the estimator is RGE(n_queries=16).
 
     theta is the best that was found: the start, the theta of the lowest step mean and the last one are
     evaluated, each counted, and the lowest is returned, so never one above the start.

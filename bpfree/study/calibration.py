@@ -5,7 +5,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass, fields, replace
 from functools import partial
-from math import prod
 from typing import NamedTuple
 
 import numpy as np
@@ -18,9 +17,13 @@ from bpfree.engines.probes import AT_THETA
 from bpfree.errors import NumericError
 from bpfree.estimators import ESTIMATORS
 from bpfree.estimators.estimate import Estimate
+from bpfree.estimators.first_look import FirstLook
 from bpfree.estimators.rge import RGE
 from bpfree.estimators.step import make_step
-from bpfree.schedules.table import Schedule, start_of
+from bpfree.model import Model
+from bpfree.schedules.table import start_of
+from bpfree.study.functions import calibrate_function
+from bpfree.study.rates import floor, put, rate_place, restarted, steps_added, with_lr
 from bpfree.trainer import Trainer
 from bpfree.training import plan
 from bpfree.updates.sgd import SGD
@@ -137,9 +140,15 @@ def calibrate(
     update=None,
     batch_size: int = 32,
     engine=None,
+    max_evaluations: float | None = None,
     seed: int = 0,
-) -> Calibration:
+) -> Calibration | FirstLook:
     """Find mu and a first lr for a run from a few forward passes; the model is unchanged.
+
+    A function of theta instead of a model, and theta0 instead of data: calibrate(loss_fn, theta0,
+    max_evaluations=20_000) takes the first look of :func:`bpfree.minimize` and returns it, a
+    :class:`bpfree.FirstLook`. An estimator that is given stays as it is; the update, Adam unless
+    it is given, gets its lr. All that follows is about models.
 
     To find mu, g is estimated on one minibatch along the same 16 directions with
     mu = 2^-1 ... 2^-15. Halving mu changes g by O(mu^2), the bias (more across kinks of ReLU), and by
@@ -164,6 +173,7 @@ def calibrate(
         data, loss, batch_size, engine, seed: as for `train`.
         estimator: the estimator to calibrate; default RGE(n_queries=8). A schedule of mu keeps its
             shape and gets a new start.
+        max_evaluations: for functions only, of the run to come; default 20,000.
         update: the update to calibrate; default SGD. In a chain, the last link with an lr is set. A
             schedule of lr keeps its shape and gets a new start.
 
@@ -179,6 +189,14 @@ def calibrate(
     >>> found.advice, run.model.accuracy(*digits.validation) > 0.8
     ('', True)
     """
+    if callable(model) and not isinstance(model, Model | type):
+        given = {"loss": loss != "cross_entropy", "batch_size": batch_size != 32, "engine": engine is not None}
+        if any(given.values()):
+            names = ", ".join(name for name, there in given.items() if there)
+            raise TypeError(f"{names}: expected none with a function, which is all there is to be known")
+        return calibrate_function(model, data, estimator, update, max_evaluations, seed)
+    if max_evaluations is not None:
+        raise TypeError(f"max_evaluations: expected none with a model, got {max_evaluations!r}: it is for functions")
     plan.check_start(model, data, None)
     estimator, update = RGE(n_queries=8) if estimator is None else estimator, SGD() if update is None else update
     ESTIMATORS.of(estimator)  # raises, listing the estimators there are
@@ -196,40 +214,13 @@ def calibrate(
             raise NumericError("calibrate: the loss is not finite: try other initial parameters, or smaller inputs")
         radii = bench.radii()
         mu = _least_change(radii)
-        estimator = replace(estimator, mu=_restarted(estimator.mu, mu))
+        estimator = replace(estimator, mu=restarted(estimator.mu, mu))
         rates, lr = bench.rates(mu)
     advice = _advice(bench, radii, mu, rates, lr)
     lr = start_of(place.lr) if lr is None else lr
     return Calibration(
-        mu, lr, estimator, with_lr(update, _restarted(place.lr, lr)), radii, rates, bench.loss, bench.forwards, advice
+        mu, lr, estimator, with_lr(update, restarted(place.lr, lr)), radii, rates, bench.loss, bench.forwards, advice
     )
-
-
-def rate_place(update):
-    """Return the last link of an update that has a learning rate."""
-    links = [link for link in update.links if any(field.name == "lr" for field in fields(link))]
-    if not links:
-        raise ValueError(f"update: expected one with a learning rate, such as SGD(), got {update!r}")
-    return links[-1]
-
-
-def with_lr(update, lr):
-    """Return an update with this lr, a number or a schedule, in its last link that has one."""
-    return _put(update, replace(rate_place(update), lr=lr))
-
-
-def _put(update, link):
-    """Return an update with `link` instead of its last link that has an lr."""
-    if update.links == (update,):
-        return link
-    parts, place = list(update.links), rate_place(update)
-    parts[max(k for k, part in enumerate(parts) if part is place)] = link
-    return replace(update, parts=tuple(parts))
-
-
-def _restarted(old, start: float):
-    """Return `start`, or, where the old value is a schedule, that schedule from `start` to an end in the same ratio."""
-    return replace(old, start=start, end=start * old.ratio) if isinstance(old, Schedule) else start
 
 
 class _Bench:
@@ -278,7 +269,7 @@ class _Bench:
         """Return the learning rates tried, and the lr to start with, or None if no step lowers the loss."""
         update = self.trainer.update
         signs = rate_place(update).steps_by_lr
-        update = _put(update, SGD()) if signs else update
+        update = put(update, SGD()) if signs else update
         trainer = replace(self.trainer, estimator=replace(self.trainer.estimator, mu=mu), update=update)
         each = trainer.evaluations
         n = 1 if each >= MANY else int(np.clip(EVALUATIONS // each, *ESTIMATES))
@@ -291,8 +282,8 @@ class _Bench:
                 harmless = next(row.lr for row in rows if row.change < HARM)
                 if signs:
                     rms = np.mean([length for _, length in moves]) / lr / np.sqrt(self.theta.size)
-                    return tuple(rows), _floor(harmless / SAFETY_SIGNS / _steps_added(update) * rms)
-                return tuple(rows), _floor(harmless / SAFETY / _steps_added(update))
+                    return tuple(rows), floor(harmless / SAFETY_SIGNS / steps_added(update) * rms)
+                return tuple(rows), floor(harmless / SAFETY / steps_added(update))
         return tuple(rows), None
 
     def _move(self, trainer: Trainer, step: int, estimate: Estimate) -> tuple[float, float]:
@@ -304,11 +295,6 @@ class _Bench:
         with np.errstate(over="ignore", invalid="ignore"):
             change = float((self.losses(made.theta) - self.start).mean(dtype=np.float64)) / abs(self.loss or 1.0)
         return change if np.isfinite(change) else np.inf, float(np.linalg.norm(made.theta - self.theta))
-
-
-def _floor(lr: float) -> float:
-    """Return the largest power of two that is not above lr."""
-    return float(2.0 ** np.floor(np.log2(lr)))
 
 
 def _fewer(estimator, graph):
@@ -329,11 +315,6 @@ def _difference(losses, two_sided: bool) -> float:
 def _least_change(radii) -> float:
     """Return the mu whose halving changes g least; the larger one of equals."""
     return min(radii, key=lambda row: row.change).mu if radii else RADII[0]
-
-
-def _steps_added(update) -> float:
-    """Return the number of steps of a constant gradient that a velocity adds up."""
-    return prod(1 / (1 - link.beta) for link in update.links if hasattr(link, "beta"))
 
 
 def _advice(bench: _Bench, radii, mu: float, rates, lr) -> str:

@@ -25,7 +25,10 @@ GROUPS = {
     "estimators": ("bpfree.estimators", "bpfree.directions", "bpfree.study.layer_ratios", "bpfree.study.diagnostics"),
     "updates": ("bpfree.updates",),
     "schedules": ("bpfree.schedules",),
-    "blackbox": ("bpfree.estimators.minimization", "bpfree.estimators.asktell"),
+    "blackbox": (
+        "bpfree.estimators.minimization", "bpfree.estimators.history", "bpfree.estimators.first_look",
+        "bpfree.estimators.asktell",
+    ),
     "pde": ("bpfree.pde",),
     "sklearn": ("bpfree.sklearn",),
     "engines": ("bpfree.engines",),

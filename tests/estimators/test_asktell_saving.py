@@ -37,7 +37,7 @@ def test_the_quiet_count_is_saved(tmp_path):
 
 OTHER_RUNS = [
     ({"seed": 1}, "seed: 0 there, 1 here"),
-    ({"update": bf.SGD(0.2)}, r"update: SGD\(lr=0.01\) there, SGD\(lr=0.2\) here"),
+    ({"update": bf.SGD(0.2)}, r"update: Adam\(lr=0.01, .* there, SGD\(lr=0.2\) here"),
     ({"theta0": np.zeros((3, 1))}, r"shape: \[3\] there, \[3, 1\] here"),
     ({"theta0": np.zeros(3, np.float32)}, "dtype: float64 there, float32 here"),
     ({"estimator": bf.RGE(n_queries=5)}, r"estimator: RGE\(n_queries=4, .* there, RGE\(n_queries=5, .* here"),

@@ -60,6 +60,21 @@ def test_ask_and_tell_says_so_too_and_has_the_best():
         ask.best.theta[0] = 1.0
 
 
+@pytest.mark.parametrize("scale", [1e-6, 1e-3, 1e3, 1e6])
+def test_ask_and_tell_without_an_update_does_not_depend_on_the_scale_of_the_losses(scale):
+    """Adam's steps: the same to rounding, where a fixed lr explodes or stands still."""
+
+    def walked(by):
+        ask = bf.RGE(n_queries=16).start(ZEROS, max_evaluations=10_000)
+        for points in ask:
+            ask.tell([by * optimize.rosen(point) for point in points])
+        return ask
+
+    ask, plain = walked(scale), walked(1.0)
+    assert ask.outcome_code == "budget" and np.allclose(ask.theta, plain.theta, rtol=1e-4, atol=1e-6)
+    assert optimize.rosen(ask.best.theta) < 19
+
+
 def test_a_saved_run_diverges_where_it_would_have(tmp_path):
     def go_on(ask, until=None):
         for points in ask:
@@ -83,7 +98,7 @@ def test_standing_still_far_away_is_divergence_and_no_matter_of_mu():
 
 
 def test_the_lowest_step_is_evaluated_again_and_the_last_one_too():
-    """Steps beyond the minimum, each farther: the start is best. Then steps that halve the distance: the last is."""
+    """Steps beyond the minimum, each one farther: the start is best. Steps that halve the distance: the last is."""
     bowl = lambda theta: float(((theta - 1) ** 2).sum())
     theta, history = bf.minimize(bowl, np.zeros(2), estimator=bf.CGE(), update=bf.SGD(1.01), max_steps=5)
     assert np.array_equal(theta, np.zeros(2)) and history.best.step == 0 and history.best.loss == history.start == 2

@@ -7,7 +7,7 @@ from helpers import assert_same_bits, make_engine
 
 import bpfree as bf
 from bpfree.engines.batch import make_batch
-from bpfree.estimators.lost import tell_arrived
+from bpfree.estimators.lost import tell_arrived, tell_replies
 from bpfree.losses import get_loss
 
 BATCH = make_batch(MODEL.graph, get_loss("cross_entropy"), *DATA)
@@ -78,6 +78,31 @@ def test_what_is_lost_does_not_bias_the_gradient():
     mean = total / steps
     assert mean @ exact / np.linalg.norm(mean) / np.linalg.norm(exact) > 0.97
     assert np.linalg.norm(mean) / np.linalg.norm(exact) == pytest.approx(1, abs=0.05)
+
+
+EVERY = [
+    bf.RGE(8), bf.RGE(7, two_sided=False), bf.RGE(8, grouping="tensor"), bf.RGE(8, direction="hadamard"),
+    bf.RGE(8, combine="least_squares"), bf.Hybrid(12), bf.CGE(0.5), bf.CGE(0.5, rescale=True), bf.CGE(),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("estimator", EVERY, ids=str)
+def test_a_reply_that_is_nan_and_one_that_did_not_come_are_the_same(estimator):
+    """One rule for workers and for ask and tell; what came in its place may be anything."""
+    values = np.random.default_rng(0).random((estimator.evaluations(MODEL.graph), 5), np.float32)
+    arrived = np.arange(len(values)) % 7 != 3
+    told = tell_replies(estimator, MODEL.graph, 5, 3, np.where(arrived[:, None], values, np.float32(np.nan)))
+    got = tell_arrived(estimator, MODEL.graph, 5, 3, values, values.size, arrived)
+    assert_same_bits(told.coefficients, got.coefficients)
+    assert told.finite and told.diagnostics["lost"] == got.diagnostics["lost"] > 0
+    assert told.losses.shape == got.losses.shape
+
+
+@pytest.mark.parametrize("estimator", [bf.Hybrid(12), bf.RGE(6, combine="least_squares")], ids=str)
+def test_mixed_means_and_what_is_solved_for_do_without_too(estimator):
+    full, part = whole(estimator), estimate(estimator, {1}, 3)
+    kept = part.coefficients != 0
+    assert 0.3 < kept.mean() < 0.8 and part.finite and "lost" in part.diagnostics and "lost" not in full.diagnostics
 
 
 def test_the_loss_at_theta_is_never_lost():

@@ -171,4 +171,5 @@ def test_groups_are_left_out_where_one_probe_moves_everything(tmp_path):
             else:
                 assert f"{result.hash:016x}" == run.model.hash
             sizes.append(emulate.footprint(built).flash_bytes)
+        as_exported(tmp_path)
     assert sizes[0] + 200 < sizes[1]
