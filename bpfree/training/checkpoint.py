@@ -14,7 +14,9 @@ import numpy as np
 from bpfree.errors import FormatError, check_version
 from bpfree.files import read_arrays, write_atomically
 from bpfree.graph import SCHEMA, theta_hash
+from bpfree.journal import Skip
 from bpfree.journal.file import Position
+from bpfree.journal.format import Reason
 from bpfree.settings import differences, load
 from bpfree.training.run import Best, Run, Validation
 from bpfree.training.state import State, names_of
@@ -70,6 +72,7 @@ class Checkpoint:
             "bound": self.run.bound,
             "best": self.best and (self.best.step, self.best.value),
             "position": self.position,
+            "skips": [] if self.position else journal.skips,
             "arrays": {name: _crc(array) for name, array in arrays.items()},
         }
         stream = io.BytesIO()
@@ -120,6 +123,7 @@ def _fill(run, fields, document) -> Position | None:
         best = _floats(fields, "best", graph.n_theta)
         run.best = Best(int(step), float(value), type(run.model)(graph, best, run.model.frozen))
     if position is None:
+        run.journal.skips = [Skip(int(step), Reason(code), str(text)) for step, code, text in document.get("skips", [])]
         shape = run.journal.header.record_shape
         run.journal.records = [record.copy() for record in fields["records"].reshape(-1, *shape)]
     return position
@@ -132,8 +136,9 @@ def check_agreement(fields, document) -> None:
             raise ValueError(f"{name}: expected CRC {crc}, as it was written with the other arrays, got another one")
     identity, steps, n_records = document["identity"], len(fields["losses"]), len(fields["records"])
     in_here = identity["journal"] == "SCALARS" and document["position"] is None
-    if n_records != (steps if in_here else 0):
-        what = "as many as losses" if in_here else "none, as a journal's file has them or there are none"
+    made = steps - len(document.get("skips", []))  # which older checkpoints do not have
+    if n_records != (made if in_here else 0):
+        what = "as many as losses of steps that were made" if in_here else "none, as a journal's file has them or there are none"
         raise ValueError(f"records: expected {what} ({steps:,} losses), got {n_records:,}")
     first = identity["first_step"] or 0
     history = fields["history"].reshape(-1, len(Validation._fields))

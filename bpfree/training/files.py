@@ -16,9 +16,6 @@ from bpfree.settings import check_named
 from bpfree.training.checkpoint import Checkpoint, exists, restore
 from bpfree.training.run import Run
 
-MOST_SKIPPED = 10
-"""Steps in a row that are given up before a run ends, as on a device: a bad batch comes alone, divergence stays."""
-
 
 class RunFiles:
     """Both files of a run; either may be None, then there is nothing to it.
@@ -106,11 +103,6 @@ class RunFiles:
         self._made.append(self.journal)
         for opening in run.journal.snapshots:  # of a run that goes on with a state
             run.journal.file.snapshot(opening.step, opening.theta, [opening.state])
-
-    def may_skip(self, plan, run: Run, given_up) -> bool:
-        """Is another step to be tried, where these, the last in a row, could not be made? A journal remembers them."""
-        left = plan.budget.steps is None or run.steps + len(given_up) < plan.budget.steps
-        return self.journal is not None and left and len(given_up) < MOST_SKIPPED
 
     def steps_skipped(self, run: Run, given_up: list) -> None:
         """Write down the steps that could not be made, now that one after them could, and forget them."""

@@ -125,9 +125,9 @@ def train(
     losses of the first), "nonfinite_loss", "overflow", "mu_too_small"; else "done"
     (epochs or max_steps), "budget", "early_stop" or "callback". `run.model` is the last
     one, but of a run that has diverged, or whose last theta is as bad, it is the best
-    validated or the one it began with. With `journal` a step that cannot be made is given
-    up first, as on a device, and noted (`run.journal.skips`, NaN in `run.losses`), up to
-    ten in a row. An exception, Ctrl-C among
+    validated or the one it began with. A step whose losses or update are not finite is
+    given up first, as on a device, and noted (`run.journal.skips`, NaN in `run.losses`),
+    up to ten in a row. An exception, Ctrl-C among
     them, is raised on, after checkpoint and journal have been brought to the last
     whole step. Wrong arguments raise TypeError or ValueError before the first step.
 
@@ -224,15 +224,16 @@ def _take_steps(plan: Plan, run: Run, files: RunFiles, show) -> Outcome:
         done, step = run.next_step, run.next_step + len(given_up)
         samples = plan.feed.at(step)
         if samples is None:
-            return Outcome("done", f"done: there are no more batches after {run.steps:,} steps")
+            end = Outcome("done", f"done: there are no more batches after {run.steps:,} steps")
+            break
         estimate = trainer.estimate(engine, run.model.theta, samples, step)
         run.evaluations += estimate.n_evaluations
         run.forwards += estimate.forwards
         made = make_step(estimate, apply, run.model.theta, state, step, run.quiet)
         if made.failure:
             given_up.append((step, made.failure))
-            if not files.may_skip(plan, run, given_up):
-                return given_up[0][1]
+            if not plan.may_skip(run, len(given_up)):
+                break
             state = trainer.skip(state, step)
             continue
         if not run.losses:
@@ -252,7 +253,7 @@ def _take_steps(plan: Plan, run: Run, files: RunFiles, show) -> Outcome:
         answers = [callback(step, run) for callback in plan.callbacks]
         if any(answer is False for answer in answers):
             return Outcome("callback", f"stopped by the callback after step {step}")
-    return end
+    return given_up[0][1] if given_up else end
 
 
 def _look(plan: Plan, run: Run) -> None:

@@ -29,6 +29,9 @@ _LAST_STEP = 2**32 - 1
 
 DONE = Outcome("done", "done")
 
+MOST_SKIPPED = 10
+"""Steps in a row that are given up before a run ends, as on a device: a bad batch comes alone, divergence stays."""
+
 
 class Budget(NamedTuple):
     """How long a run goes on.
@@ -73,6 +76,11 @@ class Plan:
         if self.budget.steps is not None and run.steps >= self.budget.steps:
             return self.budget.last
         return self._forwards_spent(run)
+
+    def may_skip(self, run: Run, given_up: int) -> bool:
+        """Return whether another step may be tried, where so many, the last in a row, could not be made."""
+        left = self.budget.steps is None or run.steps + given_up < self.budget.steps
+        return left and given_up < MOST_SKIPPED
 
     def _forwards_spent(self, run) -> Outcome | None:
         """What a step costs may depend on what it draws: near the end the next one is looked at before it is made."""

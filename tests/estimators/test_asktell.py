@@ -229,7 +229,7 @@ WRONG_VALUES = [
     ([[1.0], [1.0, 2.0], [1.0], [1.0]], TypeError, "one length a row"),
     (np.zeros(4, complex), TypeError, "got complex128"),
     (["a"] * 4, TypeError, "got <U1"),
-    (np.ma.masked_invalid([1.0, np.nan, 1.0, 1.0]), TypeError, "values: expected numbers without a mask, got a masked array"),
+    (np.ma.masked_invalid([1.0, np.nan, 1.0, 1.0]), TypeError, "values: .* without a mask, got a masked array"),
     ([1.0, np.ma.masked, 1.0, 1.0], TypeError, "values: expected numbers without a mask, got a masked array"),
     ("1234", TypeError, "values: expected real numbers, got <U4"),
     (None, TypeError, "values: expected real numbers, got object"),
