@@ -51,10 +51,13 @@ FORKING = """
 import os, signal, sys, time
 from bpfree.locks import Lock
 lock = Lock("journal", sys.argv[1])
+ready, told = os.pipe()
 if pid := os.fork():
+    os.read(ready, 1)  # the child has begun
     print(pid, flush=True)
     os.kill(os.getpid(), signal.SIGKILL)
 lock.release()
+os.write(told, b".")
 time.sleep(60)
 """
 
