@@ -138,7 +138,8 @@ def check_agreement(fields, document) -> None:
     in_here = identity["journal"] == "SCALARS" and document["position"] is None
     made = steps - len(document.get("skips", []))  # which older checkpoints do not have
     if n_records != (made if in_here else 0):
-        what = "as many as losses of steps that were made" if in_here else "none, as a journal's file has them or there are none"
+        elsewhere = "none, as a journal's file has them or there are none"
+        what = "as many as losses of steps that were made" if in_here else elsewhere
         raise ValueError(f"records: expected {what} ({steps:,} losses), got {n_records:,}")
     first = identity["first_step"] or 0
     history = fields["history"].reshape(-1, len(Validation._fields))
