@@ -60,3 +60,37 @@ class History:
     def end(self, code: str, text: str | None = None) -> None:
         """Set the reason why the solve ended."""
         self.outcome_code, self.outcome = code, text or code
+
+
+def read_history(document, losses) -> History:
+    """Return the history that a file holds; raises ValueError or TypeError where numbers or words are others."""
+    looks = [_read_look(*row) for row in document["looks"]]
+    (forwards, seconds), outcome = document["cost"], document["outcome"]
+    if not looks or losses.ndim != 1 or losses.dtype.kind != "f":
+        raise ValueError(f"history: expected looks and losses (steps,), got {len(looks)} and {losses.shape}")
+    code, text = map(_text, outcome)
+    return History(losses.tolist(), looks, _count(forwards), _number(seconds), code, text)
+
+
+def _read_look(step, loss, terms, error, forwards, seconds) -> Look:
+    named = {_text(name): _number(value) for name, value in dict(terms).items()}
+    return Look(_count(step), _number(loss), named, _number(error), _count(forwards), _number(seconds))
+
+
+def _number(value) -> float:
+    """Return a number; None is how a file writes NaN."""
+    if value is not None and (isinstance(value, bool) or not isinstance(value, int | float)):
+        raise TypeError(f"history: expected a number, got {value!r}")
+    return float("nan") if value is None else float(value)
+
+
+def _count(value) -> int:
+    if isinstance(value, bool) or not isinstance(value, int) or not 0 <= value < 2**63:
+        raise ValueError(f"history: expected a count, got {value!r}")
+    return value
+
+
+def _text(value) -> str:
+    if not isinstance(value, str):
+        raise TypeError(f"history: expected a text, got {value!r}")
+    return value

@@ -16,7 +16,7 @@ from bpfree.graph import Graph
 from bpfree.graph.layers import assemble
 from bpfree.ops import OPS
 from bpfree.pde.guesses import reference_at
-from bpfree.pde.history import History, Look
+from bpfree.pde.history import History, read_history
 from bpfree.pde.inside import between
 from bpfree.pde.measured import at_the_centre, coupled_rows, where_measured
 from bpfree.pde.network import COLUMNS, Network
@@ -28,7 +28,7 @@ from bpfree.pde.solved import SolvedModel
 from bpfree.pde.stored import plain, settings_of
 from bpfree.pde.term import Term
 from bpfree.pde.wanted import Layout
-from bpfree.registry import check_rows
+from bpfree.registry import check_name, check_rows
 
 METRICS = ("relative_l2", "relative_l1", "max", "residual_rms")
 """Names of the errors that `Solution.error` measures."""
@@ -277,6 +277,11 @@ class Solution:
             nodes = [(OPS.find(n["op"], rows), n["name"], n["inputs"], n["attributes"]) for n in nodes]
             graph = assemble(document["graph"]["input"], nodes, frozen=document["graph"]["frozen"])
             name, values = document["problem"]["name"], document["problem"]["settings"]
+            unknowns = document["unknowns"]
+            for one in (name, *list(unknowns)):
+                check_name("problem and unknowns", one)
+            if not isinstance(values, dict | None):
+                raise TypeError(f"expected settings of the problem, got {values!r}")
             known = {row.settings.__name__: row.settings for row in PROBLEMS}
             if problem is None and (name not in known or values is None):
                 raise ValueError(f"problem: expected {name}(...), as it is not one of the library's, got None")
@@ -294,19 +299,12 @@ class Solution:
             solution = cls(problem, graph, theta.astype(np.float64), frozen, seed=seed, **own)
             solution.points = document["how"]["points"]
             solution.coupled = tuple(map(str, document["how"].get("coupled", ())))
-            solution._read_history(document["history"], fields["losses"])
+            solution.history = read_history(document["history"], fields["losses"])
             return solution
         except (ValueError, LookupError, TypeError, AttributeError, RecursionError, OverflowError) as error:
             if isinstance(error, FormatError) or str(error).startswith("problem: "):
                 raise
             raise FormatError(f"{path}: not a saved bpfree solution: {error}") from None
-
-    def _read_history(self, document, losses) -> None:
-        h = self.history
-        h.losses = losses.tolist()
-        h.looks = [Look(*(float("nan") if value is None else value for value in row)) for row in document["looks"]]
-        (h.forwards, h.seconds), (h.outcome_code, h.outcome) = document["cost"], document["outcome"]
-
 
 def _values_only(problem):
     """Return a stencil for u alone."""
