@@ -9,9 +9,9 @@
 
 /* Coefficients that are refused where a trainer does not say from what size on. */
 #if BPFREE_LOOK_FIRST
-static const uint32_t calm = BPFREE_INFINITY_BITS;
+static const uint32_t DEFAULT_LIMIT = BPFREE_INFINITY_BITS;
 #else
-static const uint32_t calm = 0x5f800000u; /* 2^64 */
+static const uint32_t DEFAULT_LIMIT = 0x5f800000u; /* 2^64 */
 #endif
 
 static int normal(float x)
@@ -279,7 +279,7 @@ static int look_first(const bpfree_trainer *t, bpfree_context *c, const float *c
 /* The step of a record, after its estimate or `draw`. */
 static int apply(const bpfree_trainer *t, bpfree_context *c, const float *coefficients)
 {
-  const uint32_t own = bpfree_bits32(t->calm), limit = own ? own : calm;
+  const uint32_t own = bpfree_bits32(t->coefficient_limit), limit = own ? own : DEFAULT_LIMIT;
   if (!bpfree_all_below(coefficients, bpfree_record_size(t), limit)) return BPFREE_ERR_NUMERIC;
 #if BPFREE_LOOK_FIRST
   if (!own && !look_first(t, c, coefficients)) return BPFREE_ERR_NUMERIC;
