@@ -125,10 +125,10 @@ def trainer_sizes(tables: ModelTables, trainer) -> list[tuple]:
     ]
 
 
-def trainer(trainer, calm: float = 0.0) -> str:
+def trainer(trainer, limit: float = 0.0) -> str:
     """trainer.c: the numbers of a Trainer as `const bpfree_trainer trainer`; what is not named there is 0.
 
-    calm: the size of coefficients up to which no update overflows, 0 where none is known.
+    limit: the size of coefficients up to which no update overflows, 0 where none is known.
     """
     row, estimator, arrays, links = trainer.rows["estimator"], trainer.estimator, "", []
     for k, (link_row, link) in enumerate(zip(trainer.rows["links"], trainer.update.links, strict=True)):
@@ -152,8 +152,8 @@ def trainer(trainer, calm: float = 0.0) -> str:
     }
     if trainer.weighted:
         fields["weighted"] = 1
-    if calm:
-        fields["calm"] = float_literal(calm)
+    if limit:
+        fields["coefficient_limit"] = float_literal(limit)
     own = row.device.settings(estimator, trainer.graph, trainer.loss)
     if own is not None:
         arrays += struct(own, row.name)

@@ -102,6 +102,6 @@ def test_firmware_compares_with_a_limit_where_one_is_known(tmp_path):
     trainer = of(bf.SGD(0.01))
     samples = firmware.Samples(np.zeros((4, 8), np.uint8), labels=np.zeros(4, int))
     firmware.export(MODEL, tmp_path, trainer=trainer, samples=samples)
-    assert ".calm = 0x1.0p+9" in (tmp_path / "trainer.c").read_text()
+    assert ".coefficient_limit = 0x1.0p+9" in (tmp_path / "trainer.c").read_text()
     assert "LOOK_FIRST 0" in (tmp_path / "runtime" / "bpfree" / "config.h").read_text()
     assert "bpfree_skip" not in (tmp_path / "main.c").read_text(), "samples in flash have been looked at"

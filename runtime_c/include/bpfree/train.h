@@ -152,7 +152,7 @@ typedef struct bpfree_trainer {
   uint32_t weighted;       /* 1: samples have weights; 0: no weight is read */
   bpfree_schedule mu_schedule; /* of mu */
   bpfree_schedule lr_schedule; /* of the whole step: it multiplies what is subtracted from theta */
-  float calm;              /* a step with a coefficient of this size is refused, as all of smaller ones leave theta and
+  float coefficient_limit; /* a step with a coefficient of this size is refused, as all of smaller ones leave theta and
                             * state finite, which the exporter has shown; 0: nothing is known, and every step is tried
                             * before it is made */
 } bpfree_trainer;
