@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: MIT
 """Finds, before a problem is solved, what leaves its solution open or at the mercy of the smallest error.
 
-The equations are asked which derivatives they read and, by differences, with which coefficients. Only coordinates of
+The equations are asked which derivatives they read and, with which coefficients. Only coordinates of
 one dimension with ends are judged, and no problem with an ansatz or terms of its own, or with measurements, which can
 take the place of conditions.
 """
@@ -17,7 +17,7 @@ from bpfree.pde.domain import Cube
 from bpfree.pde.hard import HardAnsatz
 from bpfree.pde.observed import Observed
 from bpfree.pde.samplers import faces, interior
-from bpfree.pde.trial import quantities_of, trial_rows
+from bpfree.pde.trial import quantities_of, trial_rows, trial_slopes
 from bpfree.pde.wanted import Laplacian, Second, columns_of
 
 N = 8
@@ -26,8 +26,8 @@ N = 8
 VANISHING = 1e-6
 """Share of the largest coefficient up to which one counts as 0."""
 
-STEP = 1e-3
-"""Relative step of the differences for coefficients."""
+MOVE = 1e-3
+"""Share of 1 + |start| by which an unknown is moved, to see whether the equations use it."""
 
 
 class Doubt(NamedTuple):
@@ -98,12 +98,7 @@ class _Equations:
     @np.errstate(all="ignore")
     def coefficients(self, points):
         """Return dr/dq (quantities, equations, n) at points."""
-        values, found = self.values(len(points)), []
-        for key, value in values.items():
-            there, back = ({**values, key: factor * value} for factor in (1 + STEP, 1 - STEP))
-            rows = (trial_rows(self.problem, self.part, points, moved) for moved in (there, back))
-            found.append(np.subtract(*rows) / (2 * STEP * value))
-        return np.stack(found)
+        return trial_slopes(self.problem, self.part, points, self.values(len(points)))
 
     @np.errstate(all="ignore")
     def unused(self) -> list[str]:
@@ -111,7 +106,7 @@ class _Equations:
         starts, points, found = self.problem.unknowns, interior(self.domain, N), []
         rows = trial_rows(self.problem, self.part, points, self.values(N))
         for name, start in starts.items():
-            moved = self.problem.bind(list({**starts, name: start * (1 + STEP) + STEP}.values()))
+            moved = self.problem.bind(list({**starts, name: start + MOVE * (1 + abs(start))}.values()))
             if np.array_equal(rows, trial_rows(moved, self.part, points, self.values(N)), equal_nan=True):
                 found.append(name)
         return found

@@ -3,14 +3,14 @@
 
 from __future__ import annotations
 
-from functools import partial
-
 import numpy as np
 from scipy.spatial import cKDTree
 
 from bpfree.pde.determined import Doubt
 from bpfree.pde.residuals import Residuals, TermRows
+from bpfree.pde.sensitivities import quantity_slopes
 from bpfree.pde.term import Term
+from bpfree.pde.trial import finite_or_0, sizes_of_terms
 
 SEED = 0x4E1D0000
 """Number that is combined with the seeds of held-out points, so that they differ from those of a step and of a test."""
@@ -27,9 +27,6 @@ less than 1e-6 have 1e-9 to 1e-5 at held-out points, and those with more than 0.
 
 UNSOLVED = 0.1
 """Share of the size of its terms from which on an equation is not solved even at the points of the solve."""
-
-STEP = 2.0**-9
-"""Relative step of the differences by which the size of terms is found."""
 
 
 def judge(objective, theta, step: int) -> Doubt | None:
@@ -93,25 +90,16 @@ def _rows(residuals, problem, own, part):
 def _sized(residuals, problem, own, part, inside):
     """Return the rows (rows, n) of a term, and the size (rows,) of its terms."""
     rows, fields, stencil = _rows(residuals, problem, own, part)
-    typical = None if part is inside else _typical(residuals, problem, own, part, inside)
-    squares, nothing = 0.0, {}
-    for side in range(1 if part.partner is None else 2):
-        columns = slice(side * part.n, (side + 1) * part.n)
-        for k, jet in enumerate(fields):
-            for number, quantity in enumerate((None, *part.wanted)):
-                read = jet.value if quantity is None else stencil.layout.read(quantity, jet.rest)
-                key, read = (k, side, quantity), read[columns]
-                shift = STEP * (read if typical is None else typical[k, number])
-                moved = [{key: partial(np.add, one)} for one in (shift, -shift)]
-                there, back = (part.formula_rows(problem, fields, stencil, changed) for changed in moved)
-                squares = squares + _finite((there - back) / (2 * STEP)) ** 2
-                nothing[key] = np.zeros_like
-    squares = squares + _finite(part.formula_rows(problem, fields, stencil, nothing)) ** 2
-    return rows, np.sqrt(squares.mean(axis=1))
+    given, by_quantity = quantity_slopes(part, problem, fields, stencil)
+    source = part.formula_rows(problem, fields, stencil, dict.fromkeys(given, np.zeros_like))
+    if part is not inside:
+        typical = _typical(residuals, problem, own, part, inside)
+        given = {(k, side, quantity): typical[k, quantity] for k, side, quantity in given}
+    return rows, np.sqrt(sum(sizes_of_terms(by_quantity, given.values(), source)))
 
 
 def _typical(residuals, problem, own, part, inside):
-    """Return the rms (fields, quantities) inside the domain of what a condition reads, the value first."""
+    """Return {(field, quantity): its rms inside the domain} of what a condition reads; None stands for the value."""
     names = problem.outputs
 
     def formula(problem, u, c):
@@ -121,11 +109,8 @@ def _typical(residuals, problem, own, part, inside):
     term = TermRows(problem, Term("sizes", formula, None), inside.points, inside.points.dtype)
     stencil = residuals.rule.stencil(term.wanted, problem.domain, residuals.network.dtype)
     rows = term.values(problem, *residuals.network.jets(own, term.points, stencil), stencil)
-    return np.sqrt((_finite(rows) ** 2).mean(axis=1)).reshape(len(names), -1)
-
-
-def _finite(values):
-    return np.where(np.isfinite(values), values, 0.0)
+    keys = [(k, quantity) for k in range(len(names)) for quantity in (None, *part.wanted)]
+    return dict(zip(keys, np.sqrt((finite_or_0(rows) ** 2).mean(axis=1)), strict=True))
 
 
 def _advice(objective, solved, name, off, there) -> Doubt:
