@@ -3,20 +3,19 @@
 
 from __future__ import annotations
 
-from functools import partial
+from typing import NamedTuple
 
 import numpy as np
-from scipy.spatial import cKDTree
 
-from bpfree.pde.determined import Doubt
+from bpfree.estimators.step import Outcome
+from bpfree.pde.inside import MOST, between
 from bpfree.pde.residuals import Residuals, TermRows
+from bpfree.pde.sensitivities import quantity_of, quantity_slopes
 from bpfree.pde.term import Term
+from bpfree.pde.trial import finite_or_0, sizes_of_terms
 
 SEED = 0x4E1D0000
 """Number that is combined with the seeds of held-out points, so that they differ from those of a step and of a test."""
-
-MOST = 10_000
-"""The most held-out points of a term."""
 
 FITTED = 30
 """Ratio of the residuals at held-out points to those at the points of the solve from which on the latter are fitted."""
@@ -28,14 +27,20 @@ less than 1e-6 have 1e-9 to 1e-5 at held-out points, and those with more than 0.
 UNSOLVED = 0.1
 """Share of the size of its terms from which on an equation is not solved even at the points of the solve."""
 
-STEP = 2.0**-9
-"""Relative step of the differences by which the size of terms is found."""
+
+class Judgement(NamedTuple):
+    """What points that a solve has not seen say of its solution; nothing where all is well.
+
+    outcome: the outcome of the solve where equations hold at its points, but not between them.
+    remark: what to say where they do not even hold at its points: nothing is wrong with those, so the outcome stays.
+    """
+
+    outcome: Outcome | None = None
+    remark: str = ""
 
 
-def judge(objective, theta, step: int) -> Doubt | None:
-    """Return what is wrong where equations hold at the points of a step, but not between them; None where all is well.
-
-    Where they do not even hold at those points, nothing is wrong with the points, and the code is "".
+def judge_solution(objective, theta, step: int) -> Judgement:
+    """Return the judgement of the solution theta of a step.
 
     An equation is off by the rms of its rows divided by the rms of its terms (dr/dq) q, where q are the quantities that
     it reads: u, its derivatives; r at q = 0, a source, is another term. Conditions may be about values of 0, so their
@@ -50,20 +55,18 @@ def judge(objective, theta, step: int) -> Doubt | None:
     rows = _compare(solved, held_out, theta)
     fitted = [row for row in rows if row[1] > max(HELD, FITTED * row[2])]
     if fitted:
-        return _advice(objective, solved, *max(fitted, key=lambda row: row[1]))
+        return Judgement(_advice(objective, solved, *max(fitted, key=lambda row: row[1])))
     name, _, there = max(rows, key=lambda row: row[2])
     if there > UNSOLVED:
-        return Doubt("", f"{name} is still off by {there:.2g} of the size of its terms: this is no solution")
-    return None
+        return Judgement(remark=f"{name} is still off by {there:.2g} of the size of its terms: this is no solution")
+    return Judgement()
 
 
 def _fresh(given, part, sampler, seed):
-    """Return other points of a term: drawn as its own were; or, between given ones and their nearest neighbours."""
+    """Return other points of a term: drawn as its own were, or between given ones, where the summary measures too."""
     if not isinstance(given, np.ndarray):
         return part.term.sample(min(given, MOST), sampler, seed)
-    if len(given) == 1:
-        return given
-    return (given + given[cKDTree(given).query(given, k=2)[1][:, 1]])[:MOST] / 2
+    return between(given, part.problem.domain)
 
 
 @np.errstate(all="ignore")  # a formula may not be finite where quantities are 0; its terms are then left out
@@ -93,25 +96,18 @@ def _rows(residuals, problem, own, part):
 def _sized(residuals, problem, own, part, inside):
     """Return the rows (rows, n) of a term, and the size (rows,) of its terms."""
     rows, fields, stencil = _rows(residuals, problem, own, part)
-    typical = None if part is inside else _typical(residuals, problem, own, part, inside)
-    squares, nothing = 0.0, {}
-    for side in range(1 if part.partner is None else 2):
-        columns = slice(side * part.n, (side + 1) * part.n)
-        for k, jet in enumerate(fields):
-            for number, quantity in enumerate((None, *part.wanted)):
-                read = jet.value if quantity is None else stencil.layout.read(quantity, jet.rest)
-                key, read = (k, side, quantity), read[columns]
-                shift = STEP * (read if typical is None else typical[k, number])
-                moved = [{key: partial(np.add, one)} for one in (shift, -shift)]
-                there, back = (part.formula_rows(problem, fields, stencil, changed) for changed in moved)
-                squares = squares + _finite((there - back) / (2 * STEP)) ** 2
-                nothing[key] = np.zeros_like
-    squares = squares + _finite(part.formula_rows(problem, fields, stencil, nothing)) ** 2
-    return rows, np.sqrt(squares.mean(axis=1))
+    slopes = quantity_slopes(part, problem, fields, stencil)
+    source = part.formula_rows(problem, fields, stencil, dict.fromkeys(slopes, np.zeros_like))
+    if part is inside:
+        values = [quantity_of(part, fields, stencil, key) for key in slopes]
+    else:
+        typical = _typical(residuals, problem, own, part, inside)
+        values = [typical[k, quantity] for k, _, quantity in slopes]
+    return rows, np.sqrt(sum(sizes_of_terms(slopes.values(), values, source)))
 
 
 def _typical(residuals, problem, own, part, inside):
-    """Return the rms (fields, quantities) inside the domain of what a condition reads, the value first."""
+    """Return {(field, quantity): its rms inside the domain} of what a condition reads; None stands for the value."""
     names = problem.outputs
 
     def formula(problem, u, c):
@@ -121,14 +117,11 @@ def _typical(residuals, problem, own, part, inside):
     term = TermRows(problem, Term("sizes", formula, None), inside.points, inside.points.dtype)
     stencil = residuals.rule.stencil(term.wanted, problem.domain, residuals.network.dtype)
     rows = term.values(problem, *residuals.network.jets(own, term.points, stencil), stencil)
-    return np.sqrt((_finite(rows) ** 2).mean(axis=1)).reshape(len(names), -1)
+    keys = [(k, quantity) for k in range(len(names)) for quantity in (None, *part.wanted)]
+    return dict(zip(keys, np.sqrt((finite_or_0(rows) ** 2).mean(axis=1)), strict=True))
 
 
-def _finite(values):
-    return np.where(np.isfinite(values), values, 0.0)
-
-
-def _advice(objective, solved, name, off, there) -> Doubt:
+def _advice(objective, solved, name, off, there) -> Outcome:
     """Return the outcome."""
     equations, d = solved.size, solved.n_network + solved.n_unknown
     text = f"{name} is off by {off:.2g} of the size of its terms at new points, by {there:.1g} at those of the solve"
@@ -141,4 +134,4 @@ def _advice(objective, solved, name, off, there) -> Doubt:
         more = "more points, above all where the solution is steep"
     windows = ", or windows of time one after the other" if "t" in objective.problem.domain.names else ""
     advice = f"try {more}, new points from time to time (resample_every){windows}"
-    return Doubt("underdetermined", f"{text}: {advice}")
+    return Outcome("underdetermined", f"{text}: {advice}")

@@ -31,7 +31,7 @@ class Look(NamedTuple):
 
 @dataclass
 class History:
-    """The history of a solve.
+    """The history of a solve, as `solution.history`; `bpfree.History` is that of a minimisation.
 
     losses: r . r after every step.
     looks: the measurements, each a Look.
@@ -39,6 +39,7 @@ class History:
     seconds: time so far.
     outcome_code: one of OUTCOMES, or "running".
     outcome: the same in words, with advice.
+    remark: what `outcome` adds of an answer that is no solution although the solve ended as it should; else "".
     """
 
     losses: list[float] = field(default_factory=list)
@@ -47,6 +48,7 @@ class History:
     seconds: float = 0.0
     outcome_code: str = "running"
     outcome: str = "running"
+    remark: str = ""
 
     def __repr__(self) -> str:
         loss = f", loss {self.losses[0]:.4g} -> {self.losses[-1]:.4g}" if self.losses else ""
@@ -69,7 +71,8 @@ def read_history(document, losses) -> History:
     if not looks or losses.ndim != 1 or losses.dtype.kind != "f":
         raise ValueError(f"history: expected looks and losses (steps,), got {len(looks)} and {losses.shape}")
     code, text = map(_text, outcome)
-    return History(losses.tolist(), looks, _count(forwards), _number(seconds), code, text)
+    remark = _text(document.get("remark", ""))  # files of earlier versions have none
+    return History(losses.tolist(), looks, _count(forwards), _number(seconds), code, text, remark)
 
 
 def _read_look(step, loss, terms, error, forwards, seconds) -> Look:

@@ -55,25 +55,39 @@ def unknown_columns(residuals, part, theta, value, rest, stencil):
     def rows(changed):
         return part.values(given(changed), value, rest, stencil)
 
-    return _slopes(part, range(len(unknowns)), read, equations, rows)
+    return slopes((part.rows, part.n), range(len(unknowns)), read, equations, rows)
+
+
+def quantity_slopes(part, problem, fields, stencil):
+    """Return dr / dq by all that the formula may read, {(field, side, quantity): (rows, n)}.
+
+    The quantity None is the value; side 1 is the partner.
+    """
+    sides, quantities = range(1 if part.partner is None else 2), (None, *part.wanted)
+    keys = [(k, side, q) for k in range(len(fields)) for side in sides for q in quantities]
+    read = partial(quantity_of, part, fields, stencil)
+    equations = partial(part.equations, problem, fields, stencil)
+    rows = partial(part.formula_rows, problem, fields, stencil)
+    return dict(zip(keys, slopes((part.rows, part.n), keys, read, equations, rows), strict=True))
+
+
+def quantity_of(part, fields, stencil, key):
+    """Return the quantity (n,) of a key of `quantity_slopes`."""
+    number, side, quantity = key
+    jet = fields[number]
+    return (jet.value if quantity is None else stencil.layout.read(quantity, jet.rest))[_columns(part, side)]
+
+
+def _columns(part, side: int) -> slice:
+    return slice(side * part.n, (side + 1) * part.n)
 
 
 def _field_weights(part, problem, fields, stencil):
     """Return dr / d stream of every field, each (rows, count, n'), through the quantities that the formula reads."""
     streams, layout = stencil.layout.streams, stencil.layout
     found = [np.zeros((part.rows, streams.count, jet.value.shape[-1])) for jet in fields]
-    sides = [slice(side * part.n, (side + 1) * part.n) for side in range(1 if part.partner is None else 2)]
-    keys = [(k, side, q) for k in range(len(fields)) for side in range(len(sides)) for q in (None, *part.wanted)]
-
-    def read(key):
-        own, side, quantity = key
-        jet = fields[own]
-        return (jet.value if quantity is None else layout.read(quantity, jet.rest))[sides[side]]
-
-    equations = partial(part.equations, problem, fields, stencil)
-    rows = partial(part.formula_rows, problem, fields, stencil)
-    for (own, side, quantity), slope in zip(keys, _slopes(part, keys, read, equations, rows), strict=True):
-        columns = sides[side]
+    for (own, side, quantity), slope in quantity_slopes(part, problem, fields, stencil).items():
+        columns = _columns(part, side)
         if quantity is None:
             found[own][:, 0, columns] += slope
         else:
@@ -94,7 +108,7 @@ def _field_slopes(part, problem, value, rest, stencil):
         return [np.concatenate([first[:, None], second], axis=1) for first, second in parts]
 
     def measured():
-        slopes = []
+        found = []
         for k, one in enumerate(value):
 
             def moved(shift, k=k):
@@ -103,31 +117,31 @@ def _field_slopes(part, problem, value, rest, stencil):
                 jets = part.fields(problem, there, rest, stencil)
                 return np.stack([np.concatenate([jet.value[None], jet.rest]) for jet in jets])
 
-            slopes.append(difference(moved, one))
-        return np.stack(slopes, axis=1)
+            found.append(difference(moved, one))
+        return np.stack(found, axis=1)
 
     return _exact_or_measured(exact, measured)
 
 
-def _slopes(part, keys, read: Callable, equations: Callable, rows: Callable):
-    """Return the derivatives of the rows by each quantity, (keys, rows, n).
+def slopes(shape, keys, read: Callable, equations: Callable, rows: Callable):
+    """Return the derivatives of rows of this shape (rows, n) by each quantity, (keys, rows, n).
 
     read(key): the quantity. equations(changed), rows(changed): what the formula returns, as such and as an array
     (rows, n), where it gets changed[key](quantity) in place of a quantity.
     """
 
     def exact():
-        found = np.zeros((len(keys), part.rows, part.n))
+        found = np.zeros((len(keys), *shape))
         for start in range(0, len(keys), TOGETHER):
             some = keys[start : start + TOGETHER]
             changed = {key: partial(seeded, number=k, count=len(some)) for k, key in enumerate(some)}
             for row, one in enumerate(equations(changed)):
-                found[start : start + len(some), row] = slopes_of(values_of(one), len(some), (part.n,))
+                found[start : start + len(some), row] = slopes_of(values_of(one), len(some), shape[1:])
         return found
 
     def measured():
         found = [difference(lambda shift, key=key: rows({key: lambda v: v + shift}), read(key)) for key in keys]
-        return np.stack(found) if found else np.zeros((0, part.rows, part.n))
+        return np.stack(found) if found else np.zeros((0, *shape))
 
     return _exact_or_measured(exact, measured)
 

@@ -243,7 +243,7 @@ class Solution:
             },
             "history": {
                 "looks": [[None if value != value else value for value in look] for look in h.looks],
-                "cost": [h.forwards, h.seconds], "outcome": [h.outcome_code, h.outcome],
+                "cost": [h.forwards, h.seconds], "outcome": [h.outcome_code, h.outcome], "remark": h.remark,
             },
         }  # fmt: skip
         text, losses = json.dumps(document, default=plain), np.array(h.losses, float)

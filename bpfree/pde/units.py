@@ -18,7 +18,7 @@ from bpfree.pde.hard import HardAnsatz
 from bpfree.pde.observed import Observed
 from bpfree.pde.residuals import TermRows
 from bpfree.pde.samplers import faces
-from bpfree.pde.trial import quantities_of, trial_rows
+from bpfree.pde.trial import quantities_of, sizes_of_terms, trial_rows, trial_slopes
 from bpfree.pde.wanted import GradSquare, Laplacian, columns_of
 from bpfree.pde.well_posed import prescribed
 
@@ -28,8 +28,8 @@ ORDINARY = 32.0
 ORDINARY_UNKNOWN, ORDINARY_EQUATION, ORDINARY_SOURCE = 1e2, 1e4, 1e3
 """The same for the starts of unknowns, the sizes of equations, and those of sources relative to the other terms."""
 
-N, STEP = 16, 1e-3
-"""Number of points at which equations are looked at, and relative step of differences."""
+N = 16
+"""Number of points at which equations are looked at."""
 
 
 @dataclass(frozen=True)
@@ -149,13 +149,8 @@ def _squares(problem, term, units):
     for k, q in quantities_of(part):
         unit = _unit(q, units.spread[k], units.size)
         values[k, q] = unit * random.uniform(0.5, 1.5, len(points)) + (units.middle[k] if q is None else 0.0)
-    source = _finite(trial_rows(problem, part, points, {key: 0 * value for key, value in values.items()})) ** 2
-    squares = np.zeros_like(source)
-    for key, value in values.items():
-        there, back = ({**values, key: (1 + sign * STEP) * value} for sign in (1, -1))
-        rows = trial_rows(problem, part, points, there) - trial_rows(problem, part, points, back)
-        squares = squares + _finite(rows / (2 * STEP)) ** 2
-    return squares.mean(axis=1), source.mean(axis=1)
+    source = trial_rows(problem, part, points, {key: 0 * value for key, value in values.items()})
+    return sizes_of_terms(trial_slopes(problem, part, points, values), values.values(), source)
 
 
 def _unit(q, spread, size):
@@ -166,7 +161,3 @@ def _unit(q, spread, size):
     if isinstance(q, Laplacian | GradSquare):
         return (over**2).sum() * (spread if isinstance(q, Laplacian) else spread**2)
     return spread * over.prod()
-
-
-def _finite(values):
-    return np.where(np.isfinite(values), values, 0.0)

@@ -24,7 +24,7 @@ def check_problem(problem) -> None:
     _check_names(problem)
     c = Coordinates(problem.domain, interior(problem.domain, N), fields=problem.fields)
     for name, given in problem.fields.items():
-        _finite(f"field {name}", np.asarray(known(f"field {name}", given, c), float))
+        _checked_finite(f"field {name}", np.asarray(known(f"field {name}", given, c), float))
     _check_conditions(problem.conditions)
     for one in problem.conditions:
         one.check(problem)
@@ -69,7 +69,7 @@ def _check_conditions(conditions):
             raise TypeError(f'conditions: expected conditions such as Dirichlet("x", 0.0), got {one!r}')
 
 
-def _finite(name, values):
+def _checked_finite(name, values):
     if not np.isfinite(values).all():
         raise ValueError(f"{name}: expected finite numbers, got {values[~np.isfinite(values)].flat[0]}")
     return values
@@ -82,7 +82,7 @@ def prescribed(problem, one, points):
     if values.shape not in ((), (len(points),)):
         expected = f"one number per point, ({len(points)},) at {len(points)} points"
         raise ValueError(f"{one.name}: expected {expected}, got shape {values.shape}")
-    return _finite(one.name, np.broadcast_to(values, (len(points),)))
+    return _checked_finite(one.name, np.broadcast_to(values, (len(points),)))
 
 
 def _compare(problem, first, second):

@@ -79,13 +79,16 @@ def test_a_network_with_an_operation_of_ones_own(tmp_path):
 
 
 def _damaged():
-    """What may be wrong in the document of a saved solution, by what is said of it."""
+    """What may be wrong in the document of a saved solution, by its place."""
+    found = []
     for path, value in (
         ("history.looks", []), ("history.looks.0.1", "x"), ("history.looks.0.1", []), ("history.looks.0.0", -1),
         ("history.looks.0.2", [1]), ("history.cost.0", None), ("history.cost.1", "x"), ("history.outcome", [1, 2]),
         ("unknowns", None), ("unknowns", 5), ("unknowns", [[]]), ("problem.name", "\ud800"), ("problem.settings", 5),
     ):  # fmt: skip
-        yield pytest.param(path, value, id=f"{path}={value!a}")
+        found.append(pytest.param(path, value, id=f"{path}={value!a}"))
+    return found
+
 
 
 @pytest.mark.parametrize(("path", "value"), _damaged())
@@ -102,3 +105,14 @@ def test_damaged_documents_are_refused_and_never_a_traceback_later(tmp_path, pat
     np.savez(tmp_path / "s.npz", **{**fields, "solution": json.dumps(document)})
     with pytest.raises(FormatError, match="s.npz: not a saved bpfree solution"):
         Solution.load(tmp_path / "s.npz")
+
+
+def test_a_file_without_a_remark_is_read(tmp_path):
+    solution = solve(bf.pde.Heat(), points=8, max_steps=1)
+    solution.save(tmp_path / "s.npz")
+    fields = dict(np.load(tmp_path / "s.npz"))
+    document = json.loads(str(fields["solution"]))
+    assert document["history"].pop("remark") == solution.history.remark != ""
+    np.savez(tmp_path / "s.npz", **{**fields, "solution": json.dumps(document)})
+    again = Solution.load(tmp_path / "s.npz")
+    assert again.history.remark == "" and again.outcome == solution.outcome
