@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import math
 import warnings
+from dataclasses import replace
 from functools import partial
 
 import numpy as np
@@ -21,7 +22,7 @@ from bpfree.engines import get_engine
 from bpfree.engines.batch import make_batch
 from bpfree.engines.given import largest
 from bpfree.errors import check_choice, check_count, check_finite, check_unmasked
-from bpfree.estimators.divergence import above_bound, divergence, loss_bound
+from bpfree.estimators.divergence import Course
 from bpfree.estimators.rge import RGE
 from bpfree.estimators.step import FAILURES, make_step
 from bpfree.model import Model, Sequential
@@ -108,7 +109,7 @@ class _Network(BaseEstimator):
         kept = run.best.model if self.early_stopping and run.best and not run.went_back else run.model
         self.model_ = Model(kept.graph, kept.theta, kept.frozen)  # which partial_fit moves; the run stays what it was
         self.run_, self.loss_curve_ = run, list(run.losses)
-        self._steps, self._state, self._bound = run.steps, run.state, run.bound
+        self._steps, self._state, self._course, self._quiet = run.steps, run.state, replace(run.course), run.quiet
         self.n_iter_ = max(1, math.ceil(run.steps / max(1, len(x) // batch_size)))
         if run.outcome_code in FAILURES:
             warnings.warn(f"training stopped at {run.outcome}", ConvergenceWarning, stacklevel=3)
@@ -119,7 +120,7 @@ class _Network(BaseEstimator):
     def _partial_fit(self, x, target):
         """One pass over x in the order given; the update's state and the steps go on from call to call.
 
-        A pass in which the network gets lost leaves it as it was.
+        A pass in which the network diverges leaves it as it was.
         """
         x, batch_size = self._standard(x), self._batch_size(len(x))
         trainer = Trainer(
@@ -133,18 +134,20 @@ class _Network(BaseEstimator):
         for first in range(0, len(x) - batch_size + 1, batch_size):
             samples = batch.take(slice(first, first + batch_size))
             estimate = trainer.estimate(engine, self.model_.theta, samples, self._steps)
-            made = make_step(estimate, partial(engine.apply, trainer), self.model_.theta, self._state, self._steps)
+            apply = partial(engine.apply, trainer)
+            made = make_step(estimate, apply, self.model_.theta, self._state, self._steps, self._quiet)
             failure = made.failure
             if not failure:
-                self.model_.theta, self._state = made.theta, made.state
-                self._bound = self._bound if self.loss_curve_ else loss_bound(estimate.losses)
+                self.model_.theta, self._state, self._quiet = made.theta, made.state, made.quiet
+                self._course.stepped(estimate.losses, estimate.loss)
                 self._steps += 1
                 self.loss_curve_.append(estimate.loss)
-                if above_bound(self.loss_curve_, self._bound):
-                    failure = divergence(self._steps - 1, self.loss_curve_, "begin anew with a smaller lr")
+                failure = self._course.failure(
+                    self._steps, self._steps, self._quiet, made.theta, "begin anew with a smaller lr"
+                )
             if failure:
                 warnings.warn(f"partial_fit stopped at {failure.text}", ConvergenceWarning, stacklevel=3)
-                if self.loss_curve_ and self.loss_curve_[-1] > self._bound:
+                if self._course.exploded or failure.code == "diverged":
                     self.model_.theta, self._state = before
                 break
         self.n_iter_ += 1
@@ -161,7 +164,8 @@ class _Network(BaseEstimator):
             self.mean_, self.scale_ = np.zeros_like(mean), np.ones_like(mean)
         model = Sequential(x.shape[1], [*self._hidden(), Linear(outputs)], seed=self._seed)
         self.model_ = model if self.trainable is None else model.train_only(self.trainable)
-        self._steps, self._state, self._bound = 0, None, math.inf
+        self._steps, self._state, self._quiet = 0, None, 0
+        self._course = Course(float(np.abs(self.model_.theta).max(initial=0)))
         self.loss_curve_, self.n_iter_ = [], 0
 
     def _hidden(self) -> list:

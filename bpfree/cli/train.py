@@ -360,14 +360,14 @@ class _Prepared:
         folder = shlex.quote(f"{self.out.with_suffix('')}-firmware")
         loss = loss_option(self.loss, self.data.loss)
         lines = [f"bpfree evaluate {model} {source}{loss}", f"bpfree info {model}"]
-        lost, own = train_advice.is_lost(run), self.model.graph.own + own_words(get_loss(self.loss))
-        if not lost and not own:  # which no device has
+        unusable, own = train_advice.is_unusable(run), self.model.graph.own + own_words(get_loss(self.loss))
+        if not unusable and not own:  # which no device has
             lines.append(f"bpfree export firmware {model} {folder} --data {source}{loss}")
         if self.given["journal"] is not None:
             lines.append(f"bpfree replay {shlex.quote(str(self.given['journal']))}")
         if interrupted:
             lines.insert(0, self.how_to_go_on(model, source))
-        elif lost or wrong:
+        elif unusable or wrong:
             typed = click.get_current_context().obj or []
             lines[:0] = filter(None, [train_advice.another_try(typed, self.found, self.estimator)])
         rows = current().as_typed

@@ -14,7 +14,6 @@ from bpfree.engines.batch import make_batch
 from bpfree.engines.cost import largest_product
 from bpfree.engines.probes import AT_THETA
 from bpfree.errors import check_count, check_functions
-from bpfree.estimators.divergence import loss_bound
 from bpfree.estimators.rge import RGE
 from bpfree.estimators.step import UNMADE, Outcome, make_step
 from bpfree.journal import Journal
@@ -236,11 +235,10 @@ def _take_steps(plan: Plan, run: Run, files: RunFiles, show) -> Outcome:
                 break
             state = trainer.skip(state, step)
             continue
-        if not run.losses:
-            run.bound = loss_bound(estimate.losses)
         files.steps_skipped(run, given_up)
         run.model.theta, run.coefficients, run.quiet = made.theta, made.record, made.quiet
         run.losses.append(estimate.loss)
+        run.course.stepped(estimate.losses, estimate.loss)
         state = run.state = State(made.state, run.journal.settings, run.next_step, run.state.trained)
         run.seconds = time.perf_counter() - began
         files.step_done(run, made.record)

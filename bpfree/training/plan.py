@@ -14,7 +14,7 @@ from bpfree.errors import check_count, check_positive, check_seed
 from bpfree.estimators.step import Outcome
 from bpfree.model import Model
 from bpfree.trainer import Trainer
-from bpfree.training.divergence import lost
+from bpfree.training.divergence import why_ended
 from bpfree.training.feeds import InMemory, make_feed
 from bpfree.training.run import Run
 
@@ -65,7 +65,7 @@ class Plan:
 
     def ended(self, run: Run) -> Outcome | None:
         """Why there is no further step after those the run has done, if so."""
-        if end := lost(self, run):
+        if end := why_ended(run):
             return end
         if self.patience and (looks := _looks_since_best(run)) >= self.patience:
             at, best = run.next_step, "none was finite"
