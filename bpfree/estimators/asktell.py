@@ -159,7 +159,7 @@ class AskTell:
         return estimate
 
     def skip(self, reason: str = "", step: int | None = None) -> None:
-        """Give this step up: theta stays, its points are used up, and the next step has others.
+        """Skip this step: theta stays, its points are used up, and the next step has others.
 
         For losses that cannot be had, or a step whose losses are not finite
         however often they are measured. It counts as a step, not as evaluations.

@@ -15,7 +15,7 @@ from bpfree.estimators.history import History
 from bpfree.estimators.replies import Measure
 from bpfree.estimators.rge import RGE
 from bpfree.estimators.standing import Best
-from bpfree.estimators.step import QUIET_STEPS, UNMADE
+from bpfree.estimators.step import MOST_SKIPPED, SKIPPABLE
 from bpfree.screen.progress import live_bar
 from bpfree.updates.table import read_only
 
@@ -62,7 +62,7 @@ def minimize(
     evaluated, each counted, and the lowest is returned, so never one above the start.
 
     Numeric failure is a result, and `history.outcome` says what to try. A step all of whose replies
-    were lost moves nothing; ten in a row end the run. For losses that are measured elsewhere
+    were lost is skipped; ten in a row end the run. For losses that are measured elsewhere
     see `AskTell`.
 
     >>> import bpfree as bf
@@ -104,20 +104,20 @@ def minimize(
 
 def _run(ask, measure: Measure, history: History, callbacks, show, began: float) -> None:
     """Step by step until something ends the run."""
-    nothing = 0
+    in_a_row = 0
     while ask.outcome_code == "running":
         values = measure.step(ask)
         ask.tell(values)
         history.evaluations, history.lost = measure.calls, ask.lost
         history.seconds = time.perf_counter() - began
-        if ask.outcome_code == "nonfinite_loss" and not np.isfinite(values).all() and nothing + 1 < QUIET_STEPS:
-            nothing += 1
+        if ask.outcome_code == "nonfinite_loss" and not np.isfinite(values).all() and in_a_row + 1 < MOST_SKIPPED:
+            in_a_row += 1
             ask.skip("too many replies were not finite")
             history.skipped = ask.skipped
             continue
-        if ask.outcome_code in UNMADE:
+        if ask.outcome_code in SKIPPABLE:
             break
-        nothing = 0
+        in_a_row = 0
         history.theta, history.best = ask.theta, ask.best
         history.losses.append(ask.loss)
         show(ask.step, f"loss {ask.loss:.6g}  {history.evaluations:,} evaluations")

@@ -16,10 +16,13 @@ from bpfree.updates.table import Record, Update
 QUIET_STEPS = 10
 """Steps in a row without any difference of losses after which mu is below float resolution."""
 
-UNMADE = ("nonfinite_loss", "overflow")
-"""Codes of steps that were not made."""
+MOST_SKIPPED = 10
+"""Skipped steps in a row after which a run ends: a bad batch comes alone, divergence stays."""
 
-FAILURES = ("diverged", "mu_too_small", *UNMADE)
+SKIPPABLE = ("nonfinite_loss", "overflow")
+"""Codes of steps that could not be made, and may be skipped."""
+
+FAILURES = ("diverged", "mu_too_small", *SKIPPABLE)
 """Codes of numeric failures."""
 
 _PART = 1 << 14

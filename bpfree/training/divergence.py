@@ -8,7 +8,7 @@ import math
 import numpy as np
 
 from bpfree.engines.probes import AT_THETA
-from bpfree.estimators.step import UNMADE, Outcome
+from bpfree.estimators.step import SKIPPABLE, Outcome
 from bpfree.model import Model
 from bpfree.training.run import Run
 
@@ -48,7 +48,7 @@ def is_broken(plan, run: Run, end: Outcome) -> bool:
     """
     if end.code == "diverged":
         return True
-    if end.code not in UNMADE or not run.steps:
+    if end.code not in SKIPPABLE or not run.steps:
         return False
     model, first = run.model, plan.feed.at(run.first_step)
     values, _ = plan.engine.evaluate(model.graph, model.theta, model.frozen, first, run.trainer.loss, [AT_THETA])

@@ -15,7 +15,7 @@ from bpfree.engines.cost import largest_product
 from bpfree.engines.probes import AT_THETA
 from bpfree.errors import check_count, check_functions
 from bpfree.estimators.rge import RGE
-from bpfree.estimators.step import UNMADE, Outcome, make_step
+from bpfree.estimators.step import SKIPPABLE, Outcome, make_step
 from bpfree.journal import Journal
 from bpfree.journal.format import Code
 from bpfree.losses import get_loss
@@ -125,7 +125,7 @@ def train(
     (epochs or max_steps), "budget", "early_stop" or "callback". `run.model` is the last
     one, but of a run that has diverged, or whose last theta is as bad, it is the best
     validated or the one it began with. A step whose losses or update are not finite is
-    given up first, as on a device, and noted (`run.journal.skips`, NaN in `run.losses`),
+    skipped first, as on a device, and noted (`run.journal.skips`, NaN in `run.losses`),
     up to ten in a row. An exception, Ctrl-C among
     them, is raised on, after checkpoint and journal have been brought to the last
     whole step. Wrong arguments raise TypeError or ValueError before the first step.
@@ -218,9 +218,9 @@ def _identity(run, plan, data, validation, files) -> dict:
 def _take_steps(plan: Plan, run: Run, files: RunFiles, show) -> Outcome:
     """Step by step until something ends the run."""
     trainer, engine, began = plan.trainer, plan.engine, time.perf_counter() - run.seconds
-    apply, state, given_up = partial(engine.apply, trainer), run.state, []
+    apply, state, skipped = partial(engine.apply, trainer), run.state, []
     while not (end := plan.ended(run)):
-        done, step = run.next_step, run.next_step + len(given_up)
+        done, step = run.next_step, run.next_step + len(skipped)
         samples = plan.feed.at(step)
         if samples is None:
             end = Outcome("done", f"done: there are no more batches after {run.steps:,} steps")
@@ -230,12 +230,12 @@ def _take_steps(plan: Plan, run: Run, files: RunFiles, show) -> Outcome:
         run.forwards += estimate.forwards
         made = make_step(estimate, apply, run.model.theta, state, step, run.quiet)
         if made.failure:
-            given_up.append((step, made.failure))
-            if not plan.may_skip(run, len(given_up)):
+            skipped.append((step, made.failure))
+            if not plan.may_skip(run, len(skipped)):
                 break
             state = trainer.skip(state, step)
             continue
-        files.steps_skipped(run, given_up)
+        files.steps_skipped(run, skipped)
         run.model.theta, run.coefficients, run.quiet = made.theta, made.record, made.quiet
         run.losses.append(estimate.loss)
         run.course.stepped(estimate.losses, estimate.loss)
@@ -251,7 +251,7 @@ def _take_steps(plan: Plan, run: Run, files: RunFiles, show) -> Outcome:
         answers = [callback(step, run) for callback in plan.callbacks]
         if any(answer is False for answer in answers):
             return Outcome("callback", f"stopped by the callback after step {step}")
-    return given_up[0][1] if given_up else end
+    return skipped[0][1] if skipped else end
 
 
 def _look(plan: Plan, run: Run) -> None:
@@ -265,7 +265,7 @@ def _look(plan: Plan, run: Run) -> None:
 
 def _finish(plan: Plan, run: Run, files: RunFiles, end: Outcome) -> Run:
     """The last look and the last words. The checkpoint comes first: a longer run would not have stopped here."""
-    if end.code not in UNMADE:  # else resuming would fail again, and count the step twice
+    if end.code not in SKIPPABLE:  # else resuming would fail again, and count the step twice
         files.save()
     if is_broken(plan, run, end):
         end = _go_back(plan, run, files, end)
