@@ -11,6 +11,7 @@ import numpy as np
 from bpfree.blas import threads_for
 from bpfree.engines import fallback, get_engine
 from bpfree.engines.batch import make_batch
+from bpfree.engines.classes import NONE, predicted
 from bpfree.engines.cost import largest_product
 from bpfree.engines.probes import AT_THETA
 from bpfree.errors import check_count, check_functions
@@ -301,9 +302,10 @@ def validate(model: Model, loss, engine, batch) -> float:
     graph, theta, frozen = model.graph, model.theta, model.frozen
     if loss.labels:
         outputs = engine.predict(graph, theta, frozen, batch.x)
-        if np.isnan(outputs).any():  # which argmax would take for the largest
+        classes = predicted(outputs)
+        if (classes == NONE).any():
             return float("nan")
-        right = outputs.argmax(axis=1) == batch.labels
+        right = classes == batch.labels
         return float(right.mean() if batch.weights is None else np.average(right, weights=batch.weights))
     values, _ = engine.evaluate(graph, theta, frozen, batch, loss, [AT_THETA])
     return float(values.mean())
