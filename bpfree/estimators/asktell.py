@@ -16,7 +16,7 @@ from bpfree.estimators.divergence import Course
 from bpfree.estimators.estimate import Estimate
 from bpfree.estimators.lost import tell_replies
 from bpfree.estimators.replies import as_losses
-from bpfree.estimators.standing import Best, Standing
+from bpfree.estimators.standing import LowestMean, Standing
 from bpfree.estimators.step import Outcome, apply_record, check_pair, make_step, nonfinite
 from bpfree.files import read_arrays, write_atomically
 from bpfree.graph import Graph, layout
@@ -100,7 +100,7 @@ class AskTell:
         return self._standing.lost
 
     @property
-    def best(self) -> Best | None:
+    def best(self) -> LowestMean | None:
         """(step, loss, theta) of the step with the lowest mean loss; None before the first."""
         best = self._standing.best
         return best and best._replace(theta=read_only(best.theta.reshape(self.shape)))

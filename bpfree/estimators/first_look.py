@@ -9,7 +9,7 @@ from math import isfinite, nan
 import numpy as np
 
 from bpfree.estimators.cge import CGE
-from bpfree.estimators.lost import judge, tell_replies
+from bpfree.estimators.lost import sort_replies, tell_replies
 from bpfree.estimators.rge import RGE
 from bpfree.schedules.cosine_decay import cosine_decay
 from bpfree.schedules.exponential_decay import exponential_decay
@@ -143,7 +143,7 @@ def _first_gradient(measure, theta0, estimator, seed, noise, most):
 
 def _difference(estimator, values) -> float:
     """The median of |L+ - L-| over the pairs that came; infinite where none did."""
-    kept, means = judge(estimator, values).kept, values.mean(axis=1)
+    kept, means = sort_replies(estimator, values).kept, values.mean(axis=1)
     differences = means[0::2] - means[1::2] if estimator.two_sided else means[1:] - means[0]
     return float(np.median(np.abs(differences[kept]))) if kept.any() else float("inf")
 

@@ -14,7 +14,7 @@ from bpfree.estimators.first_look import first_look
 from bpfree.estimators.history import History
 from bpfree.estimators.replies import Measure
 from bpfree.estimators.rge import RGE
-from bpfree.estimators.standing import Best
+from bpfree.estimators.standing import LowestMean
 from bpfree.estimators.step import MOST_SKIPPED, SKIPPABLE
 from bpfree.screen.progress import live_bar
 from bpfree.updates.table import read_only
@@ -133,15 +133,15 @@ def _lowest(measure: Measure, history: History, theta0):
 
     Where the reply of the second is lost, the mean of its step stands for it.
     """
-    found, seen = Best(0, history.start, read_only(theta0)), [theta0]
-    last = Best(history.steps, nan, history.theta)
+    found, seen = LowestMean(0, history.start, read_only(theta0)), [theta0]
+    last = LowestMean(history.steps, nan, history.theta)
     for step, mean, theta in [] if history.best is None else [history.best, last]:
         if not any(np.array_equal(theta, other) for other in seen):
             seen.append(theta)
             loss = measure.mean(theta)
             loss = mean if isnan(loss) else loss
             if loss < found.loss or isnan(found.loss):
-                found = Best(step, loss, theta)
+                found = LowestMean(step, loss, theta)
     history.best = found
     return found.theta
 

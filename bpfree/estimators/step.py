@@ -70,7 +70,7 @@ def nonfinite(step: int, what: str = "a loss is not finite", advice: str = "try 
 
 
 def standstill(steps: int, quiet: int) -> Outcome | None:
-    """After so many steps, the last `quiet` of which no probe changed the loss in: is it time to end?"""
+    """Why a run ends in whose last `quiet` of so many steps no probe changed the loss; None where they are few."""
     if quiet < QUIET_STEPS:
         return None
     text = f"no probe changed the loss for {quiet} steps: try a larger mu, unless this is a minimum"
