@@ -131,7 +131,7 @@ class RunFiles:
             self._saved = self._latest.run.first_step + self._latest.steps
 
     def due(self, run: Run) -> bool:
-        """Is it time for a checkpoint?"""
+        """True where it is time for a checkpoint."""
         return run.next_step % self.checkpoint_every == 0
 
     def last_snapshot(self, run: Run) -> None:

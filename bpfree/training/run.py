@@ -199,7 +199,7 @@ class Run:
         return below_floor(f"validation {self.metric}", self.history[-1].value, floor, self.metric == "accuracy")
 
     def improves(self, value: float) -> bool:
-        """Is this validation better than the best so far?"""
+        """True where this validation is better than the best so far."""
         if not np.isfinite(value):
             return False
         return self.best is None or (value > self.best.value if self.metric == "accuracy" else value < self.best.value)
