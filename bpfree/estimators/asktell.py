@@ -275,6 +275,12 @@ def _text(settings) -> str:
     return repr(settings.item() if isinstance(settings, np.generic) else settings)
 
 
+def check_starts(estimator) -> None:
+    """Raise TypeError unless this is an estimator, ready to start, or None."""
+    if isinstance(estimator, type) or not (estimator is None or hasattr(estimator, "start")):
+        raise TypeError(f"estimator: expected one such as RGE(n_queries=16), got {estimator!r}")
+
+
 def as_parameters(theta0) -> np.ndarray:
     """A contiguous copy of theta0, float32 or float64."""
     try:

@@ -11,6 +11,7 @@ import numpy as np
 from bpfree.estimators.cge import CGE
 from bpfree.estimators.lost import sort_replies, tell_replies
 from bpfree.estimators.rge import RGE
+from bpfree.estimators.step import steps_allowed
 from bpfree.schedules.cosine_decay import cosine_decay
 from bpfree.schedules.exponential_decay import exponential_decay
 from bpfree.schedules.table import LONGEST
@@ -94,21 +95,14 @@ def first_look(measure, theta0, estimator, seed: int, max_steps, max_evaluations
             length = best_length(lambda t: measure.mean(theta0 - t * np.sign(gradient)), loss, 3 * noise)
     lr = LENGTH if length is None else float(np.clip(LENGTH, SHORTER * length, LONGER * length))
     spent = measure.calls - began
-    steps = _steps(chosen.start(theta0).n_probes, max_steps, max_evaluations and max_evaluations - spent)
+    allowed = steps_allowed(chosen.start(theta0).n_probes, max_steps, max_evaluations and max_evaluations - spent)
+    steps = int(max(1, min(LONGEST, allowed)))
     if own:
         reach = max(FARTHER * lr / _spread(chosen, np.size(theta0)), floor)
         last = max(LAST_PROBE * reach, floor)
         chosen = replace(chosen, mu=exponential_decay(reach, 2.0 ** (-HALVINGS / steps), end=last))
     update = Adam(cosine_decay(lr, steps, end=LAST_STEP * lr), beta2=0.99, epsilon=1e-20)
     return FirstLook(loss, noise, lr, length, slope, chosen, update, spent)
-
-
-def _steps(n_probes: int, max_steps, evaluations) -> int:
-    """Steps that the budgets allow, at least one."""
-    limits = [LONGEST] if max_steps is None else [LONGEST, max_steps]
-    if evaluations is not None:
-        limits.append(int(evaluations // n_probes))
-    return max(1, min(limits))
 
 
 def _spread(estimator, n_theta: int) -> float:

@@ -9,13 +9,13 @@ from math import isnan, nan
 import numpy as np
 
 from bpfree.errors import check_count, check_functions, check_positive
-from bpfree.estimators.asktell import as_parameters
+from bpfree.estimators.asktell import as_parameters, check_starts
 from bpfree.estimators.first_look import first_look
 from bpfree.estimators.history import History
 from bpfree.estimators.replies import Measure
 from bpfree.estimators.rge import RGE
 from bpfree.estimators.standing import LowestMean
-from bpfree.estimators.step import MOST_SKIPPED, SKIPPABLE
+from bpfree.estimators.step import MOST_SKIPPED, SKIPPABLE, steps_allowed
 from bpfree.screen.progress import live_bar
 from bpfree.updates.table import read_only
 
@@ -78,8 +78,7 @@ def minimize(
     max_steps = None if max_steps is None else check_count("max_steps", max_steps)
     most = None if max_evaluations is None else check_positive("max_evaluations", max_evaluations)
     callbacks = check_functions("callbacks", callbacks, "(step, history)")
-    if isinstance(estimator, type) or not (estimator is None or hasattr(estimator, "start")):
-        raise TypeError(f"estimator: expected one such as RGE(n_queries=16), got {estimator!r}")
+    check_starts(estimator)
     theta0, began = as_parameters(theta0), time.perf_counter()
     history = History(read_only(theta0))
     if update is None and (most is None or most > AT_THE_END):
@@ -92,7 +91,8 @@ def minimize(
     history.update = ask.update
     if not measure.calls and (most is None or most >= 1):
         history.start = measure.mean(theta0)
-    with live_bar(_steps(ask), "minimising", progress) as show:
+    steps = int(steps_allowed(ask.n_probes, ask.max_steps, ask.max_evaluations))
+    with live_bar(steps, "minimising", progress) as show:
         _run(ask, measure, history, callbacks, show, began)
     if history.outcome_code == "budget":
         needs = f"{measure.calls:,} are spent, and a step needs {ask.n_probes:,}"
@@ -144,11 +144,3 @@ def _lowest(measure: Measure, history: History, theta0):
                 found = LowestMean(step, loss, theta)
     history.best = found
     return found.theta
-
-
-def _steps(ask) -> int:
-    """Steps that the budgets allow."""
-    limits = [] if ask.max_steps is None else [ask.max_steps]
-    if ask.max_evaluations is not None:
-        limits.append(int(ask.max_evaluations // ask.n_probes))
-    return min(limits)

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 from functools import partial
+from math import inf
 from typing import NamedTuple
 
 import numpy as np
@@ -88,6 +89,12 @@ def apply_record(estimator, update, graph, seed: int, theta, state, step: int, r
     if update.sees_record:
         seen = Record(record, estimator.averaged, gradient, partial(estimator.coordinates, graph, seed))
     return update.update(gradient(step, record), state, theta, step, seen)
+
+
+def steps_allowed(n_probes: int, max_steps, max_evaluations) -> float:
+    """How many steps of so many evaluations each the budgets allow; infinite without budgets (None)."""
+    steps = inf if max_steps is None else max_steps
+    return steps if max_evaluations is None else min(steps, max_evaluations // n_probes)
 
 
 def check_pair(estimator, update) -> None:
