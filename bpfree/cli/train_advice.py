@@ -17,15 +17,15 @@ _SWITCHES = ("--calibrate", "--resume")
 def advice(run, measured: dict, floor: dict) -> str:
     """What is wrong with the model of a run, "" where nothing stands out; of the floor too, where one was computed."""
     found = [run.advice]
-    if not is_lost(run) and "accuracy" in floor and floor["split"] in measured:
+    if not is_unusable(run) and "accuracy" in floor and floor["split"] in measured:
         name = f"{floor['split']} accuracy"
         found.append(below_floor(name, measured[floor["split"]].accuracy, floor["accuracy"]))
     return "; ".join(filter(None, found))
 
 
-def is_lost(run) -> bool:
-    """Return whether the run failed or its loss exploded, so that nobody should carry its model to a device."""
-    return run.outcome_code in FAILURES or (run.steps > 0 and run.losses[-1] > run.bound)
+def is_unusable(run) -> bool:
+    """True where the run failed, or ended with its loss exploded: nobody should carry its model to a device."""
+    return run.outcome_code in FAILURES or run.course.exploded
 
 
 def another_try(typed: list[str], calibration, estimator) -> str | None:

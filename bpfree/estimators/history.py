@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from bpfree.estimators.standing import Best
+from bpfree.estimators.standing import LowestMean
 
 
 @dataclass
@@ -20,8 +20,8 @@ class History:
     its loss, evaluated again; step: how many steps had been made by then. evaluations: calls of the
     function; lost: replies that were not finite; skipped: (step, reason) of steps of which
     nothing was left. estimator, update: those of the run. outcome_code: "done"
-    (max_steps), "budget", "callback", or a failure: "diverged", "nonfinite_loss",
-    "overflow", "mu_too_small"; outcome: the same for people, with advice.
+    (max_steps), "budget", "callback", "stalled" (no probe changes the loss, at its lowest), or
+    a failure: "diverged", "nonfinite_loss", "overflow", "mu_too_small"; outcome: the same for people, with advice.
 
     >>> import bpfree as bf
     >>> _, history = bf.minimize(lambda theta: float((theta**2).sum()), np.ones(3), update=bf.SGD(0.1), max_steps=5)
@@ -32,7 +32,7 @@ class History:
     theta: np.ndarray
     start: float = float("nan")
     losses: list[float] = field(default_factory=list)
-    best: Best | None = None
+    best: LowestMean | None = None
     evaluations: int = 0
     lost: int = 0
     skipped: list = field(default_factory=list)

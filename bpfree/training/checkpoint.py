@@ -6,12 +6,13 @@ from __future__ import annotations
 import io
 import json
 import zlib
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
 
 from bpfree.errors import FormatError, check_version
+from bpfree.estimators.divergence import DIVERGED_STEPS
 from bpfree.files import read_arrays, write_atomically
 from bpfree.graph import SCHEMA, theta_hash
 from bpfree.journal import Skip
@@ -118,7 +119,9 @@ def _fill(run, fields, document) -> Position | None:
     run.history = [Validation(int(s), v, int(f), int(e), t) for s, v, f, e, t in history.tolist()]
     run.quiet, run.evaluations, run.forwards = map(int, document["counts"][:3])
     run.seconds = float(document["counts"][3])
-    run.bound = float(document.get("bound", "inf"))  # which older checkpoints do not have
+    made = [loss for loss in run.losses if not np.isnan(loss)]
+    bound = float(document.get("bound", "inf"))  # which older checkpoints do not have
+    run.course = replace(run.course, first=made[0], bound=bound, recent=made[-DIVERGED_STEPS:]) if made else run.course
     if document["best"]:
         step, value = document["best"]
         best = _floats(fields, "best", graph.n_theta)
@@ -216,5 +219,5 @@ def _bytes(part):
 
 
 def exists(path) -> bool:
-    """Is there something at this path?"""
+    """True where there is something at this path."""
     return path is not None and Path(path).exists()

@@ -32,7 +32,7 @@ def advice(plan, run: Run, end: Outcome) -> str:
     if run.steps < LAST_STEPS and not (run.losses and run.losses[-1] > _RISEN * run.losses[0]):
         return ""  # too few to have learnt anything, but enough to have lost something
     facts, ways = [], "another lr, for which bf.calibrate finds a first value"
-    if run.losses[-1] > run.bound:
+    if run.course.exploded:
         facts.append(f"the loss has risen, {run.losses[0]:.4g} -> {run.losses[-1]:.4g}")
         ways = "a smaller lr"
     elif end.code not in FAILURES and (still := _stands_still(plan, run)):
