@@ -23,6 +23,18 @@ _RISEN = 2.0
 _MOVED = 1e-5
 """Theta that has moved by less, in units of its largest element, stands still."""
 
+MORE_STEPS = "more steps, as the loss is still falling"
+"""What to try after a run that was merely short."""
+
+_NOISE = 1.5
+"""Standard errors by which the mean loss has to fall, which the choice of minibatches alone seldom brings about."""
+
+_FALL = 0.01
+"""The least part of the first loss by which it has to fall: a slower fall asks for another lr as well."""
+
+_CLEARLY = 0.99
+"""A loss below this part of a constant answer's is clearly better."""
+
 _CHUNK = 4096
 """Most training samples that are looked at, and samples whose loss is computed at a time."""
 
@@ -38,6 +50,8 @@ def advice(plan, run: Run, end: Outcome) -> str:
     elif end.code not in FAILURES and (still := _stands_still(plan, run)):
         facts.append(still)
         ways = "a larger lr, or a loss of another scale"
+    elif still_falling(run.losses):
+        ways = MORE_STEPS
     facts += _no_better_than_a_constant(plan, run)
     return f"{', and '.join(facts)}: try {ways}; {scaling(plan.feed.held)}" if facts else ""
 
@@ -49,12 +63,23 @@ def _stands_still(plan, run) -> str:
     return f"theta has hardly moved, by {moved:.2g} at most, and the loss stands still at {run.losses[-1]:.4g}"
 
 
+def still_falling(losses) -> bool:
+    """True where the mean loss of the latter half of the last steps is well below that of the former.
+
+    Not where it is above the first loss: it falls from where a step too large has brought it.
+    """
+    last = np.array(losses[-max(LAST_STEPS, len(losses) // 2) :])
+    former, latter = np.array_split(last, 2)
+    noise = np.hypot(former.std() / np.sqrt(len(former)), latter.std() / np.sqrt(len(latter)))
+    return bool(latter.mean() < min(losses[0], former.mean() - max(_NOISE * noise, _FALL * abs(losses[0]))))
+
+
 def _no_better_than_a_constant(plan, run) -> list[str]:
     """The validation, the training loss that say so; none where nothing is known to compare with."""
     loss, told = run.trainer.loss, []
     if plan.held_out and run.metric == "accuracy":
         value, constant = run.history[-1].value, float(class_shares(plan.held_out).max())
-        if value <= constant < 1:  # one class is no choice
+        if value <= constant < 1 and not _is_informed(plan, run):  # one class is no choice
             told.append(f"validation accuracy {value:.4g} is no better than {constant:.4g}, that of one class for all")
     if not LOSSES.has(loss):
         return told
@@ -69,6 +94,15 @@ def _no_better_than_a_constant(plan, run) -> list[str]:
     if constant > 0 and not value < constant:  # where all targets are equal there is nothing to learn
         told.append(f"{what} {value:.4g} is no better than {constant:.4g}, that of a constant answer")
     return told
+
+
+def _is_informed(plan, run) -> bool:
+    """True where the validation loss is clearly better than that of the class shares, whatever the accuracy.
+
+    Where one class is rare, the best answer may be the other class for all x, with a share that depends on x.
+    """
+    loss, held = run.trainer.loss, plan.held_out
+    return LOSSES.has(loss) and _loss_at_theta(plan, run, held) < _CLEARLY * constant_loss(loss, held)
 
 
 def _some_of(batch):
