@@ -203,7 +203,9 @@ def test_a_run_below_its_floor_says_so():
     said = f"advice: validation accuracy {value:.4g} does not reach its floor, 0.9: more is had without training"
     assert said in found.summary(0.9) and said in found.summary(Floor(0.9, [0.9], [1.0]))
     assert "floor" not in found.summary(value) and "floor" not in found.summary()
-    assert "floor" not in train().summary(0.9), "nothing was validated"
+    without = train().summary(Floor(0.9, [0.9], [1.0]))
+    assert "advice: the floor, 0.9, is compared with nothing, as the run had no validation: give train one" in without
+    assert "floor" not in train().summary()
     by_loss = train(VALUES, (X, TARGETS), loss="mse", validation=0.2)
     assert "does not reach its floor" in by_loss.summary(0.01) and "floor" not in by_loss.summary(1e6)
     with pytest.raises(TypeError, match="floor: expected a"):
