@@ -16,7 +16,7 @@ from bpfree.model import Model
 from bpfree.trainer import Trainer
 from bpfree.training.state import State
 
-OUTCOMES = ("done", "budget", "early_stop", "callback", *FAILURES)
+OUTCOMES = ("done", "budget", "early_stop", "callback", "stalled", *FAILURES)
 """The values of `Run.outcome_code`."""
 
 

@@ -56,9 +56,39 @@ def advice(plan, run: Run, end: Outcome) -> str:
     return f"{', and '.join(facts)}: try {ways}; {scaling(plan.feed.held)}" if facts else ""
 
 
+def at_a_minimum(plan, run: Run, end: Outcome) -> Outcome:
+    """The end of a run in which no probe changes the loss any more: where it is at a minimum, that is no failure.
+
+    As far as float32 can tell a loss of 0 is one, and so is a loss that has fallen and stands still, unless the
+    answers are no better than a constant one, as where a step too large has left every ReLU off.
+    """
+    if end.code != "mu_too_small":
+        return end
+    samples = _some_of(plan.feed.held)
+    first, last = (_loss_at_theta(plan, model, samples) for model in (plan.start, run.model))
+    step, still = f"step {run.next_step - 1}", f"no probe changed it for {run.quiet} steps"
+    if last <= _rounding(run.trainer.loss, samples):
+        return Outcome("stalled", f"{step}: the loss is {last:.4g} and {still}: nothing is left to learn")
+    if not first - last > _FALL * abs(first) or _no_better_than_a_constant(plan, run):
+        return end
+    ways = "a minimum, or ground so flat that only a larger mu sees more"
+    return Outcome("stalled", f"{step}: the loss stands still at {last:.4g}, as {still}: {ways}")
+
+
+def _rounding(loss, samples) -> float:
+    """What a loss of 0 may come to in float32; -inf for a function, of which nobody knows that 0 is its least."""
+    if not LOSSES.has(loss):
+        return -math.inf
+    eps = float(np.finfo(np.float32).eps)
+    return eps if loss.labels else (eps * float(np.abs(samples.targets).max())) ** 2
+
+
 def _stands_still(plan, run) -> str:
     moved = float(np.abs(run.model.theta - plan.start.theta).max())
     if moved > _MOVED * np.abs(run.model.theta).max():
+        return ""
+    samples = _some_of(plan.feed.held)
+    if _loss_at_theta(plan, run.model, samples) <= _rounding(run.trainer.loss, samples):
         return ""
     return f"theta has hardly moved, by {moved:.2g} at most, and the loss stands still at {run.losses[-1]:.4g}"
 
@@ -90,7 +120,7 @@ def _no_better_than_a_constant(plan, run) -> list[str]:
         samples = _some_of(plan.feed.held)
         what, value, constant = "training loss", np.mean(run.losses[-LAST_STEPS:]), constant_loss(loss, samples)
         if not value < constant:  # but that is the loss around theta, at the probes
-            value = _loss_at_theta(plan, run, samples)
+            value = _loss_at_theta(plan, run.model, samples)
     if constant > 0 and not value < constant:  # where all targets are equal there is nothing to learn
         told.append(f"{what} {value:.4g} is no better than {constant:.4g}, that of a constant answer")
     return told
@@ -102,7 +132,7 @@ def _is_informed(plan, run) -> bool:
     Where one class is rare, the best answer may be the other class for all x, with a share that depends on x.
     """
     loss, held = run.trainer.loss, plan.held_out
-    return LOSSES.has(loss) and _loss_at_theta(plan, run, held) < _CLEARLY * constant_loss(loss, held)
+    return LOSSES.has(loss) and _loss_at_theta(plan, run.model, held) < _CLEARLY * constant_loss(loss, held)
 
 
 def _some_of(batch):
@@ -110,9 +140,8 @@ def _some_of(batch):
     return batch.take(np.linspace(0, len(batch) - 1, min(len(batch), _CHUNK)).astype(int))
 
 
-def _loss_at_theta(plan, run, samples) -> float:
-    model = run.model
-    values, _ = plan.engine.evaluate(model.graph, model.theta, model.frozen, samples, run.trainer.loss, [AT_THETA])
+def _loss_at_theta(plan, model, samples) -> float:
+    values, _ = plan.engine.evaluate(model.graph, model.theta, model.frozen, samples, plan.trainer.loss, [AT_THETA])
     return float(values.mean() if samples.weights is None else values.sum() / samples.weights.sum())
 
 

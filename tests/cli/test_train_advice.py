@@ -102,6 +102,15 @@ def test_a_run_that_was_merely_short_is_told_to_go_on():
     assert again[-2:] == ["--max-steps", "200"] and again[1:-2] == ["train", *map(str, settings)]
 
 
+def test_a_perfect_fit_ends_with_0():
+    x = np.random.default_rng(0).uniform(-1, 1, (4000, 2))
+    np.savez("const.npz", x=x, y=np.full(4000, 3.5))
+    result = run("train", "const.npz", "--layers", "linear(outputs)", "--estimator", "unit_wise", "--update", "sgd",
+                 "--lr", 0.1, "--epochs", 20, "--seed", 1)  # fmt: skip
+    assert result.exit_code == 0 and "nothing is left to learn" in flat(result) and "larger mu" not in flat(result)
+    assert [line.split()[1] for line in next_lines(result)] == ["evaluate", "info", "export"]
+
+
 def test_a_run_below_its_floor_says_so_and_what_to_try():
     result = run("train", "digits", "--lr", 1, "--max-steps", 60)
     assert result.exit_code == 0, "it has done what it was asked"
