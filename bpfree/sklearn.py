@@ -279,7 +279,8 @@ class Classifier(ClassifierMixin, _Network):
 
     def predict(self, X):
         """The class of the largest score, (n,)."""
-        return self.classes_[surely_predicted(self._outputs(X))]
+        outputs = self._outputs(X)  # first of all: it says so where nothing has been fitted
+        return self.classes_[surely_predicted(outputs)]
 
     @staticmethod
     def _encode(y, classes):

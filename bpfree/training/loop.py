@@ -30,7 +30,7 @@ from bpfree.training.files import RunFiles, look_text
 from bpfree.training.plan import Plan
 from bpfree.training.run import Best, Run, Validation
 from bpfree.training.state import State, names_of, take_up
-from bpfree.training.verdict import advice
+from bpfree.training.verdict import advice, at_a_minimum
 from bpfree.updates.sgd import SGD
 
 
@@ -122,7 +122,8 @@ def train(
     Numeric failure is a result: the run ends, `run.outcome` says what to try and
     `run.outcome_code` which it was: "diverged" (L > L0 + 100 max(|L0|, spread) for 10
     steps, L the mean loss of a step, L0 and the spread, largest less smallest, of the
-    losses of the first), "nonfinite_loss", "overflow", "mu_too_small"; else "done"
+    losses of the first), "nonfinite_loss", "overflow", "mu_too_small"; else
+    "stalled" (no probe changes the loss any more, at a minimum), "done"
     (epochs or max_steps), "budget", "early_stop" or "callback". `run.model` is the last
     one, but of a run that has diverged, or whose last theta is as bad, it is the best
     validated or the one it began with. A step whose losses or update are not finite is
@@ -274,6 +275,7 @@ def _finish(plan: Plan, run: Run, files: RunFiles, end: Outcome) -> Run:
         files.last_snapshot(run)
         if plan.held_out and run.steps and (not run.history or run.history[-1].step < run.next_step):
             _look(plan, run)
+        end = at_a_minimum(plan, run, end)
         run.advice = advice(plan, run, end)
     run.outcome_code, run.outcome = end
     files.end(run, end)

@@ -17,7 +17,7 @@ from bpfree.model import Model
 from bpfree.trainer import Trainer
 from bpfree.training.state import State
 
-OUTCOMES = ("done", "budget", "early_stop", "callback", *FAILURES)
+OUTCOMES = ("done", "budget", "early_stop", "callback", "stalled", *FAILURES)
 """The values of `Run.outcome_code`."""
 
 
@@ -153,7 +153,7 @@ class Run:
         """A few lines for people: what was learnt, what it cost, why it ended, and what is wrong with it.
 
         floor: what the model has to beat, of the same samples as the validation: an accuracy (a loss, where that is
-        the metric), or the `Floor` that `random_features_floor` gives.
+        the metric), or the `Floor` that `random_features_floor` gives. Without a validation the summary says so.
         """
         lines = ["no steps"]
         if self.losses:
@@ -192,10 +192,12 @@ class Run:
         plot_run(self, path)
 
     def _below(self, floor) -> str:
-        """What says that the last validation does not reach a floor."""
-        if floor is None or not self.history:
+        """What says that the last validation does not reach a floor, or that there is none to compare with it."""
+        if floor is None:
             return ""
         floor = check_finite("floor", getattr(floor, "accuracy", floor))
+        if not self.history:
+            return f"the floor, {floor:.4g}, is compared with nothing, as the run had no validation: give train one"
         return below_floor(f"validation {self.metric}", self.history[-1].value, floor, self.metric == "accuracy")
 
     def improves(self, value: float) -> bool:
