@@ -3,10 +3,12 @@
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 import numpy as np
 from scipy.spatial import cKDTree
 
-from bpfree.pde.determined import Doubt
+from bpfree.estimators.step import Outcome
 from bpfree.pde.residuals import Residuals, TermRows
 from bpfree.pde.sensitivities import quantity_slopes
 from bpfree.pde.term import Term
@@ -29,10 +31,19 @@ UNSOLVED = 0.1
 """Share of the size of its terms from which on an equation is not solved even at the points of the solve."""
 
 
-def judge(objective, theta, step: int) -> Doubt | None:
-    """Return what is wrong where equations hold at the points of a step, but not between them; None where all is well.
+class Judgement(NamedTuple):
+    """What points that a solve has not seen say of its solution; nothing where all is well.
 
-    Where they do not even hold at those points, nothing is wrong with the points, and the code is "".
+    outcome: the outcome of the solve where equations hold at its points, but not between them.
+    remark: what to say where they do not even hold at its points: nothing is wrong with those, so the outcome stays.
+    """
+
+    outcome: Outcome | None = None
+    remark: str = ""
+
+
+def judge_solution(objective, theta, step: int) -> Judgement:
+    """Return the judgement of the solution theta of a step.
 
     An equation is off by the rms of its rows divided by the rms of its terms (dr/dq) q, where q are the quantities that
     it reads: u, its derivatives; r at q = 0, a source, is another term. Conditions may be about values of 0, so their
@@ -47,11 +58,11 @@ def judge(objective, theta, step: int) -> Doubt | None:
     rows = _compare(solved, held_out, theta)
     fitted = [row for row in rows if row[1] > max(HELD, FITTED * row[2])]
     if fitted:
-        return _advice(objective, solved, *max(fitted, key=lambda row: row[1]))
+        return Judgement(_advice(objective, solved, *max(fitted, key=lambda row: row[1])))
     name, _, there = max(rows, key=lambda row: row[2])
     if there > UNSOLVED:
-        return Doubt("", f"{name} is still off by {there:.2g} of the size of its terms: this is no solution")
-    return None
+        return Judgement(remark=f"{name} is still off by {there:.2g} of the size of its terms: this is no solution")
+    return Judgement()
 
 
 def _fresh(given, part, sampler, seed):
@@ -113,7 +124,7 @@ def _typical(residuals, problem, own, part, inside):
     return dict(zip(keys, np.sqrt((finite_or_0(rows) ** 2).mean(axis=1)), strict=True))
 
 
-def _advice(objective, solved, name, off, there) -> Doubt:
+def _advice(objective, solved, name, off, there) -> Outcome:
     """Return the outcome."""
     equations, d = solved.size, solved.n_network + solved.n_unknown
     text = f"{name} is off by {off:.2g} of the size of its terms at new points, by {there:.1g} at those of the solve"
@@ -126,4 +137,4 @@ def _advice(objective, solved, name, off, there) -> Doubt:
         more = "more points, above all where the solution is steep"
     windows = ", or windows of time one after the other" if "t" in objective.problem.domain.names else ""
     advice = f"try {more}, new points from time to time (resample_every){windows}"
-    return Doubt("underdetermined", f"{text}: {advice}")
+    return Outcome("underdetermined", f"{text}: {advice}")

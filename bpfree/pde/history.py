@@ -39,6 +39,7 @@ class History:
     seconds: time so far.
     outcome_code: one of OUTCOMES, or "running".
     outcome: the same in words, with advice.
+    remark: what `outcome` adds of an answer that is no solution although the solve ended as it should; else "".
     """
 
     losses: list[float] = field(default_factory=list)
@@ -47,6 +48,7 @@ class History:
     seconds: float = 0.0
     outcome_code: str = "running"
     outcome: str = "running"
+    remark: str = ""
 
     def __repr__(self) -> str:
         loss = f", loss {self.losses[0]:.4g} -> {self.losses[-1]:.4g}" if self.losses else ""

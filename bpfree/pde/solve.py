@@ -18,10 +18,10 @@ from bpfree.pde.choices import (
     make_network,
     points_of_terms,
 )
-from bpfree.pde.determined import find_doubt
-from bpfree.pde.held_out import judge
+from bpfree.pde.held_out import Judgement, judge_solution
 from bpfree.pde.history import JUDGED, Look
 from bpfree.pde.methods.table import Method
+from bpfree.pde.missing_conditions import missing_conditions
 from bpfree.pde.objective import Objective, square
 from bpfree.pde.problem import Problem
 from bpfree.pde.rules.precision import check_precision
@@ -122,9 +122,9 @@ def solve(
     residuals = objective.at(0)
     method = choose_method(problem, net, residuals.coupled) if method is None else method
     check_curved(problem, model.graph, residuals)
-    doubt = find_doubt(problem, residuals.parts[0], trained=model.graph.n_theta > 0)
-    if doubt:
-        warn_once(problem, doubt.text)
+    missing = missing_conditions(problem, residuals.parts[0], trained=model.graph.n_theta > 0)
+    if missing:
+        warn_once(problem, missing.text)
     if net.dtype != np.float64:
         for part, stencil in zip(residuals.parts, residuals.stencils):
             check_precision(stencil, part.wanted, net.dtype, precision)
@@ -148,7 +148,7 @@ def solve(
                 answers = [callback(run.history.steps - 1, run.history) for callback in callbacks]
                 if run.history.outcome_code == "running" and any(answer is False for answer in answers):
                     run.history.end("callback", f"stopped by the callback after step {run.history.steps - 1}")
-        run.end(doubt)
+        run.end(missing)
     return solution
 
 
@@ -214,7 +214,7 @@ class _Solving:
         if h.steps % self.look_every == 0:
             self._look(h.steps, moved.r, not self.timed or self.looking <= self.stepping)
 
-    def end(self, doubt) -> None:
+    def end(self, missing) -> None:
         """Take the last measurement, and choose the theta to return: the best one where all losses are comparable."""
         looks, steps = self.history.looks, self.history.steps
         if looks[-1].step == steps and np.isnan(looks[-1].error) and self.solution.problem.reference is not None:
@@ -224,18 +224,19 @@ class _Solving:
         if self.objective.fixed and self.best[0] < np.inf:
             self.theta = self.best[1]
         self.solution.theta = self.twin.leave(self.theta)
-        self._judge(doubt)
+        self._judge(missing)
 
-    def _judge(self, doubt) -> None:
-        """Say so where the problem is in doubt, or where equations hold at the last step's points, but not between."""
+    def _judge(self, missing) -> None:
+        """Say so where conditions are missing, or where equations do not hold at or between the last step's points."""
         h = self.history
         if h.outcome_code not in JUDGED:
             return
-        found = doubt or judge(self.objective, self.theta, max(0, h.steps - 1))
-        if found and found.code:
-            h.end(found.code, f"{found.code}: {found.text} (the solve ended with {h.outcome})")
-        elif found:
-            h.outcome += f", but {found.text}"
+        found = Judgement(missing) if missing else judge_solution(self.objective, self.theta, max(0, h.steps - 1))
+        if found.outcome:
+            code, text = found.outcome
+            h.end(code, f"{code}: {text} (the solve ended with {h.outcome})")
+        elif found.remark:
+            h.remark, h.outcome = found.remark, f"{h.outcome}, but {found.remark}"
 
     def _look(self, step, r, measured: bool = True) -> None:
         h, residuals, began = self.history, self.objective.at(max(0, step - 1)), time.perf_counter()

@@ -33,13 +33,13 @@ def difference(function, around):
         coarse = (high - low) / (2 * step)
         fine = (8 * (high - low) - (higher - lower)) / (12 * step)
         off, whole = np.abs(fine - coarse), np.abs(fine) + np.abs(fine - coarse) + np.finfo(float).tiny
-        doubt = (off / whole) ** 2 + eps * (np.abs(high) + np.abs(low)) / (step * whole)
-        doubt = np.where(np.isfinite(doubt), doubt, np.inf)
+        uncertainty = (off / whole) ** 2 + eps * (np.abs(high) + np.abs(low)) / (step * whole)
+        uncertainty = np.where(np.isfinite(uncertainty), uncertainty, np.inf)
         if slope is None:
-            slope, least = fine, doubt
+            slope, least = fine, uncertainty
         else:
-            better = doubt < least
-            slope, least = np.where(better, fine, slope), np.where(better, doubt, least)
+            better = uncertainty < least
+            slope, least = np.where(better, fine, slope), np.where(better, uncertainty, least)
     if slope is None:
         raise refused
     return slope

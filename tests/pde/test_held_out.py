@@ -85,7 +85,7 @@ def test_a_wrong_answer_of_tiny_loss_is_underdetermined(problem):
 def test_the_long_epidemic_is_solved():
     """With t in raw units the loss was 5e-17, the error 1.3 and the outcome "done"."""
     solution = solve(LongEpidemic())
-    assert solution.outcome == "done" and solution.error() < 1e-4
+    assert solution.outcome == "done" and solution.history.remark == "" and solution.error() < 1e-4
 
 
 def test_the_outcome_counts_equations_and_parameters_and_keeps_the_reason_of_the_end():
@@ -115,7 +115,8 @@ def test_a_right_answer_is_no_alarm(problem, points, steps):
 def test_a_solve_that_has_only_begun_is_done_and_no_solution():
     solution = solve(Oscillator(), points=200, max_steps=3)
     assert solution.outcome_code == "done" and solution.error() > 0.1
-    assert "done, but " in solution.outcome and "this is no solution" in solution.outcome
+    assert solution.outcome == f"done, but {solution.history.remark}"
+    assert solution.history.remark.endswith("of the size of its terms: this is no solution")
 
 
 class Growth(Problem):

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from bpfree.pde import Box, Periodic, Problem, Unknown
-from bpfree.pde.determined import find_doubt
+from bpfree.pde.missing_conditions import missing_conditions
 from bpfree.pde.residuals import TermRows
 from bpfree.pde.trial import quantities_of, sizes_of_terms, trial_rows, trial_slopes
 from bpfree.pde.wanted import First, Second
@@ -76,5 +76,5 @@ def test_an_unknown_is_in_use_wherever_it_starts(start):
 
     problem = Own()
     part = TermRows(problem, problem.terms()[0], np.ones((4, 1)), np.dtype(float))
-    doubt = find_doubt(problem, part)
-    assert doubt is None or "an unknown that the equations use" not in doubt.text
+    missing = missing_conditions(problem, part)
+    assert missing is None or "an unknown that the equations use" not in missing.text

@@ -1,17 +1,16 @@
 # SPDX-License-Identifier: MIT
 """Finds, before a problem is solved, what leaves its solution open or at the mercy of the smallest error.
 
-The equations are asked which derivatives they read and, with which coefficients. Only coordinates of
-one dimension with ends are judged, and no problem with an ansatz or terms of its own, or with measurements, which can
-take the place of conditions.
+The equations are asked which derivatives they read, and with which coefficients. Only coordinates of one dimension with
+ends are judged, and no problem with an ansatz or terms of its own, or with measurements, which can take the place of
+conditions.
 """
 
 from __future__ import annotations
 
-from typing import NamedTuple
-
 import numpy as np
 
+from bpfree.estimators.step import Outcome
 from bpfree.pde.conditions import Initial, Periodic
 from bpfree.pde.domain import Cube
 from bpfree.pde.hard import HardAnsatz
@@ -30,15 +29,8 @@ MOVE = 1e-3
 """Share of 1 + |start| by which an unknown is moved, to see whether the equations use it."""
 
 
-class Doubt(NamedTuple):
-    """What is wrong with a problem: an outcome code, and the text of the outcome."""
-
-    code: str
-    text: str
-
-
-def find_doubt(problem, part, trained: bool = True) -> Doubt | None:
-    """Return what is missing or ill-posed, if anything is.
+def missing_conditions(problem, part, trained: bool = True) -> Outcome | None:
+    """Return the outcome of a solve where conditions or data are missing, or where they should be others.
 
     part: the TermRows of the equations inside.
     trained: whether the network is; else u is known, and the equations find the unknowns.
@@ -48,14 +40,15 @@ def find_doubt(problem, part, trained: bool = True) -> Doubt | None:
         return None
     equations = _Equations(problem, part)
     for name in equations.unused():
-        return Doubt("underdetermined", f"{name}: expected an unknown that the equations use, got one that they do not")
+        text = f"{name}: expected an unknown that the equations use, got one that they do not"
+        return Outcome("underdetermined", text)
     data = any(isinstance(one, Observed) for one in conditions) or not trained
     if data or not np.isfinite(equations.inside).all():
         return None
     lines = [name for name, one in problem.domain.coordinates.items() if isinstance(one, Cube) and one.dim == 1]
     ends = {name: _Ends(conditions, name) for name in lines}
     return (
-        _missing(equations, ends)
+        _too_few(equations, ends)
         or _up_to_a_constant(problem, equations)
         or _unknown_without_data(problem, equations, ends)
         or _ill_posed(equations, ends)
@@ -155,8 +148,8 @@ def _order(q, column) -> int:
     return 2 if isinstance(q, Laplacian) or (isinstance(q, Second) and q.i == q.j == column) else 1
 
 
-def _missing(equations, ends) -> Doubt | None:
-    """Return the first coordinate that has fewer conditions than the equations have derivatives by it.
+def _too_few(equations, ends) -> Outcome | None:
+    """Return the outcome of the first coordinate that has fewer conditions than the equations have derivatives by it.
 
     Where the equations are singular at an end, as u_rr + u_r / r is at r = 0, being smooth is a condition.
     """
@@ -174,30 +167,30 @@ def _missing(equations, ends) -> Doubt | None:
         add = f"one at the {' and the '.join(bare)} end"
         if name == "t":
             add = "Initial with a velocity" if own.low and max(orders) == 2 else "Initial or Terminal"
-        return Doubt("underdetermined", f"{text}: other solutions are as good; add {add}")
+        return Outcome("underdetermined", f"{text}: other solutions are as good; add {add}")
     return None
 
 
-def _up_to_a_constant(problem, equations) -> Doubt | None:
-    """Return the doubt where u + 1 solves all that u solves."""
+def _up_to_a_constant(problem, equations) -> Outcome | None:
+    """Return the outcome where u + 1 solves all that u solves."""
     pinned = any(one.coefficients() and one.coefficients()[0] for one in problem.conditions)
     if len(problem.outputs) > 1 or pinned or np.any(equations.inside[0]) or not problem.conditions:
         return None
     text = "conditions: expected one about the value of u, got derivatives only: with u, u + 1 is a solution too"
-    return Doubt("underdetermined", text)
+    return Outcome("underdetermined", text)
 
 
-def _unknown_without_data(problem, equations, ends) -> Doubt | None:
-    """Return the doubt where unknowns can have any value: no measurements, and nothing in their place."""
+def _unknown_without_data(problem, equations, ends) -> Outcome | None:
+    """Return the outcome where unknowns can have any value: no measurements, and nothing in their place."""
     more = any(own.count > sum(equations.orders(name)) for name, own in ends.items())
     if not problem.unknowns or more or equations.inside.shape[1] > len(problem.outputs):
         return None
     names, found = ", ".join(problem.unknowns), "no Observed, condition or equation beyond what u needs"
-    return Doubt("underdetermined", f"{names}: expected data to find unknowns by, got {found}: any value will do")
+    return Outcome("underdetermined", f"{names}: expected data to find unknowns by, got {found}: any value will do")
 
 
-def _ill_posed(equations, ends) -> Doubt | None:
-    """Return the doubt where errors of the conditions grow without bound: heat backwards, Laplace from one side."""
+def _ill_posed(equations, ends) -> Outcome | None:
+    """Return the outcome where errors of the conditions grow without bound: heat backwards, Laplace from one side."""
     if equations.inside.shape[:2] != (1 + len(equations.part.wanted), 1):
         return None
     signs = {column: equations.leading(column, 2) for column in range(equations.domain.dim)}
@@ -212,14 +205,14 @@ def _ill_posed(equations, ends) -> Doubt | None:
             start, end = ("low", "high") if first * other < 0 else ("high", "low")
             if getattr(own, end) and not getattr(own, start):
                 right, wrong = ("Initial", "Terminal") if start == "low" else ("Terminal", "Initial")
-                return _doubt(f"{right}, as heat flows from there", wrong)
+                return _unstable(f"{right}, as heat flows from there", wrong)
         if order == 2 and signs[column] == other and own.count >= 2 and not (own.low and own.high):
-            return _doubt(f"one condition at each end of {name}, as the equation is elliptic", "all at one end")
+            return _unstable(f"one condition at each end of {name}, as the equation is elliptic", "all at one end")
         if name == "t" and order == 2 and signs[column] == -other and own.low == own.high == 1:
-            return _doubt("Initial with a velocity, as the equation is a wave's", "one condition at each end of t")
+            return _unstable("Initial with a velocity, as the equation is a wave's", "one condition at each end of t")
     return None
 
 
-def _doubt(expected, got) -> Doubt:
+def _unstable(expected, got) -> Outcome:
     text = f"conditions: expected {expected}, got {got}: the smallest error in them may grow without bound"
-    return Doubt("ill_posed", text)
+    return Outcome("ill_posed", text)

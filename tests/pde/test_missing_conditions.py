@@ -7,7 +7,7 @@ import pytest
 
 import bpfree as bf
 from bpfree.pde import Box, Dirichlet, Initial, Neumann, Observed, Periodic, Problem, Robin, Terminal, Unknown, solve
-from bpfree.pde.determined import find_doubt
+from bpfree.pde.missing_conditions import missing_conditions
 from bpfree.pde.residuals import TermRows
 
 XT, XY, T, R = Box(x=(0, 1), t=(0, 1)), Box(x=(0, 1), y=(0, 1)), Box(t=(0, 1)), Box(r=(0, 1))
@@ -21,9 +21,9 @@ def make(domain, residual, *conditions, outputs=("u",), **more):
     return type("Own", (Problem,), given)()
 
 
-def doubt_of(problem):
+def missing_in(problem):
     term = problem.terms()[0]
-    return find_doubt(problem, TermRows(problem, term, term.sample(4, "sobol", 0), np.dtype(float)))
+    return missing_conditions(problem, TermRows(problem, term, term.sample(4, "sobol", 0), np.dtype(float)))
 
 
 def heat(u, c):
@@ -131,7 +131,7 @@ WRONG = {
 
 @pytest.mark.parametrize("problem", RIGHT.values(), ids=RIGHT.keys())
 def test_a_problem_that_is_well_posed_is_no_alarm(problem):
-    assert doubt_of(problem) is None
+    assert missing_in(problem) is None
 
 
 @pytest.mark.parametrize(("problem", "code", "text"), WRONG.values(), ids=WRONG.keys())
