@@ -6,9 +6,9 @@ from __future__ import annotations
 from typing import NamedTuple
 
 import numpy as np
-from scipy.spatial import cKDTree
 
 from bpfree.estimators.step import Outcome
+from bpfree.pde.inside import MOST, between
 from bpfree.pde.residuals import Residuals, TermRows
 from bpfree.pde.sensitivities import quantity_slopes
 from bpfree.pde.term import Term
@@ -16,9 +16,6 @@ from bpfree.pde.trial import finite_or_0, sizes_of_terms
 
 SEED = 0x4E1D0000
 """Number that is combined with the seeds of held-out points, so that they differ from those of a step and of a test."""
-
-MOST = 10_000
-"""The most held-out points of a term."""
 
 FITTED = 30
 """Ratio of the residuals at held-out points to those at the points of the solve from which on the latter are fitted."""
@@ -66,12 +63,10 @@ def judge_solution(objective, theta, step: int) -> Judgement:
 
 
 def _fresh(given, part, sampler, seed):
-    """Return other points of a term: drawn as its own were; or, between given ones and their nearest neighbours."""
+    """Return other points of a term: drawn as its own were, or between given ones, where the summary measures too."""
     if not isinstance(given, np.ndarray):
         return part.term.sample(min(given, MOST), sampler, seed)
-    if len(given) == 1:
-        return given
-    return (given + given[cKDTree(given).query(given, k=2)[1][:, 1]])[:MOST] / 2
+    return between(given, part.problem.domain)
 
 
 @np.errstate(all="ignore")  # a formula may not be finite where quantities are 0; its terms are then left out

@@ -9,7 +9,7 @@ from scipy.spatial import cKDTree
 from bpfree.pde.domain import Normal
 
 MOST = 10_000
-"""The most points at which a residual is measured."""
+"""The most points of a term at which its residual is measured."""
 
 ASIDE = 0.75
 """Distance of the centre of the nearest points, relative to their own, up to which they surround a point."""
@@ -19,7 +19,8 @@ def between(given, domain) -> np.ndarray:
     """Return the middles (n, dim) between given points and their 2 dim nearest neighbours; a single point as it is.
 
     A grid has as many neighbours. A residual is measured at them: they are inside also of a part of the domain, and on
-    a curve, and none is a point of the solve.
+    a curve, and few are points of the solve. Where all given points are at the two ends of a coordinate, as those of a
+    condition are, so are the middles; without any, the points are returned.
     """
     if len(given) == 1:
         return given
@@ -27,7 +28,9 @@ def between(given, domain) -> np.ndarray:
     neighbours = np.arange(2, min(2 * domain.dim + 1, len(given)) + 1)
     _, nearest = cKDTree(given / unit).query(given / unit, k=neighbours)
     middles = ((given[:, None] + given[nearest]) / 2).reshape(-1, domain.dim)
-    return middles[:: -(-len(middles) // MOST)]
+    ends = _at_an_end(given, domain).all(axis=0)
+    middles = middles[_at_an_end(middles, domain)[:, ends].all(axis=1)]
+    return middles[:: -(-len(middles) // MOST)] if len(middles) else given
 
 
 def among(given, points, domain, least: float) -> np.ndarray:
@@ -45,7 +48,20 @@ def among(given, points, domain, least: float) -> np.ndarray:
     return (distances[:, 0] <= least) | (surrounded & (distances[:, 0] <= reach[nearest[:, 0]]))
 
 
+def _at_an_end(points, domain) -> np.ndarray:
+    """Return which coordinates of points are at one of their ends, (n, dim)."""
+    low, high = (
+        np.repeat([getattr(one, end, np.nan) for one in domain.coordinates.values()], _widths(domain))
+        for end in ("low", "high")
+    )
+    return (points == low) | (points == high)
+
+
 def _unit(domain) -> np.ndarray:
     """Return the length of each column of points."""
     lengths = [one.scale if isinstance(one, Normal) else one.high - one.low for one in domain.coordinates.values()]
-    return np.repeat(lengths, [one.dim for one in domain.coordinates.values()])
+    return np.repeat(lengths, _widths(domain))
+
+
+def _widths(domain) -> list[int]:
+    return [one.dim for one in domain.coordinates.values()]

@@ -6,6 +6,8 @@ from scipy.integrate import solve_ivp
 
 import bpfree as bf
 from bpfree.pde import Box, Dirichlet, Initial, Problem, solve
+from bpfree.pde.held_out import _fresh
+from bpfree.pde.residuals import TermRows
 
 
 class Epidemic(Problem):
@@ -158,6 +160,32 @@ def test_conditions_are_judged_too_and_relative_to_u_where_their_value_is_0():
     points = {"residual": 300, "dirichlet_x": 4, "dirichlet_y": 4}
     solution = solve(Edge(), points=points, max_steps=60)
     assert solution.outcome_code == "underdetermined" and "dirichlet_" in solution.outcome
+
+
+def judged_at(problem, number, given):
+    """Return where a term of a problem is judged that is solved at given points."""
+    return _fresh(given, TermRows(problem, problem.terms()[number], given, np.dtype(float)), "sobol", 0)
+
+
+def test_given_points_are_judged_where_the_summary_measures():
+    """In units of each coordinate's length: a microsecond is as far as a metre."""
+
+    class Fast(Growth):
+        domain = Box(x=(0, 1), t=(0, 1e-6))
+
+    grid = np.stack(np.meshgrid(np.linspace(0, 1, 6), np.linspace(0, 1e-6, 6)), axis=-1).reshape(-1, 2)
+    solution = solve(Fast(), points=grid, max_steps=1)
+    points = judged_at(Fast(), 0, grid)
+    np.testing.assert_array_equal(points, solution.residual_points)
+    steps = (points / [0.1, 1e-7]).round().astype(int) % 2  # 1: in the middle between two lines of the grid
+    assert {(0, 1), (1, 0)} <= set(map(tuple, steps))
+
+
+def test_conditions_at_given_points_are_judged_on_their_faces():
+    """A middle between two opposite sides is on neither, and the condition does not hold there."""
+    sides = np.array([[x, y] for x in (0.0, 1.0) for y in (0.1, 0.5, 0.9)])
+    points = judged_at(Edge(), 1, sides)
+    assert len(points) > 6 and set(points[:, 0]) == {0.0, 1.0}
 
 
 def test_what_a_callback_ends_keeps_its_code():

@@ -54,6 +54,15 @@ def test_points_on_a_curve_are_measured_between_them():
     np.testing.assert_array_equal(between(one, Shape.domain), one)
 
 
+def test_middles_of_a_boundary_are_on_the_boundary():
+    y = np.linspace(-1, 1, 3)
+    sides = np.concatenate([np.stack([np.full(3, x), y], axis=1) for x in (-1.0, 1.0)])
+    points = between(sides, Shape.domain)
+    assert np.unique(points, axis=0).tolist() == [[x, y] for x in (-1.0, 1.0) for y in (-0.5, 0.0, 0.5)]
+    ends = np.array([[0.0], [1.0]])
+    np.testing.assert_array_equal(between(ends, Box(x=(0, 1))), ends)
+
+
 class Patch(bf.pde.Problem):
     """u = 1 / (1.05 - x - y) wherever it is asked for, which is not finite on a line of the square."""
 
@@ -83,6 +92,7 @@ def test_the_residual_and_the_advice_look_inside_only():
     assert f"the residual at {len(inside):,} points between the given ones" in solution.summary()
 
 
+@pytest.mark.filterwarnings("ignore:conditions of x")  # where the points are is all that matters here
 def test_points_of_ones_own_are_saved(tmp_path):
     solution = solve(Patch(), points=triangle(50), max_steps=2)
     solution.save(tmp_path / "s.npz")
@@ -125,6 +135,7 @@ def pictured(monkeypatch, solution, path):
     return seen
 
 
+@pytest.mark.filterwarnings("ignore:conditions of x")  # where the points are is all that matters here
 def test_a_picture_shows_the_inside_only(monkeypatch, tmp_path):
     pytest.importorskip("matplotlib")
     problem = Shape()
