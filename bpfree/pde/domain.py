@@ -18,7 +18,7 @@ SLACK = 1e-6
 
 
 MOST_DIMENSIONS = 2**20
-"""Of a coordinate, whose columns are listed one by one."""
+"""The most dimensions of a coordinate, whose columns are listed one by one."""
 
 
 @dataclass(frozen=True)

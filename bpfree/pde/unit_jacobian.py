@@ -178,7 +178,7 @@ class Structured:
         return x.reshape(len(x), -1)
 
     def _parameters(self, theta, node, trace, moved, stencil):
-        """Of each trainable parameter of a node, (rows, n, size): products of D with what it multiplies."""
+        """Yield the columns (rows, n, size) of each trainable parameter of a node: D times what it multiplies."""
         streams, n = moved.shape[-2:]
         inputs = tuple(self._columns(trace[number], stencil) for number in node.inputs)
         parameters, arithmetic = self.network.parameters(node, theta), self.network.engine.arithmetic

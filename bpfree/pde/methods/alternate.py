@@ -35,7 +35,7 @@ class _Iteration(Iteration):
         return self.iterations[self.turn(step)].cost(step)
 
     def largest_product(self, step):
-        """Of both, as the threads stay for a whole solve."""
+        """Return the larger one of all methods, as the threads stay for a whole solve."""
         return max(iteration.largest_product(step) for iteration in self.iterations)
 
 
