@@ -12,7 +12,7 @@ from bpfree.estimators.standing import Best
 
 @dataclass
 class History:
-    """How a minimisation went.
+    """How a minimisation went; that of solving an equation is `solution.history` of bpfree.pde.solve.
 
     start: the loss at theta0. losses: mean loss over the points of every step that was
     made. theta: the parameters after the last of them. best: (step, loss, theta), while

@@ -31,7 +31,7 @@ class Look(NamedTuple):
 
 @dataclass
 class History:
-    """The history of a solve.
+    """The history of a solve, as `solution.history`; `bpfree.History` is that of a minimisation.
 
     losses: r . r after every step.
     looks: the measurements, each a Look.
