@@ -119,51 +119,61 @@ def solve(
         test_points = problem.domain.check(np.asarray(check_unmasked("test_points", test_points), float), "test_points")
     twin = Twin(problem, net, given=network is not None)
     objective = Objective(twin.problem, twin.network, rule, points, sampler, resample_every or None, check_seed(seed))
-    residuals = objective.at(0)
-    method = choose_method(problem, net, residuals.coupled) if method is None else method
-    check_curved(problem, model.graph, residuals)
-    missing = missing_conditions(problem, residuals.parts[0], trained=model.graph.n_theta > 0)
-    if missing:
-        warn_once(problem, missing.text)
-    if net.dtype != np.float64:
-        for part, stencil in zip(residuals.parts, residuals.stencils):
-            check_precision(stencil, part.wanted, net.dtype, precision)
+    method = choose_method(problem, net, objective.at(0).coupled) if method is None else method
     if max_steps is None and max_forwards is None and max_seconds is None:
         max_steps = method.steps
-    theta = first_theta(problem, model)
-    given = points["residual"] if isinstance(points["residual"], np.ndarray) else None
-    start = (problem, model.graph, theta, model.frozen, rule, method, seed, residuals.counts)
-    solution = Solution(*start, test_points, given)
-    solution.coupled = residuals.coupled
-    run = _Solving(solution, objective, method, look_every or method.look_every, twin, max_seconds is not None)
     limits = {"done": max_steps, "budget": max_forwards, "time": max_seconds, "tolerance": tolerance}
-    with threads_for(run.iteration.largest_product(0)):
-        if not run.begin():
-            return solution
-        total = max_steps or int((max_forwards or 0) // max(1, run.iteration.cost(0)))
-        with live_bar(total, f"solving {problem.name}", progress) as show:
-            while not run.over(limits):
-                run.step()
-                show(run.history.steps, run.text())
-                answers = [callback(run.history.steps - 1, run.history) for callback in callbacks]
-                if run.history.outcome_code == "running" and any(answer is False for answer in answers):
-                    run.history.end("callback", f"stopped by the callback after step {run.history.steps - 1}")
-        run.end(missing)
-    return solution
+    solving = _Solving(twin, objective, limits, look_every or method.look_every)
+    solving.prepare(problem, model, method, precision, test_points)
+    solving.run(callbacks, progress)
+    return solving.solution
 
 
 class _Solving:
-    """The state of the loop: the iteration of the method, the time, and the best parameters so far.
+    """The state of a solve: the iteration of the method, the time, and the best parameters so far.
 
-    timed: whether the time is limited, so that measuring errors between steps may take no longer than the steps.
+    limits: {the outcome code of reaching it: a limit, or None}. look_every: steps between two measurements. Where the
+    time is limited, measuring errors between steps takes no longer than the steps.
     """
 
-    def __init__(self, solution, objective, method, look_every, twin, timed: bool):
-        self.solution, self.objective, self.history, self.twin = solution, objective, solution.history, twin
-        self.iteration, self.look_every, self.note = method.start(objective), look_every, ""
-        self.theta = twin.enter(solution.theta)
+    def __init__(self, twin, objective, limits: dict, look_every: int):
+        self.twin, self.objective, self.limits, self.look_every = twin, objective, limits, look_every
+        self.note, self.stepping, self.looking = "", 0.0, 0.0  # what the method says; seconds
+
+    def prepare(self, problem, model, method, precision: float, test_points) -> None:
+        """Warn of what is doubtful, refuse what is too coarse, and make the solution that the steps improve."""
+        residuals, points = self.objective.at(0), self.objective.counts["residual"]
+        check_curved(problem, model.graph, residuals)
+        self.missing = missing_conditions(problem, residuals.parts[0], trained=model.graph.n_theta > 0)
+        if self.missing:
+            warn_once(problem, self.missing.text)
+        dtype = self.twin.network.dtype
+        if dtype != np.float64:
+            for part, stencil in zip(residuals.parts, residuals.stencils):
+                check_precision(stencil, part.wanted, dtype, precision)
+        given = points if isinstance(points, np.ndarray) else None
+        how = (self.objective.rule, method, self.objective.seed, residuals.counts)
+        theta = first_theta(problem, model)
+        self.solution = Solution(problem, model.graph, theta, model.frozen, *how, test_points, given)
+        self.solution.coupled, self.history = residuals.coupled, self.solution.history
+        self.iteration, self.theta = method.start(self.objective), self.twin.enter(theta)
         self.best, self.began = (np.inf, self.theta), time.perf_counter()
-        self.timed, self.stepping, self.looking = timed, 0.0, 0.0  # seconds
+
+    def run(self, callbacks, progress) -> None:
+        """Take steps until a limit, a callback or a failure ends the solve."""
+        h, total = self.history, self.limits["done"]
+        with threads_for(self.iteration.largest_product(0)):
+            if not self.begin():
+                return
+            total = total or int((self.limits["budget"] or 0) // max(1, self.iteration.cost(0)))
+            with live_bar(total, f"solving {self.solution.asked.name}", progress) as show:
+                while not self.over():
+                    self.step()
+                    show(h.steps, self.text())
+                    answers = [callback(h.steps - 1, h) for callback in callbacks]
+                    if h.outcome_code == "running" and any(answer is False for answer in answers):
+                        h.end("callback", f"stopped by the callback after step {h.steps - 1}")
+            self.end()
 
     def begin(self) -> bool:
         """Take the first measurement; return False where the residual is not finite at the start."""
@@ -176,9 +186,9 @@ class _Solving:
             self.history.end("nonfinite_loss", f"before the first step {broken}: {advice}")
         return not broken
 
-    def over(self, limits) -> bool:
+    def over(self) -> bool:
         """Return whether the solve has ended, and note the reason in the history."""
-        h, cost = self.history, None
+        h, limits = self.history, self.limits
         if h.outcome_code != "running":
             return True
         if limits["tolerance"] is not None and h.losses and h.losses[-1] <= limits["tolerance"]:
@@ -212,9 +222,9 @@ class _Solving:
         self.theta = moved.theta
         h.losses.append(moved.loss)
         if h.steps % self.look_every == 0:
-            self._look(h.steps, moved.r, not self.timed or self.looking <= self.stepping)
+            self._look(h.steps, moved.r, self.limits["time"] is None or self.looking <= self.stepping)
 
-    def end(self, missing) -> None:
+    def end(self) -> None:
         """Take the last measurement, and choose the theta to return: the best one where all losses are comparable."""
         looks, steps = self.history.looks, self.history.steps
         if looks[-1].step == steps and np.isnan(looks[-1].error) and self.solution.problem.reference is not None:
@@ -224,14 +234,16 @@ class _Solving:
         if self.objective.fixed and self.best[0] < np.inf:
             self.theta = self.best[1]
         self.solution.theta = self.twin.leave(self.theta)
-        self._judge(missing)
+        self._judge()
 
-    def _judge(self, missing) -> None:
+    def _judge(self) -> None:
         """Say so where conditions are missing, or where equations do not hold at or between the last step's points."""
         h = self.history
         if h.outcome_code not in JUDGED:
             return
-        found = Judgement(missing) if missing else judge_solution(self.objective, self.theta, max(0, h.steps - 1))
+        found = Judgement(self.missing)
+        if not self.missing:
+            found = judge_solution(self.objective, self.theta, max(0, h.steps - 1))
         if found.outcome:
             code, text = found.outcome
             h.end(code, f"{code}: {text} (the solve ended with {h.outcome})")
