@@ -12,8 +12,8 @@ SMALL = 1 << 31
 """Multiply-accumulates of the largest product up to which one thread is taken.
 
 Measured with two OpenBLAS threads on two cores that others use too, of a least-squares step (J^T J, Cholesky, three
-products): 0.02 of the speed of one thread at 8e7, 0.14 at 2e9, 0.44 at 1e10. With the cores to itself a product gains
-from 5e8 on; one of 2^31 takes a twentieth of a second.
+products): 0.02 of the speed of one thread where it takes 8e7, 0.14 at 2.1e9, 0.44 at 1.2e10. So on a busy machine
+nothing is lost; with the cores to itself, where larger products may gain, it was not measured.
 """
 
 

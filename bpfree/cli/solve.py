@@ -10,10 +10,11 @@ from inspect import signature
 
 import click
 
-from bpfree.cli.commands import Command, Failure, option, usage
+from bpfree.cli.commands import Command, Failure, option, printable, usage
 from bpfree.cli.interrupt import asked_to_stop
 from bpfree.cli.output import Grid, NewFile, NewPicture, Screen, json_option, replace_file
 from bpfree.cli.own_rows import KindName, current, rows_option
+from bpfree.estimators.step import FAILURES
 
 RULES = (
     # rules: written by make generate
@@ -29,7 +30,8 @@ RULES = (
 METHODS = ("levenberg_marquardt", "gauss_newton", "least_squares_head", "first_order", "structured_gradient")
 """Names of the bpfree.pde.methods.METHODS that work alone; a test compares them."""
 
-_FAILED = ("nonfinite_loss", "overflow")
+_DOUBTFUL = ("underdetermined", "ill_posed")
+"""Outcomes of a solve whose answer may be wrong: a warning, as nothing failed."""
 
 
 def _rule_class() -> type:
@@ -117,8 +119,11 @@ def solve(problem, listing, explaining, dim, rule, method, save, plot, json_file
         screen.result("solve", _document(solution, problem))
     if solution.outcome_code == "callback":
         sys.exit(stop.exit_code)
-    if solution.outcome_code in _FAILED:
+    if solution.outcome_code in FAILURES:
         raise Failure(solution.outcome)
+    if solution.outcome_code in _DOUBTFUL or solution.history.remark:
+        path = click.get_current_context().command_path
+        click.echo(printable(f"{path}: warning: {solution.outcome}"), err=True)
     return None
 
 
@@ -178,4 +183,5 @@ def _document(solution, name) -> dict:
         "seconds": h.seconds,
         "outcome": h.outcome_code,
         "advice": h.outcome,
+        "remark": h.remark,
     }

@@ -10,7 +10,7 @@ import numpy as np
 from bpfree.estimators.step import Outcome
 from bpfree.pde.inside import MOST, between
 from bpfree.pde.residuals import Residuals, TermRows
-from bpfree.pde.sensitivities import quantity_slopes
+from bpfree.pde.sensitivities import quantity_of, quantity_slopes
 from bpfree.pde.term import Term
 from bpfree.pde.trial import finite_or_0, sizes_of_terms
 
@@ -96,12 +96,14 @@ def _rows(residuals, problem, own, part):
 def _sized(residuals, problem, own, part, inside):
     """Return the rows (rows, n) of a term, and the size (rows,) of its terms."""
     rows, fields, stencil = _rows(residuals, problem, own, part)
-    given, by_quantity = quantity_slopes(part, problem, fields, stencil)
-    source = part.formula_rows(problem, fields, stencil, dict.fromkeys(given, np.zeros_like))
-    if part is not inside:
+    slopes = quantity_slopes(part, problem, fields, stencil)
+    source = part.formula_rows(problem, fields, stencil, dict.fromkeys(slopes, np.zeros_like))
+    if part is inside:
+        values = [quantity_of(part, fields, stencil, key) for key in slopes]
+    else:
         typical = _typical(residuals, problem, own, part, inside)
-        given = {(k, side, quantity): typical[k, quantity] for k, side, quantity in given}
-    return rows, np.sqrt(sum(sizes_of_terms(by_quantity, given.values(), source)))
+        values = [typical[k, quantity] for k, _, quantity in slopes]
+    return rows, np.sqrt(sum(sizes_of_terms(slopes.values(), values, source)))
 
 
 def _typical(residuals, problem, own, part, inside):

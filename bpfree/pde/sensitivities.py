@@ -59,19 +59,23 @@ def unknown_columns(residuals, part, theta, value, rest, stencil):
 
 
 def quantity_slopes(part, problem, fields, stencil):
-    """Return what the formula reads {(field, side, quantity): (n,)}, and dr / dq by each of them, (keys, rows, n).
+    """Return dr / dq by all that the formula may read, {(field, side, quantity): (rows, n)}.
 
     The quantity None is the value; side 1 is the partner.
     """
-    given = {}
-    for own, jet in enumerate(fields):
-        for side in range(1 if part.partner is None else 2):
-            columns = _columns(part, side)
-            given[own, side, None] = jet.value[columns]
-            given.update({(own, side, q): stencil.layout.read(q, jet.rest)[columns] for q in part.wanted})
+    sides, quantities = range(1 if part.partner is None else 2), (None, *part.wanted)
+    keys = [(k, side, q) for k in range(len(fields)) for side in sides for q in quantities]
+    read = partial(quantity_of, part, fields, stencil)
     equations = partial(part.equations, problem, fields, stencil)
     rows = partial(part.formula_rows, problem, fields, stencil)
-    return given, slopes((part.rows, part.n), list(given), given.get, equations, rows)
+    return dict(zip(keys, slopes((part.rows, part.n), keys, read, equations, rows), strict=True))
+
+
+def quantity_of(part, fields, stencil, key):
+    """Return the quantity (n,) of a key of `quantity_slopes`."""
+    number, side, quantity = key
+    jet = fields[number]
+    return (jet.value if quantity is None else stencil.layout.read(quantity, jet.rest))[_columns(part, side)]
 
 
 def _columns(part, side: int) -> slice:
@@ -82,7 +86,7 @@ def _field_weights(part, problem, fields, stencil):
     """Return dr / d stream of every field, each (rows, count, n'), through the quantities that the formula reads."""
     streams, layout = stencil.layout.streams, stencil.layout
     found = [np.zeros((part.rows, streams.count, jet.value.shape[-1])) for jet in fields]
-    for (own, side, quantity), slope in zip(*quantity_slopes(part, problem, fields, stencil), strict=True):
+    for (own, side, quantity), slope in quantity_slopes(part, problem, fields, stencil).items():
         columns = _columns(part, side)
         if quantity is None:
             found[own][:, 0, columns] += slope

@@ -243,7 +243,7 @@ class Solution:
             },
             "history": {
                 "looks": [[None if value != value else value for value in look] for look in h.looks],
-                "cost": [h.forwards, h.seconds], "outcome": [h.outcome_code, h.outcome],
+                "cost": [h.forwards, h.seconds], "outcome": [h.outcome_code, h.outcome], "remark": h.remark,
             },
         }  # fmt: skip
         text, losses = json.dumps(document, default=plain), np.array(h.losses, float)
@@ -306,6 +306,7 @@ class Solution:
         h.losses = losses.tolist()
         h.looks = [Look(*(float("nan") if value is None else value for value in row)) for row in document["looks"]]
         (h.forwards, h.seconds), (h.outcome_code, h.outcome) = document["cost"], document["outcome"]
+        h.remark = str(document.get("remark", ""))  # files of earlier versions have none
 
 
 def _values_only(problem):

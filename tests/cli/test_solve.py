@@ -6,6 +6,7 @@ import sys
 import pytest
 from command_line import run
 
+import bpfree as bf
 from bpfree.cli import solve as command
 from bpfree.pde import Solution
 from bpfree.pde.methods import METHODS
@@ -86,3 +87,42 @@ def test_pictures_need_matplotlib(monkeypatch):
     monkeypatch.setitem(sys.modules, "matplotlib.backend_bases", None)
     result = run("solve", "poisson", "--plot", "u.png")
     assert result.exit_code == 2 and 'pip install "bpfree[plot]"' in result.stderr
+
+
+def test_an_answer_that_is_no_solution_is_a_warning():
+    result = run("solve", "burgers", "--max-steps", 2, "--points", 40, "--json", "-")
+    found = json.loads(result.stdout)
+    assert found["remark"].endswith("this is no solution") and found["outcome"] == "done"
+    assert result.exit_code == 0 and result.stderr.endswith(f"solve: warning: done, but {found['remark']}\n")
+
+
+def test_a_good_answer_is_none():
+    result = run("solve", "poisson", "--dim", 1, "--points", 64, "--max-steps", 60, "--json", "-")
+    assert json.loads(result.stdout)["remark"] == "" and result.exit_code == 0
+    assert "warning" not in result.stderr
+
+
+def ended_with(monkeypatch, code):
+    """The result of a solve that ends with this code."""
+    whole = bf.pde.solve
+
+    def solve(*given, **settings):
+        solution = whole(*given, **settings)
+        solution.history.end(code, f"{code}: as told")
+        solution.history.remark = ""
+        return solution
+
+    monkeypatch.setattr(bf.pde, "solve", solve)
+    return run("solve", "poisson", *QUICK)
+
+
+@pytest.mark.parametrize("code", ["underdetermined", "ill_posed"])
+def test_an_answer_that_may_be_wrong_is_a_warning(monkeypatch, code):
+    result = ended_with(monkeypatch, code)
+    assert result.exit_code == 0 and f"solve: warning: {code}: as told\n" in result.stderr
+
+
+@pytest.mark.parametrize("code", ["nonfinite_loss", "overflow", "mu_too_small"])
+def test_numbers_that_failed_are_an_error(monkeypatch, code):
+    result = ended_with(monkeypatch, code)
+    assert result.exit_code == 1 and f"solve: {code}: as told\n" in result.stderr

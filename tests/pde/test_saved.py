@@ -76,3 +76,14 @@ def test_a_network_with_an_operation_of_ones_own(tmp_path):
         Solution.load(tmp_path / "s.npz", Growth())
     again = Solution.load(tmp_path / "s.npz", Growth(), rows=[SOFT])
     np.testing.assert_array_equal(again.predict([[0.3]]), solution.predict([[0.3]]))
+
+
+def test_a_file_without_a_remark_is_read(tmp_path):
+    solution = solve(bf.pde.Heat(), points=8, max_steps=1)
+    solution.save(tmp_path / "s.npz")
+    fields = dict(np.load(tmp_path / "s.npz"))
+    document = json.loads(str(fields["solution"]))
+    assert document["history"].pop("remark") == solution.history.remark != ""
+    np.savez(tmp_path / "s.npz", **{**fields, "solution": json.dumps(document)})
+    again = Solution.load(tmp_path / "s.npz")
+    assert again.history.remark == "" and again.outcome == solution.outcome
