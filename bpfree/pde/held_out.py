@@ -10,9 +10,9 @@ import numpy as np
 from bpfree.estimators.step import Outcome
 from bpfree.pde.inside import MOST, between
 from bpfree.pde.residuals import Residuals, TermRows
-from bpfree.pde.sensitivities import quantity_of, quantity_slopes
+from bpfree.pde.sizes import scales_of, size_of_terms
 from bpfree.pde.term import Term
-from bpfree.pde.trial import finite_or_0, sizes_of_terms
+from bpfree.pde.trial import finite_or_0
 
 SEED = 0x4E1D0000
 """Number that is combined with the seeds of held-out points, so that they differ from those of a step and of a test."""
@@ -39,12 +39,12 @@ class Judgement(NamedTuple):
     remark: str = ""
 
 
-def judge_solution(objective, theta, step: int) -> Judgement:
+def judge_solution(objective, theta, step: int, spread) -> Judgement:
     """Return the judgement of the solution theta of a step.
 
     An equation is off by the rms of its rows divided by the rms of its terms (dr/dq) q, where q are the quantities that
     it reads: u, its derivatives; r at q = 0, a source, is another term. Conditions may be about values of 0, so their
-    q is the rms inside the domain.
+    q is the rms inside the domain. spread: that of the outputs, as a solve takes it to be.
     """
     solved, seed = objective.at(step), objective.seed
     points = {
@@ -52,7 +52,7 @@ def judge_solution(objective, theta, step: int) -> Judgement:
         for k, part in enumerate(solved.parts)
     }
     held_out = Residuals(objective.problem, objective.network, objective.rule, points, seed, step)
-    rows = _compare(solved, held_out, theta)
+    rows = _compare(solved, held_out, theta, spread)
     fitted = [row for row in rows if row[1] > max(HELD, FITTED * row[2])]
     if fitted:
         return Judgement(_advice(objective, solved, *max(fitted, key=lambda row: row[1])))
@@ -69,13 +69,15 @@ def _fresh(given, part, sampler, seed):
     return between(given, part.problem.domain)
 
 
-@np.errstate(all="ignore")  # a formula may not be finite where quantities are 0; its terms are then left out
-def _compare(solved, held_out, theta):
+def _compare(solved, held_out, theta, spread):
     """Return (term, by how much it is off at held-out points, by how much at those of the solve) of all equations."""
     own, problem = solved.split(theta)
     inside, found = held_out.parts[0], []
+    scales = scales_of(_rows(held_out, problem, own, inside)[1], spread)
     for part, other in zip(solved.parts, held_out.parts):
-        rows, (held, sizes) = _rows(solved, problem, own, part)[0], _sized(held_out, problem, own, other, inside)
+        rows, (held, fields, stencil) = _rows(solved, problem, own, part)[0], _rows(held_out, problem, own, other)
+        typical = None if other is inside else _typical(held_out, problem, own, other, inside)
+        sizes = size_of_terms(other, problem, fields, stencil, scales, typical)
         rms = [np.sqrt((one**2).mean(axis=1)) for one in (rows, held)]
         for there, here, size in zip(*rms, sizes):
             found.append((part.term.name, float(here / size), float(there / size)) if size > 0 else ("", 0.0, 0.0))
@@ -91,19 +93,6 @@ def _rows(residuals, problem, own, part):
     stencil = _stencil(residuals, part)
     fields = part.fields(problem, *residuals.network.jets(own, part.all_points(), stencil), stencil)
     return part.formula_rows(problem, fields, stencil), fields, stencil
-
-
-def _sized(residuals, problem, own, part, inside):
-    """Return the rows (rows, n) of a term, and the size (rows,) of its terms."""
-    rows, fields, stencil = _rows(residuals, problem, own, part)
-    slopes = quantity_slopes(part, problem, fields, stencil)
-    source = part.formula_rows(problem, fields, stencil, dict.fromkeys(slopes, np.zeros_like))
-    if part is inside:
-        values = [quantity_of(part, fields, stencil, key) for key in slopes]
-    else:
-        typical = _typical(residuals, problem, own, part, inside)
-        values = [typical[k, quantity] for k, _, quantity in slopes]
-    return rows, np.sqrt(sum(sizes_of_terms(slopes.values(), values, source)))
 
 
 def _typical(residuals, problem, own, part, inside):
