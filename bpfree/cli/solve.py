@@ -30,6 +30,9 @@ RULES = (
 METHODS = ("levenberg_marquardt", "gauss_newton", "least_squares_head", "first_order", "structured_gradient")
 """Names of the bpfree.pde.methods.METHODS that work alone; a test compares them."""
 
+_FAILED = (*FAILURES, "unsolved")
+"""Outcomes of a solve that has no answer."""
+
 _DOUBTFUL = ("underdetermined", "ill_posed")
 """Outcomes of a solve whose answer may be wrong: a warning, as nothing failed."""
 
@@ -119,7 +122,7 @@ def solve(problem, listing, explaining, dim, rule, method, save, plot, json_file
         screen.result("solve", _document(solution, problem))
     if solution.outcome_code == "callback":
         sys.exit(stop.exit_code)
-    if solution.outcome_code in FAILURES:
+    if solution.outcome_code in _FAILED:
         raise Failure(solution.outcome)
     if solution.outcome_code in _DOUBTFUL or solution.history.remark:
         path = click.get_current_context().command_path

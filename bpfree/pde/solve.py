@@ -243,7 +243,8 @@ class _Solving:
             return
         found = Judgement(self.missing)
         if not self.missing:
-            found = judge_solution(self.objective, self.theta, max(0, h.steps - 1), self.twin.spread)
+            step = max(0, h.steps - 1)
+            found = judge_solution(self.objective, self.theta, step, self.twin.spread, h)
         if found.outcome:
             code, text = found.outcome
             h.end(code, f"{code}: {text} (the solve ended with {h.outcome})")
