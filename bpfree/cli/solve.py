@@ -30,7 +30,7 @@ RULES = (
 METHODS = ("levenberg_marquardt", "gauss_newton", "least_squares_head", "first_order", "structured_gradient")
 """Names of the bpfree.pde.methods.METHODS that work alone; a test compares them."""
 
-_FAILED = (*FAILURES, "unsolved")
+_FAILED = (*FAILURES, "unsolved", "overdetermined")
 """Outcomes of a solve that has no answer."""
 
 _DOUBTFUL = ("underdetermined", "ill_posed")

@@ -77,11 +77,16 @@ def judge_solution(objective, theta, step: int, spread, history) -> Judgement:
     return Judgement()
 
 
+def is_falling(history) -> bool:
+    """Return whether the loss fell to the end, or there are too few steps to tell."""
+    losses, few = history.losses, len(history.losses) < 10
+    return history.outcome_code != "stalled" and (few or losses[-1] <= FALLING * losses[-1 - len(losses) // 10])
+
+
 def _next(problem, history) -> str:
     """Return what to try where the equations do not hold at the points of the solve, from its history."""
     starts = f", another start of {', '.join(problem.unknowns)}" if problem.unknowns else ""
-    losses, few = history.losses, len(history.losses) < 10
-    if history.outcome_code != "stalled" and (few or losses[-1] <= FALLING * losses[-1 - len(losses) // 10]):
+    if is_falling(history):
         return f"the loss still falls: try more steps (solve(problem, solution.model) goes on from here){starts}"
     return f"the loss no longer falls: try another seed{starts}, {MORE_POINTS}{_windows(problem)}"
 

@@ -7,12 +7,13 @@ from dataclasses import dataclass, field
 from typing import NamedTuple
 
 OUTCOMES = (
-    "done", "budget", "time", "tolerance", "stalled", "callback", "unsolved", "underdetermined", "ill_posed",
-    "mu_too_small", "nonfinite_loss", "overflow",
+    "done", "budget", "time", "tolerance", "stalled", "callback", "unsolved", "underdetermined", "overdetermined",
+    "ill_posed", "mu_too_small", "nonfinite_loss", "overflow",
 )  # fmt: skip
 """Values of `History.outcome_code`: max_steps, max_forwards, max_seconds or tolerance is reached; no step lowers the
 loss any more; a callback stopped the run; the equations do not hold even at the points of the solve; they do, but
-not between them, or conditions are missing; errors of the conditions grow without bound; and numeric failures."""
+not between them, or conditions are missing; there are more of them than
+derivatives, and they do not agree; errors of the conditions grow without bound; and numeric failures."""
 
 JUDGED = ("done", "budget", "time", "tolerance", "stalled")
 """Outcomes of a solve whose answer is judged at points that it has not seen."""
