@@ -50,7 +50,7 @@ def _rule_class() -> type:
         ("bpfree solve poisson --max-steps 30", "solve one of them: error, floors, cost"),
         ("bpfree solve hjb_lqg --dim 5 --max-steps 10 --plot hjb.png", "solve in five dimensions, with a picture"),
         ("bpfree solve black_scholes --explain", "show the cost and accuracy of each derivative rule"),
-        ("bpfree solve heat --method first_order --max-forwards 3e5 --json -", "use losses alone, and print JSON"),
+        ("bpfree solve heat --method least_squares_head --json -", "solve for the last layer alone, and print JSON"),
     ),
     after="`bpfree.pde` in Python solves equations of your own: see the page on PDEs in the documentation.",
 )
