@@ -7,12 +7,13 @@ from dataclasses import dataclass, field
 from typing import NamedTuple
 
 OUTCOMES = (
-    "done", "budget", "time", "tolerance", "stalled", "callback", "underdetermined", "ill_posed", "mu_too_small",
-    "nonfinite_loss", "overflow",
+    "done", "budget", "time", "tolerance", "stalled", "callback", "unsolved", "underdetermined", "overdetermined",
+    "ill_posed", "mu_too_small", "nonfinite_loss", "overflow",
 )  # fmt: skip
 """Values of `History.outcome_code`: max_steps, max_forwards, max_seconds or tolerance is reached; no step lowers the
-loss any more; a callback stopped the run; the equations hold at the points of the solve but not between them, or
-conditions are missing; errors of the conditions grow without bound; and numeric failures."""
+loss any more; a callback stopped the run; the equations do not hold even at the points of the solve; they do, but
+not between them, or conditions are missing; there are more of them than
+derivatives, and they do not agree; errors of the conditions grow without bound; and numeric failures."""
 
 JUDGED = ("done", "budget", "time", "tolerance", "stalled")
 """Outcomes of a solve whose answer is judged at points that it has not seen."""
@@ -39,7 +40,7 @@ class History:
     seconds: time so far.
     outcome_code: one of OUTCOMES, or "running".
     outcome: the same in words, with advice.
-    remark: what `outcome` adds of an answer that is no solution although the solve ended as it should; else "".
+    remark: what `outcome` adds of a rough answer of a solve that ended as it should; else "".
     """
 
     losses: list[float] = field(default_factory=list)

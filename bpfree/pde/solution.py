@@ -24,9 +24,11 @@ from bpfree.pde.problems import PROBLEMS
 from bpfree.pde.residuals import TermRows
 from bpfree.pde.rules.table import Stencil
 from bpfree.pde.rules.taylor import Taylor
+from bpfree.pde.sizes import scales_of, size_of_terms
 from bpfree.pde.solved import SolvedModel
 from bpfree.pde.stored import plain, settings_of
 from bpfree.pde.term import Term
+from bpfree.pde.units import units_of
 from bpfree.pde.wanted import Layout
 from bpfree.registry import check_name, check_rows
 
@@ -181,6 +183,16 @@ class Solution:
     def _residual_rms(self, points) -> float:
         return float(np.sqrt((self._rows(self.problem.terms()[0], points) ** 2).mean()))
 
+    def _residual_share(self) -> float:
+        """Return the largest rms of an equation inside at `residual_points`, as a share of that of its terms."""
+        problem, units = self.problem, units_of(self.asked)
+        part = TermRows(problem, problem.terms()[0], self.residual_points, np.float64)
+        stencil = Taylor().stencil(part.wanted, problem.domain, np.float64, self.seed)
+        fields = part.fields(problem, *self._jets(part, stencil), stencil)
+        sizes = size_of_terms(part, problem, fields, stencil, scales_of(fields, units.spread if units else 1.0))
+        rms = np.sqrt((part.formula_rows(problem, fields, stencil) ** 2).mean(axis=1))
+        return float((rms / np.where(sizes > 0, sizes, 1.0)).max())
+
     def _rows(self, term, points, rule=None):
         """Return the rows (rows, n) of a term by a rule, default Taylor."""
         problem = self.problem
@@ -205,7 +217,8 @@ class Solution:
             lines.append("floors: " + ", ".join(f"{name} {value:.3e}" for name, value in floors))
             lines += at_the_centre(self)
         else:
-            lines.append(f"{self.asked.name}: residual rms {rms:.3e}")
+            share = f"{self._residual_share():.1e} of the size of its terms"
+            lines.append(f"{self.asked.name}: residual rms {rms:.3e}, {share}")
         lines.append(where_measured(self, self.asked.reference is not None))
         for name, value in self.unknowns.items():
             truth = f" (truth {self.asked.truth[name]:g})" if name in self.asked.truth else ""

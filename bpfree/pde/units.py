@@ -147,13 +147,13 @@ def _squares(problem, term, units):
     part = TermRows(problem, term, points, np.float64)
     values = {}
     for k, q in quantities_of(part):
-        unit = _unit(q, units.spread[k], units.size)
+        unit = unit_of(q, units.spread[k], units.size)
         values[k, q] = unit * random.uniform(0.5, 1.5, len(points)) + (units.middle[k] if q is None else 0.0)
     source = trial_rows(problem, part, points, {key: 0 * value for key, value in values.items()})
     return sizes_of_terms(trial_slopes(problem, part, points, values), values.values(), source)
 
 
-def _unit(q, spread, size):
+def unit_of(q, spread, size):
     """Return the size of a quantity of u where u varies by spread over the size (dim,) of coordinates."""
     if q is None:
         return spread

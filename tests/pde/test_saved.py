@@ -108,7 +108,7 @@ def test_damaged_documents_are_refused_and_never_a_traceback_later(tmp_path, pat
 
 
 def test_a_file_without_a_remark_is_read(tmp_path):
-    solution = solve(bf.pde.Heat(), points=8, max_steps=1)
+    solution = solve(bf.pde.Heat(), points=64, max_steps=1)
     solution.save(tmp_path / "s.npz")
     fields = dict(np.load(tmp_path / "s.npz"))
     document = json.loads(str(fields["solution"]))
