@@ -91,6 +91,8 @@ class RunFiles:
         written = Journal.read(self.journal)
         run.journal.records, run.journal.skips = written.records, written.skips
         run.journal.events, run.journal.seals = written.events, written.seals
+        if run.journal.kind == "SNAPSHOT":
+            run.journal.snapshots = written.snapshots[-1:]
 
     def _start_journal(self, run) -> None:
         if exists(self.journal):
@@ -111,11 +113,11 @@ class RunFiles:
             run.journal.skip(step, Reason.NUMERIC, failure.text)
         given_up.clear()
 
-    def step_done(self, run: Run, record) -> None:
-        """Write down a step that has been made."""
+    def step_done(self, run: Run, record, before: int) -> None:
+        """Write down a step that has been made, and those given up on the way from the step `before`."""
         if run.journal.kind == "SCALARS":
             run.journal.append(record)
-        if self.journal_every and run.next_step % self.journal_every == 0:
+        if self.journal_every and passed(self.journal_every, before, run.next_step):
             run.journal.snapshot(run.next_step, run.model.theta, run.state)
 
     def note(self, run: Run) -> None:
@@ -130,13 +132,13 @@ class RunFiles:
             self._latest.save(self.checkpoint, self.identity)
             self._saved = self._latest.run.first_step + self._latest.steps
 
-    def due(self, run: Run) -> bool:
-        """Is it time for a checkpoint?"""
-        return run.next_step % self.checkpoint_every == 0
+    def due(self, run: Run, before: int) -> bool:
+        """Has it become time for a checkpoint since the step `before`?"""
+        return passed(self.checkpoint_every, before, run.next_step)
 
     def last_snapshot(self, run: Run) -> None:
         """A journal of snapshots ends with one of the last step."""
-        made = not run.steps or (self.journal_every and run.next_step % self.journal_every == 0)
+        made = not run.steps or any(snapshot.step == run.next_step for snapshot in run.journal.snapshots)
         if run.journal.kind == "SNAPSHOT" and not (made and run.journal.file):
             run.journal.snapshot(run.next_step, run.model.theta, run.state)
 
@@ -194,6 +196,11 @@ class RunFiles:
         if run.journal.file:
             file, run.journal.file = run.journal.file, None
             file.close()
+
+
+def passed(every: int, before: int, now: int) -> bool:
+    """True where steps have come to a multiple of `every`, or gone over one, as steps that are given up do."""
+    return now // every > before // every
 
 
 def look_text(run: Run, value: float) -> str:

@@ -15,7 +15,7 @@ from bpfree.engines.cost import largest_product
 from bpfree.engines.probes import AT_THETA
 from bpfree.errors import check_count, check_functions
 from bpfree.estimators.rge import RGE
-from bpfree.estimators.step import UNMADE, Outcome, make_step
+from bpfree.estimators.step import Outcome, make_step
 from bpfree.journal import Journal
 from bpfree.journal.format import Code
 from bpfree.losses import get_loss
@@ -25,8 +25,8 @@ from bpfree.trainer import Trainer
 from bpfree.training import plan as planning
 from bpfree.training.checkpoint import fingerprint, identify
 from bpfree.training.divergence import is_broken, safe_model, scaling
-from bpfree.training.files import RunFiles, look_text
-from bpfree.training.plan import Plan
+from bpfree.training.files import RunFiles, look_text, passed
+from bpfree.training.plan import MOST_SKIPPED, Plan, skips_at_end
 from bpfree.training.run import Best, Run, Validation
 from bpfree.training.state import State, names_of, take_up
 from bpfree.training.verdict import advice
@@ -219,8 +219,8 @@ def _take_steps(plan: Plan, run: Run, files: RunFiles, show) -> Outcome:
     """Step by step until something ends the run."""
     trainer, engine, began = plan.trainer, plan.engine, time.perf_counter() - run.seconds
     apply, state, given_up = partial(engine.apply, trainer), run.state, []
-    while not (end := plan.ended(run)):
-        done, step = run.next_step, run.next_step + len(given_up)
+    while not (end := plan.ended(run, len(given_up))):
+        before, step = run.next_step, run.next_step + len(given_up)
         samples = plan.feed.at(step)
         if samples is None:
             end = Outcome("done", f"done: there are no more batches after {run.steps:,} steps")
@@ -231,9 +231,9 @@ def _take_steps(plan: Plan, run: Run, files: RunFiles, show) -> Outcome:
         made = make_step(estimate, apply, run.model.theta, state, step, run.quiet)
         if made.failure:
             given_up.append((step, made.failure))
-            if not plan.may_skip(run, len(given_up)):
-                break
             state = trainer.skip(state, step)
+            if skips_at_end(run) + len(given_up) >= MOST_SKIPPED:
+                return given_up[0][1]
             continue
         files.steps_skipped(run, given_up)
         run.model.theta, run.coefficients, run.quiet = made.theta, made.record, made.quiet
@@ -241,17 +241,28 @@ def _take_steps(plan: Plan, run: Run, files: RunFiles, show) -> Outcome:
         run.course.stepped(estimate.losses, estimate.loss)
         state = run.state = State(made.state, run.journal.settings, run.next_step, run.state.trained)
         run.seconds = time.perf_counter() - began
-        files.step_done(run, made.record)
-        if plan.held_out and run.next_step // plan.validate_every > done // plan.validate_every:
+        files.step_done(run, made.record, before)
+        if plan.held_out and passed(plan.validate_every, before, run.next_step):
             _look(plan, run)
         files.note(run)
-        if files.due(run):
+        if files.due(run, before):
             files.save()
         show(run)
         answers = [callback(step, run) for callback in plan.callbacks]
         if any(answer is False for answer in answers):
             return Outcome("callback", f"stopped by the callback after step {step}")
-    return given_up[0][1] if given_up else end
+    return _skip_last(plan, run, files, given_up, state, end) if given_up else end
+
+
+def _skip_last(plan, run, files, given_up: list, state, end: Outcome) -> Outcome:
+    """A run ends with steps that could not be made: where it has made some, and theta is in order, they are skipped."""
+    failure = given_up[0][1]
+    if not run.course.recent or is_broken(plan, run, failure):
+        return failure
+    files.steps_skipped(run, given_up)
+    run.state = State(state, run.journal.settings, run.next_step, run.state.trained)
+    files.note(run)
+    return end
 
 
 def _look(plan: Plan, run: Run) -> None:
@@ -265,8 +276,7 @@ def _look(plan: Plan, run: Run) -> None:
 
 def _finish(plan: Plan, run: Run, files: RunFiles, end: Outcome) -> Run:
     """The last look and the last words. The checkpoint comes first: a longer run would not have stopped here."""
-    if end.code not in UNMADE:  # else resuming would fail again, and count the step twice
-        files.save()
+    files.save()
     if is_broken(plan, run, end):
         end = _go_back(plan, run, files, end)
     else:

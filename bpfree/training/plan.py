@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -63,8 +64,8 @@ class Plan:
     patience: int | None
     callbacks: tuple
 
-    def ended(self, run: Run) -> Outcome | None:
-        """Why there is no further step after those the run has done, if so."""
+    def ended(self, run: Run, given_up: int = 0) -> Outcome | None:
+        """Why there is no further step after those the run has done, and so many that could not be made, if so."""
         if end := why_ended(run):
             return end
         if self.patience and (looks := _looks_since_best(run)) >= self.patience:
@@ -73,25 +74,26 @@ class Plan:
                 best = f"the best was {run.best.value:.4f} after step {run.best.step}"
             text = f"early stop after step {at}: no better validation {run.metric} in {looks}; {best} (run.best)"
             return Outcome("early_stop", text)
-        if self.budget.steps is not None and run.steps >= self.budget.steps:
+        if self.budget.steps is not None and run.steps + given_up >= self.budget.steps:
             return self.budget.last
-        return self._forwards_spent(run)
+        return self._forwards_spent(run, given_up)
 
-    def may_skip(self, run: Run, given_up: int) -> bool:
-        """Return whether another step may be tried, where so many, the last in a row, could not be made."""
-        left = self.budget.steps is None or run.steps + given_up < self.budget.steps
-        return left and given_up < MOST_SKIPPED
-
-    def _forwards_spent(self, run) -> Outcome | None:
+    def _forwards_spent(self, run, given_up) -> Outcome | None:
         """What a step costs may depend on what it draws: near the end the next one is looked at before it is made."""
         most = self.budget.forwards
         if most is None or run.forwards + self.budget.near <= most:
             return None
-        cost = self.trainer.cost(self.engine, run.next_step)
+        cost = self.trainer.cost(self.engine, run.next_step + given_up)
         if run.forwards + cost <= most:
             return None
-        spent = f"allows {run.steps:,} steps: {run.forwards:,} forwards, and the next step costs {cost:,}"
+        spent = f"allows {run.steps + given_up:,} steps: {run.forwards:,} forwards, and the next step costs {cost:,}"
         return Outcome("budget", f"budget: max_forwards={most:,.12g} {spent}")
+
+
+def skips_at_end(run: Run) -> int:
+    """The steps in a row, up to the last that was done, that were given up: a run that is gone on with begins there."""
+    made = [step for step, loss in enumerate(run.losses[-MOST_SKIPPED:], 1) if not math.isnan(loss)]
+    return min(run.steps, MOST_SKIPPED) - (made[-1] if made else 0)
 
 
 def _looks_since_best(run) -> int:
