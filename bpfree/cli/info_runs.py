@@ -135,12 +135,13 @@ def checkpoint(path: Path) -> dict:
         check_agreement(arrays, about)
         identity, counts = about["identity"], [float(value) for value in about["counts"]]
         losses, history = (np.asarray(arrays[name], np.float64) for name in ("losses", "history"))
+        made = losses[~np.isnan(losses)]  # but steps that were given up
         best, position = about["best"] and [float(value) for value in about["best"]], about["position"]
         return {
             "version": about["version"],
             "settings": identity,
             "steps": len(losses),
-            "loss": float(losses[-1]) if losses.size else None,
+            "loss": float(made[-1]) if made.size else None,
             "validations": [{"step": int(row[0]), "value": row[1]} for row in history.reshape(-1, 5).tolist()],
             "best": best and {"step": int(best[0]), "value": best[1]},
             "evaluations": int(counts[1]),

@@ -132,3 +132,28 @@ def test_where_no_step_is_made_or_theta_is_of_no_use_the_last_steps_are_a_failur
     deep = bf.Sequential(4, [bf.Linear(8), bf.ReLU(), bf.Linear(1)], seed=1)
     run = bf.train(deep, (X, Y), loss="mse", batch_size=8, update=bf.SGD(1e10), max_steps=6)
     assert run.outcome_code == "nonfinite_loss" and 0 < run.steps < 6 and run.model.hash == deep.hash
+
+
+@pytest.mark.parametrize("lr, code", [(0.05, "done"), (1.0, "diverged")])
+def test_texts_tell_the_losses_of_the_steps_that_were_made(lr, code):
+    def batches(step, rng):
+        rows = rng.integers(0, 64, 8)
+        return X[rows] * np.float32(1e30 if step in (0, 1, 29) else 1), Y[rows]
+
+    run = bf.train(model(), batches=batches, loss="mse", update=bf.SGD(lr), max_steps=30)
+    assert run.outcome_code == code and skipped(run)[:2] == [0, 1] and np.isnan(run.losses[0])
+    assert "nan" not in f"{run!r} {run.summary()} {run.advice}"
+    made = [loss for loss in run.losses if np.isfinite(loss)]
+    assert (run.course.first, run.course.recent[-1]) == (made[0], made[-1])
+    if code == "done":
+        assert f"loss {made[0]:.4f} -> {made[-1]:.4f}" in run.summary()
+
+
+def test_a_loss_that_has_risen_since_the_first_step_that_was_made_is_told():
+    def batches(step, rng):
+        rows = rng.integers(0, 64, 8)
+        return X[rows] * np.float32(1e30 if step == 0 else 1), Y[rows]
+
+    run = bf.train(model(), batches=batches, loss="mse", update=bf.SGD(1.0), max_steps=9)
+    made = run.losses[1:]
+    assert run.course.exploded and f"the loss has risen, {made[0]:.4g} -> {made[-1]:.4g}" in run.advice
