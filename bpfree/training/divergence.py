@@ -8,7 +8,7 @@ import math
 import numpy as np
 
 from bpfree.engines.probes import AT_THETA
-from bpfree.estimators.step import UNMADE, Outcome
+from bpfree.estimators.step import UNMADE, Outcome, nonfinite
 from bpfree.model import Model
 from bpfree.training.run import Run
 
@@ -38,6 +38,16 @@ def scaling(batch) -> str:
     what = "inputs and targets" if "y" in parts else "the inputs"
     question = "" if all(_FAR[0] <= most <= _FAR[1] for most in largest.values()) else f"are {what} scaled? "
     return question + ", ".join(f"the largest |{name}| is {most:.4g}" for name, most in largest.items())
+
+
+def before_any_step(plan, run: Run, end: Outcome) -> Outcome:
+    """What is said where no step could be made: of losses that are not finite at the start the lr is not to blame."""
+    if end.code not in UNMADE or run.course.recent:
+        return end
+    if end.code == "nonfinite_loss":
+        ways = "scale the samples down, start from smaller parameters, or try a smaller mu"
+        end = nonfinite(run.next_step, advice=ways)
+    return Outcome(end.code, f"{end.text}; {scaling(plan.feed.held)}")
 
 
 def is_broken(plan, run: Run, end: Outcome) -> bool:

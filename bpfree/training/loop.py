@@ -24,7 +24,7 @@ from bpfree.screen.progress import training_bar
 from bpfree.trainer import Trainer
 from bpfree.training import plan as planning
 from bpfree.training.checkpoint import fingerprint, identify
-from bpfree.training.divergence import is_broken, safe_model, scaling
+from bpfree.training.divergence import before_any_step, is_broken, safe_model, scaling
 from bpfree.training.files import RunFiles, look_text, passed
 from bpfree.training.plan import MOST_SKIPPED, Plan, skips_at_end
 from bpfree.training.run import Best, Run, Validation
@@ -284,6 +284,7 @@ def _finish(plan: Plan, run: Run, files: RunFiles, end: Outcome) -> Run:
         if plan.held_out and run.steps and (not run.history or run.history[-1].step < run.next_step):
             _look(plan, run)
         run.advice = advice(plan, run, end)
+        end = before_any_step(plan, run, end)
     run.outcome_code, run.outcome = end
     files.end(run, end)
     return run

@@ -157,3 +157,11 @@ def test_a_loss_that_has_risen_since_the_first_step_that_was_made_is_told():
     run = bf.train(model(), batches=batches, loss="mse", update=bf.SGD(1.0), max_steps=9)
     made = run.losses[1:]
     assert run.course.exploded and f"the loss has risen, {made[0]:.4g} -> {made[-1]:.4g}" in run.advice
+
+
+def test_losses_that_are_not_finite_before_any_step_are_not_laid_to_the_lr():
+    run = bf.train(model(), (X * np.float32(1e30), Y), loss="mse", batch_size=8, max_steps=100)
+    assert run.outcome_code == "nonfinite_loss" and run.steps == 0
+    assert "lr" not in run.outcome and "are inputs and targets scaled? the largest |x| is " in run.outcome
+    late = bf.train(model(), batches=bad_from(2), loss="mse", update=bf.SGD(0.05), max_steps=100)
+    assert late.outcome_code == "nonfinite_loss" and late.outcome.endswith("try a smaller lr or mu")
