@@ -20,7 +20,7 @@ except ImportError as error:
 
 from bpfree.engines import get_engine
 from bpfree.engines.batch import make_batch
-from bpfree.engines.given import largest
+from bpfree.engines.classes import surely_predicted
 from bpfree.errors import check_choice, check_count, check_finite
 from bpfree.estimators.divergence import Course
 from bpfree.estimators.rge import RGE
@@ -279,8 +279,7 @@ class Classifier(ClassifierMixin, _Network):
 
     def predict(self, X):
         """The class of the largest score, (n,)."""
-        best = largest(self._outputs(X))
-        return self.classes_[best]
+        return self.classes_[surely_predicted(self._outputs(X))]
 
     @staticmethod
     def _encode(y, classes):

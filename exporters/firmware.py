@@ -29,7 +29,7 @@ from bpfree.updates.calm import calm_limit
 __all__ = ["MARK_SKIPPED", "MARK_STEP", "MARK_STEP_DONE", "TARGETS", "Samples", "export"]
 
 MARK_STEP, MARK_STEP_DONE, MARK_SKIPPED = 1, 2, 3
-"""Marks the program sends before and after each training step, and behind one that was given up."""
+"""Marks the program sends before and after each training step, and behind one that was skipped."""
 
 TARGETS = {
     "cortex-m4f": ("cortex_m", ("-mcpu=cortex-m4", "-mthumb", "-mfloat-abi=hard", "-mfpu=fpv4-sp-d16")),

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+from bpfree.estimators.step import MOST_SKIPPED
 from bpfree.exporters.c_text import array, braces, designated, float_literal, struct
 from bpfree.graph.c_tables import ModelTables
 from bpfree.rng import BLOCK
@@ -91,7 +92,7 @@ int main(void)
 
 _SKIPPING = {
     "told": """ A step whose
- * sample cannot be had, or whose losses or update are not finite, is given up and
+ * sample cannot be had, or whose losses or update are not finite, is skipped and
  * marked, without a record; many in a row end the run.""",
     "before": "  uint32_t skipped = 0; /* in a row */\n",
     "skip": """\
@@ -108,9 +109,9 @@ _SKIPPING = {
 
 
 def main(steps: int, marks, skips: bool) -> str:
-    """main.c; marks are sent before and after each step, and where it `skips` behind one that was given up."""
+    """main.c; marks are sent before and after each step, and where it `skips` behind one that was skipped."""
     more = dict.fromkeys(_SKIPPING, "") if not skips else _SKIPPING
-    names = f", MARK_SKIPPED = {marks[2]}, MOST_SKIPPED = 10" if skips else ""
+    names = f", MARK_SKIPPED = {marks[2]}, MOST_SKIPPED = {MOST_SKIPPED}" if skips else ""
     return _MAIN.format(steps=steps, mark_step=marks[0], mark_done=marks[1], marks=names, **more)
 
 

@@ -135,7 +135,7 @@ def checkpoint(path: Path) -> dict:
         check_agreement(arrays, about)
         identity, counts = about["identity"], [float(value) for value in about["counts"]]
         losses, history = (np.asarray(arrays[name], np.float64) for name in ("losses", "history"))
-        made = losses[~np.isnan(losses)]  # but steps that were given up
+        made = losses[~np.isnan(losses)]  # but skipped steps
         best, position = about["best"] and [float(value) for value in about["best"]], about["position"]
         return {
             "version": about["version"],

@@ -112,7 +112,7 @@ def train(**given) -> None:  # fmt: skip
     prepared = _Prepared(given, data)
     prepared.check_output()
     screen.say(prepared.describe())
-    with asked_to_stop() as stop, prepared.advice():
+    with asked_to_stop() as stop, prepared.says_how_to_resume():
         run = prepared.run(stop)
         interrupted, stop.task = run.outcome_code == "callback", "ending after the report"
         document = prepared.report(screen, run, interrupted)
@@ -249,7 +249,7 @@ class _Prepared:
         return run
 
     @contextmanager
-    def advice(self):
+    def says_how_to_resume(self):
         """Print how to continue when a second Ctrl-C or a full disk ends the run: the checkpoint is intact."""
         try:
             yield
@@ -274,13 +274,13 @@ class _Prepared:
         floor = {"reason": "not asked for"}
         if self.given["floor"] and not interrupted:
             floor = floor_of(self.model.graph, self.data, self.given["seed"])
-        wrong = train_advice.advice(run, measured, floor)
+        advice = train_advice.advice(run, measured, floor)
         document = {
             "data": self.data.describe(),
             "settings": self.settings(),
             "outcome": run.outcome,
             "outcome_code": "interrupted" if interrupted else run.outcome_code,
-            "advice": wrong,
+            "advice": advice,
             "steps": len(run.losses),
             "loss": run.course.recent[-1] if run.course.recent else None,
             "validation": measured["validation"].document() if "validation" in measured else None,
@@ -315,7 +315,7 @@ class _Prepared:
                     ("peak RAM of this process", None if peak is None else f"{peak / 2**20:,.0f} MiB"),
                     ("theta", run.model.hash),
                     ("outcome", run.outcome),
-                    ("advice", wrong or None),
+                    ("advice", advice or None),
                     ("model", f"{self.out}{' (replaced)' if replaced else ''}"),
                     ("best validation", run.best and f"{run.best.value:.4f} after step {run.best.step:,}"),
                     ("checkpoint", self.given["checkpoint"]),
@@ -324,7 +324,7 @@ class _Prepared:
                 ]
             )
         )
-        screen.say(self.next_steps(run, interrupted, wrong))
+        screen.say(self.next_steps(run, interrupted, advice))
         return document
 
     def settings(self) -> dict:
@@ -352,7 +352,7 @@ class _Prepared:
             if split in self.data.splits
         }
 
-    def next_steps(self, run, interrupted: bool, wrong: str) -> str:
+    def next_steps(self, run, interrupted: bool, advice: str) -> str:
         """Return the commands to run next, which work when pasted."""
         from bpfree.losses import get_loss, own_words
 
@@ -367,7 +367,7 @@ class _Prepared:
             lines.append(f"bpfree replay {shlex.quote(str(self.given['journal']))}")
         if interrupted:
             lines.insert(0, self.how_to_go_on(model, source))
-        elif unusable or wrong:
+        elif unusable or advice:
             typed = click.get_current_context().obj or []
             lines[:0] = filter(None, [train_advice.another_try(typed, self.found, self.estimator)])
         rows = current().as_typed

@@ -16,7 +16,7 @@ from bpfree.estimators.divergence import Course
 from bpfree.estimators.estimate import Estimate
 from bpfree.estimators.lost import tell_replies
 from bpfree.estimators.replies import as_losses
-from bpfree.estimators.standing import Best, Standing
+from bpfree.estimators.standing import LowestMean, Standing
 from bpfree.estimators.step import Outcome, apply_record, check_pair, make_step, nonfinite
 from bpfree.files import read_arrays, write_atomically
 from bpfree.graph import Graph, layout
@@ -100,7 +100,7 @@ class AskTell:
         return self._standing.lost
 
     @property
-    def best(self) -> Best | None:
+    def best(self) -> LowestMean | None:
         """(step, loss, theta) of the step with the lowest mean loss; None before the first."""
         best = self._standing.best
         return best and best._replace(theta=read_only(best.theta.reshape(self.shape)))
@@ -159,7 +159,7 @@ class AskTell:
         return estimate
 
     def skip(self, reason: str = "", step: int | None = None) -> None:
-        """Give this step up: theta stays, its points are used up, and the next step has others.
+        """Skip this step: theta stays, its points are used up, and the next step has others.
 
         For losses that cannot be had, or a step whose losses are not finite
         however often they are measured. It counts as a step, not as evaluations.
@@ -273,6 +273,12 @@ def _text(settings) -> str:
     if isinstance(settings, tuple):
         return f"({', '.join(map(_text, settings))})"
     return repr(settings.item() if isinstance(settings, np.generic) else settings)
+
+
+def check_starts(estimator) -> None:
+    """Raise TypeError unless this is an estimator, ready to start, or None."""
+    if isinstance(estimator, type) or not (estimator is None or hasattr(estimator, "start")):
+        raise TypeError(f"estimator: expected one such as RGE(n_queries=16), got {estimator!r}")
 
 
 def as_parameters(theta0) -> np.ndarray:

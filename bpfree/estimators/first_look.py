@@ -9,8 +9,9 @@ from math import isfinite, nan
 import numpy as np
 
 from bpfree.estimators.cge import CGE
-from bpfree.estimators.lost import judge, tell_replies
+from bpfree.estimators.lost import sort_replies, tell_replies
 from bpfree.estimators.rge import RGE
+from bpfree.estimators.step import steps_allowed
 from bpfree.schedules.cosine_decay import cosine_decay
 from bpfree.schedules.exponential_decay import exponential_decay
 from bpfree.schedules.table import LONGEST
@@ -94,21 +95,14 @@ def first_look(measure, theta0, estimator, seed: int, max_steps, max_evaluations
             length = best_length(lambda t: measure.mean(theta0 - t * np.sign(gradient)), loss, 3 * noise)
     lr = LENGTH if length is None else float(np.clip(LENGTH, SHORTER * length, LONGER * length))
     spent = measure.calls - began
-    steps = _steps(chosen.start(theta0).n_probes, max_steps, max_evaluations and max_evaluations - spent)
+    allowed = steps_allowed(chosen.start(theta0).n_probes, max_steps, max_evaluations and max_evaluations - spent)
+    steps = int(max(1, min(LONGEST, allowed)))
     if own:
         reach = max(FARTHER * lr / _spread(chosen, np.size(theta0)), floor)
         last = max(LAST_PROBE * reach, floor)
         chosen = replace(chosen, mu=exponential_decay(reach, 2.0 ** (-HALVINGS / steps), end=last))
     update = Adam(cosine_decay(lr, steps, end=LAST_STEP * lr), beta2=0.99, epsilon=1e-20)
     return FirstLook(loss, noise, lr, length, slope, chosen, update, spent)
-
-
-def _steps(n_probes: int, max_steps, evaluations) -> int:
-    """Steps that the budgets allow, at least one."""
-    limits = [LONGEST] if max_steps is None else [LONGEST, max_steps]
-    if evaluations is not None:
-        limits.append(int(evaluations // n_probes))
-    return max(1, min(limits))
 
 
 def _spread(estimator, n_theta: int) -> float:
@@ -143,7 +137,7 @@ def _first_gradient(measure, theta0, estimator, seed, noise, most):
 
 def _difference(estimator, values) -> float:
     """The median of |L+ - L-| over the pairs that came; infinite where none did."""
-    kept, means = judge(estimator, values).kept, values.mean(axis=1)
+    kept, means = sort_replies(estimator, values).kept, values.mean(axis=1)
     differences = means[0::2] - means[1::2] if estimator.two_sided else means[1:] - means[0]
     return float(np.median(np.abs(differences[kept]))) if kept.any() else float("inf")
 

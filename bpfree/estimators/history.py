@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from bpfree.estimators.standing import Best
+from bpfree.estimators.standing import LowestMean
 
 
 @dataclass
@@ -32,7 +32,7 @@ class History:
     theta: np.ndarray
     start: float = float("nan")
     losses: list[float] = field(default_factory=list)
-    best: Best | None = None
+    best: LowestMean | None = None
     evaluations: int = 0
     lost: int = 0
     skipped: list = field(default_factory=list)

@@ -9,13 +9,13 @@ from math import isnan, nan
 import numpy as np
 
 from bpfree.errors import check_count, check_functions, check_positive
-from bpfree.estimators.asktell import as_parameters
+from bpfree.estimators.asktell import as_parameters, check_starts
 from bpfree.estimators.first_look import first_look
 from bpfree.estimators.history import History
 from bpfree.estimators.replies import Measure
 from bpfree.estimators.rge import RGE
-from bpfree.estimators.standing import Best
-from bpfree.estimators.step import QUIET_STEPS, UNMADE
+from bpfree.estimators.standing import LowestMean
+from bpfree.estimators.step import MOST_SKIPPED, SKIPPABLE, steps_allowed
 from bpfree.screen.progress import live_bar
 from bpfree.updates.table import read_only
 
@@ -62,7 +62,7 @@ def minimize(
     evaluated, each counted, and the lowest is returned, so never one above the start.
 
     Numeric failure is a result, and `history.outcome` says what to try. A step all of whose replies
-    were lost moves nothing; ten in a row end the run. For losses that are measured elsewhere
+    were lost is skipped; ten in a row end the run. For losses that are measured elsewhere
     see `AskTell`.
 
     >>> import bpfree as bf
@@ -78,8 +78,7 @@ def minimize(
     max_steps = None if max_steps is None else check_count("max_steps", max_steps)
     most = None if max_evaluations is None else check_positive("max_evaluations", max_evaluations)
     callbacks = check_functions("callbacks", callbacks, "(step, history)")
-    if isinstance(estimator, type) or not (estimator is None or hasattr(estimator, "start")):
-        raise TypeError(f"estimator: expected one such as RGE(n_queries=16), got {estimator!r}")
+    check_starts(estimator)
     theta0, began = as_parameters(theta0), time.perf_counter()
     history = History(read_only(theta0))
     if update is None and (most is None or most > AT_THE_END):
@@ -92,7 +91,8 @@ def minimize(
     history.update = ask.update
     if not measure.calls and (most is None or most >= 1):
         history.start = measure.mean(theta0)
-    with live_bar(_steps(ask), "minimising", progress) as show:
+    steps = int(steps_allowed(ask.n_probes, ask.max_steps, ask.max_evaluations))
+    with live_bar(steps, "minimising", progress) as show:
         _run(ask, measure, history, callbacks, show, began)
     if history.outcome_code == "budget":
         needs = f"{measure.calls:,} are spent, and a step needs {ask.n_probes:,}"
@@ -104,20 +104,20 @@ def minimize(
 
 def _run(ask, measure: Measure, history: History, callbacks, show, began: float) -> None:
     """Step by step until something ends the run."""
-    nothing = 0
+    in_a_row = 0
     while ask.outcome_code == "running":
         values = measure.step(ask)
         ask.tell(values)
         history.evaluations, history.lost = measure.calls, ask.lost
         history.seconds = time.perf_counter() - began
-        if ask.outcome_code == "nonfinite_loss" and not np.isfinite(values).all() and nothing + 1 < QUIET_STEPS:
-            nothing += 1
+        if ask.outcome_code == "nonfinite_loss" and not np.isfinite(values).all() and in_a_row + 1 < MOST_SKIPPED:
+            in_a_row += 1
             ask.skip("too many replies were not finite")
             history.skipped = ask.skipped
             continue
-        if ask.outcome_code in UNMADE:
+        if ask.outcome_code in SKIPPABLE:
             break
-        nothing = 0
+        in_a_row = 0
         history.theta, history.best = ask.theta, ask.best
         history.losses.append(ask.loss)
         show(ask.step, f"loss {ask.loss:.6g}  {history.evaluations:,} evaluations")
@@ -133,22 +133,14 @@ def _lowest(measure: Measure, history: History, theta0):
 
     Where the reply of the second is lost, the mean of its step stands for it.
     """
-    found, seen = Best(0, history.start, read_only(theta0)), [theta0]
-    last = Best(history.steps, nan, history.theta)
+    found, seen = LowestMean(0, history.start, read_only(theta0)), [theta0]
+    last = LowestMean(history.steps, nan, history.theta)
     for step, mean, theta in [] if history.best is None else [history.best, last]:
         if not any(np.array_equal(theta, other) for other in seen):
             seen.append(theta)
             loss = measure.mean(theta)
             loss = mean if isnan(loss) else loss
             if loss < found.loss or isnan(found.loss):
-                found = Best(step, loss, theta)
+                found = LowestMean(step, loss, theta)
     history.best = found
     return found.theta
-
-
-def _steps(ask) -> int:
-    """Steps that the budgets allow."""
-    limits = [] if ask.max_steps is None else [ask.max_steps]
-    if ask.max_evaluations is not None:
-        limits.append(int(ask.max_evaluations // ask.n_probes))
-    return min(limits)

@@ -16,7 +16,7 @@ from bpfree.estimators.step import Outcome
 _ADVICE = "try a smaller lr, or `bf.minimize` without update=, whose steps do not depend on the function's scale"
 
 
-class Best(NamedTuple):
+class LowestMean(NamedTuple):
     """The best theta of a run.
 
     step: how many steps had been made when theta was this. loss: the mean of what was measured around it, or at it,
@@ -40,7 +40,7 @@ class Standing:
     evaluations: int = 0
     lost: int = 0
     quiet: int = 0
-    best: Best | None = None
+    best: LowestMean | None = None
 
     def told(self, values, arrived) -> float:
         """Count losses (n_probes, samples); returns the mean of those that arrived."""
@@ -53,7 +53,7 @@ class Standing:
         self.quiet = quiet
         self.course.stepped(values, loss)
         if self.best is None or loss < self.best.loss:
-            self.best = Best(step, loss, theta)
+            self.best = LowestMean(step, loss, theta)
 
     def end(self, step: int, made: int, theta) -> Outcome | None:
         """Why the run ends before this step, after so many that were made; None where it goes on.
@@ -82,5 +82,5 @@ class Standing:
         course["recent"] = [float(loss) for loss in numbers.get("recent", [])]
         best = numbers.get("best")
         if best is not None:
-            best = Best(check_seed(best[0], "step"), float(best[1]), best_theta)
+            best = LowestMean(check_seed(best[0], "step"), float(best[1]), best_theta)
         return cls(Course(**{"scale": math.inf, **course}), **counts, best=best)

@@ -211,5 +211,5 @@ def _bytes(part):
 
 
 def exists(path) -> bool:
-    """Is there something at this path?"""
+    """True where there is something at this path."""
     return path is not None and Path(path).exists()

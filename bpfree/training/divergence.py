@@ -8,7 +8,7 @@ import math
 import numpy as np
 
 from bpfree.engines.probes import AT_THETA
-from bpfree.estimators.step import UNMADE, Outcome, nonfinite
+from bpfree.estimators.step import SKIPPABLE, Outcome, nonfinite
 from bpfree.model import Model
 from bpfree.training.run import Run
 
@@ -42,7 +42,7 @@ def scaling(batch) -> str:
 
 def before_any_step(plan, run: Run, end: Outcome) -> Outcome:
     """What is said where no step could be made: of losses that are not finite at the start the lr is not to blame."""
-    if end.code not in UNMADE or run.course.recent:
+    if end.code not in SKIPPABLE or run.course.recent:
         return end
     if end.code == "nonfinite_loss":
         ways = "scale the samples down, start from smaller parameters, or try a smaller mu"
@@ -58,7 +58,7 @@ def is_broken(plan, run: Run, end: Outcome) -> bool:
     """
     if end.code == "diverged":
         return True
-    if end.code not in UNMADE or not run.steps:
+    if end.code not in SKIPPABLE or not run.steps:
         return False
     model, first = run.model, plan.feed.at(run.first_step)
     values, _ = plan.engine.evaluate(model.graph, model.theta, model.frozen, first, run.trainer.loss, [AT_THETA])

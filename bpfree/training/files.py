@@ -106,15 +106,15 @@ class RunFiles:
         for opening in run.journal.snapshots:  # of a run that goes on with a state
             run.journal.file.snapshot(opening.step, opening.theta, [opening.state])
 
-    def steps_skipped(self, run: Run, given_up: list) -> None:
+    def steps_skipped(self, run: Run, skipped: list) -> None:
         """Write down the steps that could not be made, now that one after them could, and forget them."""
-        for step, failure in given_up:
+        for step, failure in skipped:
             run.losses.append(float("nan"))
             run.journal.skip(step, Reason.NUMERIC, failure.text)
-        given_up.clear()
+        skipped.clear()
 
     def step_done(self, run: Run, record, before: int) -> None:
-        """Write down a step that has been made, and those given up on the way from the step `before`."""
+        """Write down a step that has been made, and those skipped on the way from the step `before`."""
         if run.journal.kind == "SCALARS":
             run.journal.append(record)
         if self.journal_every and passed(self.journal_every, before, run.next_step):
@@ -133,7 +133,7 @@ class RunFiles:
             self._saved = self._latest.run.first_step + self._latest.steps
 
     def due(self, run: Run, before: int) -> bool:
-        """Has it become time for a checkpoint since the step `before`?"""
+        """True where it has become time for a checkpoint since the step `before`."""
         return passed(self.checkpoint_every, before, run.next_step)
 
     def last_snapshot(self, run: Run) -> None:
@@ -199,7 +199,7 @@ class RunFiles:
 
 
 def passed(every: int, before: int, now: int) -> bool:
-    """True where steps have come to a multiple of `every`, or gone over one, as steps that are given up do."""
+    """True where steps have come to a multiple of `every`, or gone over one, as skipped steps do."""
     return now // every > before // every
 
 

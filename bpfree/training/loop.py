@@ -11,11 +11,12 @@ import numpy as np
 from bpfree.blas import threads_for
 from bpfree.engines import fallback, get_engine
 from bpfree.engines.batch import make_batch
+from bpfree.engines.classes import NONE, predicted
 from bpfree.engines.cost import largest_product
 from bpfree.engines.probes import AT_THETA
 from bpfree.errors import check_count, check_functions
 from bpfree.estimators.rge import RGE
-from bpfree.estimators.step import Outcome, make_step
+from bpfree.estimators.step import MOST_SKIPPED, Outcome, make_step
 from bpfree.journal import Journal
 from bpfree.journal.format import Code
 from bpfree.losses import get_loss
@@ -26,7 +27,7 @@ from bpfree.training import plan as planning
 from bpfree.training.checkpoint import fingerprint, identify
 from bpfree.training.divergence import before_any_step, is_broken, safe_model, scaling
 from bpfree.training.files import RunFiles, look_text, passed
-from bpfree.training.plan import MOST_SKIPPED, Plan, skips_at_end
+from bpfree.training.plan import Plan, skips_at_end
 from bpfree.training.run import Best, Run, Validation
 from bpfree.training.state import State, names_of, take_up
 from bpfree.training.verdict import advice
@@ -125,7 +126,7 @@ def train(
     (epochs or max_steps), "budget", "early_stop" or "callback". `run.model` is the last
     one, but of a run that has diverged, or whose last theta is as bad, it is the best
     validated or the one it began with. A step whose losses or update are not finite is
-    given up first, as on a device, and noted (`run.journal.skips`, NaN in `run.losses`),
+    skipped first, as on a device, and noted (`run.journal.skips`, NaN in `run.losses`),
     up to ten in a row. An exception, Ctrl-C among
     them, is raised on, after checkpoint and journal have been brought to the last
     whole step. Wrong arguments raise TypeError or ValueError before the first step.
@@ -218,9 +219,9 @@ def _identity(run, plan, data, validation, files) -> dict:
 def _take_steps(plan: Plan, run: Run, files: RunFiles, show) -> Outcome:
     """Step by step until something ends the run."""
     trainer, engine, began = plan.trainer, plan.engine, time.perf_counter() - run.seconds
-    apply, state, given_up = partial(engine.apply, trainer), run.state, []
-    while not (end := plan.ended(run, len(given_up))):
-        before, step = run.next_step, run.next_step + len(given_up)
+    apply, state, skipped = partial(engine.apply, trainer), run.state, []
+    while not (end := plan.ended(run, len(skipped))):
+        before, step = run.next_step, run.next_step + len(skipped)
         samples = plan.feed.at(step)
         if samples is None:
             end = Outcome("done", f"done: there are no more batches after {run.steps:,} steps")
@@ -230,12 +231,12 @@ def _take_steps(plan: Plan, run: Run, files: RunFiles, show) -> Outcome:
         run.forwards += estimate.forwards
         made = make_step(estimate, apply, run.model.theta, state, step, run.quiet)
         if made.failure:
-            given_up.append((step, made.failure))
+            skipped.append((step, made.failure))
             state = trainer.skip(state, step)
-            if skips_at_end(run) + len(given_up) >= MOST_SKIPPED:
-                return given_up[0][1]
+            if skips_at_end(run) + len(skipped) >= MOST_SKIPPED:
+                return skipped[0][1]
             continue
-        files.steps_skipped(run, given_up)
+        files.steps_skipped(run, skipped)
         run.model.theta, run.coefficients, run.quiet = made.theta, made.record, made.quiet
         run.losses.append(estimate.loss)
         run.course.stepped(estimate.losses, estimate.loss)
@@ -251,15 +252,15 @@ def _take_steps(plan: Plan, run: Run, files: RunFiles, show) -> Outcome:
         answers = [callback(step, run) for callback in plan.callbacks]
         if any(answer is False for answer in answers):
             return Outcome("callback", f"stopped by the callback after step {step}")
-    return _skip_last(plan, run, files, given_up, state, end) if given_up else end
+    return _skip_last(plan, run, files, skipped, state, end) if skipped else end
 
 
-def _skip_last(plan, run, files, given_up: list, state, end: Outcome) -> Outcome:
+def _skip_last(plan, run, files, skipped: list, state, end: Outcome) -> Outcome:
     """A run ends with steps that could not be made: where it has made some, and theta is in order, they are skipped."""
-    failure = given_up[0][1]
+    failure = skipped[0][1]
     if not run.course.recent or is_broken(plan, run, failure):
         return failure
-    files.steps_skipped(run, given_up)
+    files.steps_skipped(run, skipped)
     run.state = State(state, run.journal.settings, run.next_step, run.state.trained)
     files.note(run)
     return end
@@ -312,9 +313,10 @@ def validate(model: Model, loss, engine, batch) -> float:
     graph, theta, frozen = model.graph, model.theta, model.frozen
     if loss.labels:
         outputs = engine.predict(graph, theta, frozen, batch.x)
-        if np.isnan(outputs).any():  # which argmax would take for the largest
+        classes = predicted(outputs)
+        if (classes == NONE).any():
             return float("nan")
-        right = outputs.argmax(axis=1) == batch.labels
+        right = classes == batch.labels
         return float(right.mean() if batch.weights is None else np.average(right, weights=batch.weights))
     values, _ = engine.evaluate(graph, theta, frozen, batch, loss, [AT_THETA])
     return float(values.mean())

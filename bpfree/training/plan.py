@@ -12,7 +12,7 @@ import numpy as np
 from bpfree import rng
 from bpfree.engines.batch import Batch, make_batch
 from bpfree.errors import check_count, check_positive, check_seed
-from bpfree.estimators.step import Outcome
+from bpfree.estimators.step import MOST_SKIPPED, Outcome
 from bpfree.model import Model
 from bpfree.trainer import Trainer
 from bpfree.training.divergence import why_ended
@@ -29,9 +29,6 @@ _LAST_STEP = 2**32 - 1
 """The largest number that `next_step` can be."""
 
 DONE = Outcome("done", "done")
-
-MOST_SKIPPED = 10
-"""Steps in a row that are given up before a run ends, as on a device: a bad batch comes alone, divergence stays."""
 
 
 class Budget(NamedTuple):
@@ -64,7 +61,7 @@ class Plan:
     patience: int | None
     callbacks: tuple
 
-    def ended(self, run: Run, given_up: int = 0) -> Outcome | None:
+    def ended(self, run: Run, skipped: int = 0) -> Outcome | None:
         """Why there is no further step after those the run has done, and so many that could not be made, if so."""
         if end := why_ended(run):
             return end
@@ -74,24 +71,24 @@ class Plan:
                 best = f"the best was {run.best.value:.4f} after step {run.best.step}"
             text = f"early stop after step {at}: no better validation {run.metric} in {looks}; {best} (run.best)"
             return Outcome("early_stop", text)
-        if self.budget.steps is not None and run.steps + given_up >= self.budget.steps:
+        if self.budget.steps is not None and run.steps + skipped >= self.budget.steps:
             return self.budget.last
-        return self._forwards_spent(run, given_up)
+        return self._forwards_spent(run, skipped)
 
-    def _forwards_spent(self, run, given_up) -> Outcome | None:
+    def _forwards_spent(self, run, skipped) -> Outcome | None:
         """What a step costs may depend on what it draws: near the end the next one is looked at before it is made."""
         most = self.budget.forwards
         if most is None or run.forwards + self.budget.near <= most:
             return None
-        cost = self.trainer.cost(self.engine, run.next_step + given_up)
+        cost = self.trainer.cost(self.engine, run.next_step + skipped)
         if run.forwards + cost <= most:
             return None
-        spent = f"allows {run.steps + given_up:,} steps: {run.forwards:,} forwards, and the next step costs {cost:,}"
+        spent = f"allows {run.steps + skipped:,} steps: {run.forwards:,} forwards, and the next step costs {cost:,}"
         return Outcome("budget", f"budget: max_forwards={most:,.12g} {spent}")
 
 
 def skips_at_end(run: Run) -> int:
-    """The steps in a row, up to the last that was done, that were given up: a run that is gone on with begins there."""
+    """The steps in a row, up to the last, that were skipped: a run that is gone on with begins there."""
     made = [step for step, loss in enumerate(run.losses[-MOST_SKIPPED:], 1) if not math.isnan(loss)]
     return min(run.steps, MOST_SKIPPED) - (made[-1] if made else 0)
 

@@ -46,7 +46,7 @@ class Run:
     model: the parameters after the last step, which journal and hash agree on; of a run
     that diverged, those of the best validation or of the start, which its journal says and replays;
     best: (step, value, model) of the best validation, or None. losses: mean
-    probe loss of every step, NaN of one that was given up. history: one `Validation` each time; validation:
+    probe loss of every step, NaN of one that was skipped. history: one `Validation` each time; validation:
     their (step, value). The value is the accuracy, or for losses without labels
     the mean loss (`metric`). evaluations: black-box loss calls. forwards:
     multiply-accumulates spent on them, in passes of one sample through the
@@ -204,7 +204,7 @@ class Run:
         return below_floor(f"validation {self.metric}", self.history[-1].value, floor, self.metric == "accuracy")
 
     def improves(self, value: float) -> bool:
-        """Is this validation better than the best so far?"""
+        """True where this validation is better than the best so far."""
         if not np.isfinite(value):
             return False
         return self.best is None or (value > self.best.value if self.metric == "accuracy" else value < self.best.value)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""Bad samples and overflows on a device: the step is given up, theta is kept, and a replay goes the same way."""
+"""Bad samples and overflows on a device: the step is skipped, theta is kept, and a replay goes the same way."""
 
 import numpy as np
 import pytest

@@ -107,3 +107,16 @@ WRONG = [
 def test_wrong_use(call, error, message):
     with pytest.raises(error, match=message):
         call()
+
+
+@pytest.mark.parametrize(
+    ("settings", "names"),
+    [
+        ({"loss": "mse"}, "loss"),
+        ({"loss": "cross_entropy"}, "loss"),  # what a model has where nothing is said, which passed in silence
+        ({"batch_size": 32, "engine": "exact"}, "batch_size, engine"),
+    ],
+)
+def test_what_is_for_models_is_refused_with_a_function_whatever_its_value(settings, names):
+    with pytest.raises(TypeError, match=f"^{names}: expected none with a function"):
+        bf.calibrate(bowl, ZEROS, **settings)

@@ -1,4 +1,4 @@
-"""Steps that are given up, for one bad sample: what is on the disk, when a run ends, what is said of its losses."""
+"""Steps that are skipped, for one bad sample: what is on the disk, when a run ends, what is said of its losses."""
 
 import numpy as np
 import pytest
