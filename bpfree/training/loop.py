@@ -233,7 +233,7 @@ def _take_steps(plan: Plan, run: Run, files: RunFiles, show) -> Outcome:
         if made.failure:
             skipped.append((step, made.failure))
             state = trainer.skip(state, step)
-            if skips_at_end(run) + len(skipped) >= MOST_SKIPPED:
+            if skips_at_end(run.losses) + len(skipped) >= MOST_SKIPPED:
                 return skipped[0][1]
             continue
         files.steps_skipped(run, skipped)

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from itertools import takewhile
 from typing import NamedTuple
 
 import numpy as np
@@ -12,7 +13,7 @@ import numpy as np
 from bpfree import rng
 from bpfree.engines.batch import Batch, make_batch
 from bpfree.errors import check_count, check_positive, check_seed
-from bpfree.estimators.step import MOST_SKIPPED, Outcome
+from bpfree.estimators.step import Outcome
 from bpfree.model import Model
 from bpfree.trainer import Trainer
 from bpfree.training.divergence import why_ended
@@ -87,10 +88,9 @@ class Plan:
         return Outcome("budget", f"budget: max_forwards={most:,.12g} {spent}")
 
 
-def skips_at_end(run: Run) -> int:
-    """The steps in a row, up to the last, that were skipped: a run that is gone on with begins there."""
-    made = [step for step, loss in enumerate(run.losses[-MOST_SKIPPED:], 1) if not math.isnan(loss)]
-    return min(run.steps, MOST_SKIPPED) - (made[-1] if made else 0)
+def skips_at_end(losses: list) -> int:
+    """The steps in a row, up to the last, that were skipped: what is gone on with may begin with some."""
+    return sum(1 for _ in takewhile(math.isnan, reversed(losses)))
 
 
 def _looks_since_best(run) -> int:
