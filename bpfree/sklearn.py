@@ -297,7 +297,8 @@ class Classifier(ClassifierMixin, _Network):
 
     def predict(self, X):
         """The class of the largest score, (n,)."""
-        return self.classes_[surely_predicted(self._outputs(X))]
+        best = surely_predicted(self._outputs(X))  # first, as it says so where there was no fit
+        return self.classes_[best]
 
     @staticmethod
     def _encode(y, classes):
