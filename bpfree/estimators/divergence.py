@@ -41,6 +41,10 @@ class Course:
         """True where the mean loss of the last step is above the bound."""
         return bool(self.recent) and self.recent[-1] > self.bound
 
+    def risen(self, made: int, quiet: int) -> bool:
+        """True where the last mean is above the first, and one of the steps made has moved theta."""
+        return bool(self.recent) and quiet < made and self.recent[-1] > self.first
+
     def theta_exploded(self, theta) -> bool:
         """True where theta is far larger than at the start."""
         return has_exploded(theta, self.scale)
@@ -52,7 +56,7 @@ class Course:
         the loss. theta: the parameters now. advice: what to try after a divergence.
         """
         still = standstill(step, quiet)
-        risen = still and self.recent and quiet < made and self.recent[-1] > self.first
+        risen = still and self.risen(made, quiet)
         if above_bound(self.recent, self.bound) or (risen and self.theta_exploded(theta)):
             return divergence(step - 1, (self.first, self.recent[-1]), advice)
         if risen:  # a step too large may have left every ReLU off

@@ -22,8 +22,8 @@ _TINY = 1e-12
 def why_ended(run: Run) -> Outcome | None:
     """Why the run ends here: it has diverged, or no probe changes the loss any more; None where it goes on."""
     end = run.course.failure(run.next_step, run.steps, run.quiet, run.model.theta, "try a smaller lr")
-    last = run.course.recent[-1] if run.course.recent else 0.0
-    if end and end.code == "mu_too_small" and not last > run.course.first and 0 < abs(last) < _TINY:
+    risen = run.course.risen(run.steps, run.quiet)
+    if end and end.code == "mu_too_small" and not risen and 0 < abs(last := run.course.recent[-1]) < _TINY:
         at = f"the loss stands still at {last:.4g}: try one of another scale"
         return Outcome(end.code, f"{end.text}; {at}")
     return end

@@ -5,7 +5,9 @@ import numpy as np
 import pytest
 
 import bpfree as bf
+from bpfree.estimators.step import MOST_SKIPPED
 from bpfree.exporters import firmware
+from bpfree.exporters.main_source import main
 
 for package in ("ziglang", "unicorn", "elftools"):
     pytest.importorskip(package, reason=f'{package} missing: pip install "bpfree[emulate]"')
@@ -105,3 +107,8 @@ def test_firmware_compares_with_a_limit_where_one_is_known(tmp_path):
     assert ".calm = 0x1.0p+9" in (tmp_path / "trainer.c").read_text()
     assert "LOOK_FIRST 0" in (tmp_path / "runtime" / "bpfree" / "config.h").read_text()
     assert "bpfree_skip" not in (tmp_path / "main.c").read_text(), "samples in flash have been looked at"
+
+
+def test_a_program_skips_as_many_steps_in_a_row_as_train_does():
+    assert f"MOST_SKIPPED = {MOST_SKIPPED}" in main(5, (1, 2, 3), True) and MOST_SKIPPED == 10
+    assert "MOST_SKIPPED" not in main(5, (1, 2, 3), False)
