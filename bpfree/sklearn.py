@@ -133,8 +133,8 @@ class _Network(BaseEstimator):
         if self._state is None:
             self._state = trainer.initial_state(self.model_.theta)
         batch, engine = make_batch(self.model_.graph, trainer.loss, x, target), get_engine(self.engine, trainer.own)
-        apply, before, state, skipped = partial(engine.apply, trainer), (self.model_.theta, self._state), self._state, []
-        failure, hopeless = None, False
+        apply, before = partial(engine.apply, trainer), (self.model_.theta, self._state)
+        state, skipped, failure, hopeless = self._state, [], None, False
         for first in range(0, len(x) - batch_size + 1, batch_size):
             samples, step = batch.take(slice(first, first + batch_size)), self._steps + len(skipped)
             estimate = trainer.estimate(engine, self.model_.theta, samples, step)

@@ -55,8 +55,8 @@ class Checkpoint:
         written = (len(run.journal.records), len(run.journal.skips))
         return cls(run, run.model.theta, run.state, run.best, run.steps, len(run.history), *written, counts, position)
 
-    def save(self, path, identity: dict) -> None:
-        """Write it whole or not at all; `identity` says which run it belongs to."""
+    def save(self, path, identity: dict, broken: bool = False) -> None:
+        """Write it whole or not at all; identity: which run it belongs to; broken: whether theta is of no use."""
         run, journal = self.run, self.run.journal
         # A journal's file has the records already.
         records = [] if self.position else journal.records[: self.records]
@@ -77,6 +77,7 @@ class Checkpoint:
             "best": self.best and (self.best.step, self.best.value),
             "position": self.position,
             "skips": [] if self.position else journal.skips[: self.skips],
+            **({"broken": True} if broken else {}),
             "arrays": {name: _crc(array) for name, array in arrays.items()},
         }
         stream = io.BytesIO()

@@ -124,12 +124,12 @@ class RunFiles:
         """Everything about the steps so far is written down and counted."""
         self._latest = Checkpoint.of(run)
 
-    def save(self) -> None:
-        """The checkpoint, of the run when it was last noted."""
+    def save(self, broken: bool = False) -> None:
+        """The checkpoint, of the run when it was last noted; broken: whether its theta is of no use."""
         if self.checkpoint is not None:
             if self._latest.run.journal.file:
                 self._latest.run.journal.file.sync()
-            self._latest.save(self.checkpoint, self.identity)
+            self._latest.save(self.checkpoint, self.identity, broken)
             self._saved = self._latest.run.first_step + self._latest.steps
 
     def due(self, run: Run, before: int) -> bool:

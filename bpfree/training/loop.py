@@ -277,8 +277,9 @@ def _look(plan: Plan, run: Run) -> None:
 
 def _finish(plan: Plan, run: Run, files: RunFiles, end: Outcome) -> Run:
     """The last look and the last words. The checkpoint comes first: a longer run would not have stopped here."""
-    files.save()
-    if is_broken(plan, run, end):
+    broken = is_broken(plan, run, end)
+    files.save(broken)
+    if broken:
         end = _go_back(plan, run, files, end)
     else:
         files.last_snapshot(run)
