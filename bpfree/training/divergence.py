@@ -62,7 +62,7 @@ def is_broken(plan, run: Run, end: Outcome) -> bool:
         return False
     model, first = run.model, plan.feed.at(run.first_step)
     values, _ = plan.engine.evaluate(model.graph, model.theta, model.frozen, first, run.trainer.loss, [AT_THETA])
-    loss = float(values.mean())
+    loss = float(values.mean(dtype=np.float64))
     return loss > run.bound if math.isfinite(loss) else run.course.theta_exploded(model.theta)
 
 

@@ -320,4 +320,4 @@ def validate(model: Model, loss, engine, batch) -> float:
         right = classes == batch.labels
         return float(right.mean() if batch.weights is None else np.average(right, weights=batch.weights))
     values, _ = engine.evaluate(graph, theta, frozen, batch, loss, [AT_THETA])
-    return float(values.mean())
+    return float(values.mean(dtype=np.float64))

@@ -80,7 +80,7 @@ def _some_of(batch):
 def _loss_at_theta(plan, run, samples) -> float:
     model = run.model
     values, _ = plan.engine.evaluate(model.graph, model.theta, model.frozen, samples, run.trainer.loss, [AT_THETA])
-    return float(values.mean() if samples.weights is None else values.sum() / samples.weights.sum())
+    return float(values.mean(dtype=np.float64) if samples.weights is None else values.sum() / samples.weights.sum())
 
 
 def class_shares(batch) -> np.ndarray:
