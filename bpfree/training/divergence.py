@@ -42,12 +42,10 @@ def scaling(batch) -> str:
 
 def before_any_step(plan, run: Run, end: Outcome) -> Outcome:
     """What is said where no step could be made: of losses that are not finite at the start the lr is not to blame."""
-    if end.code not in SKIPPABLE or run.course.recent:
+    if end.code != "nonfinite_loss" or run.course.recent:
         return end
-    if end.code == "nonfinite_loss":
-        ways = "scale the samples down, start from smaller parameters, or try a smaller mu"
-        end = nonfinite(run.next_step, advice=ways)
-    return Outcome(end.code, f"{end.text}; {scaling(plan.feed.held)}")
+    ways = "scale the samples down, start from smaller parameters, or try a smaller mu"
+    return nonfinite(run.next_step, advice=f"{ways}; {scaling(plan.feed.held)}")
 
 
 def is_broken(plan, run: Run, end: Outcome) -> bool:
