@@ -24,7 +24,7 @@ from bpfree.engines.classes import surely_predicted
 from bpfree.errors import check_choice, check_count, check_finite
 from bpfree.estimators.divergence import Course
 from bpfree.estimators.rge import RGE
-from bpfree.estimators.step import FAILURES, make_step
+from bpfree.estimators.step import FAILURES, MOST_SKIPPED, make_step
 from bpfree.model import Model, Sequential
 from bpfree.ops.linear import Linear
 from bpfree.ops.relu import ReLU
@@ -34,6 +34,7 @@ from bpfree.ops.tanh import Tanh
 from bpfree.sklearn_inputs import check_two, checked_weights, moments, refuse_masks, seed_of, validated
 from bpfree.trainer import Trainer
 from bpfree.training.loop import train
+from bpfree.training.plan import skips_at_end
 from bpfree.updates.adam import Adam
 from bpfree.updates.chain import chain
 from bpfree.updates.weight_decay import WeightDecay
@@ -121,7 +122,8 @@ class _Network(BaseEstimator):
     def _partial_fit(self, x, target):
         """One pass over x in the order given; the update's state and the steps go on from call to call.
 
-        A pass in which the network diverges leaves it as it was.
+        A minibatch whose step cannot be made is skipped, as in `train`. A pass in which the network diverges leaves it
+        as it was.
         """
         x, batch_size = self._standard(x), self._batch_size(len(x))
         trainer = Trainer(
@@ -131,28 +133,44 @@ class _Network(BaseEstimator):
         if self._state is None:
             self._state = trainer.initial_state(self.model_.theta)
         batch, engine = make_batch(self.model_.graph, trainer.loss, x, target), get_engine(self.engine, trainer.own)
-        before = self.model_.theta, self._state
+        apply, before = partial(engine.apply, trainer), (self.model_.theta, self._state)
+        state, skipped, failure, hopeless = self._state, [], None, False
         for first in range(0, len(x) - batch_size + 1, batch_size):
-            samples = batch.take(slice(first, first + batch_size))
-            estimate = trainer.estimate(engine, self.model_.theta, samples, self._steps)
-            apply = partial(engine.apply, trainer)
-            made = make_step(estimate, apply, self.model_.theta, self._state, self._steps, self._quiet)
-            failure = made.failure
-            if not failure:
-                self.model_.theta, self._state, self._quiet = made.theta, made.state, made.quiet
-                self._course.stepped(estimate.losses, estimate.loss)
-                self._steps += 1
-                self.loss_curve_.append(estimate.loss)
-                failure = self._course.failure(
-                    self._steps, self._steps, self._quiet, made.theta, "begin anew with a smaller lr"
-                )
-            if failure:
-                warnings.warn(f"partial_fit stopped at {failure.text}", ConvergenceWarning, stacklevel=3)
-                if self._course.exploded or failure.code == "diverged":
-                    self.model_.theta, self._state = before
+            samples, step = batch.take(slice(first, first + batch_size)), self._steps + len(skipped)
+            estimate = trainer.estimate(engine, self.model_.theta, samples, step)
+            made = make_step(estimate, apply, self.model_.theta, state, step, self._quiet)
+            if made.failure:
+                skipped.append(made.failure)
+                state = trainer.skip(state, step)
+                if hopeless := skips_at_end(self.loss_curve_) + len(skipped) >= MOST_SKIPPED:
+                    break
+                continue
+            self._skip(skipped, state)
+            self.model_.theta, self._quiet = made.theta, made.quiet
+            self._state = state = made.state
+            self._course.stepped(estimate.losses, estimate.loss)
+            self._steps += 1
+            self.loss_curve_.append(estimate.loss)
+            advice = "begin anew with a smaller lr"
+            if failure := self._course.failure(self._steps, self._steps, self._quiet, made.theta, advice):
                 break
+        broken = self._course.exploded or (skipped and self._course.theta_exploded(self.model_.theta))
+        if skipped and (hopeless or broken or not self._course.recent):
+            failure = skipped[0]
+        elif skipped:
+            self._skip(skipped, state)
+        if failure:
+            warnings.warn(f"partial_fit stopped at {failure.text}", ConvergenceWarning, stacklevel=3)
+            if broken or failure.code == "diverged":
+                self.model_.theta, self._state = before
         self.n_iter_ += 1
         return self
+
+    def _skip(self, skipped: list, state) -> None:
+        """Count steps that could not be made, with the state that the update has after them, and forget them."""
+        self._state, self._steps = state, self._steps + len(skipped)
+        self.loss_curve_ += [math.nan] * len(skipped)
+        skipped.clear()
 
     def _begin(self, x, outputs: int, weights=None) -> None:
         """A fresh network, and what its inputs are standardised with."""
@@ -279,8 +297,8 @@ class Classifier(ClassifierMixin, _Network):
 
     def predict(self, X):
         """The class of the largest score, (n,)."""
-        outputs = self._outputs(X)  # first of all: it says so where nothing has been fitted
-        return self.classes_[surely_predicted(outputs)]
+        best = surely_predicted(self._outputs(X))  # first, as it says so where there was no fit
+        return self.classes_[best]
 
     @staticmethod
     def _encode(y, classes):

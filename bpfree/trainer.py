@@ -10,7 +10,7 @@ import numpy as np
 from bpfree import rng, settings
 from bpfree.directions import DIRECTIONS
 from bpfree.directions.table import Direction
-from bpfree.errors import check_choice, check_count, check_seed
+from bpfree.errors import check_choice, check_count, check_seed, check_unmasked
 from bpfree.estimators import ESTIMATORS
 from bpfree.estimators.estimate import Estimate
 from bpfree.estimators.step import apply_record, check_pair
@@ -139,6 +139,8 @@ class Trainer:
         if not isinstance(estimate, Estimate):
             expected = f"estimate of {self.rows['estimator'].name!r} to give a bpfree.Estimate"
             raise TypeError(f"estimator: expected {expected}, got {type(estimate).__name__}")
+        for what in ("coefficients", "losses") if own else ():
+            check_unmasked(f"estimator: {what}", getattr(estimate, what))
         return estimate
 
     def gradient(self, step: int, coefficients) -> np.ndarray:

@@ -220,6 +220,29 @@ def test_partial_fit_says_that_it_stands_still():
         streamed.partial_fit(x, y, classes=[0, 1])
 
 
+def test_partial_fit_skips_a_bad_minibatch_as_fit_does():
+    """A sample that has no finite loss was the end of every pass, the first step's as well."""
+    x = np.random.default_rng(0).normal(size=(64, 4))
+    y, bad = 2 * x[:, 0], x.copy()
+    bad[[5, 60]] = 1e30  # in the first and the last of eight minibatches
+    settings = {**QUICK, "batch_size": 8, "standardize": False, "update": bf.SGD(0.01)}
+    streamed, clean = Regressor(**settings), Regressor(**settings)
+    for _ in range(3):
+        streamed.partial_fit(bad, y)
+        clean.partial_fit(x, y)
+    lost = np.isnan(streamed.loss_curve_)
+    assert np.flatnonzero(lost).tolist() == [0, 7, 8, 15, 16, 23] and not np.isnan(clean.loss_curve_).any()
+    assert streamed.loss_curve_[22] < 0.9 * streamed.loss_curve_[1]
+    before = streamed.model_.hash
+    with pytest.warns(ConvergenceWarning, match="partial_fit stopped at step 24: a loss is not finite"):
+        streamed.partial_fit(1e30 * np.tile(x, (2, 1)), np.tile(y, 2))
+    assert streamed.model_.hash == before and len(streamed.loss_curve_) == 24
+    streamed.partial_fit(x, y)
+    assert streamed.model_.hash != before
+    with pytest.warns(ConvergenceWarning, match="partial_fit stopped at step 0: a loss is not finite"):
+        Regressor(**settings).partial_fit(1e30 * x, y)
+
+
 def test_partial_fit_goes_on_where_it_was():
     """Two passes over everything, one minibatch each: two steps of train(), but for the order of the samples."""
     x, y = IRIS

@@ -121,7 +121,7 @@ def _train(case, method, rate, seed, budget, digits) -> dict:
     return {
         "test_accuracy": result.model.accuracy(*digits.test),
         "validation_accuracy": result.model.accuracy(*digits.validation),
-        "loss": float(np.mean(result.losses[-LAST:])),
+        "loss": float(np.nanmean(result.losses[-LAST:])),
         "forwards": result.evaluations * BATCH + spent,
     }
 

@@ -44,7 +44,7 @@ def evaluate(model: Path, data: str, split, loss, engine, json_file) -> None:  #
     the last split, a table shows which classes are predicted for which.
     """
     from bpfree.cli import data as data_sets
-    from bpfree.cli import networks
+    from bpfree.cli import info_runs, networks
     from bpfree.cli.metrics import measure
     from bpfree.engines import get_engine
     from bpfree.losses import get_loss, own_words
@@ -62,6 +62,8 @@ def evaluate(model: Path, data: str, split, loss, engine, json_file) -> None:  #
     with usage():
         engine = get_engine(engine, network.graph.own + own_words(get_loss(loss)))
     found = {name: measure(network, samples.splits[name], loss, engine, name) for name in wanted}
+    if told := info_runs.of_a_diverged_run(model):
+        screen.say(told)
     screen.say(f"{model} on {samples.name}, loss {loss_name(loss)}, theta {network.hash}")
     table = Grid("split", "samples", "accuracy", "loss", right=(1, 2, 3))
     for name, row in found.items():
@@ -80,6 +82,7 @@ def evaluate(model: Path, data: str, split, loss, engine, json_file) -> None:  #
         "data": samples.describe(),
         "loss": loss_name(loss),
         "splits": {name: {**row.document(), "confusion": row.confusion} for name, row in found.items()},
+        **({"diverged": True} if told else {}),
     }
     screen.result("evaluate", document)
 

@@ -11,6 +11,7 @@ import click
 
 from bpfree.cli import networks
 from bpfree.cli.commands import Command, option, usage
+from bpfree.cli.info_runs import check_not_diverged
 from bpfree.cli.output import Screen, facts, json_option
 from bpfree.cli.own_rows import LossName, load_model, rows_option
 from bpfree.cli.training_options import build, training_options
@@ -65,6 +66,7 @@ def export_firmware(model: Path, folder: Path, json_file, **given) -> None:
     if given["count"] is not None and given["data"] is None:
         raise click.UsageError("--samples: expected --data as well, got none")
     check_folder(folder)
+    check_not_diverged(model)
     screen, network = Screen(json_file), networks.split(load_model(model), given)
     data = samples = None
     if given["data"] is not None:

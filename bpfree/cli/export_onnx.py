@@ -8,6 +8,7 @@ from pathlib import Path
 import click
 
 from bpfree.cli.commands import Command, Failure, option, usage
+from bpfree.cli.info_runs import check_not_diverged
 from bpfree.cli.output import NewFile, Screen, facts, json_option
 from bpfree.cli.own_rows import load_model, rows_option
 
@@ -34,6 +35,7 @@ def export_onnx(model: Path, file: Path, softmax, name, json_file) -> None:
     keep their small size. Results agree to float32 rounding. An existing FILE
     is replaced if it is an earlier export, and refused otherwise.
     """
+    check_not_diverged(model)
     network = load_model(model)
     try:
         from bpfree.exporters import onnx

@@ -7,6 +7,7 @@ import json
 import zipfile
 from pathlib import Path
 
+from bpfree.cli.commands import Failure
 from bpfree.cli.output import Screen, facts
 from bpfree.errors import FormatError
 from bpfree.files import open_regular, read_bytes
@@ -135,12 +136,14 @@ def checkpoint(path: Path) -> dict:
         check_agreement(arrays, about)
         identity, counts = about["identity"], [float(value) for value in about["counts"]]
         losses, history = (np.asarray(arrays[name], np.float64) for name in ("losses", "history"))
+        bound = float(about.get("bound", "inf"))
+        made = losses[~np.isnan(losses)]  # but skipped steps
         best, position = about["best"] and [float(value) for value in about["best"]], about["position"]
         return {
             "version": about["version"],
             "settings": identity,
             "steps": len(losses),
-            "loss": float(losses[-1]) if losses.size else None,
+            "loss": float(made[-1]) if made.size else None,
             "validations": [{"step": int(row[0]), "value": row[1]} for row in history.reshape(-1, 5).tolist()],
             "best": best and {"step": int(best[0]), "value": best[1]},
             "evaluations": int(counts[1]),
@@ -148,9 +151,27 @@ def checkpoint(path: Path) -> dict:
             "seconds": counts[3],
             "journal_bytes": position and int(position[0]),
             "hash": theta_hash(arrays["theta"]),
+            **({"diverged": True} if about.get("broken") or (made[-1:] > bound).any() else {}),
         }
     except (ValueError, LookupError, TypeError, AttributeError, OverflowError, RecursionError) as error:
         raise FormatError(f"{path}: not a bpfree checkpoint: {error}") from None
+
+
+def of_a_diverged_run(path: Path) -> str:
+    """What is said of a checkpoint of a run that has diverged; "" of any other file."""
+    try:
+        about = checkpoint(path) if kind_of(path) == "checkpoint" else {}
+    except FormatError:  # but its model may be whole
+        return ""
+    if "diverged" not in about:
+        return ""
+    return f"{path}: a checkpoint of a run that diverged, loss {about['loss']:.4g} after step {about['steps']:,}"
+
+
+def check_not_diverged(path: Path) -> None:
+    """Raise where nobody should carry the model of a file to a device."""
+    if told := of_a_diverged_run(path):
+        raise Failure(f"{told}: export the model of a run with a smaller lr")
 
 
 def show_checkpoint(screen: Screen, document: dict) -> None:
@@ -158,6 +179,8 @@ def show_checkpoint(screen: Screen, document: dict) -> None:
     look = document["validations"][-1] if document["validations"] else None
     best, position = document["best"], document["journal_bytes"]
     screen.say(f"{document['file']}: a checkpoint after step {document['steps']:,}, theta {document['hash']}")
+    if "diverged" in document:
+        screen.say("its run diverged: theta is of no use; `bpfree train` with a smaller lr makes a better one")
     screen.show(
         facts(
             [

@@ -284,7 +284,7 @@ class _Prepared:
             "outcome_code": "interrupted" if interrupted else run.outcome_code,
             "advice": advice,
             "steps": len(run.losses),
-            "loss": run.losses[-1] if run.losses else None,
+            "loss": run.course.recent[-1] if run.course.recent else None,
             "validation": measured["validation"].document() if "validation" in measured else None,
             "test": measured["test"].document() if "test" in measured else None,
             "floor": floor,

@@ -41,7 +41,7 @@ class Estimate:
     @property
     def loss(self) -> float:
         """The mean of all losses that were looked at."""
-        return float(self.losses.mean())
+        return float(self.losses.mean(dtype=np.float64))  # a sum of float32 may have no place in it
 
     @property
     def finite(self) -> bool:

@@ -46,7 +46,8 @@ class Standing:
         """Count losses (n_probes, samples); returns the mean of those that arrived."""
         self.evaluations += len(values)
         self.lost += int(np.count_nonzero(~arrived))
-        return float(values[arrived].mean()) if arrived.any() else math.nan
+        with np.errstate(over="ignore"):  # a sum of float64 can still be infinite
+            return float(values[arrived].mean(dtype=np.float64)) if arrived.any() else math.nan
 
     def stepped(self, step: int, loss: float, values, theta, quiet: int) -> None:
         """A step was made from this theta, around which the mean loss was this."""

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
+from bpfree.errors import check_unmasked
 from bpfree.registry import OWN, HostOnly, check_callables, check_name, qualified_name
 
 
@@ -117,7 +118,7 @@ def _last(target, copies: int) -> tuple[int, ...]:
 
 def _checked(loss: Loss, what: str, found, shape, dtype):
     """The numbers that a function of a loss gives, in the engine's precision."""
-    array = np.asarray(found)
+    array = np.asarray(check_unmasked(f"loss: {what} of {loss.name!r}", found))
     if array.shape != shape or array.dtype.kind not in "biuf":
         expected = f"expected `{what}` of {loss.name!r} to give real numbers of shape {shape}"
         raise ValueError(f"loss: {expected}, got {array.dtype} of shape {array.shape}")
@@ -138,9 +139,10 @@ class _OfRows:
         rows.flags.writeable = False
         expected = f"expected {self.name!r} of (outputs {outputs.shape}, targets {rows.shape}) to give ({n},)"
         try:
-            found = np.asarray(self.function(outputs, rows))
+            found = self.function(outputs, rows)
         except Exception as error:
             raise ValueError(f"loss: {expected} numbers, got {type(error).__name__}: {error}") from error
+        found = np.asarray(check_unmasked(f"loss: {self.name!r}", found))
         if found.shape != (n,) or found.dtype.kind not in "biuf":
             raise ValueError(f"loss: {expected} real numbers, got {found.dtype} of shape {found.shape}")
         return found

@@ -7,6 +7,7 @@ from dataclasses import replace
 
 import numpy as np
 
+from bpfree.errors import check_unmasked
 from bpfree.losses.table import Loss
 
 _LAST_AXIS_IS_SAMPLES = ("values", "gradient", "change", "differences")
@@ -21,7 +22,7 @@ def weighed(loss: Loss, weights) -> Loss:
     def times(made, real):
         if callable(made):  # `differences` gives a function of the moves
             return lambda moves: times(made(moves), real)
-        values = np.asarray(made)
+        values = np.asarray(check_unmasked(f"loss: {loss.name!r}", made))
         if values.dtype.kind not in "biuf":
             return made  # no numbers: the row that is asked says so
         return values.astype(real, copy=False) * np.resize(weights, values.shape[-1:])

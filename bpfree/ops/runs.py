@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from bpfree.errors import check_unmasked
 from bpfree.ops import OPS
 
 
@@ -32,7 +33,8 @@ def slope_of(op, which: str, site, arithmetic, x, y):
     function = getattr(op.elementwise, which)
     if OPS.has(op):
         return function(site, arithmetic, x, y)
-    found = np.asarray(_named(op, which, "(site, arithmetic, x, y)", function, site, arithmetic, _shown(x), _shown(y)))
+    found = _named(op, which, "(site, arithmetic, x, y)", function, site, arithmetic, _shown(x), _shown(y))
+    found = np.asarray(check_unmasked(f"op: {which} of {op.name!r}", found))
     if found.shape not in ((), x.shape) or found.dtype.kind not in "biuf":
         expected = f"expected {which} of {op.name!r} to give real numbers of shape {x.shape}"
         raise ValueError(f"op: {expected}, got {found.dtype} of shape {found.shape}")
@@ -45,7 +47,8 @@ def _guarded(op):
     def forward(site, arithmetic, parameters, inputs):
         shown = list(map(_shown, parameters)), tuple(map(_shown, inputs))
         takes = "(site, arithmetic, parameters, inputs)"
-        y = np.asarray(_named(op, "forward", takes, op.forward, site, arithmetic, *shown))
+        found = _named(op, "forward", takes, op.forward, site, arithmetic, *shown)
+        y = np.asarray(check_unmasked(f"op: forward of {op.name!r}", found))
         return y if y.flags.writeable else y.copy()  # such as an input, handed on
 
     return forward

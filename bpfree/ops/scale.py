@@ -73,7 +73,10 @@ class Scale:
     factor: float
     offset: float = 0.0
 
+    def __post_init__(self):
+        for name in ("factor", "offset"):
+            check_finite(name, getattr(self, name))
+
     def node(self, shape):
         """Operation and attributes, rounded to float32."""
-        pair = (check_finite("factor", self.factor), check_finite("offset", self.offset))
-        return OP, dict(zip(("factor", "offset"), map(float, np.float32(pair)), strict=True))
+        return OP, {"factor": float(np.float32(self.factor)), "offset": float(np.float32(self.offset))}

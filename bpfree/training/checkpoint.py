@@ -42,6 +42,8 @@ class Checkpoint:
     best: Best | None
     steps: int
     looks: int
+    records: int
+    skips: int
     counts: tuple
     position: Position | None
 
@@ -50,13 +52,14 @@ class Checkpoint:
         """The run as it is now."""
         counts = (run.quiet, run.evaluations, run.forwards, run.seconds)
         position = run.journal.file and run.journal.file.position
-        return cls(run, run.model.theta, run.state, run.best, run.steps, len(run.history), counts, position)
+        written = (len(run.journal.records), len(run.journal.skips))
+        return cls(run, run.model.theta, run.state, run.best, run.steps, len(run.history), *written, counts, position)
 
-    def save(self, path, identity: dict) -> None:
-        """Write it whole or not at all; `identity` says which run it belongs to."""
+    def save(self, path, identity: dict, broken: bool = False) -> None:
+        """Write it whole or not at all; identity: which run it belongs to; broken: whether theta is of no use."""
         run, journal = self.run, self.run.journal
         # A journal's file has the records already.
-        records = [] if self.position else journal.records[: self.steps]
+        records = [] if self.position else journal.records[: self.records]
         arrays = {
             "theta": self.theta,
             "frozen": run.model.frozen,
@@ -73,7 +76,8 @@ class Checkpoint:
             "bound": self.run.bound,
             "best": self.best and (self.best.step, self.best.value),
             "position": self.position,
-            "skips": [] if self.position else journal.skips,
+            "skips": [] if self.position else journal.skips[: self.skips],
+            **({"broken": True} if broken else {}),
             "arrays": {name: _crc(array) for name, array in arrays.items()},
         }
         stream = io.BytesIO()

@@ -8,7 +8,7 @@ import math
 import numpy as np
 
 from bpfree.engines.probes import AT_THETA
-from bpfree.estimators.step import SKIPPABLE, Outcome
+from bpfree.estimators.step import SKIPPABLE, Outcome, nonfinite
 from bpfree.model import Model
 from bpfree.training.run import Run
 
@@ -23,8 +23,8 @@ def why_ended(run: Run) -> Outcome | None:
     """Why the run ends here: it has diverged, or no probe changes the loss any more; None where it goes on."""
     end = run.course.failure(run.next_step, run.steps, run.quiet, run.model.theta, "try a smaller lr")
     risen = run.course.risen(run.steps, run.quiet)
-    if end and end.code == "mu_too_small" and not risen and 0 < abs(run.losses[-1]) < _TINY:
-        at = f"the loss stands still at {run.losses[-1]:.4g}: try one of another scale"
+    if end and end.code == "mu_too_small" and not risen and 0 < abs(last := run.course.recent[-1]) < _TINY:
+        at = f"the loss stands still at {last:.4g}: try one of another scale"
         return Outcome(end.code, f"{end.text}; {at}")
     return end
 
@@ -40,6 +40,14 @@ def scaling(batch) -> str:
     return question + ", ".join(f"the largest |{name}| is {most:.4g}" for name, most in largest.items())
 
 
+def before_any_step(plan, run: Run, end: Outcome) -> Outcome:
+    """What is said where no step could be made: of losses that are not finite at the start the lr is not to blame."""
+    if end.code != "nonfinite_loss" or run.course.recent:
+        return end
+    ways = "scale the samples down, start from smaller parameters, or try a smaller mu"
+    return nonfinite(run.next_step, advice=f"{ways}; {scaling(plan.feed.held)}")
+
+
 def is_broken(plan, run: Run, end: Outcome) -> bool:
     """True where the theta that the run ends with is of no use.
 
@@ -52,7 +60,7 @@ def is_broken(plan, run: Run, end: Outcome) -> bool:
         return False
     model, first = run.model, plan.feed.at(run.first_step)
     values, _ = plan.engine.evaluate(model.graph, model.theta, model.frozen, first, run.trainer.loss, [AT_THETA])
-    loss = float(values.mean())
+    loss = float(values.mean(dtype=np.float64))
     return loss > run.bound if math.isfinite(loss) else run.course.theta_exploded(model.theta)
 
 

@@ -91,6 +91,8 @@ class RunFiles:
         written = Journal.read(self.journal)
         run.journal.records, run.journal.skips = written.records, written.skips
         run.journal.events, run.journal.seals = written.events, written.seals
+        if run.journal.kind == "SNAPSHOT":
+            run.journal.snapshots = written.snapshots[-1:]
 
     def _start_journal(self, run) -> None:
         if exists(self.journal):
@@ -111,32 +113,32 @@ class RunFiles:
             run.journal.skip(step, Reason.NUMERIC, failure.text)
         skipped.clear()
 
-    def step_done(self, run: Run, record) -> None:
-        """Write down a step that has been made."""
+    def step_done(self, run: Run, record, before: int) -> None:
+        """Write down a step that has been made, and those skipped on the way from the step `before`."""
         if run.journal.kind == "SCALARS":
             run.journal.append(record)
-        if self.journal_every and run.next_step % self.journal_every == 0:
+        if self.journal_every and passed(self.journal_every, before, run.next_step):
             run.journal.snapshot(run.next_step, run.model.theta, run.state)
 
     def note(self, run: Run) -> None:
         """Everything about the steps so far is written down and counted."""
         self._latest = Checkpoint.of(run)
 
-    def save(self) -> None:
-        """The checkpoint, of the run when it was last noted."""
+    def save(self, broken: bool = False) -> None:
+        """The checkpoint, of the run when it was last noted; broken: whether its theta is of no use."""
         if self.checkpoint is not None:
             if self._latest.run.journal.file:
                 self._latest.run.journal.file.sync()
-            self._latest.save(self.checkpoint, self.identity)
+            self._latest.save(self.checkpoint, self.identity, broken)
             self._saved = self._latest.run.first_step + self._latest.steps
 
-    def due(self, run: Run) -> bool:
-        """True where it is time for a checkpoint."""
-        return run.next_step % self.checkpoint_every == 0
+    def due(self, run: Run, before: int) -> bool:
+        """True where it has become time for a checkpoint since the step `before`."""
+        return passed(self.checkpoint_every, before, run.next_step)
 
     def last_snapshot(self, run: Run) -> None:
         """A journal of snapshots ends with one of the last step."""
-        made = not run.steps or (self.journal_every and run.next_step % self.journal_every == 0)
+        made = not run.steps or any(snapshot.step == run.next_step for snapshot in run.journal.snapshots)
         if run.journal.kind == "SNAPSHOT" and not (made and run.journal.file):
             run.journal.snapshot(run.next_step, run.model.theta, run.state)
 
@@ -194,6 +196,11 @@ class RunFiles:
         if run.journal.file:
             file, run.journal.file = run.journal.file, None
             file.close()
+
+
+def passed(every: int, before: int, now: int) -> bool:
+    """True where steps have come to a multiple of `every`, or gone over one, as skipped steps do."""
+    return now // every > before // every
 
 
 def look_text(run: Run, value: float) -> str:

@@ -16,7 +16,7 @@ from bpfree.engines.cost import largest_product
 from bpfree.engines.probes import AT_THETA
 from bpfree.errors import check_count, check_functions
 from bpfree.estimators.rge import RGE
-from bpfree.estimators.step import SKIPPABLE, Outcome, make_step
+from bpfree.estimators.step import MOST_SKIPPED, Outcome, make_step
 from bpfree.journal import Journal
 from bpfree.journal.format import Code
 from bpfree.losses import get_loss
@@ -25,9 +25,9 @@ from bpfree.screen.progress import training_bar
 from bpfree.trainer import Trainer
 from bpfree.training import plan as planning
 from bpfree.training.checkpoint import fingerprint, identify
-from bpfree.training.divergence import is_broken, safe_model, scaling
-from bpfree.training.files import RunFiles, look_text
-from bpfree.training.plan import Plan
+from bpfree.training.divergence import before_any_step, is_broken, safe_model, scaling
+from bpfree.training.files import RunFiles, look_text, passed
+from bpfree.training.plan import Plan, skips_at_end
 from bpfree.training.run import Best, Run, Validation
 from bpfree.training.state import State, names_of, take_up
 from bpfree.training.verdict import advice, at_a_minimum
@@ -221,8 +221,8 @@ def _take_steps(plan: Plan, run: Run, files: RunFiles, show) -> Outcome:
     """Step by step until something ends the run."""
     trainer, engine, began = plan.trainer, plan.engine, time.perf_counter() - run.seconds
     apply, state, skipped = partial(engine.apply, trainer), run.state, []
-    while not (end := plan.ended(run)):
-        done, step = run.next_step, run.next_step + len(skipped)
+    while not (end := plan.ended(run, len(skipped))):
+        before, step = run.next_step, run.next_step + len(skipped)
         samples = plan.feed.at(step)
         if samples is None:
             end = Outcome("done", f"done: there are no more batches after {run.steps:,} steps")
@@ -233,9 +233,9 @@ def _take_steps(plan: Plan, run: Run, files: RunFiles, show) -> Outcome:
         made = make_step(estimate, apply, run.model.theta, state, step, run.quiet)
         if made.failure:
             skipped.append((step, made.failure))
-            if not plan.may_skip(run, len(skipped)):
-                break
             state = trainer.skip(state, step)
+            if skips_at_end(run.losses) + len(skipped) >= MOST_SKIPPED:
+                return skipped[0][1]
             continue
         files.steps_skipped(run, skipped)
         run.model.theta, run.coefficients, run.quiet = made.theta, made.record, made.quiet
@@ -243,17 +243,28 @@ def _take_steps(plan: Plan, run: Run, files: RunFiles, show) -> Outcome:
         run.course.stepped(estimate.losses, estimate.loss)
         state = run.state = State(made.state, run.journal.settings, run.next_step, run.state.trained)
         run.seconds = time.perf_counter() - began
-        files.step_done(run, made.record)
-        if plan.held_out and run.next_step // plan.validate_every > done // plan.validate_every:
+        files.step_done(run, made.record, before)
+        if plan.held_out and passed(plan.validate_every, before, run.next_step):
             _look(plan, run)
         files.note(run)
-        if files.due(run):
+        if files.due(run, before):
             files.save()
         show(run)
         answers = [callback(step, run) for callback in plan.callbacks]
         if any(answer is False for answer in answers):
             return Outcome("callback", f"stopped by the callback after step {step}")
-    return skipped[0][1] if skipped else end
+    return _skip_last(plan, run, files, skipped, state, end) if skipped else end
+
+
+def _skip_last(plan, run, files, skipped: list, state, end: Outcome) -> Outcome:
+    """A run ends with steps that could not be made: where it has made some, and theta is in order, they are skipped."""
+    failure = skipped[0][1]
+    if not run.course.recent or is_broken(plan, run, failure):
+        return failure
+    files.steps_skipped(run, skipped)
+    run.state = State(state, run.journal.settings, run.next_step, run.state.trained)
+    files.note(run)
+    return end
 
 
 def _look(plan: Plan, run: Run) -> None:
@@ -267,9 +278,9 @@ def _look(plan: Plan, run: Run) -> None:
 
 def _finish(plan: Plan, run: Run, files: RunFiles, end: Outcome) -> Run:
     """The last look and the last words. The checkpoint comes first: a longer run would not have stopped here."""
-    if end.code not in SKIPPABLE:  # else resuming would fail again, and count the step twice
-        files.save()
-    if is_broken(plan, run, end):
+    broken = is_broken(plan, run, end)
+    files.save(broken)
+    if broken:
         end = _go_back(plan, run, files, end)
     else:
         files.last_snapshot(run)
@@ -277,6 +288,7 @@ def _finish(plan: Plan, run: Run, files: RunFiles, end: Outcome) -> Run:
             _look(plan, run)
         end = at_a_minimum(plan, run, end)
         run.advice = advice(plan, run, end)
+        end = before_any_step(plan, run, end)
     run.outcome_code, run.outcome = end
     files.end(run, end)
     return run
@@ -310,4 +322,4 @@ def validate(model: Model, loss, engine, batch) -> float:
         right = classes == batch.labels
         return float(right.mean() if batch.weights is None else np.average(right, weights=batch.weights))
     values, _ = engine.evaluate(graph, theta, frozen, batch, loss, [AT_THETA])
-    return float(values.mean())
+    return float(values.mean(dtype=np.float64))

@@ -3,7 +3,9 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
+from itertools import takewhile
 from typing import NamedTuple
 
 import numpy as np
@@ -11,7 +13,7 @@ import numpy as np
 from bpfree import rng
 from bpfree.engines.batch import Batch, make_batch
 from bpfree.errors import check_count, check_positive, check_seed
-from bpfree.estimators.step import MOST_SKIPPED, Outcome
+from bpfree.estimators.step import Outcome
 from bpfree.model import Model
 from bpfree.trainer import Trainer
 from bpfree.training.divergence import why_ended
@@ -60,8 +62,8 @@ class Plan:
     patience: int | None
     callbacks: tuple
 
-    def ended(self, run: Run) -> Outcome | None:
-        """Why there is no further step after those the run has done, if so."""
+    def ended(self, run: Run, skipped: int = 0) -> Outcome | None:
+        """Why there is no further step after those the run has done, and so many that could not be made, if so."""
         if end := why_ended(run):
             return end
         if self.patience and (looks := _looks_since_best(run)) >= self.patience:
@@ -70,25 +72,25 @@ class Plan:
                 best = f"the best was {run.best.value:.4f} after step {run.best.step}"
             text = f"early stop after step {at}: no better validation {run.metric} in {looks}; {best} (run.best)"
             return Outcome("early_stop", text)
-        if self.budget.steps is not None and run.steps >= self.budget.steps:
+        if self.budget.steps is not None and run.steps + skipped >= self.budget.steps:
             return self.budget.last
-        return self._forwards_spent(run)
+        return self._forwards_spent(run, skipped)
 
-    def may_skip(self, run: Run, skipped: int) -> bool:
-        """Return whether another step may be tried, where so many, the last in a row, could not be made."""
-        left = self.budget.steps is None or run.steps + skipped < self.budget.steps
-        return left and skipped < MOST_SKIPPED
-
-    def _forwards_spent(self, run) -> Outcome | None:
+    def _forwards_spent(self, run, skipped) -> Outcome | None:
         """What a step costs may depend on what it draws: near the end the next one is looked at before it is made."""
         most = self.budget.forwards
         if most is None or run.forwards + self.budget.near <= most:
             return None
-        cost = self.trainer.cost(self.engine, run.next_step)
+        cost = self.trainer.cost(self.engine, run.next_step + skipped)
         if run.forwards + cost <= most:
             return None
-        spent = f"allows {run.steps:,} steps: {run.forwards:,} forwards, and the next step costs {cost:,}"
+        spent = f"allows {run.steps + skipped:,} steps: {run.forwards:,} forwards, and the next step costs {cost:,}"
         return Outcome("budget", f"budget: max_forwards={most:,.12g} {spent}")
+
+
+def skips_at_end(losses: list) -> int:
+    """The steps in a row, up to the last, that were skipped: what is gone on with may begin with some."""
+    return sum(1 for _ in takewhile(math.isnan, reversed(losses)))
 
 
 def _looks_since_best(run) -> int:

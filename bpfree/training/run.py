@@ -46,7 +46,7 @@ class Run:
     model: the parameters after the last step, which journal and hash agree on; of a run
     that diverged, those of the best validation or of the start, which its journal says and replays;
     best: (step, value, model) of the best validation, or None. losses: mean
-    probe loss of every step. history: one `Validation` each time; validation:
+    probe loss of every step, NaN of one that was skipped. history: one `Validation` each time; validation:
     their (step, value). The value is the accuracy, or for losses without labels
     the mean loss (`metric`). evaluations: black-box loss calls. forwards:
     multiply-accumulates spent on them, in passes of one sample through the
@@ -91,8 +91,7 @@ class Run:
         self.course = Course(float(np.abs(self.model.theta).max(initial=0)))
 
     def __repr__(self) -> str:
-        loss = f", loss {_short(self.losses[0])} -> {_short(self.losses[-1])}" if self.losses else ""
-        return f"Run({self.outcome_code}, {self.steps} steps{loss}, {self.model!r})"
+        return f"Run({self.outcome_code}, {self.steps} steps{self._losses_told}, {self.model!r})"
 
     @property
     def steps(self) -> int:
@@ -158,7 +157,7 @@ class Run:
         lines = ["no steps"]
         if self.losses:
             begins = f" from step {self.first_step:,} on" if self.first_step else ""
-            lines = [f"steps {self.steps:,}{begins}, loss {_short(self.losses[0])} -> {_short(self.losses[-1])}"]
+            lines = [f"steps {self.steps:,}{begins}{self._losses_told}"]
         if self.batches:
             lines.append(self.batches)
         if self.journal.skips:
@@ -184,6 +183,12 @@ class Run:
                 *(f"advice: {text}" for text in (self.advice, self._below(floor)) if text),
             ]
         )
+
+    @property
+    def _losses_told(self) -> str:
+        """The losses of the first and the last step that was made."""
+        course = self.course
+        return f", loss {_short(course.first)} -> {_short(course.recent[-1])}" if course.recent else ""
 
     def plot(self, path) -> None:
         """Save a picture of loss and validation against forwards (needs matplotlib: the extra `plot`)."""

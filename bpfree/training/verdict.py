@@ -41,11 +41,12 @@ _CHUNK = 4096
 
 def advice(plan, run: Run, end: Outcome) -> str:
     """What is wrong with the run's model, and what to try; "" where nothing stands out."""
-    if run.steps < LAST_STEPS and not (run.losses and run.losses[-1] > _RISEN * run.losses[0]):
+    course = run.course
+    if run.steps < LAST_STEPS and not (course.recent and course.recent[-1] > _RISEN * course.first):
         return ""  # too few to have learnt anything, but enough to have lost something
     facts, ways = [], "another lr, for which bf.calibrate finds a first value"
-    if run.course.exploded:
-        facts.append(f"the loss has risen, {run.losses[0]:.4g} -> {run.losses[-1]:.4g}")
+    if course.exploded:
+        facts.append(f"the loss has risen, {course.first:.4g} -> {course.recent[-1]:.4g}")
         ways = "a smaller lr"
     elif end.code not in FAILURES and (still := _stands_still(plan, run)):
         facts.append(still)
@@ -90,7 +91,7 @@ def _stands_still(plan, run) -> str:
     samples = _some_of(plan.feed.held)
     if _loss_at_theta(plan, run.model, samples) <= _rounding(run.trainer.loss, samples):
         return ""
-    return f"theta has hardly moved, by {moved:.2g} at most, and the loss stands still at {run.losses[-1]:.4g}"
+    return f"theta has hardly moved, by {moved:.2g} at most, and the loss stands still at {run.course.recent[-1]:.4g}"
 
 
 def still_falling(losses) -> bool:
@@ -98,6 +99,7 @@ def still_falling(losses) -> bool:
 
     Not where it is above the first loss: it falls from where a step too large has brought it.
     """
+    losses = [loss for loss in losses if loss == loss]  # NaN is a step that was skipped
     last = np.array(losses[-max(LAST_STEPS, len(losses) // 2) :])
     former, latter = np.array_split(last, 2)
     noise = np.hypot(former.std() / np.sqrt(len(former)), latter.std() / np.sqrt(len(latter)))
@@ -118,7 +120,7 @@ def _no_better_than_a_constant(plan, run) -> list[str]:
         what, value, constant = "validation loss", run.history[-1].value, constant_loss(loss, plan.held_out)
     elif plan.feed.epoch:  # else the samples in memory are too few to say what a constant answer comes to
         samples = _some_of(plan.feed.held)
-        what, value, constant = "training loss", np.mean(run.losses[-LAST_STEPS:]), constant_loss(loss, samples)
+        what, value, constant = "training loss", np.mean(run.course.recent), constant_loss(loss, samples)
         if not value < constant:  # but that is the loss around theta, at the probes
             value = _loss_at_theta(plan, run.model, samples)
     if constant > 0 and not value < constant:  # where all targets are equal there is nothing to learn
@@ -142,7 +144,7 @@ def _some_of(batch):
 
 def _loss_at_theta(plan, model, samples) -> float:
     values, _ = plan.engine.evaluate(model.graph, model.theta, model.frozen, samples, plan.trainer.loss, [AT_THETA])
-    return float(values.mean() if samples.weights is None else values.sum() / samples.weights.sum())
+    return float(values.mean(dtype=np.float64) if samples.weights is None else values.sum() / samples.weights.sum())
 
 
 def class_shares(batch) -> np.ndarray:

@@ -149,3 +149,23 @@ def test_another_try_after_a_calibration_has_a_smaller_lr():
     line = another_try(["train", "digits", "--calibrate"], found, bf.RGE())
     assert line == f"bpfree train digits --mu {found.mu:g} --lr {found.lr / 4:g}"
     assert another_try(["train", "digits"], None, bf.CoordinateDescent()) is None, "which has no lr"
+
+
+@pytest.mark.parametrize("lr", [1, 1e15], ids=["above the bound", "into infinity"])
+def test_the_checkpoint_of_a_run_that_diverged_is_not_taken_for_a_model_of_use(lr):
+    """The model at --out is the one the run began with; the checkpoint is of its last step."""
+    result = run("train", *LOST[:-3], lr, "--max-steps", 60, "--checkpoint", "c.npz", "--out", "out.npz")
+    assert result.exit_code == 1 and bf.Model.load("c.npz").hash != bf.Model.load("out.npz").hash
+    for command in (("onnx", "c.npz", "c.onnx"), ("firmware", "c.npz", "fw")):
+        refused = run("export", *command)
+        assert refused.exit_code == 1 and "c.npz: a checkpoint of a run that diverged, loss " in refused.output
+        assert not Path(command[-1]).exists() and run("export", command[0], "out.npz", command[-1]).exit_code == 0
+    assert "a run that diverged" in flat(run("evaluate", "c.npz", "digits"))
+    assert "a run that diverged" not in flat(run("evaluate", "out.npz", "digits"))
+    assert "its run diverged" in flat(run("info", "c.npz"))
+
+
+def test_the_checkpoint_of_a_run_in_order_is_a_model():
+    assert run("train", "digits", "--max-steps", 20, "--checkpoint", "c.npz").exit_code == 0
+    assert "diverged" not in run("info", "c.npz").stdout + run("evaluate", "c.npz", "digits").stdout
+    assert run("export", "onnx", "c.npz", "c.onnx").exit_code == 0

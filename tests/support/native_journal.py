@@ -55,6 +55,13 @@ def up_to_damage(data: bytes) -> tuple[int, int, int]:
     return status, journal.at, journal.step - journal.first_step
 
 
+def model_step(data: bytes) -> int:
+    """The to_step of the run's model, by `bpfree_journal_model_step`."""
+    step, held = core().ffi.new("uint32_t *"), core().ffi.from_buffer("uint8_t *", data)
+    check_status(core().lib.bpfree_journal_model_step(held, len(data), step), "journal")
+    return step[0]
+
+
 def give_up(trainer) -> None:
     """`bpfree_skip`: a NativeTrainer's next step moves nothing."""
     check_status(core().lib.bpfree_skip(trainer.c, trainer.context), "skip")

@@ -214,7 +214,8 @@ def test_c_reads_such_a_journal(tmp_path, estimator):
     records, at = native_journal.read(data)
     assert at == len(data) and [record.payload[:1] for record in records[-3:-1]] == [b"\3", b"\1"]
     trainer = NativeTrainer(NativeModel(model_tables(MODEL.graph), "baseline"), **found.trainer.native_settings())
-    step = native_journal.ALL if every else found.journal.model_step
+    step = native_journal.model_step(data)
+    assert step == (native_journal.ALL if every else found.journal.model_step)
     assert_same_bits(native_journal.replay(trainer, MODEL.theta, text, data, step), found.model.theta)
 
 
@@ -225,12 +226,16 @@ def test_going_on_from_what_is_given_back():
 
 
 @pytest.mark.parametrize("text", ["", "7", "x: it", "-1: it", "91: it", "99999999999: it", "²: it"])
-def test_an_event_that_names_no_step_of_the_journal_is_refused(text):
+def test_an_event_that_names_no_step_of_the_journal_is_refused(tmp_path, text):
     found = run(update=bf.SGD(0.01))
     found.journal.event(90, Code.WENT_BACK, text)
+    found.journal.write(tmp_path / "j")
+    data = (tmp_path / "j").read_bytes()
     if text == "7":
-        assert found.journal.model_step == 7
+        assert found.journal.model_step == native_journal.model_step(data) == 7
         return
+    with pytest.raises(ValueError, match="journal"):
+        native_journal.model_step(data)
     with pytest.raises(bf.errors.FormatError, match="the run went back to a step that it does not have"):
         replay(found.journal, MODEL)
 

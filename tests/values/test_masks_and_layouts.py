@@ -181,3 +181,45 @@ def test_files_of_another_layout(tmp_path):
         told = run("evaluate", tmp_path / "m.npz", table(tmp_path, np.arange(6) % 2, x))
         assert told.exit_code == code
         assert code == 0 or "expected samples of shape (3, 4, 4), or flat, for MODEL, got (4, 4, 3)" in told.stderr
+
+
+def _masked(values):
+    return np.ma.masked_greater(values, 0.1)
+
+
+def _absolute(arithmetic, y, target):
+    return abs(y - target).sum(axis=0)
+
+
+OWN_LOSSES = {
+    "a function": lambda o, t: _masked((o[:, 0] - t) ** 2),
+    "values": bf.Loss("own", lambda arithmetic, y, t: _masked(_absolute(arithmetic, y, t))),
+    "gradient": bf.Loss("own", _absolute, gradient=lambda arithmetic, y, t: _masked(np.sign(y - t))),
+}
+
+
+@pytest.mark.parametrize("weights", [(), (np.ones(40),)], ids=["plain", "weighted"])
+@pytest.mark.parametrize("name", OWN_LOSSES)
+def test_a_masked_result_of_a_loss_of_ones_own_is_refused(name, weights):
+    """NumPy took the numbers below the mask, and training was of another loss than the user's."""
+    x = np.random.default_rng(0).normal(size=(40, 4)).astype("f4")
+    y = x[:, 0] if name == "a function" else x[:, :1]
+    estimator = bf.UnitWise() if name == "gradient" else bf.RGE(2)
+    with pytest.raises(TypeError, match="^loss: .*expected numbers without a mask"):
+        bf.train(
+            bf.Sequential(4, [bf.Linear(1)]), (x, y, *weights), loss=OWN_LOSSES[name], estimator=estimator, max_steps=2
+        )  # fmt: skip
+
+
+def test_a_masked_result_of_an_op_of_ones_own_is_refused():
+    op = bf.elementwise_op("own", lambda site, a, p, inputs: _masked(inputs[0]), lambda site, a, x, y: np.ones_like(x))
+    with pytest.raises(TypeError, match="^op: forward of 'own': expected numbers without a mask"):
+        bf.Sequential(4, [bf.Linear(2), op]).predict(X)
+
+
+@pytest.mark.parametrize(
+    "pair", [(np.ma.array([1.0, 2.0], mask=[0, 1]),), (1.0, [2.0]), (1.0, np.inf)]
+)
+def test_a_scale_that_is_no_number_is_refused_at_once(pair):
+    with pytest.raises((TypeError, ValueError), match="^(factor|offset): expected a"):
+        bf.Scale(*pair)

@@ -129,3 +129,20 @@ def test_scikit_learn_refuses_as_its_own_estimators_do():
     fitted.model_.theta[0] = np.nan
     with pytest.raises(ValueError, match="^outputs: expected numbers, got NaN in 300 of 300"):
         fitted.predict(DIGITS.x)
+
+
+@pytest.mark.parametrize("engine", ["compiled", "exact", "reference"])
+@pytest.mark.parametrize("estimator", [bf.RGE(8), bf.CGE()], ids=lambda e: type(e).__name__)
+def test_the_mean_of_finite_losses_is_finite_and_no_warning(engine, estimator):
+    """Losses near 1e36, whose sum has no place in float32."""
+    x = np.sign(np.random.default_rng(0).normal(size=(1024, 4))).astype("f4") * np.float32(1e18)
+    run = bf.train(bf.Sequential(4, [bf.Linear(1)], seed=1), (x, x[:, :1]), loss="mse", batch_size=1024, max_steps=2,
+                   validation=(x, x[:, :1]), estimator=estimator, update=bf.SGD(1.2e-38), engine=engine)  # fmt: skip
+    assert run.steps == 2 and np.isfinite([*run.losses, run.history[-1].value]).all() and run.losses[0] > 3.5e38 / 1024
+
+
+@pytest.mark.parametrize("dtype, size", [("f4", 3e38), ("f8", 1.7e308)])
+def test_told_losses_that_are_finite_are_no_warning(dtype, size):
+    ask = bf.RGE(n_queries=4).start(np.zeros(3, dtype), update=bf.SGD(1e-30))
+    ask.tell(np.full(ask.n_probes, size, dtype))
+    assert ask.step == 1 and (ask.loss == np.float32(size) if dtype == "f4" else ask.loss > 1e308)

@@ -49,7 +49,8 @@ def test_a_run_that_only_fails_ends_where_it_failed_first(tmp_path):
 
 def test_no_step_is_tried_beyond_the_last(tmp_path):
     run = train(tmp_path, 11)
-    assert run.outcome_code == "nonfinite_loss" and run.steps == 11
+    assert run.outcome_code == "done" and run.steps == 12 and run.evaluations == 12 * run.trainer.evaluations
+    assert [skip.step for skip in bf.Journal.read(tmp_path / "run.journal").skips] == [11]
 
 
 def test_a_run_is_the_same_without_a_journal(tmp_path):

@@ -95,7 +95,8 @@ int bpfree_journal_open(bpfree_journal *journal, const uint8_t *bytes, uint64_t 
 int bpfree_journal_next(bpfree_journal *journal, bpfree_journal_record *record);
 
 /* Verifies all bytes, then replays them up to to_step steps (0xffffffff: all):
- * the theta, state and step the run had. `context` is as bpfree_train_init
+ * the theta, state and step the run had after them. Of a run that diverged, and
+ * went back, its model is an earlier theta: bpfree_journal_model_step says which. `context` is as bpfree_train_init
  * leaves it, with the theta the journal began with; `fingerprint` is that of
  * the settings this trainer has. `journal` is ready for writing on.
  *
@@ -107,6 +108,11 @@ int bpfree_journal_next(bpfree_journal *journal, bpfree_journal_record *record);
  * before, but for a snapshot that contradicts scalars, which leaves those before it replayed. */
 int bpfree_journal_replay(bpfree_journal *journal, const bpfree_trainer *trainer, bpfree_context *context,
                           uint64_t fingerprint, const uint8_t *bytes, uint64_t size, uint32_t to_step);
+
+/* Finds the to_step with which bpfree_journal_replay gives the run's model: 0xffffffff, or
+ * the step that a run which diverged went back to. Returns BPFREE_OK; what bpfree_journal_open
+ * and _next return; BPFREE_ERR_FORMAT when the journal does not have that step. */
+int bpfree_journal_model_step(const uint8_t *bytes, uint64_t size, uint32_t *to_step);
 
 /* Finds what of a damaged journal is good: all before the first damaged or
  * contradicting record. Returns BPFREE_OK where nothing is damaged, else what
