@@ -21,8 +21,8 @@ from bpfree.pde.well_posed import prescribed, prescribed_velocity
 ORDINARY = 32.0
 """Coordinates up to this, of at least 1 over this in length, and prescribed values in between are left as they are."""
 
-ORDINARY_SOURCE = 1e3
-"""The same for the size of sources relative to the other terms."""
+ORDINARY_SOURCE = 200.0
+"""The same for the u at which the terms are as large as the source; u'' = 200 over a length of 1 makes it 25 large."""
 
 N = 16
 """Number of points at which equations and conditions are looked at."""
@@ -45,8 +45,7 @@ def _size_of_output(problem, k):
     equation = _Equation(problem, np.abs(values).max() or 1.0)
     change = max((_change(problem, one, equation, (values.min() + values.max()) / 2) for one in own), default=0.0)
     most, low, high = max(np.abs(values).max(), change), values.min() - change, values.max() + change
-    seed = values.min() == values.max() and most < 1 and len(problem.outputs) > 1  # a few infected, to become many
-    if seed:
+    if values.min() == values.max() and most < 1 and len(problem.outputs) > 1:  # a few infected, who become many
         return 0.0, 1.0
     if equation.source > (most if most < 1 / ORDINARY else ORDINARY_SOURCE * max(most, 1.0)):
         ordinary = is_ordinary(equation.source, ORDINARY if most else ORDINARY_SOURCE)
