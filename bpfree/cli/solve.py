@@ -110,7 +110,9 @@ def solve(problem, listing, explaining, dim, rule, method, save, plot, json_file
                 callbacks=lambda step, history: not stop.asked,
                 **settings,
             )
-        stop.task = "ending after the report"
+        stop.over = True
+        if solution.outcome_code == "callback":
+            solution.history.outcome = f"interrupted by {stop.name} after step {solution.history.steps}"
         screen.say(solution.summary())
         for path, write in ((save, solution.save), (plot, solution.plot)):
             if path is not None:

@@ -115,6 +115,8 @@ def train(**given) -> None:  # fmt: skip
     with asked_to_stop() as stop, prepared.advice():
         run = prepared.run(stop)
         interrupted, stop.task = run.outcome_code == "callback", "ending after the report"
+        if interrupted:
+            run.outcome = f"interrupted by {stop.name} after step {len(run.losses)}"
         document = prepared.report(screen, run, interrupted)
         screen.result("train", document)
     if interrupted:
@@ -265,8 +267,6 @@ class _Prepared:
         from bpfree.cli.metrics import floor_of
 
         peak = run.memory["process_peak"] or None
-        if interrupted:
-            run.outcome = f"interrupted after step {len(run.losses)}"
         replaced = replace_file(self.out, run.model.save)
         if self.given["plot"] is not None:
             replace_file(self.given["plot"], run.plot)
