@@ -15,7 +15,7 @@ import numpy as np
 
 from bpfree.pde.domain import Cube
 from bpfree.pde.hard import HardAnsatz
-from bpfree.pde.sizes import ORDINARY, is_ordinary, sizes_of_u, trial
+from bpfree.pde.size_of_u import ORDINARY, is_ordinary, sizes_of_u, trial
 from bpfree.pde.trial import sizes_of_terms
 
 ORDINARY_UNKNOWN, ORDINARY_EQUATION = 1e2, 1e4

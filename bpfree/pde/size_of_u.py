@@ -146,14 +146,14 @@ def trial(problem, term, middle, spread, size):
     part = TermRows(problem, term, points, np.float64)
     values = {}
     for k, q in quantities_of(part):
-        unit = _unit(q, spread[k], size)
+        unit = unit_of(q, spread[k], size)
         values[k, q] = unit * random.uniform(0.5, 1.5, len(points)) + (middle[k] if q is None else 0.0)
     with np.errstate(all="ignore"):
         source = trial_rows(problem, part, points, {key: 0 * value for key, value in values.items()})
         return trial_slopes(problem, part, points, values), values, source
 
 
-def _unit(q, spread, size):
+def unit_of(q, spread, size):
     """Return the size of a quantity of u where u varies by spread over the size (dim,) of coordinates."""
     if q is None:
         return spread
