@@ -9,8 +9,9 @@ import json
 import numpy as np
 
 from bpfree.engines import get_engine
+from bpfree.engines.classes import surely_predicted
 from bpfree.engines.cost import node_macs
-from bpfree.engines.given import check_finite_rows, largest, make_inputs, make_labels
+from bpfree.engines.given import check_finite_rows, make_inputs, make_labels
 from bpfree.errors import FormatError, RowsMissingError, check_unmasked
 from bpfree.files import read_arrays, write_atomically
 from bpfree.graph import INPUT, SCHEMA, Graph, Row, theta_hash
@@ -74,7 +75,7 @@ class Model:
         labels = make_labels("labels", labels, self.graph.output.size)
         engine = get_engine(engine, self.graph.own)
         outputs = engine.predict(self.graph, self.theta, self.frozen, inputs)
-        return float((largest(outputs) == labels).mean())
+        return float((surely_predicted(outputs) == labels).mean())
 
     def check_finite(self, name: str = "model") -> None:
         """Raise ValueError where a parameter, trained or frozen, is NaN or infinite, naming its tensor.

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import math
 import warnings
+from dataclasses import replace
 from functools import partial
 
 import numpy as np
@@ -13,15 +14,15 @@ try:
     from sklearn.base import BaseEstimator, ClassifierMixin, RegressorMixin
     from sklearn.exceptions import ConvergenceWarning
     from sklearn.utils.multiclass import check_classification_targets
-    from sklearn.utils.validation import _check_sample_weight, check_is_fitted, validate_data
+    from sklearn.utils.validation import check_is_fitted
 except ImportError as error:
     raise ImportError('bpfree.sklearn needs scikit-learn >= 1.6: pip install "bpfree[sklearn]"') from error
 
 from bpfree.engines import get_engine
 from bpfree.engines.batch import make_batch
-from bpfree.engines.given import largest
-from bpfree.errors import check_choice, check_count, check_finite, check_unmasked
-from bpfree.estimators.divergence import above_bound, divergence, loss_bound
+from bpfree.engines.classes import surely_predicted
+from bpfree.errors import check_choice, check_count, check_finite
+from bpfree.estimators.divergence import Course
 from bpfree.estimators.rge import RGE
 from bpfree.estimators.step import FAILURES, make_step
 from bpfree.model import Model, Sequential
@@ -30,6 +31,7 @@ from bpfree.ops.relu import ReLU
 from bpfree.ops.sigmoid import Sigmoid
 from bpfree.ops.sin import Sin
 from bpfree.ops.tanh import Tanh
+from bpfree.sklearn_inputs import check_two, checked_weights, moments, refuse_masks, seed_of, validated
 from bpfree.trainer import Trainer
 from bpfree.training.loop import train
 from bpfree.updates.adam import Adam
@@ -108,7 +110,7 @@ class _Network(BaseEstimator):
         kept = run.best.model if self.early_stopping and run.best and not run.went_back else run.model
         self.model_ = Model(kept.graph, kept.theta, kept.frozen)  # which partial_fit moves; the run stays what it was
         self.run_, self.loss_curve_ = run, list(run.losses)
-        self._steps, self._state, self._bound = run.steps, run.state, run.bound
+        self._steps, self._state, self._course, self._quiet = run.steps, run.state, replace(run.course), run.quiet
         self.n_iter_ = max(1, math.ceil(run.steps / max(1, len(x) // batch_size)))
         if run.outcome_code in FAILURES:
             warnings.warn(f"training stopped at {run.outcome}", ConvergenceWarning, stacklevel=3)
@@ -119,7 +121,7 @@ class _Network(BaseEstimator):
     def _partial_fit(self, x, target):
         """One pass over x in the order given; the update's state and the steps go on from call to call.
 
-        A pass in which the network gets lost leaves it as it was.
+        A pass in which the network diverges leaves it as it was.
         """
         x, batch_size = self._standard(x), self._batch_size(len(x))
         trainer = Trainer(
@@ -133,18 +135,20 @@ class _Network(BaseEstimator):
         for first in range(0, len(x) - batch_size + 1, batch_size):
             samples = batch.take(slice(first, first + batch_size))
             estimate = trainer.estimate(engine, self.model_.theta, samples, self._steps)
-            made = make_step(estimate, partial(engine.apply, trainer), self.model_.theta, self._state, self._steps)
+            apply = partial(engine.apply, trainer)
+            made = make_step(estimate, apply, self.model_.theta, self._state, self._steps, self._quiet)
             failure = made.failure
             if not failure:
-                self.model_.theta, self._state = made.theta, made.state
-                self._bound = self._bound if self.loss_curve_ else loss_bound(estimate.losses)
+                self.model_.theta, self._state, self._quiet = made.theta, made.state, made.quiet
+                self._course.stepped(estimate.losses, estimate.loss)
                 self._steps += 1
                 self.loss_curve_.append(estimate.loss)
-                if above_bound(self.loss_curve_, self._bound):
-                    failure = divergence(self._steps - 1, self.loss_curve_, "begin anew with a smaller lr")
+                failure = self._course.failure(
+                    self._steps, self._steps, self._quiet, made.theta, "begin anew with a smaller lr"
+                )
             if failure:
                 warnings.warn(f"partial_fit stopped at {failure.text}", ConvergenceWarning, stacklevel=3)
-                if self.loss_curve_ and self.loss_curve_[-1] > self._bound:
+                if self._course.exploded or failure.code == "diverged":
                     self.model_.theta, self._state = before
                 break
         self.n_iter_ += 1
@@ -152,8 +156,8 @@ class _Network(BaseEstimator):
 
     def _begin(self, x, outputs: int, weights=None) -> None:
         """A fresh network, and what its inputs are standardised with."""
-        self._seed = _seed(self.random_state)
-        mean, deviation = _moments(x, weights)
+        self._seed = seed_of(self.random_state)
+        mean, deviation = moments(x, weights)
         varies = deviation > 10 * np.finfo(x.dtype).eps * np.abs(mean)  # else rounding, not variation
         if self.standardize:
             self.mean_, self.scale_ = mean, np.where(varies, deviation, 1.0)
@@ -161,7 +165,8 @@ class _Network(BaseEstimator):
             self.mean_, self.scale_ = np.zeros_like(mean), np.ones_like(mean)
         model = Sequential(x.shape[1], [*self._hidden(), Linear(outputs)], seed=self._seed)
         self.model_ = model if self.trainable is None else model.train_only(self.trainable)
-        self._steps, self._state, self._bound = 0, None, math.inf
+        self._steps, self._state, self._quiet = 0, None, 0
+        self._course = Course(float(np.abs(self.model_.theta).max(initial=0)))
         self.loss_curve_, self.n_iter_ = [], 0
 
     def _hidden(self) -> list:
@@ -197,7 +202,7 @@ class _Network(BaseEstimator):
     def _outputs(self, x) -> np.ndarray:
         """What the network says, (n, outputs) float64."""
         check_is_fitted(self, "model_")
-        x = _validated(self, x, reset=False)
+        x = validated(self, x, reset=False)
         return self.model_.predict(self._standard(x), self.engine).astype(np.float64)
 
 
@@ -237,8 +242,8 @@ class Classifier(ClassifierMixin, _Network):
 
     def fit(self, X, y, sample_weight=None):
         """Train a fresh network on X (n, features) and labels y (n,); sample_weight (n,): as w of `bpfree.train`."""
-        X, y = _validated(self, X, y)
-        weights = _weights(sample_weight, X)
+        X, y = validated(self, X, y)
+        weights = checked_weights(sample_weight, X)
         self.classes_, target = self._encode(y, None)
         return self._fit(X, target, len(self.classes_), weights)
 
@@ -247,10 +252,10 @@ class Classifier(ClassifierMixin, _Network):
         first = not hasattr(self, "model_")
         if first and classes is None:
             raise ValueError("classes: expected all classes in the first call of partial_fit, got None")
-        X, y = _validated(self, X, y, reset=first)
+        X, y = validated(self, X, y, reset=first)
         if first:
             self.classes_ = np.unique(classes)
-            _check_two(self.classes_)
+            check_two(self.classes_)
             self._begin(X, len(self.classes_))
         elif classes is not None and not np.array_equal(np.unique(classes), self.classes_):
             raise ValueError(f"classes: expected those of the first call, {self.classes_}, got {classes}")
@@ -263,7 +268,7 @@ class Classifier(ClassifierMixin, _Network):
 
     def score(self, X, y, sample_weight=None):
         """Share of right predictions, weighted by sample_weight (n,) where it is given."""
-        _refuse_masks(y=y, sample_weight=sample_weight)
+        refuse_masks(y=y, sample_weight=sample_weight)
         return super().score(X, y, sample_weight)
 
     def predict_proba(self, X):
@@ -274,8 +279,8 @@ class Classifier(ClassifierMixin, _Network):
 
     def predict(self, X):
         """The class of the largest score, (n,)."""
-        best = largest(self._outputs(X))
-        return self.classes_[best]
+        outputs = self._outputs(X)  # first of all: it says so where nothing has been fitted
+        return self.classes_[surely_predicted(outputs)]
 
     @staticmethod
     def _encode(y, classes):
@@ -283,7 +288,7 @@ class Classifier(ClassifierMixin, _Network):
         check_classification_targets(y)
         if classes is None:
             classes, target = np.unique(y, return_inverse=True)
-            _check_two(classes)
+            check_two(classes)
             return classes, target
         unknown = np.setdiff1d(y, classes)
         if unknown.size:
@@ -317,14 +322,14 @@ class Regressor(RegressorMixin, _Network):
 
         Inputs and targets are standardised by their weighted mean and deviation then.
         """
-        X, y = _validated(self, X, y, multi_output=True, y_numeric=True)
-        weights = _weights(sample_weight, X)
+        X, y = validated(self, X, y, multi_output=True, y_numeric=True)
+        weights = checked_weights(sample_weight, X)
         return self._fit(X, self._standard_targets(y, True, weights), self._n_outputs, weights)
 
     def partial_fit(self, X, y):
         """One pass over more samples, in their order."""
         first = not hasattr(self, "model_")
-        X, y = _validated(self, X, y, multi_output=True, y_numeric=True, reset=first)
+        X, y = validated(self, X, y, multi_output=True, y_numeric=True, reset=first)
         target = self._standard_targets(y, first)
         if first:
             self._begin(X, self._n_outputs)
@@ -332,7 +337,7 @@ class Regressor(RegressorMixin, _Network):
 
     def score(self, X, y, sample_weight=None):
         """R^2 of the predictions, weighted by sample_weight (n,) where it is given."""
-        _refuse_masks(y=y, sample_weight=sample_weight)
+        refuse_masks(y=y, sample_weight=sample_weight)
         return super().score(X, y, sample_weight)
 
     def predict(self, X):
@@ -346,7 +351,7 @@ class Regressor(RegressorMixin, _Network):
         rows = y.reshape(len(y), -1).astype(np.float64)
         if first:
             self._flat, self._n_outputs = y.ndim == 1, rows.shape[1]
-            self.target_mean_, deviation = _moments(rows, weights)
+            self.target_mean_, deviation = moments(rows, weights)
             self.target_scale_ = np.where(deviation > 0, deviation, 1.0)
         if rows.shape[1] != self._n_outputs:
             raise ValueError(f"y: expected {self._n_outputs} outputs as in the first call, got {rows.shape[1]}")
@@ -355,49 +360,3 @@ class Regressor(RegressorMixin, _Network):
 
 for _public in (Classifier, Regressor):
     _public.__doc__ = _public.__doc__.format(parameters=_PARAMETERS.format(loss=_public._loss))
-
-
-def _validated(estimator, x, *y, **options):
-    """What scikit-learn's `validate_data` makes of x and y, which drops masks without a word."""
-    _refuse_masks(**dict(zip(("X", "y"), (x, *y))))
-    return validate_data(estimator, x, *y, dtype=np.float64, **options)
-
-
-def _refuse_masks(**arrays) -> None:
-    for name, given in arrays.items():
-        check_unmasked(name, given)
-
-
-def _weights(sample_weight, x):
-    """Weights (n,) of the samples, finite and not negative; None for None."""
-    if sample_weight is None:
-        return None
-    _refuse_masks(sample_weight=sample_weight)
-    weights = _check_sample_weight(sample_weight, x, dtype=np.float64, ensure_non_negative=True)
-    if not weights.any():
-        raise ValueError(f"sample_weight: expected some that are not zero, got {len(weights)} zeros")
-    return weights
-
-
-def _moments(rows, weights) -> tuple[np.ndarray, np.ndarray]:
-    """Mean and deviation of columns, each row as often as its weight says."""
-    if weights is None:
-        return rows.mean(axis=0), rows.std(axis=0)
-    mean = np.average(rows, axis=0, weights=weights)
-    return mean, np.sqrt(np.average(np.square(rows - mean), axis=0, weights=weights))
-
-
-def _check_two(classes) -> None:
-    if len(classes) < 2:
-        raise ValueError(f"y: expected at least two classes, got one class: {classes}")
-
-
-def _seed(random_state) -> int:
-    """A seed of ours from what scikit-learn's users give."""
-    if random_state is None:
-        random_state = np.random.default_rng()
-    if isinstance(random_state, np.random.Generator):
-        return int(random_state.integers(2**32))
-    if isinstance(random_state, np.random.RandomState):
-        return int(random_state.randint(2**32, dtype=np.uint32))
-    return check_count("random_state", random_state, 0, 2**32 - 1)

@@ -24,12 +24,12 @@ from bpfree.exporters.runtime import listed_sources, runtime_folder
 from bpfree.graph.c_tables import device_tables
 from bpfree.model import Model
 from bpfree.trainer import Trainer
-from bpfree.updates.calm import calm_limit
+from bpfree.updates.coefficient_limit import coefficient_limit
 
 __all__ = ["MARK_SKIPPED", "MARK_STEP", "MARK_STEP_DONE", "TARGETS", "Samples", "export"]
 
 MARK_STEP, MARK_STEP_DONE, MARK_SKIPPED = 1, 2, 3
-"""Marks the program sends before and after each training step, and behind one that was given up."""
+"""Marks the program sends before and after each training step, and behind one that was skipped."""
 
 TARGETS = {
     "cortex-m4f": ("cortex_m", ("-mcpu=cortex-m4", "-mthumb", "-mfloat-abi=hard", "-mfpu=fpv4-sp-d16")),
@@ -111,16 +111,16 @@ def export(
 
 def _render(model, trainer, samples, steps, target) -> dict[str, bytes]:
     """All files, by their names in the folder."""
-    tables, calm, (port, cpu_flags) = device_tables(trainer), calm_limit(trainer, model.theta), TARGETS[target]
+    tables, limit, (port, cpu_flags) = device_tables(trainer), coefficient_limit(trainer, model.theta), TARGETS[target]
     files = {
         "model.h": model_source.header(tables, main_source.trainer_sizes(tables, trainer)),
         "model.c": model_source.source(model.graph, tables, model.theta, model.frozen),
-        "trainer.c": main_source.trainer(trainer, calm),
+        "trainer.c": main_source.trainer(trainer, limit),
         "main.c": main_source.main(steps, (MARK_STEP, MARK_STEP_DONE, MARK_SKIPPED), samples is None),
     }
     if samples is not None:
         files["samples.c"] = samples_source(samples, trainer)
-    files |= {f"runtime/{name}": text for name, text in _runtime(tables, trainer, calm).items()}
+    files |= {f"runtime/{name}": text for name, text in _runtime(tables, trainer, limit).items()}
     origin = runtime_folder() / "ports" / port
     files |= {f"port/{path.name}": path.read_text("utf-8") for path in sorted(origin.iterdir())}
     rendered = {name: marked(text) for name, text in files.items()}
@@ -184,7 +184,7 @@ def _weights(samples) -> np.ndarray:
     return mean_1(name, check_weights(name, samples.weights, len(samples.rows)))
 
 
-def _runtime(tables, trainer, calm: float) -> dict[str, str]:
+def _runtime(tables, trainer, limit: float) -> dict[str, str]:
     """The runtime's headers, the sources every program needs, and those that this model and trainer name."""
     symbols = {row.kernel for row in tables.nodes} | {row.c for row in trainer.rows["links"]}
     symbols |= {trainer.rows["estimator"].c, trainer.rows["loss"].c}
@@ -198,7 +198,7 @@ def _runtime(tables, trainer, calm: float) -> dict[str, str]:
         wanted.add("BPFREE_GAPS")
     if trainer.weighted:
         wanted.add("BPFREE_WEIGHTS")
-    if not calm:
+    if not limit:
         wanted.add("BPFREE_LOOK_FIRST")
     for name in {*OPTIONS, "BPFREE_GAPS", "BPFREE_WEIGHTS", "BPFREE_LOOK_FIRST"} - wanted:
         files["bpfree/config.h"] = files["bpfree/config.h"].replace(_OPTION.format(name, 1), _OPTION.format(name, 0))

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+from bpfree.estimators.step import MOST_SKIPPED
 from bpfree.exporters.c_text import array, braces, designated, float_literal, struct
 from bpfree.graph.c_tables import ModelTables
 from bpfree.rng import BLOCK
@@ -91,7 +92,7 @@ int main(void)
 
 _SKIPPING = {
     "told": """ A step whose
- * sample cannot be had, or whose losses or update are not finite, is given up and
+ * sample cannot be had, or whose losses or update are not finite, is skipped and
  * marked, without a record; many in a row end the run.""",
     "before": "  uint32_t skipped = 0; /* in a row */\n",
     "skip": """\
@@ -108,9 +109,9 @@ _SKIPPING = {
 
 
 def main(steps: int, marks, skips: bool) -> str:
-    """main.c; marks are sent before and after each step, and where it `skips` behind one that was given up."""
+    """main.c; marks are sent before and after each step, and where it `skips` behind one that was skipped."""
     more = dict.fromkeys(_SKIPPING, "") if not skips else _SKIPPING
-    names = f", MARK_SKIPPED = {marks[2]}, MOST_SKIPPED = 10" if skips else ""
+    names = f", MARK_SKIPPED = {marks[2]}, MOST_SKIPPED = {MOST_SKIPPED}" if skips else ""
     return _MAIN.format(steps=steps, mark_step=marks[0], mark_done=marks[1], marks=names, **more)
 
 
@@ -125,10 +126,10 @@ def trainer_sizes(tables: ModelTables, trainer) -> list[tuple]:
     ]
 
 
-def trainer(trainer, calm: float = 0.0) -> str:
+def trainer(trainer, limit: float = 0.0) -> str:
     """trainer.c: the numbers of a Trainer as `const bpfree_trainer trainer`; what is not named there is 0.
 
-    calm: the size of coefficients up to which no update overflows, 0 where none is known.
+    limit: the size of coefficients up to which no update overflows, 0 where none is known.
     """
     row, estimator, arrays, links = trainer.rows["estimator"], trainer.estimator, "", []
     for k, (link_row, link) in enumerate(zip(trainer.rows["links"], trainer.update.links, strict=True)):
@@ -152,8 +153,8 @@ def trainer(trainer, calm: float = 0.0) -> str:
     }
     if trainer.weighted:
         fields["weighted"] = 1
-    if calm:
-        fields["calm"] = float_literal(calm)
+    if limit:
+        fields["coefficient_limit"] = float_literal(limit)
     own = row.device.settings(estimator, trainer.graph, trainer.loss)
     if own is not None:
         arrays += struct(own, row.name)

@@ -28,7 +28,7 @@ FLOORS = [
     ["study"],
     ["pde"],
     ["datasets", "exporters"],
-    ["emulate", "bench", "generate", "sklearn"],
+    ["emulate", "bench", "generate", "sklearn", "sklearn_inputs"],
     ["cli"],
     ["__main__"],
 ]
@@ -42,7 +42,7 @@ ROOMS = {
     "click": {"cli"},
     "rich": {"screen", "cli", "bench"},
     "matplotlib": {"screen", "cli", "bench"},
-    "sklearn": {"sklearn", "datasets", "bench", "cli"},
+    "sklearn": {"sklearn", "sklearn_inputs", "datasets", "bench", "cli"},
     "onnx": {"exporters", "bench"},
     "onnxruntime": {"exporters", "bench"},
     "torch": {"bench"},

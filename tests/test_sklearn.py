@@ -212,6 +212,14 @@ def test_what_is_worth_no_more_than_a_constant_is_a_warning():
         Classifier(update=bf.SGD(1e-9), **{**QUICK, "max_iter": 20}).fit(x, y)
 
 
+def test_partial_fit_says_that_it_stands_still():
+    """Where no probe changes the loss, a fit said so, and a stream of samples never did."""
+    x, y = np.random.default_rng(0).normal(size=(100, 3)), np.arange(100) % 2
+    streamed = Classifier(**QUICK | {"estimator": bf.RGE(2, mu=1e-30)}, batch_size=10)
+    with pytest.warns(ConvergenceWarning, match="partial_fit stopped at step 9: no probe changed .*a larger mu"):
+        streamed.partial_fit(x, y, classes=[0, 1])
+
+
 def test_partial_fit_goes_on_where_it_was():
     """Two passes over everything, one minibatch each: two steps of train(), but for the order of the samples."""
     x, y = IRIS

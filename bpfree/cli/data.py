@@ -10,6 +10,7 @@ import click
 import numpy as np
 
 from bpfree import rng
+from bpfree.engines.given import check_finite_rows, to_float32
 from bpfree.files import read_arrays
 
 SPLITS = {"train": ("x", "y"), "validation": ("x_validation", "y_validation"), "test": ("x_test", "y_test")}
@@ -141,6 +142,10 @@ def _checked(path, x_name, x, y_name, y):
         if values.dtype.kind not in "biuf":
             ways = f": {_NUMBER_THEM}" if name == y_name else ""
             _refuse(path, f"{name}: expected real numbers, got {values.dtype}{ways}")
+        try:  # here, where rows are those of the file
+            check_finite_rows(name, to_float32(values).reshape(len(values), -1))
+        except ValueError as error:
+            _refuse(path, error)
     if y.ndim > 1 and y.size == len(y) and y.dtype.kind in "biu":
         ways = "save y.ravel() for classes, y.astype(float) for targets"
         _refuse(path, f"{y_name}: expected classes (n,), or targets as floats, got {y.dtype} {y.shape}: {ways}")

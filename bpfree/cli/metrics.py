@@ -9,6 +9,7 @@ import numpy as np
 
 from bpfree.cli.commands import usage
 from bpfree.engines.batch import make_batch
+from bpfree.engines.classes import NONE, predicted
 from bpfree.engines.probes import AT_THETA
 from bpfree.graph.layers import initial_parameters
 from bpfree.losses import get_loss
@@ -58,9 +59,9 @@ def measure(model, split, loss, engine, name: str = "") -> Measured:
             values, _ = engine.evaluate(graph, model.theta, model.frozen, part, loss, [AT_THETA])
             total += float(values.sum(dtype=np.float64))
             if loss.labels:
-                outputs = engine.predict(graph, model.theta, model.frozen, part.x)
-                known = ~np.isnan(outputs).any(axis=1)
-                np.add.at(confusion, (part.labels[known], outputs[known].argmax(axis=1)), 1)
+                classes = predicted(engine.predict(graph, model.theta, model.frozen, part.x))
+                known = classes != NONE
+                np.add.at(confusion, (part.labels[known], classes[known]), 1)
             update(start + len(part))
     n = len(batch)
     if not loss.labels:

@@ -46,9 +46,10 @@ def replay(journal: Path, start: Path | None, to_step, up_to_damage, engine, out
     check_model_place(out)
     begin = start or Path(f"{journal}.start.npz")
     check_places(click.get_current_context(), written=[("--out", out)], read=[("START", begin)])
+    screen, written = Screen(json_file), Journal.read(journal, up_to_damage)
     if not begin.is_file():
         raise click.UsageError(f"START: expected the model that the run began with, got none: {begin} does not exist")
-    screen, written, model = Screen(json_file), Journal.read(journal, up_to_damage), load_model(begin)
+    model = load_model(begin)
     with usage(theta="start", trainer="start", model="start"):
         theta = walk(written, model, engine=engine, to_step=to_step, rows=current().rows)
     result = Model(model.graph, theta, model.frozen)

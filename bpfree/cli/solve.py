@@ -31,6 +31,9 @@ RULES = (
 METHODS = ("levenberg_marquardt", "gauss_newton", "least_squares_head", "first_order", "structured_gradient")
 """Names of the bpfree.pde.methods.METHODS that work alone; a test compares them."""
 
+_FAILED = (*FAILURES, "unsolved", "overdetermined")
+"""Outcomes of a solve that has no answer."""
+
 _DOUBTFUL = ("underdetermined", "ill_posed")
 """Outcomes of a solve whose answer may be wrong: a warning, as nothing failed."""
 
@@ -48,7 +51,7 @@ def _rule_class() -> type:
         ("bpfree solve poisson --max-steps 30", "solve one of them: error, floors, cost"),
         ("bpfree solve hjb_lqg --dim 5 --max-steps 10 --plot hjb.png", "solve in five dimensions, with a picture"),
         ("bpfree solve black_scholes --explain", "show the cost and accuracy of each derivative rule"),
-        ("bpfree solve heat --method first_order --max-forwards 3e5 --json -", "use losses alone, and print JSON"),
+        ("bpfree solve heat --method least_squares_head --json -", "solve for the last layer alone, and print JSON"),
     ),
     after="`bpfree.pde` in Python solves equations of your own: see the page on PDEs in the documentation.",
 )
@@ -124,7 +127,7 @@ def solve(problem, listing, explaining, dim, rule, method, save, plot, json_file
         screen.result("solve", _document(solution, problem))
     if solution.outcome_code == "callback":
         sys.exit(stop.exit_code)
-    if solution.outcome_code in FAILURES:
+    if solution.outcome_code in _FAILED:
         raise Failure(solution.outcome)
     if solution.outcome_code in _DOUBTFUL or solution.history.remark:
         path = click.get_current_context().command_path

@@ -113,7 +113,7 @@ def train(**given) -> None:  # fmt: skip
     prepared = _Prepared(given, data)
     prepared.check_output()
     screen.say(prepared.describe())
-    with asked_to_stop() as stop, prepared.advice():
+    with asked_to_stop() as stop, prepared.says_how_to_resume():
         run = prepared.run(stop)
         interrupted, stop.task = run.outcome_code == "callback", "ending after the report"
         if interrupted:
@@ -252,7 +252,7 @@ class _Prepared:
         return run
 
     @contextmanager
-    def advice(self):
+    def says_how_to_resume(self):
         """Print how to continue when a second Ctrl-C or a full disk ends the run: the checkpoint is intact."""
         try:
             yield
@@ -268,20 +268,22 @@ class _Prepared:
         from bpfree.cli.metrics import floor_of
 
         peak = run.memory["process_peak"] or None
-        replaced = save_or_rescue(self.out, run.model.save, "the model")
+        untrained = not interrupted and run.model.hash == self.model.hash
+        kept = untrained and self.out.exists()
+        replaced = not kept and save_or_rescue(self.out, run.model.save, "the model")
         if self.given["plot"] is not None:
             replace_file(self.given["plot"], run.plot)
         measured = {} if interrupted else self.measure(run)
         floor = {"reason": "not asked for"}
         if self.given["floor"] and not interrupted:
             floor = floor_of(self.model.graph, self.data, self.given["seed"])
-        wrong = train_advice.advice(run, measured, floor)
+        advice = train_advice.advice(run, measured, floor)
         document = {
             "data": self.data.describe(),
             "settings": self.settings(),
-            "outcome": run.outcome,
+            "outcome": train_advice.in_words(run.outcome),
             "outcome_code": "interrupted" if interrupted else run.outcome_code,
-            "advice": wrong,
+            "advice": advice,
             "steps": len(run.losses),
             "loss": run.losses[-1] if run.losses else None,
             "validation": measured["validation"].document() if "validation" in measured else None,
@@ -297,7 +299,8 @@ class _Prepared:
             "seconds": run.seconds,
             "peak_ram_bytes": peak,
             "hash": run.model.hash,
-            "files": {"model": self.out, **{name: self.given[name] for name in ("plot", "checkpoint", "journal")}},
+            "files": {name: self.given[name] for name in ("plot", "checkpoint", "journal")}
+            | {"model": None if kept else self.out},
         }
         floor_row = f"{floor['accuracy']:.2%} on {floor['split']}" if "accuracy" in floor else floor["reason"]
         screen.show(
@@ -315,9 +318,9 @@ class _Prepared:
                     ("seconds", f"{run.seconds:.1f}"),
                     ("peak RAM of this process", None if peak is None else f"{peak / 2**20:,.0f} MiB"),
                     ("theta", run.model.hash),
-                    ("outcome", run.outcome),
-                    ("advice", wrong or None),
-                    ("model", f"{self.out}{' (replaced)' if replaced else ''}"),
+                    ("outcome", document["outcome"]),
+                    ("advice", advice or None),
+                    ("model", train_advice.saved(self.out, untrained, kept, replaced)),
                     ("best validation", run.best and f"{run.best.value:.4f} after step {run.best.step:,}"),
                     ("checkpoint", self.given["checkpoint"]),
                     ("journal", self.given["journal"] and f"{self.given['journal']}, starts from {self.start}"),
@@ -325,7 +328,7 @@ class _Prepared:
                 ]
             )
         )
-        screen.say(self.next_steps(run, interrupted, wrong))
+        screen.say(self.next_steps(run, interrupted, advice, untrained))
         return document
 
     def settings(self) -> dict:
@@ -353,26 +356,29 @@ class _Prepared:
             if split in self.data.splits
         }
 
-    def next_steps(self, run, interrupted: bool, wrong: str) -> str:
-        """Return the commands to run next, which work when pasted."""
+    def next_steps(self, run, interrupted: bool, advice: str, untrained: bool) -> str:
+        """Return the commands to run next, which work when pasted; none for a model that is the one it began with."""
         from bpfree.losses import get_loss, own_words
 
         model, source = shlex.quote(str(self.out)), shlex.quote(self.given["data"])
         folder = shlex.quote(f"{self.out.with_suffix('')}-firmware")
         loss = loss_option(self.loss, self.data.loss)
         lines = [f"bpfree evaluate {model} {source}{loss}", f"bpfree info {model}"]
-        lost, own = train_advice.is_lost(run), self.model.graph.own + own_words(get_loss(self.loss))
-        if not lost and not own:  # which no device has
+        unusable, own = train_advice.is_unusable(run), self.model.graph.own + own_words(get_loss(self.loss))
+        if not unusable and not own:  # which no device has
             lines.append(f"bpfree export firmware {model} {folder} --data {source}{loss}")
+        if untrained:
+            lines = []
         if self.given["journal"] is not None:
             lines.append(f"bpfree replay {shlex.quote(str(self.given['journal']))}")
         if interrupted:
             lines.insert(0, self.how_to_go_on(model, source))
-        elif lost or wrong:
+        elif unusable or advice:
             typed = click.get_current_context().obj or []
-            lines[:0] = filter(None, [train_advice.another_try(typed, self.found, self.estimator)])
+            lines[:0] = filter(None, [train_advice.next_try(typed, run, self.found, self.estimator)])
         rows = current().as_typed
-        return "\nnext\n" + "\n".join(f"  {line}{'' if rows in line else rows}" for line in lines)
+        listed = "\n".join(f"  {line}{'' if rows in line else rows}" for line in lines)
+        return listed and f"\nnext\n{listed}"
 
     def how_to_go_on(self, model: str, source: str) -> str:
         """Return the command that continues this run: exactly from a checkpoint, else from the saved model."""

@@ -27,7 +27,7 @@ def make_inputs(graph, x) -> np.ndarray:
 
 
 def fits(shape, layout) -> bool:
-    """Is a sample of this shape laid out as the graph's input, or flat?"""
+    """True where a sample of this shape is laid out as the graph's input, or flat."""
     return len(shape) == 1 or _long_axes(shape) == _long_axes(layout)
 
 
@@ -80,12 +80,3 @@ def _how_to_number(name, y) -> str:
     if y.dtype.kind == "f" and np.isfinite(y).all() and (y == np.floor(y)).all():
         return f"{name}.astype(int) for classes"
     return _numbered(name)
-
-
-def largest(outputs, name: str = "outputs") -> np.ndarray:
-    """Places (n,) of the largest output of each sample; raises for NaN, which NumPy calls the largest."""
-    bad = np.flatnonzero(np.isnan(outputs).any(axis=1))
-    if bad.size:
-        got = f"NaN in {bad.size} of {len(outputs)} samples, first {bad[0]}"
-        raise ValueError(f"{name}: expected numbers, got {got}: the parameters have grown too large, or an input is")
-    return outputs.argmax(axis=1)

@@ -12,10 +12,11 @@ import numpy as np
 
 from bpfree.engines.probes import perturb
 from bpfree.errors import FormatError, check_count, check_positive, check_seed, check_unmasked, check_version
+from bpfree.estimators.divergence import Course
 from bpfree.estimators.estimate import Estimate
 from bpfree.estimators.lost import tell_replies
 from bpfree.estimators.replies import as_losses
-from bpfree.estimators.standing import Best, Standing
+from bpfree.estimators.standing import LowestMean, Standing
 from bpfree.estimators.step import Outcome, apply_record, check_pair, make_step, nonfinite
 from bpfree.files import read_arrays, write_atomically
 from bpfree.graph import Graph, layout
@@ -47,8 +48,9 @@ class AskTell:
     skipped: (step, reason) of these. evaluations: losses told; lost: those of them
     that were not finite. loss: mean of those told last. best: (step, loss, theta) of
     the lowest such mean, theta being what it was before that step; None before the
-    first. outcome_code: "running", "done" (max_steps), "budget", "diverged",
-    "nonfinite_loss", "overflow" or "mu_too_small"; outcome: the same for people, with advice.
+    first. outcome_code: "running", "done" (max_steps), "budget", "stalled" (no probe changes the
+    loss, at its lowest), "diverged", "nonfinite_loss", "overflow" or "mu_too_small"; outcome:
+    the same for people, with advice.
 
     >>> import bpfree as bf
     >>> ask = bf.RGE(n_queries=4).start(np.zeros((2, 3)), seed=3, update=bf.SGD(0.1), max_steps=40)
@@ -73,7 +75,7 @@ class AskTell:
         groups, each = estimator.record_shape(self.graph)
         self._state = self.update.init(self._theta, groups * each)
         self.step, self.loss, self.skipped = 0, float("nan"), []
-        self._standing = Standing(float(np.abs(theta).max()))
+        self._standing = Standing(Course(float(np.abs(theta).max())))
         self._look_ahead()
 
     def __repr__(self) -> str:
@@ -98,7 +100,7 @@ class AskTell:
         return self._standing.lost
 
     @property
-    def best(self) -> Best | None:
+    def best(self) -> LowestMean | None:
         """(step, loss, theta) of the step with the lowest mean loss; None before the first."""
         best = self._standing.best
         return best and best._replace(theta=read_only(best.theta.reshape(self.shape)))
@@ -157,7 +159,7 @@ class AskTell:
         return estimate
 
     def skip(self, reason: str = "", step: int | None = None) -> None:
-        """Give this step up: theta stays, its points are used up, and the next step has others.
+        """Skip this step: theta stays, its points are used up, and the next step has others.
 
         For losses that cannot be had, or a step whose losses are not finite
         however often they are measured. It counts as a step, not as evaluations.
@@ -182,8 +184,8 @@ class AskTell:
         """The probes of the next step, and whether there is to be one."""
         self._probes = self.estimator.ask(self.graph, self.seed, self.step)
         self._end(Outcome("running", "running"))
-        if failure := self._standing.failure(self.step, self._theta):
-            self._end(failure)
+        if end := self._standing.end(self.step, self.step - len(self.skipped), self._theta):
+            self._end(end)
         elif self.max_steps is not None and self.step >= self.max_steps:
             self._end(Outcome("done", "done"))
         elif self.max_evaluations is not None and self.evaluations + self.n_probes > self.max_evaluations:
@@ -271,6 +273,12 @@ def _text(settings) -> str:
     if isinstance(settings, tuple):
         return f"({', '.join(map(_text, settings))})"
     return repr(settings.item() if isinstance(settings, np.generic) else settings)
+
+
+def check_starts(estimator) -> None:
+    """Raise TypeError unless this is an estimator, ready to start, or None."""
+    if isinstance(estimator, type) or not (estimator is None or hasattr(estimator, "start")):
+        raise TypeError(f"estimator: expected one such as RGE(n_queries=16), got {estimator!r}")
 
 
 def as_parameters(theta0) -> np.ndarray:

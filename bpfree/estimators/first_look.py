@@ -9,8 +9,11 @@ from math import isfinite, nan
 import numpy as np
 
 from bpfree.estimators.cge import CGE
-from bpfree.estimators.lost import judge, tell_replies
+from bpfree.estimators.first_advice import epsilon_of, first_advice
+from bpfree.estimators.last_look import kept_for_the_end
+from bpfree.estimators.lost import sort_replies, tell_replies
 from bpfree.estimators.rge import RGE
+from bpfree.estimators.step import steps_allowed
 from bpfree.schedules.cosine_decay import cosine_decay
 from bpfree.schedules.exponential_decay import exponential_decay
 from bpfree.schedules.table import LONGEST
@@ -49,7 +52,8 @@ class FirstLook:
     loss: mean at theta0. noise: standard deviation of evaluations at one point. lr: how far each parameter goes in the
     first steps of Adam; length: the power of two times 0.2 that lowered the loss most along the first step, None where
     none did, or nothing was tried. slope: root mean square of the elements of the first gradient. estimator, update:
-    ready for `minimize` and `start`. evaluations: what was spent.
+    ready for `minimize` and `start`. evaluations: what was spent. losses: those measured at theta0. advice: what is
+    likely to go wrong and what to do, empty where nothing stands out.
 
     >>> import bpfree as bf
     >>> look = bf.calibrate(lambda theta: 1e6 * float(((theta - 1) ** 2).sum()), np.zeros(20))
@@ -65,6 +69,8 @@ class FirstLook:
     estimator: object
     update: object
     evaluations: int
+    losses: tuple = ()
+    advice: str = ""
 
     def __str__(self) -> str:
         most = "no length lowered the loss" if self.length is None else f"{self.length:g} lowers the loss most"
@@ -74,6 +80,7 @@ class FirstLook:
                 f"first steps {self.lr:g} a parameter; along the first one {most}",
                 f"estimator {self.estimator}",
                 f"update {self.update}",
+                *([f"advice: {self.advice}"] if self.advice else []),
             ]
         )
 
@@ -85,30 +92,28 @@ def first_look(measure, theta0, estimator, seed: int, max_steps, max_evaluations
     seen = [value for value in values if isfinite(value)]
     loss, noise = (float(np.mean(seen)), float(np.std(seen, ddof=len(seen) > 1))) if seen else (nan, 0.0)
     own, chosen = estimator is None, estimator or default_estimator(np.size(theta0), max_evaluations)
-    length, slope, floor = None, 0.0, 0.0
+    length, slope, floor, fence, line, advice = None, 0.0, 0.0, np.inf, None, ""
     if looks:
         most = None if max_evaluations is None else max_evaluations / 8
-        chosen, gradient, floor = _first_gradient(measure, theta0, chosen, seed, noise if own else 0.0, most)
+        found = _first_gradient(measure, theta0, chosen, seed, noise if own else None, most)
+        chosen, gradient, floor, fence, told = found
         slope = float(np.sqrt(np.mean(gradient**2)))
         if isfinite(slope) and slope > 0 and isfinite(loss):
-            length = best_length(lambda t: measure.mean(theta0 - t * np.sign(gradient)), loss, 3 * noise)
+            line = _Line(measure, theta0, -np.sign(gradient))
+            length = best_length(line, loss, 3 * noise)
+            fence = min(fence, chosen.mu) if own and line.walled else fence
+        advice = first_advice(chosen, told, loss, noise, slope, theta0.dtype)
     lr = LENGTH if length is None else float(np.clip(LENGTH, SHORTER * length, LONGER * length))
+    lr = min(lr, LENGTH) if line and line.walled else lr
     spent = measure.calls - began
-    steps = _steps(chosen.start(theta0).n_probes, max_steps, max_evaluations and max_evaluations - spent)
+    left = max_evaluations and max_evaluations - spent - kept_for_the_end(noise, max_evaluations)
+    steps = int(max(1, min(LONGEST, steps_allowed(chosen.start(theta0).n_probes, max_steps, left))))
     if own:
-        reach = max(FARTHER * lr / _spread(chosen, np.size(theta0)), floor)
+        reach = min(max(FARTHER * lr / _spread(chosen, np.size(theta0)), floor), fence)
         last = max(LAST_PROBE * reach, floor)
         chosen = replace(chosen, mu=exponential_decay(reach, 2.0 ** (-HALVINGS / steps), end=last))
-    update = Adam(cosine_decay(lr, steps, end=LAST_STEP * lr), beta2=0.99, epsilon=1e-20)
-    return FirstLook(loss, noise, lr, length, slope, chosen, update, spent)
-
-
-def _steps(n_probes: int, max_steps, evaluations) -> int:
-    """Steps that the budgets allow, at least one."""
-    limits = [LONGEST] if max_steps is None else [LONGEST, max_steps]
-    if evaluations is not None:
-        limits.append(int(evaluations // n_probes))
-    return max(1, min(limits))
+    update = Adam(cosine_decay(lr, steps, end=LAST_STEP * lr), beta2=0.99, epsilon=epsilon_of(slope, theta0.dtype))
+    return FirstLook(loss, noise, lr, length, slope, chosen, update, spent, tuple(values), advice)
 
 
 def _spread(estimator, n_theta: int) -> float:
@@ -125,27 +130,54 @@ def default_estimator(n_theta: int, max_evaluations: float | None):
 
 
 def _first_gradient(measure, theta0, estimator, seed, noise, most):
-    """(estimator, gradient, mu at which differences stand out of the noise); mu is doubled where it is too small."""
-    began, floor = measure.calls, 0.0
+    """(estimator, gradient, floor, fence, losses) of probes at which the function can be seen.
+
+    Where noise is given, None for estimators that were chosen by the user: mu is a quarter until both sides of every
+    probe are finite, and is then the fence of later ones; losses that are NaN count as lost by accident where they are
+    less than half, infinite ones never do. Else it is doubled until differences stand out of the noise; the floor is
+    where they do.
+    """
+    began, floor, fence = measure.calls, 0.0, np.inf
     for _ in range(_DOUBLINGS):
         ask = estimator.start(theta0, seed=seed)
         values = measure.step(ask)
-        estimate = tell_replies(estimator, ask.graph, seed, 0, values)
-        if not noise:
+        ends = most is not None and measure.calls - began + ask.n_probes > most
+        if noise is None or ends:
+            break
+        if np.isinf(values).any() or 2 * np.isnan(values).any(axis=1).sum() >= len(values):
+            fence = estimator.mu / FARTHER
+            estimator = replace(estimator, mu=fence)
+            continue
+        if not noise or fence < np.inf:
             break
         floor = estimator.mu * SIGNAL * noise / (_difference(estimator, values) or SIGNAL * noise / _DOUBLINGS)
-        if floor <= estimator.mu or (most is not None and measure.calls - began + ask.n_probes > most):
+        if floor <= estimator.mu:
             break
         estimator = replace(estimator, mu=2 * estimator.mu)
+    estimate = tell_replies(estimator, ask.graph, seed, 0, values)
     gradient = estimator.gradient(ask.graph, seed, 0, estimate.coefficients.astype(np.float64))
-    return estimator, gradient.reshape(ask.shape), floor
+    return estimator, gradient.reshape(ask.shape), floor, fence, values
 
 
 def _difference(estimator, values) -> float:
     """The median of |L+ - L-| over the pairs that came; infinite where none did."""
-    kept, means = judge(estimator, values).kept, values.mean(axis=1)
+    kept, means = sort_replies(estimator, values).kept, values.mean(axis=1)
     differences = means[0::2] - means[1::2] if estimator.two_sided else means[1:] - means[0]
     return float(np.median(np.abs(differences[kept]))) if kept.any() else float("inf")
+
+
+class _Line:
+    """The loss along a direction; walled: whether it was infinite, or NaN twice, somewhere."""
+
+    def __init__(self, measure, theta0, direction):
+        self._measure, self._theta0, self._direction, self.walled = measure, theta0, direction, False
+
+    def __call__(self, t: float) -> float:
+        theta = self._theta0 + t * self._direction
+        value = self._measure.mean(theta)
+        value = self._measure.mean(theta) if np.isnan(value) else value
+        self.walled |= not isfinite(value)
+        return value
 
 
 def best_length(at, loss: float, noise: float) -> float | None:

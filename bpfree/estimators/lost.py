@@ -13,8 +13,8 @@ from bpfree.estimators.estimate import Estimate
 class Replies(NamedTuple):
     """What the replies of a step are good for, coefficient by coefficient, in the order of the estimator's points.
 
-    kept (n,): are both losses there? away (n,): 1 where the loss on the plus side is infinite, -1 where that on the
-    minus side is, and the other one is there; else 0. arrived (n_probes,): which losses are there.
+    kept (n,): True where both losses are there. away (n,): 1 where the loss on the plus side is infinite, -1 where that
+    on the minus side is, and the other one is there; else 0. arrived (n_probes,): which losses are there.
     """
 
     kept: np.ndarray
@@ -39,11 +39,11 @@ def evaluate_in_time(estimator, engine, given, probes):
 
 
 def has_a_difference(estimator, arrived) -> np.ndarray:
-    """Of every coefficient, in the record's order: have both of its losses arrived?"""
+    """Of every coefficient, in the record's order, True where both of its losses have arrived."""
     return arrived[0::2] & arrived[1::2] if estimator.two_sided else arrived[1:] & arrived[0]
 
 
-def judge(estimator, values) -> Replies:
+def sort_replies(estimator, values) -> Replies:
     """What replies (n_probes, samples) are good for.
 
     NaN, and a loss of -inf, is a reply that was lost. An infinite loss says that this is no place to be.
@@ -61,7 +61,7 @@ def judge(estimator, values) -> Replies:
 
 def tell_replies(estimator, graph, seed: int, step: int, values) -> Estimate:
     """The Estimate of replies some of which may be lost; where all are, its coefficients are not finite."""
-    replies = judge(estimator, values)
+    replies = sort_replies(estimator, values)
     if replies.kept.all() or not (replies.kept.any() and estimator.may_lose):
         return estimator.tell(graph, seed, step, values)
     return _tell_kept(estimator, graph, seed, step, values, None, replies)

@@ -4,23 +4,23 @@
 from __future__ import annotations
 
 import time
-from math import isnan, nan
 
 import numpy as np
 
 from bpfree.errors import check_count, check_functions, check_positive
-from bpfree.estimators.asktell import as_parameters
+from bpfree.estimators.asktell import as_parameters, check_starts
+from bpfree.estimators.first_advice import ELSEWHERE
 from bpfree.estimators.first_look import first_look
 from bpfree.estimators.history import History
+from bpfree.estimators.last_look import kept_for_the_end, last_look
 from bpfree.estimators.replies import Measure
 from bpfree.estimators.rge import RGE
-from bpfree.estimators.standing import Best
-from bpfree.estimators.step import QUIET_STEPS, UNMADE
+from bpfree.estimators.step import MOST_SKIPPED, QUIET_STEPS, SKIPPABLE, steps_allowed
 from bpfree.screen.progress import live_bar
 from bpfree.updates.table import read_only
 
-AT_THE_END = 2
-"""Evaluations kept for the end: the best theta by its step's mean, and the last one."""
+NOTHING_BETTER = "nothing better than the start was found"
+OTHERWISE = "try another start; where parameters differ in size, minimise over theta / size, as steps are equally long"
 
 
 def minimize(
@@ -59,10 +59,12 @@ def minimize(
     With an update of your own the estimator is RGE(n_queries=16).
 
     theta is the best that was found: the start, the theta of the lowest step mean and the last one are
-    evaluated, each counted, and the lowest is returned, so never one above the start.
+    evaluated, each counted, and the lowest is returned, so never one above the start. Where losses are noisy, the last
+    two are evaluated up to 16 times, and an earlier theta is returned only where it is lower by more than the noise.
+    `history.advice` says where nothing better was found, or parameters differ in size.
 
     Numeric failure is a result, and `history.outcome` says what to try. A step all of whose replies
-    were lost moves nothing; ten in a row end the run. For losses that are measured elsewhere
+    were lost is skipped; ten in a row end the run. For losses that are measured elsewhere
     see `AskTell`.
 
     >>> import bpfree as bf
@@ -78,46 +80,50 @@ def minimize(
     max_steps = None if max_steps is None else check_count("max_steps", max_steps)
     most = None if max_evaluations is None else check_positive("max_evaluations", max_evaluations)
     callbacks = check_functions("callbacks", callbacks, "(step, history)")
-    if isinstance(estimator, type) or not (estimator is None or hasattr(estimator, "start")):
-        raise TypeError(f"estimator: expected one such as RGE(n_queries=16), got {estimator!r}")
+    check_starts(estimator)
     theta0, began = as_parameters(theta0), time.perf_counter()
     history = History(read_only(theta0))
-    if update is None and (most is None or most > AT_THE_END):
-        look = first_look(measure, theta0, estimator, seed, max_steps, most and most - AT_THE_END)
+    start, noise, kept = [], None, kept_for_the_end(0.0, most)
+    if update is None and (most is None or most > kept):
+        look = first_look(measure, theta0, estimator, seed, max_steps, most)
         history.start, estimator, update = look.loss, look.estimator, look.update
+        history.noise, history.advice, start = look.noise, look.advice, list(look.losses)
+        noise = look.noise if len(start) > 1 else None
+        kept = kept_for_the_end(look.noise, most)
     history.estimator = estimator = RGE(n_queries=16) if estimator is None else estimator
     spent = measure.calls or 1
-    left = None if most is None else max(most - spent - AT_THE_END, 0.5)
+    left = None if most is None else max(most - spent - kept, 0.5)
     ask = estimator.start(theta0, update=update, seed=seed, max_steps=max_steps, max_evaluations=left)
     history.update = ask.update
     if not measure.calls and (most is None or most >= 1):
         history.start = measure.mean(theta0)
-    with live_bar(_steps(ask), "minimising", progress) as show:
+        start = [history.start]
+    steps = int(steps_allowed(ask.n_probes, ask.max_steps, ask.max_evaluations))
+    with live_bar(steps, "minimising", progress) as show:
         _run(ask, measure, history, callbacks, show, began)
-    if history.outcome_code == "budget":
-        needs = f"{measure.calls:,} are spent, and a step needs {ask.n_probes:,}"
-        history.outcome = f"budget: max_evaluations={most:,.0f}, {needs}"
-    theta = _lowest(measure, history, theta0)
-    history.evaluations, history.seconds = measure.calls, time.perf_counter() - began
-    return theta.copy(), history
+    spent = measure.calls
+    history.best = last_look(measure, history, read_only(theta0), start, noise, most)
+    _conclude(ask, measure, history, spent, kept, most)
+    history.evaluations, history.lost, history.seconds = measure.calls, measure.lost, time.perf_counter() - began
+    return history.best.theta.copy(), history
 
 
 def _run(ask, measure: Measure, history: History, callbacks, show, began: float) -> None:
     """Step by step until something ends the run."""
-    nothing = 0
+    in_a_row = 0
     while ask.outcome_code == "running":
         values = measure.step(ask)
         ask.tell(values)
-        history.evaluations, history.lost = measure.calls, ask.lost
+        history.evaluations, history.lost = measure.calls, measure.lost
         history.seconds = time.perf_counter() - began
-        if ask.outcome_code == "nonfinite_loss" and not np.isfinite(values).all() and nothing + 1 < QUIET_STEPS:
-            nothing += 1
+        if ask.outcome_code == "nonfinite_loss" and not np.isfinite(values).all() and in_a_row + 1 < MOST_SKIPPED:
+            in_a_row += 1
             ask.skip("too many replies were not finite")
             history.skipped = ask.skipped
             continue
-        if ask.outcome_code in UNMADE:
+        if ask.outcome_code in SKIPPABLE:
             break
-        nothing = 0
+        in_a_row = 0
         history.theta, history.best = ask.theta, ask.best
         history.losses.append(ask.loss)
         show(ask.step, f"loss {ask.loss:.6g}  {history.evaluations:,} evaluations")
@@ -126,29 +132,20 @@ def _run(ask, measure: Measure, history: History, callbacks, show, began: float)
             history.outcome_code, history.outcome = "callback", f"stopped by the callback after step {ask.step - 1}"
             return
     history.outcome_code, history.outcome = ask.outcome_code, ask.outcome
+    if in_a_row + 1 >= MOST_SKIPPED and ask.outcome_code == "nonfinite_loss":
+        bad = np.count_nonzero(~np.isfinite(values).all(axis=1))
+        told = f"losses are not finite at {bad} of {len(values)} points, for {in_a_row + 1} steps in a row"
+        history.outcome = f"step {ask.step}: {told}: {ELSEWHERE}"
 
 
-def _lowest(measure: Measure, history: History, theta0):
-    """The best theta by a last look: the start, that of the lowest step mean, and the last one, if they are others.
-
-    Where the reply of the second is lost, the mean of its step stands for it.
-    """
-    found, seen = Best(0, history.start, read_only(theta0)), [theta0]
-    last = Best(history.steps, nan, history.theta)
-    for step, mean, theta in [] if history.best is None else [history.best, last]:
-        if not any(np.array_equal(theta, other) for other in seen):
-            seen.append(theta)
-            loss = measure.mean(theta)
-            loss = mean if isnan(loss) else loss
-            if loss < found.loss or isnan(found.loss):
-                found = Best(step, loss, theta)
-    history.best = found
-    return found.theta
-
-
-def _steps(ask) -> int:
-    """Steps that the budgets allow."""
-    limits = [] if ask.max_steps is None else [ask.max_steps]
-    if ask.max_evaluations is not None:
-        limits.append(int(ask.max_evaluations // ask.n_probes))
-    return min(limits)
+def _conclude(ask, measure: Measure, history: History, spent: int, kept: int, most) -> None:
+    """The outcome in the words of minimize, and advice, when the best theta is known."""
+    if history.outcome_code == "budget":
+        needs = f"{spent:,} went before the last look, for which {kept} are kept, and a step needs {ask.n_probes:,}"
+        history.outcome = f"budget: max_evaluations={most:,.0f}: {needs}"
+    moved = history.best.step > 0
+    if history.outcome_code == "mu_too_small" and moved:
+        told = f"the loss fell and then stood still for {QUIET_STEPS} steps, as at a minimum"
+        history.outcome_code, history.outcome = "stalled", f"step {ask.step - 1}: {told}"
+    if history.steps >= QUIET_STEPS and not moved and history.outcome_code in ("done", "budget"):
+        history.advice = f"{NOTHING_BETTER}: {history.advice or OTHERWISE}"

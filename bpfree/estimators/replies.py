@@ -31,13 +31,14 @@ def as_losses(values, n_probes: int) -> np.ndarray:
 class Measure:
     """A function of theta to be minimised, its replies checked and counted.
 
-    calls: how often it was called. samples: how many losses it gives; None as long as that is not known.
+    calls: how often it was called; lost: how many replies were not finite. samples: how many losses it gives; None
+    as long as that is not known.
     """
 
     def __init__(self, loss_fn):
         if not callable(loss_fn):
             raise TypeError(f"loss_fn: expected a function of theta, got {loss_fn!r}")
-        self._loss_fn, self.calls, self.samples = loss_fn, 0, None
+        self._loss_fn, self.calls, self.lost, self.samples = loss_fn, 0, 0, None
 
     def __call__(self, theta) -> np.ndarray:
         """Losses (samples,) at theta, a copy of which the function gets; (1,) of a reply that was lost."""
@@ -46,6 +47,7 @@ class Measure:
         array = real_numbers("loss_fn", self._loss_fn(np.array(theta)), expected)
         if array.ndim > 1 or array.size == 0:
             raise TypeError(f"loss_fn: expected {expected}, got {array.dtype} {array.shape}")
+        self.lost += not np.isfinite(array).all()
         if array.ndim == 0 and not np.isfinite(array):
             return array.reshape(1)
         if self.samples not in (None, array.size):

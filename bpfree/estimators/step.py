@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 from functools import partial
+from math import inf
 from typing import NamedTuple
 
 import numpy as np
@@ -16,10 +17,13 @@ from bpfree.updates.table import Record, Update
 QUIET_STEPS = 10
 """Steps in a row without any difference of losses after which mu is below float resolution."""
 
-UNMADE = ("nonfinite_loss", "overflow")
-"""Codes of steps that were not made."""
+MOST_SKIPPED = 10
+"""Skipped steps in a row after which a run ends: a bad batch comes alone, divergence stays."""
 
-FAILURES = ("diverged", "mu_too_small", *UNMADE)
+SKIPPABLE = ("nonfinite_loss", "overflow")
+"""Codes of steps that could not be made, and may be skipped."""
+
+FAILURES = ("diverged", "mu_too_small", *SKIPPABLE)
 """Codes of numeric failures."""
 
 _PART = 1 << 14
@@ -67,7 +71,7 @@ def nonfinite(step: int, what: str = "a loss is not finite", advice: str = "try 
 
 
 def standstill(steps: int, quiet: int) -> Outcome | None:
-    """After so many steps, the last `quiet` of which no probe changed the loss in: is it time to end?"""
+    """Why a run ends in whose last `quiet` of so many steps no probe changed the loss; None where they are few."""
     if quiet < QUIET_STEPS:
         return None
     text = f"no probe changed the loss for {quiet} steps: try a larger mu, unless this is a minimum"
@@ -85,6 +89,12 @@ def apply_record(estimator, update, graph, seed: int, theta, state, step: int, r
     if update.sees_record:
         seen = Record(record, estimator.averaged, gradient, partial(estimator.coordinates, graph, seed))
     return update.update(gradient(step, record), state, theta, step, seen)
+
+
+def steps_allowed(n_probes: int, max_steps, max_evaluations) -> float:
+    """How many steps of so many evaluations each the budgets allow; infinite without budgets (None)."""
+    steps = inf if max_steps is None else max_steps
+    return steps if max_evaluations is None else min(steps, max_evaluations // n_probes)
 
 
 def check_pair(estimator, update) -> None:

@@ -102,7 +102,7 @@ def _samples(graph):
 
 
 def _skipping(update, journal_every):
-    """Return the same, step by step, of a run that gives one step up."""
+    """Return the same, step by step, of a run that skips one step."""
     graph, theta, frozen = golden_network("dense")
     trainer = Trainer(graph, frozen, "cross_entropy", _ESTIMATOR, update, _BATCH, _SEED)
     batch, engine = make_batch(graph, trainer.loss, *_samples(graph)), ReferenceEngine(exact=True)

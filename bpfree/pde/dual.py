@@ -70,10 +70,10 @@ class Dual(NDArrayOperatorsMixin):
     def __array__(self, dtype=None, copy=None):
         raise LeavesNumPy("an array of plain numbers")
 
-    def _lost(self, *_):
+    def _refuse(self, *_):
         raise LeavesNumPy("a plain number")
 
-    __float__ = __int__ = __complex__ = __index__ = __round__ = _lost
+    __float__ = __int__ = __complex__ = __index__ = __round__ = _refuse
 
     def __bool__(self):
         return bool(self.plain)

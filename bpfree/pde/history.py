@@ -7,12 +7,13 @@ from dataclasses import dataclass, field
 from typing import NamedTuple
 
 OUTCOMES = (
-    "done", "budget", "time", "tolerance", "stalled", "callback", "underdetermined", "ill_posed", "mu_too_small",
-    "nonfinite_loss", "overflow",
+    "done", "budget", "time", "tolerance", "stalled", "callback", "unsolved", "underdetermined", "overdetermined",
+    "ill_posed", "mu_too_small", "nonfinite_loss", "overflow",
 )  # fmt: skip
 """Values of `History.outcome_code`: max_steps, max_forwards, max_seconds or tolerance is reached; no step lowers the
-loss any more; a callback stopped the run; the equations hold at the points of the solve but not between them, or
-conditions are missing; errors of the conditions grow without bound; and numeric failures."""
+loss any more; a callback stopped the run; the equations do not hold even at the points of the solve; they do, but
+not between them, or conditions are missing; there are more of them than
+derivatives, and they do not agree; errors of the conditions grow without bound; and numeric failures."""
 
 JUDGED = ("done", "budget", "time", "tolerance", "stalled")
 """Outcomes of a solve whose answer is judged at points that it has not seen."""
@@ -39,7 +40,7 @@ class History:
     seconds: time so far.
     outcome_code: one of OUTCOMES, or "running".
     outcome: the same in words, with advice.
-    remark: what `outcome` adds of an answer that is no solution although the solve ended as it should; else "".
+    remark: what `outcome` adds of a rough answer of a solve that ended as it should; else "".
     """
 
     losses: list[float] = field(default_factory=list)
@@ -62,3 +63,38 @@ class History:
     def end(self, code: str, text: str | None = None) -> None:
         """Set the reason why the solve ended."""
         self.outcome_code, self.outcome = code, text or code
+
+
+def read_history(document, losses) -> History:
+    """Return the history that a file holds; raises ValueError or TypeError where numbers or words are others."""
+    looks = [_read_look(*row) for row in document["looks"]]
+    (forwards, seconds), outcome = document["cost"], document["outcome"]
+    if not looks or losses.ndim != 1 or losses.dtype.kind != "f":
+        raise ValueError(f"history: expected looks and losses (steps,), got {len(looks)} and {losses.shape}")
+    code, text = map(_text, outcome)
+    remark = _text(document.get("remark", ""))  # files of earlier versions have none
+    return History(losses.tolist(), looks, _count(forwards), _number(seconds), code, text, remark)
+
+
+def _read_look(step, loss, terms, error, forwards, seconds) -> Look:
+    named = {_text(name): _number(value) for name, value in dict(terms).items()}
+    return Look(_count(step), _number(loss), named, _number(error), _count(forwards), _number(seconds))
+
+
+def _number(value) -> float:
+    """Return a number; None is how a file writes NaN."""
+    if value is not None and (isinstance(value, bool) or not isinstance(value, int | float)):
+        raise TypeError(f"history: expected a number, got {value!r}")
+    return float("nan") if value is None else float(value)
+
+
+def _count(value) -> int:
+    if isinstance(value, bool) or not isinstance(value, int) or not 0 <= value < 2**63:
+        raise ValueError(f"history: expected a count, got {value!r}")
+    return value
+
+
+def _text(value) -> str:
+    if not isinstance(value, str):
+        raise TypeError(f"history: expected a text, got {value!r}")
+    return value

@@ -24,7 +24,7 @@ def between(given, domain) -> np.ndarray:
     """
     if len(given) == 1:
         return given
-    unit = _unit(domain)
+    unit = lengths_of(domain)
     neighbours = np.arange(2, min(2 * domain.dim + 1, len(given)) + 1)
     _, nearest = cKDTree(given / unit).query(given / unit, k=neighbours)
     middles = ((given[:, None] + given[nearest]) / 2).reshape(-1, domain.dim)
@@ -39,7 +39,7 @@ def among(given, points, domain, least: float) -> np.ndarray:
     Close means no further than the 2 dim nearest neighbours of the given point. Distances are in units of each
     coordinate's length; least: a distance at which points are among them in any case.
     """
-    given, points = given / _unit(domain), points / _unit(domain)
+    given, points = given / lengths_of(domain), points / lengths_of(domain)
     tree = cKDTree(given)
     reach = tree.query(given, k=[min(2 * domain.dim + 1, len(given))])[0][:, 0]
     distances, nearest = tree.query(points, k=np.arange(1, min(3 * domain.dim, len(given)) + 1))
@@ -57,7 +57,7 @@ def _at_an_end(points, domain) -> np.ndarray:
     return (points == low) | (points == high)
 
 
-def _unit(domain) -> np.ndarray:
+def lengths_of(domain) -> np.ndarray:
     """Return the length of each column of points."""
     lengths = [one.scale if isinstance(one, Normal) else one.high - one.low for one in domain.coordinates.values()]
     return np.repeat(lengths, _widths(domain))

@@ -45,14 +45,37 @@ def missing_conditions(problem, part, trained: bool = True) -> Outcome | None:
     data = any(isinstance(one, Observed) for one in conditions) or not trained
     if data or not np.isfinite(equations.inside).all():
         return None
-    lines = [name for name, one in problem.domain.coordinates.items() if isinstance(one, Cube) and one.dim == 1]
-    ends = {name: _Ends(conditions, name) for name in lines}
+    ends = {name: _Ends(conditions, name) for name in _lines(problem)}
     return (
         _too_few(equations, ends)
         or _up_to_a_constant(problem, equations)
         or _unknown_without_data(problem, equations, ends)
         or _ill_posed(equations, ends)
     )
+
+
+def conditions_in_excess(problem, part) -> str:
+    """Return a text about a coordinate that has more conditions than derivatives by it; "" where none has.
+
+    They may agree all the same, so this only explains why a problem was not solved. Each unknown takes one more.
+    """
+    if type(problem).terms.__module__ != "bpfree.pde.problem" or not isinstance(problem.ansatz, HardAnsatz | None):
+        return ""
+    equations = _Equations(problem, part)
+    if not np.isfinite(equations.inside).all():
+        return ""
+    for name in _lines(problem):
+        own, enough = _Ends(problem.conditions, name), sum(equations.orders(name, least=1))
+        if own.periodic or own.count <= enough + len(problem.unknowns):
+            continue
+        text = f"conditions of {name}: expected {enough}, as many as derivatives by {name}, got {own.count}"
+        return f"{text}: they may contradict each other; leave out some, or make sure that they agree"
+    return ""
+
+
+def _lines(problem) -> list[str]:
+    """Return the names of the coordinates of one dimension with ends."""
+    return [name for name, one in problem.domain.coordinates.items() if isinstance(one, Cube) and one.dim == 1]
 
 
 class _Ends:
@@ -112,12 +135,13 @@ class _Equations:
             if output in (None, k) and q is not None and column in columns_of(q) and _order(q, column) == order
         ]
 
-    def orders(self, name: str) -> list[int]:
+    def orders(self, name: str, least: int | None = None) -> list[int]:
         """Return, of each output, the highest order of the derivatives by a coordinate that count: 0, 1 or 2.
 
-        In space only the second: which end needs a condition for a first one depends on where the flow goes.
+        least: the order from which on they count. In space only the second, if nothing else is given: which end needs
+        a condition for a first one depends on where the flow goes.
         """
-        (column,), least = self.domain.columns(name), 1 if name == "t" or self.domain.dim == 1 else 2
+        (column,), least = self.domain.columns(name), least or (1 if name == "t" or self.domain.dim == 1 else 2)
         moves = [{order: self.of(column, order, k) for order in (1, 2)} for k in self.outputs]
         return [
             max((order for order in (1, 2) if order >= least and np.any(self.inside[own[order]])), default=0)

@@ -10,7 +10,7 @@ from __future__ import annotations
 import numpy as np
 
 from bpfree.pde.conditions import Initial
-from bpfree.pde.domain import Cube
+from bpfree.pde.inside import lengths_of
 from bpfree.pde.observed import Observed
 from bpfree.pde.residuals import TermRows
 from bpfree.pde.samplers import faces
@@ -96,7 +96,7 @@ class _Equation:
     """
 
     def __init__(self, problem, spread):
-        self.domain, self.lengths = problem.domain, _lengths(problem.domain)
+        self.domain, self.lengths = problem.domain, lengths_of(problem.domain)
         self.terms, self.source = {}, 0.0
         if len(problem.outputs) > 1:
             return
@@ -127,14 +127,6 @@ def _own(column):
 
 def _rms(values) -> float:
     return float(np.sqrt((finite_or_0(values) ** 2).mean()))
-
-
-def _lengths(domain):
-    """Return the lengths (dim,) of coordinates."""
-    ends = domain.coordinates.values()
-    return np.concatenate(
-        [np.full(one.dim, one.high - one.low if isinstance(one, Cube) else one.scale) for one in ends]
-    )
 
 
 def trial(problem, term, middle, spread, size):

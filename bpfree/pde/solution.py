@@ -16,7 +16,7 @@ from bpfree.graph import Graph
 from bpfree.graph.layers import assemble
 from bpfree.ops import OPS
 from bpfree.pde.guesses import reference_at
-from bpfree.pde.history import History, Look
+from bpfree.pde.history import History, read_history
 from bpfree.pde.inside import between
 from bpfree.pde.measured import at_the_centre, coupled_rows, where_measured
 from bpfree.pde.network import COLUMNS, Network
@@ -24,11 +24,13 @@ from bpfree.pde.problems import PROBLEMS
 from bpfree.pde.residuals import TermRows
 from bpfree.pde.rules.table import Stencil
 from bpfree.pde.rules.taylor import Taylor
+from bpfree.pde.sizes import scales_of, size_of_terms
 from bpfree.pde.solved import SolvedModel
 from bpfree.pde.stored import plain, settings_of
 from bpfree.pde.term import Term
+from bpfree.pde.units import units_of
 from bpfree.pde.wanted import Layout
-from bpfree.registry import check_rows
+from bpfree.registry import check_name, check_rows
 
 METRICS = ("relative_l2", "relative_l1", "max", "residual_rms")
 """Names of the errors that `Solution.error` measures."""
@@ -181,6 +183,16 @@ class Solution:
     def _residual_rms(self, points) -> float:
         return float(np.sqrt((self._rows(self.problem.terms()[0], points) ** 2).mean()))
 
+    def _residual_share(self) -> float:
+        """Return the largest rms of an equation inside at `residual_points`, as a share of that of its terms."""
+        problem, units = self.problem, units_of(self.asked)
+        part = TermRows(problem, problem.terms()[0], self.residual_points, np.float64)
+        stencil = Taylor().stencil(part.wanted, problem.domain, np.float64, self.seed)
+        fields = part.fields(problem, *self._jets(part, stencil), stencil)
+        sizes = size_of_terms(part, problem, fields, stencil, scales_of(fields, units.spread if units else 1.0))
+        rms = np.sqrt((part.formula_rows(problem, fields, stencil) ** 2).mean(axis=1))
+        return float((rms / np.where(sizes > 0, sizes, 1.0)).max())
+
     def _rows(self, term, points, rule=None):
         """Return the rows (rows, n) of a term by a rule, default Taylor."""
         problem = self.problem
@@ -205,7 +217,8 @@ class Solution:
             lines.append("floors: " + ", ".join(f"{name} {value:.3e}" for name, value in floors))
             lines += at_the_centre(self)
         else:
-            lines.append(f"{self.asked.name}: residual rms {rms:.3e}")
+            share = f"{self._residual_share():.1e} of the size of its terms"
+            lines.append(f"{self.asked.name}: residual rms {rms:.3e}, {share}")
         lines.append(where_measured(self, self.asked.reference is not None))
         for name, value in self.unknowns.items():
             truth = f" (truth {self.asked.truth[name]:g})" if name in self.asked.truth else ""
@@ -277,6 +290,11 @@ class Solution:
             nodes = [(OPS.find(n["op"], rows), n["name"], n["inputs"], n["attributes"]) for n in nodes]
             graph = assemble(document["graph"]["input"], nodes, frozen=document["graph"]["frozen"])
             name, values = document["problem"]["name"], document["problem"]["settings"]
+            unknowns = document["unknowns"]
+            for one in (name, *list(unknowns)):
+                check_name("problem and unknowns", one)
+            if not isinstance(values, dict | None):
+                raise TypeError(f"expected settings of the problem, got {values!r}")
             known = {row.settings.__name__: row.settings for row in PROBLEMS}
             if problem is None and (name not in known or values is None):
                 raise ValueError(f"problem: expected {name}(...), as it is not one of the library's, got None")
@@ -294,20 +312,12 @@ class Solution:
             solution = cls(problem, graph, theta.astype(np.float64), frozen, seed=seed, **own)
             solution.points = document["how"]["points"]
             solution.coupled = tuple(map(str, document["how"].get("coupled", ())))
-            solution._read_history(document["history"], fields["losses"])
+            solution.history = read_history(document["history"], fields["losses"])
             return solution
         except (ValueError, LookupError, TypeError, AttributeError, RecursionError, OverflowError) as error:
             if isinstance(error, FormatError) or str(error).startswith("problem: "):
                 raise
             raise FormatError(f"{path}: not a saved bpfree solution: {error}") from None
-
-    def _read_history(self, document, losses) -> None:
-        h = self.history
-        h.losses = losses.tolist()
-        h.looks = [Look(*(float("nan") if value is None else value for value in row)) for row in document["looks"]]
-        (h.forwards, h.seconds), (h.outcome_code, h.outcome) = document["cost"], document["outcome"]
-        h.remark = str(document.get("remark", ""))  # files of earlier versions have none
-
 
 def _values_only(problem):
     """Return a stencil for u alone."""

@@ -9,6 +9,7 @@ import numpy as np
 
 from bpfree.blas import threads_for
 from bpfree.errors import check_choice, check_count, check_functions, check_positive, check_seed, check_unmasked
+from bpfree.estimators.step import Outcome
 from bpfree.model import Model
 from bpfree.pde.choices import (
     check_curved,
@@ -18,10 +19,10 @@ from bpfree.pde.choices import (
     make_network,
     points_of_terms,
 )
-from bpfree.pde.held_out import Judgement, judge_solution
+from bpfree.pde.held_out import Judgement, is_falling, judge_solution
 from bpfree.pde.history import JUDGED, Look
 from bpfree.pde.methods.table import Method
-from bpfree.pde.missing_conditions import missing_conditions
+from bpfree.pde.missing_conditions import conditions_in_excess, missing_conditions
 from bpfree.pde.objective import Objective, square
 from bpfree.pde.problem import Problem
 from bpfree.pde.rules.precision import check_precision
@@ -241,14 +242,23 @@ class _Solving:
         h = self.history
         if h.outcome_code not in JUDGED:
             return
-        found = Judgement(self.missing)
-        if not self.missing:
-            found = judge_solution(self.objective, self.theta, max(0, h.steps - 1))
+        found = Judgement(self.missing) if self.missing else self._judgement(max(0, h.steps - 1))
         if found.outcome:
             code, text = found.outcome
             h.end(code, f"{code}: {text} (the solve ended with {h.outcome})")
         elif found.remark:
             h.remark, h.outcome = found.remark, f"{h.outcome}, but {found.remark}"
+
+    def _judgement(self, step: int) -> Judgement:
+        """Return that of held-out points; too many conditions explain why a solve of enough steps failed."""
+        found = judge_solution(self.objective, self.theta, step, self.twin.spread, self.history)
+        excess = conditions_in_excess(self.objective.problem, self.objective.at(step).parts[0])
+        if not found.outcome or not excess:
+            return found
+        code, text = found.outcome
+        if code == "unsolved" and is_falling(self.history):
+            return Judgement(Outcome(code, f"{text}; {excess}"))
+        return Judgement(Outcome("overdetermined", f"{excess}: {text.partition(': ')[0]}"))
 
     def _look(self, step, r, measured: bool = True) -> None:
         h, residuals, began = self.history, self.objective.at(max(0, step - 1)), time.perf_counter()

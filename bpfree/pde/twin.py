@@ -32,6 +32,11 @@ class Twin:
         self.network = Network(network.graph, network.frozen, network.engine, self.units.shift, self.units.size)
         self.problem = _twin(problem, self.units)
 
+    @property
+    def spread(self):
+        """The spread of each output, which the solve takes it to have; 1.0 where the network's outputs are u."""
+        return 1.0 if self.units is None else self.units.spread
+
     def enter(self, theta):
         """Return the twin's parameters, which `leave` turns into theta.
 

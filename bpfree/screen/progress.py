@@ -47,7 +47,7 @@ def training_bar(show: bool | None, run, total: int):
 
         def report(run):
             looked = f"  val {run.metric} {run.history[-1].value:.3f}" if run.history else ""
-            recent = [loss for loss in run.losses[-50:] if loss == loss]  # NaN: a step that was given up
+            recent = [loss for loss in run.losses[-50:] if loss == loss]  # NaN: a step that was skipped
             update(run.steps, f"loss {sum(recent) / len(recent):.4f}{looked}  {run.forwards:,} forwards")
 
         yield report

@@ -135,10 +135,10 @@ def calibrate(
     model,
     data,
     *,
-    loss="cross_entropy",
+    loss=None,
     estimator=None,
     update=None,
-    batch_size: int = 32,
+    batch_size: int | None = None,
     engine=None,
     max_evaluations: float | None = None,
     seed: int = 0,
@@ -170,7 +170,7 @@ def calibrate(
     SignSGD shows little, as half of the signs of a noisy estimate are wrong.)
 
     Args:
-        data, loss, batch_size, engine, seed: as for `train`.
+        data, loss, batch_size, engine, seed: as for `train`; default: "cross_entropy", 32 samples.
         estimator: the estimator to calibrate; default RGE(n_queries=8). A schedule of mu keeps its
             shape and gets a new start.
         max_evaluations: for functions only, of the run to come; default 20,000.
@@ -190,14 +190,15 @@ def calibrate(
     ('', True)
     """
     if callable(model) and not isinstance(model, Model | type):
-        given = {"loss": loss != "cross_entropy", "batch_size": batch_size != 32, "engine": engine is not None}
-        if any(given.values()):
-            names = ", ".join(name for name, there in given.items() if there)
+        given = {"loss": loss, "batch_size": batch_size, "engine": engine}
+        if names := ", ".join(name for name, value in given.items() if value is not None):
             raise TypeError(f"{names}: expected none with a function, which is all there is to be known")
         return calibrate_function(model, data, estimator, update, max_evaluations, seed)
     if max_evaluations is not None:
         raise TypeError(f"max_evaluations: expected none with a model, got {max_evaluations!r}: it is for functions")
     plan.check_start(model, data, None)
+    loss = "cross_entropy" if loss is None else loss
+    batch_size = plan.BATCH_SIZE if batch_size is None else batch_size
     estimator, update = RGE(n_queries=8) if estimator is None else estimator, SGD() if update is None else update
     ESTIMATORS.of(estimator)  # raises, listing the estimators there are
     if estimator.coefficients_are == "moves":

@@ -8,6 +8,7 @@ from typing import NamedTuple
 import numpy as np
 
 from bpfree.blas import threads_for
+from bpfree.engines.classes import predicted
 from bpfree.errors import check_unmasked
 from bpfree.model import Model
 from bpfree.study.heads import CHUNK, RIDGES, feature_chunks, ridge_heads, ridge_strengths, solving_macs
@@ -79,6 +80,6 @@ def _accuracies(chunks, heads) -> list[float]:
     """Return the share of right answers of each head."""
     right, n = np.zeros(len(heads)), 0
     for features, labels in chunks:
-        right += [((features @ weight + bias).argmax(axis=1) == labels).sum() for weight, bias in heads]
+        right += [(predicted(features @ weight + bias) == labels).sum() for weight, bias in heads]
         n += len(labels)
     return (right / n).tolist()

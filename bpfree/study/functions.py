@@ -8,7 +8,7 @@ from dataclasses import replace
 import numpy as np
 
 from bpfree.errors import check_positive
-from bpfree.estimators.asktell import as_parameters
+from bpfree.estimators.asktell import as_parameters, check_starts
 from bpfree.estimators.first_look import LENGTH, FirstLook, first_look
 from bpfree.estimators.replies import Measure
 from bpfree.study.rates import rate_place, restarted, steps_added, with_lr
@@ -26,8 +26,7 @@ as the curvature elsewhere may be larger."""
 def calibrate_function(loss_fn, theta0, estimator, update, max_evaluations, seed: int) -> FirstLook:
     """A first look at a function, with the update given, if one is, and its lr set."""
     most = EVALUATIONS if max_evaluations is None else check_positive("max_evaluations", max_evaluations)
-    if isinstance(estimator, type) or not (estimator is None or hasattr(estimator, "start")):
-        raise TypeError(f"estimator: expected one such as RGE(n_queries=16), got {estimator!r}")
+    check_starts(estimator)
     if not (update is None or isinstance(update, Update)):
         UPDATES.of(update)  # raises, listing the updates there are
     measure, theta0 = Measure(loss_fn), as_parameters(theta0)

@@ -8,6 +8,7 @@ from scipy import linalg
 
 from bpfree.blas import threads_for
 from bpfree.engines.batch import check_weights, mean_1
+from bpfree.engines.classes import predicted
 from bpfree.engines.cost import node_macs
 from bpfree.engines.given import check_finite_rows, make_inputs
 from bpfree.errors import check_positive, check_unmasked
@@ -170,7 +171,7 @@ def _errors(chunks, heads) -> list[float]:
         for k, (weight, bias) in enumerate(heads):
             outputs = features @ weight + bias
             if _are_labels(y):
-                errors[k] += _weighed(outputs.argmax(axis=1) != y, weights).sum()
+                errors[k] += _weighed(predicted(outputs) != y, weights).sum()
             else:
                 errors[k] += _weighed(np.square(outputs - _targets(y, outputs.shape[1])), weights).sum()
     return errors.tolist()

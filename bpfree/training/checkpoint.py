@@ -6,12 +6,13 @@ from __future__ import annotations
 import io
 import json
 import zlib
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
 
 from bpfree.errors import FormatError, check_version
+from bpfree.estimators.divergence import DIVERGED_STEPS
 from bpfree.files import read_arrays, write_atomically
 from bpfree.graph import SCHEMA, theta_hash
 from bpfree.journal import Skip
@@ -76,6 +77,7 @@ class Checkpoint:
             "arrays": {name: _crc(array) for name, array in arrays.items()},
         }
         stream = io.BytesIO()
+        document["crc"] = _crc_of(json.loads(json.dumps(document)))
         checkpoint, graph = json.dumps(document), run.model.graph.to_json()
         np.savez(stream, schema=np.uint32(SCHEMA), graph=graph, checkpoint=checkpoint, **arrays)
         write_atomically(path, stream.getvalue())
@@ -117,7 +119,9 @@ def _fill(run, fields, document) -> Position | None:
     run.history = [Validation(int(s), v, int(f), int(e), t) for s, v, f, e, t in history.tolist()]
     run.quiet, run.evaluations, run.forwards = map(int, document["counts"][:3])
     run.seconds = float(document["counts"][3])
-    run.bound = float(document.get("bound", "inf"))  # which older checkpoints do not have
+    made = [loss for loss in run.losses if not np.isnan(loss)]
+    bound = float(document.get("bound", "inf"))  # which older checkpoints do not have
+    run.course = replace(run.course, first=made[0], bound=bound, recent=made[-DIVERGED_STEPS:]) if made else run.course
     if document["best"]:
         step, value = document["best"]
         best = _floats(fields, "best", graph.n_theta)
@@ -131,6 +135,9 @@ def _fill(run, fields, document) -> Position | None:
 
 def check_agreement(fields, document) -> None:
     """Raise ValueError unless the arrays of a checkpoint are of one moment of one run."""
+    written = document.pop("crc", None)
+    if written not in (None, _crc_of(document)):  # None: checkpoints of before have none
+        raise ValueError(f"checkpoint: expected CRC {written}, as its numbers were written, got {_crc_of(document)}")
     for name, crc in document.get("arrays", {}).items():  # checkpoints of before have none
         if name in _ARRAYS and _crc(fields[name]) != crc:
             raise ValueError(f"{name}: expected CRC {crc}, as it was written with the other arrays, got another one")
@@ -148,8 +155,15 @@ def check_agreement(fields, document) -> None:
         raise ValueError(f"history: expected steps that grow from {first + 1} to {first + steps} at most, got {looks}")
     if best and (best[0] > first + steps or dict(zip(looks, history[:, 1].tolist())).get(best[0], best[1]) != best[1]):
         raise ValueError(f"best: expected one of the validations in history, got {best}")
+    if not all(0 <= count < 2**63 for count in document["counts"]):
+        raise ValueError(f"counts: expected numbers in [0, 2^63), got {document['counts']}")
     if not np.isfinite(fields["theta"]).all():
         raise ValueError("theta: expected finite numbers, got some that are not")
+
+
+def _crc_of(document) -> str:
+    """The CRC of a document as it comes out of JSON."""
+    return f"{zlib.crc32(json.dumps(document, sort_keys=True).encode()):08x}"
 
 
 def _crc(array) -> str:
@@ -205,5 +219,5 @@ def _bytes(part):
 
 
 def exists(path) -> bool:
-    """Is there something at this path?"""
+    """True where there is something at this path."""
     return path is not None and Path(path).exists()

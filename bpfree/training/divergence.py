@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""A run that got lost: how it is told from one that stands still, what to advise, and which model is given back."""
+"""A run that has diverged: how it is told from one that stands still, what to advise, and which model is given back."""
 
 from __future__ import annotations
 
@@ -8,8 +8,7 @@ import math
 import numpy as np
 
 from bpfree.engines.probes import AT_THETA
-from bpfree.estimators.divergence import above_bound, divergence, has_exploded
-from bpfree.estimators.step import UNMADE, Outcome, standstill
+from bpfree.estimators.step import SKIPPABLE, Outcome
 from bpfree.model import Model
 from bpfree.training.run import Run
 
@@ -20,19 +19,14 @@ _TINY = 1e-12
 """A loss below has differences that may be below what float32 has room for, whatever mu is."""
 
 
-def lost(plan, run: Run) -> Outcome | None:
+def why_ended(run: Run) -> Outcome | None:
     """Why the run ends here: it has diverged, or no probe changes the loss any more; None where it goes on."""
-    still = standstill(run.next_step, run.quiet)
-    risen = still and run.quiet < run.steps and run.losses[-1] > run.losses[0]
-    if above_bound(run.losses, run.bound) or (risen and has_exploded(run.model.theta, plan.start.theta)):
-        return divergence(run.next_step - 1, run.losses, "try a smaller lr")
-    if risen:  # a step too large may have left every ReLU off
-        ways = f"or a smaller lr, as the loss has risen, {run.losses[0]:.4g} -> {run.losses[-1]:.4g}"
-        return Outcome(still.code, f"{still.text}; {ways}")
-    if still and 0 < abs(run.losses[-1]) < _TINY:
+    end = run.course.failure(run.next_step, run.steps, run.quiet, run.model.theta, "try a smaller lr")
+    risen = run.course.risen(run.steps, run.quiet)
+    if end and end.code == "mu_too_small" and not risen and 0 < abs(run.losses[-1]) < _TINY:
         at = f"the loss stands still at {run.losses[-1]:.4g}: try one of another scale"
-        return Outcome(still.code, f"{still.text}; {at}")
-    return still
+        return Outcome(end.code, f"{end.text}; {at}")
+    return end
 
 
 def scaling(batch) -> str:
@@ -47,26 +41,26 @@ def scaling(batch) -> str:
 
 
 def is_broken(plan, run: Run, end: Outcome) -> bool:
-    """Is the theta that the run ends with of no use?
+    """True where the theta that the run ends with is of no use.
 
     Where a step could not be made, its own minibatch, or a reply that was lost, may be to blame: the first minibatch
     tells, whose loss was in order at the start.
     """
     if end.code == "diverged":
         return True
-    if end.code not in UNMADE or not run.steps:
+    if end.code not in SKIPPABLE or not run.steps:
         return False
     model, first = run.model, plan.feed.at(run.first_step)
     values, _ = plan.engine.evaluate(model.graph, model.theta, model.frozen, first, run.trainer.loss, [AT_THETA])
     loss = float(values.mean())
-    return loss > run.bound if math.isfinite(loss) else has_exploded(model.theta, plan.start.theta)
+    return loss > run.bound if math.isfinite(loss) else run.course.theta_exploded(model.theta)
 
 
 def safe_model(plan, run: Run, value_of) -> tuple[int, str, Model]:
     """The step, its name and the model: that of the best validation where it is better than the start, else the start.
 
-    A model whose minibatch had a loss above the bound is lost, too, whatever its accuracy. value_of: a function of
-    a Model to its validation.
+    A model whose minibatch had a loss above the bound is of no use either, whatever its accuracy. value_of: a
+    function of a Model to its validation.
     """
     best, start = run.best, plan.start
     if best is not None and run.losses[best.step - run.first_step - 1] <= run.bound:

@@ -104,12 +104,12 @@ class RunFiles:
         for opening in run.journal.snapshots:  # of a run that goes on with a state
             run.journal.file.snapshot(opening.step, opening.theta, [opening.state])
 
-    def steps_skipped(self, run: Run, given_up: list) -> None:
+    def steps_skipped(self, run: Run, skipped: list) -> None:
         """Write down the steps that could not be made, now that one after them could, and forget them."""
-        for step, failure in given_up:
+        for step, failure in skipped:
             run.losses.append(float("nan"))
             run.journal.skip(step, Reason.NUMERIC, failure.text)
-        given_up.clear()
+        skipped.clear()
 
     def step_done(self, run: Run, record) -> None:
         """Write down a step that has been made."""
@@ -131,7 +131,7 @@ class RunFiles:
             self._saved = self._latest.run.first_step + self._latest.steps
 
     def due(self, run: Run) -> bool:
-        """Is it time for a checkpoint?"""
+        """True where it is time for a checkpoint."""
         return run.next_step % self.checkpoint_every == 0
 
     def last_snapshot(self, run: Run) -> None:

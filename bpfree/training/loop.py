@@ -11,12 +11,12 @@ import numpy as np
 from bpfree.blas import threads_for
 from bpfree.engines import fallback, get_engine
 from bpfree.engines.batch import make_batch
+from bpfree.engines.classes import NONE, predicted
 from bpfree.engines.cost import largest_product
 from bpfree.engines.probes import AT_THETA
 from bpfree.errors import check_count, check_functions
-from bpfree.estimators.divergence import loss_bound
 from bpfree.estimators.rge import RGE
-from bpfree.estimators.step import UNMADE, Outcome, make_step
+from bpfree.estimators.step import SKIPPABLE, Outcome, make_step
 from bpfree.journal import Journal
 from bpfree.journal.format import Code
 from bpfree.losses import get_loss
@@ -30,7 +30,7 @@ from bpfree.training.files import RunFiles, look_text
 from bpfree.training.plan import Plan
 from bpfree.training.run import Best, Run, Validation
 from bpfree.training.state import State, names_of, take_up
-from bpfree.training.verdict import advice
+from bpfree.training.verdict import advice, at_a_minimum
 from bpfree.updates.sgd import SGD
 
 
@@ -122,11 +122,12 @@ def train(
     Numeric failure is a result: the run ends, `run.outcome` says what to try and
     `run.outcome_code` which it was: "diverged" (L > L0 + 100 max(|L0|, spread) for 10
     steps, L the mean loss of a step, L0 and the spread, largest less smallest, of the
-    losses of the first), "nonfinite_loss", "overflow", "mu_too_small"; else "done"
+    losses of the first), "nonfinite_loss", "overflow", "mu_too_small"; else
+    "stalled" (no probe changes the loss any more, at a minimum), "done"
     (epochs or max_steps), "budget", "early_stop" or "callback". `run.model` is the last
     one, but of a run that has diverged, or whose last theta is as bad, it is the best
     validated or the one it began with. A step whose losses or update are not finite is
-    given up first, as on a device, and noted (`run.journal.skips`, NaN in `run.losses`),
+    skipped first, as on a device, and noted (`run.journal.skips`, NaN in `run.losses`),
     up to ten in a row. An exception, Ctrl-C among
     them, is raised on, after checkpoint and journal have been brought to the last
     whole step. Wrong arguments raise TypeError or ValueError before the first step.
@@ -219,9 +220,9 @@ def _identity(run, plan, data, validation, files) -> dict:
 def _take_steps(plan: Plan, run: Run, files: RunFiles, show) -> Outcome:
     """Step by step until something ends the run."""
     trainer, engine, began = plan.trainer, plan.engine, time.perf_counter() - run.seconds
-    apply, state, given_up = partial(engine.apply, trainer), run.state, []
+    apply, state, skipped = partial(engine.apply, trainer), run.state, []
     while not (end := plan.ended(run)):
-        done, step = run.next_step, run.next_step + len(given_up)
+        done, step = run.next_step, run.next_step + len(skipped)
         samples = plan.feed.at(step)
         if samples is None:
             end = Outcome("done", f"done: there are no more batches after {run.steps:,} steps")
@@ -231,16 +232,15 @@ def _take_steps(plan: Plan, run: Run, files: RunFiles, show) -> Outcome:
         run.forwards += estimate.forwards
         made = make_step(estimate, apply, run.model.theta, state, step, run.quiet)
         if made.failure:
-            given_up.append((step, made.failure))
-            if not plan.may_skip(run, len(given_up)):
+            skipped.append((step, made.failure))
+            if not plan.may_skip(run, len(skipped)):
                 break
             state = trainer.skip(state, step)
             continue
-        if not run.losses:
-            run.bound = loss_bound(estimate.losses)
-        files.steps_skipped(run, given_up)
+        files.steps_skipped(run, skipped)
         run.model.theta, run.coefficients, run.quiet = made.theta, made.record, made.quiet
         run.losses.append(estimate.loss)
+        run.course.stepped(estimate.losses, estimate.loss)
         state = run.state = State(made.state, run.journal.settings, run.next_step, run.state.trained)
         run.seconds = time.perf_counter() - began
         files.step_done(run, made.record)
@@ -253,7 +253,7 @@ def _take_steps(plan: Plan, run: Run, files: RunFiles, show) -> Outcome:
         answers = [callback(step, run) for callback in plan.callbacks]
         if any(answer is False for answer in answers):
             return Outcome("callback", f"stopped by the callback after step {step}")
-    return given_up[0][1] if given_up else end
+    return skipped[0][1] if skipped else end
 
 
 def _look(plan: Plan, run: Run) -> None:
@@ -267,7 +267,7 @@ def _look(plan: Plan, run: Run) -> None:
 
 def _finish(plan: Plan, run: Run, files: RunFiles, end: Outcome) -> Run:
     """The last look and the last words. The checkpoint comes first: a longer run would not have stopped here."""
-    if end.code not in UNMADE:  # else resuming would fail again, and count the step twice
+    if end.code not in SKIPPABLE:  # else resuming would fail again, and count the step twice
         files.save()
     if is_broken(plan, run, end):
         end = _go_back(plan, run, files, end)
@@ -275,6 +275,7 @@ def _finish(plan: Plan, run: Run, files: RunFiles, end: Outcome) -> Run:
         files.last_snapshot(run)
         if plan.held_out and run.steps and (not run.history or run.history[-1].step < run.next_step):
             _look(plan, run)
+        end = at_a_minimum(plan, run, end)
         run.advice = advice(plan, run, end)
     run.outcome_code, run.outcome = end
     files.end(run, end)
@@ -303,9 +304,10 @@ def validate(model: Model, loss, engine, batch) -> float:
     graph, theta, frozen = model.graph, model.theta, model.frozen
     if loss.labels:
         outputs = engine.predict(graph, theta, frozen, batch.x)
-        if np.isnan(outputs).any():  # which argmax would take for the largest
+        classes = predicted(outputs)
+        if (classes == NONE).any():
             return float("nan")
-        right = outputs.argmax(axis=1) == batch.labels
+        right = classes == batch.labels
         return float(right.mean() if batch.weights is None else np.average(right, weights=batch.weights))
     values, _ = engine.evaluate(graph, theta, frozen, batch, loss, [AT_THETA])
     return float(values.mean())

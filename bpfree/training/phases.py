@@ -17,7 +17,7 @@ from bpfree.updates.sgd import SGD
 from bpfree.updates.sign_sgd import SignSGD
 
 _OF_THE_WHOLE = ("max_forwards", "max_evaluations")
-_GO_ON = ("done", "budget", "early_stop")
+_GO_ON = ("done", "budget", "early_stop", "stalled")
 
 
 @dataclass(frozen=True)

@@ -11,10 +11,10 @@ import numpy as np
 from bpfree import rng
 from bpfree.engines.batch import Batch, make_batch
 from bpfree.errors import check_count, check_positive, check_seed
-from bpfree.estimators.step import Outcome
+from bpfree.estimators.step import MOST_SKIPPED, Outcome
 from bpfree.model import Model
 from bpfree.trainer import Trainer
-from bpfree.training.divergence import lost
+from bpfree.training.divergence import why_ended
 from bpfree.training.feeds import InMemory, make_feed
 from bpfree.training.run import Run
 
@@ -28,9 +28,6 @@ _LAST_STEP = 2**32 - 1
 """The largest number that `next_step` can be."""
 
 DONE = Outcome("done", "done")
-
-MOST_SKIPPED = 10
-"""Steps in a row that are given up before a run ends, as on a device: a bad batch comes alone, divergence stays."""
 
 
 class Budget(NamedTuple):
@@ -65,7 +62,7 @@ class Plan:
 
     def ended(self, run: Run) -> Outcome | None:
         """Why there is no further step after those the run has done, if so."""
-        if end := lost(self, run):
+        if end := why_ended(run):
             return end
         if self.patience and (looks := _looks_since_best(run)) >= self.patience:
             at, best = run.next_step, "none was finite"
@@ -77,10 +74,10 @@ class Plan:
             return self.budget.last
         return self._forwards_spent(run)
 
-    def may_skip(self, run: Run, given_up: int) -> bool:
+    def may_skip(self, run: Run, skipped: int) -> bool:
         """Return whether another step may be tried, where so many, the last in a row, could not be made."""
-        left = self.budget.steps is None or run.steps + given_up < self.budget.steps
-        return left and given_up < MOST_SKIPPED
+        left = self.budget.steps is None or run.steps + skipped < self.budget.steps
+        return left and skipped < MOST_SKIPPED
 
     def _forwards_spent(self, run) -> Outcome | None:
         """What a step costs may depend on what it draws: near the end the next one is looked at before it is made."""

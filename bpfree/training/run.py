@@ -9,6 +9,7 @@ from typing import NamedTuple
 import numpy as np
 
 from bpfree.errors import check_finite
+from bpfree.estimators.divergence import Course
 from bpfree.estimators.step import FAILURES
 from bpfree.journal import Journal
 from bpfree.journal.format import Code
@@ -16,7 +17,7 @@ from bpfree.model import Model
 from bpfree.trainer import Trainer
 from bpfree.training.state import State
 
-OUTCOMES = ("done", "budget", "early_stop", "callback", *FAILURES)
+OUTCOMES = ("done", "budget", "early_stop", "callback", "stalled", *FAILURES)
 """The values of `Run.outcome_code`."""
 
 
@@ -51,8 +52,8 @@ class Run:
     multiply-accumulates spent on them, in passes of one sample through the
     network, rounded a step; passes for validation are not counted. state: the update's, which `train(state=...)`
     goes on with, and coefficients (groups, queries) the estimator's, before clip and lr, of the last step. quiet: steps
-    in a row, up to the last, in which no probe changed the loss. bound: the loss above which ten
-    steps in a row are divergence, as `train` has it. fallback: why the
+    in a row, up to the last, in which no probe changed the loss. course: what divergence is seen
+    by; bound: the loss above which ten steps in a row are divergence, as `train` has it. fallback: why the
     default engine was not the compiled one, "" where it was.
     outcome_code: one of OUTCOMES; outcome: the same for people, with advice. advice: of a run of ten steps or
     more, "" or what is wrong with its model: no better than an answer that is the same for every x (for labels
@@ -78,13 +79,16 @@ class Run:
     forwards: int = 0
     seconds: float = 0.0
     quiet: int = 0
-    bound: float = float("inf")
+    course: Course = field(init=False)
     outcome: str = "done"
     outcome_code: str = "done"
     advice: str = ""
     data_bytes: int = 0
     batches: str = ""
     fallback: str = ""
+
+    def __post_init__(self):
+        self.course = Course(float(np.abs(self.model.theta).max(initial=0)))
 
     def __repr__(self) -> str:
         loss = f", loss {_short(self.losses[0])} -> {_short(self.losses[-1])}" if self.losses else ""
@@ -106,8 +110,13 @@ class Run:
         return self.first_step + self.steps
 
     @property
+    def bound(self) -> float:
+        """The mean loss above which ten steps in a row are divergence."""
+        return self.course.bound
+
+    @property
     def went_back(self) -> bool:
-        """Is `model` an earlier one than the last, as that was lost?"""
+        """True where `model` is an earlier one than the last, which was of no use."""
         return any(event.code == Code.WENT_BACK for event in self.journal.events)
 
     @property
@@ -144,7 +153,7 @@ class Run:
         """A few lines for people: what was learnt, what it cost, why it ended, and what is wrong with it.
 
         floor: what the model has to beat, of the same samples as the validation: an accuracy (a loss, where that is
-        the metric), or the `Floor` that `random_features_floor` gives.
+        the metric), or the `Floor` that `random_features_floor` gives. Without a validation the summary says so.
         """
         lines = ["no steps"]
         if self.losses:
@@ -183,14 +192,16 @@ class Run:
         plot_run(self, path)
 
     def _below(self, floor) -> str:
-        """What says that the last validation does not reach a floor."""
-        if floor is None or not self.history:
+        """What says that the last validation does not reach a floor, or that there is none to compare with it."""
+        if floor is None:
             return ""
         floor = check_finite("floor", getattr(floor, "accuracy", floor))
+        if not self.history:
+            return f"the floor, {floor:.4g}, is compared with nothing, as the run had no validation: give train one"
         return below_floor(f"validation {self.metric}", self.history[-1].value, floor, self.metric == "accuracy")
 
     def improves(self, value: float) -> bool:
-        """Is this validation better than the best so far?"""
+        """True where this validation is better than the best so far."""
         if not np.isfinite(value):
             return False
         return self.best is None or (value > self.best.value if self.metric == "accuracy" else value < self.best.value)

@@ -23,6 +23,18 @@ _RISEN = 2.0
 _MOVED = 1e-5
 """Theta that has moved by less, in units of its largest element, stands still."""
 
+MORE_STEPS = "more steps, as the loss is still falling"
+"""What to try after a run that was merely short."""
+
+_NOISE = 1.5
+"""Standard errors by which the mean loss has to fall, which the choice of minibatches alone seldom brings about."""
+
+_FALL = 0.01
+"""The least part of the first loss by which it has to fall: a slower fall asks for another lr as well."""
+
+_CLEARLY = 0.99
+"""A loss below this part of a constant answer's is clearly better."""
+
 _CHUNK = 4096
 """Most training samples that are looked at, and samples whose loss is computed at a time."""
 
@@ -32,21 +44,64 @@ def advice(plan, run: Run, end: Outcome) -> str:
     if run.steps < LAST_STEPS and not (run.losses and run.losses[-1] > _RISEN * run.losses[0]):
         return ""  # too few to have learnt anything, but enough to have lost something
     facts, ways = [], "another lr, for which bf.calibrate finds a first value"
-    if run.losses[-1] > run.bound:
+    if run.course.exploded:
         facts.append(f"the loss has risen, {run.losses[0]:.4g} -> {run.losses[-1]:.4g}")
         ways = "a smaller lr"
     elif end.code not in FAILURES and (still := _stands_still(plan, run)):
         facts.append(still)
         ways = "a larger lr, or a loss of another scale"
+    elif still_falling(run.losses):
+        ways = MORE_STEPS
     facts += _no_better_than_a_constant(plan, run)
     return f"{', and '.join(facts)}: try {ways}; {scaling(plan.feed.held)}" if facts else ""
+
+
+def at_a_minimum(plan, run: Run, end: Outcome) -> Outcome:
+    """The end of a run in which no probe changes the loss any more: where it is at a minimum, that is no failure.
+
+    As far as float32 can tell a loss of 0 is one, and so is a loss that has fallen and stands still, unless the
+    answers are no better than a constant one, as where a step too large has left every ReLU off.
+    """
+    if end.code != "mu_too_small":
+        return end
+    samples = _some_of(plan.feed.held)
+    first, last = (_loss_at_theta(plan, model, samples) for model in (plan.start, run.model))
+    step, still = f"step {run.next_step - 1}", f"no probe changed it for {run.quiet} steps"
+    if last <= _rounding(run.trainer.loss, samples):
+        return Outcome("stalled", f"{step}: the loss is {last:.4g} and {still}: nothing is left to learn")
+    if not first - last > _FALL * abs(first) or _no_better_than_a_constant(plan, run):
+        return end
+    ways = "a minimum, or ground so flat that only a larger mu sees more"
+    return Outcome("stalled", f"{step}: the loss stands still at {last:.4g}, as {still}: {ways}")
+
+
+def _rounding(loss, samples) -> float:
+    """What a loss of 0 may come to in float32; -inf for a function, of which nobody knows that 0 is its least."""
+    if not LOSSES.has(loss):
+        return -math.inf
+    eps = float(np.finfo(np.float32).eps)
+    return eps if loss.labels else (eps * float(np.abs(samples.targets).max())) ** 2
 
 
 def _stands_still(plan, run) -> str:
     moved = float(np.abs(run.model.theta - plan.start.theta).max())
     if moved > _MOVED * np.abs(run.model.theta).max():
         return ""
+    samples = _some_of(plan.feed.held)
+    if _loss_at_theta(plan, run.model, samples) <= _rounding(run.trainer.loss, samples):
+        return ""
     return f"theta has hardly moved, by {moved:.2g} at most, and the loss stands still at {run.losses[-1]:.4g}"
+
+
+def still_falling(losses) -> bool:
+    """True where the mean loss of the latter half of the last steps is well below that of the former.
+
+    Not where it is above the first loss: it falls from where a step too large has brought it.
+    """
+    last = np.array(losses[-max(LAST_STEPS, len(losses) // 2) :])
+    former, latter = np.array_split(last, 2)
+    noise = np.hypot(former.std() / np.sqrt(len(former)), latter.std() / np.sqrt(len(latter)))
+    return bool(latter.mean() < min(losses[0], former.mean() - max(_NOISE * noise, _FALL * abs(losses[0]))))
 
 
 def _no_better_than_a_constant(plan, run) -> list[str]:
@@ -54,7 +109,7 @@ def _no_better_than_a_constant(plan, run) -> list[str]:
     loss, told = run.trainer.loss, []
     if plan.held_out and run.metric == "accuracy":
         value, constant = run.history[-1].value, float(class_shares(plan.held_out).max())
-        if value <= constant < 1:  # one class is no choice
+        if value <= constant < 1 and not _is_informed(plan, run):  # one class is no choice
             told.append(f"validation accuracy {value:.4g} is no better than {constant:.4g}, that of one class for all")
     if not LOSSES.has(loss):
         return told
@@ -65,10 +120,19 @@ def _no_better_than_a_constant(plan, run) -> list[str]:
         samples = _some_of(plan.feed.held)
         what, value, constant = "training loss", np.mean(run.losses[-LAST_STEPS:]), constant_loss(loss, samples)
         if not value < constant:  # but that is the loss around theta, at the probes
-            value = _loss_at_theta(plan, run, samples)
+            value = _loss_at_theta(plan, run.model, samples)
     if constant > 0 and not value < constant:  # where all targets are equal there is nothing to learn
         told.append(f"{what} {value:.4g} is no better than {constant:.4g}, that of a constant answer")
     return told
+
+
+def _is_informed(plan, run) -> bool:
+    """True where the validation loss is clearly better than that of the class shares, whatever the accuracy.
+
+    Where one class is rare, the best answer may be the other class for all x, with a share that depends on x.
+    """
+    loss, held = run.trainer.loss, plan.held_out
+    return LOSSES.has(loss) and _loss_at_theta(plan, run.model, held) < _CLEARLY * constant_loss(loss, held)
 
 
 def _some_of(batch):
@@ -76,9 +140,8 @@ def _some_of(batch):
     return batch.take(np.linspace(0, len(batch) - 1, min(len(batch), _CHUNK)).astype(int))
 
 
-def _loss_at_theta(plan, run, samples) -> float:
-    model = run.model
-    values, _ = plan.engine.evaluate(model.graph, model.theta, model.frozen, samples, run.trainer.loss, [AT_THETA])
+def _loss_at_theta(plan, model, samples) -> float:
+    values, _ = plan.engine.evaluate(model.graph, model.theta, model.frozen, samples, plan.trainer.loss, [AT_THETA])
     return float(values.mean() if samples.weights is None else values.sum() / samples.weights.sum())
 
 

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
@@ -58,6 +59,11 @@ class Adam(Update):
         unbias1, unbias2 = real(1) - powers
         step = lr * (m / unbias1) / (np.sqrt(v / unbias2) + epsilon)
         return step, [m, v, powers]
+
+    def largest(self, size, limit, n_record):
+        """Return lr times a mean of gradients over epsilon; infinity where a gradient's square would overflow."""
+        m, rest = max(size, limit), 1 - min(self.beta1, 1 - 2.0**-24)
+        return math.inf if m > 2.0**60 else start_of(self.lr) * 2 * m / (rest * self.epsilon)
 
 
 ROW = Adam.row = UpdateRow("adam", Adam, number=3, c="bpfree_upd_adam")

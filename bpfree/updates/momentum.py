@@ -39,5 +39,9 @@ class Momentum(Update):
         velocity = real(self.beta) * state[0] + gradient
         return real(start_of(self.lr)) * velocity, [velocity]
 
+    def largest(self, size, limit, n_record):
+        """Return lr times a bound of the velocity, limit + size / (1 - beta), twice for rounding."""
+        return 2 * max(1.0, start_of(self.lr)) * (limit + size / (1 - min(self.beta, 1 - 2.0**-24)))
+
 
 ROW = Momentum.row = UpdateRow("momentum", Momentum, number=1, c="bpfree_upd_momentum")

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
@@ -81,6 +82,10 @@ class Normalize(Update):
     def transform(self, gradient, state, theta):
         """Return the gradient divided by s, and the state."""
         return gradient / state[0][0], state
+
+    def largest(self, size, limit, n_record):
+        """Return s, or the gradient over s, which is at least floor times the root mean square."""
+        return max(size * n_record, 2.0 * n_record * math.sqrt(n_record) / self.floor)
 
 
 ROW = Normalize.row = UpdateRow("normalize", Normalize, number=5, c="bpfree_upd_normalize")

@@ -32,5 +32,9 @@ class SGD(Update):
         """Return fl(lr g)."""
         return theta.dtype.type(start_of(self.lr)) * gradient, state
 
+    def largest(self, size, limit, n_record):
+        """Return lr times the gradient's size, or that."""
+        return max(1.0, start_of(self.lr)) * size
+
 
 ROW = SGD.row = UpdateRow("sgd", SGD, number=0, c="bpfree_upd_sgd")

@@ -36,5 +36,9 @@ class SignSGD(Update):
         zero = theta.dtype.type(0)
         return np.where(gradient > 0, lr, np.where(gradient < 0, -lr, zero)), state
 
+    def largest(self, size, limit, n_record):
+        """Return lr, or the gradient's size."""
+        return max(size, start_of(self.lr))
+
 
 ROW = SignSGD.row = UpdateRow("sign_sgd", SignSGD, number=2, c="bpfree_upd_sign_sgd")

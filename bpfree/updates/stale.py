@@ -76,5 +76,9 @@ class Stale(Update):
         """Return all known derivatives, and the same times decay for the next step."""
         return state[0], [theta.dtype.type(self.decay) * state[0]]
 
+    def largest(self, size, limit, n_record):
+        """Return the size of what is remembered: once it was a coefficient."""
+        return max(size, limit)
+
 
 ROW = Stale.row = UpdateRow("stale", Stale, number=7, c="bpfree_upd_stale")

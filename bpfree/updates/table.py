@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from typing import NamedTuple
 
@@ -160,6 +161,14 @@ class Update(Carrier, rows=UpdateRow):
     def transform(self, gradient, state, theta):
         """Return what this link alone makes of the gradient, and its state after that."""
         raise undefined("update", self, "transform(gradient, state, theta)")
+
+    def largest(self, size: float, limit: float, n_record: int) -> float:
+        """Return the largest number that this link computes, its state included; infinity: that is not known.
+
+        size: of the largest element of its gradient. limit: coefficients are smaller. n_record: a step has so many.
+        Firmware compares coefficients with what follows from it (`coefficient_limit`), or tries every step.
+        """
+        return math.inf
 
     def check_estimator(self, estimator) -> None:
         """Raise unless this link can work with what the estimator's coefficients are."""

@@ -38,5 +38,9 @@ class WeightDecay(Update):
         """Return fl(g + fl(rate theta))."""
         return gradient + theta.dtype.type(self.rate) * theta, state
 
+    def largest(self, size, limit, n_record):
+        """Return the gradient's size, or the limit, which theta starts below where one is found."""
+        return max(size, limit)
+
 
 ROW = WeightDecay.row = UpdateRow("weight_decay", WeightDecay, number=4, c="bpfree_upd_weight_decay")

@@ -72,5 +72,9 @@ class WindowMomentum(Update):
         """Return fl(lr v)."""
         return theta.dtype.type(start_of(self.lr)) * gradient, state
 
+    def largest(self, size, limit, n_record):
+        """Return lr times the sum of as many gradients as the window is long."""
+        return max(1.0, start_of(self.lr)) * self.window * max(size, limit)
+
 
 ROW = WindowMomentum.row = UpdateRow("window_momentum", WindowMomentum, number=6, c="bpfree_upd_window_momentum")

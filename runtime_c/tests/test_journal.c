@@ -278,7 +278,7 @@ static void seals(const golden_journal *g)
   CHECK_EQUAL(tail_replay(&t, g), BPFREE_OK); /* a replay verifies each record's CRC, not the seals */
 }
 
-/* A step that is given up moves nothing, is counted, and stays what it was in a replay. */
+/* A step that is skipped moves nothing, is counted, and stays what it was in a replay. */
 static void skips(void)
 {
   for (uint32_t k = 0; k < COUNT(golden_journals); k++) {
@@ -299,7 +299,7 @@ static void skips(void)
       }
       CHECK_EQUAL(t.r.context.step, GOLDEN_JOURNAL_STEPS + step + 1);
       CHECK_EQUAL(t.j.step, t.r.context.step);
-      CHECK_EQUAL(bpfree_journal_skip(&t.j, &t.r.context, 1, NULL, 0, ROOM(&t)), BPFREE_ERR_ARG); /* not given up */
+      CHECK_EQUAL(bpfree_journal_skip(&t.j, &t.r.context, 1, NULL, 0, ROOM(&t)), BPFREE_ERR_ARG); /* not skipped */
     }
     tail_add(&t, bpfree_journal_snapshot(&t.j, &t.r.context, ROOM(&t))); /* the state, too */
     CHECK_EQUAL(tail_replay(&t, g), BPFREE_OK);

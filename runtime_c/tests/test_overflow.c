@@ -51,13 +51,13 @@ static void grows(const golden_journal *g, float lr)
   end(&r);
 }
 
-/* `calm` stands for the try: what is as large as it says is refused without one, and nothing smaller. */
+/* `coefficient_limit` stands for the try: what is as large as it says is refused without one, and nothing smaller. */
 static void refuses_from_a_limit_on(void)
 {
   run r;
   start(&r, PLAIN);
   r.trainer.clip = 0.0f;
-  r.trainer.calm = 64.0f;
+  r.trainer.coefficient_limit = 64.0f;
   const uint32_t n = bpfree_record_size(&r.trainer);
   const uint64_t theta = theta_of(&r);
   for (uint32_t k = 0; k < n; k++) {

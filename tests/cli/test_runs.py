@@ -379,3 +379,19 @@ def test_missing_data_say_what_to_do(monkeypatch, tmp_path):
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
     result = run("train", "mnist")
     assert result.exit_code == 1 and "What to do: download" in result.stderr and "Traceback" not in result.stderr
+
+
+@pytest.mark.parametrize("start", [(), ("start.npz",)], ids=["no start", "start"])
+def test_replay_of_a_file_that_is_no_journal_says_that_first(start):
+    Path("a.txt").write_text("notes of a run, which are not its journal " * 9)
+    Path("start.npz").write_bytes(b"not a model")
+    result = run("replay", "a.txt", *start)
+    assert result.exit_code == 1 and result.stderr == "bpfree replay: a.txt: not a bpfree journal\n"
+
+
+def test_replay_of_a_journal_without_its_start_asks_for_it():
+    run("train", *SHORT, "--max-steps", 3, "--journal", "run.journal")
+    Path("run.journal.start.npz").unlink()
+    result = run("replay", "run.journal")
+    assert result.exit_code == 2
+    assert "START: expected the model that the run began with, got none: run.journal.start.npz" in result.stderr

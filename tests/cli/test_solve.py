@@ -89,10 +89,19 @@ def test_pictures_need_matplotlib(monkeypatch):
     assert result.exit_code == 2 and 'pip install "bpfree[plot]"' in result.stderr
 
 
-def test_an_answer_that_is_no_solution_is_a_warning():
+def test_an_answer_that_is_no_solution_is_an_error():
     result = run("solve", "burgers", "--max-steps", 2, "--points", 40, "--json", "-")
     found = json.loads(result.stdout)
-    assert found["remark"].endswith("this is no solution") and found["outcome"] == "done"
+    assert found["remark"] == "" and found["outcome"] == "unsolved"
+    assert "so this is no solution: the loss still falls: try more steps" in found["advice"]
+    assert result.exit_code == 1 and result.stderr.endswith(f"solve: {found['advice']}\n")
+
+
+def test_a_rough_answer_is_a_warning():
+    result = run("solve", "helmholtz", "--max-steps", 60, "--points", 600, "--json", "-")
+    found = json.loads(result.stdout)
+    assert 0.1 < found["errors"]["relative_l2"] < 0.3 and found["outcome"] == "done"
+    assert "so this is a rough answer: the loss still falls: try more steps" in found["remark"]
     assert result.exit_code == 0 and result.stderr.endswith(f"solve: warning: done, but {found['remark']}\n")
 
 

@@ -1,6 +1,7 @@
 """`bpfree train` of a model that is worth little: it is said, the next command tries again, and none exports it."""
 
 import shlex
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -16,6 +17,12 @@ def next_lines(result):
     return [line.strip() for line in result.stdout.split("\nnext\n")[1].splitlines()]
 
 
+def another_model(path) -> bytes:
+    """Save a model of another run; return the bytes of its file."""
+    bf.Sequential(3, [bf.Linear(2)], seed=9).save(path)
+    return Path(path).read_bytes()
+
+
 def flat(result):
     """What the table says, without its borders and line ends."""
     return " ".join(result.stdout.replace("│", " ").split())
@@ -28,11 +35,42 @@ def test_a_run_that_diverged_ends_with_1_and_is_not_offered_for_export():
     assert "the loss has exploded, 2.384 -> " in flat(result) and "try a smaller lr" in flat(result)
     assert bf.Model.load("bpfree-digits.npz").hash == start.hash
     commands = next_lines(result)
-    assert not any("export" in line for line in commands)
-    assert commands[0] == "bpfree train digits --update sgd --max-steps 60 --calibrate"
+    assert commands == ["bpfree train digits --update sgd --max-steps 60 --calibrate", "bpfree replay j"]
+    assert "the model given back is the one that the run began with" in flat(result) and "run.model" not in flat(result)
+    assert "bpfree-digits.npz (the model that the run began with)" in flat(result)
     for line in commands:
         assert run(*shlex.split(line)[1:]).exit_code == 0, line
     assert run("info", "j").stdout.count("the loss has exploded") == 1
+
+
+def test_a_run_that_diverged_leaves_the_good_model_of_an_earlier_one_alone():
+    learnt = document("digits", "--estimator", "unit_wise", "--update", "adam", "--max-steps", 200, "--no-floor")
+    before = Path("bpfree-digits.npz").read_bytes()
+    result = run("train", *LOST)
+    assert result.exit_code == 1 and "bpfree-digits.npz (left as it was, as this run has nothing better" in flat(result)
+    assert Path("bpfree-digits.npz").read_bytes() == before
+    assert bf.Model.load("bpfree-digits.npz").hash == learnt["hash"]
+    assert next_lines(result) == ["bpfree train digits --update sgd --max-steps 60 --calibrate"]
+    told = document(*LOST, "--no-floor", code=1)
+    assert told["files"]["model"] is None and "run.model" not in told["outcome"] and told["hash"] != learnt["hash"]
+
+
+def test_a_model_that_is_as_it_was_replaces_none_and_is_not_offered():
+    before = another_model("kept.npz")
+    result = run("train", "digits", "--out", "kept.npz", "--max-steps", 20, "--update", "sgd", "--mu", 1e-30)
+    assert "kept.npz (left as it was" in flat(result) and Path("kept.npz").read_bytes() == before
+    assert [line.split()[1] for line in next_lines(result)] == ["train"]
+
+
+def test_a_run_that_went_back_to_its_best_validated_model_saves_it():
+    before = another_model("bpfree-digits.npz")
+    result = run(
+        "train", "digits", "--update", "momentum", "--lr", 0.1, "--max-steps", 100, "--validate-every", 1,
+        "--estimator", "rge", "--n-queries", 8, "--batch-size", 32, "--no-floor",
+    )  # fmt: skip
+    assert result.exit_code == 1 and "the model given back is the best validated, accuracy" in flat(result)
+    assert "bpfree-digits.npz (replaced)" in flat(result) and Path("bpfree-digits.npz").read_bytes() != before
+    assert any(line.startswith("bpfree evaluate") for line in next_lines(result))
 
 
 def test_a_run_that_ends_before_it_is_known_to_diverge_is_not_offered_for_export_either():
@@ -51,6 +89,26 @@ def test_the_journal_of_a_run_that_diverged_is_replayed_to_the_model_that_was_sa
     there = run("replay", "j", "--to-step", told["steps"], "--out", "lost.npz")
     assert there.exit_code == 0 and "went back" not in there.stdout
     assert np.abs(bf.Model.load("lost.npz").theta).max() > 100
+
+
+def test_a_run_that_was_merely_short_is_told_to_go_on():
+    x, other = np.random.default_rng(0).uniform(-1, 1, (2, 4000, 1))
+    np.savez("wave.npz", x=np.hstack([x, other]), y=np.sin(3 * x) * other)
+    settings = ("wave.npz", "--layers", "linear(16) tanh linear(outputs)", "--update", "sgd", "--estimator", "rge",
+                "--n-queries", 8, "--lr", 0.01, "--batch-size", 32, "--validation", 0)  # fmt: skip
+    result = run("train", *settings, "--max-steps", 20)
+    assert "that of a constant answer: try more steps, as the loss is still falling" in flat(result)
+    again = shlex.split(next_lines(result)[0])
+    assert again[-2:] == ["--max-steps", "200"] and again[1:-2] == ["train", *map(str, settings)]
+
+
+def test_a_perfect_fit_ends_with_0():
+    x = np.random.default_rng(0).uniform(-1, 1, (4000, 2))
+    np.savez("const.npz", x=x, y=np.full(4000, 3.5))
+    result = run("train", "const.npz", "--layers", "linear(outputs)", "--estimator", "unit_wise", "--update", "sgd",
+                 "--lr", 0.1, "--epochs", 20, "--seed", 1)  # fmt: skip
+    assert result.exit_code == 0 and "nothing is left to learn" in flat(result) and "larger mu" not in flat(result)
+    assert [line.split()[1] for line in next_lines(result)] == ["evaluate", "info", "export"]
 
 
 def test_a_run_below_its_floor_says_so_and_what_to_try():

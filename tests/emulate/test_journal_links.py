@@ -82,7 +82,7 @@ def test_only_what_is_called_is_linked(body, linked, tmp_path):
 
 
 def test_the_log_of_a_device_is_a_journal(workshop):
-    """Two steps, one that is given up, one more; sealed."""
+    """Two steps, one that is skipped, one more; sealed."""
     firmware_file = built(workshop, BEGIN + SEALS + STEP + WRITE + SKIP + STEP + WRITE + SEAL)
     result = emulate.run_firmware(firmware_file, timeout_s=60)
     assert result.exit_code == 0

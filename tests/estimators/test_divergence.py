@@ -5,8 +5,8 @@ import math
 import numpy as np
 import pytest
 
-from bpfree.estimators.divergence import DIVERGED_STEPS, above_bound, divergence, has_exploded, loss_bound
-from bpfree.estimators.step import FAILURES
+from bpfree.estimators.divergence import DIVERGED_STEPS, Course, above_bound, divergence, has_exploded, loss_bound
+from bpfree.estimators.step import FAILURES, QUIET_STEPS
 
 
 @pytest.mark.parametrize(
@@ -47,9 +47,42 @@ def test_a_loss_that_is_not_a_number_hides_nothing():
 
 def test_theta_has_exploded_by_its_own_scale():
     start = np.array([0.5, -1.0], np.float32)
-    assert not has_exploded(start, start) and not has_exploded(100 * start, start)
-    assert has_exploded(np.array([0.0, -101.0]), start) and has_exploded(np.array([math.inf, 0.0]), start)
-    assert not has_exploded(np.full(2, 99.0), np.zeros(2)) and has_exploded(np.full(2, 101.0), np.zeros(2))
+    assert not has_exploded(start, 1.0) and not has_exploded(100 * start, 1.0)
+    assert has_exploded(np.array([0.0, -101.0]), 1.0) and has_exploded(np.array([math.inf, 0.0]), 1.0)
+    assert not has_exploded(np.full(2, 99.0), 0.0) and has_exploded(np.full(2, 101.0), 0.0)
+
+
+def walked(*means):
+    course = Course(1.0)
+    for mean in means:
+        course.stepped([mean, mean], mean)
+    return course
+
+
+def test_a_course_keeps_the_first_step_and_the_last_ten():
+    course = walked(2.0, *range(3, 15))
+    assert (course.first, course.bound, course.recent) == (2.0, 202.0, list(range(5, 15)))
+    assert not walked().exploded and not walked(2.0, 202.0).exploded and walked(2.0, 203.0).exploded
+
+
+FAR, NEAR = np.full(2, 101.0), np.ones(2)
+
+
+@pytest.mark.parametrize(
+    ("means", "quiet", "theta", "code", "words"),
+    [
+        ([2.0, 2.0], QUIET_STEPS - 1, FAR, None, ""),
+        ([2.0, 1.0], QUIET_STEPS, FAR, "mu_too_small", "try a larger mu, unless this is a minimum"),  # not risen
+        ([2.0, 3.0], QUIET_STEPS, FAR, "diverged", "the loss has exploded, 2 -> 3: SAID"),
+        ([2.0, 3.0], QUIET_STEPS, NEAR, "mu_too_small", "or a smaller lr, as the loss has risen, 2 -> 3"),
+        ([2.0, 3.0], 20, NEAR, "mu_too_small", "try a larger mu, unless this is a minimum"),  # theta never moved
+        ([2.0] + [203.0] * 9, 0, NEAR, None, ""),
+        ([2.0] + [203.0] * 10, 0, NEAR, "diverged", "the loss has exploded, 2 -> 203: SAID"),
+    ],
+)
+def test_a_run_ends_by_its_course_alone(means, quiet, theta, code, words):
+    end = walked(*means).failure(20, 20, quiet, theta, "SAID")
+    assert (end and end.code) == code and (end is None or end.text.endswith(words))
 
 
 def test_what_is_said():

@@ -160,7 +160,11 @@ def test_numeric_failure_is_a_result(bad):
     settings = {"update": bf.SGD(0.01), "max_steps": 50}
     theta, history = bf.minimize(breaks, np.zeros(3), **settings)
     assert history.outcome_code == "nonfinite_loss" and "step 12: losses are not finite at 32 of 32" in history.outcome
-    assert history.steps == 3 and history.lost == 320 and [step for step, _ in history.skipped] == list(range(3, 12))
+    assert (
+        history.steps == 3
+        and history.lost == history.evaluations - 97
+        and [step for step, _ in history.skipped] == list(range(3, 12))
+    )
     walked = []
     settings = {**settings, "max_steps": 3, "callbacks": lambda step, history: walked.append(history.theta)}
     bf.minimize(bowl, np.zeros(3), **settings)

@@ -6,7 +6,7 @@ from helpers import ENGINES, assert_same_bits, floats, make_engine
 
 import bpfree as bf
 from bpfree.estimators.estimate import Estimate
-from bpfree.estimators.step import FAILURES, QUIET_STEPS, UNMADE, make_step, nonfinite, standstill
+from bpfree.estimators.step import FAILURES, QUIET_STEPS, SKIPPABLE, make_step, nonfinite, standstill, steps_allowed
 
 X, Y = floats(1, 12, 3), np.arange(12) % 2
 MODEL = bf.Sequential(3, [bf.Linear(2)], seed=1)
@@ -59,7 +59,7 @@ def test_standing_still_is_noticed_after_some_steps():
     assert code == "mu_too_small" and text == (
         f"step 29: no probe changed the loss for {QUIET_STEPS} steps: try a larger mu, unless this is a minimum"
     )
-    assert set(UNMADE) < set(FAILURES) == {*UNMADE, "mu_too_small", "diverged"}
+    assert set(SKIPPABLE) < set(FAILURES) == {*SKIPPABLE, "mu_too_small", "diverged"}
 
 
 # The same failure, met in five places.
@@ -133,3 +133,11 @@ def test_training_sklearn_style_and_ask_and_tell_walk_the_same_way(name, update)
         theta, state = made.theta, made.state
         for ours, theirs in ((made.record, record), (theta, moved), *zip(state, kept, strict=True)):
             assert_same_bits(ours, theirs)
+
+
+@pytest.mark.parametrize(
+    ("max_steps", "max_evaluations", "allowed"),
+    [(None, None, float("inf")), (7, None, 7), (None, 33, 4), (7, 33, 4), (3, 33, 3), (7, 0.5, 0)],
+)
+def test_the_steps_that_budgets_allow(max_steps, max_evaluations, allowed):
+    assert steps_allowed(8, max_steps, max_evaluations) == allowed

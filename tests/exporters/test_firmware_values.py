@@ -1,11 +1,13 @@
 # SPDX-License-Identifier: MIT
-"""Bad samples and overflows on a device: the step is given up, theta is kept, and a replay goes the same way."""
+"""Bad samples and overflows on a device: the step is skipped, theta is kept, and a replay goes the same way."""
 
 import numpy as np
 import pytest
 
 import bpfree as bf
+from bpfree.estimators.step import MOST_SKIPPED
 from bpfree.exporters import firmware
+from bpfree.exporters.main_source import main
 
 for package in ("ziglang", "unicorn", "elftools"):
     pytest.importorskip(package, reason=f'{package} missing: pip install "bpfree[emulate]"')
@@ -102,6 +104,11 @@ def test_firmware_compares_with_a_limit_where_one_is_known(tmp_path):
     trainer = of(bf.SGD(0.01))
     samples = firmware.Samples(np.zeros((4, 8), np.uint8), labels=np.zeros(4, int))
     firmware.export(MODEL, tmp_path, trainer=trainer, samples=samples)
-    assert ".calm = 0x1.0p+9" in (tmp_path / "trainer.c").read_text()
+    assert ".coefficient_limit = 0x1.0p+9" in (tmp_path / "trainer.c").read_text()
     assert "LOOK_FIRST 0" in (tmp_path / "runtime" / "bpfree" / "config.h").read_text()
     assert "bpfree_skip" not in (tmp_path / "main.c").read_text(), "samples in flash have been looked at"
+
+
+def test_a_program_skips_as_many_steps_in_a_row_as_train_does():
+    assert f"MOST_SKIPPED = {MOST_SKIPPED}" in main(5, (1, 2, 3), True) and MOST_SKIPPED == 10
+    assert "MOST_SKIPPED" not in main(5, (1, 2, 3), False)

@@ -5,7 +5,7 @@ import pytest
 from scipy.integrate import solve_ivp
 
 import bpfree as bf
-from bpfree.pde import Box, Dirichlet, Initial, Problem, solve
+from bpfree.pde import Box, Dirichlet, Initial, Observed, Problem, Unknown, solve
 from bpfree.pde.held_out import _fresh
 from bpfree.pde.residuals import TermRows
 
@@ -114,11 +114,37 @@ def test_a_right_answer_is_no_alarm(problem, points, steps):
     assert solution.outcome_code == "done" and solution.error() < 0.2
 
 
-def test_a_solve_that_has_only_begun_is_done_and_no_solution():
+def test_a_solve_that_has_only_begun_is_unsolved_and_is_told_to_go_on():
     solution = solve(Oscillator(), points=200, max_steps=3)
-    assert solution.outcome_code == "done" and solution.error() > 0.1
-    assert solution.outcome == f"done, but {solution.history.remark}"
-    assert solution.history.remark.endswith("of the size of its terms: this is no solution")
+    assert solution.outcome_code == "unsolved" and solution.error() > 0.1 and solution.history.remark == ""
+    assert "so this is no solution: the loss still falls: try more steps" in solution.outcome
+    assert solution.outcome.endswith("(the solve ended with done)")
+
+
+class RawHeat(Problem):
+    """A metal's conductivity from five sensors, in metres, seconds and degrees, from a start that is off by 8 times."""
+
+    domain, alpha = Box(x=(0, 0.1), t=(0, 600)), Unknown(1e-5)
+    sensors = np.array([[0.02, 100], [0.05, 200], [0.05, 400], [0.07, 500], [0.09, 300.0]])
+
+    def residual(self, u, c):
+        return u.t - self.alpha * u.xx
+
+    def exact(self, c):
+        return 20 + 80 * np.exp(-1.2e-6 * (np.pi / 0.1) ** 2 * c.t) * np.sin(np.pi * c.x / 0.1)
+
+    @property
+    def conditions(self):
+        rate = 1.2e-6 * (np.pi / 0.1) ** 2
+        read = 20 + 80 * np.exp(-rate * self.sensors[:, 1]) * np.sin(np.pi * self.sensors[:, 0] / 0.1)
+        start = Initial(lambda x: 20 + 80 * np.sin(np.pi * x / 0.1))
+        return [Dirichlet("x", 20.0), start, Observed(self.sensors, read)]
+
+
+def test_a_solve_that_is_stuck_is_unsolved_and_is_told_to_begin_elsewhere():
+    solution = solve(RawHeat(), points=200, max_steps=60)
+    assert solution.outcome_code == "unsolved" and solution.unknowns["alpha"] < 0
+    assert "the loss no longer falls: try another seed, another start of alpha, more points" in solution.outcome
 
 
 class Growth(Problem):

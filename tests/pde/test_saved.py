@@ -7,7 +7,7 @@ import pytest
 from own_things import SOFT
 
 import bpfree as bf
-from bpfree.errors import RowsMissingError
+from bpfree.errors import FormatError, RowsMissingError
 from bpfree.pde import Solution, solve
 
 PROBLEMS = [row.settings() for row in bf.pde.PROBLEMS] + [
@@ -78,8 +78,37 @@ def test_a_network_with_an_operation_of_ones_own(tmp_path):
     np.testing.assert_array_equal(again.predict([[0.3]]), solution.predict([[0.3]]))
 
 
+def _damaged():
+    """What may be wrong in the document of a saved solution, by its place."""
+    found = []
+    for path, value in (
+        ("history.looks", []), ("history.looks.0.1", "x"), ("history.looks.0.1", []), ("history.looks.0.0", -1),
+        ("history.looks.0.2", [1]), ("history.cost.0", None), ("history.cost.1", "x"), ("history.outcome", [1, 2]),
+        ("unknowns", None), ("unknowns", 5), ("unknowns", [[]]), ("problem.name", "\ud800"), ("problem.settings", 5),
+    ):  # fmt: skip
+        found.append(pytest.param(path, value, id=f"{path}={value!a}"))
+    return found
+
+
+
+@pytest.mark.parametrize(("path", "value"), _damaged())
+def test_damaged_documents_are_refused_and_never_a_traceback_later(tmp_path, path, value):
+    solve(bf.pde.Heat(), points=8, max_steps=1).save(tmp_path / "s.npz")
+    with np.load(tmp_path / "s.npz") as arrays:
+        fields = dict(arrays)
+    document = json.loads(str(fields["solution"]))
+    *folders, last = [int(part) if part.isdigit() else part for part in path.split(".")]
+    place = document
+    for part in folders:
+        place = place[part]
+    place[last] = value
+    np.savez(tmp_path / "s.npz", **{**fields, "solution": json.dumps(document)})
+    with pytest.raises(FormatError, match="s.npz: not a saved bpfree solution"):
+        Solution.load(tmp_path / "s.npz")
+
+
 def test_a_file_without_a_remark_is_read(tmp_path):
-    solution = solve(bf.pde.Heat(), points=8, max_steps=1)
+    solution = solve(bf.pde.Heat(), points=64, max_steps=1)
     solution.save(tmp_path / "s.npz")
     fields = dict(np.load(tmp_path / "s.npz"))
     document = json.loads(str(fields["solution"]))

@@ -35,7 +35,8 @@ def solved(derivative, **settings):
 
 def test_a_wrong_derivative_is_said():
     solution = solved(wrong_slope)
-    assert solution.outcome_code == "stalled" and solution.steps < 5
+    assert solution.outcome_code == "unsolved" and solution.steps < 5
+    assert "(the solve ended with" in solution.outcome and "the loss no longer falls" in solution.outcome
     assert "the column of linear1." in solution.outcome and "in J is " in solution.outcome
     assert "check the derivatives of operations of your own, or take route='black_box'" in solution.outcome
 

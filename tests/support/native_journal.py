@@ -108,7 +108,7 @@ class NativeJournal:
         return self._put(20 + len(raw), core().lib.bpfree_journal_event, *arguments)
 
     def skip(self, reason: int, text: str) -> bytes:
-        """The step that was given up, and why."""
+        """The step that was skipped, and why."""
         raw = text.encode()
         arguments = (self._trainer.context, reason, core().ffi.from_buffer(raw), len(raw))
         return self._put(20 + len(raw), core().lib.bpfree_journal_skip, *arguments)

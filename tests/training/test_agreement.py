@@ -26,7 +26,7 @@ def save(path, arrays):
 def without_crcs(arrays, **changed):
     """As checkpoints of before were, which are read all the same."""
     document = json.loads(str(arrays["checkpoint"]))
-    del document["arrays"]
+    del document["arrays"], document["crc"]
     document |= changed
     return {**arrays, "checkpoint": json.dumps(document)}
 
@@ -103,3 +103,11 @@ def test_losses_and_the_journals_file_are_compared_before_it_is_cut(tmp_path, cr
     with pytest.raises(FormatError, match=message):
         run(tmp_path, "adam")
     assert (tmp_path / "run.journal").read_bytes() == (tmp_path / "kept").read_bytes()
+
+
+@pytest.mark.parametrize("changed", [{"bound": -1.0}, {"counts": [0, 1, 2, 3.0]}, {"best": None}])
+def test_numbers_beside_the_arrays_have_a_crc_too(tmp_path, two, changed):
+    document = json.loads(str(two[1]["checkpoint"])) | changed
+    save(tmp_path / "run.ckpt", {**two[1], "checkpoint": json.dumps(document)})
+    with pytest.raises(FormatError, match="checkpoint: expected CRC .* as its numbers were written"):
+        run(tmp_path, "adam", **ALONE)

@@ -83,6 +83,8 @@ def test_outcomes_have_codes():
         far = {**mse, "data": (X, 100 * X[:, :3])}
         seen.add(quick(**far, update=bf.SGD(3e38)).outcome_code)
         seen.add(quick(update=bf.SGD(1e6), max_steps=90).outcome_code)
+    fit = bf.Sequential(2, [bf.Linear(1)], seed=1)
+    seen.add(bf.train(fit, (np.ones((40, 2)), np.ones(40)), loss="mse", update=bf.SGD(0.2), epochs=300).outcome_code)
     assert seen == set(OUTCOMES)
 
 

@@ -8,7 +8,7 @@ import bpfree as bf
 from bpfree.engines.batch import make_batch
 from bpfree.losses import get_loss
 from bpfree.study.floors import Floor
-from bpfree.training.verdict import class_shares, constant_loss
+from bpfree.training.verdict import class_shares, constant_loss, still_falling
 
 X, Y = floats(0, 300, 4), np.arange(300) % 3
 TARGETS = floats(1, 300, 2)
@@ -81,6 +81,49 @@ def test_a_validation_below_the_share_of_the_largest_class():
     held = X[:100], uneven[:100]
     found = train(data=(X, uneven), validation=held)
     assert found.validation[-1][1] <= 0.9 and f"{found.validation[-1][1]:.4g} is no better than 0.9, " in found.advice
+
+
+def test_of_a_rare_class_the_loss_is_the_judge():
+    """No answer is more often right than the larger class for all; the shares are what can be learnt."""
+    x, chance = np.random.default_rng(0).uniform(-1, 1, (4000, 2)), np.random.default_rng(1).random(4000)
+    share = 0.4 * (x[:, 0] > 0) + 0.001
+    labels = (chance < share).astype(int)
+    model = bf.Sequential(2, [bf.Linear(8), bf.ReLU(), bf.Linear(2)], seed=0)
+    settings = {"estimator": bf.UnitWise(), "validation": (x[3200:], labels[3200:]), "engine": None}
+    found = train(model, (x[:3200], labels[:3200]), update=bf.Adam(0.01), max_steps=1000, **settings)
+    rare = labels[3200:].mean()
+    assert found.validation[-1][1] == pytest.approx(1 - rare), "the larger class for all"
+    scores = found.model.predict(x[3200:]).astype("f8")
+    right = scores[np.arange(800), labels[3200:]] - np.log(np.exp(scores).sum(axis=1))
+    assert -right.mean() < 0.8 * -(rare * np.log(rare) + (1 - rare) * np.log(1 - rare))
+    assert found.advice == ""
+    idle = train(model, (x[:3200], 0 * labels[:3200]), update=bf.Adam(0.01), max_steps=1000, **settings)
+    assert f"is no better than {1 - rare:.4g}, that of one class for all: try another lr" in idle.advice
+
+
+def test_a_run_that_was_merely_short_needs_more_steps_not_another_lr():
+    x = np.random.default_rng(0).uniform(-1, 1, (4000, 2))
+    y = np.sin(3 * x[:, :1]) * x[:, 1:]
+    model = bf.Sequential(2, [bf.Linear(16), bf.Tanh(), bf.Linear(1)], seed=0)
+    settings = {"loss": "mse", "estimator": bf.RGE(8), "update": bf.SGD(0.01), "engine": None}
+    short = train(model, (x, y), max_steps=12, **settings)
+    assert "that of a constant answer: try more steps, as the loss is still falling" in short.advice
+    assert "another lr" not in short.advice
+    whole = train(model, (x, y), max_steps=2000, **settings)
+    assert whole.losses[-1] < np.var(y) and whole.advice == ""
+
+
+@pytest.mark.parametrize("steps", [10, 11, 40, 1000])
+def test_a_loss_falls_still_where_its_last_half_does(steps):
+    noise = np.random.default_rng(0).normal(size=(200, steps))
+    fall = np.linspace(1, 0, steps)
+    flat = np.where(np.arange(steps) < steps // 2, 1 + fall, 1)  # where steps are few all of them are looked at
+    count = [sum(map(still_falling, losses)) for losses in (5 + noise, 5 + 10 * fall + noise, 5 - 10 * fall + noise)]
+    assert count[0] < 30 and count[1] > 180 and count[2] == 0
+    if steps >= 40:
+        assert sum(map(still_falling, 5 + 10 * flat + noise)) < 30, "it has fallen, and stands"
+    risen = 20 - 10 * np.linspace(0, 1, steps)
+    assert still_falling(risen) and not still_falling([5, *risen]), "from where a step too large has brought it"
 
 
 def test_a_loss_of_targets_above_their_variance():
@@ -160,7 +203,9 @@ def test_a_run_below_its_floor_says_so():
     said = f"advice: validation accuracy {value:.4g} does not reach its floor, 0.9: more is had without training"
     assert said in found.summary(0.9) and said in found.summary(Floor(0.9, [0.9], [1.0]))
     assert "floor" not in found.summary(value) and "floor" not in found.summary()
-    assert "floor" not in train().summary(0.9), "nothing was validated"
+    without = train().summary(Floor(0.9, [0.9], [1.0]))
+    assert "advice: the floor, 0.9, is compared with nothing, as the run had no validation: give train one" in without
+    assert "floor" not in train().summary()
     by_loss = train(VALUES, (X, TARGETS), loss="mse", validation=0.2)
     assert "does not reach its floor" in by_loss.summary(0.01) and "floor" not in by_loss.summary(1e6)
     with pytest.raises(TypeError, match="floor: expected a"):

@@ -1,6 +1,6 @@
 """An update that overflows is not made: the same decision in C, as a device steps, and in Python; firmware's limit."""
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 import helpers
 import numpy as np
@@ -10,7 +10,7 @@ from helpers import assert_same_bits, device_loop, floats
 import bpfree as bf
 from bpfree import native
 from bpfree.estimators.step import make_step
-from bpfree.updates.calm import calm_limit
+from bpfree.updates.coefficient_limit import coefficient_limit
 
 MODEL = bf.Sequential(6, [bf.Linear(25), bf.ReLU(), bf.Linear(3)])
 X, Y = floats(0, 8, 6), np.arange(8, dtype=np.uint32) % 3
@@ -114,7 +114,7 @@ def test_a_state_that_is_not_finite_is_an_overflow():
 def test_below_firmwares_limit_no_step_overflows(estimator, update):
     """The limit that replaces the try there: with records just below it, however they are drawn, every step is made."""
     tame = of(estimator, tamed(update))
-    limit = calm_limit(tame, MODEL.theta)
+    limit = coefficient_limit(tame, MODEL.theta)
     assert (limit > 1e38) == bool(update.clip), "coefficients that are cut may be of any size"
     if not limit:
         assert any(isinstance(link, bf.WeightDecay) for link in update.links)
@@ -123,6 +123,31 @@ def test_below_firmwares_limit_no_step_overflows(estimator, update):
     same = np.full(tame.record_shape, below)
     signs = [np.sign(floats(step, *tame.record_shape)) * below for step in range(10)]
     assert all(decisions(tame, [same] * 10)) and all(decisions(tame, [-same] * 10)) and all(decisions(tame, signs))
+
+
+def test_an_update_that_does_not_say_how_large_its_numbers_get_has_no_limit():
+    """One of your own, or a subclass that computes something else than what it inherits `largest` from."""
+
+    @dataclass(frozen=True)
+    class Root(bf.Update):
+        def transform(self, gradient, state, theta):
+            return np.sign(gradient) * np.sqrt(abs(gradient)), state
+
+    @dataclass(frozen=True)
+    class Square(bf.SGD):
+        def transform(self, gradient, state, theta):
+            return gradient * gradient, state
+
+    @dataclass(frozen=True)
+    class Bounded(Root):
+        def largest(self, size, limit, n_record):
+            return max(size, 1.0)
+
+    def limit_of(*links):
+        return coefficient_limit(of(bf.RGE(), bf.chain(*links)), MODEL.theta)
+
+    assert limit_of(Root()) == limit_of(Square()) == limit_of(bf.clip(1.0), Square(), bf.SignSGD(0.1)) == 0
+    assert 0 < limit_of(Bounded()) == limit_of(Bounded(), bf.SGD(0.1)) == limit_of(bf.SGD(0.1))
 
 
 def tamed(update):

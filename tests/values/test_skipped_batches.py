@@ -1,4 +1,4 @@
-"""A run gives a step up whose losses are not finite, and goes on: one bad batch does not strand it."""
+"""A run skips a step whose losses are not finite, and goes on: one bad batch does not strand it."""
 
 import numpy as np
 import pytest

@@ -14,7 +14,7 @@ from bpfree.estimators.estimate import Estimate
 from bpfree.estimators.rge import RGE
 from bpfree.estimators.step import apply_record, check_pair, make_step, standstill
 from bpfree.pde.jacobian import coupling
-from bpfree.pde.methods.table import Iteration, Method, MethodRow, Moved, lost
+from bpfree.pde.methods.table import Iteration, Method, MethodRow, Moved, not_finite
 from bpfree.pde.objective import square
 from bpfree.registry import host_only
 from bpfree.updates.adam import Adam
@@ -89,7 +89,7 @@ class _Exact(_Updated):
         with np.errstate(over="ignore", invalid="ignore"):
             r, half = self.objective.jacobian(step, "structured").gradient(theta)
         if not np.isfinite(square(r)) or not np.isfinite(half).all():
-            return lost(r, theta, step, "the residual or its gradient")
+            return not_finite(r, theta, step, "the residual or its gradient")
         self.objective.spend(r.size * half.size)
         return self.move(theta, step, Estimate(2 * half[None], np.array([[square(r)]]), 0))
 

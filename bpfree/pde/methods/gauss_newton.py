@@ -10,7 +10,7 @@ from scipy import linalg
 
 from bpfree.errors import check_choice, check_count, check_share
 from bpfree.pde.jacobian import ROUTES
-from bpfree.pde.methods.table import Iteration, Method, MethodRow, Moved, lost
+from bpfree.pde.methods.table import Iteration, Method, MethodRow, Moved, not_finite
 from bpfree.pde.objective import square
 from bpfree.registry import host_only
 
@@ -26,7 +26,7 @@ class _Iteration(Iteration):
             r, whole = jacobian.dense(theta)
         loss = square(r)
         if not np.isfinite(loss) or not np.isfinite(whole).all():
-            return lost(r, theta, step, "the residual or its Jacobian")
+            return not_finite(r, theta, step, "the residual or its Jacobian")
         delta, _, rank, _ = linalg.lstsq(whole, -r, cond=self.settings.cutoff, lapack_driver="gelsd")
         self.objective.spend(2 * whole.size * min(whole.shape))
         if np.linalg.norm(whole @ delta) <= ROUNDING * np.linalg.norm(whole @ theta[jacobian.columns]):

@@ -10,7 +10,7 @@ import numpy as np
 from bpfree.errors import check_choice, check_count, check_positive
 from bpfree.pde.damped import Damped
 from bpfree.pde.jacobian import ROUTES
-from bpfree.pde.methods.table import Iteration, Method, MethodRow, Moved, lost
+from bpfree.pde.methods.table import Iteration, Method, MethodRow, Moved, not_finite
 from bpfree.pde.objective import square
 from bpfree.registry import host_only
 
@@ -39,7 +39,7 @@ class _Iteration(Iteration):
         damped, scale = self._damped(residuals, jacobian, theta)
         loss = square(damped.r)
         if not np.isfinite(loss) or not damped.finite:
-            return lost(damped.r, theta, step, "the residual or its Jacobian")
+            return not_finite(damped.r, theta, step, "the residual or its Jacobian")
         self.objective.spend(damped.macs)
         if self.lam is None:
             self.lam = self.settings.damping * damped.largest

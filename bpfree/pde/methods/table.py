@@ -84,7 +84,7 @@ class MethodRow:
     what: str
 
 
-def lost(r, theta, step: int, what: str) -> Moved:
+def not_finite(r, theta, step: int, what: str) -> Moved:
     """A step that meets numbers that are not finite: nothing has moved."""
     code, text = nonfinite(step, f"{what} is not finite", "try more damping, a smaller lr, or other points")
     return Moved(theta, float("nan"), r, code=code, advice=text)

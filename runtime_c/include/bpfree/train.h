@@ -152,7 +152,7 @@ typedef struct bpfree_trainer {
   uint32_t weighted;       /* 1: samples have weights; 0: no weight is read */
   bpfree_schedule mu_schedule; /* of mu */
   bpfree_schedule lr_schedule; /* of the whole step: it multiplies what is subtracted from theta */
-  float calm;              /* a step with a coefficient of this size is refused, as all of smaller ones leave theta and
+  float coefficient_limit; /* a step with a coefficient of this size is refused, as all of smaller ones leave theta and
                             * state finite, which the exporter has shown; 0: nothing is known, and every step is tried
                             * before it is made */
 } bpfree_trainer;
@@ -210,7 +210,7 @@ int bpfree_step(const bpfree_trainer *trainer, bpfree_context *context);
  * untouched when a coefficient is not finite, or an element of theta or state would not be. */
 int bpfree_apply(const bpfree_trainer *trainer, bpfree_context *context, const float *coefficients);
 
-/* Gives the step at context->step up, whose samples could not be had or whose
+/* Skips the step at context->step, whose samples could not be had or whose
  * losses are not finite: theta and the update's state stay, and context->step
  * advances to other samples and directions. context->coefficients becomes 0, the
  * record that a window of them has of this step. Returns BPFREE_OK. */
