@@ -41,16 +41,18 @@ def replacing(path) -> Iterator[Path]:
     The draft is a new file under a name that nobody can foresee, and ends like
     `path`. A link is followed: what it points to is replaced, in the folder where
     that lies. Mode and owner of the old file stay; a new one has what the umask
-    leaves. What is no regular file (a device, a pipe) is written to as it is.
+    leaves. What is no regular file (a device, a pipe) is written to as it is; a
+    pipe that nobody reads would never be, and is refused.
     Raises OSError naming `path`; the old file is then untouched.
     """
     check_path("path", path)
     if os.path.exists(path) and not os.path.isfile(path):
-        yield Path(path)
+        with _naming(path, path), read_by_somebody(path):
+            yield Path(path)
         return
     place = Path(os.path.realpath(path))
     draft = place.with_name(secrets.token_hex(8).join(_around(place)))
-    try:
+    with _naming(path, draft, place):
         old = place.stat() if place.exists() else None
         mode = 0o666 if old is None else 0o600  # nobody may read it who could not read the old one
         os.close(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode))  # nothing planted there is opened
@@ -60,11 +62,39 @@ def replacing(path) -> Iterator[Path]:
             os.replace(draft, place)
         finally:
             draft.unlink(missing_ok=True)  # unless it was moved
+
+
+@contextmanager
+def _naming(path, *own) -> Iterator[None]:
+    """Give an OSError the name that the user knows, where it has none or one of these own names."""
+    try:
+        yield
     except OSError as error:
-        others = error.filename is not None and str(error.filename) not in (str(draft), str(place))
+        others = error.filename is not None and str(error.filename) not in map(str, own)
         if others or error.errno is None:
             raise
         raise OSError(error.errno, error.strerror, os.fspath(path)) from None
+
+
+@contextmanager
+def read_by_somebody(path) -> Iterator[None]:
+    """Hold a pipe open, so that who reads it waits; other files are left alone.
+
+    Raises OSError naming `path` where nobody reads it, so that opening it would last for ever.
+    """
+    if not Path(path).is_fifo():
+        yield
+        return
+    try:
+        descriptor = os.open(path, os.O_WRONLY | os.O_NONBLOCK)
+    except OSError as error:
+        if error.errno != errno.ENXIO:
+            raise
+        raise OSError(error.errno, "nobody reads this pipe: start its reader first", os.fspath(path)) from None
+    try:
+        yield
+    finally:
+        os.close(descriptor)
 
 
 def remove_drafts(path) -> None:

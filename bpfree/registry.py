@@ -86,9 +86,18 @@ def _check_declared(what: str, kind: type) -> None:
 
 
 def check_name(what: str, name) -> None:
-    """Raise unless it is a text that files can hold."""
-    if not isinstance(name, str) or not name or not name.isprintable():
+    """Raise unless it is a text that files can hold and screens can show."""
+    if not isinstance(name, str) or not name:
         raise TypeError(f"{what}: expected a name, got {name!r}")
+    check_printable(what, name)
+
+
+def check_printable(what: str, name) -> None:
+    """Raise unless it is a text without control characters, which steer a terminal, and halves of characters."""
+    if not isinstance(name, str):
+        raise TypeError(f"{what}: expected a text, got {name!r}")
+    if not name.isprintable():
+        raise ValueError(f"{what}: expected characters that can be printed, got {name!r}")
 
 
 def undefined(name: str, thing, method: str) -> NotImplementedError:

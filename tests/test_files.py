@@ -40,6 +40,27 @@ def test_a_device_stays_one(tmp_path):
         assert file.read() == b"through"
 
 
+@pytest.mark.skipif(not os.path.exists("/dev/full"), reason="a device of Linux")
+@pytest.mark.parametrize("write", [lambda path: write_atomically(path, b"x"), bf.Sequential(2, [bf.Linear(1)]).save])
+def test_a_device_that_is_full_is_named(write):
+    with pytest.raises(OSError, match="No space left on device: '/dev/full'$"):
+        write("/dev/full")
+
+
+def test_a_pipe_that_nobody_reads_is_refused_and_one_that_is_read_gets_all(tmp_path):
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    with pytest.raises(OSError, match="nobody reads this pipe: start its reader first: '.*pipe'$"):
+        write_atomically(pipe, b"x")
+    reader = os.open(pipe, os.O_RDONLY | os.O_NONBLOCK)
+    with files.read_by_somebody(pipe):
+        write_atomically(pipe, b"through")
+        with pytest.raises(BlockingIOError):  # as one end is still held, and nothing more is there
+            assert os.read(reader, 100) == b"through" and os.read(reader, 100)
+    assert os.read(reader, 100) == b""
+    os.close(reader)
+
+
 @pytest.mark.parametrize("step", ["fsync", "replace"])
 def test_a_failure_leaves_the_old_file_and_names_it(tmp_path, monkeypatch, step):
     path = tmp_path / "a.bin"

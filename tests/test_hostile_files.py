@@ -113,9 +113,24 @@ def test_graphs_that_are_no_graphs(path, text):
     refused(bf.Model.load, with_member(path, "graph.npy", npy(np.array(text))))
 
 
-def test_a_name_that_no_screen_takes_is_refused_in_python_too():
-    with pytest.raises(ValueError, match=r"node name: expected whole characters, got '\\ud800'"):
-        MODEL.replace("relu2", [("relu", "\ud800", ["linear1"], {})])
+UNPRINTABLE = ("\ud800", "a\nb\x1b[31m", "a\u202eb")
+
+
+@pytest.mark.parametrize("name", UNPRINTABLE, ids=ascii)
+def test_a_name_that_no_screen_takes_is_refused_in_python_too(name):
+    with pytest.raises(ValueError, match="node name: expected characters that can be printed, got '"):
+        MODEL.replace("relu2", [("relu", name, ["linear1"], {})])
+
+
+@pytest.mark.parametrize("key", ["name", "op"])
+@pytest.mark.parametrize("name", UNPRINTABLE, ids=ascii)
+def test_names_of_a_file_do_not_steer_the_terminal(path, key, name):
+    """Whatever else fits: a node that is last is read by no other."""
+    document = json.loads(MODEL.graph.to_json())
+    document["nodes"][-1][key] = name
+    document["frozen"] = []
+    told = refused(bf.Model.load, with_member(path, "graph.npy", npy(np.array(json.dumps(document)))))
+    assert told.isprintable() and ("can be printed" in told if key == "name" else "not given" in told)
 
 
 @pytest.mark.parametrize("record", [

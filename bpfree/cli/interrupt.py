@@ -18,6 +18,9 @@ class Stop:
     signal: int | None = None
     """The first that came; None while there was none."""
 
+    over = False
+    """Whether no steps are taken any more, so that the first ends the command as it usually does."""
+
     task = "ending after this step"
     """What is done when one comes, for people."""
 
@@ -27,13 +30,18 @@ class Stop:
         return self.signal is not None
 
     @property
+    def name(self) -> str:
+        """What people call the signal that came: Ctrl-C or SIGTERM."""
+        return "SIGTERM" if self.signal == signal.SIGTERM else "Ctrl-C"
+
+    @property
     def exit_code(self) -> int:
         """128 plus the signal, as in shells: 130 after Ctrl-C, 143 after SIGTERM."""
         return 128 + (self.signal or signal.SIGINT)
 
 
 class StoppedAtOnce(KeyboardInterrupt):
-    """A second Ctrl-C or SIGTERM: what is going on ends where it is."""
+    """A second Ctrl-C or SIGTERM, or one after the last step: what is going on ends where it is."""
 
     def __init__(self, number: int):
         super().__init__()
@@ -49,7 +57,7 @@ def asked_to_stop():
         return
 
     def note(number, frame):
-        if stop.asked:
+        if stop.asked or stop.over:
             raise StoppedAtOnce(number)
         stop.signal = number
         with suppress(OSError):  # straight away, as the interrupted code may be writing to the stream itself

@@ -12,7 +12,7 @@ import click
 
 from bpfree import __version__
 from bpfree.cli.commands import option, printable
-from bpfree.files import replacing
+from bpfree.files import read_by_somebody, replacing
 
 
 class NewFile(click.Path):
@@ -33,6 +33,10 @@ class NewFile(click.Path):
             self.fail(f"the folder {path.parent} does not exist: create it first", param, ctx)
         if not os.access(path.parent, os.W_OK):
             self.fail(f"the folder {path.parent} is not writable", param, ctx)
+        try:
+            ctx.with_resource(read_by_somebody(path))  # until the command ends
+        except OSError as error:
+            self.fail(f"{path}: {error.strerror}", param, ctx)
         return path
 
 

@@ -14,6 +14,7 @@ from bpfree.cli.commands import Command, Failure, option, printable, usage
 from bpfree.cli.interrupt import asked_to_stop
 from bpfree.cli.output import Grid, NewFile, NewPicture, Screen, json_option, replace_file
 from bpfree.cli.own_rows import KindName, current, rows_option
+from bpfree.cli.rescue import save_or_rescue
 from bpfree.estimators.step import FAILURES
 
 RULES = (
@@ -113,12 +114,16 @@ def solve(problem, listing, explaining, dim, rule, method, save, plot, json_file
                 callbacks=lambda step, history: not stop.asked,
                 **settings,
             )
-        stop.task = "ending after the report"
+        stop.over = True
+        if solution.outcome_code == "callback":
+            solution.history.outcome = f"interrupted by {stop.name} after step {solution.history.steps}"
         screen.say(solution.summary())
-        for path, write in ((save, solution.save), (plot, solution.plot)):
-            if path is not None:
-                replace_file(path, write)
-                screen.say(f"wrote {path}")
+        if save is not None:
+            save_or_rescue(save, solution.save, "the solution")
+            screen.say(f"wrote {save}")
+        if plot is not None:
+            replace_file(plot, solution.plot)
+            screen.say(f"wrote {plot}")
         screen.result("solve", _document(solution, problem))
     if solution.outcome_code == "callback":
         sys.exit(stop.exit_code)

@@ -18,6 +18,7 @@ from bpfree.cli.output import NewFile, NewPicture, Screen, facts, json_option, r
 from bpfree.cli.own_rows import LossName, check_model_place, current, load_model, loss_name, loss_option, rows_option
 from bpfree.cli.places import check_places
 from bpfree.cli.recipes import help_rows, recipe
+from bpfree.cli.rescue import save_or_rescue
 from bpfree.cli.training_options import build, training_options
 from bpfree.errors import check_seed
 from bpfree.estimators.step import FAILURES
@@ -115,6 +116,8 @@ def train(**given) -> None:  # fmt: skip
     with asked_to_stop() as stop, prepared.says_how_to_resume():
         run = prepared.run(stop)
         interrupted, stop.task = run.outcome_code == "callback", "ending after the report"
+        if interrupted:
+            run.outcome = f"interrupted by {stop.name} after step {len(run.losses)}"
         document = prepared.report(screen, run, interrupted)
         screen.result("train", document)
     if interrupted:
@@ -265,11 +268,9 @@ class _Prepared:
         from bpfree.cli.metrics import floor_of
 
         peak = run.memory["process_peak"] or None
-        if interrupted:
-            run.outcome = f"interrupted after step {len(run.losses)}"
         untrained = not interrupted and run.model.hash == self.model.hash
         kept = untrained and self.out.exists()
-        replaced = not kept and replace_file(self.out, run.model.save)
+        replaced = not kept and save_or_rescue(self.out, run.model.save, "the model")
         if self.given["plot"] is not None:
             replace_file(self.given["plot"], run.plot)
         measured = {} if interrupted else self.measure(run)

@@ -13,6 +13,7 @@ from bpfree.graph import INPUT, Graph, Node, Row, Tensor, layout
 from bpfree.ops import OPS
 from bpfree.ops.declared import first_values, parameter_rows
 from bpfree.ops.table import Op
+from bpfree.registry import check_printable
 
 _MOST_ELEMENTS = 2**32
 """Sizes are uint32_t in C, and sums of them fit 64 bits here."""
@@ -49,10 +50,7 @@ def assemble(input_shape, nodes, frozen=()) -> Graph:
         op = _op(op)
         OPS.check_own_name(op)
         _check_alike(op, known.setdefault(op.name, op))
-        if not isinstance(name, str):
-            raise TypeError(f"node name: expected a text, got {name!r}")
-        if any("\ud800" <= one <= "\udfff" for one in name):  # half a character, which no file or screen takes
-            raise ValueError(f"node name: expected whole characters, got {name!r}")
+        check_printable("node name", name)
         if name in numbers:
             raise ValueError(f"node name: expected names to be unique, got {name!r} twice")
         sources = _of_inputs(op, name, inputs, numbers)

@@ -7,8 +7,8 @@ import numpy as np
 
 from bpfree.pde.inside import lengths_of
 from bpfree.pde.sensitivities import quantity_of, quantity_slopes
+from bpfree.pde.size_of_u import unit_of
 from bpfree.pde.trial import finite_or_0, sizes_of_terms
-from bpfree.pde.units import unit_of
 
 FLOOR = 1e-2
 """Share of the terms of a u that varies by its scale over the whole domain, beside which a residual is small in any

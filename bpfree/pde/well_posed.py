@@ -77,12 +77,21 @@ def _checked_finite(name, values):
 
 def prescribed(problem, one, points):
     """Return the value (n,) that a condition prescribes at points (n, dim)."""
+    return _given(problem, one.name, one.coefficients()[2], points)
+
+
+def prescribed_velocity(problem, one, points):
+    """Return the velocity (n,) that an initial condition prescribes at points (n, dim)."""
+    return _given(problem, f"velocity of {one.name}", one.velocity, points)
+
+
+def _given(problem, name, value, points):
     c = Coordinates(problem.domain, points, fields=problem.fields)
-    values = np.asarray(known(one.name, one.coefficients()[2], c), float)
+    values = np.asarray(known(name, value, c), float)
     if values.shape not in ((), (len(points),)):
         expected = f"one number per point, ({len(points)},) at {len(points)} points"
-        raise ValueError(f"{one.name}: expected {expected}, got shape {values.shape}")
-    return _checked_finite(one.name, np.broadcast_to(values, (len(points),)))
+        raise ValueError(f"{name}: expected {expected}, got shape {values.shape}")
+    return _checked_finite(name, np.broadcast_to(values, (len(points),)))
 
 
 def _compare(problem, first, second):

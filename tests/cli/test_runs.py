@@ -53,7 +53,7 @@ def test_ctrl_c_and_the_command_it_advises_is_the_run_without_it():
     arguments = ("--no-floor", "--n-queries", "2", *map(str, KEPT))
     code, out, err = interrupted(1, *arguments)
     assert code == 130 and "Traceback" not in err
-    steps = int(re.search(r"interrupted after step ([\d,]+)", out).group(1).replace(",", ""))
+    steps = int(re.search(r"interrupted by Ctrl-C after step ([\d,]+)", out).group(1).replace(",", ""))
     line = out.split("\nnext\n")[1].splitlines()[0]
     assert line.strip().startswith("bpfree train digits") and line.endswith("--resume")
     assert run("info", "run.journal").exit_code == run("info", "run.ckpt").exit_code == 0

@@ -20,7 +20,7 @@ KEPT = ("--checkpoint", "run.ckpt", "--journal", "run.journal", "--checkpoint-ev
 def test_sigterm_and_the_command_it_advises_is_the_run_without_it():
     code, out, err = interrupted(1, *SHORT, *KEPT, "--json", "told.json", number=signal.SIGTERM)
     assert code == 143 and "Traceback" not in err and "ending after this step (a second SIGTERM ends it at once)" in err
-    steps = int(re.search(r"interrupted after step ([\d,]+)", out).group(1).replace(",", ""))
+    steps = int(re.search(r"interrupted by SIGTERM after step ([\d,]+)", out).group(1).replace(",", ""))
     told = json.loads(Path("told.json").read_text())
     assert told["outcome_code"] == "interrupted" and told["steps"] == steps
     assert bf.Model.load("bpfree-digits.npz").hash == told["hash"] == bf.Model.load("run.ckpt").hash
@@ -54,6 +54,13 @@ def test_solve_writes_what_it_has_and_says_which_signal_it_was(monkeypatch, numb
     told = json.loads(result.stdout)
     assert result.exit_code == expected and (told["outcome"], told["steps"]) == ("callback", 3)
     assert bf.pde.Solution.load("u.npz").history.steps == 3
+    assert told["advice"] == f"interrupted by {'SIGTERM' if expected == 143 else 'Ctrl-C'} after step 3"
+
+
+def test_the_first_signal_after_the_steps_of_a_solve_ends_it(monkeypatch):
+    monkeypatch.setattr(bf.pde.Solution, "summary", lambda self: signal.raise_signal(signal.SIGTERM))
+    result = run("solve", "poisson", "--max-steps", 2, "--save", "u.npz")
+    assert result.exit_code == 143 and not Path("u.npz").exists()
 
 
 def test_the_first_asks_and_the_second_ends():

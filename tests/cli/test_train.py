@@ -266,7 +266,7 @@ def test_plots(monkeypatch):
 def test_ctrl_c_saves_what_was_trained_and_says_how_to_go_on():
     code, out, err = interrupted(1)
     assert code == 130 and "Traceback" not in err and "ending after this step" in err
-    steps = int(re.search(r"interrupted after step ([\d,]+)", out).group(1))
+    steps = int(re.search(r"interrupted by Ctrl-C after step ([\d,]+)", out).group(1))
     assert steps > 0
     trained = bf.Model.load("bpfree-digits.npz")
     line = out.split("\nnext\n")[1].splitlines()[0]
