@@ -4,15 +4,9 @@
 #include "bpfree/train.h"
 #include "clip.h"
 #include "links.h"
+#include "look_first.h"
 #include "span.h"
 #include "vector.h"
-
-/* Coefficients that are refused where a trainer does not say from what size on. */
-#if BPFREE_LOOK_FIRST
-static const uint32_t DEFAULT_LIMIT = BPFREE_INFINITY_BITS;
-#else
-static const uint32_t DEFAULT_LIMIT = 0x5f800000u; /* 2^64 */
-#endif
 
 static int normal(float x)
 {
@@ -143,40 +137,21 @@ void bpfree_update_chunk(const bpfree_trainer *t, bpfree_context *c, float facto
   bpfree_axpy(c->theta + first, -factor, g, n); /* the bits of theta - factor g */
 }
 
-#if BPFREE_LOOK_FIRST
-/* Would theta and state be finite if the chunk g were taken off? Nothing is written but g. `record` is that of the
- * step, for the scalars. */
-static int stays_finite(const bpfree_trainer *t, const bpfree_context *c, float factor, const float *record, float *g,
-                        uint32_t first, uint32_t n)
+/* Where an update that merges has its gradient: in the state itself, of which a dry step takes a copy. */
+static float *place_of(bpfree_context *c, uint32_t first, uint32_t n, int dry)
 {
-  const float *base = c->state, *const theta = c->theta + first;
-  int finite = 1;
-  for (uint32_t k = 0; k < t->n_links; k++) {
-    const bpfree_update *update = t->links[k].update;
-    float kept[BPFREE_LINK_VECTORS], scalars[BPFREE_LINK_SCALARS], *vectors[BPFREE_LINK_VECTORS] = {kept, kept + 1};
-    for (uint32_t v = 0; v < update->n_scalars; v++) scalars[v] = base[update->n_vectors * t->model->n_theta + v];
-    if (update->begin) update->begin(t, record, scalars, t->links[k].settings);
-    finite &= bpfree_all_finite(scalars, update->n_scalars);
-    for (uint32_t i = 0; i < n; i++) {
-      for (uint32_t v = 0; v < update->n_vectors; v++) kept[v] = base[v * t->model->n_theta + first + i];
-      if (update->merges) kept[0] = g[i];
-      update->transform(g + i, theta + i, vectors, scalars, t->links[k].settings, 1);
-      finite &= bpfree_all_finite(kept, update->n_vectors);
-    }
-    if (base) base += bpfree_link_floats(t, k);
-  }
-  for (uint32_t i = 0; i < n; i++) g[i] = theta[i] - factor * g[i];
-  return finite & bpfree_all_finite(g, n);
+  float *const own = c->state + first;
+  for (uint32_t k = 0; dry && k < n; k++) c->arena[k] = own[k];
+  return dry ? c->arena : own;
 }
-#endif
 
-/* Elements of a slice that are in the group: chunk by chunk, of which those before
- * the group's first are made and left out. The arena is idle between evaluations:
- * it holds the chunk of gradient. With `look`, a record, nothing is written; is the slice finite afterwards? */
-static int update_slice(const bpfree_trainer *t, bpfree_context *c, const float *weights, float factor, uint32_t slice,
-                        bpfree_span span, const float *look)
+/* Elements of a slice that are in the group: chunk by chunk, of which those before the group's first are made and left
+ * out. The arena is idle between evaluations: it holds the chunk of gradient. `dry`: theta and state stay as they are.
+ * Returns whether they are, or would be, finite, which only a dry step looks at. */
+static int update_slice(const bpfree_trainer *t, bpfree_context *c, const float *record, const float *weights,
+                        float factor, uint32_t slice, bpfree_span span, int dry)
 {
-  if (!look && t->n_queries == 1 && t->n_links == 1 && t->estimator->signs && t->links->update->apply_signs) {
+  if (!dry && t->n_queries == 1 && t->n_links == 1 && t->estimator->signs && t->links->update->apply_signs) {
     update_by_signs(t, c, bpfree_clipped(t, *weights), factor, slice, span);
     return 1;
   }
@@ -184,23 +159,14 @@ static int update_slice(const bpfree_trainer *t, bpfree_context *c, const float 
   uint32_t before = bpfree_before(span.from);
   int finite = 1;
   for (uint32_t done = span.from - before; done < span.to; done += BPFREE_BLOCK, before = 0) {
-    const uint32_t n = span.to - done < BPFREE_BLOCK ? span.to - done : BPFREE_BLOCK;
+    const uint32_t n = span.to - done < BPFREE_BLOCK ? span.to - done : BPFREE_BLOCK, first = offset + done + before;
     const bpfree_window *window = t->links->update->window;
     float *g = c->arena;
-    if (t->links->update->merges) {
-      float *const own = c->state + offset + done;
-      for (uint32_t k = 0; look && k < n; k++) g[k] = own[k];
-      if (!look) g = own;
-    }
+    if (t->links->update->merges) g = place_of(c, offset + done, n, dry);
     if (window) window->gradient(t, c, weights, slice, done / BPFREE_BLOCK, n, g);
     else t->estimator->gradient(t, c->step, weights, slice, done / BPFREE_BLOCK, n, g);
-#if BPFREE_LOOK_FIRST
-    if (look) {
-      finite &= stays_finite(t, c, factor, look, g + before, offset + done + before, n - before);
-      continue;
-    }
-#endif
-    bpfree_update_chunk(t, c, factor, c->arena + before, offset + done + before, n - before);
+    if (dry) finite &= stays_finite(t, c, factor, record, g + before, first, n - before);
+    else bpfree_update_chunk(t, c, factor, c->arena + before, first, n - before);
   }
   return finite;
 }
@@ -216,19 +182,18 @@ void bpfree_begin_links(const bpfree_trainer *t, bpfree_context *c, const float 
   }
 }
 
-/* Moves theta by a record, or with `look`, that record, only looks: is all of it finite afterwards? */
-static int update_all(const bpfree_trainer *t, bpfree_context *c, const float *coefficients, const float *look)
+static int update_all(const bpfree_trainer *t, bpfree_context *c, const float *record, int dry)
 {
   const bpfree_window *window = t->links->update->window;
   const float factor = bpfree_factor_at(&t->lr_schedule, c->step);
   int finite = 1;
   for (uint32_t g = 0, first, count; bpfree_group(t, g, &first, &count) == BPFREE_OK; g++) {
-    const float *weights = coefficients + g * t->n_queries;
+    const float *weights = record + g * t->n_queries;
     if (window) weights = window->weights(t, c, g, first, count);
     else if (t->estimator->weights) weights = t->estimator->weights(t, c, first, count, weights);
     for (uint32_t slice = 0; slice < t->model->n_slices; slice++) {
       const bpfree_span span = bpfree_span_of(&t->model->slices[slice], first, count);
-      if (span.from < span.to) finite &= update_slice(t, c, weights, factor, slice, span, look);
+      if (span.from < span.to) finite &= update_slice(t, c, record, weights, factor, slice, span, dry);
     }
   }
   return finite;
@@ -238,52 +203,16 @@ void bpfree_make_step(const bpfree_trainer *t, bpfree_context *c, const float *c
 {
   bpfree_begin_links(t, c, coefficients);
   if (t->links->update->window) t->links->update->window->keep(t, c, coefficients);
-  update_all(t, c, coefficients, NULL);
+  update_all(t, c, coefficients, 0);
   c->step++;
 }
-
-#if BPFREE_LOOK_FIRST
-/* The row of a window that its record goes into, or NULL. */
-static float *row_of(const bpfree_trainer *t, const bpfree_context *c)
-{
-  const bpfree_window *window = t->links->update->window;
-  if (!window) return NULL;
-  const uint32_t size = bpfree_record_size(t), floats = window->state(t);
-  return c->state + (bpfree_state_size(t) - floats) + c->step % (floats / size) * size;
-}
-
-/* A window's row takes the record in, and context->coefficients what it held; or back. */
-static void swap_row(const bpfree_trainer *t, bpfree_context *c, const float *coefficients, float *row)
-{
-  const uint32_t n = row ? bpfree_record_size(t) : 0;
-  for (uint32_t k = 0; k < n; k++) {
-    const float kept = row[k];
-    row[k] = coefficients[k];
-    c->coefficients[k] = kept;
-  }
-}
-
-/* Makes the step without writing it. */
-static int look_first(const bpfree_trainer *t, bpfree_context *c, const float *coefficients)
-{
-  float *const row = row_of(t, c);
-  swap_row(t, c, coefficients, row);
-  const float *const record = row ? row : coefficients;
-  const int finite = update_all(t, c, record, record);
-  swap_row(t, c, c->coefficients, row);
-  if (t->estimator->draw) t->estimator->draw(t, c); /* `weights` took its place */
-  return finite;
-}
-#endif
 
 /* The step of a record, after its estimate or `draw`. */
 static int apply(const bpfree_trainer *t, bpfree_context *c, const float *coefficients)
 {
   const uint32_t own = bpfree_bits32(t->coefficient_limit), limit = own ? own : DEFAULT_LIMIT;
   if (!bpfree_all_below(coefficients, bpfree_record_size(t), limit)) return BPFREE_ERR_NUMERIC;
-#if BPFREE_LOOK_FIRST
   if (!own && !look_first(t, c, coefficients)) return BPFREE_ERR_NUMERIC;
-#endif
   bpfree_make_step(t, c, coefficients);
   return BPFREE_OK;
 }
