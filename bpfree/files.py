@@ -79,11 +79,20 @@ def remove_drafts(path) -> None:
 
 def _around(place: Path) -> tuple[str, str]:
     """What of a draft's name is before and after its random part; short enough where the name of the file is not."""
-    stem, suffix = place.stem, place.suffix
-    if len(os.fsencode(place.name)) > 200:
-        stem = f"{stem[:32]}~{zlib.crc32(os.fsencode(place.name)):08x}"
-        suffix = suffix if len(os.fsencode(suffix)) < 16 else ""
-    return f".{stem}.", f".tmp{suffix}"
+    short, suffix = short_name(place.name), place.suffix
+    if short != place.name:
+        return f".{short}.", f".tmp{suffix if len(os.fsencode(suffix)) < 16 else ''}"
+    return f".{place.stem}.", f".tmp{suffix}"
+
+
+def short_name(name: str) -> str:
+    """A file's name or, where it is so long that little could be added to it, its start and a checksum.
+
+    >>> short_name("run.ckpt"), short_name("r" * 250)
+    ('run.ckpt', 'rrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrr~0d9838d1')
+    """
+    data = os.fsencode(name)
+    return f"{name[:32]}~{zlib.crc32(data):08x}" if len(data) > 200 else name
 
 
 def _settle(draft: Path, old) -> None:

@@ -9,9 +9,10 @@ import re
 import stat
 import warnings
 import weakref
-import zlib
 from contextlib import suppress
 from pathlib import Path
+
+from bpfree.files import short_name
 
 try:
     import fcntl
@@ -92,7 +93,7 @@ class Lock:
         return ValueError(f"{name}: expected a lock file or nothing at {self.path}, got something else: remove it")
 
     def _is_there(self) -> bool:
-        """Is the lock file the one that was opened? Its last holder may have removed it since."""
+        """Return whether the lock file is the one that was opened: its last holder may have removed it since."""
         try:
             there, ours = os.stat(self.path), os.fstat(self._descriptor)
         except FileNotFoundError:
@@ -102,10 +103,7 @@ class Lock:
 
 def _beside(place: Path) -> Path:
     """The lock file of a file, whose name may be as long as names can be."""
-    name = place.name
-    if len(os.fsencode(name)) > 200:
-        name = f"{name[:32]}~{zlib.crc32(os.fsencode(name)):08x}"
-    return place.with_name(f".{name}.lock")
+    return place.with_name(f".{short_name(place.name)}.lock")
 
 
 def _taken(descriptor) -> bool:
