@@ -25,7 +25,7 @@ from bpfree.updates.table import read_only
 
 @dataclass(frozen=True, eq=False)
 class Trainer:
-    """Graph, constants, loss, estimator, update, seed and batch size of a run; weighted: do its samples have weights?
+    """Graph, constants, loss, estimator, update, seed and batch size of a run; weighted: whether samples have weights.
 
     What replays a journal and what is exported: `run.trainer`, or made by hand. Where
     the loss has no gradient in closed form, an estimator's head is "probe".

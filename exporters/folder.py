@@ -25,7 +25,7 @@ def marked(text: str, comment: str = "/* {} */") -> bytes:
 
 
 def is_marked(data: bytes) -> bool:
-    """Are these the bytes of a file that `marked` made, and nobody has changed?"""
+    """Return whether these are the bytes of a file that `marked` made and nobody has changed."""
     line, _, body = data.partition(b"\n")
     return f"{_WRITTEN}: {_hash(body)}.".encode() in line
 
@@ -58,7 +58,7 @@ def _hash(body: bytes) -> str:
 
 
 def _is_users(path: Path) -> bool:
-    """Is there something that is not as `marked` made it?"""
+    """Return whether there is something, and it is not as `marked` made it."""
     return os.path.lexists(path) and not (path.is_file() and is_marked(path.read_bytes()))
 
 

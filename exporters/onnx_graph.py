@@ -29,7 +29,7 @@ def serialised(model, softmax: bool, name: str) -> bytes:
 
 
 def is_export(data: bytes) -> bool:
-    """Does a file say that it was made here? Tools that change one name themselves as its producer."""
+    """Return whether a file says that it was made here: tools that change one name themselves as its producer."""
     try:
         return ModelProto.FromString(data).producer_name == _PRODUCER
     except DecodeError:

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""Does this thread compute as equal bits need? The twin of `bpfree_check_arithmetic`, for engines without C."""
+"""Whether this thread computes as equal bits need: the twin of `bpfree_check_arithmetic`, for engines without C."""
 
 from __future__ import annotations
 

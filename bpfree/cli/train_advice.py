@@ -24,7 +24,7 @@ def advice(run, measured: dict, floor: dict) -> str:
 
 
 def is_lost(run) -> bool:
-    """Did the run fail, or end where its loss had exploded, so that nobody should carry its model to a device?"""
+    """Return whether the run failed or its loss exploded, so that nobody should carry its model to a device."""
     return run.outcome_code in FAILURES or (run.steps > 0 and run.losses[-1] > run.bound)
 
 

@@ -173,7 +173,7 @@ _WAY = "put its functions at the top of a module that the program imports"
 
 
 def packed_rows(graph, loss, own, main: bool = True) -> bytes:
-    """Graph, loss and direction as they are sent to workers; main: do they have this program's main module?
+    """Graph, loss and direction as they are sent to workers; main: whether they have this program's main module.
 
     Raises TypeError naming what cannot be sent.
     """
