@@ -75,7 +75,7 @@ help:
 	@echo "make test-all          lint, C tests, the built wheel outside the tree, all Python tests (the site too)"
 	@echo "make test-c            the C tests alone, with sanitizers where the compiler has them"
 	@echo "make test-wheel        sdist and wheel, the wheel in a fresh environment"
-	@echo "make fuzz              every reader gets what nobody meant, SECONDS=60 each, from SEED=1 on"
+	@echo "make fuzz              feeds damaged and hostile files to every reader, SECONDS=60 each, from SEED=1 on"
 	@echo "make bench NAME=...    one bench; ARGS=--quick and the like are passed on"
 	@echo "make lint              ruff"
 	@echo "make docs              the site, in build/docs; warnings are errors"

@@ -1,4 +1,4 @@
-"""Readers are given what nobody meant: each takes it, or says in a line what is wrong, soon and in little memory."""
+"""Damaged and hostile files are fed to readers: each takes it, or says in a line what is wrong, soon, in little memory."""
 
 import contextlib
 import os
