@@ -1,4 +1,4 @@
-"""Damaged and hostile files are fed to readers: each takes it, or says in a line what is wrong, soon, in little memory."""
+"""Damaged and hostile files are fed to readers: each takes it, or says in a line what is wrong, soon."""
 
 import contextlib
 import os
