@@ -12,7 +12,7 @@ import click
 from bpfree.cli import networks
 from bpfree.cli.commands import Command, option, usage
 from bpfree.cli.output import Screen, facts, json_option
-from bpfree.cli.own_rows import LossName, load_model, loss_name, rows_option
+from bpfree.cli.own_rows import LossName, load_model, rows_option
 from bpfree.cli.training_options import build, training_options
 
 ON_DEVICE = {"estimator": "rge", "n_queries": 8, "update": "sgd", "lr": 5e-3, "batch_size": 32}
@@ -61,57 +61,23 @@ def export_firmware(model: Path, folder: Path, json_file, **given) -> None:
     update SGD with lr 0.005. The device computes the same bits as `bpfree` here.
     """
     from bpfree.cli import data as data_sets
-    from bpfree.cli.footprint import training_bytes
-    from bpfree.exporters import firmware
-    from bpfree.study.layer_ratios import layer_ratios
-    from bpfree.trainer import Trainer
 
     if given["count"] is not None and given["data"] is None:
         raise click.UsageError("--samples: expected --data as well, got none")
     check_folder(folder)
     screen, network = Screen(json_file), networks.split(load_model(model), given)
-    samples, splits, loss = None, {}, given["loss"] or "cross_entropy"
+    data = samples = None
     if given["data"] is not None:
         data = data_sets.load(given["data"])
         networks.check_fits(network, data, "MODEL")
-        samples, splits = flash_samples(data, given["count"] or _SAMPLES), data.splits
-        loss = data.loss_unless(given["loss"])
-
-    def layer_shares(method, fraction):
-        if method == "grasp" and not splits:
-            raise click.UsageError("--ratios: expected --data as well for grasp, which measures losses, got none")
-        with usage():
-            return layer_ratios(method, network, splits.get("train"), fraction=fraction, loss=loss, seed=given["seed"])
-
-    estimator, update = build(given, ON_DEVICE, lambda estimator, update: given["steps"], layer_shares)
-    batch_size = given["batch_size"]
-    if batch_size is None:
-        batch_size = ON_DEVICE["batch_size"] if samples is None else min(ON_DEVICE["batch_size"], len(samples.rows))
+        samples = flash_samples(data, given["count"] or _SAMPLES)
     with usage(rows="data", labels="data", targets="data", **{"samples.rows": "data", "samples.labels": "data"}):
-        trainer = Trainer(network.graph, network.frozen, loss, estimator, update, batch_size, given["seed"])
-        with warnings.catch_warnings(record=True) as said:
-            warnings.simplefilter("always")
-            firmware.export(
-                network, folder, trainer=trainer, samples=samples, steps=given["steps"], target=given["target"]
-            )
-    ram = training_bytes(trainer)
-    weights = 4 * (network.graph.n_theta + network.graph.n_frozen)
-    in_flash = 0 if samples is None else _bytes_in_flash(samples)
-    parts = ", ".join(f"{name} {size:,}" for name, size in ram.items() if name != "total" and size)
-    screen.show(
-        facts(
-            [
-                ("folder", folder),
-                ("method", f"{estimator}, {update}"),
-                ("run", f"{loss_name(loss)}, batch_size {batch_size}, {given['steps']} steps, seed {given['seed']}"),
-                ("RAM without stack", f"{ram['total']:,} B: {parts}"),
-                ("flash for weights", f"{weights:,} B"),
-                ("flash for samples", None if samples is None else f"{in_flash:,} B: {_describe(samples)}"),
-            ]
-        )
-    )
-    for warning in said:
-        screen.say(str(warning.message))
+        trainer = _trainer(network, data, samples, given)
+        warned = _export(network, folder, trainer, samples, given)
+    figures = _figures(network, trainer, samples)
+    screen.show(facts(_rows(folder, trainer, samples, given["steps"], figures)))
+    for message in warned:
+        screen.say(message)
     if samples is None:
         screen.say(f"write `int sample(...)`, declared in {folder}/runtime/bpfree/train.h, to deliver the samples")
     screen.say(f"\nnext\n  make -C {shlex.quote(str(folder))}    (arm-none-eabi-gcc)")
@@ -124,19 +90,79 @@ def export_firmware(model: Path, folder: Path, json_file, **given) -> None:
             "target": given["target"],
             "steps": given["steps"],
             "samples": 0 if samples is None else len(samples.rows),
-            "settings": {
-                "loss": loss_name(loss),
-                "estimator": repr(estimator),
-                "update": repr(update),
-                "batch_size": batch_size,
-                "seed": given["seed"],
-            },
-            "ram_bytes": ram,
-            "flash_weights_bytes": weights,
-            "flash_samples_bytes": in_flash,
-            "warnings": [str(warning.message) for warning in said],
+            "settings": _settings(trainer),
+            **figures,
+            "warnings": warned,
         },
     )
+
+
+def _trainer(network, data, samples, given):
+    """Return the trainer that the device is given, with the defaults of a device; data and samples may be None."""
+    from bpfree.study.layer_ratios import layer_ratios
+    from bpfree.trainer import Trainer
+
+    loss = given["loss"] or "cross_entropy" if data is None else data.loss_unless(given["loss"])
+
+    def layer_shares(method, fraction):
+        if method == "grasp" and data is None:
+            raise click.UsageError("--ratios: expected --data as well for grasp, which measures losses, got none")
+        train = None if data is None else data.splits["train"]
+        with usage():
+            return layer_ratios(method, network, train, fraction=fraction, loss=loss, seed=given["seed"])
+
+    estimator, update = build(given, ON_DEVICE, lambda estimator, update: given["steps"], layer_shares)
+    batch_size = given["batch_size"]
+    if batch_size is None:
+        batch_size = ON_DEVICE["batch_size"] if samples is None else min(ON_DEVICE["batch_size"], len(samples.rows))
+    return Trainer(network.graph, network.frozen, loss, estimator, update, batch_size, given["seed"])
+
+
+def _export(network, folder: Path, trainer, samples, given) -> list[str]:
+    """Write the folder, and return the warnings that came with it."""
+    from bpfree.exporters import firmware
+
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        firmware.export(network, folder, trainer=trainer, samples=samples, steps=given["steps"], target=given["target"])
+    return [str(warning.message) for warning in caught]
+
+
+def _figures(network, trainer, samples) -> dict:
+    """Return the bytes that the program needs, by kind of memory."""
+    from bpfree.cli.footprint import training_bytes
+
+    return {
+        "ram_bytes": training_bytes(trainer),
+        "flash_weights_bytes": 4 * (network.graph.n_theta + network.graph.n_frozen),
+        "flash_samples_bytes": 0 if samples is None else _bytes_in_flash(samples),
+    }
+
+
+def _settings(trainer) -> dict:
+    """Return how the device trains, as the JSON object has it."""
+    return {
+        "loss": trainer.loss.name,
+        "estimator": repr(trainer.estimator),
+        "update": repr(trainer.update),
+        "batch_size": trainer.batch_size,
+        "seed": trainer.seed,
+    }
+
+
+def _rows(folder: Path, trainer, samples, steps: int, figures: dict) -> list:
+    """Return the facts that are shown of an export."""
+    ram, in_flash = figures["ram_bytes"], figures["flash_samples_bytes"]
+    parts = ", ".join(f"{name} {size:,}" for name, size in ram.items() if name != "total" and size)
+    run = f"{trainer.loss.name}, batch_size {trainer.batch_size}, {steps} steps, seed {trainer.seed}"
+    return [
+        ("folder", folder),
+        ("method", f"{trainer.estimator}, {trainer.update}"),
+        ("run", run),
+        ("RAM without stack", f"{ram['total']:,} B: {parts}"),
+        ("flash for weights", f"{figures['flash_weights_bytes']:,} B"),
+        ("flash for samples", None if samples is None else f"{in_flash:,} B: {_describe(samples)}"),
+    ]
 
 
 def check_folder(folder: Path) -> None:
