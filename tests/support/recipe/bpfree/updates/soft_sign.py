@@ -34,5 +34,9 @@ class SoftSign(Update):
         real = theta.dtype.type
         return (real(start_of(self.lr)) * gradient) / (real(1) + np.abs(gradient)), state
 
+    def largest(self, size, limit, n_record):
+        """Return lr times the denominator, which is larger than what is divided by it."""
+        return max(1.0, start_of(self.lr)) * (1 + size)
+
 
 ROW = SoftSign.row = UpdateRow("soft_sign", SoftSign, number=8, c="bpfree_upd_soft_sign")
