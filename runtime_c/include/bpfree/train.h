@@ -30,7 +30,7 @@ typedef struct bpfree_target {
 
 /* Writes sample i (< batch) of the minibatch of this step: x (features) and
  * its target. A pure function of (step, i): it may be called again. Returns 0
- * or a negative number, which ends the step with BPFREE_ERR_CALLBACK. */
+ * or a negative number, which ends the step with BPFREE_ERR_CALLBACK, as a label >= outputs does. */
 typedef int (*bpfree_sample_fn)(void *user, uint32_t step, uint32_t i, float *x, bpfree_target *y);
 
 /* values[s] = loss of sample s, n a multiple of the kernel's lanes. y (outputs, n); labels (n) or targets
@@ -200,9 +200,9 @@ int bpfree_train_init(const bpfree_trainer *trainer, bpfree_context *context);
 
 /* One training step at context->step, which it then advances. Afterwards
  * context->coefficients is the record of the step. Returns BPFREE_OK,
- * BPFREE_ERR_ARG (a label or a weight out of range, or tables of one side where two are
- * probed), BPFREE_ERR_CALLBACK, or BPFREE_ERR_NUMERIC (a loss is not finite, or an element of
- * theta or state would not be); on error theta, state and step are as before. */
+ * BPFREE_ERR_ARG (tables of one side where two are probed), BPFREE_ERR_CALLBACK (a sample could
+ * not be had, or its label or weight is out of range), or BPFREE_ERR_NUMERIC (a loss is not finite,
+ * or an element of theta or state would not be); on error theta, state and step are as before. */
 int bpfree_step(const bpfree_trainer *trainer, bpfree_context *context);
 
 /* Replays one step from its record, no data needed: the same theta bits as
