@@ -120,7 +120,7 @@ def _render(model, trainer, samples, steps, target) -> dict[str, bytes]:
     }
     if samples is not None:
         files["samples.c"] = samples_source(samples, trainer)
-    files |= {f"runtime/{name}": text for name, text in _runtime(tables, trainer, limit).items()}
+    files |= {f"runtime/{name}": text for name, text in _runtime(tables, trainer).items()}
     origin = runtime_folder() / "ports" / port
     files |= {f"port/{path.name}": path.read_text("utf-8") for path in sorted(origin.iterdir())}
     rendered = {name: marked(text) for name, text in files.items()}
@@ -185,7 +185,7 @@ def _weights(samples) -> np.ndarray:
     return mean_1(name, check_weights(name, samples.weights, len(samples.rows)))
 
 
-def _runtime(tables, trainer, limit: float) -> dict[str, str]:
+def _runtime(tables, trainer) -> dict[str, str]:
     """The runtime's headers, the sources every program needs, and those that this model and trainer name."""
     symbols = {row.kernel for row in tables.nodes} | {row.c for row in trainer.rows["links"]}
     symbols |= {trainer.rows["estimator"].c, trainer.rows["loss"].c}
@@ -199,9 +199,7 @@ def _runtime(tables, trainer, limit: float) -> dict[str, str]:
         wanted.add("BPFREE_GAPS")
     if trainer.weighted:
         wanted.add("BPFREE_WEIGHTS")
-    if not limit:
-        wanted.add("BPFREE_LOOK_FIRST")
-    for name in {*OPTIONS, "BPFREE_GAPS", "BPFREE_WEIGHTS", "BPFREE_LOOK_FIRST"} - wanted:
+    for name in {*OPTIONS, "BPFREE_GAPS", "BPFREE_WEIGHTS"} - wanted:
         files["bpfree/config.h"] = files["bpfree/config.h"].replace(_OPTION.format(name, 1), _OPTION.format(name, 0))
     return files | {name: (runtime_folder() / "src" / name).read_text("utf-8") for name in sources}
 

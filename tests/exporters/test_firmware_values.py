@@ -12,6 +12,7 @@ for package in ("ziglang", "unicorn", "elftools"):
 
 from bpfree import emulate  # noqa: E402
 from bpfree.journal.format import Reason  # noqa: E402
+from bpfree.updates.coefficient_limit import coefficient_limit  # noqa: E402
 
 MODEL = bf.Sequential(8, [bf.Linear(6), bf.ReLU(), bf.Linear(3)])
 SENSOR = """\
@@ -104,7 +105,26 @@ def test_firmware_compares_with_a_limit_where_one_is_known(tmp_path):
     samples = firmware.Samples(np.zeros((4, 8), np.uint8), labels=np.zeros(4, int))
     firmware.export(MODEL, tmp_path, trainer=trainer, samples=samples)
     assert ".coefficient_limit = 0x1.0p+9" in (tmp_path / "trainer.c").read_text()
-    assert "LOOK_FIRST 0" in (tmp_path / "runtime" / "bpfree" / "config.h").read_text()
+
+
+FADING = bf.chain(bf.WeightDecay(1e-3), bf.SGD(1e-28))
+
+
+@pytest.mark.parametrize(("update", "scale"), [(bf.Adam(0.01), 3e8), (bf.SignSGD(0.01), 1e14), (FADING, 1e14)])
+def test_beyond_the_limit_a_device_makes_the_steps_of_python(tmp_path, update, scale):
+    """The same hash; a program that is compiled not to try such steps gives them up."""
+    x = np.random.default_rng(0).normal(size=(64, 4)).astype("f4") * np.float32(scale)
+    y, model = x[:, :1] * 2, bf.Sequential(4, [bf.Linear(1)], seed=1)
+    run = bf.train(model, (x, y), loss="mse", batch_size=8, update=update, max_steps=5)
+    limit = coefficient_limit(run.trainer, model.theta)
+    assert run.outcome_code == "done" and not run.journal.skips and 0 < limit < abs(run.coefficients).max()
+    firmware.export(model, tmp_path, trainer=run.trainer, samples=firmware.Samples(x, targets=y), steps=5)
+    result = emulate.run_firmware(emulate.compile_firmware(tmp_path))
+    assert result.exit_code == 0 and f"{result.hash:016x}" == run.model.hash
+    config = tmp_path / "runtime" / "bpfree" / "config.h"
+    config.write_text(config.read_text().replace("LOOK_FIRST 1", "LOOK_FIRST 0"))
+    result = emulate.run_firmware(emulate.compile_firmware(tmp_path))
+    assert [m.number for m in result.marks].count(firmware.MARK_SKIPPED) > 0
 
 
 def test_samples_in_flash_that_overflow_the_loss_cost_the_steps_that_train_gives_up(tmp_path):

@@ -152,9 +152,9 @@ typedef struct bpfree_trainer {
   uint32_t weighted;       /* 1: samples have weights; 0: no weight is read */
   bpfree_schedule mu_schedule; /* of mu */
   bpfree_schedule lr_schedule; /* of the whole step: it multiplies what is subtracted from theta */
-  float coefficient_limit; /* a step with a coefficient of this size is refused, as all of smaller ones leave theta and
-                            * state finite, which the exporter has shown; 0: nothing is known, and every step is tried
-                            * before it is made */
+  float coefficient_limit; /* while all coefficients are smaller theta and state stay finite, which the exporter has
+                            * shown; a step with a larger one is tried before it is made; 0: nothing is known, and
+                            * every step is */
 } bpfree_trainer;
 
 /* A run in RAM; every pointer is the caller's. */
@@ -166,6 +166,7 @@ typedef struct bpfree_context {
   float *state;        /* bpfree_state_size() floats: each link's vectors, then scalars; a window's records; NULL if 0 */
   float *work;         /* bpfree_work_size() floats, free between calls; may be NULL if 0 */
   uint32_t step;       /* the next step */
+  uint32_t small_at;   /* the step before which theta and state are known to be small; another one: they may be large */
 } bpfree_context;
 
 /* Groups that probes move one at a time. */
