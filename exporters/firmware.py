@@ -82,9 +82,9 @@ def export(
             warning that names them; others are an error. Files that stay the same are not touched.
         trainer: loss, estimator, update, seed and batch size, such as `run.trainer`.
         samples: what the device draws shuffled minibatches from. None: you write
-            `int sample(...)` (bpfree_sample_fn of runtime/bpfree/train.h), from a sensor say;
-            the main program gives steps up whose samples are bad.
-        steps: training steps of the main program.
+            `int sample(...)` (bpfree_sample_fn of runtime/bpfree/train.h), from a sensor say.
+        steps: training steps of the main program, of which it gives up what `train` gives up: those that have a bad
+            sample, or a loss or an update that is not finite.
         target: "cortex-m4f".
 
     All files are rendered before any is written; where a write fails, the folder is as it was.
@@ -116,11 +116,11 @@ def _render(model, trainer, samples, steps, target) -> dict[str, bytes]:
         "model.h": model_source.header(tables, main_source.trainer_sizes(tables, trainer)),
         "model.c": model_source.source(model.graph, tables, model.theta, model.frozen),
         "trainer.c": main_source.trainer(trainer, limit),
-        "main.c": main_source.main(steps, (MARK_STEP, MARK_STEP_DONE, MARK_SKIPPED), samples is None),
+        "main.c": main_source.main(steps, (MARK_STEP, MARK_STEP_DONE, MARK_SKIPPED)),
     }
     if samples is not None:
         files["samples.c"] = samples_source(samples, trainer)
-    files |= {f"runtime/{name}": text for name, text in _runtime(tables, trainer, limit).items()}
+    files |= {f"runtime/{name}": text for name, text in _runtime(tables, trainer).items()}
     origin = runtime_folder() / "ports" / port
     files |= {f"port/{path.name}": path.read_text("utf-8") for path in sorted(origin.iterdir())}
     rendered = {name: marked(text) for name, text in files.items()}
@@ -158,7 +158,8 @@ def _check_samples(graph, trainer, samples) -> None:
         raise ValueError(
             f"samples.rows: expected uint8 or float32 of shape (n, {graph.input.size}), got {rows.dtype} {rows.shape}"
         )
-    check_finite_rows("samples.rows", rows)
+    with np.errstate(over="ignore", invalid="ignore"):
+        check_finite_rows("samples.rows" if samples.scale == 1 else "samples.rows times samples.scale", samples.x)
     if trainer.batch_size > len(rows):
         raise ValueError(f"samples.rows: expected at least batch_size={trainer.batch_size} rows, got {len(rows)}")
     name, wanted = ("labels", (len(rows),)) if trainer.loss.labels else ("targets", (len(rows), graph.output.size))
@@ -184,7 +185,7 @@ def _weights(samples) -> np.ndarray:
     return mean_1(name, check_weights(name, samples.weights, len(samples.rows)))
 
 
-def _runtime(tables, trainer, limit: float) -> dict[str, str]:
+def _runtime(tables, trainer) -> dict[str, str]:
     """The runtime's headers, the sources every program needs, and those that this model and trainer name."""
     symbols = {row.kernel for row in tables.nodes} | {row.c for row in trainer.rows["links"]}
     symbols |= {trainer.rows["estimator"].c, trainer.rows["loss"].c}
@@ -198,9 +199,7 @@ def _runtime(tables, trainer, limit: float) -> dict[str, str]:
         wanted.add("BPFREE_GAPS")
     if trainer.weighted:
         wanted.add("BPFREE_WEIGHTS")
-    if not limit:
-        wanted.add("BPFREE_LOOK_FIRST")
-    for name in {*OPTIONS, "BPFREE_GAPS", "BPFREE_WEIGHTS", "BPFREE_LOOK_FIRST"} - wanted:
+    for name in {*OPTIONS, "BPFREE_GAPS", "BPFREE_WEIGHTS"} - wanted:
         files["bpfree/config.h"] = files["bpfree/config.h"].replace(_OPTION.format(name, 1), _OPTION.format(name, 0))
     return files | {name: (runtime_folder() / "src" / name).read_text("utf-8") for name in sources}
 

@@ -38,12 +38,14 @@ const bpfree_trainer trainer = {{
 
 _MAIN = """\
 /* Trains {steps} steps, sending each step's record and at
- * the end the hash of theta: the same bits as bpfree on a computer.{told} */
+ * the end the hash of theta: the same bits as bpfree on a computer. A step whose
+ * sample cannot be had, or whose losses or update are not finite, is skipped and
+ * marked, without a record; MOST_SKIPPED in a row end the run. */
 #include "model.h"
 #include "port.h"
 
 enum {{ STEPS = {steps} }};
-enum {{ MARK_STEP = {mark_step}, MARK_STEP_DONE = {mark_done}{marks} }};
+enum {{ MARK_STEP = {mark_step}, MARK_STEP_DONE = {mark_done}, MARK_SKIPPED = {mark_skipped}, MOST_SKIPPED = {most_skipped} }};
 
 /* All the RAM of the run. */
 float theta[MODEL_THETA], x[MODEL_FEATURES], arena[TRAINER_ARENA], record[TRAINER_RECORD];
@@ -70,11 +72,18 @@ int main(void)
   }};
   for (uint32_t k = 0; k < MODEL_THETA; k++) theta[k] = model_theta[k];
   int status = bpfree_train_init(&trainer, &run);
-{before}  while (status == BPFREE_OK && run.step < STEPS) {{
+  uint32_t skipped = 0; /* in a row */
+  while (status == BPFREE_OK && run.step < STEPS) {{
     port_emit(PORT_MARK, MARK_STEP);
     status = bpfree_step(&trainer, &run);
     port_emit(PORT_MARK, MARK_STEP_DONE);
-{skip}    for (uint32_t k = 0; status == BPFREE_OK && k < TRAINER_RECORD; k++) {{
+    if (status != BPFREE_OK && ++skipped < MOST_SKIPPED) {{
+      status = bpfree_skip(&trainer, &run);
+      port_emit(PORT_MARK, MARK_SKIPPED);
+      continue;
+    }}
+    skipped = 0;
+    for (uint32_t k = 0; status == BPFREE_OK && k < TRAINER_RECORD; k++) {{
       union {{
         float value;
         uint32_t bits;
@@ -90,29 +99,10 @@ int main(void)
 """
 
 
-_SKIPPING = {
-    "told": """ A step whose
- * sample cannot be had, or whose losses or update are not finite, is skipped and
- * marked, without a record; many in a row end the run.""",
-    "before": "  uint32_t skipped = 0; /* in a row */\n",
-    "skip": """\
-    if ((status == BPFREE_ERR_NUMERIC || status == BPFREE_ERR_CALLBACK) && skipped < MOST_SKIPPED) {
-      status = bpfree_skip(&trainer, &run);
-      port_emit(PORT_MARK, MARK_SKIPPED);
-      skipped++;
-      continue;
-    }
-    skipped = 0;
-""",
-}
-"""What a main program has besides where samples may be bad; those in flash have been looked at."""
-
-
-def main(steps: int, marks, skips: bool) -> str:
-    """main.c; marks are sent before and after each step, and where it `skips` behind one that was skipped."""
-    more = dict.fromkeys(_SKIPPING, "") if not skips else _SKIPPING
-    names = f", MARK_SKIPPED = {marks[2]}, MOST_SKIPPED = {MOST_SKIPPED}" if skips else ""
-    return _MAIN.format(steps=steps, mark_step=marks[0], mark_done=marks[1], marks=names, **more)
+def main(steps: int, marks) -> str:
+    """main.c; marks are sent before and after each step, and behind one that was skipped."""
+    marks = dict(zip(("mark_step", "mark_done", "mark_skipped"), marks, strict=True))
+    return _MAIN.format(steps=steps, most_skipped=MOST_SKIPPED, **marks)
 
 
 def trainer_sizes(tables: ModelTables, trainer) -> list[tuple]:

@@ -7,7 +7,7 @@
 #include "bpfree/estimators.h"
 #include "groups.h"
 
-/* Sample i of the minibatch to context->x, and its target. */
+/* Sample i of the minibatch to context->x, and its target: one with another label or weight could not be had either. */
 static inline int bpfree_read_sample(const bpfree_trainer *t, const bpfree_context *c, uint32_t i,
                                      bpfree_target *target)
 {
@@ -18,9 +18,9 @@ static inline int bpfree_read_sample(const bpfree_trainer *t, const bpfree_conte
 #endif
   if (t->sample(t->user, c->step, i, c->x, target)) return BPFREE_ERR_CALLBACK;
 #if BPFREE_WEIGHTS
-  if (t->weighted && !(target->weight >= 0.0f && target->weight <= FLT_MAX)) return BPFREE_ERR_ARG;
+  if (t->weighted && !(target->weight >= 0.0f && target->weight <= FLT_MAX)) return BPFREE_ERR_CALLBACK;
 #endif
-  return target->label < t->model->tensors[t->model->output].size ? BPFREE_OK : BPFREE_ERR_ARG;
+  return target->label < t->model->tensors[t->model->output].size ? BPFREE_OK : BPFREE_ERR_CALLBACK;
 }
 
 /* A loss of this sample, or what is proportional to it, times the sample's weight. */

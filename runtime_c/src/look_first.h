@@ -11,8 +11,25 @@ static int update_all(const bpfree_trainer *t, bpfree_context *c, const float *r
 
 #if BPFREE_LOOK_FIRST
 
-/* Coefficients that are refused where a trainer does not say from what size on. */
-#define DEFAULT_LIMIT BPFREE_INFINITY_BITS
+/* bpfree_all_below, out of line: one copy in flash, not one a call. */
+static __attribute__((noinline)) int below(const float *values, uint32_t n, uint32_t limit)
+{
+  return bpfree_all_below(values, n, limit);
+}
+
+/* Does coefficient_limit exclude that this step overflows? It counts with theta and state that are below it: from the
+ * first step on, while coefficients are, or because they are found to be. */
+static int is_small(const bpfree_trainer *t, bpfree_context *c, const float *coefficients)
+{
+  const uint32_t limit = bpfree_bits32(t->coefficient_limit);
+  if (c->small_at != c->step) {
+    if (!below(c->theta, t->model->n_theta, limit) || !below(c->state, bpfree_state_size(t), limit)) return 0;
+    c->small_at = c->step;
+  }
+  const int small = below(coefficients, bpfree_record_size(t), limit);
+  c->small_at += (uint32_t)small;
+  return small;
+}
 
 /* Would theta and state be finite if the chunk g were taken off? Nothing is written but g. `record` is that of the
  * step, for the scalars. */
@@ -26,17 +43,17 @@ static int stays_finite(const bpfree_trainer *t, const bpfree_context *c, float 
     float kept[BPFREE_LINK_VECTORS], scalars[BPFREE_LINK_SCALARS], *vectors[BPFREE_LINK_VECTORS] = {kept, kept + 1};
     for (uint32_t v = 0; v < update->n_scalars; v++) scalars[v] = base[update->n_vectors * t->model->n_theta + v];
     if (update->begin) update->begin(t, record, scalars, t->links[k].settings);
-    finite &= bpfree_all_finite(scalars, update->n_scalars);
+    finite &= below(scalars, update->n_scalars, BPFREE_INFINITY_BITS);
     for (uint32_t i = 0; i < n; i++) {
       for (uint32_t v = 0; v < update->n_vectors; v++) kept[v] = base[v * t->model->n_theta + first + i];
       if (update->merges) kept[0] = g[i];
       update->transform(g + i, theta + i, vectors, scalars, t->links[k].settings, 1);
-      finite &= bpfree_all_finite(kept, update->n_vectors);
+      finite &= below(kept, update->n_vectors, BPFREE_INFINITY_BITS);
     }
     if (base) base += bpfree_link_floats(t, k);
   }
   for (uint32_t i = 0; i < n; i++) g[i] = theta[i] - factor * g[i];
-  return finite & bpfree_all_finite(g, n);
+  return finite & below(g, n, BPFREE_INFINITY_BITS);
 }
 
 /* The row of a window that its record goes into, or NULL. */
@@ -62,6 +79,7 @@ static void swap_row(const bpfree_trainer *t, bpfree_context *c, const float *co
 /* Would theta and state be finite after the step of these coefficients? */
 static int look_first(const bpfree_trainer *t, bpfree_context *c, const float *coefficients)
 {
+  if (!below(coefficients, bpfree_record_size(t), BPFREE_INFINITY_BITS)) return 0;
   float *const row = row_of(t, c);
   swap_row(t, c, coefficients, row);
   const int finite = update_all(t, c, row ? row : coefficients, 1);
@@ -72,8 +90,6 @@ static int look_first(const bpfree_trainer *t, bpfree_context *c, const float *c
 
 #else
 
-#define DEFAULT_LIMIT 0x5f800000u /* 2^64 */
-
 static int stays_finite(const bpfree_trainer *t, const bpfree_context *c, float factor, const float *record, float *g,
                         uint32_t first, uint32_t n)
 {
@@ -81,10 +97,17 @@ static int stays_finite(const bpfree_trainer *t, const bpfree_context *c, float 
   return 1;
 }
 
+static int is_small(const bpfree_trainer *t, bpfree_context *c, const float *coefficients)
+{
+  (void)c;
+  const uint32_t own = bpfree_bits32(t->coefficient_limit), limit = own ? own : 0x5f800000u; /* 2^64 */
+  return bpfree_all_below(coefficients, bpfree_record_size(t), limit);
+}
+
 static int look_first(const bpfree_trainer *t, bpfree_context *c, const float *coefficients)
 {
   (void)t, (void)c, (void)coefficients;
-  return 1;
+  return 0;
 }
 
 #endif

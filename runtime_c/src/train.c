@@ -103,7 +103,7 @@ int bpfree_train_init(const bpfree_trainer *t, bpfree_context *c)
     if (status) return status;
   }
   if (n_state) clear_state(t, c->state, n_state);
-  c->step = 0;
+  c->step = c->small_at = 0;
   return BPFREE_OK;
 }
 
@@ -210,9 +210,7 @@ void bpfree_make_step(const bpfree_trainer *t, bpfree_context *c, const float *c
 /* The step of a record, after its estimate or `draw`. */
 static int apply(const bpfree_trainer *t, bpfree_context *c, const float *coefficients)
 {
-  const uint32_t own = bpfree_bits32(t->coefficient_limit), limit = own ? own : DEFAULT_LIMIT;
-  if (!bpfree_all_below(coefficients, bpfree_record_size(t), limit)) return BPFREE_ERR_NUMERIC;
-  if (!own && !look_first(t, c, coefficients)) return BPFREE_ERR_NUMERIC;
+  if (!is_small(t, c, coefficients) && !look_first(t, c, coefficients)) return BPFREE_ERR_NUMERIC;
   bpfree_make_step(t, c, coefficients);
   return BPFREE_OK;
 }
@@ -236,6 +234,7 @@ int bpfree_skip(const bpfree_trainer *t, bpfree_context *c)
   for (uint32_t k = 0; k < n; k++) c->coefficients[k] = 0.0f;
   const bpfree_window *window = t->links->update->window;
   if (window) window->keep(t, c, c->coefficients);
+  c->small_at += c->small_at == c->step;
   c->step++;
   return BPFREE_OK;
 }

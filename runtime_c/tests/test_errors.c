@@ -272,8 +272,8 @@ static void steps(const golden_run *g)
   const float inf = huge * 2.0f, values[] = {inf, -inf, inf - inf}, weights[] = {-1.0f, inf, inf - inf};
   for (uint32_t i = 0; i < g->batch; i++) {
     step_fails(g, -7, 0, 0.0f, 0.0f, i, BPFREE_ERR_CALLBACK);
-    step_fails(g, 0, outputs, 0.0f, 0.0f, i, BPFREE_ERR_ARG);
-    for (uint32_t k = 0; k < COUNT(weights); k++) step_fails(g, 0, 0, weights[k], 0.0f, i, BPFREE_ERR_ARG);
+    step_fails(g, 0, outputs, 0.0f, 0.0f, i, BPFREE_ERR_CALLBACK);
+    for (uint32_t k = 0; k < COUNT(weights); k++) step_fails(g, 0, 0, weights[k], 0.0f, i, BPFREE_ERR_CALLBACK);
   }
   for (uint32_t call = 0; call < calls; call++)
     for (uint32_t k = 0; k < COUNT(values); k++) step_fails(g, 0, 0, 0.0f, values[k], call, BPFREE_ERR_NUMERIC);

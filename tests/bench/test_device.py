@@ -46,7 +46,8 @@ def test_less_memory_and_more_instructions_than_back_propagation(rows):
         assert rows[case, "ram_bytes"]["value"] > 4 * CASES[case].network(0).graph.n_theta
         assert rows[case, "total_ram_bytes"]["ratio"] < 0.5
         assert rows[case, "instructions_to_90"]["ratio"] > 1
-    assert rows[MLP, "flash_bytes"]["ratio"] < 0.8 and rows["tt-714", "flash_bytes"]["ratio"] < 1.01
+    dense, cores = (0.8, 1.0) if device.compiler() == "gnu" else (0.9, 1.1)  # clang beside their GCC
+    assert rows[MLP, "flash_bytes"]["ratio"] < dense and rows["tt-714", "flash_bytes"]["ratio"] < cores
     assert 30_000 < rows[MLP, "instructions_per_step"]["value"] < 90_000
 
 
@@ -54,7 +55,7 @@ def test_less_memory_and_more_instructions_than_back_propagation(rows):
 @pytest.mark.parametrize("case", [f"{MLP}-unit-wise", f"{MLP}-unit-wise-O2"])
 def test_unit_wise_takes_less_of_everything_than_back_propagation(rows, case):
     assert rows[f"{MLP}-unit-wise", "total_ram_bytes"]["ratio"] < 0.75
-    assert rows[f"{MLP}-unit-wise", "flash_bytes"]["ratio"] < 0.85
+    assert rows[f"{MLP}-unit-wise", "flash_bytes"]["ratio"] < (0.8 if device.compiler() == "gnu" else 0.88)
     assert rows[case, "instructions_per_step"]["ratio"] < 0.5
     assert rows[case, "instructions_to_90"]["ratio"] < 0.3
 

@@ -5,15 +5,14 @@ import numpy as np
 import pytest
 
 import bpfree as bf
-from bpfree.estimators.step import MOST_SKIPPED
 from bpfree.exporters import firmware
-from bpfree.exporters.main_source import main
 
 for package in ("ziglang", "unicorn", "elftools"):
     pytest.importorskip(package, reason=f'{package} missing: pip install "bpfree[emulate]"')
 
 from bpfree import emulate  # noqa: E402
 from bpfree.journal.format import Reason  # noqa: E402
+from bpfree.updates.coefficient_limit import coefficient_limit  # noqa: E402
 
 MODEL = bf.Sequential(8, [bf.Linear(6), bf.ReLU(), bf.Linear(3)])
 SENSOR = """\
@@ -25,7 +24,7 @@ int sample(void *user, uint32_t step, uint32_t i, float *x, bpfree_target *y)
   if (%s) return -1;
   for (uint32_t k = 0; k < MODEL_FEATURES; k++) x[k] = (float)((step * 7 + i * 3 + k) %% 5) * 0.25f;
   if (%s) x[i] = %s;
-  y->label = (step + i) %% MODEL_OUTPUTS;
+  y->label = (%s) ? 99 : (step + i) %% MODEL_OUTPUTS;
   return 0;
 }
 """
@@ -39,9 +38,9 @@ def of(update, estimator=None):
     return bf.Trainer(MODEL.graph, MODEL.frozen, "cross_entropy", estimator, update, batch_size=2, seed=3)
 
 
-def on_device(folder, trainer, lost="0", bad="0", value=NAN, steps=8):
+def on_device(folder, trainer, lost="0", bad="0", value=NAN, label="0", steps=8):
     firmware.export(MODEL, folder, trainer=trainer, steps=steps)
-    (folder / "samples.c").write_text(SENSOR % (lost, bad, value))
+    (folder / "samples.c").write_text(SENSOR % (lost, bad, value, label))
     return emulate.run_firmware(emulate.compile_firmware(folder, optimize="Os"))
 
 
@@ -64,10 +63,11 @@ def retold(trainer, result, steps, reason):
     ("what", "reason"),
     [
         ({"lost": "step == 2 && i == 1"}, Reason.SAMPLE),
+        ({"label": "step == 2 && i == 1"}, Reason.SAMPLE),
         ({"bad": "step == 2 || step == 5"}, Reason.NUMERIC),
         ({"bad": "step == 0", "value": "__builtin_inff()"}, Reason.NUMERIC),
     ],
-    ids=["lost", "nan", "infinite"],
+    ids=["lost", "label", "nan", "infinite"],
 )
 def test_a_bad_sample_costs_one_step(tmp_path, update, what, reason):
     trainer, steps = of(update), 8
@@ -105,10 +105,47 @@ def test_firmware_compares_with_a_limit_where_one_is_known(tmp_path):
     samples = firmware.Samples(np.zeros((4, 8), np.uint8), labels=np.zeros(4, int))
     firmware.export(MODEL, tmp_path, trainer=trainer, samples=samples)
     assert ".coefficient_limit = 0x1.0p+9" in (tmp_path / "trainer.c").read_text()
-    assert "LOOK_FIRST 0" in (tmp_path / "runtime" / "bpfree" / "config.h").read_text()
-    assert "bpfree_skip" not in (tmp_path / "main.c").read_text(), "samples in flash have been looked at"
 
 
-def test_a_program_skips_as_many_steps_in_a_row_as_train_does():
-    assert f"MOST_SKIPPED = {MOST_SKIPPED}" in main(5, (1, 2, 3), True) and MOST_SKIPPED == 10
-    assert "MOST_SKIPPED" not in main(5, (1, 2, 3), False)
+FADING = bf.chain(bf.WeightDecay(1e-3), bf.SGD(1e-28))
+
+
+@pytest.mark.parametrize(("update", "scale"), [(bf.Adam(0.01), 3e8), (bf.SignSGD(0.01), 1e14), (FADING, 1e14)])
+def test_beyond_the_limit_a_device_makes_the_steps_of_python(tmp_path, update, scale):
+    """The same hash; a program that is compiled not to try such steps gives them up."""
+    x = np.random.default_rng(0).normal(size=(64, 4)).astype("f4") * np.float32(scale)
+    y, model = x[:, :1] * 2, bf.Sequential(4, [bf.Linear(1)], seed=1)
+    run = bf.train(model, (x, y), loss="mse", batch_size=8, update=update, max_steps=5)
+    limit = coefficient_limit(run.trainer, model.theta)
+    assert run.outcome_code == "done" and not run.journal.skips and 0 < limit < abs(run.coefficients).max()
+    firmware.export(model, tmp_path, trainer=run.trainer, samples=firmware.Samples(x, targets=y), steps=5)
+    result = emulate.run_firmware(emulate.compile_firmware(tmp_path))
+    assert result.exit_code == 0 and f"{result.hash:016x}" == run.model.hash
+    config = tmp_path / "runtime" / "bpfree" / "config.h"
+    config.write_text(config.read_text().replace("LOOK_FIRST 1", "LOOK_FIRST 0"))
+    result = emulate.run_firmware(emulate.compile_firmware(tmp_path))
+    assert [m.number for m in result.marks].count(firmware.MARK_SKIPPED) > 0
+
+
+def test_samples_in_flash_that_overflow_the_loss_cost_the_steps_that_train_gives_up(tmp_path):
+    """Finite rows, one of which has a square that is not: Python and the device give the same two steps up."""
+    x = np.random.default_rng(0).normal(size=(64, 4)).astype("f4")
+    y, model = x[:, :1] * 2, bf.Sequential(4, [bf.Linear(1)], seed=1)
+    x[5] = 1e30
+    run = bf.train(model, (x, y), loss="mse", batch_size=8, update=bf.SGD(0.05), max_steps=15)
+    skipped = [skip.step for skip in run.journal.skips]
+    assert run.outcome_code == "done" and len(skipped) == 2 and max(skipped) < 14
+    firmware.export(model, tmp_path, trainer=run.trainer, samples=firmware.Samples(x, targets=y), steps=15)
+    result = emulate.run_firmware(emulate.compile_firmware(tmp_path))
+    assert result.exit_code == 0 and f"{result.hash:016x}" == run.model.hash
+    numbers = [m.number for m in result.marks]
+    given_up = [k for k, number in enumerate(numbers) if number == firmware.MARK_SKIPPED]
+    assert [numbers[:k].count(firmware.MARK_STEP) - 1 for k in given_up] == skipped
+
+
+@pytest.mark.parametrize("scale", [3e38, np.inf, np.nan, 1e300])
+def test_bytes_that_overflow_when_they_are_scaled_are_refused(tmp_path, scale):
+    samples = firmware.Samples(np.full((4, 8), 200, np.uint8), labels=np.zeros(4, int), scale=scale)
+    with pytest.raises(ValueError, match="^samples.rows times samples.scale: expected finite float32 numbers"):
+        firmware.export(MODEL, tmp_path / "fw", trainer=of(bf.SGD(0.01)), samples=samples)
+    assert not (tmp_path / "fw").exists()

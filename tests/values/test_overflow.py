@@ -42,9 +42,10 @@ def of(estimator, update, model=MODEL):
 class InC:
     """`bpfree_apply`, as a device calls it, and `bpfree_skip`."""
 
-    def __init__(self, trainer, theta):
+    def __init__(self, trainer, theta, limit=0.0):
         self.loop, self.core = device_loop(trainer, X, Y), native.core()
         self.loop.theta[:] = theta
+        self.loop.c.coefficient_limit = limit
 
     def apply(self, record):
         given = self.core.ffi.from_buffer("float[]", np.ascontiguousarray(record))
@@ -59,10 +60,10 @@ class InC:
         assert_same_bits(self.loop.state, np.concatenate([np.zeros(0, "f4"), *state]))
 
 
-def decisions(trainer, records, theta=MODEL.theta, engine="exact"):
+def decisions(trainer, records, theta=MODEL.theta, engine="exact", limit=0.0):
     """Of every record: was it made? In C and in Python, theta and state bit for bit; what is not made is skipped."""
     state, engine, device, made = trainer.initial_state(theta), helpers.make_engine(engine), None, []
-    device = InC(trainer, theta)
+    device = InC(trainer, theta, limit)
     for step, record in enumerate(records):
         estimate = bf.Estimate(record, losses=np.ones((1, 4)), forwards=4)
         outcome = make_step(estimate, lambda *a: engine.apply(trainer, *a), theta, state, step)
@@ -123,6 +124,24 @@ def test_below_firmwares_limit_no_step_overflows(estimator, update):
     same = np.full(tame.record_shape, below)
     signs = [np.sign(floats(step, *tame.record_shape)) * below for step in range(10)]
     assert all(decisions(tame, [same] * 10)) and all(decisions(tame, [-same] * 10)) and all(decisions(tame, signs))
+
+
+@pytest.mark.parametrize(("estimator", "update"), CASES, ids=helpers.show)
+def test_beyond_firmwares_limit_a_device_decides_as_python(estimator, update):
+    """Small records among large ones, too: what those left in theta and state may overflow behind them."""
+    tame = of(estimator, tamed(update))
+    limit = coefficient_limit(tame, MODEL.theta)
+    sizes = [1.0, 1e30, 1.0, 3e38, *[1.0] * 8, 3e37, *[1.0] * 4, 3e38]
+    records = [floats(step, *tame.record_shape).clip(-1, 1) * np.float32(size) for step, size in enumerate(sizes)]
+    assert decisions(tame, records, limit=limit) == decisions(tame, records)
+
+
+def test_a_small_step_behind_a_large_one_that_was_made_can_overflow():
+    """The limit counts with a velocity that has been small: where it has not, each step is tried."""
+    trainer = of(bf.UnitWise(), bf.Momentum(0.5))
+    records = [np.full(trainer.record_shape, size, "f4") for size in (3.3e38, 1.0, 1.0, 1.0, 1.0)]
+    made = decisions(trainer, records, limit=coefficient_limit(trainer, MODEL.theta))
+    assert made[0] and made[1] and not all(made)
 
 
 def test_an_update_that_does_not_say_how_large_its_numbers_get_has_no_limit():

@@ -70,10 +70,10 @@
 #define BPFREE_WEIGHTS 1
 #endif
 
-/* Where a trainer does not say which coefficients may make an update overflow (`coefficient_limit`),
- * every step is tried before it is made, and refused where theta or state would not be finite. With 0
- * none is tried, and where the trainer does not say it 2^64 is taken: 0.4 KB of code less. Firmware
- * that the exporter writes tries where it could not find a limit. */
+/* A step with a coefficient that may make the update overflow (`coefficient_limit` of a trainer) is tried
+ * before it is made, and refused where theta or state would not be finite, as on a computer. With 0 none
+ * is tried: such a step is refused, and where the trainer does not say from what size on 2^64 is taken;
+ * 0.8 KB of code less. */
 #ifndef BPFREE_LOOK_FIRST
 #define BPFREE_LOOK_FIRST 1
 #endif

@@ -30,7 +30,7 @@ typedef struct bpfree_target {
 
 /* Writes sample i (< batch) of the minibatch of this step: x (features) and
  * its target. A pure function of (step, i): it may be called again. Returns 0
- * or a negative number, which ends the step with BPFREE_ERR_CALLBACK. */
+ * or a negative number, which ends the step with BPFREE_ERR_CALLBACK, as a label >= outputs does. */
 typedef int (*bpfree_sample_fn)(void *user, uint32_t step, uint32_t i, float *x, bpfree_target *y);
 
 /* values[s] = loss of sample s, n a multiple of the kernel's lanes. y (outputs, n); labels (n) or targets
@@ -152,9 +152,9 @@ typedef struct bpfree_trainer {
   uint32_t weighted;       /* 1: samples have weights; 0: no weight is read */
   bpfree_schedule mu_schedule; /* of mu */
   bpfree_schedule lr_schedule; /* of the whole step: it multiplies what is subtracted from theta */
-  float coefficient_limit; /* a step with a coefficient of this size is refused, as all of smaller ones leave theta and
-                            * state finite, which the exporter has shown; 0: nothing is known, and every step is tried
-                            * before it is made */
+  float coefficient_limit; /* while all coefficients are smaller theta and state stay finite, which the exporter has
+                            * shown; a step with a larger one is tried before it is made; 0: nothing is known, and
+                            * every step is */
 } bpfree_trainer;
 
 /* A run in RAM; every pointer is the caller's. */
@@ -166,6 +166,7 @@ typedef struct bpfree_context {
   float *state;        /* bpfree_state_size() floats: each link's vectors, then scalars; a window's records; NULL if 0 */
   float *work;         /* bpfree_work_size() floats, free between calls; may be NULL if 0 */
   uint32_t step;       /* the next step */
+  uint32_t small_at;   /* the step before which theta and state are known to be small; another one: they may be large */
 } bpfree_context;
 
 /* Groups that probes move one at a time. */
@@ -200,9 +201,9 @@ int bpfree_train_init(const bpfree_trainer *trainer, bpfree_context *context);
 
 /* One training step at context->step, which it then advances. Afterwards
  * context->coefficients is the record of the step. Returns BPFREE_OK,
- * BPFREE_ERR_ARG (a label or a weight out of range, or tables of one side where two are
- * probed), BPFREE_ERR_CALLBACK, or BPFREE_ERR_NUMERIC (a loss is not finite, or an element of
- * theta or state would not be); on error theta, state and step are as before. */
+ * BPFREE_ERR_ARG (tables of one side where two are probed), BPFREE_ERR_CALLBACK (a sample could
+ * not be had, or its label or weight is out of range), or BPFREE_ERR_NUMERIC (a loss is not finite,
+ * or an element of theta or state would not be); on error theta, state and step are as before. */
 int bpfree_step(const bpfree_trainer *trainer, bpfree_context *context);
 
 /* Replays one step from its record, no data needed: the same theta bits as
