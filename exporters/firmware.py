@@ -83,7 +83,7 @@ def export(
         trainer: loss, estimator, update, seed and batch size, such as `run.trainer`.
         samples: what the device draws shuffled minibatches from. None: you write
             `int sample(...)` (bpfree_sample_fn of runtime/bpfree/train.h), from a sensor say.
-        steps: training steps of the main program, of which it gives up what `train` gives up: those that have a bad
+        steps: training steps of the main program, of which it skips what `train` skips: those that have a bad
             sample, or a loss or an update that is not finite.
         target: "cortex-m4f".
 

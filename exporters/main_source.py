@@ -45,7 +45,8 @@ _MAIN = """\
 #include "port.h"
 
 enum {{ STEPS = {steps} }};
-enum {{ MARK_STEP = {mark_step}, MARK_STEP_DONE = {mark_done}, MARK_SKIPPED = {mark_skipped}, MOST_SKIPPED = {most_skipped} }};
+enum {{ MARK_STEP = {mark_step}, MARK_STEP_DONE = {mark_done}, MARK_SKIPPED = {mark_skipped} }};
+enum {{ MOST_SKIPPED = {most_skipped} }};
 
 /* All the RAM of the run. */
 float theta[MODEL_THETA], x[MODEL_FEATURES], arena[TRAINER_ARENA], record[TRAINER_RECORD];
