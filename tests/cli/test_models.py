@@ -185,10 +185,15 @@ def test_info_of_models_that_cannot_train_or_run_on_a_device(tmp_path, monkeypat
 
 
 def test_names_from_a_file_do_not_steer_the_terminal(tmp_path):
-    graph = assemble((4,), [("linear", "\x1b[2J[red]name", ["input"], {"outputs": 2, "bias": True})])
+    graph = assemble((4,), [("linear", "[red]name", ["input"], {"outputs": 2, "bias": True})])
     bf.Model(graph, np.zeros(10, np.float32)).save(tmp_path / "model.npz")
-    text = run("info", tmp_path / "model.npz").stdout
-    assert "\x1b" not in text and "[red]name" in text
+    assert "[red]name" in run("info", tmp_path / "model.npz").stdout
+    with np.load(tmp_path / "model.npz") as file:
+        arrays = dict(file)
+    text = str(arrays["graph"]).replace("[red]name", "\\u001b[2Jname")
+    np.savez(tmp_path / "model.npz", **{**arrays, "graph": text})
+    told = run("info", tmp_path / "model.npz")
+    assert told.exit_code == 1 and "\x1b" not in told.output and "characters that can be printed" in told.stderr
 
 
 def test_a_loss_that_overflows_is_null(tmp_path):

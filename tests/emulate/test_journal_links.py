@@ -35,7 +35,7 @@ void send(int n)
 
 int main(void)
 {
-  bpfree_context run = {theta, x, arena, record, 0, 0, 0};
+  bpfree_context run = {.theta = theta, .x = x, .arena = arena, .coefficients = record};
   const uint8_t *settings = (const uint8_t *)text;
   uint32_t n_settings = sizeof text - 1;
   for (uint32_t k = 0; k < MODEL_THETA; k++) theta[k] = model_theta[k];

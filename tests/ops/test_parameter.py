@@ -101,7 +101,7 @@ class Wave(bf.pde.Problem):
     """u_t + u u_x = sin x."""
 
     domain = bf.pde.Box(x=(0, 1), t=(0, 1))
-    conditions = [bf.pde.Initial(lambda x: np.sin(x))]
+    conditions = [bf.pde.Initial(lambda x: np.sin(x)), bf.pde.Dirichlet("x", lambda x, t: np.sin(x))]
 
     def residual(self, u, c):
         return u.t + u * u.x - u.xx
