@@ -43,7 +43,7 @@ def write_folder(folder: Path, files: dict[str, bytes], yours, stale) -> list[st
     foreign = [name for name in users if name not in yours]
     if foreign:
         some = ", ".join(foreign[:3]) + (f" and {len(foreign) - 3} more" if len(foreign) > 3 else "")
-        ways = "move what is yours away, or export to another folder"
+        ways = "move them away (files of an earlier bpfree count as yours), or export to another folder"
         raise ValueError(f"folder: expected files as an export left them, got others in {folder}: {some}: {ways}")
     new = {name: data for name, data in files.items() if name not in users and not _holds(folder / name, data)}
     found = {path.relative_to(folder).as_posix() for pattern in stale for path in folder.glob(pattern)}
