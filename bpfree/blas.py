@@ -54,7 +54,7 @@ class _Blas:
 
     @property
     def held(self) -> tuple[_Held, _Held]:
-        """What is held of the process, and of this thread."""
+        """Return the counts of open blocks: that of the process, and that of this thread."""
         if not hasattr(self.thread, "held"):
             self.thread.held = _Held()
         return self.process, self.thread.held

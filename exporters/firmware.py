@@ -110,7 +110,7 @@ def export(
 
 
 def _render(model, trainer, samples, steps, target) -> dict[str, bytes]:
-    """All files, by their names in the folder."""
+    """Return the bytes of every file of the export, by its name in the folder."""
     tables, limit, (port, cpu_flags) = device_tables(trainer), coefficient_limit(trainer, model.theta), TARGETS[target]
     files = {
         "model.h": model_source.header(tables, main_source.trainer_sizes(tables, trainer)),

@@ -17,7 +17,7 @@ from bpfree.ops.softmax import OP as SOFTMAX
 OPSET, IR_VERSION = 13, 7
 OUTPUT = "output"
 _PRODUCER = "bpfree"
-"""What a file says of who made it."""
+"""The producer's name in a file, by which an earlier export is known."""
 
 _N = "n"
 """The dimension of the samples, whose size a file does not know."""

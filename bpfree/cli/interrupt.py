@@ -13,7 +13,7 @@ _AGAIN = {signal.SIGINT: "press Ctrl-C again to end at once", signal.SIGTERM: "a
 
 
 class Stop:
-    """What Ctrl-C and SIGTERM set."""
+    """The wish to stop that Ctrl-C or SIGTERM told a command of."""
 
     signal: int | None = None
     """The first that came; None while there was none."""
@@ -22,7 +22,7 @@ class Stop:
     """Whether no steps are taken any more, so that the first ends the command as it usually does."""
 
     task = "ending after this step"
-    """What is done when one comes, for people."""
+    """Words for what the command does when a signal comes, such as "ending after this step"."""
 
     @property
     def asked(self) -> bool:

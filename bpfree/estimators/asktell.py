@@ -24,7 +24,7 @@ from bpfree.updates.adam import Adam
 from bpfree.updates.table import read_only
 
 _VERSION = 2
-"""Of the file that `save` writes."""
+"""The version of the file that `save` writes."""
 
 DEFAULT = Adam(1e-2, epsilon=1e-20)
 """The update where none is given: steps of about 0.01 in every parameter, also of losses near 1e-18."""

@@ -70,7 +70,7 @@ class Standing:
         return end
 
     def document(self) -> dict:
-        """All but the best theta, for JSON."""
+        """Return the numbers of all fields but the best theta, for JSON."""
         numbers = asdict(self)
         best, course = numbers.pop("best"), numbers.pop("course")
         return {**course, **numbers, "best": best and [best[0], best[1]]}

@@ -23,7 +23,7 @@ MEANS = [
 ]
 """Estimators whose g is a mean over what they probe."""
 ALONE = [bf.CGE(), bf.CGE(two_sided=False), bf.CGE(fraction=0.5), bf.CGE(fraction=0.4, order="cyclic"), bf.Hybrid(6)]
-"""Those whose coefficients stand for themselves."""
+"""Estimators whose coefficients stand for themselves, so that a lost one concerns no other."""
 
 
 def line(theta):
