@@ -58,7 +58,7 @@ def judge_solution(objective, theta, step: int, spread, history) -> Judgement:
     """
     solved, seed = objective.at(step), objective.seed
     points = {
-        part.term.name: _fresh(objective.counts[part.term.name], part, objective.sampler, (seed + k) % 2**32 ^ SEED)
+        part.term.name: _fresh(solved, part, objective.counts, objective.sampler, (seed + k) % 2**32 ^ SEED)
         for k, part in enumerate(solved.parts)
     }
     held_out = Residuals(objective.problem, objective.network, objective.rule, points, seed, step)
@@ -91,11 +91,15 @@ def _next(problem, history) -> str:
     return f"the loss no longer falls: try another seed{starts}, {MORE_POINTS}{_windows(problem)}"
 
 
-def _fresh(given, part, sampler, seed):
-    """Return other points of a term: drawn as its own were, or between given ones, where the summary measures too."""
+def _fresh(solved, part, counts, sampler, seed):
+    """Return other points of a term: drawn as its own were, or between given ones, where the summary measures too.
+
+    Where rows depend on the other points, as of a quadrature, given points are the only ones at which they hold.
+    """
+    given = counts[part.term.name]
     if not isinstance(given, np.ndarray):
         return part.term.sample(min(given, MOST), sampler, seed)
-    return between(given, part.problem.domain)
+    return given if part.term.name in solved.coupled else between(given, part.problem.domain)
 
 
 def _compare(solved, held_out, theta, spread):

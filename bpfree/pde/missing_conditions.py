@@ -15,6 +15,7 @@ from bpfree.pde.conditions import Initial, Periodic
 from bpfree.pde.domain import Cube
 from bpfree.pde.hard import HardAnsatz
 from bpfree.pde.observed import Observed
+from bpfree.pde.problem import Problem
 from bpfree.pde.samplers import faces, interior
 from bpfree.pde.trial import quantities_of, trial_rows, trial_slopes
 from bpfree.pde.wanted import Laplacian, Second, columns_of
@@ -35,8 +36,8 @@ def missing_conditions(problem, part, trained: bool = True) -> Outcome | None:
     part: the TermRows of the equations inside.
     trained: whether the network is; else u is known, and the equations find the unknowns.
     """
-    ansatz, conditions = problem.ansatz, problem.conditions
-    if type(problem).terms.__module__ != "bpfree.pde.problem" or not isinstance(ansatz, HardAnsatz | None):
+    conditions = problem.conditions
+    if not _is_of_the_usual_kind(problem):
         return None
     equations = _Equations(problem, part)
     for name in equations.unused():
@@ -54,12 +55,17 @@ def missing_conditions(problem, part, trained: bool = True) -> Outcome | None:
     )
 
 
+def _is_of_the_usual_kind(problem) -> bool:
+    """Return whether the terms are those of residual and conditions, and no ansatz of one's own adds to them."""
+    return type(problem).terms is Problem.terms and isinstance(problem.ansatz, HardAnsatz | None)
+
+
 def conditions_in_excess(problem, part) -> str:
     """Return a text about a coordinate that has more conditions than derivatives by it; "" where none has.
 
     They may agree all the same, so this only explains why a problem was not solved. Each unknown takes one more.
     """
-    if type(problem).terms.__module__ != "bpfree.pde.problem" or not isinstance(problem.ansatz, HardAnsatz | None):
+    if not _is_of_the_usual_kind(problem):
         return ""
     equations = _Equations(problem, part)
     if not np.isfinite(equations.inside).all():

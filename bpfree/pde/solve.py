@@ -252,8 +252,10 @@ class _Solving:
     def _judgement(self, step: int) -> Judgement:
         """Return that of held-out points; too many conditions explain why a solve of enough steps failed."""
         found = judge_solution(self.objective, self.theta, step, self.twin.spread, self.history)
-        excess = conditions_in_excess(self.objective.problem, self.objective.at(step).parts[0])
-        if not found.outcome or not excess:
+        if not found.outcome:
+            return found
+        excess = conditions_in_excess(self.solution.asked, self.objective.at(step).parts[0])
+        if not excess:
             return found
         code, text = found.outcome
         if code == "unsolved" and is_falling(self.history):

@@ -56,9 +56,7 @@ class Units:
 
 
 def units_of(problem) -> Units | None:
-    """Return the units of a problem; None where all its numbers are ordinary, as those of the library's problems."""
-    if type(problem).__module__.startswith("bpfree."):
-        return None
+    """Return the units of a problem; None where all its numbers are ordinary."""
     terms = problem.terms()
     shift, size = _coordinates(problem.domain)
     middle, spread = sizes_of_u(problem)

@@ -1,5 +1,7 @@
 """A tiny loss at the points of a solve is no answer where the equations do not hold between them; no false alarms."""
 
+from types import SimpleNamespace
+
 import numpy as np
 import pytest
 from scipy.integrate import solve_ivp
@@ -190,7 +192,8 @@ def test_conditions_are_judged_too_and_relative_to_u_where_their_value_is_0():
 
 def judged_at(problem, number, given):
     """Return where a term of a problem is judged that is solved at given points."""
-    return _fresh(given, TermRows(problem, problem.terms()[number], given, np.dtype(float)), "sobol", 0)
+    part = TermRows(problem, problem.terms()[number], given, np.dtype(float))
+    return _fresh(SimpleNamespace(coupled=()), part, {part.term.name: given}, "sobol", 0)
 
 
 def test_given_points_are_judged_where_the_summary_measures():

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 import bpfree as bf
-from bpfree.pde import Box, Dirichlet, Initial, Observed, Periodic, Problem, Robin, Terminal, Unknown, solve
+from bpfree.pde import Box, Dirichlet, Initial, Neumann, Observed, Periodic, Problem, Robin, Terminal, Unknown, solve
 from bpfree.pde.missing_conditions import conditions_in_excess
 from bpfree.pde.residuals import TermRows
 
@@ -104,3 +104,18 @@ def test_as_many_conditions_as_derivatives_are_not_too_many(problem):
 )
 def test_what_is_too_much_is_counted(problem, expected):
     assert re.search(expected, excess_of(problem))
+
+
+@pytest.mark.parametrize(("length", "height"), [(1.0, 1.0), (1e-6, 300.0)])
+def test_contradictions_are_named_in_raw_units_too(length, height):
+    class Rod(Problem):
+        domain = Box(x=(0, length))
+        conditions = [
+            Dirichlet("x", height, "low"), Dirichlet("x", 2 * height, "high"), Neumann("x", 5 * height / length, "low"),
+        ]  # fmt: skip
+
+        def residual(self, u, c):
+            return u.xx
+
+    solution = solve(Rod(), points=64, max_steps=60)
+    assert solution.outcome_code == "overdetermined" and "conditions of x: expected 2" in solution.outcome

@@ -192,3 +192,12 @@ def test_units_are_those_of_the_problem():
     assert units.middle.tolist() == [0, 350] and units.spread.tolist() == [1e5, 50]
     assert units.unknowns.tolist() == [2e-5, 1.0]
     assert units.rows["residual"] == pytest.approx([1e5, 0.05], rel=0.5)
+
+
+def test_a_problem_of_the_library_in_raw_units_is_scaled_like_one_of_ones_own():
+    heat = bf.pde.Heat()
+    heat.conditions = (bf.pde.Dirichlet("x", 0.0), bf.pde.Initial(lambda x: 1e4 * np.sin(np.pi * x)))
+    assert units_of(heat) is not None
+    points, solution = np.array([[0.5, 0.1], [0.25, 0.2]]), solve(heat, points=200, max_steps=40)
+    exact = 1e4 * np.exp(-heat.alpha * np.pi**2 * points[:, 1]) * np.sin(np.pi * points[:, 0])
+    np.testing.assert_allclose(solution.predict(points)[:, 0], exact, rtol=1e-3)

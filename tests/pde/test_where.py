@@ -87,7 +87,7 @@ def test_the_residual_and_the_advice_look_inside_only():
     inside = solution.residual_points
     assert len(inside) > 1000 and (inside.sum(axis=1) < 0.8).all()
     rms = solution.error("residual_rms")
-    assert rms < 30 * there and "too few" not in solution.summary()
+    assert rms < 30 * there and solution.outcome_code not in ("underdetermined", "unsolved")
     assert solution.error("residual_rms", Patch().test_points()) > 100 * there, "outside it is no solution"
     assert f"the residual at {len(inside):,} points between the given ones" in solution.summary()
 
