@@ -187,6 +187,7 @@ static void take_snapshot(const bpfree_journal *j, bpfree_context *c, const bpfr
   get_floats(c->theta, r->payload, j->n_theta);
   get_floats(c->state, r->payload + 4 * (size_t)j->n_theta, j->n_state);
   c->step = r->step;
+  c->small_at = ~c->step; /* nobody has looked at these numbers */
 }
 
 static int equal(const float *values, const uint8_t *payload, uint32_t n)

@@ -157,7 +157,10 @@ typedef struct bpfree_trainer {
                             * every step is */
 } bpfree_trainer;
 
-/* A run in RAM; every pointer is the caller's. */
+/*
+ * A run in RAM; every pointer is the caller's. Who writes on theta or state between steps, or puts others than the
+ * exported ones there, sets small_at = ~step: the next step then looks at them before it counts on coefficient_limit.
+ */
 typedef struct bpfree_context {
   float *theta;        /* (n_theta) */
   float *x;            /* (features) one sample */
