@@ -85,9 +85,7 @@ class AskTell:
     @property
     def theta(self) -> np.ndarray:
         """The parameters now, in theta0's shape; read-only, and left as they are by later steps."""
-        view = self._theta.reshape(self.shape)
-        view.flags.writeable = False
-        return view
+        return read_only(self._theta.reshape(self.shape))
 
     @property
     def evaluations(self) -> int:
@@ -150,7 +148,8 @@ class AskTell:
         apply = partial(apply_record, self.estimator, self.update, self.graph, self.seed)
         made = make_step(estimate, apply, self._theta, self._state, self.step, self._standing.quiet)
         if made.failure:
-            self._end(_where(self.step, values) if made.failure.code == "nonfinite_loss" else made.failure)
+            told = _where(self.step, values) if made.failure.code == "nonfinite_loss" else made.failure
+            self._end(self._standing.beyond(self.step) or told)
             return estimate
         self._standing.stepped(self.step, self.loss, values, self._theta, made.quiet)
         self._theta, self._state = made.theta, made.state

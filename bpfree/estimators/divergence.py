@@ -57,12 +57,19 @@ class Course:
         """
         still = standstill(step, quiet)
         risen = still and self.risen(made, quiet)
-        if above_bound(self.recent, self.bound) or (risen and self.theta_exploded(theta)):
+        if above_bound(self.recent, self.bound):
             return divergence(step - 1, (self.first, self.recent[-1]), advice)
+        if risen and self.theta_exploded(theta):
+            return self.stands_far_away(step, theta, advice)
         if risen:  # a step too large may have left every ReLU off
             ways = f"or a smaller lr, as the loss has risen, {self.first:.4g} -> {self.recent[-1]:.4g}"
             return Outcome(still.code, f"{still.text}; {ways}")
         return still
+
+    def stands_far_away(self, step: int, theta, advice: str) -> Outcome:
+        """What is said of a run that diverged before this step to where no probe changes the loss any more."""
+        far = f"theta has exploded, its largest element is {np.abs(theta).max():.4g} after {self.scale:.4g}"
+        return Outcome("diverged", f"step {step - 1}: {far}, and no probe changes the loss there: {advice}")
 
 
 def loss_bound(first_losses) -> float:

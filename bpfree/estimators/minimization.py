@@ -15,7 +15,7 @@ from bpfree.estimators.history import History
 from bpfree.estimators.last_look import kept_for_the_end, last_look
 from bpfree.estimators.replies import Measure
 from bpfree.estimators.rge import RGE
-from bpfree.estimators.step import MOST_SKIPPED, QUIET_STEPS, SKIPPABLE, steps_allowed
+from bpfree.estimators.step import MOST_SKIPPED, QUIET_STEPS, steps_allowed
 from bpfree.screen.progress import live_bar
 from bpfree.updates.table import read_only
 
@@ -103,7 +103,7 @@ def minimize(
         _run(ask, measure, history, callbacks, show, began)
     spent = measure.calls
     history.best = last_look(measure, history, read_only(theta0), start, noise, most)
-    _conclude(ask, measure, history, spent, kept, most)
+    _conclude(ask, history, spent, kept, most)
     history.evaluations, history.lost, history.seconds = measure.calls, measure.lost, time.perf_counter() - began
     return history.best.theta.copy(), history
 
@@ -112,7 +112,7 @@ def _run(ask, measure: Measure, history: History, callbacks, show, began: float)
     """Step by step until something ends the run."""
     in_a_row = 0
     while ask.outcome_code == "running":
-        values = measure.step(ask)
+        step, values = ask.step, measure.step(ask)
         ask.tell(values)
         history.evaluations, history.lost = measure.calls, measure.lost
         history.seconds = time.perf_counter() - began
@@ -121,7 +121,7 @@ def _run(ask, measure: Measure, history: History, callbacks, show, began: float)
             ask.skip("too many replies were not finite")
             history.skipped = ask.skipped
             continue
-        if ask.outcome_code in SKIPPABLE:
+        if ask.step == step:  # it was not made
             break
         in_a_row = 0
         history.theta, history.best = ask.theta, ask.best
@@ -135,17 +135,14 @@ def _run(ask, measure: Measure, history: History, callbacks, show, began: float)
     if in_a_row + 1 >= MOST_SKIPPED and ask.outcome_code == "nonfinite_loss":
         bad = np.count_nonzero(~np.isfinite(values).all(axis=1))
         told = f"losses are not finite at {bad} of {len(values)} points, for {in_a_row + 1} steps in a row"
-        history.outcome = f"step {ask.step}: {told}: {ELSEWHERE}"
+        ways = f"{ELSEWHERE}{', or a smaller lr' if history.losses else ''}"  # a step may have led there
+        history.outcome = f"step {ask.step}: {told}: {ways}"
 
 
-def _conclude(ask, measure: Measure, history: History, spent: int, kept: int, most) -> None:
+def _conclude(ask, history: History, spent: int, kept: int, most) -> None:
     """The outcome in the words of minimize, and advice, when the best theta is known."""
     if history.outcome_code == "budget":
         needs = f"{spent:,} went before the last look, for which {kept} are kept, and a step needs {ask.n_probes:,}"
         history.outcome = f"budget: max_evaluations={most:,.0f}: {needs}"
-    moved = history.best.step > 0
-    if history.outcome_code == "mu_too_small" and moved:
-        told = f"the loss fell and then stood still for {QUIET_STEPS} steps, as at a minimum"
-        history.outcome_code, history.outcome = "stalled", f"step {ask.step - 1}: {told}"
-    if history.steps >= QUIET_STEPS and not moved and history.outcome_code in ("done", "budget"):
+    if history.steps >= QUIET_STEPS and history.best.step == 0 and history.outcome_code in ("done", "budget"):
         history.advice = f"{NOTHING_BETTER}: {history.advice or OTHERWISE}"

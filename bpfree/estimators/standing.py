@@ -10,7 +10,7 @@ from typing import NamedTuple
 import numpy as np
 
 from bpfree.errors import check_count, check_seed
-from bpfree.estimators.divergence import Course
+from bpfree.estimators.divergence import Course, divergence
 from bpfree.estimators.step import Outcome
 
 _ADVICE = "try a smaller lr, or `bf.minimize` without update=, whose steps do not depend on the function's scale"
@@ -68,6 +68,10 @@ class Standing:
             ways = "a minimum, or ground so flat that only a larger mu sees more"
             return Outcome("stalled", f"step {step - 1}: {text}: {ways}")
         return end
+
+    def beyond(self, step: int) -> Outcome | None:
+        """The divergence of a run whose losses had exploded before this step could not be made; None of another."""
+        return divergence(step, (self.course.first, math.inf), _ADVICE) if self.course.exploded else None
 
     def document(self) -> dict:
         """Return the numbers of all fields but the best theta, for JSON."""

@@ -22,6 +22,10 @@ _TINY = 1e-12
 def why_ended(run: Run) -> Outcome | None:
     """Why the run ends here: it has diverged, or no probe changes the loss any more; None where it goes on."""
     end = run.course.failure(run.next_step, run.steps, run.quiet, run.model.theta, "try a smaller lr")
+    if end and end.code == "mu_too_small" and run.course.theta_exploded(run.model.theta):
+        # Minibatches differ, so the last loss may be low by luck.
+        if max(filter(math.isfinite, run.losses), default=-math.inf) > run.bound:
+            return run.course.stands_far_away(run.next_step, run.model.theta, "try a smaller lr")
     risen = run.course.risen(run.steps, run.quiet)
     if end and end.code == "mu_too_small" and not risen and 0 < abs(last := run.course.recent[-1]) < _TINY:
         at = f"the loss stands still at {last:.4g}: try one of another scale"

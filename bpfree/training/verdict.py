@@ -72,8 +72,19 @@ def at_a_minimum(plan, run: Run, end: Outcome) -> Outcome:
         return Outcome("stalled", f"{step}: the loss is {last:.4g} and {still}: nothing is left to learn")
     if not first - last > _FALL * abs(first) or _no_better_than_a_constant(plan, run):
         return end
+    if _is_constant(plan, run.model, samples) or run.course.theta_exploded(run.model.theta):
+        return end
     ways = "a minimum, or ground so flat that only a larger mu sees more"
     return Outcome("stalled", f"{step}: the loss stands still at {last:.4g}, as {still}: {ways}")
+
+
+def _is_constant(plan, model, samples) -> bool:
+    """True where the answer is the same for samples that differ, or no better: a step too large has left units off."""
+    outputs = plan.engine.predict(model.graph, model.theta, model.frozen, samples.x)
+    if (outputs == outputs[0]).all() and (samples.x != samples.x[0]).any():
+        return True
+    loss = plan.trainer.loss
+    return LOSSES.has(loss) and not _loss_at_theta(plan, model, samples) < constant_loss(loss, samples)
 
 
 def _rounding(loss, samples) -> float:

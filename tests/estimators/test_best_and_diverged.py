@@ -149,3 +149,15 @@ def test_noise_does_not_make_the_result_worse_than_the_start_by_more_than_the_no
             lambda theta: float(draw.normal()), np.zeros(3), update=bf.SGD(1e-3), max_steps=3, seed=seed
         )
         assert history.best.loss <= history.start + 4
+
+
+def test_a_loss_that_explodes_to_infinity_is_divergence_and_a_step_into_it_names_the_lr():
+    def steep(theta):
+        with np.errstate(over="ignore"):
+            return float(np.exp(theta**2).sum())
+
+    theta, history = bf.minimize(steep, np.ones(3), update=bf.SGD(3.0), max_evaluations=5000)
+    assert history.outcome_code == "diverged" and "try a smaller lr" in history.outcome and not history.skipped
+    assert np.array_equal(theta, np.ones(3))
+    _, history = bf.minimize(steep, np.ones(3), update=bf.SGD(10.0), max_evaluations=5000)
+    assert history.outcome_code == "nonfinite_loss" and "or a smaller lr" in history.outcome

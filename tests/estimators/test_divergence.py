@@ -73,7 +73,7 @@ FAR, NEAR = np.full(2, 101.0), np.ones(2)
     [
         ([2.0, 2.0], QUIET_STEPS - 1, FAR, None, ""),
         ([2.0, 1.0], QUIET_STEPS, FAR, "mu_too_small", "try a larger mu, unless this is a minimum"),  # not risen
-        ([2.0, 3.0], QUIET_STEPS, FAR, "diverged", "the loss has exploded, 2 -> 3: SAID"),
+        ([2.0, 3.0], QUIET_STEPS, FAR, "diverged", "after 1, and no probe changes the loss there: SAID"),
         ([2.0, 3.0], QUIET_STEPS, NEAR, "mu_too_small", "or a smaller lr, as the loss has risen, 2 -> 3"),
         ([2.0, 3.0], 20, NEAR, "mu_too_small", "try a larger mu, unless this is a minimum"),  # theta never moved
         ([2.0] + [203.0] * 9, 0, NEAR, None, ""),

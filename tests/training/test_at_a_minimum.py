@@ -58,3 +58,38 @@ def test_the_next_phase_goes_on_from_a_minimum():
     phases = [bf.Phase(bf.UnitWise(), bf.SGD(0.1), {"max_steps": 2500}), more]
     runs = bf.train_phases(line(), (X, np.full(4000, 3.5)), phases, loss="mse")
     assert [run.outcome_code for run in runs] == ["stalled", "done"]
+
+
+def squares(outputs, targets):
+    return ((outputs - targets) ** 2).mean(axis=1)
+
+
+def minibatches(step, rng):
+    chosen = rng.integers(0, 256, 16)
+    return RAW[0][chosen], RAW[1][chosen]
+
+
+RAW = (lambda x: (x, (np.sin(x[:, :1]) + x[:, 1:2] ** 2 - 1).astype("f4")))(
+    np.random.default_rng(0).normal(size=(256, 4)).astype("f4")
+)
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [{"data": RAW, "batch_size": 16, "loss": "mse"}, {"batches": minibatches, "loss": "mse"},
+     {"data": RAW, "batch_size": 16, "loss": squares}],
+    ids=["data", "batches", "a loss of one's own"],
+)  # fmt: skip
+def test_a_network_whose_units_are_all_off_is_at_no_minimum(settings):
+    """Steps that are too large leave it with one answer for every x; where theta has exploded that is divergence."""
+    dead = 0
+    for seed in range(12):
+        model = bf.Sequential(4, [bf.Linear(8), bf.ReLU(), bf.Linear(1), bf.ReLU()], seed=seed)
+        run = bf.train(model, update=bf.SGD(3.0), max_steps=100, seed=seed, **settings)
+        far = np.abs(run.model.theta).max() > 100 * np.abs(model.theta).max()
+        if run.outcome_code in ("stalled", "mu_too_small"):
+            assert not far
+        if not run.went_back and run.model.predict(RAW[0]).std() == 0:
+            dead += 1
+            assert run.outcome_code == "mu_too_small"
+    assert dead > 2, "else nothing was tried"

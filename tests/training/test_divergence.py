@@ -225,7 +225,7 @@ def test_going_on_from_what_is_given_back():
     assert more.outcome_code == "done" and more.journal.base_hash == found.model.hash
 
 
-@pytest.mark.parametrize("text", ["", "7", "x: it", "-1: it", "91: it", "99999999999: it", "²: it"])
+@pytest.mark.parametrize("text", ["", "7", "x: it", "-1: it", "91: it", "99999999999: it", "²: it", "\u0663: it"])
 def test_an_event_that_names_no_step_of_the_journal_is_refused(tmp_path, text):
     found = run(update=bf.SGD(0.01))
     found.journal.event(90, Code.WENT_BACK, text)
