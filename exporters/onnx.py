@@ -9,6 +9,7 @@ from bpfree.errors import check_choice, check_path
 from bpfree.files import write_atomically
 from bpfree.model import Model
 from bpfree.ops.softmax import OP as SOFTMAX
+from bpfree.registry import check_name
 
 __all__ = ["export"]
 
@@ -48,8 +49,7 @@ def export(model, path, *, softmax: bool = False, name: str = "bpfree") -> Path:
     if not isinstance(model, Model):
         raise TypeError(f"model: expected a Model, such as run.model, got {model!r}")
     check_choice("softmax", softmax, (True, False))
-    if not isinstance(name, str) or not name:
-        raise TypeError(f"name: expected a text, got {name!r}")
+    check_name("name", name)
     if softmax and model.graph.nodes[-1].op is SOFTMAX:
         raise ValueError("softmax: the model ends in one already, expected False, got True")
     if model.graph.output.size == 1 and (softmax or model.graph.nodes[-1].op is SOFTMAX):

@@ -10,17 +10,14 @@ import click
 import numpy as np
 
 from bpfree import rng
-from bpfree.engines.given import check_finite_rows, to_float32
+from bpfree.engines.given import check_finite_rows, how_to_number_classes, to_float32
 from bpfree.files import read_arrays
 
 SPLITS = {"train": ("x", "y"), "validation": ("x_validation", "y_validation"), "test": ("x_test", "y_test")}
 """Names of the arrays x and y of each split in an .npz file."""
 
-
 _MOST_CLASSES = 20
 """Different whole numbers in a y of floats up to which they may be meant as classes."""
-
-_NUMBER_THEM = "np.unique(y, return_inverse=True)[1] numbers them from 0"
 
 
 @dataclass(frozen=True)
@@ -73,7 +70,8 @@ class Data:
             found = np.unique(np.concatenate([y for _, y in self.splits.values()]))
             if found[0] > 0 or 2 * len(found) < self.outputs:
                 some = ", ".join(map(str, found[:4].tolist())) + (", ..." if len(found) > 4 else "")
-                _refuse(self.name, f"y: expected classes 0 to {len(found) - 1}, got {some}: {_NUMBER_THEM}")
+                told = f"y: expected classes 0 to {len(found) - 1}, got {some}"
+                _refuse(self.name, f"{told}: {how_to_number_classes('y')}")
 
     def describe(self) -> dict:
         """Return name, shapes and sizes for the JSON document."""
@@ -140,7 +138,7 @@ def _checked(path, x_name, x, y_name, y):
         _refuse(path, f"{y_name}: expected one row per sample ({len(x)}), got shape {y.shape}")
     for name, values in ((x_name, x), (y_name, y)):
         if values.dtype.kind not in "biuf":
-            ways = f": {_NUMBER_THEM}" if name == y_name else ""
+            ways = f": {how_to_number_classes('y')}" if name == y_name else ""
             _refuse(path, f"{name}: expected real numbers, got {values.dtype}{ways}")
         try:  # here, where rows are those of the file
             check_finite_rows(name, to_float32(values).reshape(len(values), -1))

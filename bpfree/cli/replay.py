@@ -24,7 +24,8 @@ from bpfree.cli.places import check_places
 )
 @click.argument("journal", type=click.Path(exists=True, dir_okay=False, path_type=Path))
 @click.argument("start", required=False, type=click.Path(exists=True, dir_okay=False, path_type=Path))
-@option("--to-step", type=int, metavar="N", group="What", help="Stop after this many steps; default: after the last.")
+@option("--to-step", type=int, metavar="N", group="What",
+        help="Stop after this many steps; default: where the run's model is.")
 @option("--up-to-damage", is_flag=True, group="What",
         help="Of a damaged journal, replay what is before the damage, which is else refused.")
 @option("--engine", type=click.Choice(["compiled", "reference", "exact"]), group="What",

@@ -67,11 +67,13 @@ def make_labels(name: str, y, classes: int, purpose: str = "", ways: str = "") -
     if labels.min() < 0 or labels.max() >= classes:
         found, needed = f"{labels.min()} to {labels.max()}", len(np.unique(labels))
         outputs = f", for a model of {needed} outputs" if needed > classes else ""
-        raise ValueError(f"{name}: expected labels in [0, {classes - 1}], got {found}: {_numbered(name)}{outputs}")
+        how = how_to_number_classes(name)
+        raise ValueError(f"{name}: expected labels in [0, {classes - 1}], got {found}: {how}{outputs}")
     return labels
 
 
-def _numbered(name) -> str:
+def how_to_number_classes(name) -> str:
+    """Return the advice that makes labels 0 to k - 1 of an argument that holds others."""
     return f"np.unique({name}, return_inverse=True)[1] numbers classes from 0"
 
 
@@ -79,4 +81,4 @@ def _how_to_number(name, y) -> str:
     """What makes labels of an array that holds none."""
     if y.dtype.kind == "f" and np.isfinite(y).all() and (y == np.floor(y)).all():
         return f"{name}.astype(int) for classes"
-    return _numbered(name)
+    return how_to_number_classes(name)

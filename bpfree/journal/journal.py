@@ -123,7 +123,7 @@ class Journal:
         if not back:
             return self.next_step
         step = back[-1].text.partition(":")[0]
-        if not step.isdecimal() or not self.first_step <= int(step) <= self.next_step:
+        if not (step.isascii() and step.isdecimal()) or not self.first_step <= int(step) <= self.next_step:
             raise FormatError(f"journal: the run went back to a step that it does not have: {back[-1].text!r}")
         return int(step)
 

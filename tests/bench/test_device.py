@@ -48,7 +48,7 @@ def test_less_memory_and_more_instructions_than_back_propagation(rows):
         assert rows[case, "instructions_to_90"]["ratio"] > 1
     dense, cores = (0.8, 1.0) if device.compiler() == "gnu" else (0.9, 1.1)  # clang beside their GCC
     assert rows[MLP, "flash_bytes"]["ratio"] < dense and rows["tt-714", "flash_bytes"]["ratio"] < cores
-    assert 30_000 < rows[MLP, "instructions_per_step"]["value"] < 90_000
+    assert 30_000 < rows[MLP, "instructions_per_step"]["value"] < (90_000 if device.compiler() == "gnu" else 70_000)
 
 
 @pytest.mark.slow

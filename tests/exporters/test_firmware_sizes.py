@@ -126,7 +126,7 @@ def test_mlp_64_32_10_step_fits_its_budgets(workshop):
 
 
 def test_unit_wise_learns_from_a_sample_in_fewer_instructions_than_back_propagation(workshop):
-    """MLP 64-32-10, batch 1: under 100,000 instructions (AIfES 424,750), two copies of theta, flash under 9.5 KB."""
+    """MLP 64-32-10, batch 1: under 100,000 instructions (AIfES 424,750), two copies of theta, flash under 10 KB."""
     model = bf.Sequential(64, [bf.Linear(32), bf.ReLU(), bf.Linear(10)], seed=0)
     trainer = bf.Trainer(model.graph, model.frozen, "cross_entropy", bf.UnitWise(), bf.SGD(0.01), batch_size=1)
     firmware.export(model, workshop, trainer=trainer, samples=DIGITS, steps=2)

@@ -307,7 +307,7 @@ def test_other_arguments_are_refused(tmp_path):
     with pytest.raises(ValueError, match="softmax: expected one of True, False, got 'yes'"):
         bf.exporters.onnx.export(small(), path, softmax="yes")
     for name in ("", 3):
-        with pytest.raises(TypeError, match="name: expected a text"):
+        with pytest.raises(TypeError, match="name: expected a "):
             bf.exporters.onnx.export(small(), path, name=name)
     assert not path.exists()
 
@@ -367,3 +367,11 @@ def test_a_model_of_surgery_with_frozen_parts_keeps_its_values_by_name(tmp_path)
     for name in own:
         np.testing.assert_array_equal(np.sort(stored[name].ravel()), np.sort(own[name].ravel()))
     assert_computes(exported(model.unfreeze("*"), tmp_path)[1], model)
+
+
+@pytest.mark.parametrize(
+    ("name", "kind"), [("\ud800", ValueError), ("a\x1b[2J", ValueError), ("", TypeError), (3, TypeError)]
+)
+def test_names_of_graphs_are_texts_that_can_be_shown(tmp_path, name, kind):
+    with pytest.raises(kind, match="^name: expected"):
+        bf.exporters.onnx.export(bf.Sequential(4, [bf.Linear(2)]), tmp_path / "m.onnx", name=name)

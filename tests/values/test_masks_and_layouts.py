@@ -152,7 +152,7 @@ def table(path, y, x=X, **others):
 @pytest.mark.parametrize(
     ("y", "message"),
     [
-        (Y + 1, "y: expected classes 0 to 1, got 1, 2: np.unique(y, return_inverse=True)[1] numbers them from 0"),
+        (Y + 1, "y: expected classes 0 to 1, got 1, 2: np.unique(y, return_inverse=True)[1] numbers classes from 0"),
         (Y * 7, "y: expected classes 0 to 1, got 0, 7: np.unique(y"),
         (Y[:, None], "y: expected classes (n,), or targets as floats, got int64 (20, 1): save y.ravel()"),
         (np.array(["no", "yes"])[Y], "y: expected real numbers, got <U3: np.unique(y"),
