@@ -50,20 +50,6 @@ static inline float bpfree_sign_difference(const bpfree_trainer *t, const bpfree
   return plus - (t->two_sided ? bpfree_loss_of(t, &pass, 1, target) : base);
 }
 
-/* Differences of one sample, added to the running sums. */
-static inline void bpfree_sign_sample(const bpfree_trainer *t, bpfree_context *c, const bpfree_target *target,
-                                     float mu, int is_first, uint32_t direction)
-{
-  const float base = t->two_sided ? 0.0f : bpfree_loss_at(t, c, c->theta, target);
-  float *sum = c->coefficients;
-  for (uint32_t g = 0, first, count; bpfree_group(t, g, &first, &count) == BPFREE_OK; g++)
-    for (uint32_t query = 0; query < t->n_queries; query++, sum++) {
-      const struct bpfree_probe probe = bpfree_sign_probe(t, c->step, query, mu, first, count, direction);
-      const float difference = bpfree_sign_difference(t, c, &probe, base, target);
-      *sum = is_first ? difference : *sum + difference;
-    }
-}
-
 /* Tables for one side would make every difference 0 without a word. */
 static inline int bpfree_has_two_sides(const bpfree_model *model)
 {
@@ -72,20 +58,21 @@ static inline int bpfree_has_two_sides(const bpfree_model *model)
   return 0;
 }
 
-static inline int bpfree_sign_estimate(const bpfree_trainer *t, bpfree_context *c, uint32_t direction)
+/* The probe of number `query` of the record, where directions are those of a bpfree_rge. */
+static inline struct bpfree_probe bpfree_sign_query(const bpfree_trainer *t, uint32_t step, uint32_t query, float mu,
+                                                    uint32_t direction)
+{
+  uint32_t first, count;
+  query = bpfree_rge_query(t, query, &first, &count);
+  return bpfree_sign_probe(t, step, query, mu, first, count, direction);
+}
+
+static inline __attribute__((always_inline)) int bpfree_sign_estimate(const bpfree_trainer *t, bpfree_context *c, bpfree_difference difference)
 {
   if (t->two_sided && t->model->n_theta && !bpfree_has_two_sides(t->model)) return BPFREE_ERR_ARG;
-  const float mu = bpfree_mu(t, c->step);
-  for (uint32_t i = 0; i < t->batch; i++) {
-    bpfree_target target;
-    const int status = bpfree_read_sample(t, c, i, &target);
-    if (status) return status;
-    bpfree_sign_sample(t, c, &target, mu, i == 0, direction);
-  }
-  const float share = bpfree_share(t, c->step, t->n_queries);
-  const uint32_t n = bpfree_record_size(t);
-  for (uint32_t k = 0; k < n; k++) c->coefficients[k] *= share;
-  return BPFREE_OK;
+  const int status = bpfree_sum_differences(t, c, bpfree_record_size(t), difference);
+  if (!status) bpfree_mean_of(t, c, t->batch, t->n_queries);
+  return status;
 }
 
 /* g[0..n) = c times the signs of word, or plus that. */

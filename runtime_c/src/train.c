@@ -13,25 +13,6 @@ static int normal(float x)
   return x >= FLT_MIN && x <= FLT_MAX;
 }
 
-static int check_buffer(const float *buffer, uint32_t floats, uint32_t needed)
-{
-  if (!needed) return BPFREE_OK;
-  if (!buffer) return BPFREE_ERR_ARG;
-  if (floats < needed) return BPFREE_ERR_SIZE;
-  return (uintptr_t)buffer & (BPFREE_ALIGN - 1) ? BPFREE_ERR_ALIGN : BPFREE_OK;
-}
-
-static int check_buffers(const bpfree_trainer *t, const bpfree_context *c)
-{
-  const bpfree_model *model = t->model;
-  int status = check_buffer(c->theta, c->theta_floats, model->n_theta);
-  if (!status) status = check_buffer(c->x, c->x_floats, model->tensors[model->input].size);
-  if (!status) status = check_buffer(c->arena, c->arena_floats, bpfree_train_arena_size(model));
-  if (!status) status = check_buffer(c->coefficients, c->coefficient_floats, bpfree_record_size(t));
-  if (!status) status = check_buffer(c->state, c->state_floats, bpfree_state_size(t));
-  return status ? status : check_buffer(c->work, c->work_floats, bpfree_work_size(t));
-}
-
 float bpfree_mu(const bpfree_trainer *t, uint32_t step)
 {
   return t->mu * bpfree_factor_at(&t->mu_schedule, step);
@@ -101,6 +82,24 @@ static void clear_state(const bpfree_trainer *t, float *state, uint32_t size)
   }
 }
 
+/* Buffers that are there, large enough and aligned; what needs no floats is not looked at. */
+static int check_buffers(const bpfree_trainer *t, const bpfree_context *c)
+{
+  const bpfree_model *model = t->model;
+  const float *const buffers[] = {c->theta, c->x, c->arena, c->coefficients, c->state, c->work};
+  const uint32_t floats[] = {c->theta_floats, c->x_floats, c->arena_floats,
+                             c->coefficient_floats, c->state_floats, c->work_floats};
+  const uint32_t needed[] = {model->n_theta, model->tensors[model->input].size, bpfree_train_arena_size(model),
+                             bpfree_record_size(t), bpfree_state_size(t), bpfree_work_size(t)};
+  for (uint32_t k = 0; k < 6; k++) {
+    if (!needed[k]) continue;
+    if (!buffers[k]) return BPFREE_ERR_ARG;
+    if (floats[k] < needed[k]) return BPFREE_ERR_SIZE;
+    if ((uintptr_t)buffers[k] & (BPFREE_ALIGN - 1)) return BPFREE_ERR_ALIGN;
+  }
+  return BPFREE_OK;
+}
+
 int bpfree_train_init(const bpfree_trainer *t, bpfree_context *c)
 {
   if (!t || !c || !t->model || !t->estimator || !t->loss || !links_valid(t)) return BPFREE_ERR_ARG;
@@ -112,7 +111,7 @@ int bpfree_train_init(const bpfree_trainer *t, bpfree_context *c)
   if (status) return status;
   const uint32_t n_state = bpfree_state_size(t);
   if (n_state) clear_state(t, c->state, n_state);
-  c->step = c->small_at = 0;
+  c->step = c->small_at = c->sample = c->query = 0;
   return BPFREE_OK;
 }
 
@@ -226,20 +225,33 @@ static int apply(const bpfree_trainer *t, bpfree_context *c, const float *coeffi
 
 int bpfree_apply(const bpfree_trainer *t, bpfree_context *c, const float *coefficients)
 {
+  c->sample = c->query = 0;
   if (t->estimator->draw) t->estimator->draw(t, c);
   return apply(t, c, coefficients);
 }
 
-int bpfree_step(const bpfree_trainer *t, bpfree_context *c)
+int bpfree_step_some(const bpfree_trainer *t, bpfree_context *c, uint32_t budget)
 {
   if (!t->sample) return BPFREE_ERR_ARG;
+  c->spent = 0 - budget;
   const int status = t->estimator->estimate(t, c);
+  if (status == BPFREE_MORE) return status;
+  c->sample = c->query = 0;
   return status ? status : apply(t, c, c->coefficients);
+}
+
+int bpfree_step(const bpfree_trainer *t, bpfree_context *c)
+{
+  int status;
+  do status = bpfree_step_some(t, c, 0);
+  while (status == BPFREE_MORE);
+  return status;
 }
 
 int bpfree_skip(const bpfree_trainer *t, bpfree_context *c)
 {
   const uint32_t n = bpfree_record_size(t);
+  c->sample = c->query = 0;
   for (uint32_t k = 0; k < n; k++) c->coefficients[k] = 0.0f;
   const bpfree_window *window = t->links->update->window;
   if (window) window->keep(t, c, c->coefficients);
