@@ -13,12 +13,6 @@ static int normal(float x)
   return x >= FLT_MIN && x <= FLT_MAX;
 }
 
-static int check_buffer(const void *buffer)
-{
-  if (!buffer) return BPFREE_ERR_ARG;
-  return (uintptr_t)buffer & (BPFREE_ALIGN - 1) ? BPFREE_ERR_ALIGN : BPFREE_OK;
-}
-
 float bpfree_mu(const bpfree_trainer *t, uint32_t step)
 {
   return t->mu * bpfree_factor_at(&t->mu_schedule, step);
@@ -88,6 +82,24 @@ static void clear_state(const bpfree_trainer *t, float *state, uint32_t size)
   }
 }
 
+/* Buffers that are there, large enough and aligned; what needs no floats is not looked at. */
+static int check_buffers(const bpfree_trainer *t, const bpfree_context *c)
+{
+  const bpfree_model *model = t->model;
+  const float *const buffers[] = {c->theta, c->x, c->arena, c->coefficients, c->state, c->work};
+  const uint32_t floats[] = {c->theta_floats, c->x_floats, c->arena_floats,
+                             c->coefficient_floats, c->state_floats, c->work_floats};
+  const uint32_t needed[] = {model->n_theta, model->tensors[model->input].size, bpfree_train_arena_size(model),
+                             bpfree_record_size(t), bpfree_state_size(t), bpfree_work_size(t)};
+  for (uint32_t k = 0; k < 6; k++) {
+    if (!needed[k]) continue;
+    if (!buffers[k]) return BPFREE_ERR_ARG;
+    if (floats[k] < needed[k]) return BPFREE_ERR_SIZE;
+    if ((uintptr_t)buffers[k] & (BPFREE_ALIGN - 1)) return BPFREE_ERR_ALIGN;
+  }
+  return BPFREE_OK;
+}
+
 int bpfree_train_init(const bpfree_trainer *t, bpfree_context *c)
 {
   if (!t || !c || !t->model || !t->estimator || !t->loss || !links_valid(t)) return BPFREE_ERR_ARG;
@@ -95,15 +107,11 @@ int bpfree_train_init(const bpfree_trainer *t, bpfree_context *c)
       t->weighted > BPFREE_WEIGHTS || t->estimator->check(t))
     return BPFREE_ERR_ARG;
   if (!normal(t->mu) || !normal(t->scale) || (t->clip != 0.0f && !normal(t->clip))) return BPFREE_ERR_ARG;
+  const int status = check_buffers(t, c);
+  if (status) return status;
   const uint32_t n_state = bpfree_state_size(t);
-  const void *const needed[] = {c->theta, c->x, c->arena, c->coefficients, n_state ? c->state : c->theta,
-                                bpfree_work_size(t) ? c->work : c->theta};
-  for (uint32_t k = 0; k < sizeof needed / sizeof *needed; k++) {
-    const int status = check_buffer(needed[k]);
-    if (status) return status;
-  }
   if (n_state) clear_state(t, c->state, n_state);
-  c->step = c->small_at = 0;
+  c->step = c->small_at = c->sample = c->query = 0;
   return BPFREE_OK;
 }
 
@@ -217,20 +225,33 @@ static int apply(const bpfree_trainer *t, bpfree_context *c, const float *coeffi
 
 int bpfree_apply(const bpfree_trainer *t, bpfree_context *c, const float *coefficients)
 {
+  c->sample = c->query = 0;
   if (t->estimator->draw) t->estimator->draw(t, c);
   return apply(t, c, coefficients);
 }
 
-int bpfree_step(const bpfree_trainer *t, bpfree_context *c)
+int bpfree_step_some(const bpfree_trainer *t, bpfree_context *c, uint32_t budget)
 {
   if (!t->sample) return BPFREE_ERR_ARG;
+  c->spent = 0 - budget;
   const int status = t->estimator->estimate(t, c);
+  if (status == BPFREE_MORE) return status;
+  c->sample = c->query = 0;
   return status ? status : apply(t, c, c->coefficients);
+}
+
+int bpfree_step(const bpfree_trainer *t, bpfree_context *c)
+{
+  int status;
+  do status = bpfree_step_some(t, c, 0);
+  while (status == BPFREE_MORE);
+  return status;
 }
 
 int bpfree_skip(const bpfree_trainer *t, bpfree_context *c)
 {
   const uint32_t n = bpfree_record_size(t);
+  c->sample = c->query = 0;
   for (uint32_t k = 0; k < n; k++) c->coefficients[k] = 0.0f;
   const bpfree_window *window = t->links->update->window;
   if (window) window->keep(t, c, c->coefficients);
