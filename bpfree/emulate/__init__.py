@@ -14,6 +14,7 @@ from .emulators import EMULATORS, run_firmware
 from .footprint import Footprint, empty_firmware, footprint, symbols
 from .program import Firmware
 from .results import EmulationError, EmulationResult, Mark
+from .trial import Trial, run_folder
 
 __all__ = [
     "COMPILERS",
@@ -26,6 +27,7 @@ __all__ = [
     "Footprint",
     "Mark",
     "Target",
+    "Trial",
     "compile_firmware",
     "disassemble",
     "empty_firmware",
@@ -33,5 +35,6 @@ __all__ = [
     "footprint",
     "fused_instructions",
     "run_firmware",
+    "run_folder",
     "symbols",
 ]
