@@ -7,7 +7,7 @@ imported when a function first needs them. GNU toolchains, clang and qemu are us
 
 from bpfree.exporters.targets import TARGETS, Target, find_target
 
-from .build import compile_firmware
+from .build import OPTIMIZE_LEVELS, compile_firmware
 from .compilers import COMPILERS, FirmwareBuildError
 from .disassembly import disassemble, fused_instructions
 from .emulators import EMULATORS, run_firmware
@@ -19,6 +19,7 @@ from .trial import Trial, run_folder
 __all__ = [
     "COMPILERS",
     "EMULATORS",
+    "OPTIMIZE_LEVELS",
     "TARGETS",
     "EmulationError",
     "EmulationResult",
