@@ -25,8 +25,10 @@ from bpfree.exporters import samples as sample_source
 from bpfree.exporters.folder import marked, write_folder
 from bpfree.exporters.manifest import Entry, Manifest
 from bpfree.exporters.names import DEFAULT, Names, check_name
+from bpfree.exporters.ports import REPORTS, port_files
 from bpfree.exporters.runtime import listed_sources, runtime_folder
 from bpfree.exporters.samples import Samples
+from bpfree.exporters.targets import TARGETS, find_target
 from bpfree.graph.c_tables import device_tables, model_tables
 from bpfree.model import Model
 from bpfree.trainer import Trainer
@@ -37,12 +39,7 @@ __all__ = ["MARK_SKIPPED", "MARK_STEP", "MARK_STEP_DONE", "TARGETS", "Samples", 
 MARK_STEP, MARK_STEP_DONE, MARK_SKIPPED = main_source.MARKS.values()
 """Marks the program sends before and after each training step, and behind one that was skipped."""
 
-TARGETS = {
-    "cortex-m4f": ("cortex_m", ("-mcpu=cortex-m4", "-mthumb", "-mfloat-abi=hard", "-mfpu=fpv4-sp-d16")),
-}
-"""Folder of the port, and compiler flags, by target."""
-
-PORTS = ("mailbox", "semihosting", "none")
+PORTS = (*REPORTS, "none")
 """How a program reports: to the emulator, to the console of qemu or a debug probe, or as you write it."""
 
 _PROGRAM = {False: ("report.c", "report.h"), True: ("report.c", "report.h", "log.c", "log.h")}
@@ -90,7 +87,7 @@ def export(
         steps: training steps of the main program, of which it skips what `train` skips: those that have a bad
             sample, or a loss or an update that is not finite. With inference and without samples: how many of
             yours it predicts.
-        target: "cortex-m4f".
+        target: a name in `TARGETS`, such as "cortex-m4f" or "rv32imc"; "host" is this computer.
         name: begins the names of files and symbols. Another name in the same folder adds a model: they share one
             runtime, and main.c runs all, by name. Delete a model's header, and the next export leaves it out.
         inference: only predict: no trainer, and no code that trains is linked.
@@ -109,8 +106,7 @@ def export(
     ...     print(*sorted(path.name for path in Path(folder).glob("*.[ch]")))
     kws.c kws.h main.c report.c report.h
     """
-    if target not in TARGETS:
-        raise ValueError(f"target: expected one of {', '.join(TARGETS)}, got {target!r}")
+    find_target(target)
     names = check_name(name)
     check_count("steps", steps)
     for what, value in (("inference", inference), ("journal", journal)):
@@ -199,17 +195,23 @@ def _files(symbols) -> tuple[str, ...]:
 def _render_shared(folder: Manifest) -> dict[str, bytes]:
     """Return the bytes of the files that all models of a folder share, by name."""
     logs = any(entry.journal for entry in folder.models.values())
-    program, (port, cpu_flags) = runtime_folder() / "ports" / "program", TARGETS[folder.target]
+    program, target = runtime_folder() / "ports" / "program", find_target(folder.target)
     files = {"main.c": main_source.main(folder.models)}
     files |= {name: (program / name).read_text("utf-8") for name in _PROGRAM[logs]}
     files |= {f"runtime/{name}": text for name, text in _runtime(folder).items()}
-    origin = runtime_folder() / "ports" / port
-    files |= {f"port/{path.name}": path.read_text("utf-8") for path in sorted(origin.iterdir())}
+    files |= {f"port/{name}": text for name, text in _port(target, folder.port).items()}
     rendered = {name: marked(text) for name, text in files.items()}
-    return rendered | {
-        manifest.FILE: folder.text(),
-        "Makefile": marked(makefile_source.render(cpu_flags), "# {}"),
-    }
+    makefile = makefile_source.render(target, folder.port)
+    return rendered | {manifest.FILE: folder.text(), "Makefile": marked(makefile, "# {}")}
+
+
+def _port(target, report: str) -> dict[str, str]:
+    """Return the files of port/; of a port that somebody else writes only what it has to do."""
+    paths = port_files(target) if report == "none" else port_files(target, report)
+    texts = {name: path.read_text("utf-8") for name, path in paths.items() if report != "none" or name == "port.h"}
+    if "link.ld" in texts:
+        texts["link.ld"] = makefile_source.memory_symbols(target) + texts["link.ld"]
+    return texts
 
 
 def _runtime(folder: Manifest) -> dict[str, str]:
