@@ -229,7 +229,7 @@ static int estimate(const bpfree_trainer *t, bpfree_context *c)
             .delta = delta,
             .room = delta + width,
             .mu = bpfree_mu(t, c->step)};
-  BPFREE_UNROLL_8 for (uint32_t k = 0; k < d; k++) c->coefficients[k] = 0.0f;
+  for (uint32_t k = 0; k < d; k++) c->coefficients[k] = 0.0f;
   for (uint32_t i = 0; i < t->batch; i++) {
     const int status = bpfree_read_sample(t, c, i, &l.target);
     if (status) return status;

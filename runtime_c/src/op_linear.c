@@ -15,40 +15,53 @@ typedef struct pair {
   bpfree_vector plus, minus;
 } pair;
 
-/* plus += (w + mu u) x0 and minus += (w - mu u) x1 over `count` <= 32 weights. */
-static inline pair add_word(pair sum, const float *w, const float *x0, const float *x1, uint32_t n, float mu,
-                            uint32_t word, uint32_t count)
+/* plus += (w + mu u) x0 and minus += (w - mu u) x1 for one weight, its sign the top one of word. */
+static inline __attribute__((always_inline)) pair add_weight(pair sum, float w, const float *x0, const float *x1,
+                                                             float mu, uint32_t word)
 {
-  BPFREE_UNROLL_8 for (uint32_t k = 0; k < count; k++, word <<= 1)
-  {
-    const float step = bpfree_signed(mu, word), value = w[k];
-    sum.plus += (value + step) * *(const bpfree_vector *)(x0 + k * n);
-    sum.minus += (value - step) * *(const bpfree_vector *)(x1 + k * n);
-  }
+  const float step = bpfree_signed(mu, word);
+  sum.plus += (w + step) * *(const bpfree_vector *)x0;
+  sum.minus += (w - step) * *(const bpfree_vector *)x1;
   return sum;
 }
 
-/* One row of weights, word of signs by word. */
+/* The same for the 32 weights of a word. */
+static inline __attribute__((always_inline)) pair add_word(pair sum, const float *w, const float *x0, const float *x1,
+                                                           uint32_t n, float mu, uint32_t word)
+{
+  const float *const end = w + 32;
+  do {
+    BPFREE_UNROLLED for (uint32_t k = 0; k < BPFREE_UNROLL; k++)
+      sum = add_weight(sum, w[k], x0 + k * n, x1 + k * n, mu, word << k);
+    w += BPFREE_UNROLL;
+    x0 += BPFREE_UNROLL * n;
+    x1 += BPFREE_UNROLL * n;
+    word <<= BPFREE_UNROLL;
+  } while (w != end);
+  return sum;
+}
+
+/* One row of weights, word of signs by word. Only the first layer has one load for both sides; it has most weights,
+ * so it alone is worth code where the others are not. */
 static void row_paired(bpfree_signs *signs, float mu, const float *w, const float *x0, const float *x1,
                        uint32_t inputs, uint32_t n, float *y0, float *y1)
 {
+  const int shared = x0 == x1, unrolled = BPFREE_UNROLL > (shared ? 1 : 4);
   pair sum = {*(const bpfree_vector *)y0, *(const bpfree_vector *)y1};
   while (inputs) {
     if (signs->left == 0) bpfree_signs_refill(signs);
-    uint32_t count = 32;
-    if (signs->left == 32 && inputs >= 32) { /* known length: unrolled without a rest */
-      sum = x0 == x1 ? add_word(sum, w, x0, x0, n, mu, signs->word, 32) /* first layer: one load for both sides */
-                     : add_word(sum, w, x0, x1, n, mu, signs->word, 32);
-    } else {
-      count = inputs < signs->left ? inputs : signs->left;
-      sum = add_word(sum, w, x0, x1, n, mu, signs->word, count);
-      signs->word = count < 32 ? signs->word << count : 0;
-    }
-    signs->left -= count;
+    uint32_t count = inputs < signs->left ? inputs : signs->left;
     inputs -= count;
-    w += count;
-    x0 += count * n;
-    x1 += count * n;
+    signs->left -= count;
+    if (unrolled && count == 32) {
+      sum = shared || BPFREE_UNROLL <= 4 ? add_word(sum, w, x0, x0, n, mu, signs->word)
+                                         : add_word(sum, w, x0, x1, n, mu, signs->word);
+      w += 32;
+      x0 += 32 * n;
+      x1 += 32 * n;
+      continue; /* the word is used up: `left` is 0 */
+    }
+    for (; count; count--, x0 += n, x1 += n, signs->word <<= 1) sum = add_weight(sum, *w++, x0, x1, mu, signs->word);
   }
   *(bpfree_vector *)y0 = sum.plus;
   *(bpfree_vector *)y1 = sum.minus;

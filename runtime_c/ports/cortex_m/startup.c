@@ -69,8 +69,9 @@ void *memcpy(void *restrict to, const void *restrict from, size_t n);
 void *memmove(void *to, const void *from, size_t n);
 void *memset(void *to, int value, size_t n);
 
-/* Weak: a libc's faster version wins where there is one. */
-__attribute__((weak)) void *memcpy(void *restrict to, const void *restrict from, size_t n) {
+/* Weak: a libc's faster version wins where there is one. Used: link-time optimisation would drop them before the
+ * compiler calls them. */
+__attribute__((weak, used)) void *memcpy(void *restrict to, const void *restrict from, size_t n) {
   unsigned char *d = to;
   const unsigned char *s = from;
   if ((((uintptr_t)d | (uintptr_t)s) & 3u) == 0u) {
@@ -86,7 +87,7 @@ __attribute__((weak)) void *memcpy(void *restrict to, const void *restrict from,
   return to;
 }
 
-__attribute__((weak)) void *memmove(void *to, const void *from, size_t n) {
+__attribute__((weak, used)) void *memmove(void *to, const void *from, size_t n) {
   unsigned char *d = to;
   const unsigned char *s = from;
   if ((uintptr_t)d < (uintptr_t)s) {
@@ -103,7 +104,7 @@ __attribute__((weak)) void *memmove(void *to, const void *from, size_t n) {
   return to;
 }
 
-__attribute__((weak)) void *memset(void *to, int value, size_t n) {
+__attribute__((weak, used)) void *memset(void *to, int value, size_t n) {
   unsigned char *d = to;
   const uint32_t byte = (uint32_t)value & 0xFFu;
   if (((uintptr_t)d & 3u) == 0u) {
