@@ -16,8 +16,7 @@ import numpy as np
 from bpfree.engines.batch import check_weights, mean_1
 from bpfree.engines.given import check_finite_rows
 from bpfree.errors import check_count, check_unmasked
-from bpfree.estimators.device import OPTIONS
-from bpfree.exporters import main_source, makefile_source, model_source
+from bpfree.exporters import main_source, makefile_source, model_source, options
 from bpfree.exporters.c_text import array, float_literal
 from bpfree.exporters.folder import marked, write_folder
 from bpfree.exporters.runtime import listed_sources, runtime_folder
@@ -41,9 +40,6 @@ _YOURS = ("main.c", "Makefile", "port/port.c", "port/port.h", "port/startup.c", 
 
 _STALE = ("samples.c", "runtime/**/*")
 """What an export with other settings does not have."""
-
-_OPTION = "#define {} {}\n"
-"""How config.h gives an option its default."""
 
 
 @dataclass(frozen=True)
@@ -194,13 +190,7 @@ def _runtime(tables, trainer) -> dict[str, str]:
     sources += [path.name for path in (runtime_folder() / "src").glob("*.h") if path.name != "registry_isa.h"]
     headers = [path for path in (runtime_folder() / "include" / "bpfree").iterdir() if path.name != "host.h"]
     files = {f"bpfree/{path.name}": path.read_text("utf-8") for path in headers}
-    wanted = set(trainer.rows["estimator"].device.wants(trainer.estimator))
-    if any(tensor.row != tensor.size for tensor in tables.tensors):
-        wanted.add("BPFREE_GAPS")
-    if trainer.weighted:
-        wanted.add("BPFREE_WEIGHTS")
-    for name in {*OPTIONS, "BPFREE_GAPS", "BPFREE_WEIGHTS"} - wanted:
-        files["bpfree/config.h"] = files["bpfree/config.h"].replace(_OPTION.format(name, 1), _OPTION.format(name, 0))
+    files["bpfree/config.h"] = options.set_options(files["bpfree/config.h"], options.wanted(tables, trainer))
     return files | {name: (runtime_folder() / "src" / name).read_text("utf-8") for name in sources}
 
 

@@ -23,7 +23,7 @@ static inline bpfree_probe bpfree_copies_probe(const bpfree_trainer *t, uint32_t
  * at theta. A replay keeps the weights of a group's queries there. */
 static inline uint32_t bpfree_copies_work(const bpfree_trainer *t)
 {
-  const uint32_t floats = t->model->n_theta + (t->two_sided ? t->model->n_theta : t->batch);
+  const uint32_t floats = t->model->n_theta + (bpfree_two_sided(t) ? t->model->n_theta : t->batch);
   return floats < t->n_queries ? t->n_queries : floats;
 }
 
@@ -69,7 +69,7 @@ static inline int bpfree_copies_sum(const bpfree_trainer *t, const bpfree_contex
 static inline int bpfree_copies_estimate(const bpfree_trainer *t, bpfree_context *c, uint32_t direction)
 {
   float *const plus = c->work, *const second = c->work + t->model->n_theta, *coefficient = c->coefficients;
-  for (uint32_t i = 0; !t->two_sided && i < t->batch; i++) {
+  for (uint32_t i = 0; !bpfree_two_sided(t) && i < t->batch; i++) {
     bpfree_target target;
     const int status = bpfree_read_sample(t, c, i, &target);
     if (status) return status;
@@ -81,7 +81,7 @@ static inline int bpfree_copies_estimate(const bpfree_trainer *t, bpfree_context
       bpfree_probe probe = bpfree_copies_probe(t, c->step, query, direction);
       probe.first = first;
       probe.count = count;
-      float *const minus = t->two_sided ? second : 0;
+      float *const minus = bpfree_two_sided(t) ? second : 0;
       bpfree_copies_make(t->model, c->theta, &probe, plus, minus);
       const int status = bpfree_copies_sum(t, c, plus, minus, second, coefficient);
       if (status) return status;

@@ -15,7 +15,7 @@ static int estimate(const bpfree_trainer *t, bpfree_context *c)
     bpfree_target target;
     const int status = bpfree_read_sample(t, c, b, &target);
     if (status) return status;
-    const float base = t->two_sided ? 0.0f : bpfree_loss_at(t, c, c->theta, &target);
+    const float base = bpfree_two_sided(t) ? 0.0f : bpfree_loss_at(t, c, c->theta, &target);
     float *sum = c->coefficients;
     for (uint32_t number = 0; number < bpfree_n_strata(t); number++) {
       const bpfree_stratum p = bpfree_stratum_of(t, number, c->step);
@@ -71,7 +71,7 @@ const bpfree_estimator bpfree_est_cge = {
     .draw = bpfree_draw_coordinates,
     .weights = bpfree_coordinate_weights,
     .gradient = bpfree_coordinate_gradient,
-    .check = check,
+    .check = BPFREE_CHECKS ? check : 0,
     .work = bpfree_kept_size,
     .weights_fill_work = 1,
     .coordinates = 1,

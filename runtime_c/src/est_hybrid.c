@@ -54,7 +54,7 @@ static float difference(const bpfree_trainer *t, const bpfree_context *c, uint32
 
 static int estimate(const bpfree_trainer *t, bpfree_context *c)
 {
-  if (t->two_sided && !bpfree_has_two_sides(t->model)) return BPFREE_ERR_ARG;
+  if (bpfree_two_sided(t) && !bpfree_has_two_sides(t->model)) return BPFREE_ERR_ARG;
   const float mu = bpfree_mu(t, c->step);
   const bpfree_word *q = words_of(c);
   share_out(t, words_of(c));
@@ -62,7 +62,7 @@ static int estimate(const bpfree_trainer *t, bpfree_context *c)
     bpfree_target target;
     const int status = bpfree_read_sample(t, c, b, &target);
     if (status) return status;
-    const float base = t->two_sided ? 0.0f : bpfree_loss_at(t, c, c->theta, &target);
+    const float base = bpfree_two_sided(t) ? 0.0f : bpfree_loss_at(t, c, c->theta, &target);
     float *sum = c->coefficients;
     for (uint32_t slice = 0; slice < t->model->n_slices; slice++)
       for (uint32_t i = 0; i < q[slice].u; i++, sum++) {
@@ -128,7 +128,7 @@ static uint32_t work(const bpfree_trainer *t)
 const bpfree_estimator bpfree_est_hybrid = {
     .estimate = estimate,
     .gradient = gradient,
-    .check = check,
+    .check = BPFREE_CHECKS ? check : 0,
     .weights = weights,
     .work = work,
     .weights_fill_work = 1,

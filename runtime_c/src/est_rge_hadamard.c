@@ -44,7 +44,7 @@ static int check(const bpfree_trainer *t)
 const bpfree_estimator bpfree_est_rge_hadamard = {
     .estimate = estimate,
     .gradient = gradient,
-    .check = check,
+    .check = BPFREE_CHECKS ? check : 0,
     .group = bpfree_rge_group,
     .weights = weights,
     .work = work,

@@ -18,7 +18,7 @@ static const float *weights(const bpfree_trainer *t, const bpfree_context *c, ui
 const bpfree_estimator bpfree_est_rge_sphere = {
     .estimate = estimate,
     .gradient = bpfree_copies_gradient,
-    .check = bpfree_rge_check,
+    .check = BPFREE_CHECKS ? bpfree_rge_check : 0,
     .group = bpfree_rge_group,
     .weights = weights,
     .work = bpfree_copies_work,

@@ -11,7 +11,7 @@ static void bpfree_given_gradient(const bpfree_trainer *t, uint32_t step, const 
 {
   (void)step;
   const float *from = coefficients + t->model->slices[slice].offset + block * BPFREE_BLOCK;
-  for (uint32_t j = 0; j < n; j++) g[j] = from[j];
+  BPFREE_UNROLL_8 for (uint32_t j = 0; j < n; j++) g[j] = from[j];
   for (uint32_t j = 0; t->clip != 0.0f && j < n; j++) g[j] = bpfree_clipped(t, g[j]);
 }
 

@@ -44,17 +44,17 @@ static inline bpfree_probe bpfree_sign_probe(const bpfree_trainer *t, uint32_t s
 static inline float bpfree_sign_difference(const bpfree_trainer *t, const bpfree_context *c,
                                            const bpfree_probe *probe, float base, const bpfree_target *target)
 {
-  const bpfree_pass pass = {t->model, c->theta, probe, c->x, c->arena, 1, t->two_sided ? 2 : 1};
+  const bpfree_pass pass = {t->model, c->theta, probe, c->x, c->arena, 1, bpfree_two_sided(t) ? 2 : 1};
   bpfree_forward(&pass);
   const float plus = bpfree_loss_of(t, &pass, 0, target);
-  return plus - (t->two_sided ? bpfree_loss_of(t, &pass, 1, target) : base);
+  return plus - (bpfree_two_sided(t) ? bpfree_loss_of(t, &pass, 1, target) : base);
 }
 
 /* Differences of one sample, added to the running sums. */
 static inline void bpfree_sign_sample(const bpfree_trainer *t, bpfree_context *c, const bpfree_target *target,
                                      float mu, int is_first, uint32_t direction)
 {
-  const float base = t->two_sided ? 0.0f : bpfree_loss_at(t, c, c->theta, target);
+  const float base = bpfree_two_sided(t) ? 0.0f : bpfree_loss_at(t, c, c->theta, target);
   float *sum = c->coefficients;
   for (uint32_t g = 0, first, count; bpfree_group(t, g, &first, &count) == BPFREE_OK; g++)
     for (uint32_t query = 0; query < t->n_queries; query++, sum++) {
@@ -74,7 +74,7 @@ static inline int bpfree_has_two_sides(const bpfree_model *model)
 
 static inline int bpfree_sign_estimate(const bpfree_trainer *t, bpfree_context *c, uint32_t direction)
 {
-  if (t->two_sided && t->model->n_theta && !bpfree_has_two_sides(t->model)) return BPFREE_ERR_ARG;
+  if (bpfree_two_sided(t) && t->model->n_theta && !bpfree_has_two_sides(t->model)) return BPFREE_ERR_ARG;
   const float mu = bpfree_mu(t, c->step);
   for (uint32_t i = 0; i < t->batch; i++) {
     bpfree_target target;

@@ -88,7 +88,10 @@ static void stretch_moved(bpfree_signs *signs, float mu, const float *w, const f
 static void stretch_plain(const float *w, const float *x, uint32_t count, uint32_t n, float *y)
 {
   bpfree_vector sum = *(const bpfree_vector *)y;
-  for (uint32_t i = 0; i < count; i++, x += n) sum += w[i] * *(const bpfree_vector *)x;
+  const float *const end = w + count, *const whole = end - count % BPFREE_UNROLL;
+  for (; w != whole; w += BPFREE_UNROLL, x += BPFREE_UNROLL * n)
+    BPFREE_UNROLLED for (uint32_t k = 0; k < BPFREE_UNROLL; k++) sum += w[k] * *(const bpfree_vector *)(x + k * n);
+  for (; w != end; w++, x += n) sum += *w * *(const bpfree_vector *)x;
   *(bpfree_vector *)y = sum;
 }
 
@@ -163,6 +166,18 @@ static void weights_on_read(const bpfree_pass *pass, const bpfree_node *node, ui
   }
 }
 
+/* y += W x with weights as they are, rows and columns of W in which y and x have no gaps. One sample needs none of
+ * the matrix product's blocks: a device takes row by row. */
+static void product(float *y, const float *w, const float *x, uint32_t inputs, uint32_t rows, uint32_t columns,
+                    uint32_t n)
+{
+#if BPFREE_LANES == 1
+  for (const float *const end = y + rows; y != end; y++, w += inputs) stretch_plain(w, x, columns, n, y);
+#else
+  BPFREE_KERNEL(contract)(y, w, 1, inputs, x, rows, columns, n);
+#endif
+}
+
 void BPFREE_KERNEL(op_linear)(const bpfree_pass *pass, const bpfree_node *node)
 {
   const bpfree_tensor *in = bpfree_input_tensor(pass, node, 0), *out = bpfree_result_tensor(pass, node);
@@ -171,7 +186,7 @@ void BPFREE_KERNEL(op_linear)(const bpfree_pass *pass, const bpfree_node *node)
   for (uint32_t side = 0; side < sides; side++) BPFREE_KERNEL(bias_rows)(pass, node, 1, side);
   const bpfree_span moved = bpfree_probed(pass, node, 0);
   if (moved.from < moved.to) {
-    const int paired = sides == 2 && columns == inputs;
+    const int both = BPFREE_TWO_SIDED && (!BPFREE_ONE_SIDED || sides == 2), paired = both && columns == inputs;
     for (uint32_t side = 0; side < (paired ? 1 : sides); side++)
       for (uint32_t s = 0; s < n; s += BPFREE_LANES) weights_on_read(pass, node, side, paired, s, moved);
     return;
@@ -180,8 +195,8 @@ void BPFREE_KERNEL(op_linear)(const bpfree_pass *pass, const bpfree_node *node)
   for (uint32_t side = 0; side < sides; side++)
     for (uint32_t o = 0; o < outputs; o += rows)
       for (uint32_t i = 0; i < inputs; i += columns)
-        BPFREE_KERNEL(contract)(BPFREE_KERNEL(result_at)(pass, node, side, o), w + o * inputs + i, 1, inputs,
-                                BPFREE_KERNEL(input_at)(pass, node, 0, side, i), rows, columns, n);
+        product(BPFREE_KERNEL(result_at)(pass, node, side, o), w + o * inputs + i,
+                BPFREE_KERNEL(input_at)(pass, node, 0, side, i), inputs, rows, columns, n);
 }
 
 void BPFREE_KERNEL(jet_linear)(const bpfree_jets *jets, const bpfree_node *node)

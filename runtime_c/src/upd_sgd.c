@@ -36,4 +36,4 @@ static void apply_signs(float *theta, float coefficient, uint32_t word, float fa
   for (n %= BPFREE_UNROLL; n; n--, word <<= 1, theta++) *theta = moved(*theta, step, word);
 }
 
-const bpfree_update BPFREE_KERNEL(upd_sgd) = {transform, 0, apply_signs, 0, 0, 0, 0};
+const bpfree_update BPFREE_KERNEL(upd_sgd) = {BPFREE_GRADIENTS ? transform : 0, 0, apply_signs, 0, 0, 0, 0};
