@@ -24,7 +24,7 @@ static inline struct bpfree_probe bpfree_copies_probe(const bpfree_trainer *t, u
  * at theta. A replay keeps the weights of a group's queries there. */
 static inline uint32_t bpfree_copies_work(const bpfree_trainer *t)
 {
-  const uint32_t floats = t->model->n_theta + (t->two_sided ? t->model->n_theta : t->batch);
+  const uint32_t floats = t->model->n_theta + (bpfree_two_sided(t) ? t->model->n_theta : t->batch);
   return floats < t->n_queries ? t->n_queries : floats;
 }
 
@@ -77,7 +77,7 @@ static inline int bpfree_copies_sample(const bpfree_trainer *t, bpfree_context *
     return BPFREE_OK;
   }
   const float above = bpfree_loss_at(t, c, plus, &target);
-  const float more = above - (t->two_sided ? bpfree_loss_at(t, c, second, &target) : second[c->sample]);
+  const float more = above - (bpfree_two_sided(t) ? bpfree_loss_at(t, c, second, &target) : second[c->sample]);
   *sum = c->sample ? *sum + more : more;
   return BPFREE_OK;
 }
@@ -86,13 +86,13 @@ static inline int bpfree_copies_sample(const bpfree_trainer *t, bpfree_context *
 static inline int bpfree_copies_estimate(const bpfree_trainer *t, bpfree_context *c, uint32_t direction)
 {
   float *const second = c->work + t->model->n_theta;
-  const uint32_t before = t->two_sided ? 0 : 1, stop = before + bpfree_record_size(t);
+  const uint32_t before = bpfree_two_sided(t) ? 0 : 1, stop = before + bpfree_record_size(t);
   for (; c->query < stop; c->query++, c->sample = 0)
     while (c->sample < t->batch) {
       float *const sum = c->query < before ? 0 : c->coefficients + (c->query - before);
       if (sum && c->sample == 0) {
         const struct bpfree_probe probe = bpfree_copies_query(t, c->step, c->query - before, direction);
-        bpfree_copies_make(t->model, c->theta, &probe, c->work, t->two_sided ? second : 0);
+        bpfree_copies_make(t->model, c->theta, &probe, c->work, bpfree_two_sided(t) ? second : 0);
       }
       int status = bpfree_copies_sample(t, c, sum);
       if (status) return status;

@@ -6,6 +6,7 @@
 #include <float.h>
 #include "bpfree/estimators.h"
 #include "groups.h"
+#include "sides.h"
 
 /* Sample i of the minibatch to context->x, and its target: one with another label or weight could not be had either. */
 static inline int bpfree_read_sample(const bpfree_trainer *t, const bpfree_context *c, uint32_t i,
@@ -72,13 +73,13 @@ static inline float bpfree_difference_beside(const bpfree_trainer *t, const bpfr
                                              float base, const bpfree_target *target)
 {
   const float plus = bpfree_loss_beside(t, c, k, mu, target);
-  return plus - (t->two_sided ? bpfree_loss_beside(t, c, k, -mu, target) : base);
+  return plus - (bpfree_two_sided(t) ? bpfree_loss_beside(t, c, k, -mu, target) : base);
 }
 
 /* What sums of differences over a batch are multiplied by, for the mean over this many coefficients. */
 static inline float bpfree_share(const bpfree_trainer *t, uint32_t step, uint32_t batch, uint32_t averaged)
 {
-  const float mu = bpfree_mu(t, step), width = t->two_sided ? 2.0f * mu : mu;
+  const float mu = bpfree_mu(t, step), width = bpfree_two_sided(t) ? 2.0f * mu : mu;
   return 1.0f / (width * ((float)batch * (float)averaged)) * t->scale;
 }
 
@@ -110,7 +111,7 @@ static inline __attribute__((always_inline)) int bpfree_sum_differences(const bp
     bpfree_target target;
     int status = bpfree_read_sample(t, c, c->sample, &target);
     if (status) return status;
-    const float base = t->two_sided ? 0.0f : bpfree_loss_at(t, c, c->theta, &target);
+    const float base = bpfree_two_sided(t) ? 0.0f : bpfree_loss_at(t, c, c->theta, &target);
     do {
       const float more = difference(t, c, mu, base, &target);
       float *const sum = &c->coefficients[c->query];

@@ -107,6 +107,6 @@ const bpfree_estimator bpfree_est_coordinate_descent = {
     .draw = bpfree_draw_coordinates,
     .weights = bpfree_coordinate_weights,
     .gradient = bpfree_coordinate_gradient,
-    .check = check,
+    .check = BPFREE_CHECKS ? check : 0,
     .work = work,
 };

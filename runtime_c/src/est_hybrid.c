@@ -80,7 +80,7 @@ static void finish(const bpfree_trainer *t, bpfree_context *c, uint32_t batch)
 
 static int estimate(const bpfree_trainer *t, bpfree_context *c)
 {
-  if (t->two_sided && !bpfree_has_two_sides(t->model)) return BPFREE_ERR_ARG;
+  if (bpfree_two_sided(t) && !bpfree_has_two_sides(t->model)) return BPFREE_ERR_ARG;
   if (bpfree_begins(c)) share_out(t, words_of(c));
   const int status = bpfree_sum_differences(t, c, t->n_queries, difference);
   if (!status) finish(t, c, t->batch);
@@ -138,7 +138,7 @@ const bpfree_estimator bpfree_est_hybrid = {
     .probe = probe,
     .finish = finish,
     .gradient = gradient,
-    .check = check,
+    .check = BPFREE_CHECKS ? check : 0,
     .weights = weights,
     .work = work,
     .weights_fill_work = 1,

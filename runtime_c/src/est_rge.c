@@ -48,9 +48,9 @@ static void signs(const bpfree_trainer *t, uint32_t step, uint32_t slice, uint32
 const bpfree_estimator bpfree_est_rge = {
     .estimate = estimate,
     .probe = probe,
-    .gradient = gradient,
+    .gradient = BPFREE_GRADIENTS ? gradient : 0,
     .signs = signs,
-    .check = bpfree_rge_check,
+    .check = BPFREE_CHECKS ? bpfree_rge_check : 0,
     .group = bpfree_rge_group,
     .averages = 1,
 };

@@ -44,10 +44,10 @@ static inline struct bpfree_probe bpfree_sign_probe(const bpfree_trainer *t, uin
 static inline float bpfree_sign_difference(const bpfree_trainer *t, const bpfree_context *c,
                                            const struct bpfree_probe *probe, float base, const bpfree_target *target)
 {
-  const bpfree_pass pass = {t->model, c->theta, probe, c->x, c->arena, 1, t->two_sided ? 2 : 1};
+  const bpfree_pass pass = {t->model, c->theta, probe, c->x, c->arena, 1, bpfree_two_sided(t) ? 2 : 1};
   bpfree_forward(&pass);
   const float plus = bpfree_loss_of(t, &pass, 0, target);
-  return plus - (t->two_sided ? bpfree_loss_of(t, &pass, 1, target) : base);
+  return plus - (bpfree_two_sided(t) ? bpfree_loss_of(t, &pass, 1, target) : base);
 }
 
 /* Tables for one side would make every difference 0 without a word. */
@@ -69,7 +69,7 @@ static inline struct bpfree_probe bpfree_sign_query(const bpfree_trainer *t, uin
 
 static inline __attribute__((always_inline)) int bpfree_sign_estimate(const bpfree_trainer *t, bpfree_context *c, bpfree_difference difference)
 {
-  if (t->two_sided && t->model->n_theta && !bpfree_has_two_sides(t->model)) return BPFREE_ERR_ARG;
+  if (bpfree_two_sided(t) && t->model->n_theta && !bpfree_has_two_sides(t->model)) return BPFREE_ERR_ARG;
   const int status = bpfree_sum_differences(t, c, bpfree_record_size(t), difference);
   if (!status) bpfree_mean_of(t, c, t->batch, t->n_queries);
   return status;
