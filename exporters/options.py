@@ -7,8 +7,8 @@ from bpfree.estimators.device import OPTIONS as OF_ESTIMATORS
 from bpfree.graph.c_tables import ModelTables
 
 OPTIONS = (
-    *OF_ESTIMATORS, "BPFREE_GAPS", "BPFREE_WEIGHTS", "BPFREE_ONE_SIDED", "BPFREE_TWO_SIDED", "BPFREE_GRADIENTS",
-    "BPFREE_STATE", "BPFREE_WINDOWS",
+    *OF_ESTIMATORS, "BPFREE_GAPS", "BPFREE_WEIGHTS", "BPFREE_ONE_SIDED", "BPFREE_TWO_SIDED", "BPFREE_PAIRED",
+    "BPFREE_GRADIENTS", "BPFREE_STATE", "BPFREE_WINDOWS",
 )  # fmt: skip
 """Options of config.h, 1 by default, that only some models and trainers want."""
 
@@ -24,6 +24,7 @@ def wanted(tables: ModelTables, trainer) -> set[str]:
     by_signs = (estimator.c, [row.c for row in trainer.rows["links"]]) == _BY_SIGNS
     conditions = {
         "BPFREE_GAPS": any(tensor.row != tensor.size for tensor in tables.tensors),
+        "BPFREE_PAIRED": any(tensor.side for tensor in tables.tensors),
         "BPFREE_WEIGHTS": trainer.weighted,
         "BPFREE_GRADIENTS": not by_signs or trainer.record_shape[1] > 1,
         "BPFREE_STATE": any(link.n_vectors or link.n_scalars or link.window for link in links),

@@ -49,12 +49,11 @@ static float difference(const bpfree_trainer *t, const bpfree_context *c, uint32
   const bpfree_slice *own = &t->model->slices[slice];
   if (words_of(c)[slice].u == own->size) return bpfree_difference_beside(t, c, own->offset + i, mu, base, target);
   const bpfree_probe probe = bpfree_sign_probe(t, c->step, i, mu, own->offset, own->size, BPFREE_HADAMARD);
-  return bpfree_sign_difference(t, c, &probe, base, target);
+  return bpfree_sign_difference(t, c, probe, base, target);
 }
 
 static int estimate(const bpfree_trainer *t, bpfree_context *c)
 {
-  if (bpfree_two_sided(t) && !bpfree_has_two_sides(t->model)) return BPFREE_ERR_ARG;
   const float mu = bpfree_mu(t, c->step);
   const bpfree_word *q = words_of(c);
   share_out(t, words_of(c));

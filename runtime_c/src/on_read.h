@@ -40,14 +40,41 @@ static inline bpfree_probe bpfree_sign_probe(const bpfree_trainer *t, uint32_t s
   return probe;
 }
 
-/* The loss at the probe's plus side less that at its minus side, or less base. */
-static inline float bpfree_sign_difference(const bpfree_trainer *t, const bpfree_context *c,
-                                           const bpfree_probe *probe, float base, const bpfree_target *target)
+static inline int bpfree_has_two_sides(const bpfree_model *model)
 {
-  const bpfree_pass pass = {t->model, c->theta, probe, c->x, c->arena, 1, bpfree_two_sided(t) ? 2 : 1};
+  for (uint32_t k = 0; k < model->n_tensors; k++)
+    if (model->tensors[k].side) return 1;
+  return 0;
+}
+
+/* Are both sides computed one after the other, as tables have room for one? */
+static inline int bpfree_in_turn(const bpfree_trainer *t)
+{
+  if (!BPFREE_PAIRED || !BPFREE_ONE_SIDED) return !BPFREE_PAIRED;
+  return !bpfree_has_two_sides(t->model);
+}
+
+static inline float bpfree_loss_beyond(const bpfree_trainer *t, const bpfree_context *c, const bpfree_probe *probe,
+                                       const bpfree_target *target)
+{
+  const bpfree_pass pass = {t->model, c->theta, probe, c->x, c->arena, 1, 1};
+  bpfree_forward(&pass);
+  return bpfree_loss_of(t, &pass, 0, target);
+}
+
+/* The loss at the probe's plus side less that at its minus side, or less base. */
+static inline float bpfree_sign_difference(const bpfree_trainer *t, const bpfree_context *c, bpfree_probe probe,
+                                           float base, const bpfree_target *target)
+{
+  if (!bpfree_two_sided(t) || bpfree_in_turn(t)) {
+    const float plus = bpfree_loss_beyond(t, c, &probe, target);
+    probe.mu = -probe.mu;
+    return plus - (bpfree_two_sided(t) ? bpfree_loss_beyond(t, c, &probe, target) : base);
+  }
+  const bpfree_pass pass = {t->model, c->theta, &probe, c->x, c->arena, 1, 2};
   bpfree_forward(&pass);
   const float plus = bpfree_loss_of(t, &pass, 0, target);
-  return plus - (bpfree_two_sided(t) ? bpfree_loss_of(t, &pass, 1, target) : base);
+  return plus - bpfree_loss_of(t, &pass, 1, target);
 }
 
 /* Differences of one sample, added to the running sums. */
@@ -59,22 +86,13 @@ static inline void bpfree_sign_sample(const bpfree_trainer *t, bpfree_context *c
   for (uint32_t g = 0, first, count; bpfree_group(t, g, &first, &count) == BPFREE_OK; g++)
     for (uint32_t query = 0; query < t->n_queries; query++, sum++) {
       const bpfree_probe probe = bpfree_sign_probe(t, c->step, query, mu, first, count, direction);
-      const float difference = bpfree_sign_difference(t, c, &probe, base, target);
+      const float difference = bpfree_sign_difference(t, c, probe, base, target);
       *sum = is_first ? difference : *sum + difference;
     }
 }
 
-/* Tables for one side would make every difference 0 without a word. */
-static inline int bpfree_has_two_sides(const bpfree_model *model)
-{
-  for (uint32_t k = 0; k < model->n_tensors; k++)
-    if (model->tensors[k].side) return 1;
-  return 0;
-}
-
 static inline int bpfree_sign_estimate(const bpfree_trainer *t, bpfree_context *c, uint32_t direction)
 {
-  if (bpfree_two_sided(t) && t->model->n_theta && !bpfree_has_two_sides(t->model)) return BPFREE_ERR_ARG;
   const float mu = bpfree_mu(t, c->step);
   for (uint32_t i = 0; i < t->batch; i++) {
     bpfree_target target;
