@@ -63,7 +63,7 @@ static inline float difference(const bpfree_trainer *t, const bpfree_context *c,
                         const bpfree_target *target)
 {
   const struct bpfree_probe own = shared_probe(t, c, c->query, mu);
-  if (own.direction != BPFREE_COORDINATE) return bpfree_sign_difference(t, c, &own, base, target);
+  if (own.direction != BPFREE_COORDINATE) return bpfree_sign_difference(t, c, own, base, target);
   return bpfree_difference_beside(t, c, own.element, mu, base, target);
 }
 
@@ -80,7 +80,6 @@ static void finish(const bpfree_trainer *t, bpfree_context *c, uint32_t batch)
 
 static int estimate(const bpfree_trainer *t, bpfree_context *c)
 {
-  if (bpfree_two_sided(t) && !bpfree_has_two_sides(t->model)) return BPFREE_ERR_ARG;
   if (bpfree_begins(c)) share_out(t, words_of(c));
   const int status = bpfree_sum_differences(t, c, t->n_queries, difference);
   if (!status) finish(t, c, t->batch);

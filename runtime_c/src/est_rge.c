@@ -14,7 +14,7 @@ static inline float difference(const bpfree_trainer *t, const bpfree_context *c,
                         const bpfree_target *target)
 {
   const struct bpfree_probe own = probe(t, c, c->query, mu);
-  return bpfree_sign_difference(t, c, &own, base, target);
+  return bpfree_sign_difference(t, c, own, base, target);
 }
 
 static int estimate(const bpfree_trainer *t, bpfree_context *c)

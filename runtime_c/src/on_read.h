@@ -40,22 +40,40 @@ static inline struct bpfree_probe bpfree_sign_probe(const bpfree_trainer *t, uin
   return probe;
 }
 
-/* The loss at the probe's plus side less that at its minus side, or less base. */
-static inline float bpfree_sign_difference(const bpfree_trainer *t, const bpfree_context *c,
-                                           const struct bpfree_probe *probe, float base, const bpfree_target *target)
-{
-  const bpfree_pass pass = {t->model, c->theta, probe, c->x, c->arena, 1, bpfree_two_sided(t) ? 2 : 1};
-  bpfree_forward(&pass);
-  const float plus = bpfree_loss_of(t, &pass, 0, target);
-  return plus - (bpfree_two_sided(t) ? bpfree_loss_of(t, &pass, 1, target) : base);
-}
-
-/* Tables for one side would make every difference 0 without a word. */
 static inline int bpfree_has_two_sides(const bpfree_model *model)
 {
   for (uint32_t k = 0; k < model->n_tensors; k++)
     if (model->tensors[k].side) return 1;
   return 0;
+}
+
+/* Are both sides computed one after the other, as tables have room for one? */
+static inline int bpfree_in_turn(const bpfree_trainer *t)
+{
+  return BPFREE_IN_TURN && (!BPFREE_PAIRED || !bpfree_has_two_sides(t->model));
+}
+
+static inline float bpfree_loss_beyond(const bpfree_trainer *t, const bpfree_context *c, const struct bpfree_probe *probe,
+                                       const bpfree_target *target)
+{
+  const bpfree_pass pass = {t->model, c->theta, probe, c->x, c->arena, 1, 1};
+  bpfree_forward(&pass);
+  return bpfree_loss_of(t, &pass, 0, target);
+}
+
+/* The loss at the probe's plus side less that at its minus side, or less base. */
+static inline float bpfree_sign_difference(const bpfree_trainer *t, const bpfree_context *c,
+                                           struct bpfree_probe probe, float base, const bpfree_target *target)
+{
+  if (!bpfree_two_sided(t) || bpfree_in_turn(t)) {
+    const float plus = bpfree_loss_beyond(t, c, &probe, target);
+    probe.mu = -probe.mu;
+    return plus - (bpfree_two_sided(t) ? bpfree_loss_beyond(t, c, &probe, target) : base);
+  }
+  const bpfree_pass pass = {t->model, c->theta, &probe, c->x, c->arena, 1, 2};
+  bpfree_forward(&pass);
+  const float plus = bpfree_loss_of(t, &pass, 0, target);
+  return plus - bpfree_loss_of(t, &pass, 1, target);
 }
 
 /* The probe of number `query` of the record, where directions are those of a bpfree_rge. */
@@ -67,9 +85,9 @@ static inline struct bpfree_probe bpfree_sign_query(const bpfree_trainer *t, uin
   return bpfree_sign_probe(t, step, query, mu, first, count, direction);
 }
 
-static inline __attribute__((always_inline)) int bpfree_sign_estimate(const bpfree_trainer *t, bpfree_context *c, bpfree_difference difference)
+static inline __attribute__((always_inline)) int bpfree_sign_estimate(const bpfree_trainer *t, bpfree_context *c,
+                                                                      bpfree_difference difference)
 {
-  if (bpfree_two_sided(t) && t->model->n_theta && !bpfree_has_two_sides(t->model)) return BPFREE_ERR_ARG;
   const int status = bpfree_sum_differences(t, c, bpfree_record_size(t), difference);
   if (!status) bpfree_mean_of(t, c, t->batch, t->n_queries);
   return status;

@@ -186,7 +186,7 @@ void BPFREE_KERNEL(op_linear)(const bpfree_pass *pass, const bpfree_node *node)
   for (uint32_t side = 0; side < sides; side++) BPFREE_KERNEL(bias_rows)(pass, node, 1, side);
   const bpfree_span moved = bpfree_probed(pass, node, 0);
   if (moved.from < moved.to) {
-    const int both = BPFREE_TWO_SIDED && (!BPFREE_ONE_SIDED || sides == 2), paired = both && columns == inputs;
+    const int both = BPFREE_PAIRED && (!BPFREE_ONE_SIDED || sides == 2), paired = both && columns == inputs;
     for (uint32_t side = 0; side < (paired ? 1 : sides); side++)
       for (uint32_t s = 0; s < n; s += BPFREE_LANES) weights_on_read(pass, node, side, paired, s, moved);
     return;

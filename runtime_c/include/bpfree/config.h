@@ -79,13 +79,25 @@
 #endif
 
 /* Losses may be compared on one side of theta (L+ - L0), or on both (L+ - L-). With 0 bpfree_train_init refuses a
- * trainer that does: 0.4 KB of code less with RGE where only both are, 0.5 KB where only one is. Firmware that the
- * exporter writes has the one that its estimator wants. */
+ * trainer that does: up to 0.5 KB of code less. Firmware that the exporter writes has the one that its estimator wants. */
 #ifndef BPFREE_ONE_SIDED
 #define BPFREE_ONE_SIDED 1
 #endif
 #ifndef BPFREE_TWO_SIDED
 #define BPFREE_TWO_SIDED 1
+#endif
+
+/* A pass may compute both sides at once, where the tables have room for both. With 0 every pass computes one, and two
+ * sides come one after the other: the same bits with half the activations, and 0.3 KB of code less; layers of Linear
+ * take twice the instructions. Firmware that the exporter writes has what its tables want. */
+#ifndef BPFREE_PAIRED
+#define BPFREE_PAIRED 1
+#endif
+
+/* Tables may have room for one side where two are compared, which then come one after the other. With 0 all tables
+ * have room for both: some 40 bytes of code less. Firmware that the exporter writes has what its tables want. */
+#ifndef BPFREE_IN_TURN
+#define BPFREE_IN_TURN 1
 #endif
 
 /* Updates rebuild the gradient, chunk by chunk. With 0 none does: bpfree_train_init refuses all but RGE of signs

@@ -158,7 +158,7 @@ typedef struct bpfree_trainer {
   uint32_t batch;          /* samples a step, 1..2^24 */
   uint32_t n_queries;      /* coefficients a step and group: directions, 1..4096; elements probed by CGE, 1..n_theta;
                             * n_theta where the record is the gradient */
-  uint32_t two_sided;      /* 1: L+ - L-, for which signs need tables of two sides; 0: L+ - L0 */
+  uint32_t two_sided;      /* 1: L+ - L-, of signs at once where the tables have two sides, else in turn; 0: L+ - L0 */
   float mu;                /* smoothing radius, a normal number > 0 */
   float clip;              /* coefficients are cut to [-clip, clip]; 0: they are not */
   float scale;             /* every coefficient is multiplied by it, a normal number > 0; 1: as it is */
@@ -221,9 +221,9 @@ int bpfree_train_init(const bpfree_trainer *trainer, bpfree_context *context);
 
 /* One training step at context->step, which it then advances. Afterwards
  * context->coefficients is the record of the step. Returns BPFREE_OK,
- * BPFREE_ERR_ARG (tables of one side where two are probed), BPFREE_ERR_CALLBACK (a sample could
- * not be had, or its label or weight is out of range), or BPFREE_ERR_NUMERIC (a loss is not finite,
- * or an element of theta or state would not be); on error theta, state and step are as before. */
+ * BPFREE_ERR_CALLBACK (a sample could not be had, or its label or weight is out of range), or
+ * BPFREE_ERR_NUMERIC (a loss is not finite, or an element of theta or state would not be); on error theta,
+ * state and step are as before. */
 int bpfree_step(const bpfree_trainer *trainer, bpfree_context *context);
 
 /* As bpfree_step, but after `budget` pairs of a sample and a query it returns BPFREE_MORE; the next call goes on, and the
