@@ -161,7 +161,8 @@ def test_a_main_of_ones_own_without_marks_is_run_and_not_counted(exported, tmp_p
 
 
 def test_other_bits_than_the_computers_are_a_failure(exported, tmp_path):
-    folder = changed(exported, tmp_path, "int main(void)\n{\n", "int main(void)\n{\n  report(\"\", 0, 5, 5); return 0;\n")
+    start = "int main(void)\n{\n"
+    folder = changed(exported, tmp_path, start, start + '  report("", 0, 5, 5); return 0;\n')
     found, told = emulated(folder, code=1)
     assert (found["hash"], found["equal"]) == (f"{5:016x}", False)
     assert f"the bits differ: expected {exported[2].model.hash}, got 0000000000000005" in told
