@@ -12,6 +12,7 @@ from .compilers import COMPILERS, FirmwareBuildError
 from .disassembly import disassemble, fused_instructions
 from .emulators import EMULATORS, run_firmware
 from .footprint import Footprint, empty_firmware, footprint, symbols
+from .parts import Part, parts
 from .program import Firmware
 from .results import EmulationError, EmulationResult, Mark
 
@@ -25,6 +26,7 @@ __all__ = [
     "FirmwareBuildError",
     "Footprint",
     "Mark",
+    "Part",
     "Target",
     "compile_firmware",
     "disassemble",
@@ -32,6 +34,7 @@ __all__ = [
     "find_target",
     "footprint",
     "fused_instructions",
+    "parts",
     "run_firmware",
     "symbols",
 ]
