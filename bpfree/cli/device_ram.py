@@ -8,8 +8,8 @@ from dataclasses import fields, replace
 from bpfree.graph.c_tables import device_tables, model_tables
 
 _FLOAT = 4
-_CONTEXT = 32
-"""Bytes of bpfree_context on a 32-bit processor: six pointers, the step, and one more number."""
+_CONTEXT = 56
+"""Bytes of bpfree_context on a 32-bit processor: six pointers, their sizes, the step, and one more number."""
 
 
 def inference_bytes(model) -> dict[str, int]:
@@ -24,7 +24,7 @@ def _with_total(parts: dict) -> dict:
 
 def training_bytes(trainer) -> dict[str, int]:
     """Return the bytes of RAM of the device's training loop, by purpose: the parts of `bpfree_train_size`."""
-    from bpfree.exporters.main_source import trainer_sizes
+    from bpfree.exporters.trainer_source import trainer_sizes
 
     tables = device_tables(trainer)
     sizes = {name: floats for name, floats, _ in trainer_sizes(tables, trainer)}

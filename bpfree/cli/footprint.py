@@ -50,16 +50,14 @@ def footprint(folder: Path, targets, all_targets, compiler, optimize, lto, most,
     """
     from bpfree import emulate
     from bpfree.emulate.debug_info import FLAGS
-    from bpfree.emulate.retarget import retargeted
 
     screen, documents = Screen(json_file), []
     with usage(target="targets"):
         names, left_out = _targets(folder, targets, all_targets, compiler)
         for name in names:
             with tempfile.TemporaryDirectory(prefix="bpfree-") as scratch:
-                sources = retargeted(folder, name, Path(scratch))
                 built = emulate.compile_firmware(
-                    sources, target=name, optimize=optimize, compiler=compiler, lto=lto, extra_flags=FLAGS,
+                    folder, target=name, optimize=optimize, compiler=compiler, lto=lto, extra_flags=FLAGS,
                     output=Path(scratch) / "firmware.elf",
                 )  # fmt: skip
                 documents.append(_document(built))
@@ -77,7 +75,7 @@ def footprint(folder: Path, targets, all_targets, compiler, optimize, lto, most,
 def _targets(folder: Path, given, every: bool, compiler: str) -> tuple[list[str], dict[str, str]]:
     """Return the names that were asked for; of all, those whose compiler is missing apart, with what to install."""
     from bpfree import emulate
-    from bpfree.emulate.retarget import folder_target
+    from bpfree.emulate.exported import target_of
     from bpfree.errors import check_choice
 
     if given and every:
@@ -86,7 +84,7 @@ def _targets(folder: Path, given, every: bool, compiler: str) -> tuple[list[str]
     check_choice("compiler", compiler, emulate.COMPILERS)
     for name in given:
         check_choice("target", name, bare)
-    own = folder_target(folder)
+    own = target_of(folder)
     if not given and not every and own not in bare:
         raise click.UsageError(f"--target: expected one of {', '.join(bare)}, as {folder} tells none, got none")
     if not every:

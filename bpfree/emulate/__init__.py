@@ -7,7 +7,7 @@ imported when a function first needs them. GNU toolchains, clang and qemu are us
 
 from bpfree.exporters.targets import TARGETS, Target, find_target
 
-from .build import compile_firmware
+from .build import OPTIMIZE_LEVELS, compile_firmware
 from .compilers import COMPILERS, FirmwareBuildError
 from .disassembly import disassemble, fused_instructions
 from .emulators import EMULATORS, run_firmware
@@ -15,10 +15,12 @@ from .footprint import Footprint, empty_firmware, footprint, symbols
 from .parts import Part, parts
 from .program import Firmware
 from .results import EmulationError, EmulationResult, Mark
+from .trial import Trial, run_folder
 
 __all__ = [
     "COMPILERS",
     "EMULATORS",
+    "OPTIMIZE_LEVELS",
     "TARGETS",
     "EmulationError",
     "EmulationResult",
@@ -28,6 +30,7 @@ __all__ = [
     "Mark",
     "Part",
     "Target",
+    "Trial",
     "compile_firmware",
     "disassemble",
     "empty_firmware",
@@ -36,5 +39,6 @@ __all__ = [
     "fused_instructions",
     "parts",
     "run_firmware",
+    "run_folder",
     "symbols",
 ]

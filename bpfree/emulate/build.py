@@ -45,15 +45,16 @@ def compile_firmware(
     """Compile and link the C sources of `folder` into an ELF file.
 
     Args:
-        folder: holds the sources, the headers (each folder with a .h is searched) and, unless the target is the
-            host, exactly one link.ld.
+        folder: holds the sources and the headers (each folder with a .h is searched). The folder port/ of an
+            export, known by its port.h, may be that of your board or of another target: startup code, linker script
+            and port.c come from bpfree instead, for this target and emulator. Without port.h the folder's own are
+            taken, and there must be exactly one link.ld.
         target: a name in `TARGETS`.
         optimize: "Os", "Oz", "O0", "O1", "O2" or "O3".
         compiler: "zig", the clang of the pip package ziglang; "gnu", the target's GCC; or "clang".
         output: path of the ELF file; default `folder`/build/firmware.elf.
         defines: macros, "NAME" or "NAME=value".
-        sources: the .c files; default: all below `folder`, with the emulator's port.c in the place of the one
-            beside link.ld, which may be that of a board.
+        sources: the .c files; default: all below `folder`, with the port's as above.
         extra_flags: C flags put last, for experiments; they can undo the strict arithmetic.
         lto: optimise the whole program at link time.
         emulator: a name in `EMULATORS`, on whose machine it is to run; default: the first that has the target.
@@ -75,7 +76,9 @@ def compile_firmware(
     machine = EMULATORS[emulator]
     memory = machine.memory(row)
     root = Path(folder).resolve()
-    files = _sources(root, port_files(row, machine.report)["port.c"]) if sources is None else sources
+    own = {path.parent for path in root.rglob("port.h")}
+    port = port_files(row, machine.report) if own else {}
+    files = _sources(root, own, port) if sources is None else sources
     files = tuple(Path(source).resolve() for source in files)
     if not files:
         raise FileNotFoundError(f"folder: expected .c files below {root}, got none")
@@ -89,7 +92,8 @@ def compile_firmware(
         script = None
         if row.bare:
             script = Path(scratch) / "link.ld"
-            script.write_text(_memory_symbols(memory) + find_linker_script(root).read_text("utf-8"), "utf-8")
+            layout = port["link.ld"] if own else find_linker_script(root)
+            script.write_text(_memory_symbols(memory) + layout.read_text("utf-8"), "utf-8")
         short = [_short(file, root) for file in files]
         tool.link(Job(row, c_flags, _include_flags(root), short, script, elf, root, lto))
     return Firmware(
@@ -98,11 +102,10 @@ def compile_firmware(
     )  # fmt: skip
 
 
-def _sources(root: Path, port: Path) -> list[Path]:
-    """Return the .c files below `root`, with `port` in the place of the folder's port.c."""
-    found = sorted(root.rglob("*.c"))
-    own = [path for path in found if path.name == "port.c" and (path.parent / "port.h").is_file()]
-    return [path for path in found if path not in own] + [port] * bool(own)
+def _sources(root: Path, own: set[Path], port: dict[str, Path]) -> list[Path]:
+    """Return the .c files below `root`, those of `port` in the place of those in the folders `own`."""
+    found = [path for path in sorted(root.rglob("*.c")) if path.parent not in own]
+    return found + [path for name, path in sorted(port.items()) if found and name.endswith(".c")]
 
 
 def find_linker_script(folder: Path) -> Path:

@@ -23,7 +23,7 @@ class Part:
     """A function, a variable, or bytes of a section that have no name; an initialised variable is in flash and RAM."""
 
     symbol: str
-    source: str  #: the file it was compiled from, below the firmware's folder
+    source: str  #: the file it was compiled from, below the folder; port/NAME where bpfree brings it
     section: str
     size: int  #: bytes
     stored: bool  #: whether it is in flash
@@ -93,7 +93,7 @@ def _names(firmware: Firmware) -> dict[str, str]:
     found = {}
     for path in firmware.sources:
         inside = path.is_relative_to(firmware.folder)
-        name = path.relative_to(firmware.folder).as_posix() if inside else f"{path.parent.name}/{path.name}"
+        name = path.relative_to(firmware.folder).as_posix() if inside else f"port/{path.name}"
         found |= {path.name: name, str(path): name, name: name}
     return found
 

@@ -107,3 +107,14 @@ def test_a_target_without_a_board_in_unicorn_names_the_emulator_that_has_it(buil
         assert emulate.EMULATORS[way].memory(emulate.TARGETS[target]) is not None
         with pytest.raises(ValueError, match=f"emulator: expected one that has {target}, .* take '{way}'"):
             build("int main(void) { return 0; }", target=target, emulator="unicorn")
+
+
+def test_a_folder_for_another_processor_or_board_gets_the_port_of_the_emulator(tmp_path, run):
+    """As after `--port none`, or once port.c writes to the UART of a board."""
+    model, done = run
+    firmware.export(model, tmp_path, trainer=done.trainer, samples=DIGITS, steps=2, target="cortex-m4f")
+    (tmp_path / "port" / "link.ld").unlink()
+    (tmp_path / "port" / "port.c").write_text('#include "board_of_mine.h"\n')
+    for target in ("rv32imafc", "host"):
+        result = emulate.run_firmware(emulate.compile_firmware(tmp_path, target=target, optimize="Os"))
+        assert (result.exit_code, f"{result.hash:016x}") == (0, done.model.hash)
