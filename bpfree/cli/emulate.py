@@ -57,9 +57,10 @@ def emulate(folder: Path, model, data, to, timeout, json_file, **build) -> None:
     of the computer that exported it.
     """
     from bpfree import emulate as machines
-    from bpfree.emulate.exported import read_models
+    from bpfree.emulate.exported import read_models, target_of
 
     models = read_models(folder)
+    build["target"] = build["target"] or target_of(folder)
     screen, judge = Screen(json_file), _judge(model, data, to, models)
     steps = sum(entry.steps or 0 for entry in models)
     with usage(), _bar(steps, build["target"]) as update:
@@ -158,7 +159,7 @@ def _rows(trial, judge) -> list:
     """Return the facts that are shown."""
     built, result, sizes = trial.firmware, trial.result, trial.sizes
     plan = 4 * sum(model.ram_floats for model in trial.models)
-    end = {None: "the folder knows no hash to compare with", True: "equal to the computer's", False: "NOT EQUAL"}
+    end = {None: "nothing to compare it with", True: "equal to the computer's", False: "NOT EQUAL"}
     rows = [
         ("machine", f"{built.target.name} in {built.emulator}"),
         ("compiler", f"{built.compiler}, -{built.optimize}" + ", -flto" * built.lto),

@@ -51,8 +51,10 @@ class Trial:
 
     @property
     def equal(self) -> bool | None:
-        """Whether the bits are those of the computer that exported the folder; None where that is not known."""
-        return None if self.expected is None else self.result.hash == self.expected
+        """Whether the bits are those of the computer that exported the folder; None where the folder does
+        not know them, or a main of one's own sends none."""
+        known = None not in (self.expected, self.result.hash)
+        return self.result.hash == self.expected if known else None
 
 
 def compile_folder(folder: str | os.PathLike[str], scratch: Path, *, target: str | None = None, **options) -> Firmware:
