@@ -3,10 +3,12 @@
 
 from __future__ import annotations
 
+import json
 import os
 
 import numpy as np
 import pytest
+from command_line import run as command
 from helpers import Recorder
 
 import bpfree as bf
@@ -36,19 +38,25 @@ def compiled(build, body, core="picorv32", target=None, **options):
     return build(PROGRAM % body, target=target or CORES[core].targets[0], emulator=core, optimize="Os", **options)
 
 
-@pytest.mark.parametrize("core", CORES)
-def test_a_soft_core_trains_to_the_bits_of_this_computer(tmp_path, core):
+def exported(folder, core, steps):
+    """Export firmware that trains a few parameters; return model, run and records of NumPy's exact engine."""
     n_in, hidden, n_out = SIZES.get(core, (8, 16, 4))
-    bytes_ = np.random.default_rng(5).integers(0, 17, (12, n_in)).astype(np.uint8)
-    samples = firmware.Samples(bytes_, labels=np.arange(12) % n_out, scale=1 / 16)
-    model = bf.Sequential(n_in, [bf.Linear(hidden), bf.Tanh(), bf.Linear(n_out)], seed=2)
-    records, steps = Recorder(), 2 if core in ("picorv32", "vexriscv") else 1
+    pixels = np.random.default_rng(5).integers(0, 17, (12, n_in)).astype(np.uint8)
+    samples = firmware.Samples(pixels, labels=np.arange(12) % n_out, scale=1 / 16)
+    model, records = bf.Sequential(n_in, [bf.Linear(hidden), bf.Tanh(), bf.Linear(n_out)], seed=2), Recorder()
     run = bf.train(
         model, (samples.x, samples.labels), estimator=bf.RGE(n_queries=1), update=bf.SGD(0.02), batch_size=2,
         max_steps=steps, engine="exact", callbacks=records, progress=False,
     )  # fmt: skip
     target = CORES[core].targets[0]
-    firmware.export(model, tmp_path, trainer=run.trainer, samples=samples, steps=steps, target=target)
+    firmware.export(model, folder, trainer=run.trainer, samples=samples, steps=steps, target=target)
+    return model, run, records
+
+
+@pytest.mark.parametrize("core", CORES)
+def test_a_soft_core_trains_to_the_bits_of_this_computer(tmp_path, core):
+    steps, target = 2 if core in ("picorv32", "vexriscv") else 1, CORES[core].targets[0]
+    model, run, records = exported(tmp_path, core, steps)
     built = emulate.compile_firmware(tmp_path, target=target, emulator=core, optimize="Os")
     result = emulate.run_firmware(built, timeout_s=240)
     assert (result.exit_code, f"{result.hash:016x}") == (0, run.model.hash)
@@ -62,6 +70,17 @@ def test_a_soft_core_trains_to_the_bits_of_this_computer(tmp_path, core):
     assert sorted(cycles) == cycles and cycles[-1] < result.cycles and result.instructions is None
     on_unicorn = emulate.run_firmware(emulate.compile_firmware(tmp_path, target=target, optimize="Os"))
     assert abs(result.stack_bytes - on_unicorn.stack_bytes) <= 16
+
+
+def test_the_command_tells_clock_cycles(tmp_path):
+    _, run, _ = exported(tmp_path, "picorv32", 1)
+    done = command("emulate", tmp_path, "--emulator", "picorv32", "--json", "-")
+    assert done.exit_code == 0, done.output
+    told = json.loads(done.stdout)
+    assert (told["hash"], told["equal"], told["instructions_per_step"]) == (run.model.hash, True, None)
+    built = emulate.compile_firmware(tmp_path, target="rv32imc", emulator="picorv32", optimize="Os")
+    begin, end = (mark.cycles for mark in emulate.run_firmware(built).marks)
+    assert told["cycles_per_step"] == end - begin
 
 
 def test_what_a_program_sends_and_leaves(build):
