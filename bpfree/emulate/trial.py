@@ -45,6 +45,15 @@ class Trial:
         return sum(mark.number == MARK_STEP_DONE for mark in self.result.marks)
 
     @property
+    def cycles_per_step(self) -> int | None:
+        """Clock cycles of the first step, which soft cores tell; None elsewhere, and where there is no step."""
+        at: dict[int, int | None] = {}
+        for mark in self.result.marks:
+            at.setdefault(mark.number, mark.cycles)
+        begin, end = (at.get(number) for number in (MARK_STEP, MARK_STEP_DONE))
+        return None if begin is None or end is None else end - begin
+
+    @property
     def expected(self) -> int | None:
         """The hash with which the last model of main.c must end, None where the folder does not know it."""
         return self.models[-1].hash if self.models else None
