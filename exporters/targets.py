@@ -142,6 +142,7 @@ TARGETS = {
         _cortex_m("cortex-m55", "thumbv8.1m.main", "cortex_m55-mve-mve_fp",
                   _arm_qemu("mps3-an547", flash_bytes=512 * KB), cpu="cortex-m55+nomve", fpu="fpv5-d16"),
         _rv32("i"),
+        _rv32("im"),
         _rv32("imc"),
         _rv32("imac"),
         _rv32("imafc", floats=True),

@@ -9,7 +9,6 @@ by NumPy's exact mode, which have to agree first.
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -19,6 +18,8 @@ import bpfree as bf
 from bpfree import emulate
 from bpfree.bench.rows import missing, row
 from bpfree.emulate.emulators import has
+from bpfree.emulate.frameworks import FRAMEWORKS
+from bpfree.emulate.hosts import HOSTS, Host, run_on_host
 from bpfree.exporters import firmware
 
 STEPS = 3
@@ -26,30 +27,66 @@ STEPS = 3
 
 @dataclass(frozen=True)
 class Build:
-    """One way to compile and run: a target, a compiler with its options, and the machine it runs on."""
+    """One way to compile and run: a target, a compiler with its options, and the machine it runs on.
+
+    flags: what a framework passes in the place of ours; `framework` is its name, `optimize` then says nothing.
+    """
 
     target: str
     compiler: str
     emulator: str
     optimize: str = "Os"
     lto: bool = False
+    framework: str = ""
+    flags: tuple[str, ...] | None = None
 
     @property
     def name(self) -> str:
         """What tells it apart from the others."""
-        options = f"{self.optimize}-lto" if self.lto else self.optimize
+        options = self.framework or (f"{self.optimize}-lto" if self.lto else self.optimize)
         return f"{self.target}/{self.compiler}-{options}/{self.emulator}"
 
     @property
-    def lacks(self) -> str:
+    def missing(self) -> str:
         """What to install to make and run it, or ""."""
         target = emulate.TARGETS[self.target]
         tools = (emulate.COMPILERS[self.compiler], emulate.EMULATORS[self.emulator])
         return ", ".join(way for tool in tools if (way := tool.missing(target)))
 
+    def run(self, folder: Path) -> tuple[str, int | None]:
+        """Return compiler and flags, and the hash at the end; raise where it does not build or run."""
+        program = emulate.compile_firmware(
+            folder, target=self.target, compiler=self.compiler, emulator=self.emulator, optimize=self.optimize,
+            lto=self.lto, flags=self.flags,
+        )  # fmt: skip
+        told = f"{program.compiler} {' '.join(program.flags)}"
+        return told, emulate.run_firmware(program, timeout_s=300).hash
 
-def builds(quick: bool = False) -> list[Build]:
-    """Return every build: zig in unicorn, GCC in qemu, soft cores, clang; all levels of optimisation on one target.
+
+@dataclass(frozen=True)
+class OtherComputer:
+    """The program compiled by somebody who knows none of our flags, on this computer or another one's processor."""
+
+    host: Host
+
+    @property
+    def name(self) -> str:
+        """What tells it apart from the others."""
+        return f"{self.host.name}/{self.host.runner or 'host'}"
+
+    @property
+    def missing(self) -> str:
+        """What to install to make and run it, or ""."""
+        return self.host.missing
+
+    def run(self, folder: Path) -> tuple[str, int | None]:
+        """Return compiler and flags, and the hash at the end; raise where it does not build or run."""
+        ends = ", big endian" if self.host.big_endian else ""
+        return " ".join((self.host.compiler, *self.host.flags)) + ends, run_on_host(folder, self.host)[1]["hash"]
+
+
+def builds(quick: bool = False) -> list[Build | OtherComputer]:
+    """Return every build: zig in unicorn and on soft cores, GCC in qemu, clang, levels, frameworks, other computers.
 
     quick: only what pip packages compile and run.
     """
@@ -71,7 +108,10 @@ def builds(quick: bool = False) -> list[Build]:
         for target, emulator in ways
         for compiler in emulate.COMPILERS
     ]
-    return machines
+    for own in FRAMEWORKS.values():
+        emulator = "qemu" if emulate.TARGETS[own.target].unicorn is None else "unicorn"
+        machines.append(Build(own.target, own.compiler, emulator, lto=own.lto, framework=own.name, flags=own.flags))
+    return machines + [OtherComputer(host) for host in HOSTS.values()]
 
 
 def _targets(emulator: str) -> list[str]:
@@ -106,37 +146,23 @@ def run(quick: bool = False) -> list[dict]:
     """Return a row for each build, and how many of those that ran ended with the computer's bits."""
     model, trainer, samples = problem()
     wanted, rows = expected(model, trainer, samples), []
-    for build, found in outcomes(builds(quick), model, trainer, samples):
-        if found is None:
-            rows.append(missing("device", f"hashes/{build.name}", "equal", "hashes", f"missing: {build.lacks}"))
-        else:
-            told, text = found
-            same = int(text == wanted)
-            rows.append(row("device", f"hashes/{build.name}", "equal", same, "hashes", f"{text}: {told}"))
+    with tempfile.TemporaryDirectory(prefix="bpfree-") as folder:
+        firmware.export(model, folder, trainer=trainer, samples=samples, steps=STEPS)
+        for build in builds(quick):
+            rows.append(_row(build, Path(folder), wanted))
     ran = [entry["value"] for entry in rows if entry["value"] is not None]
     counts = {"targets_run": len(ran), "targets_equal": sum(ran)}
     return rows + [row("device", "hashes", name, count, "builds", f"{wanted}: here") for name, count in counts.items()]
 
 
-def outcomes(wanted: list[Build], model, trainer, samples) -> Iterator[tuple[Build, tuple[str, str] | None]]:
-    """Yield each build with its compiler and flags as text and the hash it ended with; None where a tool is missing."""
-    with tempfile.TemporaryDirectory(prefix="bpfree-") as folder:
-        firmware.export(model, folder, trainer=trainer, samples=samples, steps=STEPS)
-        for build in wanted:
-            yield build, None if build.lacks else _outcome(build, Path(folder))
-
-
-def _outcome(build: Build, folder: Path) -> tuple[str, str]:
+def _row(build: Build | OtherComputer, folder: Path, wanted: str) -> dict:
+    """Return the row of one build: 1 where its hash is the wanted one, else 0; None where a tool is missing."""
+    case = f"hashes/{build.name}"
+    if build.missing:
+        return missing("device", case, "equal", "hashes", f"missing: {build.missing}")
     try:
-        program = emulate.compile_firmware(
-            folder, target=build.target, compiler=build.compiler, emulator=build.emulator, optimize=build.optimize,
-            lto=build.lto,
-        )  # fmt: skip
-    except emulate.FirmwareBuildError as error:
-        return str(error).splitlines()[0], "did not build"
-    told = f"{program.compiler} {' '.join(program.flags)}"
-    try:
-        result = emulate.run_firmware(program)
-    except emulate.EmulationError as error:
-        return told, f"did not run: {error}"
-    return told, f"{result.hash:016x}" if result.hash is not None else f"no hash, exit code {result.exit_code}"
+        told, found = build.run(folder)
+    except (emulate.FirmwareBuildError, emulate.EmulationError) as error:
+        return row("device", case, "equal", 0, "hashes", str(error).splitlines()[0])
+    text = "no hash" if found is None else f"{found:016x}"
+    return row("device", case, "equal", int(text == wanted), "hashes", f"{text}: {told}")

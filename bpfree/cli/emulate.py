@@ -32,7 +32,8 @@ _CHECK = 5
 @click.argument("folder", type=click.Path(exists=True, file_okay=False, path_type=Path))
 @option("--target", group="Machine", help="A processor of the table in docs/porting.md.  [that of FOLDER]")
 @option("--emulator", group="Machine",
-        help="unicorn (counts instructions), qemu, or host.  [the first that has the target]")
+        help="unicorn (counts instructions), qemu, host, or a soft core in RTL (tells cycles): picorv32, vexriscv, "
+        "vexriscv-min, serv.  [the first that has the target]")
 @option("--timeout", type=click.FloatRange(0, min_open=True), default=600.0, show_default=True, group="Machine",
         metavar="SECONDS", help="Give up after this time.")
 @option("--compiler", default="zig", show_default=True, group="Compiler", help="zig, gnu or clang.")
@@ -57,9 +58,10 @@ def emulate(folder: Path, model, data, to, timeout, json_file, **build) -> None:
     of the computer that exported it.
     """
     from bpfree import emulate as machines
-    from bpfree.emulate.exported import read_models
+    from bpfree.emulate.exported import read_models, target_of
 
     models = read_models(folder)
+    build["target"] = build["target"] or target_of(folder)
     screen, judge = Screen(json_file), _judge(model, data, to, models)
     steps = sum(entry.steps or 0 for entry in models)
     with usage(), _bar(steps, build["target"]) as update:
@@ -158,7 +160,7 @@ def _rows(trial, judge) -> list:
     """Return the facts that are shown."""
     built, result, sizes = trial.firmware, trial.result, trial.sizes
     plan = 4 * sum(model.ram_floats for model in trial.models)
-    end = {None: "the folder knows no hash to compare with", True: "equal to the computer's", False: "NOT EQUAL"}
+    end = {None: "nothing to compare it with", True: "equal to the computer's", False: "NOT EQUAL"}
     rows = [
         ("machine", f"{built.target.name} in {built.emulator}"),
         ("compiler", f"{built.compiler}, -{built.optimize}" + ", -flto" * built.lto),
@@ -167,6 +169,7 @@ def _rows(trial, judge) -> list:
         ("steps", f"{trial.steps:,}" + f", {trial.skipped:,} of them skipped" * bool(trial.skipped)),
         ("theta at the end", None if result.hash is None else f"{result.hash:016x}, {end[trial.equal]}"),
         ("instructions, first step", None if _per_step(trial) is None else f"{_per_step(trial):,}"),
+        ("clock cycles, first step", None if trial.cycles_per_step is None else f"{trial.cycles_per_step:,}"),
         ("stack", None if result.stack_bytes is None else f"{result.stack_bytes:,} B"),
         ("RAM without stack", sizes and f"{sizes.ram_bytes:,} B" + f", plan {plan:,} B" * bool(plan)),
     ]
@@ -205,6 +208,7 @@ def _document(trial, judge, folder: Path) -> dict:
         "expected_hash": None if trial.expected is None else f"{trial.expected:016x}",
         "equal": trial.equal,
         "instructions_per_step": _per_step(trial),
+        "cycles_per_step": trial.cycles_per_step,
         "stack_bytes": result.stack_bytes,
         **{name: getattr(sizes, name, None) for name in ("ram_bytes", "flash_bytes", "weights_bytes", "data_bytes")},
         "models": [

@@ -132,7 +132,7 @@ def _export(network, folder: Path, trainer, samples, given) -> list[str]:
 
 def _figures(network, trainer, samples) -> dict:
     """Return the bytes that the program needs, by kind of memory."""
-    from bpfree.cli.footprint import training_bytes
+    from bpfree.cli.device_ram import training_bytes
 
     return {
         "ram_bytes": training_bytes(trainer),

@@ -12,6 +12,7 @@ from .compilers import COMPILERS, FirmwareBuildError
 from .disassembly import disassemble, fused_instructions
 from .emulators import EMULATORS, run_firmware
 from .footprint import Footprint, empty_firmware, footprint, symbols
+from .parts import Part, parts
 from .program import Firmware
 from .results import EmulationError, EmulationResult, Mark
 from .trial import Trial, run_folder
@@ -27,6 +28,7 @@ __all__ = [
     "FirmwareBuildError",
     "Footprint",
     "Mark",
+    "Part",
     "Target",
     "Trial",
     "compile_firmware",
@@ -35,6 +37,7 @@ __all__ = [
     "find_target",
     "footprint",
     "fused_instructions",
+    "parts",
     "run_firmware",
     "run_folder",
     "symbols",

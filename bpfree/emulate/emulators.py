@@ -11,6 +11,7 @@ from bpfree.exporters.targets import Memory, Target
 from . import console, machine, qemu
 from .program import Firmware
 from .results import EmulationResult, Mark
+from .rtl.run import SOFT_CORES
 
 
 @dataclass(frozen=True)
@@ -36,6 +37,7 @@ EMULATORS = {
     "unicorn": Emulator(machine.memory, machine.missing, machine.run, counts=True),
     "qemu": Emulator(qemu.memory, qemu.missing, qemu.run, "semihosting", qemu.DEFINES),
     "host": Emulator(console.memory, console.missing, console.run),
+    **{name: Emulator(core.memory, core.missing, core.run) for name, core in SOFT_CORES.items()},
 }
 """The machines by name; the first that has a target is the default."""
 
@@ -75,7 +77,7 @@ def run_firmware(
             The limit is exact to a basic block while counting. Each stretch that is not counted is limited on its
             own, and then runs at half the speed. Of unicorn alone.
         count: whether to count every instruction, which slows the run to less than 1 million basic blocks/s. Of
-            unicorn alone.
+            unicorn alone; on soft cores marks have clock cycles.
         count_between: (a, b): count only the first interval from mark a to the next mark b; the rest runs at
             full speed. a and b may be equal. Of unicorn alone.
         timeout_s: wall-clock limit in seconds. An interrupt from the keyboard takes effect at the next mark or

@@ -8,7 +8,7 @@ import re
 from dataclasses import dataclass
 from pathlib import Path
 
-from bpfree.exporters.targets import TARGETS
+from bpfree.exporters import manifest
 
 _MACRO = re.compile(r"^#define (\w+) (\w+)\b", re.MULTILINE)
 
@@ -62,8 +62,9 @@ def _model(name: str, macros: dict[str, str]) -> Exported:
 
 
 def target_of(folder: str | os.PathLike[str]) -> str | None:
-    """Return the name of the target a folder was exported for, by the flags in its Makefile; None where none tells."""
-    makefile = Path(folder) / "Makefile"
-    found = re.search(r"^CPU *= *(.*)$", makefile.read_text("utf-8"), re.MULTILINE) if makefile.is_file() else None
-    named = (row.name for row in TARGETS.values() if found and found[1].split() == list(row.cpu_flags))
-    return next(named, None)
+    """Return the name of the target a folder was exported for; None where there is no manifest.
+
+    Raises ValueError for a manifest that no export has written.
+    """
+    found = manifest.read(Path(folder))
+    return None if found is None else found.target

@@ -50,6 +50,7 @@ class Mark:
     number: int
     instructions: int | None  #: instructions retired since counting began; None while they are not counted
     stack_bytes: int | None  #: bytes of stack in use at this point, which is not the peak; None outside unicorn
+    cycles: int | None = None  #: clock cycles since power-on, on a soft core; None elsewhere
     live: Live | None = field(default=None, repr=False, compare=False)  #: memory, during on_mark; unicorn alone
 
 
@@ -63,6 +64,7 @@ class EmulationResult:
     marks: list[Mark]
     text: str
     instructions: int | None  #: instructions of the run or between the marks of count_between; None if not counted
+    cycles: int | None = field(default=None, kw_only=True)  #: clock cycles of the run on a soft core; None elsewhere
     stack_bytes: int | None  #: peak use of the stack in bytes, found by painting it; None on the host
     fpu_enabled: bool  #: whether the firmware switched its FPU on, without which float instructions fault on hardware
     _image: Image = field(repr=False)

@@ -45,14 +45,25 @@ class Trial:
         return sum(mark.number == MARK_STEP_DONE for mark in self.result.marks)
 
     @property
+    def cycles_per_step(self) -> int | None:
+        """Clock cycles of the first step, which soft cores tell; None elsewhere, and where there is no step."""
+        at: dict[int, int | None] = {}
+        for mark in self.result.marks:
+            at.setdefault(mark.number, mark.cycles)
+        begin, end = (at.get(number) for number in (MARK_STEP, MARK_STEP_DONE))
+        return None if begin is None or end is None else end - begin
+
+    @property
     def expected(self) -> int | None:
         """The hash with which the last model of main.c must end, None where the folder does not know it."""
         return self.models[-1].hash if self.models else None
 
     @property
     def equal(self) -> bool | None:
-        """Whether the bits are those of the computer that exported the folder; None where that is not known."""
-        return None if self.expected is None else self.result.hash == self.expected
+        """Whether the bits are those of the computer that exported the folder; None where the folder does
+        not know them, or a main of one's own sends none."""
+        known = None not in (self.expected, self.result.hash)
+        return self.result.hash == self.expected if known else None
 
 
 def compile_folder(folder: str | os.PathLike[str], scratch: Path, *, target: str | None = None, **options) -> Firmware:

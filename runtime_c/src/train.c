@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include <float.h>
 #include <stddef.h>
+#include "arithmetic.h"
 #include "bpfree/train.h"
 #include "clip.h"
 #include "links.h"
@@ -139,6 +140,7 @@ int bpfree_train_init(const bpfree_trainer *t, bpfree_context *c)
 {
   const int status = check_run(t, c);
   if (status) return status;
+  if (BPFREE_CHECK_ARITHMETIC && !bpfree_strict()) return BPFREE_ERR_ARITHMETIC;
   const uint32_t n_state = bpfree_state_size(t);
   if (n_state) clear_state(t, c->state, n_state);
   c->step = c->small_at = c->sample = c->query = 0;

@@ -58,7 +58,8 @@ def test_the_document_has_what_the_run_took(exported):
     held_out = DIGITS.validation
     assert found["accuracy"]["before"] == model.accuracy(*held_out)
     assert found["accuracy"]["after"] == done.model.accuracy(*held_out)
-    assert "equal" in told or "no hash" in told
+    assert (found["expected_hash"], found["equal"]) == (done.model.hash, True)
+    assert "equal to the computer's" in told
 
 
 def test_memory_is_used_as_planned(exported):
@@ -157,3 +158,11 @@ def test_a_main_of_ones_own_without_marks_is_run_and_not_counted(exported, tmp_p
     folder = changed(exported, tmp_path, "int main(void)\n{\n", "int main(void)\n{\n  port_emit(4u, 'x'); return 0;\n")
     found, _ = emulated(folder)
     assert (found["exit_code"], found["text"], found["steps"], found["instructions_per_step"]) == (0, "x", 0, None)
+
+
+def test_other_bits_than_the_computers_are_a_failure(exported, tmp_path):
+    start = "int main(void)\n{\n"
+    folder = changed(exported, tmp_path, start, start + '  report("", 0, 5, 5); return 0;\n')
+    found, told = emulated(folder, code=1)
+    assert (found["hash"], found["equal"]) == (f"{5:016x}", False)
+    assert f"the bits differ: expected {exported[2].model.hash}, got 0000000000000005" in told
