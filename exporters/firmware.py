@@ -199,7 +199,7 @@ def _runtime(tables, trainer) -> dict[str, str]:
         wanted.add("BPFREE_GAPS")
     if trainer.weighted:
         wanted.add("BPFREE_WEIGHTS")
-    for name in {*OPTIONS, "BPFREE_GAPS", "BPFREE_WEIGHTS"} - wanted:
+    for name in {*OPTIONS, "BPFREE_GAPS", "BPFREE_WEIGHTS", "BPFREE_TELL"} - wanted:
         files["bpfree/config.h"] = files["bpfree/config.h"].replace(_OPTION.format(name, 1), _OPTION.format(name, 0))
     return files | {name: (runtime_folder() / "src" / name).read_text("utf-8") for name in sources}
 
