@@ -8,7 +8,7 @@ from bpfree.graph.c_tables import ModelTables
 
 OPTIONS = (
     *OF_ESTIMATORS, "BPFREE_GAPS", "BPFREE_WEIGHTS", "BPFREE_ONE_SIDED", "BPFREE_TWO_SIDED", "BPFREE_PAIRED",
-    "BPFREE_IN_TURN", "BPFREE_GRADIENTS", "BPFREE_STATE", "BPFREE_WINDOWS",
+    "BPFREE_IN_TURN", "BPFREE_GRADIENTS", "BPFREE_STATE", "BPFREE_WINDOWS", "BPFREE_TELL",
 )  # fmt: skip
 """Options of config.h, 1 by default, that only some models and trainers want."""
 

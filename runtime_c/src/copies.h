@@ -11,6 +11,7 @@
 #include "differences.h"
 #include "groups.h"
 #include "normals.h"
+#include "pieces.h"
 
 static inline struct bpfree_probe bpfree_copies_probe(const bpfree_trainer *t, uint32_t step, uint32_t query,
                                               uint32_t direction)
@@ -64,6 +65,23 @@ static inline struct bpfree_probe bpfree_copies_query(const bpfree_trainer *t, u
   return probe;
 }
 
+/* mu times the normal numbers of a block; mu is the radius. */
+static inline void bpfree_normal_steps(const struct bpfree_probe *probe, const bpfree_slice *slice, uint32_t block,
+                                       uint32_t n, float u[BPFREE_BLOCK])
+{
+  bpfree_normals(probe, slice->first_block + block, n, u);
+  for (uint32_t j = 0; j < n; j++) u[j] = probe->mu * u[j];
+}
+
+/* A sphere's radius takes all its numbers: they are drawn for each piece. */
+static inline void bpfree_copies_piece(const bpfree_trainer *t, const bpfree_context *c, uint32_t query, float mu,
+                                       uint32_t first, uint32_t count, float *out, uint32_t direction)
+{
+  struct bpfree_probe probe = bpfree_copies_query(t, c->step, query, direction);
+  probe.mu = mu * bpfree_draw(t->model, &probe, 0);
+  bpfree_write_piece(t->model, c->theta, &probe, first, count, out, bpfree_normal_steps);
+}
+
 /* One sample of a query: with the copies of theta, or where there is no second one and nothing has been kept yet, the
  * loss at theta itself. */
 static inline int bpfree_copies_sample(const bpfree_trainer *t, bpfree_context *c, float *sum)
@@ -100,7 +118,7 @@ static inline int bpfree_copies_estimate(const bpfree_trainer *t, bpfree_context
       status = bpfree_done_one(t, c);
       if (status) return status;
     }
-  bpfree_mean_of(t, c, t->batch, t->n_queries);
+  bpfree_mean_of_queries(t, c, t->batch);
   return BPFREE_OK;
 }
 

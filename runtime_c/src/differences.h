@@ -124,10 +124,10 @@ static inline __attribute__((always_inline)) int bpfree_sum_differences(const bp
   return BPFREE_OK;
 }
 
-/* Coefficients of sums over a batch: each the mean over so many. */
-static inline void bpfree_mean_of(const bpfree_trainer *t, bpfree_context *c, uint32_t batch, uint32_t averaged)
+/* Coefficients of sums over a batch, for the mean over a group's queries. */
+static inline void bpfree_mean_of_queries(const bpfree_trainer *t, bpfree_context *c, uint32_t batch)
 {
-  const float share = bpfree_share(t, c->step, batch, averaged);
+  const float share = bpfree_share(t, c->step, batch, t->n_queries);
   const uint32_t n = bpfree_record_size(t);
   for (uint32_t k = 0; k < n; k++) c->coefficients[k] *= share;
 }

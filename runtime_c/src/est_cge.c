@@ -6,6 +6,7 @@
  * than n has 0 behind its own coefficients. */
 #include <float.h>
 #include "coordinates.h"
+#include "pieces.h"
 
 static inline float difference(const bpfree_trainer *t, const bpfree_context *c, float mu, float base,
                         const bpfree_target *target)
@@ -14,10 +15,11 @@ static inline float difference(const bpfree_trainer *t, const bpfree_context *c,
   return k == BPFREE_NOWHERE ? 0.0f : bpfree_difference_beside(t, c, k, mu, base, target);
 }
 
-static struct bpfree_probe probe(const bpfree_trainer *t, const bpfree_context *c, uint32_t query, float mu)
+static inline void probe(const bpfree_trainer *t, const bpfree_context *c, uint32_t query, float mu, uint32_t first,
+                         uint32_t count, float *out)
 {
-  const uint32_t k = bpfree_element(t, c->step, query);
-  return (struct bpfree_probe){t->seed, c->step, 0, k == BPFREE_NOWHERE ? 0.0f : mu, 0, 0, BPFREE_COORDINATE, k};
+  const struct bpfree_probe own = {.mu = mu, .element = bpfree_element(t, c->step, query)};
+  bpfree_write_element(c->theta, &own, first, count, out);
 }
 
 static void finish(const bpfree_trainer *t, bpfree_context *c, uint32_t batch)
@@ -71,8 +73,8 @@ static int check(const bpfree_trainer *t)
 
 const bpfree_estimator bpfree_est_cge = {
     .estimate = estimate,
-    .probe = probe,
-    .finish = finish,
+    .probe = BPFREE_TOLD(probe),
+    .finish = BPFREE_TOLD(finish),
     .draw = bpfree_draw_coordinates,
     .weights = bpfree_coordinate_weights,
     .gradient = bpfree_coordinate_gradient,

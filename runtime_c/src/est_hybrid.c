@@ -44,7 +44,7 @@ static void share_out(const bpfree_trainer *t, bpfree_word *q)
 }
 
 /* The probe of number `query` of the record, once they are shared out. */
-static struct bpfree_probe shared_probe(const bpfree_trainer *t, const bpfree_context *c, uint32_t query, float mu)
+static inline struct bpfree_probe shared_probe(const bpfree_trainer *t, const bpfree_context *c, uint32_t query, float mu)
 {
   const bpfree_slice *slice = t->model->slices;
   const bpfree_word *q = words_of(c);
@@ -53,10 +53,13 @@ static struct bpfree_probe shared_probe(const bpfree_trainer *t, const bpfree_co
   return (struct bpfree_probe){t->seed, c->step, 0, mu, 0, 0, BPFREE_COORDINATE, slice->offset + query};
 }
 
-static struct bpfree_probe probe(const bpfree_trainer *t, const bpfree_context *c, uint32_t query, float mu)
+static inline void probe(const bpfree_trainer *t, const bpfree_context *c, uint32_t query, float mu, uint32_t first,
+                         uint32_t count, float *out)
 {
   share_out(t, words_of(c));
-  return shared_probe(t, c, query, mu);
+  const struct bpfree_probe own = shared_probe(t, c, query, mu);
+  if (own.direction == BPFREE_COORDINATE) bpfree_write_element(c->theta, &own, first, count, out);
+  else bpfree_write_piece(t->model, c->theta, &own, first, count, out, bpfree_sign_steps);
 }
 
 static inline float difference(const bpfree_trainer *t, const bpfree_context *c, float mu, float base,
@@ -69,7 +72,8 @@ static inline float difference(const bpfree_trainer *t, const bpfree_context *c,
 
 static void finish(const bpfree_trainer *t, bpfree_context *c, uint32_t batch)
 {
-  const bpfree_word *q = words_of(c);
+  bpfree_word *q = words_of(c);
+  share_out(t, q);
   float *coefficient = c->coefficients;
   for (uint32_t slice = 0; slice < t->model->n_slices; slice++) {
     const int coordinates = q[slice].u == t->model->slices[slice].size;
@@ -134,8 +138,8 @@ static uint32_t work(const bpfree_trainer *t)
 
 const bpfree_estimator bpfree_est_hybrid = {
     .estimate = estimate,
-    .probe = probe,
-    .finish = finish,
+    .probe = BPFREE_TOLD(probe),
+    .finish = BPFREE_TOLD(finish),
     .gradient = gradient,
     .check = BPFREE_CHECKS ? check : 0,
     .weights = weights,

@@ -5,21 +5,23 @@
  * uses direction i; groups are disjoint, so their directions are too. */
 #include "on_read.h"
 
-static struct bpfree_probe probe(const bpfree_trainer *t, const bpfree_context *c, uint32_t query, float mu)
-{
-  return bpfree_sign_query(t, c->step, query, mu, BPFREE_RADEMACHER);
-}
-
 static inline float difference(const bpfree_trainer *t, const bpfree_context *c, float mu, float base,
                         const bpfree_target *target)
 {
-  const struct bpfree_probe own = probe(t, c, c->query, mu);
+  const struct bpfree_probe own = bpfree_sign_query(t, c->step, c->query, mu, BPFREE_RADEMACHER);
   return bpfree_sign_difference(t, c, own, base, target);
 }
 
 static int estimate(const bpfree_trainer *t, bpfree_context *c)
 {
   return bpfree_sign_estimate(t, c, difference);
+}
+
+static inline void probe(const bpfree_trainer *t, const bpfree_context *c, uint32_t query, float mu, uint32_t first,
+                         uint32_t count, float *out)
+{
+  const struct bpfree_probe own = bpfree_sign_query(t, c->step, query, mu, BPFREE_RADEMACHER);
+  bpfree_write_piece(t->model, c->theta, &own, first, count, out, bpfree_sign_steps);
 }
 
 static void gradient(const bpfree_trainer *t, uint32_t step, const float *coefficients, uint32_t slice,
@@ -47,7 +49,8 @@ static void signs(const bpfree_trainer *t, uint32_t step, uint32_t slice, uint32
 
 const bpfree_estimator bpfree_est_rge = {
     .estimate = estimate,
-    .probe = probe,
+    .probe = BPFREE_TOLD(probe),
+    .finish = BPFREE_TOLD(bpfree_mean_of_queries),
     .gradient = BPFREE_GRADIENTS ? gradient : 0,
     .signs = signs,
     .check = BPFREE_CHECKS ? bpfree_rge_check : 0,

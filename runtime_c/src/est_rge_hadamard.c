@@ -5,21 +5,23 @@
  * Signs s and the rows r_i, all different, are those of the step. No table. */
 #include "on_read.h"
 
-static struct bpfree_probe probe(const bpfree_trainer *t, const bpfree_context *c, uint32_t query, float mu)
-{
-  return bpfree_sign_query(t, c->step, query, mu, BPFREE_HADAMARD);
-}
-
 static inline float difference(const bpfree_trainer *t, const bpfree_context *c, float mu, float base,
                         const bpfree_target *target)
 {
-  const struct bpfree_probe own = probe(t, c, c->query, mu);
+  const struct bpfree_probe own = bpfree_sign_query(t, c->step, c->query, mu, BPFREE_HADAMARD);
   return bpfree_sign_difference(t, c, own, base, target);
 }
 
 static int estimate(const bpfree_trainer *t, bpfree_context *c)
 {
   return bpfree_sign_estimate(t, c, difference);
+}
+
+static inline void probe(const bpfree_trainer *t, const bpfree_context *c, uint32_t query, float mu, uint32_t first,
+                         uint32_t count, float *out)
+{
+  const struct bpfree_probe own = bpfree_sign_query(t, c->step, query, mu, BPFREE_HADAMARD);
+  bpfree_write_piece(t->model, c->theta, &own, first, count, out, bpfree_sign_steps);
 }
 
 /* The clipped coefficients, and behind them, as words, the queries' rows. */
@@ -55,7 +57,8 @@ static int check(const bpfree_trainer *t)
 
 const bpfree_estimator bpfree_est_rge_hadamard = {
     .estimate = estimate,
-    .probe = probe,
+    .probe = BPFREE_TOLD(probe),
+    .finish = BPFREE_TOLD(bpfree_mean_of_queries),
     .gradient = gradient,
     .check = BPFREE_CHECKS ? check : 0,
     .group = bpfree_rge_group,

@@ -9,11 +9,10 @@ static int estimate(const bpfree_trainer *t, bpfree_context *c)
   return bpfree_copies_estimate(t, c, BPFREE_SPHERE);
 }
 
-static struct bpfree_probe probe(const bpfree_trainer *t, const bpfree_context *c, uint32_t query, float mu)
+static inline void probe(const bpfree_trainer *t, const bpfree_context *c, uint32_t query, float mu, uint32_t first,
+                         uint32_t count, float *out)
 {
-  struct bpfree_probe own = bpfree_copies_query(t, c->step, query, BPFREE_SPHERE);
-  own.mu = mu;
-  return own;
+  bpfree_copies_piece(t, c, query, mu, first, count, out, BPFREE_SPHERE);
 }
 
 static const float *weights(const bpfree_trainer *t, const bpfree_context *c, uint32_t first, uint32_t count,
@@ -24,7 +23,8 @@ static const float *weights(const bpfree_trainer *t, const bpfree_context *c, ui
 
 const bpfree_estimator bpfree_est_rge_sphere = {
     .estimate = estimate,
-    .probe = probe,
+    .probe = BPFREE_TOLD(probe),
+    .finish = BPFREE_TOLD(bpfree_mean_of_queries),
     .gradient = bpfree_copies_gradient,
     .check = BPFREE_CHECKS ? bpfree_rge_check : 0,
     .group = bpfree_rge_group,

@@ -7,6 +7,7 @@
 
 #include "clip.h"
 #include "differences.h"
+#include "pieces.h"
 #include "signs.h"
 
 #if !BPFREE_PROBE_ON_READ
@@ -85,11 +86,20 @@ static inline struct bpfree_probe bpfree_sign_query(const bpfree_trainer *t, uin
   return bpfree_sign_probe(t, step, query, mu, first, count, direction);
 }
 
+/* mu times the signs of a block. */
+static inline void bpfree_sign_steps(const struct bpfree_probe *probe, const bpfree_slice *slice, uint32_t block,
+                                     uint32_t n, float u[BPFREE_BLOCK])
+{
+  bpfree_signs signs;
+  bpfree_signs_start(&signs, probe, slice, block);
+  for (uint32_t j = 0; j < n; j++) u[j] = bpfree_signs_next(&signs, probe->mu);
+}
+
 static inline __attribute__((always_inline)) int bpfree_sign_estimate(const bpfree_trainer *t, bpfree_context *c,
                                                                       bpfree_difference difference)
 {
   const int status = bpfree_sum_differences(t, c, bpfree_record_size(t), difference);
-  if (!status) bpfree_mean_of(t, c, t->batch, t->n_queries);
+  if (!status) bpfree_mean_of_queries(t, c, t->batch);
   return status;
 }
 

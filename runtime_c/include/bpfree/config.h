@@ -136,6 +136,19 @@
 #define BPFREE_CHECK_ARITHMETIC 1
 #endif
 
+/* Losses may come from hardware, by bpfree_probe and bpfree_tell. With 0 there are no such functions, and estimators
+ * leave out what only they need: 0.1 KB of code. Firmware that the exporter writes has 0, as its main program computes
+ * them: compile it with -DBPFREE_TELL=1. */
+#ifndef BPFREE_TELL
+#define BPFREE_TELL 1
+#endif
+
+/* bpfree_status_text has a sentence for each status. With 0 it returns "" for all: 0.4 KB of constants less in programs
+ * that call it; others have none of it. */
+#ifndef BPFREE_STATUS_TEXT
+#define BPFREE_STATUS_TEXT 1
+#endif
+
 /* Elements of one random block: one Threefry call gives two words, one sign
  * per bit. Gradients are rebuilt and applied in chunks of this size, so the
  * arena holds at least this many floats. Fixed: hashes depend on it. */

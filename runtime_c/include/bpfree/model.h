@@ -37,7 +37,7 @@ enum bpfree_status {
   BPFREE_ERR_FULL = -10,    /* storage is full */
   BPFREE_ERR_CALLBACK = -11, /* a user callback returned an error */
   BPFREE_ERR_ARITHMETIC = -12, /* this thread does not compute as equal bits need */
-  BPFREE_MORE = 1              /* reserved: no error, there is more to do before this is finished */
+  BPFREE_MORE = 1              /* no error: there is more to do before this is finished */
 };
 
 /* What the elements of a slice or a tensor are. Numbers are never given twice:
@@ -140,6 +140,10 @@ typedef struct bpfree_pass {
                               * without a probe kernels of several lanes take any number */
   uint32_t sides;            /* 1, or 2 for a paired evaluation */
 } bpfree_pass;
+
+/* What a status says, in a few words of English that last as long as the program; "" with BPFREE_STATUS_TEXT 0. Never
+ * NULL, whatever the number. */
+const char *bpfree_status_text(int status);
 
 /* Floats of arena a pass over n samples needs. */
 uint32_t bpfree_arena_size(const bpfree_model *model, uint32_t n);

@@ -105,12 +105,12 @@ typedef struct bpfree_estimator {
   /* Fills context->coefficients for context->step, from context->sample and ->query on; BPFREE_MORE where it is not done
    * when context->spent has come to 0. */
   int (*estimate)(const struct bpfree_trainer *trainer, struct bpfree_context *context);
-  /* The direction of number `query` of the record, and the radius mu; NULL where a query depends on the losses of
-   * those before, or on what is inside of the network: bpfree_probe and bpfree_tell refuse it. */
-  struct bpfree_probe (*probe)(const struct bpfree_trainer *trainer, const struct bpfree_context *context,
-                               uint32_t query, float mu);
-  /* Makes context->coefficients of what is there, the sums of a batch's differences; NULL: each times the same, for the
-   * mean over n_queries where it averages. */
+  /* out = elements [first, first + count) of theta + mu u, u the direction of number `query` of the record. NULL, as
+   * `finish` is then, where a query depends on the losses of those before, or on what is inside of the network, and with
+   * BPFREE_TELL 0: bpfree_probe and bpfree_tell refuse it. */
+  void (*probe)(const struct bpfree_trainer *trainer, const struct bpfree_context *context, uint32_t query, float mu,
+                uint32_t first, uint32_t count, float *out);
+  /* Makes context->coefficients of what is there, the sums of a batch's differences. */
   void (*finish)(const struct bpfree_trainer *trainer, struct bpfree_context *context, uint32_t batch);
   /* Puts into context->work what `weights` finds there after `estimate`, for a
    * step that is made from its record. NULL: nothing. */
@@ -230,6 +230,20 @@ int bpfree_step(const bpfree_trainer *trainer, bpfree_context *context);
 /* As bpfree_step, but after `budget` pairs of a sample and a query it returns BPFREE_MORE; the next call goes on, and the
  * one that comes to the end of the pairs before that of its budget makes the step. 0: as many as there are (2^32). */
 int bpfree_step_some(const bpfree_trainer *trainer, bpfree_context *context, uint32_t budget);
+
+/* out = elements [first, first + count) of the parameters at which hardware finds a loss of the step at context->step:
+ * side 0 of number `query` of the record (group * n_queries + the query in its group) is theta + mu u; side 1 is
+ * theta - mu u, or where the trainer is one-sided theta itself, the same for all. Loaded piece by piece, in any order.
+ * Returns BPFREE_OK, or BPFREE_ERR_ARG: an estimator that cannot, or an argument out of range. */
+int bpfree_probe(const bpfree_trainer *trainer, const bpfree_context *context, uint32_t query, uint32_t side,
+                 uint32_t first, uint32_t count, float *out);
+
+/* Makes the step at context->step of losses that hardware found, each the mean over a batch of its own choice, the same
+ * for all: losses[2 query + side], or where the trainer is one-sided losses[0] at theta and losses[1 + query]. The bits
+ * are those that bpfree_step makes of a batch of one sample with these losses; context->coefficients is the record.
+ * Returns as bpfree_apply, or BPFREE_ERR_ARG: no losses, or an estimator that cannot. RGE with every direction, CGE and
+ * Hybrid can; coordinate descent and UnitWise cannot. */
+int bpfree_tell(const bpfree_trainer *trainer, bpfree_context *context, const float *losses);
 
 /* Replays one step from its record, no data needed: the same theta bits as
  * bpfree_step left. Returns BPFREE_OK, or BPFREE_ERR_NUMERIC with theta and state

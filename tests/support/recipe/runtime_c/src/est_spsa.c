@@ -3,21 +3,23 @@
  *   g = (L(theta + mu u) - L(theta - mu u)) / (2 mu) u */
 #include "on_read.h"
 
-static struct bpfree_probe probe(const bpfree_trainer *t, const bpfree_context *c, uint32_t query, float mu)
-{
-  return bpfree_sign_query(t, c->step, query, mu, BPFREE_RADEMACHER);
-}
-
 static float difference(const bpfree_trainer *t, const bpfree_context *c, float mu, float base,
                         const bpfree_target *target)
 {
-  const struct bpfree_probe own = probe(t, c, 0, mu);
+  const struct bpfree_probe own = bpfree_sign_query(t, c->step, c->query, mu, BPFREE_RADEMACHER);
   return bpfree_sign_difference(t, c, &own, base, target);
 }
 
 static int estimate(const bpfree_trainer *t, bpfree_context *c)
 {
   return bpfree_sign_estimate(t, c, difference);
+}
+
+static inline void probe(const bpfree_trainer *t, const bpfree_context *c, uint32_t query, float mu, uint32_t first,
+                         uint32_t count, float *out)
+{
+  const struct bpfree_probe own = bpfree_sign_query(t, c->step, query, mu, BPFREE_RADEMACHER);
+  bpfree_write_piece(t->model, c->theta, &own, first, count, out, bpfree_sign_steps);
 }
 
 static void gradient(const bpfree_trainer *t, uint32_t step, const float *coefficients, uint32_t slice,
@@ -49,7 +51,8 @@ static int check(const bpfree_trainer *t)
 
 const bpfree_estimator bpfree_est_spsa = {
     .estimate = estimate,
-    .probe = probe,
+    .probe = BPFREE_TOLD(probe),
+    .finish = BPFREE_TOLD(bpfree_mean_of_queries),
     .gradient = gradient,
     .signs = signs,
     .check = check,
