@@ -101,6 +101,12 @@ class Trainer:
         return groups * each
 
     @property
+    def device_record_shape(self) -> tuple[int, int]:
+        """The shape of a step's record on a device, which of some estimators has other words than `record_shape`."""
+        device = self.rows["estimator"].device
+        return self.record_shape[0], device.record(self.estimator, self.graph, self.batch_size)
+
+    @property
     def evaluations(self) -> int:
         """Loss evaluations of one step, each of batch_size samples."""
         return self.estimator.evaluations(self.graph)
@@ -252,3 +258,7 @@ class Trainer:
             "mu": start_of(e.mu),
             **{name: (SCHEDULES.number(row), self.schedules[name].settings) for name, row in schedules.items() if row},
         }
+
+    def device_settings(self) -> dict:
+        """Likewise for a device, where a step's record may have other words."""
+        return {**self.native_settings(), "n_queries": self.device_record_shape[1]}

@@ -199,7 +199,10 @@ def _runtime(tables, trainer) -> dict[str, str]:
         wanted.add("BPFREE_GAPS")
     if trainer.weighted:
         wanted.add("BPFREE_WEIGHTS")
-    for name in {*OPTIONS, "BPFREE_GAPS", "BPFREE_WEIGHTS"} - wanted:
+    factored = trainer.device_record_shape != trainer.record_shape
+    wanted.add("BPFREE_RECORD_FACTORS" if factored else "BPFREE_RECORD_GRADIENT")
+    records = {"BPFREE_RECORD_FACTORS", "BPFREE_RECORD_GRADIENT"}
+    for name in {*OPTIONS, *records, "BPFREE_GAPS", "BPFREE_WEIGHTS"} - wanted:
         files["bpfree/config.h"] = files["bpfree/config.h"].replace(_OPTION.format(name, 1), _OPTION.format(name, 0))
     return files | {name: (runtime_folder() / "src" / name).read_text("utf-8") for name in sources}
 

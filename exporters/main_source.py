@@ -108,7 +108,7 @@ def main(steps: int, marks) -> str:
 
 def trainer_sizes(tables: ModelTables, trainer) -> list[tuple]:
     """Macros (name, value, comment) of model.h for a training program."""
-    groups, each = trainer.estimator.record_shape(trainer.graph)
+    groups, each = trainer.device_record_shape
     return [
         ("TRAINER_ARENA", max(BLOCK, tables.arena.floats(1)), "floats: activations, or a chunk of gradient"),
         ("TRAINER_RECORD", groups * each, "floats of a step's record"),
@@ -136,7 +136,7 @@ def trainer(trainer, limit: float = 0.0) -> str:
         "n_links": len(links),
         "seed": f"{trainer.seed}u",
         "batch": trainer.batch_size,
-        "n_queries": trainer.record_shape[1],
+        "n_queries": trainer.device_record_shape[1],
         "two_sided": int(estimator.two_sided),
         "mu": float_literal(start_of(estimator.mu)),
         "clip": float_literal(trainer.update.clip),

@@ -24,6 +24,10 @@ class Device:
         """Factor that every coefficient is multiplied by."""
         return 1.0
 
+    def record(self, estimator, graph, batch_size: int) -> int:
+        """Floats of a group in a step's record, where it is in other words than the computer's."""
+        return estimator.record_shape(graph)[1]
+
     def work(self, estimator, graph, batch_size: int) -> int:
         """Floats of working memory, as `bpfree_work_size` says."""
         return 0

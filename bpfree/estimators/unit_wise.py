@@ -11,7 +11,7 @@ from bpfree.engines.cost import macs_after
 from bpfree.errors import check_choice
 from bpfree.estimators.device import Device
 from bpfree.estimators.layer_access import LayerAccess, LayerView, check_head
-from bpfree.estimators.routes import dense_only, kept, only_linear, routes_of, settings_of
+from bpfree.estimators.routes import dense_only, kept, only_linear, routes_of, settings_of, trained
 from bpfree.estimators.table import EstimatorRow
 from bpfree.native.structs import Struct
 from bpfree.schedules.table import Schedule, check_radius, value_at
@@ -128,6 +128,11 @@ class _OnDevice(Device):
     def settings(self, estimator, graph, loss) -> Struct | None:
         """The struct with the loss in closed form and the routes; None for graphs that a device cannot train."""
         return None if self.refusal(estimator, graph) else settings_of(graph, loss, estimator.head == "exact")
+
+    def record(self, estimator, graph, batch_size: int) -> int:
+        """Floats of the gradient, or of the derivatives and inputs that it is made of where they are fewer."""
+        factors = batch_size * sum(layer.site.features + layer.site.outputs for layer in trained(graph))
+        return min(graph.n_theta, factors)
 
     def work(self, estimator, graph, batch_size: int) -> int:
         """Floats for what the loss needs of the scores, the derivatives of the widest layer, and what is put aside."""

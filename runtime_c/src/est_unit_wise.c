@@ -3,11 +3,12 @@
  *   dL/dh_j = (L(h + mu e_j) - L(h - mu e_j)) / (2 mu)
  * or, one-sided, (L(h + mu e_j) - L(h)) / mu, from there back through elementwise
  * nodes by their slope, and for the layer's weights an outer product with its
- * input. The record is the gradient, summed sample by sample: no activation
- * of another sample is kept. */
+ * input. The record is what `n_queries` has room for: the gradient, summed sample by sample,
+ * or the factors of every sample's outer products, which are mostly fewer. */
 #include "bits.h"
-#include "given.h"
 #include "differences.h"
+#include "factors.h"
+#include "given.h"
 #include "kernel.h"
 #include "vector.h"
 
@@ -169,7 +170,17 @@ static void add_outer(const view *l, const bpfree_node *node, float *gradient)
   for (uint32_t o = 0; o < rows; o++) g[o] += l->delta[o];
 }
 
-static void add_sample(const view *l, float *gradient)
+/* One layer's part of the record, with its input and the derivatives by its output; returns where the next one's is. */
+static float *put_layer(const view *l, const bpfree_node *node, int factored, float *record)
+{
+  if (factored)
+    return put_factors(record, l->delta, node->attributes[1], bpfree_input(&l->pass, node, 0, 0), node->attributes[0]);
+  add_outer(l, node, record);
+  return record;
+}
+
+/* Returns where the record of the next sample begins. */
+static float *add_sample(const view *l, int factored, float *record)
 {
   const bpfree_model *model = l->pass.model;
   bpfree_forward(&l->pass);
@@ -187,8 +198,15 @@ static void add_sample(const view *l, float *gradient)
         probe_units(l, route);
     }
     for (uint32_t k = 0; k < route->n_elementwise; k++) apply_slope(l, &route->elementwise[k]);
-    add_outer(l, &model->nodes[route->node], gradient);
+    record = put_layer(l, &model->nodes[route->node], factored, record);
   }
+  return record;
+}
+
+/* Which of the two records a trainer has: the one that is as long as n_queries, the gradient where both are. */
+static int is_factored(const bpfree_trainer *t)
+{
+  return BPFREE_RECORD_FACTORS && (!BPFREE_RECORD_GRADIENT || t->n_queries != t->model->n_theta);
 }
 
 /* Floats of the widest layer that is probed, and of what is put aside beside it. */
@@ -229,19 +247,45 @@ static int estimate(const bpfree_trainer *t, bpfree_context *c)
             .delta = delta,
             .room = delta + width,
             .mu = bpfree_mu(t, c->step)};
-  BPFREE_UNROLL_8 for (uint32_t k = 0; k < d; k++) c->coefficients[k] = 0.0f;
+  const int factored = is_factored(t);
+  float *record = c->coefficients;
+  if (!factored)
+    for (uint32_t k = 0; k < d; k++) record[k] = 0.0f;
   for (uint32_t i = 0; i < t->batch; i++) {
     const int status = bpfree_read_sample(t, c, i, &l.target);
     if (status) return status;
-    add_sample(&l, c->coefficients);
+    record = add_sample(&l, factored, record);
   }
-  if (t->batch > 1) bpfree_scale(c->coefficients, 1.0f / (float)t->batch, c->coefficients, d);
+  if (!factored && t->batch > 1) bpfree_scale(record, 1.0f / (float)t->batch, record, d);
   return BPFREE_OK;
 }
 
+static void gradient(const bpfree_trainer *t, uint32_t step, const float *coefficients, uint32_t slice, uint32_t block,
+                     uint32_t n, float *g)
+{
+  if (is_factored(t)) gradient_of_factors(t, coefficients, slice, block * BPFREE_BLOCK, n, g);
+  else bpfree_given_gradient(t, step, coefficients, slice, block, n, g);
+}
+
+static int check(const bpfree_trainer *t)
+{
+  const int factors = BPFREE_RECORD_FACTORS && t->settings && t->n_queries == factors_size(t) * t->batch;
+  return factors || (BPFREE_RECORD_GRADIENT && bpfree_given_check(t) == BPFREE_OK) ? BPFREE_OK : BPFREE_ERR_ARG;
+}
+
+#if BPFREE_RECORD_FACTORS
+static int scaled(const bpfree_trainer *t, const bpfree_context *c, const float *record, float factor, uint32_t slice)
+{
+  return is_factored(t) && step_by_factors(t, c, record, factor, slice);
+}
+#endif
+
 const bpfree_estimator bpfree_est_unit_wise = {
     .estimate = estimate,
-    .gradient = bpfree_given_gradient,
-    .check = bpfree_given_check,
+    .gradient = gradient,
+    .check = check,
     .work = work,
+#if BPFREE_RECORD_FACTORS
+    .scaled = scaled,
+#endif
 };

@@ -155,6 +155,11 @@ static int update_slice(const bpfree_trainer *t, bpfree_context *c, const float 
     update_by_signs(t, c, bpfree_clipped(t, *weights), factor, slice, span);
     return 1;
   }
+#if BPFREE_RECORD_FACTORS
+  if (!dry && t->n_links == 1 && t->estimator->scaled && t->links->update->apply_scaled &&
+      t->estimator->scaled(t, c, record, factor, slice))
+    return 1;
+#endif
   const uint32_t offset = t->model->slices[slice].offset;
   uint32_t before = bpfree_before(span.from);
   int finite = 1;

@@ -70,6 +70,19 @@
 #define BPFREE_WEIGHTS 1
 #endif
 
+/* A record of UnitWise may be factors of outer products, from which SGD on one sample moves theta at
+ * once. With 0 bpfree_train_init refuses such a trainer: 0.5 KB of code less. Firmware that the exporter writes has
+ * the record that its trainer wants. */
+#ifndef BPFREE_RECORD_FACTORS
+#define BPFREE_RECORD_FACTORS 1
+#endif
+
+/* It may be the gradient. With 0 bpfree_train_init refuses such a trainer: 0.3 KB of code less. Firmware that the
+ * exporter writes has the record that its trainer wants. */
+#ifndef BPFREE_RECORD_GRADIENT
+#define BPFREE_RECORD_GRADIENT 1
+#endif
+
 /* A step with a coefficient that may make the update overflow (`coefficient_limit` of a trainer) is tried
  * before it is made, and refused where theta or state would not be finite, as on a computer. With 0 none
  * is tried: such a step is refused, and where the trainer does not say from what size on 2^64 is taken;

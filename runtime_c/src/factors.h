@@ -1,0 +1,92 @@
+/* SPDX-License-Identifier: MIT */
+/* The record of UnitWise in factors: of every sample and layer y = W x + b, in the order of the routes, delta
+ * (outputs) and x (inputs), whose outer products are the gradient. It takes little RAM, and a step by SGD on one
+ * sample goes from here to theta, past the elements that do not move. A part of est_unit_wise.c. */
+#ifndef BPFREE_FACTORS_H
+#define BPFREE_FACTORS_H
+
+#include "bits.h"
+#include "clip.h"
+#include "kernel.h"
+#include "vector.h"
+
+/* Where a layer's factors lie in those of a sample. */
+typedef struct factors {
+  uint32_t delta; /* floats before its delta, behind which x lies */
+  uint32_t inputs;
+  uint32_t outputs;
+  uint32_t past; /* the slice's number in its layer: 0 the weight, 1 the bias */
+} factors;
+
+/* Those of the layer that this slice is of; where it is of none, `delta` is the size of a sample's factors. */
+static factors find_factors(const bpfree_trainer *t, uint32_t slice)
+{
+  const bpfree_unit_wise *own = t->settings;
+  factors at = {0, 0, 0, 0};
+  for (uint32_t r = 0; r < own->n_routes; r++) {
+    const bpfree_node *node = &t->model->nodes[own->routes[r].node];
+    at.delta += at.inputs + at.outputs;
+    at.inputs = node->attributes[0];
+    at.outputs = node->attributes[1];
+    at.past = slice - node->first_slice;
+    if (at.past < node->n_slices) return at;
+  }
+  at.delta += at.inputs + at.outputs;
+  return at;
+}
+
+static uint32_t factors_size(const bpfree_trainer *t)
+{
+  return find_factors(t, t->model->n_slices).delta;
+}
+
+/* Writes them down behind `to`; returns where the next layer's begin. */
+static float *put_factors(float *to, const float *delta, uint32_t outputs, const float *x, uint32_t inputs)
+{
+  for (uint32_t o = 0; o < outputs; o++) *to++ = delta[o];
+  for (uint32_t i = 0; i < inputs; i++) *to++ = x[i];
+  return to;
+}
+
+/* g += delta x^T, n elements of it from the first. */
+static void add_rows(float *g, const factors *at, const float *delta, uint32_t first, uint32_t n)
+{
+  const float *const x = delta + at->outputs;
+  delta += first / at->inputs;
+  for (uint32_t i = first % at->inputs, count; n; n -= count, g += count, i = 0, delta++) {
+    count = at->inputs - i < n ? at->inputs - i : n;
+    if (*delta != 0.0f) bpfree_axpy(g, *delta, x + i, count);
+  }
+}
+
+/* The bits of a record that is the gradient. */
+static void gradient_of_factors(const bpfree_trainer *t, const float *record, uint32_t slice, uint32_t first,
+                                uint32_t n, float *g)
+{
+  const factors at = find_factors(t, slice);
+  const uint32_t size = factors_size(t);
+  for (uint32_t k = 0; k < n; k++) g[k] = 0.0f;
+  for (uint32_t s = 0; s < t->batch; s++, record += size) {
+    if (at.past == 0) add_rows(g, &at, record + at.delta, first, n);
+    else bpfree_axpy(g, 1.0f, record + at.delta + first, n);
+  }
+  if (t->batch > 1) bpfree_scale(g, 1.0f / (float)t->batch, g, n);
+  for (uint32_t k = 0; t->clip != 0.0f && k < n; k++) g[k] = bpfree_clipped(t, g[k]);
+}
+
+/* The step of one sample on a slice, where the update has `apply_scaled`; returns 0 where that is not the same. */
+static int step_by_factors(const bpfree_trainer *t, const bpfree_context *c, const float *record, float factor,
+                           uint32_t slice)
+{
+  if (t->batch > 1 || t->clip != 0.0f) return 0;
+  const bpfree_link *link = t->links;
+  const factors at = find_factors(t, slice);
+  const float *const delta = record + at.delta, *const x = delta + at.outputs;
+  float *theta = c->theta + t->model->slices[slice].offset;
+  if (at.past) link->update->apply_scaled(theta, 1.0f, delta, factor, link->settings, at.outputs);
+  for (uint32_t o = 0; !at.past && o < at.outputs; o++, theta += at.inputs)
+    if (delta[o] != 0.0f) link->update->apply_scaled(theta, delta[o], x, factor, link->settings, at.inputs);
+  return 1;
+}
+
+#endif
