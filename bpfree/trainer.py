@@ -221,7 +221,7 @@ class Trainer:
         if own := self.own + self.own_links:
             return f"{own[0]}: {OWN.reason}"
         if self.in_c:
-            return row.device.refusal(self.estimator, self.graph)
+            return row.device.refusal(self.estimator, self.graph, self.batch_size)
         if ESTIMATORS.has(row) and isinstance(row.c, HostOnly):
             return f"{row.name}: {row.c.reason}"
         return f"{row.name}: of one's own, whose arithmetic is Python's"

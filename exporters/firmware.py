@@ -190,6 +190,8 @@ def _runtime(tables, trainer) -> dict[str, str]:
     symbols = {row.kernel for row in tables.nodes} | {row.c for row in trainer.rows["links"]}
     symbols |= {trainer.rows["estimator"].c, trainer.rows["loss"].c}
     symbols |= {row.c for row in trainer.rows["schedules"].values() if row}
+    own = trainer.rows["estimator"].device.settings(trainer.estimator, trainer.graph, trainer.loss)
+    symbols |= own.symbols("layer") if own else set()
     sources = [*listed_sources()["core"], *(f"{symbol.removeprefix('bpfree_')}.c" for symbol in sorted(symbols))]
     sources += [path.name for path in (runtime_folder() / "src").glob("*.h") if path.name != "registry_isa.h"]
     headers = [path for path in (runtime_folder() / "include" / "bpfree").iterdir() if path.name != "host.h"]

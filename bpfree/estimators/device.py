@@ -40,8 +40,8 @@ class Device:
         """Tensors that a pass leaves in the arena for the estimator."""
         return frozenset()
 
-    def refusal(self, estimator, graph) -> str | None:
-        """What it cannot train this graph for, in words; None where it can."""
+    def refusal(self, estimator, graph, batch_size: int = 1) -> str | None:
+        """What it cannot train this graph for by so many samples a step, in words; None where it can."""
         return None
 
     def settings(self, estimator, graph, loss) -> Struct | None:

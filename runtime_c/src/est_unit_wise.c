@@ -22,6 +22,8 @@ typedef struct view {
   float *aid;   /* (outputs) the loss's own */
   float *delta; /* derivatives by the units of one layer */
   float *room;  /* the scores of the layer behind, or a unit vector */
+  float *column; /* one of the layer behind, where that is made */
+  float *within; /* what a layer that is not W itself works in */
   float mu;
 } view;
 
@@ -78,6 +80,19 @@ static void weigh_scores(const view *l)
 #endif
 }
 
+/* Column j of the layer behind, whose elements lie `stride` apart. */
+static const float *column_of(const view *l, const bpfree_route *route, uint32_t j, uint32_t *stride)
+{
+  const bpfree_node *node = &l->pass.model->nodes[route->column];
+  if (route->behind) {
+    route->behind->column(&l->pass, node, l->within, j, l->column);
+    *stride = 1;
+    return l->column;
+  }
+  *stride = node->attributes[0];
+  return bpfree_parameters(&l->pass, bpfree_node_slice(&l->pass, node, 0)) + j;
+}
+
 /* Where a unit moves the scores along a column w, the change of the loss has a closed form. */
 static void probe_scores(const view *l, const bpfree_route *route)
 {
@@ -85,20 +100,18 @@ static void probe_scores(const view *l, const bpfree_route *route)
   const bpfree_closed *loss = l->own->loss;
   const uint32_t units = model->tensors[route->tensor].size;
   const int linear = route->column < model->n_nodes;
-  const float *column = l->room;
-  if (linear) column = bpfree_parameters(&l->pass, bpfree_node_slice(&l->pass, &model->nodes[route->column], 0));
   for (uint32_t o = 0; !linear && o < l->outputs; o++) l->room[o] = 0.0f;
   for (uint32_t j = 0; j < units; j++) {
     if (!linear) l->room[j] = 1.0f;
     if (l->delta[j] != 0.0f) {
-      const uint32_t stride = linear ? units : 1;
+      uint32_t stride = 1;
+      const float *const column = linear ? column_of(l, route, j, &stride) : l->room;
       const float plus = loss->change(l->aid, l->outputs, &l->target, column, stride, l->mu);
       const float minus =
           l->t->two_sided ? loss->change(l->aid, l->outputs, &l->target, column, stride, -l->mu) : 0.0f;
       l->delta[j] = slope_of_loss(l, weighed(l, plus), weighed(l, minus));
     }
-    if (linear) column++;
-    else l->room[j] = 0.0f;
+    if (!linear) l->room[j] = 0.0f;
   }
 }
 
@@ -108,10 +121,10 @@ static float loss_beside(const view *l, const bpfree_route *route, uint32_t j, f
   const bpfree_model *model = l->pass.model;
   float *start = values(l, start_of(model, route));
   if (route->column < model->n_nodes) {
-    const bpfree_node *node = &model->nodes[route->column];
-    const uint32_t units = node->attributes[0], rows = node->attributes[1];
-    const float *w = bpfree_parameters(&l->pass, bpfree_node_slice(&l->pass, node, 0)) + j;
-    for (uint32_t o = 0; o < rows; o++) start[o] = l->room[o] + s * w[o * units];
+    const uint32_t rows = model->tensors[start_of(model, route)].size;
+    uint32_t stride;
+    const float *const w = column_of(l, route, j, &stride);
+    for (uint32_t o = 0; o < rows; o++) start[o] = l->room[o] + s * w[o * stride];
     return loss_again(l, route);
   }
   const float kept = start[j];
@@ -171,8 +184,13 @@ static void add_outer(const view *l, const bpfree_node *node, float *gradient)
 }
 
 /* One layer's part of the record, with its input and the derivatives by its output; returns where the next one's is. */
-static float *put_layer(const view *l, const bpfree_node *node, int factored, float *record)
+static float *put_layer(const view *l, const bpfree_route *route, int factored, float *record)
 {
+  const bpfree_node *node = &l->pass.model->nodes[route->node];
+  if (route->layer) {
+    route->layer->project(&l->pass, node, l->delta, record, l->within);
+    return record;
+  }
   if (factored)
     return put_factors(record, l->delta, node->attributes[1], bpfree_input(&l->pass, node, 0, 0), node->attributes[0]);
   add_outer(l, node, record);
@@ -192,60 +210,72 @@ static float *add_sample(const view *l, int factored, float *record)
       weigh_scores(l);
     } else {
       mark_units(l, route);
+      if (route->behind) route->behind->halves(&l->pass, &model->nodes[route->column], l->within);
       if (start_of(model, route) == model->output)
         probe_scores(l, route);
       else
         probe_units(l, route);
     }
     for (uint32_t k = 0; k < route->n_elementwise; k++) apply_slope(l, &route->elementwise[k]);
-    record = put_layer(l, &model->nodes[route->node], factored, record);
+    record = put_layer(l, route, factored, record);
   }
   return record;
 }
 
-/* Which of the two records a trainer has: the one that is as long as n_queries, the gradient where both are. */
-static int is_factored(const bpfree_trainer *t)
+/* Floats of what is worked in, one behind the other. */
+typedef struct rooms {
+  uint32_t delta;  /* of the widest layer that is probed */
+  uint32_t aside;  /* of what is put aside beside it */
+  uint32_t column;
+  uint32_t within;
+} rooms;
+
+static void widen(uint32_t *room, uint32_t size)
 {
-  return BPFREE_RECORD_FACTORS && (!BPFREE_RECORD_GRADIENT || t->n_queries != t->model->n_theta);
+  if (size > *room) *room = size;
 }
 
-/* Floats of the widest layer that is probed, and of what is put aside beside it. */
-static void widths(const bpfree_trainer *t, uint32_t *delta, uint32_t *room)
+static rooms rooms_of(const bpfree_trainer *t)
 {
   const bpfree_model *model = t->model;
   const bpfree_unit_wise *own = t->settings;
-  *delta = *room = 0;
+  rooms found = {0, 0, 0, 0};
   for (uint32_t r = 0; r < own->n_routes; r++) {
     const bpfree_route *route = &own->routes[r];
-    const uint32_t start = start_of(model, route), size = model->tensors[route->tensor].size;
-    if (size > *delta) *delta = size;
+    const uint32_t start = start_of(model, route);
     const int aside = start == model->output ? start == route->tensor && !is_exact(t, route) : start != route->tensor;
-    if (aside && model->tensors[start].size > *room) *room = model->tensors[start].size;
+    widen(&found.delta, model->tensors[route->tensor].size);
+    if (aside) widen(&found.aside, model->tensors[start].size);
+    if (route->layer) widen(&found.within, route->layer->project_size(&model->nodes[route->node]));
+    if (!route->behind) continue;
+    widen(&found.column, model->tensors[start].size);
+    widen(&found.within, route->behind->column_size(&model->nodes[route->column]));
   }
+  return found;
 }
 
 static uint32_t work(const bpfree_trainer *t)
 {
   if (!t->settings) return 0;
-  uint32_t delta, room;
-  widths(t, &delta, &room);
-  return t->model->tensors[t->model->output].size + delta + room;
+  const rooms own = rooms_of(t);
+  return t->model->tensors[t->model->output].size + own.delta + own.aside + own.column + own.within;
 }
 
 static int estimate(const bpfree_trainer *t, bpfree_context *c)
 {
   if (!t->settings) return BPFREE_ERR_ARG;
   const uint32_t d = t->model->n_theta, outputs = t->model->tensors[t->model->output].size;
-  uint32_t width, room;
-  widths(t, &width, &room);
-  float *delta = c->work + outputs;
+  const rooms own = rooms_of(t);
+  float *const delta = c->work + outputs;
   view l = {.t = t,
             .own = t->settings,
             .pass = {t->model, c->theta, 0, c->x, c->arena, 1, 1},
             .outputs = outputs,
             .aid = c->work,
             .delta = delta,
-            .room = delta + width,
+            .room = delta + own.delta,
+            .column = delta + own.delta + own.aside,
+            .within = delta + own.delta + own.aside + own.column,
             .mu = bpfree_mu(t, c->step)};
   const int factored = is_factored(t);
   float *record = c->coefficients;
@@ -267,18 +297,21 @@ static void gradient(const bpfree_trainer *t, uint32_t step, const float *coeffi
   else bpfree_given_gradient(t, step, coefficients, slice, block, n, g);
 }
 
+/* Does a layer want a batch of 1, and a record that is the gradient? */
+static int has_layers(const bpfree_trainer *t)
+{
+  const bpfree_unit_wise *own = t->settings;
+  for (uint32_t r = 0; own && r < own->n_routes; r++)
+    if (own->routes[r].layer) return 1;
+  return 0;
+}
+
 static int check(const bpfree_trainer *t)
 {
+  if (has_layers(t)) return t->batch == 1 ? bpfree_given_check(t) : BPFREE_ERR_ARG;
   const int factors = BPFREE_RECORD_FACTORS && t->settings && t->n_queries == factors_size(t) * t->batch;
   return factors || (BPFREE_RECORD_GRADIENT && bpfree_given_check(t) == BPFREE_OK) ? BPFREE_OK : BPFREE_ERR_ARG;
 }
-
-#if BPFREE_RECORD_FACTORS
-static int scaled(const bpfree_trainer *t, const bpfree_context *c, const float *record, float factor, uint32_t slice)
-{
-  return is_factored(t) && step_by_factors(t, c, record, factor, slice);
-}
-#endif
 
 const bpfree_estimator bpfree_est_unit_wise = {
     .estimate = estimate,
@@ -286,6 +319,6 @@ const bpfree_estimator bpfree_est_unit_wise = {
     .check = check,
     .work = work,
 #if BPFREE_RECORD_FACTORS
-    .scaled = scaled,
+    .scaled = step_by_factors,
 #endif
 };

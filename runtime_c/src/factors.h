@@ -40,6 +40,12 @@ static uint32_t factors_size(const bpfree_trainer *t)
   return find_factors(t, t->model->n_slices).delta;
 }
 
+/* Which of the two records a trainer has: the one that is as long as n_queries, the gradient where both are. */
+static int is_factored(const bpfree_trainer *t)
+{
+  return BPFREE_RECORD_FACTORS && (!BPFREE_RECORD_GRADIENT || t->n_queries != t->model->n_theta);
+}
+
 /* Writes them down behind `to`; returns where the next layer's begin. */
 static float *put_factors(float *to, const float *delta, uint32_t outputs, const float *x, uint32_t inputs)
 {
@@ -74,11 +80,12 @@ static void gradient_of_factors(const bpfree_trainer *t, const float *record, ui
   for (uint32_t k = 0; t->clip != 0.0f && k < n; k++) g[k] = bpfree_clipped(t, g[k]);
 }
 
+#if BPFREE_RECORD_FACTORS
 /* The step of one sample on a slice, where the update has `apply_scaled`; returns 0 where that is not the same. */
 static int step_by_factors(const bpfree_trainer *t, const bpfree_context *c, const float *record, float factor,
                            uint32_t slice)
 {
-  if (t->batch > 1 || t->clip != 0.0f) return 0;
+  if (!is_factored(t) || t->batch > 1 || t->clip != 0.0f) return 0;
   const bpfree_link *link = t->links;
   const factors at = find_factors(t, slice);
   const float *const delta = record + at.delta, *const x = delta + at.outputs;
@@ -88,5 +95,6 @@ static int step_by_factors(const bpfree_trainer *t, const bpfree_context *c, con
     if (delta[o] != 0.0f) link->update->apply_scaled(theta, delta[o], x, factor, link->settings, at.inputs);
   return 1;
 }
+#endif
 
 #endif
