@@ -17,6 +17,7 @@ from bpfree.engines.batch import check_weights, mean_1
 from bpfree.engines.given import check_finite_rows
 from bpfree.errors import check_count, check_unmasked
 from bpfree.estimators.device import OPTIONS
+from bpfree.estimators.routes import runs_again
 from bpfree.exporters import main_source, makefile_source, model_source
 from bpfree.exporters.c_text import array, float_literal
 from bpfree.exporters.folder import marked, write_folder
@@ -203,8 +204,10 @@ def _runtime(tables, trainer) -> dict[str, str]:
         wanted.add("BPFREE_WEIGHTS")
     factored = trainer.device_record_shape != trainer.record_shape
     wanted.add("BPFREE_RECORD_FACTORS" if factored else "BPFREE_RECORD_GRADIENT")
-    records = {"BPFREE_RECORD_FACTORS", "BPFREE_RECORD_GRADIENT"}
-    for name in {*OPTIONS, *records, "BPFREE_GAPS", "BPFREE_WEIGHTS"} - wanted:
+    if own and trainer.rows["estimator"].c == "bpfree_est_unit_wise" and runs_again(trainer.graph):
+        wanted.add("BPFREE_RERUN")
+    others = {"BPFREE_RECORD_FACTORS", "BPFREE_RECORD_GRADIENT", "BPFREE_RERUN"}
+    for name in {*OPTIONS, *others, "BPFREE_GAPS", "BPFREE_WEIGHTS"} - wanted:
         files["bpfree/config.h"] = files["bpfree/config.h"].replace(_OPTION.format(name, 1), _OPTION.format(name, 0))
     return files | {name: (runtime_folder() / "src" / name).read_text("utf-8") for name in sources}
 

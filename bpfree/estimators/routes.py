@@ -100,6 +100,11 @@ def closed_layer(graph) -> str | None:
     return needed[0].label if needed else None
 
 
+def runs_again(graph) -> bool:
+    """Whether a unit is followed through more than the layer that gives the scores."""
+    return any(route.start(graph) != graph.nodes[-1].output for route in routes_of(graph))
+
+
 def made_of_others(graph) -> str | None:
     """The first trained node whose parameters are not W and b themselves, in words; None if there is none."""
     return next((node.label for node in trained(graph) if not node.op.layer.dense), None)

@@ -27,11 +27,6 @@ typedef struct view {
   float mu;
 } view;
 
-static float *values(const view *l, uint32_t tensor)
-{
-  return l->pass.arena + l->pass.model->tensors[tensor].offset;
-}
-
 /* The tensor that a unit's change is put into: the result of the node that it is a column of, or its own. */
 static uint32_t start_of(const bpfree_model *model, const bpfree_route *route)
 {
@@ -42,21 +37,6 @@ static int is_exact(const bpfree_trainer *t, const bpfree_route *route)
 {
   const bpfree_unit_wise *own = t->settings;
   return own->exact_head && route->tensor == t->model->output;
-}
-
-/* Runs the nodes behind the start of a route again. */
-static void rerun(const view *l, const bpfree_route *route)
-{
-  const bpfree_model *model = l->pass.model;
-  const uint32_t own = route->n_elementwise ? route->elementwise[0].node : route->node;
-  for (uint32_t k = (route->column < model->n_nodes ? route->column : own) + 1; k < model->n_nodes; k++)
-    model->nodes[k].kernel(&l->pass, &model->nodes[k]);
-}
-
-static float loss_again(const view *l, const bpfree_route *route)
-{
-  rerun(l, route);
-  return bpfree_loss_of(l->t, &l->pass, 0, &l->target);
 }
 
 static float weighed(const view *l, float change)
@@ -115,6 +95,27 @@ static void probe_scores(const view *l, const bpfree_route *route)
   }
 }
 
+#if BPFREE_RERUN
+static float *values(const view *l, uint32_t tensor)
+{
+  return l->pass.arena + l->pass.model->tensors[tensor].offset;
+}
+
+/* Runs the nodes behind the start of a route again. */
+static void rerun(const view *l, const bpfree_route *route)
+{
+  const bpfree_model *model = l->pass.model;
+  const uint32_t own = route->n_elementwise ? route->elementwise[0].node : route->node;
+  for (uint32_t k = (route->column < model->n_nodes ? route->column : own) + 1; k < model->n_nodes; k++)
+    model->nodes[k].kernel(&l->pass, &model->nodes[k]);
+}
+
+static float loss_again(const view *l, const bpfree_route *route)
+{
+  rerun(l, route);
+  return bpfree_loss_of(l->t, &l->pass, 0, &l->target);
+}
+
 /* The loss where unit j has moved by s: one column of the next layer, then what follows it; or what follows h. */
 static float loss_beside(const view *l, const bpfree_route *route, uint32_t j, float s)
 {
@@ -151,6 +152,8 @@ static void probe_units(const view *l, const bpfree_route *route)
   for (uint32_t o = 0; o < size; o++) start[o] = l->room[o];
   rerun(l, route); /* every activation is again what the pass left */
 }
+
+#endif
 
 static void apply_slope(const view *l, const bpfree_elementwise *b)
 {
@@ -211,10 +214,11 @@ static float *add_sample(const view *l, int factored, float *record)
     } else {
       mark_units(l, route);
       if (route->behind) route->behind->halves(&l->pass, &model->nodes[route->column], l->within);
-      if (start_of(model, route) == model->output)
-        probe_scores(l, route);
+#if BPFREE_RERUN
+      if (start_of(model, route) != model->output) probe_units(l, route);
       else
-        probe_units(l, route);
+#endif
+        probe_scores(l, route);
     }
     for (uint32_t k = 0; k < route->n_elementwise; k++) apply_slope(l, &route->elementwise[k]);
     record = put_layer(l, route, factored, record);
@@ -297,18 +301,15 @@ static void gradient(const bpfree_trainer *t, uint32_t step, const float *coeffi
   else bpfree_given_gradient(t, step, coefficients, slice, block, n, g);
 }
 
-/* Does a layer want a batch of 1, and a record that is the gradient? */
-static int has_layers(const bpfree_trainer *t)
-{
-  const bpfree_unit_wise *own = t->settings;
-  for (uint32_t r = 0; own && r < own->n_routes; r++)
-    if (own->routes[r].layer) return 1;
-  return 0;
-}
-
+/* A layer that is not W itself wants a batch of 1, and a record that is the gradient. */
 static int check(const bpfree_trainer *t)
 {
-  if (has_layers(t)) return t->batch == 1 ? bpfree_given_check(t) : BPFREE_ERR_ARG;
+  const bpfree_unit_wise *own = t->settings;
+  for (uint32_t r = 0; own && r < own->n_routes; r++) {
+    const bpfree_route *route = &own->routes[r];
+    if (!BPFREE_RERUN && start_of(t->model, route) != t->model->output) return BPFREE_ERR_ARG;
+    if (route->layer) return t->batch == 1 ? bpfree_given_check(t) : BPFREE_ERR_ARG;
+  }
   const int factors = BPFREE_RECORD_FACTORS && t->settings && t->n_queries == factors_size(t) * t->batch;
   return factors || (BPFREE_RECORD_GRADIENT && bpfree_given_check(t) == BPFREE_OK) ? BPFREE_OK : BPFREE_ERR_ARG;
 }

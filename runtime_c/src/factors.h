@@ -8,6 +8,7 @@
 #include "bits.h"
 #include "clip.h"
 #include "kernel.h"
+#include "links.h"
 #include "vector.h"
 
 /* Where a layer's factors lie in those of a sample. */
@@ -81,19 +82,41 @@ static void gradient_of_factors(const bpfree_trainer *t, const float *record, ui
 }
 
 #if BPFREE_RECORD_FACTORS
-/* The step of one sample on a slice, where the update has `apply_scaled`; returns 0 where that is not the same. */
-static int step_by_factors(const bpfree_trainer *t, const bpfree_context *c, const float *record, float factor,
-                           uint32_t slice)
+/* Would a row of theta be finite behind its `apply_scaled`? It goes through the arena, which is idle. */
+static int stays_finite_by(const bpfree_trainer *t, const bpfree_context *c, const float *theta, float coefficient,
+                           const float *x, float factor, uint32_t n)
 {
-  if (!is_factored(t) || t->batch > 1 || t->clip != 0.0f) return 0;
-  const bpfree_link *link = t->links;
+  int finite = 1;
+  for (uint32_t first = 0, count; first < n; first += count) {
+    count = n - first < BPFREE_BLOCK ? n - first : BPFREE_BLOCK;
+    for (uint32_t k = 0; k < count; k++) c->arena[k] = theta[first + k];
+    t->links->update->apply_scaled(c->arena, coefficient, x + first, factor, t->links->settings, count);
+    finite &= bpfree_all_below(c->arena, count, BPFREE_INFINITY_BITS);
+  }
+  return finite;
+}
+
+static int step_by_factors(const bpfree_trainer *t, const bpfree_context *c, const float *record, float factor,
+                           uint32_t slice, int dry)
+{
+  if (!is_factored(t) || t->batch > 1 || t->clip != 0.0f) return -1;
   const factors at = find_factors(t, slice);
-  const float *const delta = record + at.delta, *const x = delta + at.outputs;
+  const float *delta = record + at.delta, *x = delta + at.outputs, one = 1.0f;
   float *theta = c->theta + t->model->slices[slice].offset;
-  if (at.past) link->update->apply_scaled(theta, 1.0f, delta, factor, link->settings, at.outputs);
-  for (uint32_t o = 0; !at.past && o < at.outputs; o++, theta += at.inputs)
-    if (delta[o] != 0.0f) link->update->apply_scaled(theta, delta[o], x, factor, link->settings, at.inputs);
-  return 1;
+  uint32_t rows = at.outputs, n = at.inputs;
+  if (at.past) { /* the bias: one row of delta */
+    x = delta;
+    delta = &one;
+    n = rows;
+    rows = 1;
+  }
+  int finite = 1;
+  for (; rows; rows--, delta++, theta += n) {
+    if (*delta == 0.0f) continue;
+    if (dry) finite &= stays_finite_by(t, c, theta, *delta, x, factor, n);
+    else t->links->update->apply_scaled(theta, *delta, x, factor, t->links->settings, n);
+  }
+  return finite;
 }
 #endif
 

@@ -156,9 +156,10 @@ static int update_slice(const bpfree_trainer *t, bpfree_context *c, const float 
     return 1;
   }
 #if BPFREE_RECORD_FACTORS
-  if (!dry && t->n_links == 1 && t->estimator->scaled && t->links->update->apply_scaled &&
-      t->estimator->scaled(t, c, record, factor, slice))
-    return 1;
+  if (t->n_links == 1 && t->estimator->scaled && t->links->update->apply_scaled) {
+    const int made = t->estimator->scaled(t, c, record, factor, slice, dry);
+    if (made >= 0) return made;
+  }
 #endif
   const uint32_t offset = t->model->slices[slice].offset;
   uint32_t before = bpfree_before(span.from);

@@ -32,11 +32,13 @@ NETWORKS = {
     "from the right": [tensor_train("a", "input", [2, 2, 3], [2, 2, 3], [1, 2, 3, 1], "right", bias=False),
                        relu("h", "a"), linear("head", "h", CLASSES)],
     "five cores behind another": [
-        linear("d", "input", 7), relu("h", "d"), tensor_train("a", "h", [2, 2, 1, 2, 1], [1, 2, 2, 1, 2], [1, 2, 3, 3, 2, 1]),
-        ("tanh", "t", ["a"], {}), linear("head", "t", CLASSES)],
-    "eight cores": [tensor_train("a", "input", [2, 1, 2, 1, 1, 1, 2, 2], [1, 2, 1, 1, 2, 1, 1, 2], [1, 2, 6, 2, 2, 3, 2, 2, 1]),
-                    relu("h", "a"), tensor_train("head", "h", [2, 1, 1, 1, 1, 2, 2, 1], [1, 1, 2, 1, 1, 1, 1, 2],
-                                                 [1, 2, 4, 4, 3, 2, 2, 1, 1])],
+        linear("d", "input", 7), relu("h", "d"),
+        tensor_train("a", "h", [2, 2, 1, 2, 1], [1, 2, 2, 1, 2], [1, 2, 3, 3, 2, 1]), ("tanh", "t", ["a"], {}),
+        linear("head", "t", CLASSES)],
+    "eight cores": [
+        tensor_train("a", "input", [2, 1, 2, 1, 1, 1, 2, 2], [1, 2, 1, 1, 2, 1, 1, 2], [1, 2, 6, 2, 2, 3, 2, 2, 1]),
+        relu("h", "a"),
+        tensor_train("head", "h", [2, 1, 1, 1, 1, 2, 2, 1], [1, 1, 2, 1, 1, 1, 1, 2], [1, 2, 4, 4, 3, 2, 2, 1, 1])],
 }  # fmt: skip
 
 networks = pytest.mark.parametrize("name", NETWORKS)
@@ -105,7 +107,7 @@ def test_its_work_is_what_c_asks_for_and_nothing_beyond_is_written(name, head):
 
 
 def test_no_room_for_a_dense_w():
-    """784-1024-10 in 3,962 parameters: the room of its sweeps is a fraction of the 10,240 floats of the second W alone."""
+    """784-1024-10 in 3,962 parameters: the room of the sweeps is a fraction of the 10,240 floats of the second W."""
     first = bf.TTLinear((7, 4, 4, 7), (8, 4, 4, 8), rank=6)
     model = bf.Sequential(784, [first, bf.ReLU(), bf.TTLinear((8, 4, 4, 8), (1, 5, 2, 1), rank=6)])
     trainer = bf.Trainer(model.graph, model.frozen, "cross_entropy", bf.UnitWise(), bf.SGD(), batch_size=1)

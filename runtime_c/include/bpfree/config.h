@@ -83,6 +83,13 @@
 #define BPFREE_RECORD_GRADIENT 1
 #endif
 
+/* UnitWise may follow a unit through all nodes behind it. With 0 it knows what a change of the scores along a column
+ * does to the loss, as with one hidden layer, and bpfree_train_init refuses other models: 0.5 KB of code less. Firmware
+ * that the exporter writes has what its model wants. */
+#ifndef BPFREE_RERUN
+#define BPFREE_RERUN 1
+#endif
+
 /* A step with a coefficient that may make the update overflow (`coefficient_limit` of a trainer) is tried
  * before it is made, and refused where theta or state would not be finite, as on a computer. With 0 none
  * is tried: such a step is refused, and where the trainer does not say from what size on 2^64 is taken;

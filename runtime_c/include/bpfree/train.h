@@ -130,10 +130,11 @@ typedef struct bpfree_estimator {
   uint32_t averages; /* 1: g is the mean over a group's n_queries directions, 0: their sum */
   uint32_t coordinates; /* 1: directions are coordinates; where the first link merges, `gradient` leaves elements of g
                          * that are not probed as they are */
-  /* Makes the step of a record on one slice by `apply_scaled` of the only link and returns 1, or returns 0 where the
-   * gradient is not made of scaled vectors; NULL: it never is. */
+  /* Makes the step of a record on one slice by `apply_scaled` of the only link. `dry`: theta stays as it is, and 0 is
+   * returned where it would not be finite; else 1, or -1 where the gradient is not made of scaled vectors, and
+   * nothing was done. NULL: it never is. */
   int (*scaled)(const struct bpfree_trainer *trainer, const struct bpfree_context *context, const float *record,
-                float factor, uint32_t slice);
+                float factor, uint32_t slice, int dry);
 } bpfree_estimator;
 
 /* Settings of a run: const, in flash. Write it with designated initialisers: what is
