@@ -204,9 +204,14 @@ def _runtime(tables, trainer) -> dict[str, str]:
         wanted.add("BPFREE_WEIGHTS")
     factored = trainer.device_record_shape != trainer.record_shape
     wanted.add("BPFREE_RECORD_FACTORS" if factored else "BPFREE_RECORD_GRADIENT")
-    if own and trainer.rows["estimator"].c == "bpfree_est_unit_wise" and runs_again(trainer.graph):
+    if trainer.rows["estimator"].c == "bpfree_est_unit_wise" and runs_again(trainer.graph):
         wanted.add("BPFREE_RERUN")
-    others = {"BPFREE_RECORD_FACTORS", "BPFREE_RECORD_GRADIENT", "BPFREE_RERUN"}
+    if own and own.symbols("layer"):
+        wanted.add("BPFREE_LAYERS")
+    sgd = [row.c for row in trainer.rows["links"]] == ["bpfree_upd_sgd"] and not trainer.update.clip
+    if not (factored and sgd and trainer.batch_size == 1):
+        wanted.add("BPFREE_GRADIENTS")
+    others = {"BPFREE_RECORD_FACTORS", "BPFREE_RECORD_GRADIENT", "BPFREE_RERUN", "BPFREE_LAYERS", "BPFREE_GRADIENTS"}
     for name in {*OPTIONS, *others, "BPFREE_GAPS", "BPFREE_WEIGHTS"} - wanted:
         files["bpfree/config.h"] = files["bpfree/config.h"].replace(_OPTION.format(name, 1), _OPTION.format(name, 0))
     return files | {name: (runtime_folder() / "src" / name).read_text("utf-8") for name in sources}

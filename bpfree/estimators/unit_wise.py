@@ -117,7 +117,7 @@ class _OnDevice(Device):
     """What probes, slopes and outer products read stays in the arena."""
 
     def refusal(self, estimator, graph, batch_size: int = 1) -> str | None:
-        """Why not: a layer it has no kernel for; or sums over samples and sweeps, which a device makes in other order."""
+        """Why not: a layer that has no kernel, or sums over samples and sweeps, which a device makes in other order."""
         if node := closed_layer(graph):
             return f"unit_wise and {node}: on a device it needs dense layers or tensor trains"
         node = made_of_others(graph) if batch_size > 1 else None

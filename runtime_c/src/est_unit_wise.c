@@ -64,7 +64,7 @@ static void weigh_scores(const view *l)
 static const float *column_of(const view *l, const bpfree_route *route, uint32_t j, uint32_t *stride)
 {
   const bpfree_node *node = &l->pass.model->nodes[route->column];
-  if (route->behind) {
+  if (BPFREE_LAYERS && route->behind) {
     route->behind->column(&l->pass, node, l->within, j, l->column);
     *stride = 1;
     return l->column;
@@ -190,7 +190,7 @@ static void add_outer(const view *l, const bpfree_node *node, float *gradient)
 static float *put_layer(const view *l, const bpfree_route *route, int factored, float *record)
 {
   const bpfree_node *node = &l->pass.model->nodes[route->node];
-  if (route->layer) {
+  if (BPFREE_LAYERS && route->layer) {
     route->layer->project(&l->pass, node, l->delta, record, l->within);
     return record;
   }
@@ -213,7 +213,7 @@ static float *add_sample(const view *l, int factored, float *record)
       weigh_scores(l);
     } else {
       mark_units(l, route);
-      if (route->behind) route->behind->halves(&l->pass, &model->nodes[route->column], l->within);
+      if (BPFREE_LAYERS && route->behind) route->behind->halves(&l->pass, &model->nodes[route->column], l->within);
 #if BPFREE_RERUN
       if (start_of(model, route) != model->output) probe_units(l, route);
       else
@@ -250,6 +250,7 @@ static rooms rooms_of(const bpfree_trainer *t)
     const int aside = start == model->output ? start == route->tensor && !is_exact(t, route) : start != route->tensor;
     widen(&found.delta, model->tensors[route->tensor].size);
     if (aside) widen(&found.aside, model->tensors[start].size);
+    if (!BPFREE_LAYERS) continue;
     if (route->layer) widen(&found.within, route->layer->project_size(&model->nodes[route->node]));
     if (!route->behind) continue;
     widen(&found.column, model->tensors[start].size);
@@ -308,15 +309,17 @@ static int check(const bpfree_trainer *t)
   for (uint32_t r = 0; own && r < own->n_routes; r++) {
     const bpfree_route *route = &own->routes[r];
     if (!BPFREE_RERUN && start_of(t->model, route) != t->model->output) return BPFREE_ERR_ARG;
+    if (!BPFREE_LAYERS && (route->layer || route->behind)) return BPFREE_ERR_ARG;
     if (route->layer) return t->batch == 1 ? bpfree_given_check(t) : BPFREE_ERR_ARG;
   }
+  if (!BPFREE_GRADIENTS && !needs_no_gradient(t)) return BPFREE_ERR_ARG;
   const int factors = BPFREE_RECORD_FACTORS && t->settings && t->n_queries == factors_size(t) * t->batch;
   return factors || (BPFREE_RECORD_GRADIENT && bpfree_given_check(t) == BPFREE_OK) ? BPFREE_OK : BPFREE_ERR_ARG;
 }
 
 const bpfree_estimator bpfree_est_unit_wise = {
     .estimate = estimate,
-    .gradient = gradient,
+    .gradient = BPFREE_GRADIENTS ? gradient : 0,
     .check = check,
     .work = work,
 #if BPFREE_RECORD_FACTORS

@@ -81,6 +81,12 @@ static void gradient_of_factors(const bpfree_trainer *t, const float *record, ui
   for (uint32_t k = 0; t->clip != 0.0f && k < n; k++) g[k] = bpfree_clipped(t, g[k]);
 }
 
+/* Can a step go from the factors to theta at once? */
+static int needs_no_gradient(const bpfree_trainer *t)
+{
+  return is_factored(t) && t->batch == 1 && t->clip == 0.0f && t->n_links == 1 && t->links->update->apply_scaled;
+}
+
 #if BPFREE_RECORD_FACTORS
 /* Would a row of theta be finite behind its `apply_scaled`? It goes through the arena, which is idle. */
 static int stays_finite_by(const bpfree_trainer *t, const bpfree_context *c, const float *theta, float coefficient,
@@ -99,7 +105,7 @@ static int stays_finite_by(const bpfree_trainer *t, const bpfree_context *c, con
 static int step_by_factors(const bpfree_trainer *t, const bpfree_context *c, const float *record, float factor,
                            uint32_t slice, int dry)
 {
-  if (!is_factored(t) || t->batch > 1 || t->clip != 0.0f) return -1;
+  if (BPFREE_GRADIENTS && !needs_no_gradient(t)) return -1;
   const factors at = find_factors(t, slice);
   const float *delta = record + at.delta, *x = delta + at.outputs, one = 1.0f;
   float *theta = c->theta + t->model->slices[slice].offset;

@@ -151,14 +151,14 @@ static float *place_of(bpfree_context *c, uint32_t first, uint32_t n, int dry)
 static int update_slice(const bpfree_trainer *t, bpfree_context *c, const float *record, const float *weights,
                         float factor, uint32_t slice, bpfree_span span, int dry)
 {
-  if (!dry && t->n_queries == 1 && t->n_links == 1 && t->estimator->signs && t->links->update->apply_signs) {
+  if (BPFREE_PROBE_ON_READ && !dry && t->n_queries == 1 && t->n_links == 1 && t->estimator->signs && t->links->update->apply_signs) {
     update_by_signs(t, c, bpfree_clipped(t, *weights), factor, slice, span);
     return 1;
   }
 #if BPFREE_RECORD_FACTORS
-  if (t->n_links == 1 && t->estimator->scaled && t->links->update->apply_scaled) {
+  if (!BPFREE_GRADIENTS || t->estimator->scaled) {
     const int made = t->estimator->scaled(t, c, record, factor, slice, dry);
-    if (made >= 0) return made;
+    if (!BPFREE_GRADIENTS || made >= 0) return made;
   }
 #endif
   const uint32_t offset = t->model->slices[slice].offset;

@@ -50,4 +50,4 @@ static void apply_scaled(float *theta, float coefficient, const float *x, float 
 #define apply_scaled 0
 #endif
 
-const bpfree_update BPFREE_KERNEL(upd_sgd) = {transform, 0, apply_signs, 0, 0, 0, 0, apply_scaled};
+const bpfree_update BPFREE_KERNEL(upd_sgd) = {BPFREE_GRADIENTS ? transform : 0, 0, BPFREE_PROBE_ON_READ ? apply_signs : 0, 0, 0, 0, 0, apply_scaled};

@@ -83,6 +83,19 @@
 #define BPFREE_RECORD_GRADIENT 1
 #endif
 
+/* It may look into layers that are not W themselves, such as tensor trains. With 0 bpfree_train_init refuses models
+ * that have them where it looks: 0.3 KB of code less. Firmware that the exporter writes has what its model wants. */
+#ifndef BPFREE_LAYERS
+#define BPFREE_LAYERS 1
+#endif
+
+/* Updates rebuild the gradient, chunk by chunk. With 0 none does: with UnitWise bpfree_train_init refuses all but SGD
+ * alone from the factors of one sample; 0.9 KB of code less. Firmware that the exporter writes has what its trainer
+ * wants. */
+#ifndef BPFREE_GRADIENTS
+#define BPFREE_GRADIENTS 1
+#endif
+
 /* UnitWise may follow a unit through all nodes behind it. With 0 it knows what a change of the scores along a column
  * does to the loss, as with one hidden layer, and bpfree_train_init refuses other models: 0.5 KB of code less. Firmware
  * that the exporter writes has what its model wants. */
