@@ -101,6 +101,12 @@ class Trainer:
         return groups * each
 
     @property
+    def device_record_shape(self) -> tuple[int, int]:
+        """The shape of a step's record on a device, which of some estimators has other words than `record_shape`."""
+        device = self.rows["estimator"].device
+        return self.record_shape[0], device.record(self.estimator, self.graph, self.batch_size)
+
+    @property
     def evaluations(self) -> int:
         """Loss evaluations of one step, each of batch_size samples."""
         return self.estimator.evaluations(self.graph)
@@ -215,7 +221,7 @@ class Trainer:
         if own := self.own + self.own_links:
             return f"{own[0]}: {OWN.reason}"
         if self.in_c:
-            return row.device.refusal(self.estimator, self.graph)
+            return row.device.refusal(self.estimator, self.graph, self.batch_size)
         if ESTIMATORS.has(row) and isinstance(row.c, HostOnly):
             return f"{row.name}: {row.c.reason}"
         return f"{row.name}: of one's own, whose arithmetic is Python's"
@@ -252,3 +258,7 @@ class Trainer:
             "mu": start_of(e.mu),
             **{name: (SCHEDULES.number(row), self.schedules[name].settings) for name, row in schedules.items() if row},
         }
+
+    def device_settings(self) -> dict:
+        """Likewise for a device, where a step's record may have other words."""
+        return {**self.native_settings(), "n_queries": self.device_record_shape[1]}

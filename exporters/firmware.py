@@ -172,6 +172,8 @@ def _entry(tables, trainer, samples, journal: bool) -> Entry:
     rows = trainer.rows
     symbols |= {row.c for row in rows["links"]} | {rows["estimator"].c, rows["loss"].c}
     symbols |= {row.c for row in rows["schedules"].values() if row}
+    own = rows["estimator"].device.settings(trainer.estimator, trainer.graph, trainer.loss)
+    symbols |= own.symbols("layer") if own else set()
     return Entry(
         buffers=("state",) * (trainer.n_state > 0) + ("work",) * (trainer.n_work > 0),
         journal=rows["estimator"].journal if journal else "",

@@ -4,11 +4,13 @@
 from __future__ import annotations
 
 from bpfree.estimators.device import OPTIONS as OF_ESTIMATORS
+from bpfree.estimators.routes import runs_again
 from bpfree.graph.c_tables import ModelTables
 
 OPTIONS = (
     *OF_ESTIMATORS, "BPFREE_GAPS", "BPFREE_WEIGHTS", "BPFREE_ONE_SIDED", "BPFREE_TWO_SIDED", "BPFREE_PAIRED",
     "BPFREE_IN_TURN", "BPFREE_GRADIENTS", "BPFREE_STATE", "BPFREE_WINDOWS", "BPFREE_TELL",
+    "BPFREE_RECORD_FACTORS", "BPFREE_RECORD_GRADIENT", "BPFREE_RERUN", "BPFREE_LAYERS",
 )  # fmt: skip
 """Options of config.h, 1 by default, that only some models and trainers want."""
 
@@ -26,12 +28,20 @@ def _of_trainer(trainer, paired: bool) -> set[str]:
     estimator, links = trainer.rows["estimator"], trainer.update.links
     names = set(estimator.device.wants(trainer.estimator))
     names.add("BPFREE_TWO_SIDED" if trainer.estimator.two_sided else "BPFREE_ONE_SIDED")
-    by_signs = (estimator.c, [row.c for row in trainer.rows["links"]]) == _BY_SIGNS
+    symbols = [row.c for row in trainer.rows["links"]]
+    by_signs = (estimator.c, symbols) == _BY_SIGNS and trainer.record_shape[1] == 1
+    factored = trainer.device_record_shape != trainer.record_shape
+    by_factors = factored and symbols == _BY_SIGNS[1] and not trainer.update.clip and trainer.batch_size == 1
+    own = estimator.device.settings(trainer.estimator, trainer.graph, trainer.loss)
     conditions = {
         "BPFREE_PAIRED": paired,
         "BPFREE_IN_TURN": trainer.estimator.two_sided and not paired,
         "BPFREE_WEIGHTS": trainer.weighted,
-        "BPFREE_GRADIENTS": not by_signs or trainer.record_shape[1] > 1,
+        "BPFREE_GRADIENTS": not (by_signs or by_factors),
+        "BPFREE_RECORD_FACTORS": factored,
+        "BPFREE_RECORD_GRADIENT": not factored,
+        "BPFREE_RERUN": estimator.c == "bpfree_est_unit_wise" and runs_again(trainer.graph),
+        "BPFREE_LAYERS": own is not None and bool(own.symbols("layer")),
         "BPFREE_STATE": any(link.n_vectors or link.n_scalars or link.window for link in links),
         "BPFREE_WINDOWS": any(link.window for link in links),
     }

@@ -24,7 +24,7 @@ MODEL = Names()
 
 def trainer_sizes(tables: ModelTables, trainer, names: Names = MODEL) -> list[tuple]:
     """Macros (name, value, comment) of the model's header for a training program."""
-    groups, each = trainer.estimator.record_shape(trainer.graph)
+    groups, each = trainer.device_record_shape
     return [
         (names.of_trainer("ARENA"), max(BLOCK, tables.arena.floats(1)), "floats: activations, or a chunk of gradient"),
         (names.of_trainer("RECORD"), groups * each, "floats of a step's record"),
@@ -53,7 +53,7 @@ def source(trainer, limit: float = 0.0, names: Names = MODEL, logged: bool = Fal
         "n_links": len(links),
         "seed": f"{trainer.seed}u",
         "batch": trainer.batch_size,
-        "n_queries": trainer.record_shape[1],
+        "n_queries": trainer.device_record_shape[1],
         "two_sided": int(estimator.two_sided),
         "mu": float_literal(start_of(estimator.mu)),
         "clip": float_literal(trainer.update.clip),

@@ -81,7 +81,7 @@ class Case:
     optimize: str
     estimator: bf.RGE | bf.UnitWise
     batch_size: int
-    lr: float
+    lr: float | bf.Schedule
     max_steps: int
 
     def single(self) -> Case:
@@ -91,7 +91,7 @@ class Case:
 
 
 _MLP = (bf.RGE(n_queries=16, mu=2.0**-6), 16, 0.018, 5000)
-_UNITS = (bf.UnitWise(mu=2.0**-10, two_sided=False), 3, 0.12, 3000)
+_UNITS = (bf.UnitWise(mu=2.0**-10, two_sided=False), 1, bf.linear_decay(0.11, steps=1800, end=0.011), 3000)
 _TT = (bf.RGE(n_queries=64, mu=2.0**-7, two_sided=False), 8, 0.04, 3000)
 CASES = {
     MLP: Case(mlp, "Os", *_MLP),

@@ -24,6 +24,10 @@ class Device:
         """Factor that every coefficient is multiplied by."""
         return 1.0
 
+    def record(self, estimator, graph, batch_size: int) -> int:
+        """Floats of a group in a step's record, where it is in other words than the computer's."""
+        return estimator.record_shape(graph)[1]
+
     def work(self, estimator, graph, batch_size: int) -> int:
         """Floats of working memory, as `bpfree_work_size` says."""
         return 0
@@ -36,8 +40,8 @@ class Device:
         """Tensors that a pass leaves in the arena for the estimator."""
         return frozenset()
 
-    def refusal(self, estimator, graph) -> str | None:
-        """What it cannot train this graph for, in words; None where it can."""
+    def refusal(self, estimator, graph, batch_size: int = 1) -> str | None:
+        """What it cannot train this graph for by so many samples a step, in words; None where it can."""
         return None
 
     def settings(self, estimator, graph, loss) -> Struct | None:

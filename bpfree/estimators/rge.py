@@ -216,7 +216,7 @@ class _Copies(Device):
         """Groups, unless one probe moves all parameters."""
         return frozenset() if estimator.grouping == "joint" else frozenset({"BPFREE_GROUPS"})
 
-    def refusal(self, estimator, graph) -> str | None:
+    def refusal(self, estimator, graph, batch_size: int = 1) -> str | None:
         """Why least squares, which is not there in C, cannot be trained by."""
         reason = "rge with combine='least_squares', which is solved in float64 on the host: train there, or use 'mean'"
         return reason if estimator.solves else None

@@ -80,17 +80,34 @@ def settings_of(graph, loss, exact_head: bool) -> Struct:
         slopes = tuple({"slope": Symbol("slope", op.number, op.elementwise.slope), "node": k} for k, op in ops)
         column = len(graph.nodes) if route.column is None else route.column
         own = {"elementwise": Array("bpfree_elementwise", slopes), "n_elementwise": len(slopes)}
-        rows.append({**own, "node": route.node, "tensor": route.tensor, "column": column})
+        rows.append({**own, "node": route.node, "tensor": route.tensor, "column": column, **_layers(graph, route)})
     closed = Symbol("closed", LOSSES.number(loss), loss.closed)
     routes = {"routes": Array("bpfree_route", tuple(rows)), "n_routes": len(rows)}
     return Struct("bpfree_unit_wise", {"loss": closed, **routes, "exact_head": int(exact_head)})
 
 
-def dense_only(graph) -> str | None:
+def _layers(graph, route) -> dict:
+    """What C looks into the layers of a route by, where these are not dense."""
+    ops = {"layer": graph.nodes[route.node].op, "behind": route.column and graph.nodes[route.column].op}
+    found = {name: op for name, op in ops.items() if op and not op.layer.dense}
+    return {name: Symbol("layer", op.number, op.layer.device.c) for name, op in found.items()}
+
+
+def closed_layer(graph) -> str | None:
     """The first node that no device can look into, in words; None if there is none."""
     columns = [graph.nodes[route.column] for route in routes_of(graph) if route.column is not None]
-    needed = [node for node in [*trained(graph), *columns] if not node.op.layer.dense]
+    needed = [node for node in [*trained(graph), *columns] if not node.op.layer.dense and not node.op.layer.device]
     return needed[0].label if needed else None
+
+
+def runs_again(graph) -> bool:
+    """Whether a unit is followed through more than the layer that gives the scores."""
+    return any(route.start(graph) != graph.nodes[-1].output for route in routes_of(graph))
+
+
+def made_of_others(graph) -> str | None:
+    """The first trained node whose parameters are not W and b themselves, in words; None if there is none."""
+    return next((node.label for node in trained(graph) if not node.op.layer.dense), None)
 
 
 def kept(graph) -> frozenset[int]:

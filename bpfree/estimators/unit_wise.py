@@ -11,7 +11,7 @@ from bpfree.engines.cost import macs_after
 from bpfree.errors import check_choice
 from bpfree.estimators.device import Device
 from bpfree.estimators.layer_access import LayerAccess, LayerView, check_head
-from bpfree.estimators.routes import dense_only, kept, only_linear, routes_of, settings_of
+from bpfree.estimators.routes import closed_layer, kept, made_of_others, only_linear, routes_of, settings_of, trained
 from bpfree.estimators.table import EstimatorRow
 from bpfree.native.structs import Struct
 from bpfree.schedules.table import Schedule, check_radius, value_at
@@ -116,10 +116,12 @@ def _changes(view: LayerView, tensor: int):
 class _OnDevice(Device):
     """What probes, slopes and outer products read stays in the arena."""
 
-    def refusal(self, estimator, graph) -> str | None:
-        """Why not: the sweeps that a tensor-train layer's gradient takes have no kernel on a device."""
-        node = dense_only(graph)
-        return node and f"unit_wise and {node}: on a device it needs dense layers"
+    def refusal(self, estimator, graph, batch_size: int = 1) -> str | None:
+        """Why not: a layer that has no kernel, or sums over samples and sweeps, which a device makes in other order."""
+        if node := closed_layer(graph):
+            return f"unit_wise and {node}: on a device it needs dense layers or tensor trains"
+        node = made_of_others(graph) if batch_size > 1 else None
+        return node and f"unit_wise and {node} with a batch of {batch_size}: on a device it needs batch_size=1"
 
     def kept(self, graph) -> frozenset[int]:
         """Tensors that outlive a pass: inputs of layers, what slopes read, and what a probe starts from."""
@@ -129,18 +131,31 @@ class _OnDevice(Device):
         """The struct with the loss in closed form and the routes; None for graphs that a device cannot train."""
         return None if self.refusal(estimator, graph) else settings_of(graph, loss, estimator.head == "exact")
 
+    def record(self, estimator, graph, batch_size: int) -> int:
+        """Floats of the gradient, or of the derivatives and inputs that it is made of where they are fewer."""
+        if made_of_others(graph):
+            return graph.n_theta
+        factors = batch_size * sum(layer.site.features + layer.site.outputs for layer in trained(graph))
+        return min(graph.n_theta, factors)
+
     def work(self, estimator, graph, batch_size: int) -> int:
-        """Floats for what the loss needs of the scores, the derivatives of the widest layer, and what is put aside."""
+        """Floats for what the loss needs of the scores, derivatives of the widest layer, what is put aside, sweeps."""
         if self.refusal(estimator, graph):
             return 0
-        output, aside = graph.nodes[-1].output, [0]
+        output, aside, column, within = graph.nodes[-1].output, [0], [0], [0]
         for route in routes_of(graph):
             start = route.start(graph)
             unit = route.tensor == output and estimator.head == "probe"
             if unit if start == output else start != route.tensor:
                 aside.append(graph.tensors[start].size)
+            node, behind = graph.nodes[route.node], route.column and graph.nodes[route.column]
+            if not node.op.layer.dense:
+                within.append(node.op.layer.device.project(node.site))
+            if behind and not behind.op.layer.dense:
+                column.append(graph.tensors[start].size)
+                within.append(behind.op.layer.device.column(behind.site))
         widest = max(graph.tensors[route.tensor].size for route in routes_of(graph))
-        return graph.tensors[output].size + widest + max(aside)
+        return graph.tensors[output].size + widest + max(aside) + max(column) + max(within)
 
 
 ROW = UnitWise.row = EstimatorRow(

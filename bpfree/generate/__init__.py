@@ -42,6 +42,7 @@ def generated_files() -> dict[str, str]:
     kernels = [row for row in OPS if isinstance(row.c, str)]
     facets = (
         ("SLOPE", "slopes", "a derivative", [row for row in kernels if row.elementwise]),
+        ("LAYER_ROW", "layers", "a layer to look into", [row for row in kernels if row.layer and row.layer.device]),
         ("JET", "jets", "a jet", [row for row in kernels if row.has_jet]),
     )
     for macro, name, what, rows in facets:

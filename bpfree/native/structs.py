@@ -33,6 +33,16 @@ class Struct:
     type: str
     fields: dict
 
+    def symbols(self, table: str) -> set[str]:
+        """The C names of the rows of this table that it points to, itself or in its arrays."""
+        found, waiting = set(), [self.fields]
+        while waiting:
+            for value in waiting.pop().values():
+                if isinstance(value, Symbol) and value.table == table:
+                    found.add(value.c)
+                waiting += value.rows if isinstance(value, Array) else ()
+        return found
+
 
 def make(struct: Struct | None):
     """Return a pointer to the struct, NULL for None, and a list of what it points to, which the caller keeps."""

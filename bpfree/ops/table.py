@@ -103,6 +103,18 @@ class Elementwise:
 
 
 @dataclass(frozen=True)
+class LayerOnDevice:
+    """What C has for a layer whose parameters are not W and b themselves: the symbol of its `bpfree_layer`.
+
+    project(site), column(site): floats that the gradient of its parameters, and columns of its W, are made in.
+    """
+
+    c: str
+    project: Callable
+    column: Callable
+
+
+@dataclass(frozen=True)
 class Layer:
     """What layer access needs of an operation with parameters, linear in each of them; inputs are (features, n).
 
@@ -119,7 +131,8 @@ class Layer:
     depend on them.
     matrix(site, arithmetic, parameters): W (outputs, inputs) of y = W x + b, x the only input; None: there is no
     such W. matrix_macs(site): what making W costs.
-    dense: are the parameters W itself, and b? Then a device adds its gradient up sample by sample.
+    dense: are the parameters W itself, and b? Then a device adds its gradient up sample by sample. device: what it
+    has for the others; None: it cannot look into them.
     train(site): the shape of the tensor train that W is kept as; None: of an op that is none.
     contractions(site): the products that y is made of, in order, each (outputs, n) the x of the next, bit for bit;
     None: it is made of others, and a probe of its parameters runs all of it.
@@ -133,6 +146,7 @@ class Layer:
     matrix: Callable | None = None
     matrix_macs: Callable = free
     dense: bool = False
+    device: LayerOnDevice | None = None
     train: Callable | None = None
     contractions: Callable | None = None
     partials: Callable | None = None

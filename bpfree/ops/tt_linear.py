@@ -16,7 +16,7 @@ import numpy as np
 
 from bpfree.arithmetic import Contraction, widened
 from bpfree.errors import check_choice, check_count
-from bpfree.ops.table import Jet, Kernel, Layer, Onnx, Op, Parameters
+from bpfree.ops.table import Jet, Kernel, Layer, LayerOnDevice, Onnx, Op, Parameters
 from bpfree.ops.tt_onnx import sweep_rows
 from bpfree.tt.cores import initialise_cores
 from bpfree.tt.halves import product_macs, products, split, swapped
@@ -208,6 +208,30 @@ def project(site, arithmetic, parameters, kept, delta, out=None):
     return gradients
 
 
+def _project_floats(site):
+    """An input that has to be padded, a core that has to be turned, and what each product of the sweep starts from.
+
+    From the left, of one value of the first output index at a time.
+    """
+    tt, from_right = tt_shape(site.attributes), site.attributes["start"] == "right"
+    padded = prod(tt.inputs) if site.features < prod(tt.inputs) else 0
+    turned = max(map(prod, tt.cores)) if from_right else 0
+    kept = sum(step.inputs for step in contractions(site)[1:])
+    return padded + turned + (kept if from_right else kept // tt.outputs[0])
+
+
+def _column_floats(site):
+    """The products of the cores of either half, and room for what comes before the last of them."""
+    halves = [_partial_sizes(cores) for cores in split(tt_shape(site.attributes).cores)]
+    return sum(max(sizes, default=0) for sizes in halves) + max(max(sizes[:-1], default=0) for sizes in halves)
+
+
+def _partial_sizes(cores):
+    """Floats of the products of the first two cores, of the first three and so on."""
+    rows = accumulate((i * o for _, i, o, _ in cores), lambda one, other: one * other)
+    return [cores[0][0] * row * core[3] for row, core in zip(rows, cores)][1:]
+
+
 def _buffers(site):
     """Scratch offsets of the second buffer, the padded input, one slice and the whole result, and its end.
 
@@ -279,6 +303,7 @@ OP = Op(
         matrix_macs=matrix_macs,
         train=lambda site: tt_shape(site.attributes),
         contractions=contractions,
+        device=LayerOnDevice("bpfree_layer_tt_linear", _project_floats, _column_floats),
     ),
     jet=Jet(tangent=tangent),
     kernel=Kernel(words, scratch),

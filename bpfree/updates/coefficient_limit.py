@@ -35,7 +35,10 @@ def coefficient_limit(trainer, theta) -> float:
     limit = next((size for size in sizes if _largest(links, size, amplification, n) * factor < _SAFE), 0.0)
     if decays and not np.abs(theta).max() < limit:
         return 0.0
-    return float(np.finfo(np.float32).max) if 0 < trainer.update.clip < limit else limit  # what is cut is never large
+    if 0 < trainer.update.clip < limit:
+        limit = float(np.finfo(np.float32).max)  # what is cut is never large
+    factored = trainer.rows["estimator"].device and trainer.device_record_shape != trainer.record_shape
+    return 2.0 ** ((math.frexp(limit)[1] - 2) // 2) if factored and limit else limit  # its products are half as large
 
 
 def _amplification(trainer) -> float:

@@ -3,11 +3,12 @@
  *   dL/dh_j = (L(h + mu e_j) - L(h - mu e_j)) / (2 mu)
  * or, one-sided, (L(h + mu e_j) - L(h)) / mu, from there back through elementwise
  * nodes by their slope, and for the layer's weights an outer product with its
- * input. The record is the gradient, summed sample by sample: no activation
- * of another sample is kept. */
+ * input. The record is what `n_queries` has room for: the gradient, summed sample by sample,
+ * or the factors of every sample's outer products, which are mostly fewer. */
 #include "bits.h"
-#include "given.h"
 #include "differences.h"
+#include "factors.h"
+#include "given.h"
 #include "kernel.h"
 #include "vector.h"
 
@@ -21,13 +22,10 @@ typedef struct view {
   float *aid;   /* (outputs) the loss's own */
   float *delta; /* derivatives by the units of one layer */
   float *room;  /* the scores of the layer behind, or a unit vector */
+  float *column; /* one of the layer behind, where that is made */
+  float *within; /* what a layer that is not W itself works in */
   float mu;
 } view;
-
-static float *values(const view *l, uint32_t tensor)
-{
-  return l->pass.arena + l->pass.model->tensors[tensor].offset;
-}
 
 /* The tensor that a unit's change is put into: the result of the node that it is a column of, or its own. */
 static uint32_t start_of(const bpfree_model *model, const bpfree_route *route)
@@ -39,21 +37,6 @@ static int is_exact(const bpfree_trainer *t, const bpfree_route *route)
 {
   const bpfree_unit_wise *own = t->settings;
   return own->exact_head && route->tensor == t->model->output;
-}
-
-/* Runs the nodes behind the start of a route again. */
-static void rerun(const view *l, const bpfree_route *route)
-{
-  const bpfree_model *model = l->pass.model;
-  const uint32_t own = route->n_elementwise ? route->elementwise[0].node : route->node;
-  for (uint32_t k = (route->column < model->n_nodes ? route->column : own) + 1; k < model->n_nodes; k++)
-    model->nodes[k].kernel(&l->pass, &model->nodes[k]);
-}
-
-static float loss_again(const view *l, const bpfree_route *route)
-{
-  rerun(l, route);
-  return bpfree_loss_of(l->t, &l->pass, 0, &l->target);
 }
 
 static float weighed(const view *l, float change)
@@ -77,6 +60,19 @@ static void weigh_scores(const view *l)
 #endif
 }
 
+/* Column j of the layer behind, whose elements lie `stride` apart. */
+static const float *column_of(const view *l, const bpfree_route *route, uint32_t j, uint32_t *stride)
+{
+  const bpfree_node *node = &l->pass.model->nodes[route->column];
+  if (BPFREE_LAYERS && route->behind) {
+    route->behind->column(&l->pass, node, l->within, j, l->column);
+    *stride = 1;
+    return l->column;
+  }
+  *stride = node->attributes[0];
+  return bpfree_parameters(&l->pass, bpfree_node_slice(&l->pass, node, 0)) + j;
+}
+
 /* Where a unit moves the scores along a column w, the change of the loss has a closed form. */
 static void probe_scores(const view *l, const bpfree_route *route)
 {
@@ -84,21 +80,40 @@ static void probe_scores(const view *l, const bpfree_route *route)
   const bpfree_closed *loss = l->own->loss;
   const uint32_t units = model->tensors[route->tensor].size;
   const int linear = route->column < model->n_nodes;
-  const float *column = l->room;
-  if (linear) column = bpfree_parameters(&l->pass, bpfree_node_slice(&l->pass, &model->nodes[route->column], 0));
   for (uint32_t o = 0; !linear && o < l->outputs; o++) l->room[o] = 0.0f;
   for (uint32_t j = 0; j < units; j++) {
     if (!linear) l->room[j] = 1.0f;
     if (l->delta[j] != 0.0f) {
-      const uint32_t stride = linear ? units : 1;
+      uint32_t stride = 1;
+      const float *const column = linear ? column_of(l, route, j, &stride) : l->room;
       const float plus = loss->change(l->aid, l->outputs, &l->target, column, stride, l->mu);
       const float minus =
           bpfree_two_sided(l->t) ? loss->change(l->aid, l->outputs, &l->target, column, stride, -l->mu) : 0.0f;
       l->delta[j] = slope_of_loss(l, weighed(l, plus), weighed(l, minus));
     }
-    if (linear) column++;
-    else l->room[j] = 0.0f;
+    if (!linear) l->room[j] = 0.0f;
   }
+}
+
+#if BPFREE_RERUN
+static float *values(const view *l, uint32_t tensor)
+{
+  return l->pass.arena + l->pass.model->tensors[tensor].offset;
+}
+
+/* Runs the nodes behind the start of a route again. */
+static void rerun(const view *l, const bpfree_route *route)
+{
+  const bpfree_model *model = l->pass.model;
+  const uint32_t own = route->n_elementwise ? route->elementwise[0].node : route->node;
+  for (uint32_t k = (route->column < model->n_nodes ? route->column : own) + 1; k < model->n_nodes; k++)
+    model->nodes[k].kernel(&l->pass, &model->nodes[k]);
+}
+
+static float loss_again(const view *l, const bpfree_route *route)
+{
+  rerun(l, route);
+  return bpfree_loss_of(l->t, &l->pass, 0, &l->target);
 }
 
 /* The loss where unit j has moved by s: one column of the next layer, then what follows it; or what follows h. */
@@ -107,10 +122,10 @@ static float loss_beside(const view *l, const bpfree_route *route, uint32_t j, f
   const bpfree_model *model = l->pass.model;
   float *start = values(l, start_of(model, route));
   if (route->column < model->n_nodes) {
-    const bpfree_node *node = &model->nodes[route->column];
-    const uint32_t units = node->attributes[0], rows = node->attributes[1];
-    const float *w = bpfree_parameters(&l->pass, bpfree_node_slice(&l->pass, node, 0)) + j;
-    for (uint32_t o = 0; o < rows; o++) start[o] = l->room[o] + s * w[o * units];
+    const uint32_t rows = model->tensors[start_of(model, route)].size;
+    uint32_t stride;
+    const float *const w = column_of(l, route, j, &stride);
+    for (uint32_t o = 0; o < rows; o++) start[o] = l->room[o] + s * w[o * stride];
     return loss_again(l, route);
   }
   const float kept = start[j];
@@ -137,6 +152,8 @@ static void probe_units(const view *l, const bpfree_route *route)
   for (uint32_t o = 0; o < size; o++) start[o] = l->room[o];
   rerun(l, route); /* every activation is again what the pass left */
 }
+
+#endif
 
 static void apply_slope(const view *l, const bpfree_elementwise *b)
 {
@@ -169,7 +186,22 @@ static void add_outer(const view *l, const bpfree_node *node, float *gradient)
   for (uint32_t o = 0; o < rows; o++) g[o] += l->delta[o];
 }
 
-static void add_sample(const view *l, float *gradient)
+/* One layer's part of the record, with its input and the derivatives by its output; returns where the next one's is. */
+static float *put_layer(const view *l, const bpfree_route *route, int factored, float *record)
+{
+  const bpfree_node *node = &l->pass.model->nodes[route->node];
+  if (BPFREE_LAYERS && route->layer) {
+    route->layer->project(&l->pass, node, l->delta, record, l->within);
+    return record;
+  }
+  if (factored)
+    return put_factors(record, l->delta, node->attributes[1], bpfree_input(&l->pass, node, 0, 0), node->attributes[0]);
+  add_outer(l, node, record);
+  return record;
+}
+
+/* Returns where the record of the next sample begins. */
+static float *add_sample(const view *l, int factored, float *record)
 {
   const bpfree_model *model = l->pass.model;
   bpfree_forward(&l->pass);
@@ -181,71 +213,119 @@ static void add_sample(const view *l, float *gradient)
       weigh_scores(l);
     } else {
       mark_units(l, route);
-      if (start_of(model, route) == model->output)
-        probe_scores(l, route);
+      if (BPFREE_LAYERS && route->behind) route->behind->halves(&l->pass, &model->nodes[route->column], l->within);
+#if BPFREE_RERUN
+      if (start_of(model, route) != model->output) probe_units(l, route);
       else
-        probe_units(l, route);
+#endif
+        probe_scores(l, route);
     }
     for (uint32_t k = 0; k < route->n_elementwise; k++) apply_slope(l, &route->elementwise[k]);
-    add_outer(l, &model->nodes[route->node], gradient);
+    record = put_layer(l, route, factored, record);
   }
+  return record;
 }
 
-/* Floats of the widest layer that is probed, and of what is put aside beside it. */
-static void widths(const bpfree_trainer *t, uint32_t *delta, uint32_t *room)
+/* Floats of what is worked in, one behind the other. */
+typedef struct rooms {
+  uint32_t delta;  /* of the widest layer that is probed */
+  uint32_t aside;  /* of what is put aside beside it */
+  uint32_t column;
+  uint32_t within;
+} rooms;
+
+static void widen(uint32_t *room, uint32_t size)
+{
+  if (size > *room) *room = size;
+}
+
+static rooms rooms_of(const bpfree_trainer *t)
 {
   const bpfree_model *model = t->model;
   const bpfree_unit_wise *own = t->settings;
-  *delta = *room = 0;
+  rooms found = {0, 0, 0, 0};
   for (uint32_t r = 0; r < own->n_routes; r++) {
     const bpfree_route *route = &own->routes[r];
-    const uint32_t start = start_of(model, route), size = model->tensors[route->tensor].size;
-    if (size > *delta) *delta = size;
+    const uint32_t start = start_of(model, route);
     const int aside = start == model->output ? start == route->tensor && !is_exact(t, route) : start != route->tensor;
-    if (aside && model->tensors[start].size > *room) *room = model->tensors[start].size;
+    widen(&found.delta, model->tensors[route->tensor].size);
+    if (aside) widen(&found.aside, model->tensors[start].size);
+    if (!BPFREE_LAYERS) continue;
+    if (route->layer) widen(&found.within, route->layer->project_size(&model->nodes[route->node]));
+    if (!route->behind) continue;
+    widen(&found.column, model->tensors[start].size);
+    widen(&found.within, route->behind->column_size(&model->nodes[route->column]));
   }
+  return found;
 }
 
 static uint32_t work(const bpfree_trainer *t)
 {
   if (!t->settings) return 0;
-  uint32_t delta, room;
-  widths(t, &delta, &room);
-  return t->model->tensors[t->model->output].size + delta + room;
+  const rooms own = rooms_of(t);
+  return t->model->tensors[t->model->output].size + own.delta + own.aside + own.column + own.within;
 }
 
 static int estimate(const bpfree_trainer *t, bpfree_context *c)
 {
   if (!t->settings) return BPFREE_ERR_ARG;
   const uint32_t d = t->model->n_theta, outputs = t->model->tensors[t->model->output].size;
-  uint32_t width, room;
-  widths(t, &width, &room);
-  float *delta = c->work + outputs;
+  const rooms own = rooms_of(t);
+  float *const delta = c->work + outputs;
   view l = {.t = t,
             .own = t->settings,
             .pass = {t->model, c->theta, 0, c->x, c->arena, 1, 1},
             .outputs = outputs,
             .aid = c->work,
             .delta = delta,
-            .room = delta + width,
+            .room = delta + own.delta,
+            .column = delta + own.delta + own.aside,
+            .within = delta + own.delta + own.aside + own.column,
             .mu = bpfree_mu(t, c->step)};
-  const uint32_t old = bpfree_begins(c) ? d : 0;
-  BPFREE_UNROLL_8 for (uint32_t k = 0; k < old; k++) c->coefficients[k] = 0.0f;
+  const int factored = is_factored(t);
+  const uint32_t old = !factored && bpfree_begins(c) ? d : 0;
+  for (uint32_t k = 0; k < old; k++) c->coefficients[k] = 0.0f;
+  const uint32_t each = factored ? factors_size(t) : 0; /* floats of a sample's record */
   while (c->sample < t->batch) {
     int status = bpfree_read_sample(t, c, c->sample, &l.target);
     if (status) return status;
-    add_sample(&l, c->coefficients);
+    add_sample(&l, factored, c->coefficients + c->sample * each);
     c->sample++;
     status = bpfree_done_one(t, c);
     if (status) return status;
   }
-  if (t->batch > 1) bpfree_scale(c->coefficients, 1.0f / (float)t->batch, c->coefficients, d);
+  if (!factored && t->batch > 1) bpfree_scale(c->coefficients, 1.0f / (float)t->batch, c->coefficients, d);
   return BPFREE_OK;
+}
+
+static void gradient(const bpfree_trainer *t, uint32_t step, const float *coefficients, uint32_t slice, uint32_t block,
+                     uint32_t n, float *g)
+{
+  if (is_factored(t)) gradient_of_factors(t, coefficients, slice, block * BPFREE_BLOCK, n, g);
+  else bpfree_given_gradient(t, step, coefficients, slice, block, n, g);
+}
+
+/* A layer that is not W itself wants a batch of 1, and a record that is the gradient. */
+static int check(const bpfree_trainer *t)
+{
+  const bpfree_unit_wise *own = t->settings;
+  for (uint32_t r = 0; own && r < own->n_routes; r++) {
+    const bpfree_route *route = &own->routes[r];
+    if (!BPFREE_RERUN && start_of(t->model, route) != t->model->output) return BPFREE_ERR_ARG;
+    if (!BPFREE_LAYERS && (route->layer || route->behind)) return BPFREE_ERR_ARG;
+    if (route->layer) return t->batch == 1 ? bpfree_given_check(t) : BPFREE_ERR_ARG;
+  }
+  if (!BPFREE_GRADIENTS && !needs_no_gradient(t)) return BPFREE_ERR_ARG;
+  const int factors = BPFREE_RECORD_FACTORS && t->settings && t->n_queries == factors_size(t) * t->batch;
+  return factors || (BPFREE_RECORD_GRADIENT && bpfree_given_check(t) == BPFREE_OK) ? BPFREE_OK : BPFREE_ERR_ARG;
 }
 
 const bpfree_estimator bpfree_est_unit_wise = {
     .estimate = estimate,
-    .gradient = bpfree_given_gradient,
-    .check = BPFREE_CHECKS ? bpfree_given_check : 0,
+    .gradient = BPFREE_GRADIENTS ? gradient : 0,
+    .check = BPFREE_CHECKS ? check : 0,
     .work = work,
+#if BPFREE_RECORD_FACTORS
+    .scaled = step_by_factors,
+#endif
 };

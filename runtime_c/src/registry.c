@@ -83,6 +83,14 @@ int bpfree_isa_supported(uint32_t isa)
 #define BPFREE_LOSS(number, name) extern const bpfree_closed bpfree_closed_##name##_scalar;
 #include "bpfree/losses.gen.def"
 #undef BPFREE_LOSS
+#define BPFREE_LAYER_ROW(number, name) extern const bpfree_layer bpfree_layer_##name##_scalar;
+#include "bpfree/layers.gen.def"
+#undef BPFREE_LAYER_ROW
+static const bpfree_layer *const layers[] = {
+#define BPFREE_LAYER_ROW(number, name) [number] = &bpfree_layer_##name##_scalar,
+#include "bpfree/layers.gen.def"
+#undef BPFREE_LAYER_ROW
+};
 static const bpfree_slope slopes[] = {
 #define BPFREE_SLOPE(number, name) [number] = bpfree_slope_##name##_scalar,
 #include "bpfree/slopes.gen.def"
@@ -134,6 +142,8 @@ bpfree_loss bpfree_registry_loss(uint32_t isa, uint32_t number)
 }
 
 bpfree_slope bpfree_registry_slope(uint32_t op) { return op < COUNT(slopes) ? slopes[op] : NULL; }
+
+const bpfree_layer *bpfree_registry_layer(uint32_t op) { return op < COUNT(layers) ? layers[op] : NULL; }
 
 const bpfree_closed *bpfree_registry_closed(uint32_t loss) { return loss < COUNT(closed) ? closed[loss] : NULL; }
 

@@ -117,7 +117,7 @@ static int check_trainer(const bpfree_trainer *t)
 {
   if (!t->model || !t->estimator || !t->loss || !links_valid(t)) return BPFREE_ERR_ARG;
   if (t->batch == 0 || t->batch > 1u << 24 || t->n_queries == 0 || !bpfree_sides_built(t) ||
-      t->weighted > BPFREE_WEIGHTS || (!BPFREE_GRADIENTS && !by_signs(t)) || t->estimator->check(t))
+      t->weighted > BPFREE_WEIGHTS || (!BPFREE_GRADIENTS && !by_signs(t) && !t->estimator->scaled) || t->estimator->check(t))
     return BPFREE_ERR_ARG;
   if (!normal(t->mu) || !normal(t->scale) || (t->clip != 0.0f && !normal(t->clip))) return BPFREE_ERR_ARG;
   return BPFREE_OK;
@@ -200,8 +200,14 @@ static float *place_of(bpfree_context *c, uint32_t first, uint32_t n, int dry)
 static int update_slice(const bpfree_trainer *t, bpfree_context *c, const float *record, const float *weights,
                         float factor, uint32_t slice, bpfree_span span, int dry)
 {
-  if (!BPFREE_GRADIENTS || by_signs(t))
+  if (BPFREE_PROBE_ON_READ && ((!BPFREE_GRADIENTS && !BPFREE_RECORD_FACTORS) || by_signs(t)))
     return update_by_signs(t, c, bpfree_clipped(t, *weights), factor, slice, span, dry);
+#if BPFREE_RECORD_FACTORS
+  if (!BPFREE_GRADIENTS || t->estimator->scaled) {
+    const int made = t->estimator->scaled(t, c, record, factor, slice, dry);
+    if (!BPFREE_GRADIENTS || made >= 0) return made;
+  }
+#endif
   const uint32_t offset = t->model->slices[slice].offset;
   uint32_t before = bpfree_before(span.from);
   int finite = 1;

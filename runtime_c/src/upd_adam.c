@@ -29,4 +29,4 @@ static void transform(float *g, const float *theta, float *const *state, const f
   }
 }
 
-const bpfree_update BPFREE_KERNEL(upd_adam) = {transform, begin, 0, 2, 2, 0, 0};
+const bpfree_update BPFREE_KERNEL(upd_adam) = {transform, begin, 0, 2, 2, 0, 0, 0};

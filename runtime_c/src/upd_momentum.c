@@ -15,4 +15,4 @@ static void transform(float *g, const float *theta, float *const *state, const f
   }
 }
 
-const bpfree_update BPFREE_KERNEL(upd_momentum) = {transform, 0, 0, 1, 0, 0, 0};
+const bpfree_update BPFREE_KERNEL(upd_momentum) = {transform, 0, 0, 1, 0, 0, 0, 0};

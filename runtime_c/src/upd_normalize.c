@@ -46,4 +46,4 @@ static void transform(float *g, const float *theta, float *const *state, const f
   for (uint32_t k = 0; k < n; k++) g[k] = g[k] / scalars[0];
 }
 
-const bpfree_update BPFREE_KERNEL(upd_normalize) = {transform, begin, 0, 0, 1, 0, 0};
+const bpfree_update BPFREE_KERNEL(upd_normalize) = {transform, begin, 0, 0, 1, 0, 0, 0};

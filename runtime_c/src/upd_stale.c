@@ -17,4 +17,4 @@ static void transform(float *g, const float *theta, float *const *state, const f
   }
 }
 
-const bpfree_update BPFREE_KERNEL(upd_stale) = {transform, 0, 0, 1, 0, 0, 1};
+const bpfree_update BPFREE_KERNEL(upd_stale) = {transform, 0, 0, 1, 0, 0, 1, 0};

@@ -12,4 +12,4 @@ static void transform(float *g, const float *theta, float *const *state, const f
   for (uint32_t k = 0; k < n; k++) g[k] = g[k] + rate * theta[k];
 }
 
-const bpfree_update BPFREE_KERNEL(upd_weight_decay) = {transform, 0, 0, 0, 0, 0, 0};
+const bpfree_update BPFREE_KERNEL(upd_weight_decay) = {transform, 0, 0, 0, 0, 0, 0, 0};

@@ -112,4 +112,4 @@ static void transform(float *g, const float *theta, float *const *state, const f
 
 static const bpfree_window last = {check, state, work, keep, weights, gradient};
 
-const bpfree_update BPFREE_KERNEL(upd_window_momentum) = {transform, 0, 0, 0, 0, &last, 0};
+const bpfree_update BPFREE_KERNEL(upd_window_momentum) = {transform, 0, 0, 0, 0, &last, 0, 0};

@@ -146,7 +146,7 @@ def test_ram_table_is_bpfree_train_size(extensions):
                     continue
                 trainer = ram_table.make_trainer(layers, estimator, update)
                 tables = device_tables(trainer)
-                in_c = NativeTrainer(NativeModel(tables, "scalar"), **trainer.native_settings()).train_bytes()
+                in_c = NativeTrainer(NativeModel(tables, "scalar"), **trainer.device_settings()).train_bytes()
                 assert ram_table.train_bytes(trainer) == in_c - pointers
 
 

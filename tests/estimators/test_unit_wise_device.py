@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from device_records import gradient_of
 from helpers import ESTIMATOR_SETTINGS, assert_same_bits, device_loop, floats, show
 from layer_networks import GRAPHS, LOSSES, N, network
 
@@ -9,9 +10,8 @@ import bpfree as bf
 from bpfree import native
 from bpfree.engines import ReferenceEngine
 from bpfree.engines.batch import Batch
-from bpfree.estimators.routes import kept, routes_of
+from bpfree.estimators.routes import kept, routes_of, trained
 from bpfree.graph.c_tables import device_tables, model_tables
-from bpfree.graph.layers import assemble
 from bpfree.native.model import NativeModel
 from bpfree.native.trainer import NativeTrainer
 from bpfree.trainer import Trainer
@@ -31,12 +31,12 @@ def trainer_of(name, loss="cross_entropy", estimator=bf.UnitWise(), frozen=(), u
     return Trainer(graph, constants, loss, estimator, update, batch_size, seed=3), theta
 
 
-def small_loop(trainer, loss):
-    """With the very tables that a firmware has."""
+def small_loop(trainer, loss, settings=None):
+    """With the very tables that a firmware has; its records are the computer's, if it has no other settings."""
     model = NativeModel(device_tables(trainer), "scalar")
     model.frozen[:] = trainer.frozen
     data = (X, LOSSES[loss].get("labels"), LOSSES[loss].get("targets"))
-    return NativeTrainer(model, data=data, **trainer.native_settings())
+    return NativeTrainer(model, data=data, **(settings or trainer.native_settings()))
 
 
 @graphs
@@ -53,6 +53,58 @@ def test_the_same_bits_as_the_exact_engine(name, loss, estimator):
         at = loop.step(at, step)
         assert_same_bits(loop.coefficients, estimate.coefficients[0])
         assert_same_bits(at, expected)
+
+
+UPDATES = [
+    bf.SGD(0.1),
+    bf.SGD(bf.linear_decay(0.1, steps=3, end=0.1)),
+    bf.chain(bf.clip(0.05), bf.SGD(0.1)),
+    bf.chain(bf.clip(0.05), bf.WeightDecay(0.01), bf.Adam(0.01)),
+]
+
+
+@graphs
+@losses
+@pytest.mark.parametrize("batch_size", [1, 2, 9])
+@pytest.mark.parametrize("update", UPDATES, ids=["sgd", "schedule", "clip", "chain"])
+def test_records_in_factors_make_the_same_steps(name, loss, batch_size, update):
+    trainer, theta = trainer_of(name, loss, bf.UnitWise(two_sided=False), update=update, batch_size=batch_size)
+    factors = batch_size * sum(node.site.features + node.site.outputs for node in trained(trainer.graph))
+    assert trainer.device_record_shape == (1, min(factors, trainer.graph.n_theta))
+    settings = {**trainer.native_settings(), "n_queries": factors}  # whether or not it is the smaller record
+    loop, at, expected, state = small_loop(trainer, loss, settings), theta, theta, trainer.initial_state(theta)
+    for step in range(3):
+        batch = Batch(X, **LOSSES[loss]).take(trainer.indices(step, N))
+        record = trainer.estimate(EXACT, expected, batch, step).coefficients
+        expected, state = EXACT.apply(trainer, expected, state, step, record)
+        at = loop.step(at, step)
+        if factors != trainer.graph.n_theta:
+            assert_same_bits(gradient_of(trainer, loop.coefficients)[0] + np.float32(0), record[0])
+        assert_same_bits(at, expected)
+
+
+def test_a_zero_of_either_sign_stays_where_nothing_moves():
+    """Of theta, where an input is 0, where a unit is dead, and where a product underflows."""
+    graph = bf.Sequential(3, [bf.Linear(2), bf.ReLU(), bf.Linear(2)]).graph
+    trainer = Trainer(graph, np.zeros(0, np.float32), "mse", bf.UnitWise(), bf.SGD(0.5), 1)
+    theta = np.array([-0.0, -0.0, 0.5, -0.0, 0.0, -3.0, 0.0, -0.0, 1e-30, -0.0, -0.0, 0.0, -0.0, 0.0], np.float32)
+    x, targets = np.array([[0.0, -1e-38, 1.0]], np.float32), np.array([[1e-12, -0.0]], np.float32)
+    model = NativeModel(device_tables(trainer), "scalar")
+    loop = NativeTrainer(model, data=(x, None, targets), **{**trainer.native_settings(), "n_queries": 9})
+    record = trainer.estimate(EXACT, theta, Batch(x, targets=targets), 0).coefficients
+    expected, _ = EXACT.apply(trainer, theta, [], 0, record)
+    assert_same_bits(loop.step(theta, 0), expected)
+
+
+def test_a_step_by_factors_that_would_overflow_is_refused():
+    for update in (bf.SGD(1.0), bf.Momentum(1.0)):
+        trainer, theta = trainer_of("one hidden layer", "mse", update=update, batch_size=1)
+        factors = sum(node.site.features + node.site.outputs for node in trained(trainer.graph))
+        loop = small_loop(trainer, "mse", {**trainer.native_settings(), "n_queries": factors})
+        theta *= np.float32(1e15)  # deltas of 1e30 times inputs of the head of 1e15
+        with pytest.raises(bf.errors.NumericError):
+            loop.step(theta, 0)
+        assert_same_bits(loop.theta, theta)
 
 
 @graphs
@@ -119,26 +171,15 @@ def test_nothing_beyond_the_work_is_written():
             assert (room[skip : skip + loop.work.size] != 7.5).any()
 
 
-def test_tensor_trains_are_refused_with_their_name(tmp_path):
+def test_several_samples_through_tensor_trains_are_refused_with_their_name(tmp_path):
     trainer, theta = trainer_of("tensor trains")
-    with pytest.raises(ValueError, match=r"trainer: .* got unit_wise and node 'a' \(tt_linear\): .* dense layers"):
+    with pytest.raises(ValueError, match=r"trainer: .* got unit_wise and node 'a' \(tt_linear\) with a batch of 4: "):
         device_tables(trainer)
     model = bf.Model(trainer.graph, theta, trainer.frozen)
-    with pytest.raises(ValueError, match="dense layers"):
+    with pytest.raises(ValueError, match="needs batch_size=1"):
         bf.exporters.firmware.export(model, tmp_path, trainer=trainer)
-    with pytest.raises(ValueError, match="step 0: an argument is out of range"):
-        device_loop(trainer, X, **LOSSES["cross_entropy"]).step(theta, 0)
-
-
-def test_a_frozen_tensor_train_is_refused_only_behind_a_trained_layer():
-    train = {"inputs": [3, 4], "outputs": [2, 2], "ranks": [1, 2, 1], "start": "left", "bias": True}
-    names = ("tt.core0", "tt.core1", "tt.bias")
-    dense = ("linear", "dense", ["input"], {"outputs": 12, "bias": True})
-    behind = assemble([11], [dense, ("tt_linear", "tt", ["dense"], train)], frozen=names)
-    before = assemble([12], [("tt_linear", "tt", ["input"], train), (*dense[:2], ["tt"], dense[3])], frozen=names)
-    device = bf.UnitWise.row.device
-    assert "node 'tt'" in device.refusal(bf.UnitWise(), behind)
-    assert device.refusal(bf.UnitWise(), before) is None
+    with pytest.raises(ValueError, match="train: an argument is out of range"):
+        device_loop(trainer, X, **LOSSES["cross_entropy"])
 
 
 def test_estimators_that_c_lacks_are_refused_with_their_reason():

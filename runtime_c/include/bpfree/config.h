@@ -65,6 +65,32 @@
 #define BPFREE_WEIGHTS 1
 #endif
 
+/* A record of UnitWise may be factors of outer products, from which SGD on one sample moves theta at
+ * once. With 0 bpfree_train_init refuses such a trainer: 0.5 KB of code less. Firmware that the exporter writes has
+ * the record that its trainer wants. */
+#ifndef BPFREE_RECORD_FACTORS
+#define BPFREE_RECORD_FACTORS 1
+#endif
+
+/* It may be the gradient. With 0 bpfree_train_init refuses such a trainer: 0.3 KB of code less. Firmware that the
+ * exporter writes has the record that its trainer wants. */
+#ifndef BPFREE_RECORD_GRADIENT
+#define BPFREE_RECORD_GRADIENT 1
+#endif
+
+/* It may look into layers that are not W themselves, such as tensor trains. With 0 bpfree_train_init refuses models
+ * that have them where it looks: 0.3 KB of code less. Firmware that the exporter writes has what its model wants. */
+#ifndef BPFREE_LAYERS
+#define BPFREE_LAYERS 1
+#endif
+
+/* UnitWise may follow a unit through all nodes behind it. With 0 it knows what a change of the scores along a column
+ * does to the loss, as with one hidden layer, and bpfree_train_init refuses other models: 0.5 KB of code less. Firmware
+ * that the exporter writes has what its model wants. */
+#ifndef BPFREE_RERUN
+#define BPFREE_RERUN 1
+#endif
+
 /* A step with a coefficient that may make the update overflow (`coefficient_limit` of a trainer) is tried
  * before it is made, and refused where theta or state would not be finite, as on a computer. With 0 none
  * is tried: such a step is refused, and where the trainer does not say from what size on 2^64 is taken;
@@ -95,9 +121,9 @@
 #define BPFREE_IN_TURN 1
 #endif
 
-/* Updates rebuild the gradient, chunk by chunk. With 0 none does: bpfree_train_init refuses all but RGE of signs
- * with one query and SGD alone, whose steps are additions by sign; 0.7 KB of code less. Firmware that the exporter
- * writes has what its trainer wants. */
+/* Updates rebuild the gradient, chunk by chunk. With 0 none does: bpfree_train_init refuses all but SGD alone,
+ * with RGE of signs and one query, whose steps are additions by sign, or with UnitWise from the factors of one sample;
+ * 0.7 to 0.9 KB of code less. Firmware that the exporter writes has what its trainer wants. */
 #ifndef BPFREE_GRADIENTS
 #define BPFREE_GRADIENTS 1
 #endif

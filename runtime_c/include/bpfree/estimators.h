@@ -59,6 +59,19 @@ typedef struct bpfree_elementwise {
   uint32_t node;
 } bpfree_elementwise;
 
+/* What looks into a layer y = W x + b that is not kept as W itself, after a pass over one sample. */
+typedef struct bpfree_layer {
+  /* Floats of room that `project` works in. */
+  uint32_t (*project_size)(const bpfree_node *node);
+  /* Adds delta . y, differentiated by each trainable parameter of the node, to its elements of the gradient. */
+  void (*project)(const bpfree_pass *pass, const bpfree_node *node, const float *delta, float *gradient, float *room);
+  /* Floats of room that `column` reads, and that `halves` writes: what all columns have in common. */
+  uint32_t (*column_size)(const bpfree_node *node);
+  void (*halves)(const bpfree_pass *pass, const bpfree_node *node, float *room);
+  /* w (outputs) = column j of W. */
+  void (*column)(const bpfree_pass *pass, const bpfree_node *node, const float *room, uint32_t j, float *w);
+} bpfree_layer;
+
 /* From a trained node y = W x + b to where the derivative of the loss is found. */
 typedef struct bpfree_route {
   const bpfree_elementwise *elementwise; /* the elementwise nodes behind it, the last first; may be NULL if 0 */
@@ -66,6 +79,8 @@ typedef struct bpfree_route {
   uint32_t node;
   uint32_t tensor; /* what the last of them makes, and something else reads */
   uint32_t column; /* the node that alone reads it, if that is y = W x + b too; else n_nodes */
+  const bpfree_layer *layer;  /* of `node`; NULL: its parameters are W and b. It needs a batch of 1 */
+  const bpfree_layer *behind; /* of `column`; NULL: likewise */
 } bpfree_route;
 
 /* bpfree_est_unit_wise, whose model's arena plan keeps what is read after a pass;
@@ -85,6 +100,9 @@ typedef struct bpfree_unit_wise {
 #define BPFREE_LOSS(number, name) extern const bpfree_closed bpfree_closed_##name;
 #include "bpfree/losses.gen.def"
 #undef BPFREE_LOSS
+#define BPFREE_LAYER_ROW(number, name) extern const bpfree_layer bpfree_layer_##name;
+#include "bpfree/layers.gen.def"
+#undef BPFREE_LAYER_ROW
 #define BPFREE_SLOPE(number, name) void bpfree_slope_##name(const bpfree_pass *, const bpfree_node *, float *);
 #include "bpfree/slopes.gen.def"
 #undef BPFREE_SLOPE

@@ -30,6 +30,7 @@ bpfree_jet bpfree_registry_jet(uint32_t isa, uint32_t op);
 bpfree_contraction bpfree_registry_contraction(uint32_t isa);
 bpfree_loss bpfree_registry_loss(uint32_t isa, uint32_t number);
 bpfree_slope bpfree_registry_slope(uint32_t op);             /* of one lane */
+const bpfree_layer *bpfree_registry_layer(uint32_t op);      /* of one lane */
 const bpfree_closed *bpfree_registry_closed(uint32_t loss); /* of one lane */
 const bpfree_estimator *bpfree_registry_estimator(uint32_t number);
 const bpfree_update *bpfree_registry_update(uint32_t isa, uint32_t number);

@@ -68,6 +68,9 @@ typedef struct bpfree_update {
   /* 1, of a first link only: the gradient goes into its first vector, where elements
    * that are not probed stay as they are; `transform` makes g of it. */
   uint32_t merges;
+  /* Subtracts factor times the step itself where g[k] = coefficient x[k]; NULL where state or theta are read. */
+  void (*apply_scaled)(float *theta, float coefficient, const float *x, float factor, const float *settings,
+                       uint32_t n);
 } bpfree_update;
 
 /* A link that rebuilds gradients of earlier steps from their records. */
@@ -139,6 +142,11 @@ typedef struct bpfree_estimator {
   uint32_t averages; /* 1: g is the mean over a group's n_queries directions, 0: their sum */
   uint32_t coordinates; /* 1: directions are coordinates; where the first link merges, `gradient` leaves elements of g
                          * that are not probed as they are */
+  /* Makes the step of a record on one slice by `apply_scaled` of the only link. `dry`: theta stays as it is, and 0 is
+   * returned where it would not be finite; else 1, or -1 where the gradient is not made of scaled vectors, and
+   * nothing was done. NULL: it never is. */
+  int (*scaled)(const struct bpfree_trainer *trainer, const struct bpfree_context *context, const float *record,
+                float factor, uint32_t slice, int dry);
 } bpfree_estimator;
 
 /* Settings of a run: const, in flash. Write it with designated initialisers: what is
@@ -157,7 +165,8 @@ typedef struct bpfree_trainer {
   uint32_t seed;           /* every number is a seed, 0 too */
   uint32_t batch;          /* samples a step, 1..2^24 */
   uint32_t n_queries;      /* coefficients a step and group: directions, 1..4096; elements probed by CGE, 1..n_theta;
-                            * n_theta where the record is the gradient */
+                            * n_theta where the record is the gradient; of UnitWise, or batch times the floats of
+                             * a sample's factors */
   uint32_t two_sided;      /* 1: L+ - L-, of signs at once where the tables have two sides, else in turn; 0: L+ - L0 */
   float mu;                /* smoothing radius, a normal number > 0 */
   float clip;              /* coefficients are cut to [-clip, clip]; 0: they are not */

@@ -12,4 +12,4 @@ static void transform(float *g, const float *theta, float *const *state, const f
   for (uint32_t k = 0; k < n; k++) g[k] = (lr * g[k]) / (1.0f + (g[k] < 0.0f ? -g[k] : g[k]));
 }
 
-const bpfree_update BPFREE_KERNEL(upd_soft_sign) = {transform, 0, 0, 0, 0, 0, 0};
+const bpfree_update BPFREE_KERNEL(upd_soft_sign) = {transform, 0, 0, 0, 0, 0, 0, 0};
