@@ -8,7 +8,7 @@ from bpfree.graph.c_tables import ModelTables
 
 OPTIONS = (
     *OF_ESTIMATORS, "BPFREE_GAPS", "BPFREE_WEIGHTS", "BPFREE_ONE_SIDED", "BPFREE_TWO_SIDED", "BPFREE_PAIRED",
-    "BPFREE_GRADIENTS", "BPFREE_STATE", "BPFREE_WINDOWS",
+    "BPFREE_IN_TURN", "BPFREE_GRADIENTS", "BPFREE_STATE", "BPFREE_WINDOWS",
 )  # fmt: skip
 """Options of config.h, 1 by default, that only some models and trainers want."""
 
@@ -16,15 +16,20 @@ _BY_SIGNS = ("bpfree_est_rge", ["bpfree_upd_sgd"])
 """The estimator whose directions are signs of their own and the links that take signs as they are."""
 
 
-def wanted(tables: ModelTables, trainer) -> set[str]:
-    """Return the names in OPTIONS that a model's tables and its trainer want."""
+def wanted(tables: ModelTables, trainer=None) -> set[str]:
+    """Return the names in OPTIONS that a model's tables want, and its trainer where there is one."""
+    gaps = {"BPFREE_GAPS"} if any(tensor.row != tensor.size for tensor in tables.tensors) else set()
+    return gaps if trainer is None else gaps | _of_trainer(trainer, any(tensor.side for tensor in tables.tensors))
+
+
+def _of_trainer(trainer, paired: bool) -> set[str]:
     estimator, links = trainer.rows["estimator"], trainer.update.links
     names = set(estimator.device.wants(trainer.estimator))
     names.add("BPFREE_TWO_SIDED" if trainer.estimator.two_sided else "BPFREE_ONE_SIDED")
     by_signs = (estimator.c, [row.c for row in trainer.rows["links"]]) == _BY_SIGNS
     conditions = {
-        "BPFREE_GAPS": any(tensor.row != tensor.size for tensor in tables.tensors),
-        "BPFREE_PAIRED": any(tensor.side for tensor in tables.tensors),
+        "BPFREE_PAIRED": paired,
+        "BPFREE_IN_TURN": trainer.estimator.two_sided and not paired,
         "BPFREE_WEIGHTS": trainer.weighted,
         "BPFREE_GRADIENTS": not by_signs or trainer.record_shape[1] > 1,
         "BPFREE_STATE": any(link.n_vectors or link.n_scalars or link.window for link in links),

@@ -10,6 +10,7 @@ import numpy as np
 
 import bpfree as bf
 from bpfree.bench import mnist_tt
+from bpfree.datasets import load_digits
 from bpfree.exporters import firmware
 
 TARGET = "cortex-m4f"
@@ -120,7 +121,7 @@ seeds came to both accuracies."""
 
 def samples_of(case: Case) -> firmware.Samples:
     """Return the digits; for a network of other inputs as many random bytes, whose values cost no instruction."""
-    graph, train = case.network(0).graph, bf.load_digits("train")
+    graph, train = case.network(0).graph, load_digits("train")
     if graph.input.size == train.pixels.shape[1]:
         return firmware.Samples(train.pixels, labels=train.labels, scale=1 / 16)
     pixels = np.random.default_rng(0).integers(0, 256, (20, graph.input.size)).astype(np.uint8)

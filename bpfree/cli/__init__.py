@@ -9,13 +9,14 @@ from bpfree import __version__
 from bpfree.cli.commands import Commands
 
 _COMMANDS = {
-    "demo": "Train digits without back-propagation, then continue on an emulated Cortex-M4F.",
+    "demo": "Train digits without back-propagation, and adapt on an emulated Cortex-M4F when their world changes.",
     "train": "Train a network on a data set, and save the model.",
     "evaluate": "Print accuracy, loss and confusion of a saved model on a data set.",
     "solve": "Solve a partial differential equation, and print its error beside trivial answers.",
     "info": "Show the contents of a file: layers, parameters, MACs, and the RAM it needs on a device.",
     "replay": "Rebuild a model from the journal of its run, without data.",
     "export": "Write a model as ONNX or as firmware sources.",
+    "emulate": "Run an exported program on an emulated board, and print what it takes.",
     "bench": "Run a benchmark, and print ratios to peers measured in the same run.",
     "doctor": "Show what is installed, what it is used for, and whether it works.",
 }

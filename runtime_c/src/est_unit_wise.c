@@ -229,11 +229,15 @@ static int estimate(const bpfree_trainer *t, bpfree_context *c)
             .delta = delta,
             .room = delta + width,
             .mu = bpfree_mu(t, c->step)};
-  BPFREE_UNROLL_8 for (uint32_t k = 0; k < d; k++) c->coefficients[k] = 0.0f;
-  for (uint32_t i = 0; i < t->batch; i++) {
-    const int status = bpfree_read_sample(t, c, i, &l.target);
+  const uint32_t old = bpfree_begins(c) ? d : 0;
+  BPFREE_UNROLL_8 for (uint32_t k = 0; k < old; k++) c->coefficients[k] = 0.0f;
+  while (c->sample < t->batch) {
+    int status = bpfree_read_sample(t, c, c->sample, &l.target);
     if (status) return status;
     add_sample(&l, c->coefficients);
+    c->sample++;
+    status = bpfree_done_one(t, c);
+    if (status) return status;
   }
   if (t->batch > 1) bpfree_scale(c->coefficients, 1.0f / (float)t->batch, c->coefficients, d);
   return BPFREE_OK;

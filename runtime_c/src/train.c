@@ -141,7 +141,7 @@ int bpfree_train_init(const bpfree_trainer *t, bpfree_context *c)
   if (status) return status;
   const uint32_t n_state = bpfree_state_size(t);
   if (n_state) clear_state(t, c->state, n_state);
-  c->step = c->small_at = 0;
+  c->step = c->small_at = c->sample = c->query = 0;
   return BPFREE_OK;
 }
 
@@ -262,20 +262,33 @@ static int apply(const bpfree_trainer *t, bpfree_context *c, const float *coeffi
 
 int bpfree_apply(const bpfree_trainer *t, bpfree_context *c, const float *coefficients)
 {
+  c->sample = c->query = 0;
   if (t->estimator->draw) t->estimator->draw(t, c);
   return apply(t, c, coefficients);
 }
 
-int bpfree_step(const bpfree_trainer *t, bpfree_context *c)
+int bpfree_step_some(const bpfree_trainer *t, bpfree_context *c, uint32_t budget)
 {
   if (!t->sample) return BPFREE_ERR_ARG;
+  c->spent = 0 - budget;
   const int status = t->estimator->estimate(t, c);
+  if (status == BPFREE_MORE) return status;
+  c->sample = c->query = 0;
   return status ? status : apply(t, c, c->coefficients);
+}
+
+int bpfree_step(const bpfree_trainer *t, bpfree_context *c)
+{
+  int status;
+  do status = bpfree_step_some(t, c, 0);
+  while (status == BPFREE_MORE);
+  return status;
 }
 
 int bpfree_skip(const bpfree_trainer *t, bpfree_context *c)
 {
   const uint32_t n = bpfree_record_size(t);
+  c->sample = c->query = 0;
   for (uint32_t k = 0; k < n; k++) c->coefficients[k] = 0.0f;
   const bpfree_window *window = bpfree_window_of(t);
   if (window) window->keep(t, c, c->coefficients);

@@ -94,6 +94,12 @@
 #define BPFREE_PAIRED 1
 #endif
 
+/* Tables may have room for one side where two are compared, which then come one after the other. With 0 all tables
+ * have room for both: some 40 bytes of code less. Firmware that the exporter writes has what its tables want. */
+#ifndef BPFREE_IN_TURN
+#define BPFREE_IN_TURN 1
+#endif
+
 /* Updates rebuild the gradient, chunk by chunk. With 0 none does: bpfree_train_init refuses all but RGE of signs
  * with one query and SGD alone, whose steps are additions by sign; 0.7 KB of code less. Firmware that the exporter
  * writes has what its trainer wants. */
