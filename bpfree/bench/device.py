@@ -24,7 +24,6 @@ environment variable `BPFREE_AIFES` names a checkout of AIfES_for_Arduino.
 
 from __future__ import annotations
 
-import shutil
 import tempfile
 from pathlib import Path
 from statistics import mean, stdev
@@ -36,7 +35,7 @@ from bpfree.bench.device_accuracy import SEEDS, TARGETS, samples_of_backprop, st
 from bpfree.bench.device_cases import BOTH, BUILDS, CASES, PREDICT, TARGET, Build, Case, samples_of
 from bpfree.bench.device_rivals import MLP, unit_of
 from bpfree.bench.rows import missing, row
-from bpfree.emulate.compilers import GNU
+from bpfree.emulate.compilers import COMPILERS
 from bpfree.exporters import firmware
 
 
@@ -64,12 +63,14 @@ def measure(case: Case, build: Build) -> tuple[dict[str, int], str]:
         model.graph, model.frozen, "cross_entropy", case.estimator, case.update, case.batch_size
     )  # fmt: skip
     with tempfile.TemporaryDirectory(prefix="bpfree-") as folder:
-        firmware.export(model, Path(folder), trainer=trainer, samples=samples_of(case), steps=1)
         if case.inference:
+            firmware.export(model, Path(folder), inference=True, target=TARGET)
             (Path(folder) / "main.c").write_text(PREDICT, "utf-8")
+        else:
+            firmware.export(model, Path(folder), trainer=trainer, samples=samples_of(case), steps=1, target=TARGET)
         built = emulate.compile_firmware(
-            folder, target=TARGET, optimize=build.optimize, compiler=build.compiler,
-            defines=build.defines, extra_flags=build.flags,
+            folder, target=TARGET, compiler=build.compiler, optimize=build.optimize, lto=build.lto,
+            defines=build.defines,
         )  # fmt: skip
         sizes = emulate.footprint(built)
         marks = (firmware.MARK_STEP, firmware.MARK_STEP_DONE)
@@ -92,8 +93,9 @@ def _rows_of(name: str, case: Case, build: str, steps: dict, rivals: list[dict])
     trainer = bf.Trainer(case.network(0).graph, [], "cross_entropy", case.estimator, case.update, case.batch_size)
     if trainer.refusal:
         return [missing("device", full, "flash_bytes", "B", f"does not run on a device: {trainer.refusal}")]
-    if BUILDS[build].compiler == "gnu" and not shutil.which(GNU):
-        return [missing("device", full, "flash_bytes", "B", f"{GNU} is not installed")]
+    lacking = COMPILERS[BUILDS[build].compiler].missing(emulate.TARGETS[TARGET])
+    if lacking:
+        return [missing("device", full, "flash_bytes", "B", f"the compiler is not installed: {lacking}")]
     figures, text = measure(case, BUILDS[build])
     ours = {metric: [value] for metric, value in figures.items()}
     for target, found in steps.items():

@@ -16,7 +16,7 @@ from pathlib import Path
 
 from bpfree import emulate
 from bpfree.bench.device_cases import BUILDS, TARGET, Build
-from bpfree.emulate.compilers import GNU
+from bpfree.emulate.compilers import gnu
 from bpfree.exporters import firmware
 from bpfree.exporters.runtime import runtime_folder
 
@@ -72,8 +72,9 @@ def why_not() -> str | None:
     """Return why AIfES cannot be built here, None where it can."""
     if not os.environ.get(VARIABLE):
         return f"{VARIABLE} is not set: the folder of AIfES_for_Arduino"
-    if not shutil.which(GNU) or not all(path.is_absolute() for path in _libraries()):
-        return f"{GNU} or newlib is not installed: apt install gcc-arm-none-eabi libnewlib-arm-none-eabi"
+    compiler = gnu(emulate.TARGETS[TARGET])
+    if not shutil.which(compiler) or not all(path.is_absolute() for path in _libraries()):
+        return f"{compiler} or newlib is not installed: apt install gcc-arm-none-eabi libnewlib-arm-none-eabi"
     return None
 
 
@@ -113,12 +114,13 @@ def _compile(folder: Path, sources: Path, build: Build, room: int) -> emulate.Fi
     return emulate.compile_firmware(
         folder, target=TARGET, optimize=build.optimize, compiler=build.compiler, defines=[f"ROOM={room}"],
         sources=[*sorted(folder.rglob("*.c")), *_libraries()],
-        extra_flags=[*build.flags, "-w", "-Wl,--defsym=end=__bss_end"],
+        extra_flags=["-w", "-Wl,--defsym=end=__bss_end"], lto=build.lto,
     )  # fmt: skip
 
 
 def _libraries() -> list[Path]:
     """Return newlib's libraries for the processor; of what is not installed only the names."""
-    command = [GNU, *emulate.TARGETS[TARGET].gnu_flags]
+    target = emulate.TARGETS[TARGET]
+    command = [gnu(target), *target.cpu_flags]
     ask = lambda name: subprocess.check_output([*command, f"-print-file-name={name}"], text=True).strip()
     return [Path(ask(name)) for name in ("libm.a", "libc_nano.a", "libnosys.a")]

@@ -1,19 +1,18 @@
 # SPDX-License-Identifier: MIT
 """What RAM and flash does training take on a Cortex-M4F, by estimator and update?
 
-Every pair, such as `RGE+SGD@cortex-m4f`, is a firmware of its own that trains 64-32-10 by one sample a step, compiled and run.
+Every pair, such as `RGE+SGD@cortex-m4f`, is a firmware of its own, compiled and run: 64-32-10, a sample a step.
 RAM is that of variables and stack. docs/memory.md shows the rows as a table.
 """
 
 from __future__ import annotations
 
-import shutil
-
 import bpfree as bf
+from bpfree import emulate
 from bpfree.bench.device import measure
 from bpfree.bench.device_cases import BUILDS, TARGET, Case, mlp
 from bpfree.bench.rows import row
-from bpfree.emulate.compilers import GNU
+from bpfree.emulate.compilers import COMPILERS
 
 ESTIMATORS = {
     "RGE": bf.RGE(),
@@ -29,7 +28,7 @@ METRICS = ("total_ram_bytes", "flash_bytes")
 
 def run(quick: bool = False) -> list[dict]:
     """Return the bytes of every pair. quick: of the first two estimators and updates."""
-    build = BUILDS["" if shutil.which(GNU) else "zig"]
+    build = BUILDS["zig" if COMPILERS["gnu"].missing(emulate.TARGETS[TARGET]) else ""]
     rows = []
     for estimator in list(ESTIMATORS)[: 2 if quick else None]:
         for update in list(UPDATES)[: 2 if quick else None]:

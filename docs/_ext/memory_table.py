@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""The directive `{memory-table}`: RAM and flash by estimator and update, from the rows that `bpfree bench memory` wrote."""
+"""The directive `{memory-table}`: RAM and flash by estimator and update, as `bpfree bench memory` wrote them."""
 
 from __future__ import annotations
 

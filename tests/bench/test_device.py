@@ -3,13 +3,14 @@
 
 import pytest
 
-from bpfree import native
+from bpfree import emulate, native
 from bpfree.bench import device, device_aifes, device_rivals, run
 from bpfree.bench.device import row_of
 from bpfree.bench.device_accuracy import TARGETS, note
 from bpfree.bench.device_cases import BUILDS, CASES, TARGET
 from bpfree.bench.device_rivals import MLP, PUBLISHED
 from bpfree.bench.rows import FIELDS
+from bpfree.emulate.compilers import COMPILERS
 
 SIZES = ("ram_bytes", "stack_bytes", "total_ram_bytes", "flash_bytes", "instructions_per_step")
 
@@ -66,8 +67,9 @@ def test_sizes_hold_what_the_issue_of_the_product_asks_for(rows, gnu):
 
 @pytest.mark.slow
 def test_the_smallest_and_the_fastest_build():
-    if not device.shutil.which(device.GNU):
-        pytest.skip(f"{device.GNU} is not installed")
+    lacking = COMPILERS["gnu"].missing(emulate.TARGETS[TARGET])
+    if lacking:
+        pytest.skip(lacking)
     small, _ = device.measure(CASES["mlp-64-32-10"], BUILDS["best-size"])
     fast, _ = device.measure(CASES["mlp-64-32-10"], BUILDS["best-speed"])
     assert small["flash_bytes"] <= 4_600 and fast["instructions_per_step"] <= 62_000
