@@ -22,11 +22,16 @@
 #include "bpfree/config.h"
 
 /* yes ? a : b, by masking.  Under its default -ftrapping-math gcc compiles ?: on a float compare
- * to a jump, and then does not vectorise the loop around it for AVX2. */
+ * to a jump, and then does not vectorise the loop around it for AVX2.  A device has no vectors: a
+ * jump, or two conditional instructions, are a quarter less code for exp and log. */
 static inline float bpfree_select32(int yes, float a, float b)
 {
+#if BPFREE_LANES == 1
+    return yes ? a : b;
+#else
     const uint32_t mask = 0u - (uint32_t)yes;
     return bpfree_float32((bpfree_bits32(a) & mask) | (bpfree_bits32(b) & ~mask));
+#endif
 }
 
 /* exp(r) - 1 for |r| <= ln 2 / 2: r + r^2 q(r), q of degree 4. */

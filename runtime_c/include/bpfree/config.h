@@ -27,7 +27,7 @@
 #endif
 
 /* Kernels perturb parameters as they read them, as RGE with signs and Hybrid
- * want. With 0 they leave that out, which no other estimator needs: 0.8 KB of
+ * want. With 0 they leave that out, which no other estimator needs: 0.7 KB of
  * code. Firmware that the exporter writes has what its estimator wants. */
 #ifndef BPFREE_PROBE_ON_READ
 #define BPFREE_PROBE_ON_READ 1
