@@ -5,6 +5,7 @@
 #define BPFREE_BITS_H
 
 #include <stdint.h>
+#include "bpfree/config.h"
 
 /* In front of a loop of known length. */
 #if defined(__clang__)
