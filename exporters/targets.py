@@ -81,9 +81,7 @@ KB, MB = 1 << 10, 1 << 20
 _BARE = ("-ffreestanding",)
 _BARE_LINK = ("-nostartfiles", "-nostdlib", "-Wl,--gc-sections")
 _ARM_GNU = Gnu("arm-none-eabi-", "gcc-arm-none-eabi", _BARE, _BARE_LINK)
-_RISCV_GNU = Gnu(
-    "riscv64-unknown-elf-", "gcc-riscv64-unknown-elf", _BARE, (*_BARE_LINK, "-Wl,--no-warn-rwx-segments")
-)
+_RISCV_GNU = Gnu("riscv64-unknown-elf-", "gcc-riscv64-unknown-elf", _BARE, (*_BARE_LINK, "-Wl,--no-warn-rwx-segments"))
 _HOST_GNU = Gnu("", "gcc", (), ())
 
 _BOARD = {"flash_origin": 0x0000_0000, "flash_bytes": 1 * MB, "ram_origin": 0x2000_0000, "ram_bytes": 256 * KB}
@@ -144,11 +142,12 @@ TARGETS = {
         _cortex_m("cortex-m55", "thumbv8.1m.main", "cortex_m55-mve-mve_fp",
                   _arm_qemu("mps3-an547", flash_bytes=512 * KB), cpu="cortex-m55+nomve", fpu="fpv5-d16"),
         _rv32("i"),
+        _rv32("im"),
         _rv32("imc"),
         _rv32("imac"),
         _rv32("imafc", floats=True),
         Target(name="host", port="host", gnu=_HOST_GNU, cpu_flags=(), clang_flags=(), zig_triple="native",
-               zig_cpu="baseline"),
+               zig_cpu="native"),
     )
 }  # fmt: skip
 """The targets by name."""

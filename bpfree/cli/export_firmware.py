@@ -132,7 +132,7 @@ def _export(network, folder: Path, trainer, samples, given) -> list[str]:
 
 def _figures(network, trainer, samples) -> dict:
     """Return the bytes that the program needs, by kind of memory."""
-    from bpfree.cli.footprint import training_bytes
+    from bpfree.cli.device_ram import training_bytes
 
     return {
         "ram_bytes": training_bytes(trainer),
@@ -171,8 +171,9 @@ def check_folder(folder: Path) -> None:
     """Raise unless the folder is new, empty or an earlier export, because exporting replaces what is in it."""
     if not folder.is_dir() or not any(folder.iterdir()):
         return
-    header = folder / "model.h"
-    if not header.is_file() or not header.read_text("utf-8", "replace").startswith("/* Written by bpfree"):
+    from bpfree.exporters.manifest import is_exported
+
+    if not is_exported(folder):
         raise click.BadParameter(
             f"expected a new folder, an empty one or an earlier export, got {folder}, which holds something else",
             param_hint="FOLDER",

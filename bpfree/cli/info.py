@@ -66,7 +66,7 @@ def describe(model) -> dict:
     """Return the description of a model: layers, sizes, hashes, and bytes of RAM and flash."""
     import numpy as np
 
-    from bpfree.cli.footprint import inference_bytes, training_plans
+    from bpfree.cli.device_ram import inference_bytes, training_plans
 
     graph = model.graph
     bad = sum(int((~np.isfinite(values)).sum()) for values in (model.theta, model.frozen))

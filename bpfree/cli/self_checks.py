@@ -20,6 +20,7 @@ OK, MISSING, BROKEN = "ok", "missing", "broken"
 UNLOCKS = {
     "onnx": "bpfree export onnx",
     "emulate": "firmware on an emulated Cortex-M4F, for bpfree demo and bpfree bench device",
+    "rtl": "firmware on soft cores in simulation, with verilator",
     "plot": "pictures, for bpfree train --plot and bpfree demo",
     "sklearn": "bpfree.sklearn, estimators for scikit-learn",
     "bench": "rivals in bpfree bench",
@@ -34,6 +35,7 @@ PROGRAMS = {
     "cc": ("compiles the core in `pip install .` and `make setup`, as the ziglang package can too", ""),
     "arm-none-eabi-gcc": ("compiles exported firmware in `make`", "apt install gcc-arm-none-eabi"),
     "qemu-system-arm": ("a second emulator for firmware", "apt install qemu-system-arm"),
+    "verilator": ("simulates soft cores, of the extra rtl", "apt install verilator g++ make"),
 }
 """The use of each program outside PyPI, and how to install it on Debian or Ubuntu."""
 

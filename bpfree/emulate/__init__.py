@@ -7,17 +7,20 @@ imported when a function first needs them. GNU toolchains, clang and qemu are us
 
 from bpfree.exporters.targets import TARGETS, Target, find_target
 
-from .build import compile_firmware
+from .build import OPTIMIZE_LEVELS, compile_firmware
 from .compilers import COMPILERS, FirmwareBuildError
 from .disassembly import disassemble, fused_instructions
 from .emulators import EMULATORS, run_firmware
 from .footprint import Footprint, empty_firmware, footprint, symbols
+from .parts import Part, parts
 from .program import Firmware
 from .results import EmulationError, EmulationResult, Mark
+from .trial import Trial, run_folder
 
 __all__ = [
     "COMPILERS",
     "EMULATORS",
+    "OPTIMIZE_LEVELS",
     "TARGETS",
     "EmulationError",
     "EmulationResult",
@@ -25,13 +28,17 @@ __all__ = [
     "FirmwareBuildError",
     "Footprint",
     "Mark",
+    "Part",
     "Target",
+    "Trial",
     "compile_firmware",
     "disassemble",
     "empty_firmware",
     "find_target",
     "footprint",
     "fused_instructions",
+    "parts",
     "run_firmware",
+    "run_folder",
     "symbols",
 ]

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import bisect
 import os
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -35,6 +36,7 @@ class Symbol:
     address: int
     size: int  # bytes, 0 for labels of the linker script
     is_function: bool
+    file: str = ""  # source file of a local symbol, where the linker knows it
 
 
 class Image:
@@ -57,7 +59,7 @@ class Image:
                 if s["sh_flags"] & _ALLOCATED and s["sh_size"]
             ]  # fmt: skip
             table = elf.get_section_by_name(".symtab")
-            self.symbols = [_symbol(s) for s in table.iter_symbols() if s.name] if table is not None else []
+            self.symbols = list(_symbols(table)) if table is not None else []
         self.functions = sorted((s for s in self.symbols if s.is_function), key=lambda s: (s.address, s.name))
         self._starts = [s.address for s in self.functions]
 
@@ -77,7 +79,14 @@ class Image:
         return self.functions[i].name + (f"+{offset:#x}" if offset else "")
 
 
-def _symbol(entry: Any) -> Symbol:
-    function = entry["st_info"]["type"] == "STT_FUNC"
-    address = entry["st_value"]
-    return Symbol(entry.name, address & ~1 if function else address, entry["st_size"], function)
+def _symbols(table: Any) -> Iterator[Symbol]:
+    """Yield the symbols with a name; a symbol of type FILE names the source of the local ones behind it."""
+    file = ""
+    for entry in table.iter_symbols():
+        kind, local = entry["st_info"]["type"], entry["st_info"]["bind"] == "STB_LOCAL"
+        if kind == "STT_FILE":
+            file = entry.name
+        elif entry.name:
+            function, address = kind == "STT_FUNC", entry["st_value"]
+            address = address & ~1 if function else address
+            yield Symbol(entry.name, address, entry["st_size"], function, file if local else "")

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from typing import Protocol
 
 import numpy as np
 
@@ -28,6 +29,20 @@ class EmulationError(RuntimeError):
         self.advice = advice
 
 
+class MarksMissingError(EmulationError):
+    """The program ended well without the marks between which its instructions were to be counted."""
+
+
+class Live(Protocol):
+    """The memory of a machine that stands at a mark."""
+
+    def read_symbol(self, name: str, n_bytes: int) -> bytes:
+        """Return bytes from the address of a variable."""
+
+    def write_symbol(self, name: str, data: bytes) -> None:
+        """Write bytes to the address of a variable."""
+
+
 @dataclass(frozen=True)
 class Mark:
     """A numbered point that the firmware passed."""
@@ -35,6 +50,8 @@ class Mark:
     number: int
     instructions: int | None  #: instructions retired since counting began; None while they are not counted
     stack_bytes: int | None  #: bytes of stack in use at this point, which is not the peak; None outside unicorn
+    cycles: int | None = None  #: clock cycles since power-on, on a soft core; None elsewhere
+    live: Live | None = field(default=None, repr=False, compare=False)  #: memory, during on_mark; unicorn alone
 
 
 @dataclass(frozen=True, eq=False)
@@ -47,6 +64,7 @@ class EmulationResult:
     marks: list[Mark]
     text: str
     instructions: int | None  #: instructions of the run or between the marks of count_between; None if not counted
+    cycles: int | None = field(default=None, kw_only=True)  #: clock cycles of the run on a soft core; None elsewhere
     stack_bytes: int | None  #: peak use of the stack in bytes, found by painting it; None on the host
     fpu_enabled: bool  #: whether the firmware switched its FPU on, without which float instructions fault on hardware
     _image: Image = field(repr=False)

@@ -111,7 +111,7 @@ class NativeModel:
         y = np.empty((len(x), self.tables.outputs), np.float32)
         batch, tile, workspace = self._prepare(x, None, None, core().ffi.NULL)
         out = pointer("y", y, np.float32, y.shape, writable=True)
-        status = core().lib.bpfree_predict(
+        status = core().lib.bpfree_predict_batch(
             self.c, self.theta(theta), batch, tile, workspace, self._workspace.nbytes, out
         )
         check_status(status, "predict")

@@ -88,8 +88,8 @@ static uint32_t pass_width(uint32_t n, uint32_t tile)
   return n <= 4 && few < tile ? few : tile;
 }
 
-int bpfree_predict(const bpfree_model *model, const float *theta, const bpfree_batch *batch, uint32_t tile,
-                   float *workspace, uint64_t workspace_bytes, float *y)
+int bpfree_predict_batch(const bpfree_model *model, const float *theta, const bpfree_batch *batch, uint32_t tile,
+                         float *workspace, uint64_t workspace_bytes, float *y)
 {
   rooms r;
   const int status = prepare(model, NULL, batch->n, tile, workspace, workspace_bytes, &r);

@@ -52,7 +52,7 @@ static int losses_of(const golden_network *network, uint32_t isa, uint32_t n, ui
   batch.n = n;
   const uint64_t bytes = bpfree_workspace_size(&model, NULL, n, tile);
   float *workspace = room(bytes);
-  int status = bpfree_predict(&model, network->theta, &batch, tile, workspace, bytes, y);
+  int status = bpfree_predict_batch(&model, network->theta, &batch, tile, workspace, bytes, y);
   if (!status)
     status = bpfree_evaluate(&model, NULL, network->theta, &batch, bpfree_registry_loss(isa, network->loss), probes,
                              N_PROBES, tile, workspace, bytes, losses);
@@ -263,10 +263,10 @@ static void refuses(const golden_network *network)
               BPFREE_ERR_ALIGN);
   CHECK_EQUAL(bpfree_evaluate(model, NULL, theta, all, loss, &good, 1, 1, NULL, bytes, values), BPFREE_ERR_ALIGN);
   CHECK_EQUAL(bpfree_evaluate(model, NULL, theta, all, loss, &good, 1, 0, workspace, bytes, values), BPFREE_ERR_ARG);
-  CHECK_EQUAL(bpfree_predict(model, theta, all, 1, workspace, bytes, y), BPFREE_OK);
-  CHECK_EQUAL(bpfree_predict(model, theta, all, 1, workspace, bytes - 1, y), BPFREE_ERR_SIZE);
-  CHECK_EQUAL(bpfree_predict(model, theta, all, 1, workspace + 1, bytes, y), BPFREE_ERR_ALIGN);
-  CHECK_EQUAL(bpfree_predict(model, theta, all, 0, workspace, bytes, y), BPFREE_ERR_ARG);
+  CHECK_EQUAL(bpfree_predict_batch(model, theta, all, 1, workspace, bytes, y), BPFREE_OK);
+  CHECK_EQUAL(bpfree_predict_batch(model, theta, all, 1, workspace, bytes - 1, y), BPFREE_ERR_SIZE);
+  CHECK_EQUAL(bpfree_predict_batch(model, theta, all, 1, workspace + 1, bytes, y), BPFREE_ERR_ALIGN);
+  CHECK_EQUAL(bpfree_predict_batch(model, theta, all, 0, workspace, bytes, y), BPFREE_ERR_ARG);
   CHECK_EQUAL(bpfree_workspace_size(model, NULL, all->n, 0), 0);
 
   const bpfree_probe past = {0, 0, stream, 0.5f, 1, model->n_theta, 0, 0};

@@ -51,7 +51,7 @@ static void values(void)
   const bpfree_batch batch = {x, NULL, NULL, N};
   const uint64_t bytes = bpfree_workspace_size(&model, NULL, N, 1);
   float *workspace = room(bytes);
-  CHECK_EQUAL(bpfree_predict(&model, theta, &batch, 1, workspace, bytes, y), BPFREE_OK);
+  CHECK_EQUAL(bpfree_predict_batch(&model, theta, &batch, 1, workspace, bytes, y), BPFREE_OK);
   CHECK_FLOATS(y, want, 6 * N);
   free(workspace);
 }

@@ -13,7 +13,7 @@ from scipy.special import logsumexp
 
 import bpfree as bf
 from bpfree import native
-from bpfree.cli.footprint import training_bytes, training_plans
+from bpfree.cli.device_ram import training_bytes, training_plans
 from bpfree.datasets import load_digits
 from bpfree.graph.c_tables import device_tables
 from bpfree.graph.layers import assemble

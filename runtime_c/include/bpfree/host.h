@@ -87,8 +87,8 @@ uint64_t bpfree_workspace_size(const bpfree_model *model, const bpfree_reuse *re
 
 /* y (n, outputs). Returns BPFREE_OK, BPFREE_ERR_ARG (tile 0), BPFREE_ERR_SIZE,
  * BPFREE_ERR_ALIGN, or BPFREE_ERR_ARITHMETIC as above. */
-int bpfree_predict(const bpfree_model *model, const float *theta, const bpfree_batch *batch, uint32_t tile,
-                   float *workspace, uint64_t workspace_bytes, float *y);
+int bpfree_predict_batch(const bpfree_model *model, const float *theta, const bpfree_batch *batch, uint32_t tile,
+                         float *workspace, uint64_t workspace_bytes, float *y);
 
 /* values (n_probes, n): the loss of every sample at theta + mu u of every
  * probe; mu = 0 means theta itself. theta is only read. reuse may be NULL: every

@@ -14,6 +14,9 @@
 #include "bpfree/config.h"
 #include "bpfree/rng.h"
 
+/* Floats of an array, for what asks how many there are. Of an array itself: a pointer does not know. */
+#define BPFREE_FLOATS(array) ((uint32_t)(sizeof(array) / sizeof(float)))
+
 #ifdef __cplusplus
 extern "C" {
 #endif
@@ -145,6 +148,16 @@ uint32_t bpfree_arena_size(const bpfree_model *model, uint32_t n);
  * bpfree_output(pass, s), shape (outputs, n), until the arena is reused. */
 void bpfree_forward(const bpfree_pass *pass);
 const float *bpfree_output(const bpfree_pass *pass, uint32_t side);
+
+/* Floats of arena that inference needs. */
+uint32_t bpfree_predict_size(const bpfree_model *model);
+
+/* y (outputs) = what the model makes of one sample x (features) with the parameters theta (n_theta), which may lie in
+ * flash; y may be in the arena, which is free afterwards. floats: those of the arena. Returns BPFREE_OK, and y need
+ * not be finite; BPFREE_ERR_ARG (no model, or a buffer that is missing; theta may be where n_theta is 0),
+ * BPFREE_ERR_SIZE (an arena of less than bpfree_predict_size() floats) or BPFREE_ERR_ALIGN, with y as it was. */
+int bpfree_predict(const bpfree_model *model, const float *theta, const float *x, float *arena, uint32_t floats,
+                   float *y);
 
 /* out = fl(theta + fl(mu u)), elements outside the probe copied; out may not
  * overlap theta. Returns BPFREE_OK or BPFREE_ERR_ARG (range, direction or
