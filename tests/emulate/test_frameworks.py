@@ -109,7 +109,7 @@ def test_bpfree_train_init_refuses_a_processor_that_was_told_otherwise(exported,
     assert emulate.run_firmware(emulate.compile_firmware(folder, target=target)).exit_code == -12
 
 
-QUICK = ("x86-gcc-O0",)
+QUICK = ("native-gcc-O0",)
 
 
 @pytest.mark.parametrize("name", RUNS)
