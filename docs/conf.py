@@ -24,6 +24,7 @@ extensions = [
     "public_names",
     "command_help",
     "ram_table",
+    "memory_table",
     "mathml",
 ]
 exclude_patterns = ["_build"]

@@ -11,7 +11,6 @@ import warnings
 from pathlib import Path
 
 from bpfree.errors import check_choice, check_count
-from bpfree.estimators.device import OPTIONS
 from bpfree.exporters import (
     expected,
     journal_size,
@@ -19,6 +18,7 @@ from bpfree.exporters import (
     makefile_source,
     manifest,
     model_source,
+    options,
     trainer_source,
 )
 from bpfree.exporters import samples as sample_source
@@ -51,9 +51,6 @@ _YOURS = ("main.c", "Makefile", *_PROGRAM[True],
 
 _STALE = ("log.c", "log.h", "runtime/**/*", "port/*")
 """What an export with other settings does not have."""
-
-_OPTION = "#define {} {}\n"
-"""How config.h gives an option its default."""
 
 
 def export(
@@ -167,23 +164,19 @@ def _render_model(model, trainer, samples, steps: int, names: Names, journal: bo
 
 def _entry(tables, trainer, samples, journal: bool) -> Entry:
     """Return what the folder has to know of a model: sources and options of the runtime, and what main.c does."""
-    symbols, wanted = {row.kernel for row in tables.nodes}, set()
-    if any(tensor.row != tensor.size for tensor in tables.tensors):
-        wanted.add("BPFREE_GAPS")
+    symbols = {row.kernel for row in tables.nodes}
+    wanted = tuple(sorted(options.wanted(tables, trainer)))
     if trainer is None:
         labels = samples is not None and samples.labels is not None
-        return Entry(does="inference", labels=labels, sources=_files(symbols), options=tuple(sorted(wanted)))
+        return Entry(does="inference", labels=labels, sources=_files(symbols), options=wanted)
     rows = trainer.rows
     symbols |= {row.c for row in rows["links"]} | {rows["estimator"].c, rows["loss"].c}
     symbols |= {row.c for row in rows["schedules"].values() if row}
-    wanted |= set(rows["estimator"].device.wants(trainer.estimator))
-    if trainer.weighted:
-        wanted.add("BPFREE_WEIGHTS")
     return Entry(
         buffers=("state",) * (trainer.n_state > 0) + ("work",) * (trainer.n_work > 0),
         journal=rows["estimator"].journal if journal else "",
         sources=_files(symbols) + tuple(listed_sources()["journal"]) * journal,
-        options=tuple(sorted(wanted)),
+        options=wanted,
     )
 
 
@@ -221,6 +214,5 @@ def _runtime(folder: Manifest) -> dict[str, str]:
     headers = [path for path in (runtime_folder() / "include" / "bpfree").iterdir() if path.name != "host.h"]
     files = {f"bpfree/{path.name}": path.read_text("utf-8") for path in headers}
     wanted = {option for entry in folder.models.values() for option in entry.options}
-    for name in {*OPTIONS, "BPFREE_GAPS", "BPFREE_WEIGHTS"} - wanted:
-        files["bpfree/config.h"] = files["bpfree/config.h"].replace(_OPTION.format(name, 1), _OPTION.format(name, 0))
+    files["bpfree/config.h"] = options.set_options(files["bpfree/config.h"], wanted)
     return files | {name: (runtime_folder() / "src" / name).read_text("utf-8") for name in sorted(sources)}

@@ -15,6 +15,7 @@ BENCHES = {
     "device": "RAM, flash and instructions of training on an emulated Cortex-M4F, beside back-propagation",
     "engine": "the compiled engine's forward pass against NumPy and onnxruntime, one thread",
     "estimators": "accuracy against forwards of every method on the digits, 64-32-10; --csv, --plot",
+    "memory": "RAM and flash of training on an emulated Cortex-M4F, by estimator and update",
     "minimize": "bpfree.minimize with its defaults on twelve functions, against SciPy, pycma and nevergrad",
     "mnist-deep": "784-256-256-256-10 trained forward-only, against back-propagation in PyTorch",
     "mnist-dense": "784-1024-10, 814,090 parameters, trained forward-only, against back-propagation in PyTorch",

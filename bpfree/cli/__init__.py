@@ -9,7 +9,7 @@ from bpfree import __version__
 from bpfree.cli.commands import Commands
 
 _COMMANDS = {
-    "demo": "Train digits without back-propagation, then continue on an emulated Cortex-M4F.",
+    "demo": "Train digits without back-propagation, and adapt on an emulated Cortex-M4F when their world changes.",
     "train": "Train a network on a data set, and save the model.",
     "evaluate": "Print accuracy, loss and confusion of a saved model on a data set.",
     "solve": "Solve a partial differential equation, and print its error beside trivial answers.",

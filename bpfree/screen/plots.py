@@ -92,23 +92,26 @@ def plot_errors(curves, path) -> None:
     figure.savefig(path, dpi=120)
 
 
-def plot_demo(runs, device_run, floor: float, path) -> None:
-    """Save loss and accuracy of training on the computer and then on the device, beside the floor."""
-    figure, (loss, accuracy) = _figure(2)
-    start = 0
-    for run, name in [*((run, "computer") for run in runs), (device_run, "device (same bits)")]:
-        forwards = start + run.forwards * np.arange(1, len(run.losses) + 1) / max(1, len(run.losses))
-        colour = "tab:blue" if name == "computer" else "tab:red"
-        loss.plot(forwards, smooth(run.losses, 50), color=colour)
-        if run.validation:
-            steps, values = zip(*run.validation, strict=True)
-            accuracy.plot(forwards[np.array(steps) - 1], values, color=colour, label=name if start == 0 else None)
-        start += run.forwards
-    loss.set_yscale("log")
-    loss.set_ylabel("loss (mean of the probes)")
-    accuracy.axhline(floor, color="grey", linestyle="--", label="floor: random features + ridge")
-    accuracy.set_ylabel("validation accuracy")
-    for axis in (loss, accuracy):
-        axis.set_xlabel("forwards (passes of one sample through the network)")
-    accuracy.legend(loc="lower right")
+def plot_demo(before, after, runs, found, path) -> None:
+    """Save pictures of the world before and after it changed, and how the accuracy came back on the device.
+
+    before, after: image samples of 8 x 8 pixels. runs: two trainings of the device by their names, validated in the
+    changed world. found: accuracies on test samples, of which those at the end are drawn dotted.
+    """
+    figure, (pictures, accuracy) = _figure(2)
+    figure.set_size_inches(11.0, 4.0)
+    first = [int(np.flatnonzero(before.labels == digit)[0]) for digit in range(5)]
+    rows = [np.hstack([np.pad(samples.x[k].reshape(8, 8), 1) for k in first]) for samples in (before, after)]
+    pictures.imshow(np.vstack(rows), cmap="gray", vmin=0, vmax=1)
+    pictures.set(xticks=[], yticks=[5, 15], yticklabels=["trained on", "now"], title="the world changes")
+    steps = next(iter(runs.values())).validation[-1][0]
+    around = 0.15 * steps
+    accuracy.plot([-around, 0, 0], [found.before, found.before, found.changed], color="tab:blue", label="computer")
+    for (name, run), colour in zip(runs.items(), ("tab:red", "tab:orange"), strict=False):
+        looks = np.array([(0, found.changed), *run.validation])
+        accuracy.plot(*looks.T, color=colour, label=f"device, {name} (validation)")
+        accuracy.plot([steps, steps + around], 2 * [found.adapted[name]], color=colour, linestyle=":")
+    accuracy.axhline(found.floor, color="grey", linestyle="--", label="floor: random features + ridge")
+    accuracy.set(xlabel="steps on the device", ylabel="accuracy", ylim=(0, 1), title="and the device adapts")
+    accuracy.legend(loc="lower right", fontsize=8)
     figure.savefig(path, dpi=120)

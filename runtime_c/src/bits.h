@@ -7,15 +7,18 @@
 #include <stdint.h>
 #include "bpfree/config.h"
 
-/* In front of a loop of known length. */
-#if defined(__clang__)
-#define BPFREE_UNROLL_4 _Pragma("clang loop unroll_count(4)")
+/* In front of a loop over BPFREE_UNROLL elements, and of one over any number of them that copies or fills. */
+#if BPFREE_UNROLL == 1
+#define BPFREE_UNROLLED
+#define BPFREE_UNROLL_8
+#elif defined(__clang__)
+#define BPFREE_UNROLLED _Pragma("clang loop unroll(full)")
 #define BPFREE_UNROLL_8 _Pragma("clang loop unroll_count(8)")
 #elif defined(__GNUC__)
-#define BPFREE_UNROLL_4 _Pragma("GCC unroll 4")
+#define BPFREE_UNROLLED _Pragma("GCC unroll 8")
 #define BPFREE_UNROLL_8 _Pragma("GCC unroll 8")
 #else
-#define BPFREE_UNROLL_4
+#define BPFREE_UNROLLED
 #define BPFREE_UNROLL_8
 #endif
 

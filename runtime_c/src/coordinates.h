@@ -35,7 +35,7 @@ static inline bpfree_cge bpfree_cge_of(const bpfree_trainer *t)
   return t->settings ? *(const bpfree_cge *)t->settings : none;
 }
 
-/* Not inlined: it would be in flash three times. */
+/* Not inlined: it would be in flash twice. */
 static __attribute__((noinline)) bpfree_stratum bpfree_stratum_of(const bpfree_trainer *t, uint32_t number, uint32_t step)
 {
   const bpfree_cge own = bpfree_cge_of(t);
@@ -74,28 +74,33 @@ static inline uint32_t bpfree_n_strata(const bpfree_trainer *t)
   return bpfree_cge_of(t).masks ? t->model->n_slices : 1;
 }
 
-static __attribute__((noinline)) uint32_t bpfree_found(const bpfree_trainer *t, bpfree_stratum p, uint32_t i)
+static inline uint32_t bpfree_found(const bpfree_trainer *t, bpfree_stratum p, uint32_t i)
 {
   if (p.count == p.size) return p.first + i;
   return p.first + bpfree_unpermute(BPFREE_DOMAIN_MASK, p.number, t->seed, p.draw, p.size, p.start + i);
 }
 
-/* Element i of a stratum, which is number n of the record. */
-static inline uint32_t bpfree_coordinate(const bpfree_trainer *t, const bpfree_context *c, bpfree_stratum p, uint32_t i,
-                                         uint32_t n)
+/* The element of theta that is number `query` of the record of a step; BPFREE_NOWHERE where the block has one less. */
+static __attribute__((noinline)) uint32_t bpfree_element(const bpfree_trainer *t, uint32_t step, uint32_t query)
 {
-  return bpfree_keeps(t) ? ((const bpfree_word *)c->work)[n].u : bpfree_found(t, p, i);
+  for (uint32_t number = 0; number < bpfree_n_strata(t); number++) {
+    const bpfree_stratum p = bpfree_stratum_of(t, number, step);
+    if (query < p.count) return bpfree_found(t, p, query);
+    query -= p.count;
+  }
+  return BPFREE_NOWHERE;
+}
+
+/* The same, once they are drawn. */
+static inline uint32_t bpfree_coordinate(const bpfree_trainer *t, const bpfree_context *c, uint32_t query)
+{
+  return bpfree_keeps(t) ? ((const bpfree_word *)c->work)[query].u : bpfree_element(t, c->step, query);
 }
 
 static __attribute__((noinline)) void bpfree_draw_coordinates(const bpfree_trainer *t, const bpfree_context *c)
 {
-  if (!bpfree_keeps(t)) return;
-  bpfree_word *element = (bpfree_word *)c->work, *const stop = element + t->n_queries;
-  for (uint32_t number = 0; number < bpfree_n_strata(t); number++) {
-    const bpfree_stratum p = bpfree_stratum_of(t, number, c->step);
-    for (uint32_t i = 0; i < p.count; i++) (element++)->u = bpfree_found(t, p, i);
-  }
-  while (element < stop) (element++)->u = BPFREE_NOWHERE; /* the block has one less */
+  for (uint32_t k = 0; bpfree_keeps(t) && k < t->n_queries; k++)
+    ((bpfree_word *)c->work)[k].u = bpfree_element(t, c->step, k);
 }
 
 /* Pairs (element, coefficient) by ascending element: a Shell sort, which needs no room and little code. */

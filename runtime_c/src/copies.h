@@ -9,13 +9,14 @@
 
 #include "clip.h"
 #include "differences.h"
+#include "groups.h"
 #include "normals.h"
 
-static inline bpfree_probe bpfree_copies_probe(const bpfree_trainer *t, uint32_t step, uint32_t query,
+static inline struct bpfree_probe bpfree_copies_probe(const bpfree_trainer *t, uint32_t step, uint32_t query,
                                               uint32_t direction)
 {
   const uint32_t address = bpfree_address(BPFREE_DOMAIN_GAUSSIAN, query, 0);
-  const bpfree_probe probe = {t->seed, step, address, bpfree_mu(t, step), 0, 0, direction, 0};
+  const struct bpfree_probe probe = {t->seed, step, address, bpfree_mu(t, step), 0, 0, direction, 0};
   return probe;
 }
 
@@ -23,7 +24,7 @@ static inline bpfree_probe bpfree_copies_probe(const bpfree_trainer *t, uint32_t
  * at theta. A replay keeps the weights of a group's queries there. */
 static inline uint32_t bpfree_copies_work(const bpfree_trainer *t)
 {
-  const uint32_t floats = t->model->n_theta + (t->two_sided ? t->model->n_theta : t->batch);
+  const uint32_t floats = t->model->n_theta + (bpfree_two_sided(t) ? t->model->n_theta : t->batch);
   return floats < t->n_queries ? t->n_queries : floats;
 }
 
@@ -37,7 +38,7 @@ static inline void bpfree_copies_rest(const float *theta, float *plus, float *mi
 }
 
 /* plus = fl(theta + fl(radius u)), and minus, if it is not NULL. */
-static inline void bpfree_copies_make(const bpfree_model *model, const float *theta, const bpfree_probe *probe,
+static inline void bpfree_copies_make(const bpfree_model *model, const float *theta, const struct bpfree_probe *probe,
                                        float *plus, float *minus)
 {
   const float radius = probe->mu * bpfree_draw(model, probe, plus);
@@ -51,42 +52,55 @@ static inline void bpfree_copies_make(const bpfree_model *model, const float *th
   bpfree_copies_rest(theta, plus, minus, stop, model->n_theta);
 }
 
-/* The sum of one query's differences; bases: losses at theta where minus is NULL. */
-static inline int bpfree_copies_sum(const bpfree_trainer *t, const bpfree_context *c, const float *plus,
-                                   const float *minus, const float *bases, float *sum)
+/* The probe of number `query` of the record. */
+static inline struct bpfree_probe bpfree_copies_query(const bpfree_trainer *t, uint32_t step, uint32_t query,
+                                                      uint32_t direction)
 {
-  for (uint32_t i = 0; i < t->batch; i++) {
-    bpfree_target target;
-    const int status = bpfree_read_sample(t, c, i, &target);
-    if (status) return status;
-    const float above = bpfree_loss_at(t, c, plus, &target);
-    const float difference = above - (minus ? bpfree_loss_at(t, c, minus, &target) : bases[i]);
-    *sum = i ? *sum + difference : difference;
+  uint32_t first, count;
+  query = bpfree_rge_query(t, query, &first, &count);
+  struct bpfree_probe probe = bpfree_copies_probe(t, step, query, direction);
+  probe.first = first;
+  probe.count = count;
+  return probe;
+}
+
+/* One sample of a query: with the copies of theta, or where there is no second one and nothing has been kept yet, the
+ * loss at theta itself. */
+static inline int bpfree_copies_sample(const bpfree_trainer *t, bpfree_context *c, float *sum)
+{
+  float *const plus = c->work, *const second = c->work + t->model->n_theta;
+  bpfree_target target;
+  const int status = bpfree_read_sample(t, c, c->sample, &target);
+  if (status) return status;
+  if (!sum) {
+    second[c->sample] = bpfree_loss_at(t, c, c->theta, &target);
+    return BPFREE_OK;
   }
+  const float above = bpfree_loss_at(t, c, plus, &target);
+  const float more = above - (bpfree_two_sided(t) ? bpfree_loss_at(t, c, second, &target) : second[c->sample]);
+  *sum = c->sample ? *sum + more : more;
   return BPFREE_OK;
 }
 
+/* Query by query; one-sided, the losses at theta come before the first. */
 static inline int bpfree_copies_estimate(const bpfree_trainer *t, bpfree_context *c, uint32_t direction)
 {
-  float *const plus = c->work, *const second = c->work + t->model->n_theta, *coefficient = c->coefficients;
-  for (uint32_t i = 0; !t->two_sided && i < t->batch; i++) {
-    bpfree_target target;
-    const int status = bpfree_read_sample(t, c, i, &target);
-    if (status) return status;
-    second[i] = bpfree_loss_at(t, c, c->theta, &target);
-  }
-  const float share = bpfree_share(t, c->step, t->n_queries);
-  for (uint32_t g = 0, first, count; bpfree_group(t, g, &first, &count) == BPFREE_OK; g++)
-    for (uint32_t query = 0; query < t->n_queries; query++, coefficient++) {
-      bpfree_probe probe = bpfree_copies_probe(t, c->step, query, direction);
-      probe.first = first;
-      probe.count = count;
-      float *const minus = t->two_sided ? second : 0;
-      bpfree_copies_make(t->model, c->theta, &probe, plus, minus);
-      const int status = bpfree_copies_sum(t, c, plus, minus, second, coefficient);
+  float *const second = c->work + t->model->n_theta;
+  const uint32_t before = bpfree_two_sided(t) ? 0 : 1, stop = before + bpfree_record_size(t);
+  for (; c->query < stop; c->query++, c->sample = 0)
+    while (c->sample < t->batch) {
+      float *const sum = c->query < before ? 0 : c->coefficients + (c->query - before);
+      if (sum && c->sample == 0) {
+        const struct bpfree_probe probe = bpfree_copies_query(t, c->step, c->query - before, direction);
+        bpfree_copies_make(t->model, c->theta, &probe, c->work, bpfree_two_sided(t) ? second : 0);
+      }
+      int status = bpfree_copies_sample(t, c, sum);
       if (status) return status;
-      *coefficient *= share;
+      c->sample++;
+      status = bpfree_done_one(t, c);
+      if (status) return status;
     }
+  bpfree_mean_of(t, c, t->batch, t->n_queries);
   return BPFREE_OK;
 }
 
@@ -95,7 +109,7 @@ static inline const float *bpfree_copies_weights(const bpfree_trainer *t, const 
                                                 uint32_t count, const float *coefficients, uint32_t direction)
 {
   for (uint32_t query = 0; query < t->n_queries; query++) {
-    bpfree_probe probe = bpfree_copies_probe(t, c->step, query, direction);
+    struct bpfree_probe probe = bpfree_copies_probe(t, c->step, query, direction);
     probe.first = first;
     probe.count = count;
     c->work[query] = bpfree_clipped(t, coefficients[query]) * bpfree_draw(t->model, &probe, 0);
@@ -107,7 +121,7 @@ static inline void bpfree_copies_gradient(const bpfree_trainer *t, uint32_t step
                                          uint32_t slice, uint32_t block, uint32_t n, float *g)
 {
   for (uint32_t query = 0; query < t->n_queries; query++) {
-    const bpfree_probe probe = bpfree_copies_probe(t, step, query, BPFREE_GAUSSIAN);
+    const struct bpfree_probe probe = bpfree_copies_probe(t, step, query, BPFREE_GAUSSIAN);
     float u[BPFREE_BLOCK];
     bpfree_normals(&probe, t->model->slices[slice].first_block + block, n, u);
     if (query == 0)

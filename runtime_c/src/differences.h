@@ -6,6 +6,7 @@
 #include <float.h>
 #include "bpfree/estimators.h"
 #include "groups.h"
+#include "sides.h"
 
 /* Sample i of the minibatch to context->x, and its target: one with another label or weight could not be had either. */
 static inline int bpfree_read_sample(const bpfree_trainer *t, const bpfree_context *c, uint32_t i,
@@ -72,22 +73,63 @@ static inline float bpfree_difference_beside(const bpfree_trainer *t, const bpfr
                                              float base, const bpfree_target *target)
 {
   const float plus = bpfree_loss_beside(t, c, k, mu, target);
-  return plus - (t->two_sided ? bpfree_loss_beside(t, c, k, -mu, target) : base);
+  return plus - (bpfree_two_sided(t) ? bpfree_loss_beside(t, c, k, -mu, target) : base);
 }
 
-/* What sums of differences are multiplied by, for the mean over this many coefficients. */
-static inline float bpfree_share(const bpfree_trainer *t, uint32_t step, uint32_t averaged)
+/* What sums of differences over a batch are multiplied by, for the mean over this many coefficients. */
+static inline float bpfree_share(const bpfree_trainer *t, uint32_t step, uint32_t batch, uint32_t averaged)
 {
-  const float mu = bpfree_mu(t, step), width = t->two_sided ? 2.0f * mu : mu;
-  return 1.0f / (width * ((float)t->batch * (float)averaged)) * t->scale;
+  const float mu = bpfree_mu(t, step), width = bpfree_two_sided(t) ? 2.0f * mu : mu;
+  return 1.0f / (width * ((float)batch * (float)averaged)) * t->scale;
 }
 
-/* Random directions: queries have 12 bits of the stream. */
-static inline int bpfree_rge_check(const bpfree_trainer *t)
+/* A step goes on where the last call left it: context->sample and ->query say what is next. */
+static inline int bpfree_begins(const bpfree_context *c)
 {
-  const bpfree_rge *own = t->settings;
-  const uint32_t last = BPFREE_GROUPS ? BPFREE_TENSOR : BPFREE_JOINT;
-  return t->n_queries <= 4096 && (!own || own->grouping <= last) ? BPFREE_OK : BPFREE_ERR_ARG;
+  return c->sample == 0 && c->query == 0;
+}
+
+/* Counts a pair of a sample and a query, which is done, and lets the caller's clock tick. BPFREE_MORE where the call has
+ * done all that it may: context->spent counts up to 0. */
+static inline int bpfree_done_one(const bpfree_trainer *t, bpfree_context *c)
+{
+  if (t->tick && t->tick(t->user)) return BPFREE_ERR_CALLBACK;
+  return ++c->spent ? BPFREE_OK : BPFREE_MORE;
+}
+
+/* The difference that context->query makes to the loss of context->x. */
+typedef float (*bpfree_difference)(const bpfree_trainer *t, const bpfree_context *c, float mu, float base,
+                                   const bpfree_target *target);
+
+/* The sums of all n differences over the minibatch, sample by sample. Always inlined, so that `difference` is too: a call
+ * would take what this has in registers. */
+static inline __attribute__((always_inline)) int bpfree_sum_differences(const bpfree_trainer *t, bpfree_context *c,
+                                                                        uint32_t n, bpfree_difference difference)
+{
+  const float mu = bpfree_mu(t, c->step);
+  while (n && c->sample < t->batch) {
+    bpfree_target target;
+    int status = bpfree_read_sample(t, c, c->sample, &target);
+    if (status) return status;
+    const float base = bpfree_two_sided(t) ? 0.0f : bpfree_loss_at(t, c, c->theta, &target);
+    do {
+      const float more = difference(t, c, mu, base, &target);
+      float *const sum = &c->coefficients[c->query];
+      *sum = c->sample ? *sum + more : more;
+      if (++c->query == n) c->query = 0, c->sample++;
+      status = bpfree_done_one(t, c);
+      if (status) return status;
+    } while (c->query);
+  }
+  return BPFREE_OK;
+}
+
+/* Coefficients of sums over a batch: each the mean over so many. */
+static inline void bpfree_mean_of(const bpfree_trainer *t, bpfree_context *c, uint32_t batch, uint32_t averaged)
+{
+  const float share = bpfree_share(t, c->step, batch, averaged);
+  const uint32_t n = bpfree_record_size(t);
+  for (uint32_t k = 0; k < n; k++) c->coefficients[k] *= share;
 }
 
 #endif

@@ -7,33 +7,36 @@
 #include <float.h>
 #include "coordinates.h"
 
-static int estimate(const bpfree_trainer *t, bpfree_context *c)
+static inline float difference(const bpfree_trainer *t, const bpfree_context *c, float mu, float base,
+                        const bpfree_target *target)
 {
-  const float mu = bpfree_mu(t, c->step);
-  bpfree_draw_coordinates(t, c);
-  for (uint32_t b = 0; b < t->batch; b++) {
-    bpfree_target target;
-    const int status = bpfree_read_sample(t, c, b, &target);
-    if (status) return status;
-    const float base = t->two_sided ? 0.0f : bpfree_loss_at(t, c, c->theta, &target);
-    float *sum = c->coefficients;
-    for (uint32_t number = 0; number < bpfree_n_strata(t); number++) {
-      const bpfree_stratum p = bpfree_stratum_of(t, number, c->step);
-      for (uint32_t i = 0; i < p.count; i++, sum++) {
-        const uint32_t k = bpfree_coordinate(t, c, p, i, (uint32_t)(sum - c->coefficients));
-        const float difference = bpfree_difference_beside(t, c, k, mu, base, &target);
-        *sum = b ? *sum + difference : difference;
-      }
-    }
-  }
-  const float share = bpfree_share(t, c->step, 1);
+  const uint32_t k = bpfree_coordinate(t, c, c->query);
+  return k == BPFREE_NOWHERE ? 0.0f : bpfree_difference_beside(t, c, k, mu, base, target);
+}
+
+static struct bpfree_probe probe(const bpfree_trainer *t, const bpfree_context *c, uint32_t query, float mu)
+{
+  const uint32_t k = bpfree_element(t, c->step, query);
+  return (struct bpfree_probe){t->seed, c->step, 0, k == BPFREE_NOWHERE ? 0.0f : mu, 0, 0, BPFREE_COORDINATE, k};
+}
+
+static void finish(const bpfree_trainer *t, bpfree_context *c, uint32_t batch)
+{
+  const float share = bpfree_share(t, c->step, batch, 1);
   float *coefficient = c->coefficients;
   for (uint32_t number = 0; number < bpfree_n_strata(t); number++) {
     const bpfree_stratum p = bpfree_stratum_of(t, number, c->step);
     for (uint32_t i = 0; i < p.count; i++, coefficient++) *coefficient = *coefficient * share * p.scale;
   }
   while (coefficient < c->coefficients + t->n_queries) *coefficient++ = 0.0f;
-  return BPFREE_OK;
+}
+
+static int estimate(const bpfree_trainer *t, bpfree_context *c)
+{
+  if (bpfree_begins(c)) bpfree_draw_coordinates(t, c);
+  const int status = bpfree_sum_differences(t, c, t->n_queries, difference);
+  if (!status) finish(t, c, t->batch);
+  return status;
 }
 
 /* Counts that fit their slices and add up to n, and scales that are numbers. */
@@ -68,10 +71,12 @@ static int check(const bpfree_trainer *t)
 
 const bpfree_estimator bpfree_est_cge = {
     .estimate = estimate,
+    .probe = probe,
+    .finish = finish,
     .draw = bpfree_draw_coordinates,
     .weights = bpfree_coordinate_weights,
     .gradient = bpfree_coordinate_gradient,
-    .check = check,
+    .check = BPFREE_CHECKS ? check : 0,
     .work = bpfree_kept_size,
     .weights_fill_work = 1,
     .coordinates = 1,

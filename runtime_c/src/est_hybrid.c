@@ -43,40 +43,47 @@ static void share_out(const bpfree_trainer *t, bpfree_word *q)
   }
 }
 
-static float difference(const bpfree_trainer *t, const bpfree_context *c, uint32_t slice, uint32_t i, float mu,
-                        float base, const bpfree_target *target)
+/* The probe of number `query` of the record, once they are shared out. */
+static struct bpfree_probe shared_probe(const bpfree_trainer *t, const bpfree_context *c, uint32_t query, float mu)
 {
-  const bpfree_slice *own = &t->model->slices[slice];
-  if (words_of(c)[slice].u == own->size) return bpfree_difference_beside(t, c, own->offset + i, mu, base, target);
-  const bpfree_probe probe = bpfree_sign_probe(t, c->step, i, mu, own->offset, own->size, BPFREE_HADAMARD);
-  return bpfree_sign_difference(t, c, &probe, base, target);
+  const bpfree_slice *slice = t->model->slices;
+  const bpfree_word *q = words_of(c);
+  for (; query >= q->u; slice++) query -= (q++)->u;
+  if (q->u != slice->size) return bpfree_sign_probe(t, c->step, query, mu, slice->offset, slice->size, BPFREE_HADAMARD);
+  return (struct bpfree_probe){t->seed, c->step, 0, mu, 0, 0, BPFREE_COORDINATE, slice->offset + query};
+}
+
+static struct bpfree_probe probe(const bpfree_trainer *t, const bpfree_context *c, uint32_t query, float mu)
+{
+  share_out(t, words_of(c));
+  return shared_probe(t, c, query, mu);
+}
+
+static inline float difference(const bpfree_trainer *t, const bpfree_context *c, float mu, float base,
+                        const bpfree_target *target)
+{
+  const struct bpfree_probe own = shared_probe(t, c, c->query, mu);
+  if (own.direction != BPFREE_COORDINATE) return bpfree_sign_difference(t, c, own, base, target);
+  return bpfree_difference_beside(t, c, own.element, mu, base, target);
+}
+
+static void finish(const bpfree_trainer *t, bpfree_context *c, uint32_t batch)
+{
+  const bpfree_word *q = words_of(c);
+  float *coefficient = c->coefficients;
+  for (uint32_t slice = 0; slice < t->model->n_slices; slice++) {
+    const int coordinates = q[slice].u == t->model->slices[slice].size;
+    const float share = bpfree_share(t, c->step, batch, coordinates ? 1 : q[slice].u);
+    for (uint32_t i = 0; i < q[slice].u; i++) *coefficient++ *= share;
+  }
 }
 
 static int estimate(const bpfree_trainer *t, bpfree_context *c)
 {
-  if (t->two_sided && !bpfree_has_two_sides(t->model)) return BPFREE_ERR_ARG;
-  const float mu = bpfree_mu(t, c->step);
-  const bpfree_word *q = words_of(c);
-  share_out(t, words_of(c));
-  for (uint32_t b = 0; b < t->batch; b++) {
-    bpfree_target target;
-    const int status = bpfree_read_sample(t, c, b, &target);
-    if (status) return status;
-    const float base = t->two_sided ? 0.0f : bpfree_loss_at(t, c, c->theta, &target);
-    float *sum = c->coefficients;
-    for (uint32_t slice = 0; slice < t->model->n_slices; slice++)
-      for (uint32_t i = 0; i < q[slice].u; i++, sum++) {
-        const float more = difference(t, c, slice, i, mu, base, &target);
-        *sum = b ? *sum + more : more;
-      }
-  }
-  float *coefficient = c->coefficients;
-  for (uint32_t slice = 0; slice < t->model->n_slices; slice++) {
-    const int coordinates = q[slice].u == t->model->slices[slice].size;
-    const float share = bpfree_share(t, c->step, coordinates ? 1 : q[slice].u);
-    for (uint32_t i = 0; i < q[slice].u; i++) *coefficient++ *= share;
-  }
-  return BPFREE_OK;
+  if (bpfree_begins(c)) share_out(t, words_of(c));
+  const int status = bpfree_sum_differences(t, c, t->n_queries, difference);
+  if (!status) finish(t, c, t->batch);
+  return status;
 }
 
 static const float *weights(const bpfree_trainer *t, const bpfree_context *c, uint32_t first, uint32_t count,
@@ -127,8 +134,10 @@ static uint32_t work(const bpfree_trainer *t)
 
 const bpfree_estimator bpfree_est_hybrid = {
     .estimate = estimate,
+    .probe = probe,
+    .finish = finish,
     .gradient = gradient,
-    .check = check,
+    .check = BPFREE_CHECKS ? check : 0,
     .weights = weights,
     .work = work,
     .weights_fill_work = 1,

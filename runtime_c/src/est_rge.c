@@ -5,16 +5,28 @@
  * uses direction i; groups are disjoint, so their directions are too. */
 #include "on_read.h"
 
+static struct bpfree_probe probe(const bpfree_trainer *t, const bpfree_context *c, uint32_t query, float mu)
+{
+  return bpfree_sign_query(t, c->step, query, mu, BPFREE_RADEMACHER);
+}
+
+static inline float difference(const bpfree_trainer *t, const bpfree_context *c, float mu, float base,
+                        const bpfree_target *target)
+{
+  const struct bpfree_probe own = probe(t, c, c->query, mu);
+  return bpfree_sign_difference(t, c, own, base, target);
+}
+
 static int estimate(const bpfree_trainer *t, bpfree_context *c)
 {
-  return bpfree_sign_estimate(t, c, BPFREE_RADEMACHER);
+  return bpfree_sign_estimate(t, c, difference);
 }
 
 static void gradient(const bpfree_trainer *t, uint32_t step, const float *coefficients, uint32_t slice,
                      uint32_t block, uint32_t n, float *g)
 {
   for (uint32_t query = 0; query < t->n_queries; query++) {
-    const bpfree_probe probe = bpfree_sign_probe(t, step, query, 0.0f, 0, 0, BPFREE_RADEMACHER);
+    const struct bpfree_probe probe = bpfree_sign_probe(t, step, query, 0.0f, 0, 0, BPFREE_RADEMACHER);
     const float c = bpfree_clipped(t, coefficients[query]);
     bpfree_signs signs;
     bpfree_signs_start(&signs, &probe, &t->model->slices[slice], block);
@@ -35,9 +47,10 @@ static void signs(const bpfree_trainer *t, uint32_t step, uint32_t slice, uint32
 
 const bpfree_estimator bpfree_est_rge = {
     .estimate = estimate,
-    .gradient = gradient,
+    .probe = probe,
+    .gradient = BPFREE_GRADIENTS ? gradient : 0,
     .signs = signs,
-    .check = bpfree_rge_check,
+    .check = BPFREE_CHECKS ? bpfree_rge_check : 0,
     .group = bpfree_rge_group,
     .averages = 1,
 };

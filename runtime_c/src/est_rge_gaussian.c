@@ -7,6 +7,13 @@ static int estimate(const bpfree_trainer *t, bpfree_context *c)
   return bpfree_copies_estimate(t, c, BPFREE_GAUSSIAN);
 }
 
+static struct bpfree_probe probe(const bpfree_trainer *t, const bpfree_context *c, uint32_t query, float mu)
+{
+  struct bpfree_probe own = bpfree_copies_query(t, c->step, query, BPFREE_GAUSSIAN);
+  own.mu = mu;
+  return own;
+}
+
 static const float *weights(const bpfree_trainer *t, const bpfree_context *c, uint32_t first, uint32_t count,
                             const float *coefficients)
 {
@@ -15,8 +22,9 @@ static const float *weights(const bpfree_trainer *t, const bpfree_context *c, ui
 
 const bpfree_estimator bpfree_est_rge_gaussian = {
     .estimate = estimate,
+    .probe = probe,
     .gradient = bpfree_copies_gradient,
-    .check = bpfree_rge_check,
+    .check = BPFREE_CHECKS ? bpfree_rge_check : 0,
     .group = bpfree_rge_group,
     .weights = weights,
     .work = bpfree_copies_work,

@@ -5,9 +5,21 @@
  * Signs s and the rows r_i, all different, are those of the step. No table. */
 #include "on_read.h"
 
+static struct bpfree_probe probe(const bpfree_trainer *t, const bpfree_context *c, uint32_t query, float mu)
+{
+  return bpfree_sign_query(t, c->step, query, mu, BPFREE_HADAMARD);
+}
+
+static inline float difference(const bpfree_trainer *t, const bpfree_context *c, float mu, float base,
+                        const bpfree_target *target)
+{
+  const struct bpfree_probe own = probe(t, c, c->query, mu);
+  return bpfree_sign_difference(t, c, own, base, target);
+}
+
 static int estimate(const bpfree_trainer *t, bpfree_context *c)
 {
-  return bpfree_sign_estimate(t, c, BPFREE_HADAMARD);
+  return bpfree_sign_estimate(t, c, difference);
 }
 
 /* The clipped coefficients, and behind them, as words, the queries' rows. */
@@ -43,8 +55,9 @@ static int check(const bpfree_trainer *t)
 
 const bpfree_estimator bpfree_est_rge_hadamard = {
     .estimate = estimate,
+    .probe = probe,
     .gradient = gradient,
-    .check = check,
+    .check = BPFREE_CHECKS ? check : 0,
     .group = bpfree_rge_group,
     .weights = weights,
     .work = work,

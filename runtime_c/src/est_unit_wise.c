@@ -64,7 +64,7 @@ static float weighed(const view *l, float change)
 /* f(mu) - f(-mu) over 2 mu, or f(mu) over mu, f the change of the loss where one unit moves that far. */
 static float slope_of_loss(const view *l, float plus, float minus)
 {
-  return l->t->two_sided ? (plus - minus) * (1.0f / (l->mu + l->mu)) : plus * (1.0f / l->mu);
+  return bpfree_two_sided(l->t) ? (plus - minus) * (1.0f / (l->mu + l->mu)) : plus * (1.0f / l->mu);
 }
 
 /* Where the scores are, delta is of the loss: it takes the sample's weight. */
@@ -93,7 +93,7 @@ static void probe_scores(const view *l, const bpfree_route *route)
       const uint32_t stride = linear ? units : 1;
       const float plus = loss->change(l->aid, l->outputs, &l->target, column, stride, l->mu);
       const float minus =
-          l->t->two_sided ? loss->change(l->aid, l->outputs, &l->target, column, stride, -l->mu) : 0.0f;
+          bpfree_two_sided(l->t) ? loss->change(l->aid, l->outputs, &l->target, column, stride, -l->mu) : 0.0f;
       l->delta[j] = slope_of_loss(l, weighed(l, plus), weighed(l, minus));
     }
     if (linear) column++;
@@ -131,7 +131,7 @@ static void probe_units(const view *l, const bpfree_route *route)
   for (uint32_t j = 0; j < units; j++)
     if (l->delta[j] != 0.0f) {
       const float plus = loss_beside(l, route, j, l->mu) - base;
-      const float minus = l->t->two_sided ? loss_beside(l, route, j, -l->mu) - base : 0.0f;
+      const float minus = bpfree_two_sided(l->t) ? loss_beside(l, route, j, -l->mu) - base : 0.0f;
       l->delta[j] = slope_of_loss(l, plus, minus);
     }
   for (uint32_t o = 0; o < size; o++) start[o] = l->room[o];
@@ -229,11 +229,15 @@ static int estimate(const bpfree_trainer *t, bpfree_context *c)
             .delta = delta,
             .room = delta + width,
             .mu = bpfree_mu(t, c->step)};
-  BPFREE_UNROLL_8 for (uint32_t k = 0; k < d; k++) c->coefficients[k] = 0.0f;
-  for (uint32_t i = 0; i < t->batch; i++) {
-    const int status = bpfree_read_sample(t, c, i, &l.target);
+  const uint32_t old = bpfree_begins(c) ? d : 0;
+  BPFREE_UNROLL_8 for (uint32_t k = 0; k < old; k++) c->coefficients[k] = 0.0f;
+  while (c->sample < t->batch) {
+    int status = bpfree_read_sample(t, c, c->sample, &l.target);
     if (status) return status;
     add_sample(&l, c->coefficients);
+    c->sample++;
+    status = bpfree_done_one(t, c);
+    if (status) return status;
   }
   if (t->batch > 1) bpfree_scale(c->coefficients, 1.0f / (float)t->batch, c->coefficients, d);
   return BPFREE_OK;
@@ -242,6 +246,6 @@ static int estimate(const bpfree_trainer *t, bpfree_context *c)
 const bpfree_estimator bpfree_est_unit_wise = {
     .estimate = estimate,
     .gradient = bpfree_given_gradient,
-    .check = bpfree_given_check,
+    .check = BPFREE_CHECKS ? bpfree_given_check : 0,
     .work = work,
 };

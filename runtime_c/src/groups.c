@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "groups.h"
 #include "bpfree/estimators.h"
+#include "differences.h"
 
 int bpfree_group(const bpfree_trainer *t, uint32_t group, uint32_t *first, uint32_t *count)
 {
@@ -12,9 +13,17 @@ int bpfree_group(const bpfree_trainer *t, uint32_t group, uint32_t *first, uint3
 
 uint32_t bpfree_n_groups(const bpfree_trainer *t)
 {
+  if (!BPFREE_GROUPS) return 1;
   uint32_t groups = 0, first, count;
   while (bpfree_group(t, groups, &first, &count) == BPFREE_OK) groups++;
   return groups;
+}
+
+int bpfree_rge_check(const bpfree_trainer *t)
+{
+  const bpfree_rge *own = t->settings;
+  const uint32_t last = BPFREE_GROUPS ? BPFREE_TENSOR : BPFREE_JOINT;
+  return t->n_queries <= 4096 && (!own || own->grouping <= last) ? BPFREE_OK : BPFREE_ERR_ARG;
 }
 
 #if BPFREE_GROUPS
@@ -42,5 +51,13 @@ int bpfree_rge_group(const bpfree_trainer *t, uint32_t group, uint32_t *first, u
   do k = next_group(t->model, own->grouping, k, first, count);
   while (k && group--);
   return k ? BPFREE_OK : BPFREE_ERR_ARG;
+}
+
+uint32_t bpfree_rge_query(const bpfree_trainer *t, uint32_t query, uint32_t *first, uint32_t *count)
+{
+  uint32_t group = 0;
+  for (; query >= t->n_queries; query -= t->n_queries) group++; /* no division: M0 has none */
+  (void)bpfree_group(t, group, first, count);
+  return query;
 }
 #endif

@@ -5,11 +5,24 @@
 
 #include "bpfree/train.h"
 
-/* `group` of the estimators whose settings are a bpfree_rge; they are there. */
+/* `check` of the estimators whose settings are a bpfree_rge: queries have 12 bits of the random stream. */
+int bpfree_rge_check(const bpfree_trainer *t);
+
+/* `group` of the same; its settings are there. */
 #if BPFREE_GROUPS
 int bpfree_rge_group(const bpfree_trainer *t, uint32_t group, uint32_t *first, uint32_t *count);
+
+/* The elements of theta that number `query` of the record moves, and which of its group's directions it has: returned. */
+uint32_t bpfree_rge_query(const bpfree_trainer *t, uint32_t query, uint32_t *first, uint32_t *count);
 #else
 #define bpfree_rge_group 0
+
+static inline uint32_t bpfree_rge_query(const bpfree_trainer *t, uint32_t query, uint32_t *first, uint32_t *count)
+{
+  *first = 0;
+  *count = t->model->n_theta;
+  return query;
+}
 #endif
 
 #endif

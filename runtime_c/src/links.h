@@ -14,6 +14,12 @@ static inline float bpfree_factor_at(const bpfree_schedule *schedule, uint32_t s
   return schedule->factor ? schedule->factor(schedule->settings, step) : 1.0f;
 }
 
+/* The window of the first link, or NULL. */
+static inline const bpfree_window *bpfree_window_of(const bpfree_trainer *t)
+{
+  return BPFREE_WINDOWS ? t->links->update->window : 0;
+}
+
 #define BPFREE_INFINITY_BITS 0x7f800000u
 
 /* Are they all smaller than limit, whatever their signs? By their bits, which are in the order of

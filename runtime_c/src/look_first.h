@@ -9,13 +9,13 @@
 /* Moves theta and state by a record. `dry`: only returns whether they would be finite. */
 static int update_all(const bpfree_trainer *t, bpfree_context *c, const float *record, int dry);
 
-#if BPFREE_LOOK_FIRST
-
 /* bpfree_all_below, out of line: one copy in flash, not one a call. */
-static __attribute__((noinline)) int below(const float *values, uint32_t n, uint32_t limit)
+static __attribute__((noinline)) int all_below(const float *values, uint32_t n, uint32_t limit)
 {
   return bpfree_all_below(values, n, limit);
 }
+
+#if BPFREE_LOOK_FIRST
 
 /* Does coefficient_limit exclude that this step overflows? It counts with theta and state that are below it: from the
  * first step on, while coefficients are, or because they are found to be. */
@@ -23,10 +23,10 @@ static int is_small(const bpfree_trainer *t, bpfree_context *c, const float *coe
 {
   const uint32_t limit = bpfree_bits32(t->coefficient_limit);
   if (c->small_at != c->step) {
-    if (!below(c->theta, t->model->n_theta, limit) || !below(c->state, bpfree_state_size(t), limit)) return 0;
+    if (!all_below(c->theta, t->model->n_theta, limit) || !all_below(c->state, bpfree_state_size(t), limit)) return 0;
     c->small_at = c->step;
   }
-  const int small = below(coefficients, bpfree_record_size(t), limit);
+  const int small = all_below(coefficients, bpfree_record_size(t), limit);
   c->small_at += (uint32_t)small;
   return small;
 }
@@ -40,26 +40,27 @@ static int stays_finite(const bpfree_trainer *t, const bpfree_context *c, float 
   int finite = 1;
   for (uint32_t k = 0; k < t->n_links; k++) {
     const bpfree_update *update = t->links[k].update;
-    float kept[BPFREE_LINK_VECTORS], scalars[BPFREE_LINK_SCALARS], *vectors[BPFREE_LINK_VECTORS] = {kept, kept + 1};
+    float kept[BPFREE_LINK_VECTORS] = {0.0f}, *vectors[BPFREE_LINK_VECTORS] = {kept, kept + 1};
+    float scalars[BPFREE_LINK_SCALARS] = {0.0f};
     for (uint32_t v = 0; v < update->n_scalars; v++) scalars[v] = base[update->n_vectors * t->model->n_theta + v];
     if (update->begin) update->begin(t, record, scalars, t->links[k].settings);
-    finite &= below(scalars, update->n_scalars, BPFREE_INFINITY_BITS);
+    finite &= all_below(scalars, update->n_scalars, BPFREE_INFINITY_BITS);
     for (uint32_t i = 0; i < n; i++) {
       for (uint32_t v = 0; v < update->n_vectors; v++) kept[v] = base[v * t->model->n_theta + first + i];
       if (update->merges) kept[0] = g[i];
       update->transform(g + i, theta + i, vectors, scalars, t->links[k].settings, 1);
-      finite &= below(kept, update->n_vectors, BPFREE_INFINITY_BITS);
+      finite &= all_below(kept, update->n_vectors, BPFREE_INFINITY_BITS);
     }
     if (base) base += bpfree_link_floats(t, k);
   }
   for (uint32_t i = 0; i < n; i++) g[i] = theta[i] - factor * g[i];
-  return finite & below(g, n, BPFREE_INFINITY_BITS);
+  return finite & all_below(g, n, BPFREE_INFINITY_BITS);
 }
 
 /* The row of a window that its record goes into, or NULL. */
 static float *row_of(const bpfree_trainer *t, const bpfree_context *c)
 {
-  const bpfree_window *window = t->links->update->window;
+  const bpfree_window *window = bpfree_window_of(t);
   if (!window) return NULL;
   const uint32_t size = bpfree_record_size(t), floats = window->state(t);
   return c->state + (bpfree_state_size(t) - floats) + c->step % (floats / size) * size;
@@ -79,7 +80,7 @@ static void swap_row(const bpfree_trainer *t, bpfree_context *c, const float *co
 /* Would theta and state be finite after the step of these coefficients? */
 static int look_first(const bpfree_trainer *t, bpfree_context *c, const float *coefficients)
 {
-  if (!below(coefficients, bpfree_record_size(t), BPFREE_INFINITY_BITS)) return 0;
+  if (!all_below(coefficients, bpfree_record_size(t), BPFREE_INFINITY_BITS)) return 0;
   float *const row = row_of(t, c);
   swap_row(t, c, coefficients, row);
   const int finite = update_all(t, c, row ? row : coefficients, 1);
@@ -101,7 +102,7 @@ static int is_small(const bpfree_trainer *t, bpfree_context *c, const float *coe
 {
   (void)c;
   const uint32_t own = bpfree_bits32(t->coefficient_limit), limit = own ? own : 0x5f800000u; /* 2^64 */
-  return bpfree_all_below(coefficients, bpfree_record_size(t), limit);
+  return all_below(coefficients, bpfree_record_size(t), limit);
 }
 
 static int look_first(const bpfree_trainer *t, bpfree_context *c, const float *coefficients)

@@ -28,43 +28,18 @@ static inline uint32_t bpfree_hadamard_row(const bpfree_trainer *t, uint32_t ste
 }
 
 /* The probe of a query on elements [first, first + count) of theta. */
-static inline bpfree_probe bpfree_sign_probe(const bpfree_trainer *t, uint32_t step, uint32_t query, float mu,
+static inline struct bpfree_probe bpfree_sign_probe(const bpfree_trainer *t, uint32_t step, uint32_t query, float mu,
                                              uint32_t first, uint32_t count, uint32_t direction)
 {
   const int rows = direction == BPFREE_HADAMARD; /* all have the signs of query 0 */
   const uint32_t address = bpfree_address(BPFREE_DOMAIN_PROBE, rows ? 0 : query, 0);
-  bpfree_probe probe = {t->seed, step, address, mu, first, count, direction, 0};
+  struct bpfree_probe probe = {t->seed, step, address, mu, first, count, direction, 0};
   if (rows) {
     probe.element = bpfree_hadamard_row(t, step, bpfree_hadamard_order(count), query);
   }
   return probe;
 }
 
-/* The loss at the probe's plus side less that at its minus side, or less base. */
-static inline float bpfree_sign_difference(const bpfree_trainer *t, const bpfree_context *c,
-                                           const bpfree_probe *probe, float base, const bpfree_target *target)
-{
-  const bpfree_pass pass = {t->model, c->theta, probe, c->x, c->arena, 1, t->two_sided ? 2 : 1};
-  bpfree_forward(&pass);
-  const float plus = bpfree_loss_of(t, &pass, 0, target);
-  return plus - (t->two_sided ? bpfree_loss_of(t, &pass, 1, target) : base);
-}
-
-/* Differences of one sample, added to the running sums. */
-static inline void bpfree_sign_sample(const bpfree_trainer *t, bpfree_context *c, const bpfree_target *target,
-                                     float mu, int is_first, uint32_t direction)
-{
-  const float base = t->two_sided ? 0.0f : bpfree_loss_at(t, c, c->theta, target);
-  float *sum = c->coefficients;
-  for (uint32_t g = 0, first, count; bpfree_group(t, g, &first, &count) == BPFREE_OK; g++)
-    for (uint32_t query = 0; query < t->n_queries; query++, sum++) {
-      const bpfree_probe probe = bpfree_sign_probe(t, c->step, query, mu, first, count, direction);
-      const float difference = bpfree_sign_difference(t, c, &probe, base, target);
-      *sum = is_first ? difference : *sum + difference;
-    }
-}
-
-/* Tables for one side would make every difference 0 without a word. */
 static inline int bpfree_has_two_sides(const bpfree_model *model)
 {
   for (uint32_t k = 0; k < model->n_tensors; k++)
@@ -72,20 +47,50 @@ static inline int bpfree_has_two_sides(const bpfree_model *model)
   return 0;
 }
 
-static inline int bpfree_sign_estimate(const bpfree_trainer *t, bpfree_context *c, uint32_t direction)
+/* Are both sides computed one after the other, as tables have room for one? */
+static inline int bpfree_in_turn(const bpfree_trainer *t)
 {
-  if (t->two_sided && t->model->n_theta && !bpfree_has_two_sides(t->model)) return BPFREE_ERR_ARG;
-  const float mu = bpfree_mu(t, c->step);
-  for (uint32_t i = 0; i < t->batch; i++) {
-    bpfree_target target;
-    const int status = bpfree_read_sample(t, c, i, &target);
-    if (status) return status;
-    bpfree_sign_sample(t, c, &target, mu, i == 0, direction);
+  return BPFREE_IN_TURN && (!BPFREE_PAIRED || !bpfree_has_two_sides(t->model));
+}
+
+static inline float bpfree_loss_beyond(const bpfree_trainer *t, const bpfree_context *c, const struct bpfree_probe *probe,
+                                       const bpfree_target *target)
+{
+  const bpfree_pass pass = {t->model, c->theta, probe, c->x, c->arena, 1, 1};
+  bpfree_forward(&pass);
+  return bpfree_loss_of(t, &pass, 0, target);
+}
+
+/* The loss at the probe's plus side less that at its minus side, or less base. */
+static inline float bpfree_sign_difference(const bpfree_trainer *t, const bpfree_context *c,
+                                           struct bpfree_probe probe, float base, const bpfree_target *target)
+{
+  if (!bpfree_two_sided(t) || bpfree_in_turn(t)) {
+    const float plus = bpfree_loss_beyond(t, c, &probe, target);
+    probe.mu = -probe.mu;
+    return plus - (bpfree_two_sided(t) ? bpfree_loss_beyond(t, c, &probe, target) : base);
   }
-  const float share = bpfree_share(t, c->step, t->n_queries);
-  const uint32_t n = bpfree_record_size(t);
-  for (uint32_t k = 0; k < n; k++) c->coefficients[k] *= share;
-  return BPFREE_OK;
+  const bpfree_pass pass = {t->model, c->theta, &probe, c->x, c->arena, 1, 2};
+  bpfree_forward(&pass);
+  const float plus = bpfree_loss_of(t, &pass, 0, target);
+  return plus - bpfree_loss_of(t, &pass, 1, target);
+}
+
+/* The probe of number `query` of the record, where directions are those of a bpfree_rge. */
+static inline struct bpfree_probe bpfree_sign_query(const bpfree_trainer *t, uint32_t step, uint32_t query, float mu,
+                                                    uint32_t direction)
+{
+  uint32_t first, count;
+  query = bpfree_rge_query(t, query, &first, &count);
+  return bpfree_sign_probe(t, step, query, mu, first, count, direction);
+}
+
+static inline __attribute__((always_inline)) int bpfree_sign_estimate(const bpfree_trainer *t, bpfree_context *c,
+                                                                      bpfree_difference difference)
+{
+  const int status = bpfree_sum_differences(t, c, bpfree_record_size(t), difference);
+  if (!status) bpfree_mean_of(t, c, t->batch, t->n_queries);
+  return status;
 }
 
 /* g[0..n) = c times the signs of word, or plus that. */
@@ -103,7 +108,7 @@ static inline void bpfree_hadamard_gradient(const bpfree_trainer *t, uint32_t st
                                             uint32_t block, uint32_t n, float *g)
 {
   const uint32_t address = bpfree_address(BPFREE_DOMAIN_PROBE, 0, 0);
-  const bpfree_probe probe = {t->seed, step, address, 0.0f, 0, 0, BPFREE_RADEMACHER, 0};
+  const struct bpfree_probe probe = {t->seed, step, address, 0.0f, 0, 0, BPFREE_RADEMACHER, 0};
   const uint32_t k = t->model->slices[slice].offset + block * BPFREE_BLOCK;
   bpfree_signs signs;
   bpfree_signs_start(&signs, &probe, &t->model->slices[slice], block);

@@ -15,40 +15,53 @@ typedef struct pair {
   bpfree_vector plus, minus;
 } pair;
 
-/* plus += (w + mu u) x0 and minus += (w - mu u) x1 over `count` <= 32 weights. */
-static inline pair add_word(pair sum, const float *w, const float *x0, const float *x1, uint32_t n, float mu,
-                            uint32_t word, uint32_t count)
+/* plus += (w + mu u) x0 and minus += (w - mu u) x1 for one weight, its sign the top one of word. */
+static inline __attribute__((always_inline)) pair add_weight(pair sum, float w, const float *x0, const float *x1,
+                                                             float mu, uint32_t word)
 {
-  BPFREE_UNROLL_8 for (uint32_t k = 0; k < count; k++, word <<= 1)
-  {
-    const float step = bpfree_signed(mu, word), value = w[k];
-    sum.plus += (value + step) * *(const bpfree_vector *)(x0 + k * n);
-    sum.minus += (value - step) * *(const bpfree_vector *)(x1 + k * n);
-  }
+  const float step = bpfree_signed(mu, word);
+  sum.plus += (w + step) * *(const bpfree_vector *)x0;
+  sum.minus += (w - step) * *(const bpfree_vector *)x1;
   return sum;
 }
 
-/* One row of weights, word of signs by word. */
+/* The same for the 32 weights of a word. */
+static inline __attribute__((always_inline)) pair add_word(pair sum, const float *w, const float *x0, const float *x1,
+                                                           uint32_t n, float mu, uint32_t word)
+{
+  const float *const end = w + 32;
+  do {
+    BPFREE_UNROLLED for (uint32_t k = 0; k < BPFREE_UNROLL; k++)
+      sum = add_weight(sum, w[k], x0 + k * n, x1 + k * n, mu, word << k);
+    w += BPFREE_UNROLL;
+    x0 += BPFREE_UNROLL * n;
+    x1 += BPFREE_UNROLL * n;
+    word <<= BPFREE_UNROLL;
+  } while (w != end);
+  return sum;
+}
+
+/* One row of weights, word of signs by word. Only the first layer has one load for both sides; it has most weights,
+ * so it alone is worth code where the others are not. */
 static void row_paired(bpfree_signs *signs, float mu, const float *w, const float *x0, const float *x1,
                        uint32_t inputs, uint32_t n, float *y0, float *y1)
 {
+  const int shared = x0 == x1, unrolled = BPFREE_UNROLL > (shared ? 1 : 4);
   pair sum = {*(const bpfree_vector *)y0, *(const bpfree_vector *)y1};
   while (inputs) {
     if (signs->left == 0) bpfree_signs_refill(signs);
-    uint32_t count = 32;
-    if (signs->left == 32 && inputs >= 32) { /* known length: unrolled without a rest */
-      sum = x0 == x1 ? add_word(sum, w, x0, x0, n, mu, signs->word, 32) /* first layer: one load for both sides */
-                     : add_word(sum, w, x0, x1, n, mu, signs->word, 32);
-    } else {
-      count = inputs < signs->left ? inputs : signs->left;
-      sum = add_word(sum, w, x0, x1, n, mu, signs->word, count);
-      signs->word = count < 32 ? signs->word << count : 0;
-    }
-    signs->left -= count;
+    uint32_t count = inputs < signs->left ? inputs : signs->left;
     inputs -= count;
-    w += count;
-    x0 += count * n;
-    x1 += count * n;
+    signs->left -= count;
+    if (unrolled && count == 32) {
+      sum = shared || BPFREE_UNROLL <= 4 ? add_word(sum, w, x0, x0, n, mu, signs->word)
+                                         : add_word(sum, w, x0, x1, n, mu, signs->word);
+      w += 32;
+      x0 += 32 * n;
+      x1 += 32 * n;
+      continue; /* the word is used up: `left` is 0 */
+    }
+    for (; count; count--, x0 += n, x1 += n, signs->word <<= 1) sum = add_weight(sum, *w++, x0, x1, mu, signs->word);
   }
   *(bpfree_vector *)y0 = sum.plus;
   *(bpfree_vector *)y1 = sum.minus;
@@ -75,7 +88,10 @@ static void stretch_moved(bpfree_signs *signs, float mu, const float *w, const f
 static void stretch_plain(const float *w, const float *x, uint32_t count, uint32_t n, float *y)
 {
   bpfree_vector sum = *(const bpfree_vector *)y;
-  for (uint32_t i = 0; i < count; i++, x += n) sum += w[i] * *(const bpfree_vector *)x;
+  const float *const end = w + count, *const whole = end - count % BPFREE_UNROLL;
+  for (; w != whole; w += BPFREE_UNROLL, x += BPFREE_UNROLL * n)
+    BPFREE_UNROLLED for (uint32_t k = 0; k < BPFREE_UNROLL; k++) sum += w[k] * *(const bpfree_vector *)(x + k * n);
+  for (; w != end; w++, x += n) sum += *w * *(const bpfree_vector *)x;
   *(bpfree_vector *)y = sum;
 }
 
@@ -150,6 +166,18 @@ static void weights_on_read(const bpfree_pass *pass, const bpfree_node *node, ui
   }
 }
 
+/* y += W x with weights as they are, rows and columns of W in which y and x have no gaps. One sample needs none of
+ * the matrix product's blocks: a device takes row by row. */
+static void product(float *y, const float *w, const float *x, uint32_t inputs, uint32_t rows, uint32_t columns,
+                    uint32_t n)
+{
+#if BPFREE_LANES == 1
+  for (const float *const end = y + rows; y != end; y++, w += inputs) stretch_plain(w, x, columns, n, y);
+#else
+  BPFREE_KERNEL(contract)(y, w, 1, inputs, x, rows, columns, n);
+#endif
+}
+
 void BPFREE_KERNEL(op_linear)(const bpfree_pass *pass, const bpfree_node *node)
 {
   const bpfree_tensor *in = bpfree_input_tensor(pass, node, 0), *out = bpfree_result_tensor(pass, node);
@@ -158,7 +186,7 @@ void BPFREE_KERNEL(op_linear)(const bpfree_pass *pass, const bpfree_node *node)
   for (uint32_t side = 0; side < sides; side++) BPFREE_KERNEL(bias_rows)(pass, node, 1, side);
   const bpfree_span moved = bpfree_probed(pass, node, 0);
   if (moved.from < moved.to) {
-    const int paired = sides == 2 && columns == inputs;
+    const int both = BPFREE_PAIRED && (!BPFREE_ONE_SIDED || sides == 2), paired = both && columns == inputs;
     for (uint32_t side = 0; side < (paired ? 1 : sides); side++)
       for (uint32_t s = 0; s < n; s += BPFREE_LANES) weights_on_read(pass, node, side, paired, s, moved);
     return;
@@ -167,8 +195,8 @@ void BPFREE_KERNEL(op_linear)(const bpfree_pass *pass, const bpfree_node *node)
   for (uint32_t side = 0; side < sides; side++)
     for (uint32_t o = 0; o < outputs; o += rows)
       for (uint32_t i = 0; i < inputs; i += columns)
-        BPFREE_KERNEL(contract)(BPFREE_KERNEL(result_at)(pass, node, side, o), w + o * inputs + i, 1, inputs,
-                                BPFREE_KERNEL(input_at)(pass, node, 0, side, i), rows, columns, n);
+        product(BPFREE_KERNEL(result_at)(pass, node, side, o), w + o * inputs + i,
+                BPFREE_KERNEL(input_at)(pass, node, 0, side, i), inputs, rows, columns, n);
 }
 
 void BPFREE_KERNEL(jet_linear)(const bpfree_jets *jets, const bpfree_node *node)

@@ -6,9 +6,73 @@
 #include "clip.h"
 #include "links.h"
 #include "look_first.h"
+#include "sides.h"
 #include "span.h"
 #include "vector.h"
 
+float bpfree_mu(const bpfree_trainer *t, uint32_t step)
+{
+  return t->mu * bpfree_factor_at(&t->mu_schedule, step);
+}
+
+uint32_t bpfree_train_arena_size(const bpfree_model *model)
+{
+  const uint32_t size = bpfree_arena_size(model, 1);
+  return size < BPFREE_BLOCK ? BPFREE_BLOCK : size;
+}
+
+uint32_t bpfree_record_size(const bpfree_trainer *t)
+{
+  return bpfree_n_groups(t) * t->n_queries;
+}
+
+uint32_t bpfree_link_floats(const bpfree_trainer *t, uint32_t link)
+{
+  const bpfree_update *update = t->links[link].update;
+  if (!BPFREE_STATE) return 0;
+  return update->n_vectors * t->model->n_theta + update->n_scalars;
+}
+
+uint32_t bpfree_state_size(const bpfree_trainer *t)
+{
+  uint32_t floats = 0;
+  for (uint32_t k = 0; BPFREE_STATE && k < t->n_links; k++) floats += bpfree_link_floats(t, k);
+  const bpfree_window *window = bpfree_window_of(t);
+  return window ? floats + window->state(t) : floats;
+}
+
+uint32_t bpfree_work_size(const bpfree_trainer *t)
+{
+  if (!t->estimator->work) return 0;
+  const bpfree_window *window = bpfree_window_of(t);
+  return t->estimator->work(t) + (window ? window->work(t) : 0);
+}
+
+uint32_t bpfree_train_size(const bpfree_trainer *t)
+{
+  const bpfree_model *model = t->model;
+  const uint32_t floats = model->n_theta + bpfree_state_size(t) + bpfree_work_size(t) +
+                          model->tensors[model->input].size + bpfree_train_arena_size(model) + bpfree_record_size(t);
+  return floats * (uint32_t)sizeof(float) + (uint32_t)sizeof(bpfree_context);
+}
+
+/* Vectors and records start at 0, scalars at 1. */
+static void clear_state(const bpfree_trainer *t, float *state, uint32_t size)
+{
+  for (uint32_t i = 0; i < size; i++) state[i] = 0.0f;
+  for (uint32_t k = 0; k < t->n_links; k++) {
+    state += bpfree_link_floats(t, k);
+    for (uint32_t i = 1; i <= t->links[k].update->n_scalars; i++) *(state - i) = 1.0f;
+  }
+}
+
+/* Does a step need no gradient: one query of signs, and an update that takes them as they are? */
+static int by_signs(const bpfree_trainer *t)
+{
+  return t->n_queries == 1 && t->n_links == 1 && t->estimator->signs && t->links->update->apply_signs;
+}
+
+#if BPFREE_CHECKS
 static int normal(float x)
 {
   return x >= FLT_MIN && x <= FLT_MAX;
@@ -33,51 +97,6 @@ static int check_buffers(const bpfree_trainer *t, const bpfree_context *c)
   return status ? status : check_buffer(c->work, c->work_floats, bpfree_work_size(t));
 }
 
-float bpfree_mu(const bpfree_trainer *t, uint32_t step)
-{
-  return t->mu * bpfree_factor_at(&t->mu_schedule, step);
-}
-
-uint32_t bpfree_train_arena_size(const bpfree_model *model)
-{
-  const uint32_t size = bpfree_arena_size(model, 1);
-  return size < BPFREE_BLOCK ? BPFREE_BLOCK : size;
-}
-
-uint32_t bpfree_record_size(const bpfree_trainer *t)
-{
-  return bpfree_n_groups(t) * t->n_queries;
-}
-
-uint32_t bpfree_link_floats(const bpfree_trainer *t, uint32_t link)
-{
-  const bpfree_update *update = t->links[link].update;
-  return update->n_vectors * t->model->n_theta + update->n_scalars;
-}
-
-uint32_t bpfree_state_size(const bpfree_trainer *t)
-{
-  uint32_t floats = 0;
-  for (uint32_t k = 0; k < t->n_links; k++) floats += bpfree_link_floats(t, k);
-  const bpfree_window *window = t->links->update->window;
-  return window ? floats + window->state(t) : floats;
-}
-
-uint32_t bpfree_work_size(const bpfree_trainer *t)
-{
-  if (!t->estimator->work) return 0;
-  const bpfree_window *window = t->links->update->window;
-  return t->estimator->work(t) + (window ? window->work(t) : 0);
-}
-
-uint32_t bpfree_train_size(const bpfree_trainer *t)
-{
-  const bpfree_model *model = t->model;
-  const uint32_t floats = model->n_theta + bpfree_state_size(t) + bpfree_work_size(t) +
-                          model->tensors[model->input].size + bpfree_train_arena_size(model) + bpfree_record_size(t);
-  return floats * (uint32_t)sizeof(float) + (uint32_t)sizeof(bpfree_context);
-}
-
 static int links_valid(const bpfree_trainer *t)
 {
   if (!t->links || t->n_links == 0) return 0;
@@ -86,51 +105,70 @@ static int links_valid(const bpfree_trainer *t)
     if (!link->update || !link->settings || link->update->n_vectors > BPFREE_LINK_VECTORS ||
         link->update->n_scalars > BPFREE_LINK_SCALARS)
       return 0;
+    if (!BPFREE_STATE && (link->update->n_vectors || link->update->n_scalars)) return 0;
+    if (!BPFREE_WINDOWS && link->update->window) return 0;
     if (link->update->window && (k || link->update->window->check(t))) return 0;
     if (link->update->merges && (k || !t->estimator->coordinates)) return 0;
   }
   return 1;
 }
 
-/* Vectors and records start at 0, scalars at 1. */
-static void clear_state(const bpfree_trainer *t, float *state, uint32_t size)
+static int check_trainer(const bpfree_trainer *t)
 {
-  for (uint32_t i = 0; i < size; i++) state[i] = 0.0f;
-  for (uint32_t k = 0; k < t->n_links; k++) {
-    state += bpfree_link_floats(t, k);
-    for (uint32_t i = 1; i <= t->links[k].update->n_scalars; i++) *(state - i) = 1.0f;
-  }
-}
-
-int bpfree_train_init(const bpfree_trainer *t, bpfree_context *c)
-{
-  if (!t || !c || !t->model || !t->estimator || !t->loss || !links_valid(t)) return BPFREE_ERR_ARG;
-  if (t->batch == 0 || t->batch > 1u << 24 || t->n_queries == 0 || t->two_sided > 1 ||
-      t->weighted > BPFREE_WEIGHTS || t->estimator->check(t))
+  if (!t->model || !t->estimator || !t->loss || !links_valid(t)) return BPFREE_ERR_ARG;
+  if (t->batch == 0 || t->batch > 1u << 24 || t->n_queries == 0 || !bpfree_sides_built(t) ||
+      t->weighted > BPFREE_WEIGHTS || (!BPFREE_GRADIENTS && !by_signs(t)) || t->estimator->check(t))
     return BPFREE_ERR_ARG;
   if (!normal(t->mu) || !normal(t->scale) || (t->clip != 0.0f && !normal(t->clip))) return BPFREE_ERR_ARG;
-  const int status = check_buffers(t, c);
-  if (status) return status;
-  const uint32_t n_state = bpfree_state_size(t);
-  if (BPFREE_CHECK_ARITHMETIC && !bpfree_strict()) return BPFREE_ERR_ARITHMETIC;
-  if (n_state) clear_state(t, c->state, n_state);
-  c->step = c->small_at = 0;
   return BPFREE_OK;
 }
 
-/* One query and a stateless update: no gradient is ever written down. */
-static void update_by_signs(const bpfree_trainer *t, bpfree_context *c, float coefficient, float factor,
-                            uint32_t slice, bpfree_span span)
+static int check_run(const bpfree_trainer *t, const bpfree_context *c)
+{
+  const int status = t && c ? check_trainer(t) : BPFREE_ERR_ARG;
+  return status ? status : check_buffers(t, c);
+}
+#else
+static int check_run(const bpfree_trainer *t, const bpfree_context *c)
+{
+  (void)t, (void)c;
+  return BPFREE_OK;
+}
+#endif
+
+int bpfree_train_init(const bpfree_trainer *t, bpfree_context *c)
+{
+  const int status = check_run(t, c);
+  if (status) return status;
+  if (BPFREE_CHECK_ARITHMETIC && !bpfree_strict()) return BPFREE_ERR_ARITHMETIC;
+  const uint32_t n_state = bpfree_state_size(t);
+  if (n_state) clear_state(t, c->state, n_state);
+  c->step = c->small_at = c->sample = c->query = 0;
+  return BPFREE_OK;
+}
+
+/* One query and a stateless update: no gradient is ever written down. A dry step has its elements of theta in the
+ * arena, which is idle. Returns whether they are finite, which only a dry step looks at. */
+static int update_by_signs(const bpfree_trainer *t, bpfree_context *c, float coefficient, float factor, uint32_t slice,
+                           bpfree_span span, int dry)
 {
   float *const theta = c->theta + t->model->slices[slice].offset;
   uint32_t words[2];
+  int finite = 1;
   for (uint32_t k = span.from, n; k < span.to; k += n) {
     const uint32_t past = bpfree_before(k) % 32;
     n = span.to - k < 32 - past ? span.to - k : 32 - past;
     if (k % BPFREE_BLOCK == 0) t->estimator->signs(t, c->step, slice, k / BPFREE_BLOCK, words);
     const uint32_t word = words[k / 32 % 2] << past;
-    t->links->update->apply_signs(theta + k, coefficient, word, factor, t->links->settings, n);
+    float *to = theta + k;
+    if (dry) {
+      for (uint32_t i = 0; i < n; i++) c->arena[i] = to[i];
+      to = c->arena;
+    }
+    t->links->update->apply_signs(to, coefficient, word, factor, t->links->settings, n);
+    if (dry) finite &= all_below(to, n, BPFREE_INFINITY_BITS);
   }
+  return finite;
 }
 
 void bpfree_update_chunk(const bpfree_trainer *t, bpfree_context *c, float factor, float *g, uint32_t first,
@@ -162,16 +200,14 @@ static float *place_of(bpfree_context *c, uint32_t first, uint32_t n, int dry)
 static int update_slice(const bpfree_trainer *t, bpfree_context *c, const float *record, const float *weights,
                         float factor, uint32_t slice, bpfree_span span, int dry)
 {
-  if (!dry && t->n_queries == 1 && t->n_links == 1 && t->estimator->signs && t->links->update->apply_signs) {
-    update_by_signs(t, c, bpfree_clipped(t, *weights), factor, slice, span);
-    return 1;
-  }
+  if (!BPFREE_GRADIENTS || by_signs(t))
+    return update_by_signs(t, c, bpfree_clipped(t, *weights), factor, slice, span, dry);
   const uint32_t offset = t->model->slices[slice].offset;
   uint32_t before = bpfree_before(span.from);
   int finite = 1;
   for (uint32_t done = span.from - before; done < span.to; done += BPFREE_BLOCK, before = 0) {
     const uint32_t n = span.to - done < BPFREE_BLOCK ? span.to - done : BPFREE_BLOCK, first = offset + done + before;
-    const bpfree_window *window = t->links->update->window;
+    const bpfree_window *window = bpfree_window_of(t);
     float *g = c->arena;
     if (t->links->update->merges) g = place_of(c, offset + done, n, dry);
     if (window) window->gradient(t, c, weights, slice, done / BPFREE_BLOCK, n, g);
@@ -195,7 +231,7 @@ void bpfree_begin_links(const bpfree_trainer *t, bpfree_context *c, const float 
 
 static int update_all(const bpfree_trainer *t, bpfree_context *c, const float *record, int dry)
 {
-  const bpfree_window *window = t->links->update->window;
+  const bpfree_window *window = bpfree_window_of(t);
   const float factor = bpfree_factor_at(&t->lr_schedule, c->step);
   int finite = 1;
   for (uint32_t g = 0, first, count; bpfree_group(t, g, &first, &count) == BPFREE_OK; g++) {
@@ -228,22 +264,35 @@ static int apply(const bpfree_trainer *t, bpfree_context *c, const float *coeffi
 
 int bpfree_apply(const bpfree_trainer *t, bpfree_context *c, const float *coefficients)
 {
+  c->sample = c->query = 0;
   if (t->estimator->draw) t->estimator->draw(t, c);
   return apply(t, c, coefficients);
 }
 
-int bpfree_step(const bpfree_trainer *t, bpfree_context *c)
+int bpfree_step_some(const bpfree_trainer *t, bpfree_context *c, uint32_t budget)
 {
   if (!t->sample) return BPFREE_ERR_ARG;
+  c->spent = 0 - budget;
   const int status = t->estimator->estimate(t, c);
+  if (status == BPFREE_MORE) return status;
+  c->sample = c->query = 0;
   return status ? status : apply(t, c, c->coefficients);
+}
+
+int bpfree_step(const bpfree_trainer *t, bpfree_context *c)
+{
+  int status;
+  do status = bpfree_step_some(t, c, 0);
+  while (status == BPFREE_MORE);
+  return status;
 }
 
 int bpfree_skip(const bpfree_trainer *t, bpfree_context *c)
 {
   const uint32_t n = bpfree_record_size(t);
+  c->sample = c->query = 0;
   for (uint32_t k = 0; k < n; k++) c->coefficients[k] = 0.0f;
-  const bpfree_window *window = t->links->update->window;
+  const bpfree_window *window = bpfree_window_of(t);
   if (window) window->keep(t, c, c->coefficients);
   c->small_at += c->small_at == c->step;
   c->step++;

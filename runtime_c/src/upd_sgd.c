@@ -13,15 +13,27 @@ static void transform(float *g, const float *theta, float *const *state, const f
   for (uint32_t k = 0; k < n; k++) g[k] = lr * g[k];
 }
 
+/* theta - fl(step u). GCC makes two instructions of this choice where an FPU adds, and three of a sign that is put into
+ * step; clang jumps. */
+static inline float moved(float theta, float step, uint32_t word)
+{
+#if BPFREE_LANES == 1 && defined(__ARM_FP) && !defined(__clang__)
+  return word & 0x80000000u ? theta + step : theta - step;
+#else
+  return theta - bpfree_signed(step, word);
+#endif
+}
+
 /* fl(lr (c u)) = fl(lr c) u: two multiplies a word, then additions only. */
 static void apply_signs(float *theta, float coefficient, uint32_t word, float factor, const float *settings,
                         uint32_t n)
 {
   const float step = factor * (settings[0] * coefficient);
-  if (n == 32) /* known length: unrolled without a rest */
-    BPFREE_UNROLL_8 for (uint32_t k = 0; k < 32; k++, word <<= 1) theta[k] = theta[k] - bpfree_signed(step, word);
-  else
-    for (uint32_t k = 0; k < n; k++, word <<= 1) theta[k] = theta[k] - bpfree_signed(step, word);
+  for (const float *const end = theta + n / BPFREE_UNROLL * BPFREE_UNROLL; theta != end; word <<= BPFREE_UNROLL) {
+    BPFREE_UNROLLED for (uint32_t k = 0; k < BPFREE_UNROLL; k++) theta[k] = moved(theta[k], step, word << k);
+    theta += BPFREE_UNROLL;
+  }
+  for (n %= BPFREE_UNROLL; n; n--, word <<= 1, theta++) *theta = moved(*theta, step, word);
 }
 
-const bpfree_update BPFREE_KERNEL(upd_sgd) = {transform, 0, apply_signs, 0, 0, 0, 0};
+const bpfree_update BPFREE_KERNEL(upd_sgd) = {BPFREE_GRADIENTS ? transform : 0, 0, apply_signs, 0, 0, 0, 0};

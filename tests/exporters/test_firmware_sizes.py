@@ -64,7 +64,7 @@ def test_slopes_and_closed_forms_are_linked_only_where_they_are_used(workshop, l
 
 
 def test_kernels_perturb_on_read_only_for_the_estimator_that_wants_it(workshop):
-    """The same bits, and 1.5 KB less; est_rge.c beside it does not compile, which is better than learning nothing."""
+    """The same bits, and 0.8 KB less; est_rge.c beside it does not compile, which is better than learning nothing."""
     config, sizes = workshop / "runtime" / "bpfree" / "config.h", {}
     signs = [bf.Hybrid(), bf.RGE(direction="hadamard"), bf.RGE()]
     for estimator, on_read in (*((one, 1) for one in signs), (bf.CGE(0.01), 0)):
@@ -80,7 +80,7 @@ def test_kernels_perturb_on_read_only_for_the_estimator_that_wants_it(workshop):
         built = emulate.compile_firmware(workshop, optimize="Os")
         sizes[on_read] = emulate.footprint(built).flash_bytes, emulate.run_firmware(built).hash
         config.write_text(config.read_text().replace("PROBE_ON_READ 1\n", "PROBE_ON_READ 0\n"))
-    assert sizes[1][1] == sizes[0][1] and sizes[1][0] - sizes[0][0] > 1000
+    assert sizes[1][1] == sizes[0][1] and sizes[1][0] - sizes[0][0] > 700
     (workshop / "runtime" / "est_rge.c").write_text((firmware.runtime_folder() / "src" / "est_rge.c").read_text())
     with pytest.raises(emulate.FirmwareBuildError, match="directions of signs need kernels"):
         emulate.compile_firmware(workshop, optimize="Os")
@@ -110,19 +110,19 @@ def test_no_fused_multiply_add(workshop, optimize):
 
 
 def test_mlp_64_32_10_step_fits_its_budgets(workshop):
-    """One two-sided step, one sample, one query: at most 65,000 instructions, RAM theta + O(1)."""
+    """One two-sided step, one sample, one query, compiled for size and unrolled further: flash against instructions."""
     model = bf.Sequential(64, [bf.Linear(32), bf.ReLU(), bf.Linear(10)], seed=0)
     trainer = bf.Trainer(model.graph, model.frozen, "cross_entropy", bf.RGE(), bf.SGD(0.01), batch_size=1)
     firmware.export(model, workshop, trainer=trainer, samples=DIGITS, steps=2)
-    built = emulate.compile_firmware(workshop, optimize="Os")
-    marks = (firmware.MARK_STEP, firmware.MARK_STEP_DONE)
-    result = emulate.run_firmware(built, count_between=marks)
-    assert 30_000 < result.instructions <= 65_000
-    sizes = emulate.footprint(built)
+    marks, sizes = (firmware.MARK_STEP, firmware.MARK_STEP_DONE), {}
+    for unroll, most, flash in ((4, 70_000, 6_500), (8, 65_000, 7_200)):
+        built = emulate.compile_firmware(workshop, optimize="Os", defines=[f"BPFREE_UNROLL={unroll}"])
+        result, sizes[unroll] = emulate.run_firmware(built, count_between=marks), emulate.footprint(built)
+        assert 30_000 < result.instructions <= most
+        assert sizes[unroll].flash_bytes <= flash
     arena, sample = 2 * (32 + 10), 64
     floats = model.graph.n_theta + arena + sample
-    assert sizes.ram_bytes <= 4 * floats + 128
-    assert sizes.flash_bytes < 11_600, "the back-propagation library it stands beside needs 11.6 KB"
+    assert sizes[4].ram_bytes == sizes[8].ram_bytes <= 4 * floats + 128
 
 
 def test_unit_wise_learns_from_a_sample_in_fewer_instructions_than_back_propagation(workshop):

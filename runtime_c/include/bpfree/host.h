@@ -95,7 +95,7 @@ int bpfree_predict_batch(const bpfree_model *model, const float *theta, const bp
  * probe then runs all nodes that its losses depend on. Returns as above, or
  * BPFREE_ERR_ARG (no tiles to hold, a probe out of range, or a label >= outputs). */
 int bpfree_evaluate(const bpfree_model *model, const bpfree_reuse *reuse, const float *theta,
-                    const bpfree_batch *batch, bpfree_loss loss, const bpfree_probe *probes, uint32_t n_probes,
+                    const bpfree_batch *batch, bpfree_loss loss, const struct bpfree_probe *probes, uint32_t n_probes,
                     uint32_t tile, float *workspace, uint64_t workspace_bytes, float *values);
 
 /* Ripples: what probes of single entries compute again of a pass at theta that is

@@ -118,7 +118,7 @@ enum bpfree_direction {
 /* A direction u and its radius. Never stored: regenerated from (seed, step,
  * address). It moves a range of theta, whose trainable slices lie one after the
  * other; it may begin and end inside a slice, and the bits of u do not depend on where. */
-typedef struct bpfree_probe {
+struct bpfree_probe {
   uint32_t seed;
   uint32_t step;
   uint32_t address;   /* bpfree_address(domain, query, sample) */
@@ -127,13 +127,13 @@ typedef struct bpfree_probe {
   uint32_t count;
   uint32_t direction; /* enum bpfree_direction */
   uint32_t element;   /* of theta, for BPFREE_COORDINATE, which reads only mu besides; for BPFREE_HADAMARD the row */
-} bpfree_probe;
+};
 
 /* One evaluation of the graph. */
 typedef struct bpfree_pass {
   const bpfree_model *model;
   const float *theta;        /* (n_theta), never written */
-  const bpfree_probe *probe; /* BPFREE_RADEMACHER or _HADAMARD, put on as parameters are read; NULL: plain forward */
+  const struct bpfree_probe *probe; /* BPFREE_RADEMACHER or _HADAMARD, put on as parameters are read; NULL: none */
   const float *x;            /* (features, n) */
   float *arena;              /* bpfree_arena_size() floats */
   uint32_t n;                /* samples: a multiple of the kernels' lanes, 1 where there is one lane;
@@ -162,7 +162,7 @@ int bpfree_predict(const bpfree_model *model, const float *theta, const float *x
 /* out = fl(theta + fl(mu u)), elements outside the probe copied; out may not
  * overlap theta. Returns BPFREE_OK or BPFREE_ERR_ARG (range, direction or
  * element out of theta). */
-int bpfree_perturb(const bpfree_model *model, const float *theta, const bpfree_probe *probe, float *out);
+int bpfree_perturb(const bpfree_model *model, const float *theta, const struct bpfree_probe *probe, float *out);
 
 /* FNV-1a-64 over the little-endian bytes of n floats: the theta hash. */
 uint64_t bpfree_hash(const float *values, uint32_t n);

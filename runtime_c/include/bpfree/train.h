@@ -33,6 +33,10 @@ typedef struct bpfree_target {
  * or a negative number, which ends the step with BPFREE_ERR_CALLBACK, as a label >= outputs does. */
 typedef int (*bpfree_sample_fn)(void *user, uint32_t step, uint32_t i, float *x, bpfree_target *y);
 
+/* Called when a pair of a sample and a query is done: to feed a watchdog, to look at a clock or a button. Returns 0, or
+ * any other number, which ends the step with BPFREE_ERR_CALLBACK. */
+typedef int (*bpfree_tick_fn)(void *user);
+
 /* values[s] = loss of sample s, n a multiple of the kernel's lanes. y (outputs, n); labels (n) or targets
  * (outputs, n). Labels are checked by the caller: label < outputs. */
 typedef void (*bpfree_loss)(const float *y, uint32_t outputs, const uint32_t *labels, const float *targets,
@@ -98,8 +102,16 @@ typedef struct bpfree_schedule {
 } bpfree_schedule;
 
 typedef struct bpfree_estimator {
-  /* Fills context->coefficients for context->step. */
+  /* Fills context->coefficients for context->step, from context->sample and ->query on; BPFREE_MORE where it is not done
+   * when context->spent has come to 0. */
   int (*estimate)(const struct bpfree_trainer *trainer, struct bpfree_context *context);
+  /* The direction of number `query` of the record, and the radius mu; NULL where a query depends on the losses of
+   * those before, or on what is inside of the network: bpfree_probe and bpfree_tell refuse it. */
+  struct bpfree_probe (*probe)(const struct bpfree_trainer *trainer, const struct bpfree_context *context,
+                               uint32_t query, float mu);
+  /* Makes context->coefficients of what is there, the sums of a batch's differences; NULL: each times the same, for the
+   * mean over n_queries where it averages. */
+  void (*finish)(const struct bpfree_trainer *trainer, struct bpfree_context *context, uint32_t batch);
   /* Puts into context->work what `weights` finds there after `estimate`, for a
    * step that is made from its record. NULL: nothing. */
   void (*draw)(const struct bpfree_trainer *trainer, const struct bpfree_context *context);
@@ -138,14 +150,15 @@ typedef struct bpfree_trainer {
   const void *settings;     /* the estimator's own, as estimators.h says; may be NULL */
   const bpfree_link *links; /* the update: at least one */
   bpfree_loss loss;
-  bpfree_sample_fn sample; /* may be NULL where only bpfree_apply is used */
-  void *user;              /* handed to sample */
+  bpfree_sample_fn sample; /* may be NULL where only bpfree_apply and bpfree_tell are used */
+  bpfree_tick_fn tick;     /* NULL: none is wanted */
+  void *user;              /* handed to sample and to tick */
   uint32_t n_links;
   uint32_t seed;           /* every number is a seed, 0 too */
   uint32_t batch;          /* samples a step, 1..2^24 */
   uint32_t n_queries;      /* coefficients a step and group: directions, 1..4096; elements probed by CGE, 1..n_theta;
                             * n_theta where the record is the gradient */
-  uint32_t two_sided;      /* 1: L+ - L-, for which signs need tables of two sides; 0: L+ - L0 */
+  uint32_t two_sided;      /* 1: L+ - L-, of signs at once where the tables have two sides, else in turn; 0: L+ - L0 */
   float mu;                /* smoothing radius, a normal number > 0 */
   float clip;              /* coefficients are cut to [-clip, clip]; 0: they are not */
   float scale;             /* every coefficient is multiplied by it, a normal number > 0; 1: as it is */
@@ -172,6 +185,8 @@ typedef struct bpfree_context {
   uint32_t coefficient_floats, state_floats, work_floats; /* refuses an arena of an earlier model */
   uint32_t step;       /* the next step */
   uint32_t small_at;   /* the step before which theta and state are known to be small; another one: they may be large */
+  uint32_t sample, query; /* what is next of a step in progress; 0, 0: none is */
+  uint32_t spent;      /* the runtime's own */
 } bpfree_context;
 
 /* Groups that probes move one at a time. */
@@ -207,10 +222,14 @@ int bpfree_train_init(const bpfree_trainer *trainer, bpfree_context *context);
 
 /* One training step at context->step, which it then advances. Afterwards
  * context->coefficients is the record of the step. Returns BPFREE_OK,
- * BPFREE_ERR_ARG (tables of one side where two are probed), BPFREE_ERR_CALLBACK (a sample could
- * not be had, or its label or weight is out of range), or BPFREE_ERR_NUMERIC (a loss is not finite,
- * or an element of theta or state would not be); on error theta, state and step are as before. */
+ * BPFREE_ERR_CALLBACK (a sample could not be had, or its label or weight is out of range), or
+ * BPFREE_ERR_NUMERIC (a loss is not finite, or an element of theta or state would not be); on error theta,
+ * state and step are as before. */
 int bpfree_step(const bpfree_trainer *trainer, bpfree_context *context);
+
+/* As bpfree_step, but after `budget` pairs of a sample and a query it returns BPFREE_MORE; the next call goes on, and the
+ * one that comes to the end of the pairs before that of its budget makes the step. 0: as many as there are (2^32). */
+int bpfree_step_some(const bpfree_trainer *trainer, bpfree_context *context, uint32_t budget);
 
 /* Replays one step from its record, no data needed: the same theta bits as
  * bpfree_step left. Returns BPFREE_OK, or BPFREE_ERR_NUMERIC with theta and state

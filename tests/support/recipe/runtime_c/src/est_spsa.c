@@ -3,15 +3,27 @@
  *   g = (L(theta + mu u) - L(theta - mu u)) / (2 mu) u */
 #include "on_read.h"
 
+static struct bpfree_probe probe(const bpfree_trainer *t, const bpfree_context *c, uint32_t query, float mu)
+{
+  return bpfree_sign_query(t, c->step, query, mu, BPFREE_RADEMACHER);
+}
+
+static float difference(const bpfree_trainer *t, const bpfree_context *c, float mu, float base,
+                        const bpfree_target *target)
+{
+  const struct bpfree_probe own = probe(t, c, 0, mu);
+  return bpfree_sign_difference(t, c, &own, base, target);
+}
+
 static int estimate(const bpfree_trainer *t, bpfree_context *c)
 {
-  return bpfree_sign_estimate(t, c, BPFREE_RADEMACHER);
+  return bpfree_sign_estimate(t, c, difference);
 }
 
 static void gradient(const bpfree_trainer *t, uint32_t step, const float *coefficients, uint32_t slice,
                      uint32_t block, uint32_t n, float *g)
 {
-  const bpfree_probe probe = bpfree_sign_probe(t, step, 0, 0.0f, 0, 0, BPFREE_RADEMACHER);
+  const struct bpfree_probe probe = bpfree_sign_probe(t, step, 0, 0.0f, 0, 0, BPFREE_RADEMACHER);
   const float c = bpfree_clipped(t, coefficients[0]);
   bpfree_signs signs;
   bpfree_signs_start(&signs, &probe, &t->model->slices[slice], block);
@@ -37,6 +49,7 @@ static int check(const bpfree_trainer *t)
 
 const bpfree_estimator bpfree_est_spsa = {
     .estimate = estimate,
+    .probe = probe,
     .gradient = gradient,
     .signs = signs,
     .check = check,
