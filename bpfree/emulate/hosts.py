@@ -43,9 +43,9 @@ _PPC = {"runner": "qemu-ppc", "packages": "gcc-powerpc-linux-gnu libc6-dev-power
 HOSTS = {
     row.name: row
     for row in (
-        Host("x86-gcc-O3", "gcc", (*_NATIVE, "-O3")),
-        Host("x86-gcc-O0", "gcc", ("-O0",)),
-        Host("x86-clang-O3", "clang", (*_NATIVE, "-O3")),
+        Host("native-gcc-O3", "gcc", (*_NATIVE, "-O3")),
+        Host("native-gcc-O0", "gcc", ("-O0",)),
+        Host("native-clang-O3", "clang", (*_NATIVE, "-O3")),
         Host("aarch64-gcc-Os", "aarch64-linux-gnu-gcc", ("-static", "-Os"), **_ARM),
         Host("aarch64-gcc-O3", "aarch64-linux-gnu-gcc", ("-static", "-O3", "-std=gnu17"), **_ARM),
         Host("powerpc-gcc-O0", "powerpc-linux-gnu-gcc", ("-static", "-O0"), big_endian=True, **_PPC),

@@ -4,6 +4,8 @@
 #ifndef BPFREE_CONFIG_H
 #define BPFREE_CONFIG_H
 
+#include <float.h>
+
 /* Sources of the runtime begin with this file; programs, which begin with bpfree.h, keep the compiler's ways. */
 #ifndef BPFREE_PROGRAM
 #include "bpfree/strict.h"

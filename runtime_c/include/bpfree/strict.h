@@ -30,10 +30,10 @@ Arduino: compiler.c.extra_flags in platform.local.txt. Only the files of bpfree 
 #endif
 
 /* A fused multiply-add rounds once where bpfree counts on twice. GCC fuses in its GNU modes, which is what frameworks
- * pass, and not in -std=c99, where the pragma would only cost: functions that have options of their own are compiled a
- * little larger. */
+ * pass, and in C++; not in -std=c99, where the pragma would only cost: functions that have options of their own are
+ * compiled a little larger. */
 #if defined(__GNUC__) && !defined(__clang__)
-#ifndef __STRICT_ANSI__
+#if !defined(__STRICT_ANSI__) || defined(__cplusplus)
 #pragma GCC optimize("fp-contract=off")
 #endif
 #else
