@@ -22,7 +22,7 @@ from bpfree.emulate.frameworks import FRAMEWORKS
 from bpfree.emulate.hosts import HOSTS, Host, run_on_host
 from bpfree.exporters import firmware
 
-STEPS = 3
+STEPS = 2
 
 
 @dataclass(frozen=True)
@@ -124,7 +124,7 @@ def problem() -> tuple[bf.Model, bf.Trainer, firmware.Samples]:
     samples = firmware.Samples(rng.normal(size=(12, 16)).astype(np.float32), labels=np.arange(12) % 4)
     layers = [bf.TTLinear((4, 4), (4, 4), rank=2), bf.Tanh(), bf.Linear(4)]
     model = bf.Sequential(16, layers, seed=2)
-    trainer = bf.Trainer(model.graph, model.frozen, "cross_entropy", bf.RGE(n_queries=1), bf.Adam(0.05), batch_size=2)
+    trainer = bf.Trainer(model.graph, model.frozen, "cross_entropy", bf.RGE(n_queries=1), bf.Adam(0.05), batch_size=1)
     return model, trainer, samples
 
 
