@@ -46,10 +46,9 @@ from bpfree import emulate, rng
 from bpfree.bench import device_hashes
 from bpfree.bench.rows import row
 from bpfree.datasets import load_digits
-from bpfree.emulate.compilers import gnu
+from bpfree.emulate.compilers import GNU
 from bpfree.exporters import firmware
 
-GNU = gnu(emulate.TARGETS["cortex-m4f"])
 TARGETS = {"to_90": 0.90, "to_95": 0.95}
 SEEDS = (9, 10, 11)
 """Seeds of the reported runs; the settings were chosen with others (0 to 8)."""
