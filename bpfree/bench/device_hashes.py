@@ -163,6 +163,6 @@ def _row(build: Build | OtherComputer, folder: Path, wanted: str) -> dict:
     try:
         told, found = build.run(folder)
     except (emulate.FirmwareBuildError, emulate.EmulationError) as error:
-        return row("device", case, "equal", 0, "hashes", str(error).splitlines()[0])
+        return row("device", case, "equal", 0, "hashes", " ".join(str(error).splitlines()[:2]))
     text = "no hash" if found is None else f"{found:016x}"
     return row("device", case, "equal", int(text == wanted), "hashes", f"{text}: {told}")
