@@ -34,7 +34,9 @@ _MODULES = {"pyelftools": "elftools", "scikit-learn": "sklearn"}
 PROGRAMS = {
     "cc": ("compiles the core in `pip install .` and `make setup`, as the ziglang package can too", ""),
     "arm-none-eabi-gcc": ("compiles exported firmware in `make`", "apt install gcc-arm-none-eabi"),
+    "riscv64-unknown-elf-gcc": ("the same for RISC-V", "apt install gcc-riscv64-unknown-elf"),
     "qemu-system-arm": ("a second emulator for firmware", "apt install qemu-system-arm"),
+    "qemu-system-riscv32": ("the same for RISC-V", "apt install qemu-system-misc"),
     "verilator": ("simulates soft cores, of the extra rtl", "apt install verilator g++ make"),
 }
 """The use of each program outside PyPI, and how to install it on Debian or Ubuntu."""

@@ -14,7 +14,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from bpfree.exporters.targets import Target
+from bpfree.exporters.targets import TARGETS, Target
 from bpfree.files import cache_folder
 
 from ._extras import need
@@ -101,6 +101,10 @@ def _zig_missing(_target: Target) -> str:
 def gnu(target: Target) -> str:
     """Return the name of the target's GNU compiler."""
     return f"{target.gnu.prefix}gcc"
+
+
+GNU = gnu(TARGETS["cortex-m4f"])
+"""The GNU compiler of every Cortex-M."""
 
 
 def _gnu_flags(target: Target, lto: bool) -> tuple[str, ...]:

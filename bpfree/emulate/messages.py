@@ -10,7 +10,7 @@ from pathlib import Path
 
 import numpy as np
 
-from .channels import PORT_HASH, PORT_MARK, PORT_PUTC, PORT_WORD
+from .channels import PORT_EXIT, PORT_HASH, PORT_MARK, PORT_PUTC, PORT_WORD
 from .results import EmulationError, Mark
 
 _NAMES = ("exit", "mark", "word", "hash")
@@ -23,6 +23,7 @@ class Messages:
     def __init__(self, on_mark: Callable[[Mark], None] | None, on_word: Callable[[int], None] | None) -> None:
         self.on_mark, self.on_word = on_mark, on_word
         self.marks: list[Mark] = []
+        self.exit: int | None = None  # the word that was sent, all 32 bits of it
         self._words: list[int] = []
         self._hashes: list[int] = []
         self._text = bytearray()
@@ -34,8 +35,10 @@ class Messages:
             self.on_mark(mark)
 
     def receive(self, channel: int, value: int) -> None:
-        """Keep the value of any other channel but PORT_EXIT."""
-        if channel == PORT_WORD:
+        """Keep the value of any other channel."""
+        if channel == PORT_EXIT:
+            self.exit = value
+        elif channel == PORT_WORD:
             self._words.append(value)
             if self.on_word is not None:
                 self.on_word(value)

@@ -46,12 +46,12 @@ def run(firmware: Firmware, *, max_instructions, count, count_between, timeout_s
         if code == EXIT_FAULT:
             raise EmulationError("the fault handler ran (exit code 99)", advice="Look for a stray call or pointer.")
         left = Path(scratch) / _RAM_FILE
-        if not left.is_file():
+        if sent.exit is None or not left.is_file():
             raise EmulationError(f"qemu ended with {code}: {errors.strip()[:300]}", advice="Look for a bad pointer.")
         ram = left.read_bytes()
     origin = firmware.memory.ram_origin
     return EmulationResult(
-        exit_code=signed(code), instructions=None, stack_bytes=stack_peak(image, origin, ram),
+        exit_code=signed(sent.exit), instructions=None, stack_bytes=stack_peak(image, origin, ram),
         fpu_enabled=firmware.target.has_fpu, _image=image, _memory={origin: ram}, **sent.fields(),
     )  # fmt: skip
 

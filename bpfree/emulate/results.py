@@ -50,8 +50,8 @@ class Mark:
     number: int
     instructions: int | None  #: instructions retired since counting began; None while they are not counted
     stack_bytes: int | None  #: bytes of stack in use at this point, which is not the peak; None outside unicorn
-    cycles: int | None = None  #: clock cycles since power-on, on a soft core; None elsewhere
     live: Live | None = field(default=None, repr=False, compare=False)  #: memory, during on_mark; unicorn alone
+    cycles: int | None = None  #: clock cycles since power-on, on a soft core; None elsewhere
 
 
 @dataclass(frozen=True, eq=False)

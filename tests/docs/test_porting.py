@@ -12,6 +12,7 @@ from native_pde import NativePde
 import bpfree as bf
 from bpfree.engines import CompiledEngine
 from bpfree.exporters import firmware
+from bpfree.exporters.ports import port_files
 from bpfree.exporters.runtime import listed_sources, runtime_folder
 from bpfree.pde.problems import PROBLEMS
 from bpfree.pde.rules import RULES
@@ -21,10 +22,12 @@ for package in ("ziglang", "unicorn", "elftools", "capstone"):
     pytest.importorskip(package, reason=f'{package} missing: pip install "bpfree[emulate]"')
 
 from bpfree import emulate  # noqa: E402
+from bpfree.emulate.emulators import has  # noqa: E402
+from bpfree.emulate.machine import Emulation  # noqa: E402
 
 RUNTIME = runtime_folder()
 GUIDE = (RUNTIME / "README.md").read_text()
-PROGRAMS = re.findall(r"^```c\n(.*?)^```$", GUIDE, re.DOTALL | re.MULTILINE)
+PORT, *PROGRAMS = re.findall(r"^```c\n(.*?)^```$", GUIDE, re.DOTALL | re.MULTILINE)
 ALWAYS = ("every program", "of these those that its tables name; or all")
 STEPS = 20
 
@@ -66,6 +69,42 @@ def classifier():
 
 def test_three_programs():
     assert len(PROGRAMS) == 3 and all('#include "model.h"' in program for program in PROGRAMS)
+
+
+def test_the_port_of_a_board_writes_to_its_uart(tmp_path):
+    """The board's UART is played by the test: a register that says there is room, and one that takes characters."""
+    model, run, samples = classifier()
+    folder = firmware.export(
+        model, tmp_path / "own", trainer=run.trainer, samples=samples, steps=STEPS, port="none", target="cortex-m4f"
+    )
+    vendor = port_files(emulate.TARGETS["cortex-m4f"])
+    (folder / "board").mkdir()
+    (folder / "board" / "port.c").write_text(PORT)
+    sources = [*folder.glob("*.c"), *folder.glob("runtime/*.c"), folder / "board" / "port.c"]
+    program = emulate.compile_firmware(
+        folder, optimize="Os", sources=[*sources, vendor["startup.c"], vendor["memory.c"]],
+        extra_flags=["-Wconversion", "-pedantic"],
+    )  # fmt: skip
+    board, sent = Emulation(program, limit=20_000_000), bytearray()
+    board.board.uc.mmio_map(
+        0x40004000, 0x1000, lambda _uc, offset, *_: 0x80 if offset == 0x41C else 0, None,
+        lambda _uc, offset, _size, value, _: sent.append(value) if offset == 0x428 else None, None,
+    )  # fmt: skip
+    with pytest.raises(emulate.EmulationError, match="more than"):  # startup.c loops once main has returned
+        board.until_exit(60.0)
+    lines = sent.decode().splitlines()
+    low, high = (line[2:] for line in lines if line[0] == "3")
+    assert (high + low, lines[-1]) == (run.model.hash, "0 00000000")
+
+
+def test_the_table_of_targets_is_that_of_the_exporter():
+    table = GUIDE.split("<!-- targets:")[1]
+    found = {row[0]: row[1:] for row in re.findall(r"^\| `(.*)` \| `(.*)` \| (.*) \| (.*) \|$", table, re.MULTILINE)}
+    for name, target in emulate.TARGETS.items():
+        size = f"{target.flash_bytes >> 20} MB, {target.ram_bytes >> 10} KB" if target.bare else ""
+        machines = ", ".join(key for key, machine in emulate.EMULATORS.items() if has(machine, target))
+        assert found.pop(name) == (" ".join((f"{target.gnu.prefix}gcc", *target.cpu_flags)), size, machines)
+    assert not found
 
 
 def test_the_training_loop_trains(tmp_path):

@@ -12,10 +12,10 @@ from bpfree import emulate  # noqa: E402
 from bpfree.exporters import firmware  # noqa: E402
 
 BARE = [name for name, row in emulate.TARGETS.items() if row.unicorn]
-ALIKE = {"cortex-m0plus": "cortex-m0", "rv32imac": "rv32imc"}
-"""Targets whose code is that of another: with these the slower half of the table is in `make test-all`."""
+QUICK = ("cortex-m0", "cortex-m4f", "rv32i", "rv32imafc")
+"""With and without FPU, of both architectures; the others are in `make test-all`."""
 
-TARGETS = [pytest.param(name, marks=pytest.mark.slow) if name in ALIKE else name for name in BARE]
+TARGETS = [name if name in QUICK else pytest.param(name, marks=pytest.mark.slow) for name in BARE]
 
 
 @pytest.fixture(scope="module")

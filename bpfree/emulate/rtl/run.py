@@ -86,7 +86,7 @@ class _Timed(Messages):
             if channel == PORT_EXIT:
                 self.exit = word
             elif channel == PORT_MARK:
-                self.note(Mark(word, None, None, self.cycle))
+                self.note(Mark(word, None, None, cycles=self.cycle))
             else:
                 self.receive(channel, word)
 

@@ -11,5 +11,6 @@ void port_emit(uint32_t channel, uint32_t value) {
     fputc((int)(value & 0xFFu), stderr);
   } else {
     printf("%s %08lx\n", names[channel], (unsigned long)value);
+    fflush(stdout); /* or whoever reads along hears nothing until the end */
   }
 }
