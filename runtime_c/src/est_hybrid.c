@@ -44,7 +44,8 @@ static void share_out(const bpfree_trainer *t, bpfree_word *q)
 }
 
 /* The probe of number `query` of the record, once they are shared out. */
-static inline struct bpfree_probe shared_probe(const bpfree_trainer *t, const bpfree_context *c, uint32_t query, float mu)
+static inline struct bpfree_probe shared_probe(const bpfree_trainer *t, const bpfree_context *c, uint32_t query,
+                                               float mu)
 {
   const bpfree_slice *slice = t->model->slices;
   const bpfree_word *q = words_of(c);

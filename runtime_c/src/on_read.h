@@ -77,7 +77,8 @@ static inline void bpfree_sign_steps(const struct bpfree_probe *probe, const bpf
   for (uint32_t j = 0; j < n; j++) u[j] = bpfree_signs_next(&signs, probe->mu);
 }
 
-static inline __attribute__((always_inline)) int bpfree_sign_estimate(const bpfree_trainer *t, bpfree_context *c, bpfree_difference difference)
+static inline __attribute__((always_inline)) int bpfree_sign_estimate(const bpfree_trainer *t, bpfree_context *c,
+                                                                      bpfree_difference difference)
 {
   if (t->two_sided && t->model->n_theta && !bpfree_has_two_sides(t->model)) return BPFREE_ERR_ARG;
   const int status = bpfree_sum_differences(t, c, bpfree_record_size(t), difference);

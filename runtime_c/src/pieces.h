@@ -13,7 +13,7 @@
 #define BPFREE_TOLD(function) 0
 #endif
 
-/* u[0..64) = the steps mu u of a probe, of a block of random numbers of a slice; n of them are elements of the slice. */
+/* u[0..n) = the steps mu u of a probe, of a block of random numbers that has n elements of a slice. */
 typedef void (*bpfree_block_steps)(const struct bpfree_probe *probe, const bpfree_slice *slice, uint32_t block,
                                    uint32_t n, float u[BPFREE_BLOCK]);
 
