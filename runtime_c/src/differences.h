@@ -89,8 +89,8 @@ static inline int bpfree_begins(const bpfree_context *c)
   return c->sample == 0 && c->query == 0;
 }
 
-/* Counts a pair of a sample and a query, which is done, and lets the caller's clock tick. BPFREE_MORE where the call has
- * done all that it may: context->spent counts up to 0. */
+/* Counts a pair of a sample and a query, which is done, and lets the caller's clock tick. BPFREE_MORE where the call
+ * has done all that it may: context->spent counts up to 0. */
 static inline int bpfree_done_one(const bpfree_trainer *t, bpfree_context *c)
 {
   if (t->tick && t->tick(t->user)) return BPFREE_ERR_CALLBACK;
@@ -101,8 +101,8 @@ static inline int bpfree_done_one(const bpfree_trainer *t, bpfree_context *c)
 typedef float (*bpfree_difference)(const bpfree_trainer *t, const bpfree_context *c, float mu, float base,
                                    const bpfree_target *target);
 
-/* The sums of all n differences over the minibatch, sample by sample. Always inlined, so that `difference` is too: a call
- * would take what this has in registers. */
+/* The sums of all n differences over the minibatch, sample by sample. Always inlined, so that `difference` is too: a
+ * call would take what this has in registers. */
 static inline __attribute__((always_inline)) int bpfree_sum_differences(const bpfree_trainer *t, bpfree_context *c,
                                                                         uint32_t n, bpfree_difference difference)
 {

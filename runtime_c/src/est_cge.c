@@ -15,8 +15,8 @@ static inline float difference(const bpfree_trainer *t, const bpfree_context *c,
   return k == BPFREE_NOWHERE ? 0.0f : bpfree_difference_beside(t, c, k, mu, base, target);
 }
 
-static inline void probe(const bpfree_trainer *t, const bpfree_context *c, uint32_t query, float mu, uint32_t first,
-                         uint32_t count, float *out)
+static void probe(const bpfree_trainer *t, const bpfree_context *c, uint32_t query, float mu, uint32_t first,
+                  uint32_t count, float *out)
 {
   const struct bpfree_probe own = {.mu = mu, .element = bpfree_element(t, c->step, query)};
   bpfree_write_element(c->theta, &own, first, count, out);

@@ -44,7 +44,8 @@ static void share_out(const bpfree_trainer *t, bpfree_word *q)
 }
 
 /* The probe of number `query` of the record, once they are shared out. */
-static inline struct bpfree_probe shared_probe(const bpfree_trainer *t, const bpfree_context *c, uint32_t query, float mu)
+static inline struct bpfree_probe shared_probe(const bpfree_trainer *t, const bpfree_context *c, uint32_t query,
+                                               float mu)
 {
   const bpfree_slice *slice = t->model->slices;
   const bpfree_word *q = words_of(c);
@@ -53,8 +54,8 @@ static inline struct bpfree_probe shared_probe(const bpfree_trainer *t, const bp
   return (struct bpfree_probe){t->seed, c->step, 0, mu, 0, 0, BPFREE_COORDINATE, slice->offset + query};
 }
 
-static inline void probe(const bpfree_trainer *t, const bpfree_context *c, uint32_t query, float mu, uint32_t first,
-                         uint32_t count, float *out)
+static void probe(const bpfree_trainer *t, const bpfree_context *c, uint32_t query, float mu, uint32_t first,
+                  uint32_t count, float *out)
 {
   share_out(t, words_of(c));
   const struct bpfree_probe own = shared_probe(t, c, query, mu);

@@ -17,8 +17,8 @@ static int estimate(const bpfree_trainer *t, bpfree_context *c)
   return bpfree_sign_estimate(t, c, difference);
 }
 
-static inline void probe(const bpfree_trainer *t, const bpfree_context *c, uint32_t query, float mu, uint32_t first,
-                         uint32_t count, float *out)
+static void probe(const bpfree_trainer *t, const bpfree_context *c, uint32_t query, float mu, uint32_t first,
+                  uint32_t count, float *out)
 {
   const struct bpfree_probe own = bpfree_sign_query(t, c->step, query, mu, BPFREE_RADEMACHER);
   bpfree_write_piece(t->model, c->theta, &own, first, count, out, bpfree_sign_steps);

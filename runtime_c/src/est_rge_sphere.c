@@ -9,8 +9,8 @@ static int estimate(const bpfree_trainer *t, bpfree_context *c)
   return bpfree_copies_estimate(t, c, BPFREE_SPHERE);
 }
 
-static inline void probe(const bpfree_trainer *t, const bpfree_context *c, uint32_t query, float mu, uint32_t first,
-                         uint32_t count, float *out)
+static void probe(const bpfree_trainer *t, const bpfree_context *c, uint32_t query, float mu, uint32_t first,
+                  uint32_t count, float *out)
 {
   bpfree_copies_piece(t, c, query, mu, first, count, out, BPFREE_SPHERE);
 }

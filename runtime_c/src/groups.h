@@ -12,7 +12,7 @@ int bpfree_rge_check(const bpfree_trainer *t);
 #if BPFREE_GROUPS
 int bpfree_rge_group(const bpfree_trainer *t, uint32_t group, uint32_t *first, uint32_t *count);
 
-/* The elements of theta that number `query` of the record moves, and which of its group's directions it has: returned. */
+/* The elements of theta that number `query` of the record moves; returns which of its group's directions it has. */
 uint32_t bpfree_rge_query(const bpfree_trainer *t, uint32_t query, uint32_t *first, uint32_t *count);
 #else
 #define bpfree_rge_group 0

@@ -6,14 +6,11 @@
 #include "bits.h"
 #include "bpfree/train.h"
 
-/* What only bpfree_probe and bpfree_tell use of an estimator's row. */
-#if BPFREE_TELL
-#define BPFREE_TOLD(function) function
-#else
-#define BPFREE_TOLD(function) 0
-#endif
+/* What only bpfree_probe and bpfree_tell use of an estimator's row; named in any case, so that no compiler calls it
+ * unused. */
+#define BPFREE_TOLD(function) (BPFREE_TELL ? (function) : 0)
 
-/* u[0..64) = the steps mu u of a probe, of a block of random numbers of a slice; n of them are elements of the slice. */
+/* u[0..n) = the steps mu u of a probe, of a block of random numbers that has n elements of a slice. */
 typedef void (*bpfree_block_steps)(const struct bpfree_probe *probe, const bpfree_slice *slice, uint32_t block,
                                    uint32_t n, float u[BPFREE_BLOCK]);
 

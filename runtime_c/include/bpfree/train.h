@@ -1,15 +1,27 @@
 /* SPDX-License-Identifier: MIT */
 /* Training with forward passes only, in inference memory.
  *
+ * What holds for every function here:
+ * - The trainer, the context and all that they point to are the caller's, and stay alive while they are in use.
+ *   Nothing is allocated, kept elsewhere, printed or locked. So runs with contexts of their own may take turns, or go
+ *   on in several threads at once, with one trainer for all of them as long as its sample, tick and user allow it;
+ *   one context is for one call at a time. Callbacks may call everything but the functions that change the context
+ *   that they were called for.
+ * - Tables, settings and rows are trusted: they come from the exporter. What bpfree_train_init has accepted is not
+ *   checked again, so nothing may be called before it but what says sizes.
+ * - No recursion. Stack on a Cortex-M4F at -Os: 0.6 KB for a step of RGE with signs, 0.5 KB of CGE or UnitWise, 1 KB
+ *   where directions are normal numbers; bpfree_apply of these takes as much; callbacks come on top.
+ * - Every status but BPFREE_OK and BPFREE_MORE is negative, and leaves theta, state and step as they were;
+ *   coefficients, x, arena and work are not kept. bpfree_status_text() has a sentence for each.
+ *
  *   for each sample of the minibatch:       bpfree_sample_fn, streamed
  *     for each query:                       one paired forward
  *       sum[query] += L(theta + mu u) - L(theta - mu u)
  *   coefficients = sum / (2 mu B q)         the journal record of the step
  *   theta = update(theta, sum_i coefficients_i u_i)
  *
- * RAM: theta + x + arena + coefficients (one float a query and group, or one an
- * element of theta) + the update's state + the estimator's work + the context below. Settings, tables
- * and code are flash. */
+ * RAM: theta + x + arena + coefficients (one float a query and group, or one an element of theta) + the update's
+ * state + the estimator's work + the context below. Settings, tables and code are flash. */
 #ifndef BPFREE_TRAIN_H
 #define BPFREE_TRAIN_H
 
@@ -33,8 +45,9 @@ typedef struct bpfree_target {
  * or a negative number, which ends the step with BPFREE_ERR_CALLBACK, as a label >= outputs does. */
 typedef int (*bpfree_sample_fn)(void *user, uint32_t step, uint32_t i, float *x, bpfree_target *y);
 
-/* Called when a pair of a sample and a query is done: to feed a watchdog, to look at a clock or a button. Returns 0, or
- * any other number, which ends the step with BPFREE_ERR_CALLBACK. */
+/* Called whenever a pair of a sample and a query is done, as bpfree_step_some counts them: to feed a watchdog, to
+ * look at a clock or a button. theta may hold moves then. Returns 0, or any other number, which ends the step with
+ * BPFREE_ERR_CALLBACK, theta and state as before it. */
 typedef int (*bpfree_tick_fn)(void *user);
 
 /* values[s] = loss of sample s, n a multiple of the kernel's lanes. y (outputs, n); labels (n) or targets
@@ -105,12 +118,12 @@ typedef struct bpfree_schedule {
 } bpfree_schedule;
 
 typedef struct bpfree_estimator {
-  /* Fills context->coefficients for context->step, from context->sample and ->query on; BPFREE_MORE where it is not done
-   * when context->spent has come to 0. */
+  /* Fills context->coefficients for context->step, from context->sample and ->query on; BPFREE_MORE where it is not
+   * done when context->spent has come to 0. */
   int (*estimate)(const struct bpfree_trainer *trainer, struct bpfree_context *context);
   /* out = elements [first, first + count) of theta + mu u, u the direction of number `query` of the record. NULL, as
-   * `finish` is then, where a query depends on the losses of those before, or on what is inside of the network, and with
-   * BPFREE_TELL 0: bpfree_probe and bpfree_tell refuse it. */
+   * `finish` is then, where a query depends on the losses of those before, or on what is inside of the network, and
+   * with BPFREE_TELL 0: bpfree_probe and bpfree_tell refuse it. */
   void (*probe)(const struct bpfree_trainer *trainer, const struct bpfree_context *context, uint32_t query, float mu,
                 uint32_t first, uint32_t count, float *out);
   /* Makes context->coefficients of what is there, the sums of a batch's differences. */
@@ -149,27 +162,28 @@ typedef struct bpfree_estimator {
                 float factor, uint32_t slice, int dry);
 } bpfree_estimator;
 
-/* Settings of a run: const, in flash. Write it with designated initialisers: what is
- * not named is 0 or NULL. Samples are streamed one by one, so the kernels of the model
- * and the loss are those of one lane. */
+/* Settings of a run: const, in flash; the same in every call of a run. Write it with designated initialisers, or
+ * field by field behind `= {0}`, {} in C++: what is not named is 0 or NULL. Samples are streamed one by one, so the
+ * kernels of the model and the loss are those of one lane. */
 typedef struct bpfree_trainer {
-  const bpfree_model *model;
-  const bpfree_estimator *estimator;
-  const void *settings;     /* the estimator's own, as estimators.h says; may be NULL */
-  const bpfree_link *links; /* the update: at least one */
-  bpfree_loss loss;
+  const bpfree_model *model;         /* tables of two sides save instructions, those of one RAM */
+  const bpfree_estimator *estimator; /* &bpfree_est_rge and the like, of estimators.h */
+  const void *settings;     /* the estimator's own struct, as estimators.h says; NULL: its defaults, written there */
+  const bpfree_link *links; /* (n_links) the update, such as &bpfree_upd_sgd with its settings */
+  bpfree_loss loss;         /* bpfree_loss_softmax_cross_entropy or another row, or one's own */
   bpfree_sample_fn sample; /* may be NULL where only bpfree_apply and bpfree_tell are used */
   bpfree_tick_fn tick;     /* NULL: none is wanted */
   void *user;              /* handed to sample and to tick */
-  uint32_t n_links;
-  uint32_t seed;           /* every number is a seed, 0 too */
+  uint32_t n_links;        /* at least 1 */
+  uint32_t seed;           /* of all directions; every number is a seed, 0 too */
   uint32_t batch;          /* samples a step, 1..2^24 */
   uint32_t n_queries;      /* coefficients a step and group: directions, 1..4096; elements probed by CGE, 1..n_theta;
                             * n_theta where the record is the gradient; of UnitWise, or batch times the floats of
                              * a sample's factors */
   uint32_t two_sided;      /* 1: L+ - L-, of signs at once where the tables have two sides, else in turn; 0: L+ - L0 */
-  float mu;                /* smoothing radius, a normal number > 0 */
-  float clip;              /* coefficients are cut to [-clip, clip]; 0: they are not */
+  float mu;                /* smoothing radius, in units of parameters, of UnitWise of activations: a normal number > 0,
+                            * such as 2^-7 */
+  float clip;              /* coefficients are cut to [-clip, clip], which records are not; 0: they are not */
   float scale;             /* every coefficient is multiplied by it, a normal number > 0; 1: as it is */
   uint32_t weighted;       /* 1: samples have weights; 0: no weight is read */
   bpfree_schedule mu_schedule; /* of mu */
@@ -179,22 +193,28 @@ typedef struct bpfree_trainer {
                             * every step is */
 } bpfree_trainer;
 
-/*
- * A run in RAM; every pointer is the caller's. Who writes on theta or state between steps, or puts others than the
- * exported ones there, sets small_at = ~step: the next step then looks at them before it counts on coefficient_limit.
- */
+/* A run in RAM. The caller fills in buffers and their sizes, puts the first weights into theta and calls
+ * bpfree_train_init, which sets the rest. Buffers are aligned to BPFREE_ALIGN bytes and do not overlap.
+ *
+ * Who writes on theta or state between steps, or puts others than the exported ones there, sets small_at = ~step: the
+ * next step then looks at them before it counts on coefficient_limit. */
 typedef struct bpfree_context {
-  float *theta;        /* (n_theta) */
-  float *x;            /* (features) one sample */
-  float *arena;        /* bpfree_train_arena_size() floats */
-  float *coefficients; /* (groups * n_queries), group-major */
-  float *state;        /* bpfree_state_size() floats: each link's vectors, then scalars; a window's records; NULL if 0 */
-  float *work;         /* bpfree_work_size() floats, free between calls; may be NULL if 0 */
-  uint32_t theta_floats, x_floats, arena_floats; /* floats there are, at least as many as are needed: bpfree_train_init */
-  uint32_t coefficient_floats, state_floats, work_floats; /* refuses an arena of an earlier model */
-  uint32_t step;       /* the next step */
+  float *theta;        /* (n_theta) the parameters, which each step moves */
+  float *x;            /* (features) one sample; free between steps */
+  float *arena;        /* bpfree_train_arena_size() floats of activations; free between calls */
+  float *coefficients; /* (groups * n_queries), group-major: after a step its record, until the next call */
+  float *state;        /* bpfree_state_size() floats: of each link vectors, then scalars; a window's records; NULL if 0 */
+  float *work;         /* bpfree_work_size() floats, free between steps; NULL if 0 */
+  uint32_t theta_floats;       /* floats that theta has room for, BPFREE_FLOATS(theta) of an array, at least n_theta; */
+  uint32_t x_floats;           /* and so on: bpfree_train_init refuses a buffer that is too small, such as the arena */
+  uint32_t arena_floats;       /* of an earlier model */
+  uint32_t coefficient_floats;
+  uint32_t state_floats;
+  uint32_t work_floats;
+  uint32_t step;       /* the next step, from 0; who sets it (to go on with a run) sets sample and query to 0 */
   uint32_t small_at;   /* the step before which theta and state are known to be small; another one: they may be large */
-  uint32_t sample, query; /* what is next of a step in progress; 0, 0: none is */
+  uint32_t sample;     /* what is next of a step that bpfree_step_some has begun: a sample of the minibatch, */
+  uint32_t query;      /* and a query; both 0: no step is in progress */
   uint32_t spent;      /* the runtime's own */
 } bpfree_context;
 
@@ -223,21 +243,30 @@ uint32_t bpfree_work_size(const bpfree_trainer *trainer);
 /* Bytes of RAM of a run: theta, x, arena, coefficients, state, work, context. */
 uint32_t bpfree_train_size(const bpfree_trainer *trainer);
 
-/* Checks settings and buffers and zeroes step and state; theta is the caller's.
+/* Checks settings and buffers and sets step and state to those of a new run; theta is the caller's.
  * Returns BPFREE_OK, BPFREE_ERR_ARG (a buffer that is needed and missing, state or work where their sizes are not 0
  * among them), BPFREE_ERR_SIZE (one that is too small), BPFREE_ERR_ALIGN or BPFREE_ERR_ARITHMETIC (see
  * bpfree_check_arithmetic). */
 int bpfree_train_init(const bpfree_trainer *trainer, bpfree_context *context);
 
-/* One training step at context->step, which it then advances. Afterwards
- * context->coefficients is the record of the step. Returns BPFREE_OK,
- * BPFREE_ERR_CALLBACK (a sample could not be had, or its label or weight is out of range), or
- * BPFREE_ERR_NUMERIC (a loss is not finite, or an element of theta or state would not be); on error theta,
- * state and step are as before. */
+/* One training step at context->step, which it then advances. Afterwards context->coefficients is the record of the
+ * step. Finishes a step that bpfree_step_some has begun. Returns BPFREE_OK, BPFREE_ERR_ARG (no sample
+ * function), BPFREE_ERR_CALLBACK (a sample could not be had, its label or weight is
+ * out of range, or tick ended the step), or BPFREE_ERR_NUMERIC (a loss is not finite, or an element of theta or state
+ * would not be). On error theta, state and step are as before, and the next call begins the step anew. */
 int bpfree_step(const bpfree_trainer *trainer, bpfree_context *context);
 
-/* As bpfree_step, but after `budget` pairs of a sample and a query it returns BPFREE_MORE; the next call goes on, and the
- * one that comes to the end of the pairs before that of its budget makes the step. 0: as many as there are (2^32). */
+/* A step in pieces: as bpfree_step, to the same bits, but after `budget` pairs of a sample and a query it returns
+ * BPFREE_MORE, and the next call goes on. The call that finds no pair left makes the step, which takes as long as
+ * bpfree_apply; where the budget ends with the last pair, that is the next one. 0: a budget of 2^32.
+ *
+ * A pair is one or two forward passes; one-sided, each call and each sample costs one at theta besides. For Gaussian
+ * and sphere directions one-sided, and for coordinate descent, a pass over the minibatch at theta comes first, and
+ * counts as a query; UnitWise counts samples, with all their units. The trainer's tick is called as often.
+ *
+ * Between calls theta and state are as before the step, so that theta may be read and predicted with; x and arena are
+ * free, coefficients and work are not. A sample may be asked for again by each call. bpfree_skip and bpfree_apply end
+ * a step that was begun. Errors are those of bpfree_step. */
 int bpfree_step_some(const bpfree_trainer *trainer, bpfree_context *context, uint32_t budget);
 
 /* out = elements [first, first + count) of the parameters at which hardware finds a loss of the step at context->step:
@@ -262,7 +291,8 @@ int bpfree_apply(const bpfree_trainer *trainer, bpfree_context *context, const f
 /* Skips the step at context->step, whose samples could not be had or whose
  * losses are not finite: theta and the update's state stay, and context->step
  * advances to other samples and directions. context->coefficients becomes 0, the
- * record that a window of them has of this step. Returns BPFREE_OK. */
+ * record that a window of them has of this step; a journal notes it by bpfree_journal_skip. Count skips in a row: where
+ * training has diverged, no step can be made any more. Returns BPFREE_OK. */
 int bpfree_skip(const bpfree_trainer *trainer, bpfree_context *context);
 /* cffi: end */
 
