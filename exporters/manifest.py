@@ -76,7 +76,7 @@ def join(folder: Path, name: str, target: str, port: str) -> tuple[Manifest, lis
     another version, where target or port are not those of the other models, and where names clash.
     """
     own = Manifest(target, port)
-    found = _read(folder)
+    found = read(folder)
     if found is None:
         if name != Names().name and is_exported(folder):
             way = "export that model again first, or to another folder"
@@ -97,7 +97,7 @@ def join(folder: Path, name: str, target: str, port: str) -> tuple[Manifest, lis
     return replace(own, models=others), gone
 
 
-def _read(folder: Path) -> Manifest | None:
+def read(folder: Path) -> Manifest | None:
     """Return the manifest of a folder, None where there is none; raise ValueError for what no export has written."""
     path = folder / FILE
     if not path.exists():

@@ -146,7 +146,7 @@ TARGETS = {
         _rv32("imac"),
         _rv32("imafc", floats=True),
         Target(name="host", port="host", gnu=_HOST_GNU, cpu_flags=(), clang_flags=(), zig_triple="native",
-               zig_cpu="baseline"),
+               zig_cpu="native"),
     )
 }  # fmt: skip
 """The targets by name."""

@@ -16,6 +16,7 @@ _COMMANDS = {
     "info": "Show the contents of a file: layers, parameters, MACs, and the RAM it needs on a device.",
     "replay": "Rebuild a model from the journal of its run, without data.",
     "export": "Write a model as ONNX or as firmware sources.",
+    "emulate": "Run an exported program on an emulated board, and print what it takes.",
     "import": "Make a model of the parameters that a board sent back.",
     "bench": "Run a benchmark, and print ratios to peers measured in the same run.",
     "doctor": "Show what is installed, what it is used for, and whether it works.",

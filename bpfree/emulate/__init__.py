@@ -7,17 +7,19 @@ imported when a function first needs them. GNU toolchains, clang and qemu are us
 
 from bpfree.exporters.targets import TARGETS, Target, find_target
 
-from .build import compile_firmware
+from .build import OPTIMIZE_LEVELS, compile_firmware
 from .compilers import COMPILERS, FirmwareBuildError
 from .disassembly import disassemble, fused_instructions
 from .emulators import EMULATORS, run_firmware
 from .footprint import Footprint, empty_firmware, footprint, symbols
 from .program import Firmware
 from .results import EmulationError, EmulationResult, Mark
+from .trial import Trial, run_folder
 
 __all__ = [
     "COMPILERS",
     "EMULATORS",
+    "OPTIMIZE_LEVELS",
     "TARGETS",
     "EmulationError",
     "EmulationResult",
@@ -26,6 +28,7 @@ __all__ = [
     "Footprint",
     "Mark",
     "Target",
+    "Trial",
     "compile_firmware",
     "disassemble",
     "empty_firmware",
@@ -33,5 +36,6 @@ __all__ = [
     "footprint",
     "fused_instructions",
     "run_firmware",
+    "run_folder",
     "symbols",
 ]

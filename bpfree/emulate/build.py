@@ -39,6 +39,7 @@ def compile_firmware(
     defines: Sequence[str] = (),
     sources: Iterable[str | os.PathLike[str]] | None = None,
     extra_flags: Sequence[str] = (),
+    flags: Sequence[str] | None = None,
     lto: bool = False,
     emulator: str | None = None,
 ) -> Firmware:
@@ -56,6 +57,7 @@ def compile_firmware(
         defines: macros, "NAME" or "NAME=value".
         sources: the .c files; default: all below `folder`, with the port's as above.
         extra_flags: C flags put last, for experiments; they can undo the strict arithmetic.
+        flags: what a framework passes, in the place of the standard, `optimize`, the strict flags and the warnings.
         lto: optimise the whole program at link time.
         emulator: a name in `EMULATORS`, on whose machine it is to run; default: the first that has the target.
 
@@ -85,7 +87,8 @@ def compile_firmware(
     elf = Path(output).resolve() if output is not None else root / "build" / "firmware.elf"
     elf.parent.mkdir(parents=True, exist_ok=True)
 
-    c_flags = ("-std=c99", f"-{optimize}", *STRICT_FLAGS, *row.gnu.compile_flags, *LAYOUT_FLAGS, *WARNING_FLAGS)
+    ours = ("-std=c99", f"-{optimize}", *STRICT_FLAGS, *LAYOUT_FLAGS, *WARNING_FLAGS)
+    c_flags = (*(ours if flags is None else flags), *row.gnu.compile_flags)
     c_flags += tuple(f"-D{name}" for name in (*machine.defines, *defines)) + tuple(extra_flags)
     tool = COMPILERS[compiler]
     with tempfile.TemporaryDirectory(prefix="bpfree-") as scratch:
@@ -98,7 +101,7 @@ def compile_firmware(
         tool.link(Job(row, c_flags, _include_flags(root), short, script, elf, root, lto))
     return Firmware(
         elf, row, (*tool.flags(row, lto), *c_flags), tool.version(row), compiler, root, files,
-        optimize, tuple(defines), tuple(extra_flags), lto, emulator, memory,
+        optimize, tuple(defines), tuple(extra_flags), None if flags is None else tuple(flags), lto, emulator, memory,
     )  # fmt: skip
 
 

@@ -61,8 +61,8 @@ class Compiler:
 
 
 def _zig_flags(target: Target, lto: bool) -> tuple[str, ...]:
-    processor = ("-mcpu", target.zig_cpu) if target.bare else ("-lc",)
-    return ("-target", target.zig_triple, *processor, *_ZIG_FLAGS, *(_LTO if lto else ()))
+    library = () if target.bare else ("-lc",)
+    return ("-target", target.zig_triple, "-mcpu", target.zig_cpu, *library, *_ZIG_FLAGS, *(_LTO if lto else ()))
 
 
 def _zig_link(job: Job) -> None:

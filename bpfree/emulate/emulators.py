@@ -20,6 +20,7 @@ class Emulator:
     memory(target): where its flash and RAM lie; raises ValueError for a target that it does not have.
     missing(target): what to install, or "" where it is installed.
     report: how programs report to it, one of `bpfree.exporters.ports.REPORTS`; defines: macros that its port needs.
+    counts: whether it counts instructions, and lets callbacks look into memory.
     run(firmware, **options): the options and errors are those of `run_firmware`.
     """
 
@@ -28,10 +29,11 @@ class Emulator:
     run: Callable[..., EmulationResult]
     report: str = "mailbox"
     defines: tuple[str, ...] = ()
+    counts: bool = False
 
 
 EMULATORS = {
-    "unicorn": Emulator(machine.memory, machine.missing, machine.run),
+    "unicorn": Emulator(machine.memory, machine.missing, machine.run, counts=True),
     "qemu": Emulator(qemu.memory, qemu.missing, qemu.run, "semihosting", qemu.DEFINES),
     "host": Emulator(console.memory, console.missing, console.run),
 }
@@ -72,10 +74,10 @@ def run_firmware(
         max_instructions: number of instructions after which the run is given up; None: only `timeout_s` limits it.
             The limit is exact to a basic block while counting. Each stretch that is not counted is limited on its
             own, and then runs at half the speed. Of unicorn alone.
-        count: whether to count every instruction, which slows unicorn to less than 1 million basic blocks/s. With
-            qemu on RISC-V alone; not on the host.
+        count: whether to count every instruction, which slows the run to less than 1 million basic blocks/s. Of
+            unicorn alone.
         count_between: (a, b): count only the first interval from mark a to the next mark b; the rest runs at
-            full speed. a and b may be equal.
+            full speed. a and b may be equal. Of unicorn alone.
         timeout_s: wall-clock limit in seconds. An interrupt from the keyboard takes effect at the next mark or
             word.
         on_mark: called with each `Mark` as it is passed.
@@ -87,7 +89,8 @@ def run_firmware(
 
     Raises:
         EmulationError: an access outside memory, an undefined instruction, the fault handler (exit code 99), a
-            stack overflow, too many instructions, too much time, or marks of `count_between` that were not passed.
+            stack overflow, too many instructions, too much time, or marks of `count_between` that a program which
+            ended with 0 did not pass.
         ValueError: both `count` and `count_between` are given, a limit is not positive, or the machine cannot count
             or limit instructions.
         ImportError: the emulator is not installed.

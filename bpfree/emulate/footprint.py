@@ -68,7 +68,7 @@ def empty_firmware(firmware: Firmware, folder: Path) -> Firmware:
     return compile_firmware(
         firmware.folder, target=firmware.target.name, optimize=firmware.optimize, compiler=firmware.compiler_name,
         output=folder / "empty.elf", defines=firmware.defines, sources=[*sources, main],
-        extra_flags=firmware.extra_flags, lto=firmware.lto, emulator=firmware.emulator,
+        extra_flags=firmware.extra_flags, flags=firmware.framework_flags, lto=firmware.lto, emulator=firmware.emulator,
     )  # fmt: skip
 
 

@@ -15,7 +15,7 @@ from .counting import BlockCounter
 from .elf import Image
 from .messages import Messages
 from .program import Firmware
-from .results import EmulationError, EmulationResult, Mark, signed, stack_peak
+from .results import EmulationError, EmulationResult, Mark, MarksMissingError, signed, stack_peak
 
 
 def memory(target: Target) -> Memory:
@@ -64,6 +64,7 @@ class Emulation:
         self.counter = BlockCounter(board.uc, board.unicorn.UC_HOOK_BLOCK, board.width, limit)
         self.limit, self.sent = limit, Messages(on_mark, on_word)
         self.between, self.waiting = between, between is not None  # waiting: the interval has not begun
+        self.counted = True  # whether the count is of what was asked for
         self.held_mark: int | None = None  # a mark that stopped the machine, to be noted once it has stopped
         self.exit_code: int | None = None
 
@@ -87,7 +88,17 @@ class Emulation:
 
     def _note_mark(self, number: int) -> None:
         stack = self.image.address_of("__stack_top") - self.board.sp
-        self.sent.note(Mark(number, self.counter.count if self.counter.active else None, stack))
+        self.sent.note(Mark(number, self.counter.count if self.counter.active else None, stack, self))
+
+    # ---- memory, for callbacks ----
+
+    def read_symbol(self, name: str, n_bytes: int) -> bytes:
+        """Return bytes from the address of a variable; raise KeyError where there is none of that name."""
+        return bytes(self.board.uc.mem_read(self.image.address_of(name), n_bytes))
+
+    def write_symbol(self, name: str, data: bytes) -> None:
+        """Write bytes to the address of a variable; raise KeyError where there is none of that name."""
+        self.board.uc.mem_write(self.image.address_of(name), data)
 
     # ---- running ----
 
@@ -108,10 +119,12 @@ class Emulation:
         if self.exit_code == EXIT_FAULT:
             raise self._error("the fault handler ran (exit code 99)", "Look for a stray call or pointer.")
         if self.between is not None and (self.waiting or self.counter.active):
-            raise self._error(
-                f"mark {self.between[0]} followed by mark {self.between[1]} did not come before the end",
-                f"The program sent {[mark.number for mark in self.sent.marks][:20]}.",
-            )
+            self.counted = False
+            if self.exit_code == 0:  # a program that failed need not have come so far
+                raise MarksMissingError(
+                    f"mark {self.between[0]} followed by mark {self.between[1]} did not come before the end",
+                    advice=f"The program sent {[mark.number for mark in self.sent.marks][:20]}.",
+                )
 
     def _after_store(self) -> int:
         """Return the address to continue at: pc is still at the completed mailbox store that stopped the machine."""
@@ -165,7 +178,7 @@ class Emulation:
         memory, origin = self.board.memory(), self.board.row.ram_origin
         return EmulationResult(
             exit_code=self.exit_code,
-            instructions=self.counter.count if counted else None,
+            instructions=self.counter.count if counted and self.counted else None,
             stack_bytes=stack_peak(self.image, origin, memory[origin]),
             fpu_enabled=self.board.fpu_enabled,
             _image=self.image,

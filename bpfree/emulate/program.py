@@ -23,6 +23,7 @@ class Firmware:
     optimize: str  #: one of OPTIMIZE_LEVELS
     defines: tuple[str, ...]
     extra_flags: tuple[str, ...]
+    framework_flags: tuple[str, ...] | None  #: what stood in the place of our own flags; None: nothing did
     lto: bool  #: whether the whole program was optimised at link time
     emulator: str  #: one of EMULATORS: the machine that it was linked for
     memory: Memory  #: of that machine

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from typing import Protocol
 
 import numpy as np
 
@@ -28,6 +29,20 @@ class EmulationError(RuntimeError):
         self.advice = advice
 
 
+class MarksMissingError(EmulationError):
+    """The program ended well without the marks between which its instructions were to be counted."""
+
+
+class Live(Protocol):
+    """The memory of a machine that stands at a mark."""
+
+    def read_symbol(self, name: str, n_bytes: int) -> bytes:
+        """Return bytes from the address of a variable."""
+
+    def write_symbol(self, name: str, data: bytes) -> None:
+        """Write bytes to the address of a variable."""
+
+
 @dataclass(frozen=True)
 class Mark:
     """A numbered point that the firmware passed."""
@@ -35,6 +50,7 @@ class Mark:
     number: int
     instructions: int | None  #: instructions retired since counting began; None while they are not counted
     stack_bytes: int | None  #: bytes of stack in use at this point, which is not the peak; None outside unicorn
+    live: Live | None = field(default=None, repr=False, compare=False)  #: memory, during on_mark; unicorn alone
 
 
 @dataclass(frozen=True, eq=False)
