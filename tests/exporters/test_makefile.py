@@ -98,6 +98,22 @@ def test_every_level_of_every_compiler_makes_the_same_bits(exported, target, opt
     assert_same(exported, target, compiler, lto, optimize)
 
 
+@pytest.mark.tool
+def test_on_a_console_people_read_text_and_import_reads_words(exported, tmp_path):
+    """Semihosting, in qemu: theta comes back from the log of the console."""
+    need("make", "arm-none-eabi-gcc", "qemu-system-arm")
+    folder, expected = exported("cortex-m4f", port="semihosting")
+    make(folder, "DEFINES=-DSEND_THETA=1")
+    command = (
+        "qemu-system-arm -M mps2-an386 -nographic -monitor none -serial none -chardev stdio,id=c0 "
+        f"-semihosting-config enable=on,target=native,chardev=c0 -kernel {folder / 'firmware.elf'}"
+    )
+    done = subprocess.run(command.split(), capture_output=True, text=True, timeout=120)
+    assert done.returncode == 0 and f"model: {expected}, as on the computer\n" in done.stdout
+    (tmp_path / "console.log").write_text(done.stdout)
+    assert firmware.read_back(tmp_path / "console.log", trained("tt", 1)[0], expected).hash == expected
+
+
 def test_on_a_computer_make_is_all_there_is_to_it(exported):
     need("make", "gcc")
     folder, expected = exported("host")
