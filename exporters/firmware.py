@@ -26,6 +26,7 @@ from bpfree.exporters.folder import marked, write_folder
 from bpfree.exporters.manifest import Entry, Manifest
 from bpfree.exporters.names import DEFAULT, Names, check_name
 from bpfree.exporters.ports import REPORTS, port_files
+from bpfree.exporters.read_back import read_back
 from bpfree.exporters.runtime import listed_sources, runtime_folder
 from bpfree.exporters.samples import Samples
 from bpfree.exporters.targets import TARGETS, find_target
@@ -34,7 +35,7 @@ from bpfree.model import Model
 from bpfree.trainer import Trainer
 from bpfree.updates.coefficient_limit import coefficient_limit
 
-__all__ = ["MARK_SKIPPED", "MARK_STEP", "MARK_STEP_DONE", "TARGETS", "Samples", "export"]
+__all__ = ["MARK_SKIPPED", "MARK_STEP", "MARK_STEP_DONE", "TARGETS", "Samples", "export", "read_back"]
 
 MARK_STEP, MARK_STEP_DONE, MARK_SKIPPED = main_source.MARKS.values()
 """Marks the program sends before and after each training step, and behind one that was skipped."""

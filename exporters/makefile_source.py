@@ -17,7 +17,7 @@ DEFINES =
 # The strict flags are what makes the device's bits equal the computer's: keep them.
 STRICT  = -std=c99 -fno-fast-math -fno-math-errno -ffp-contract=off
 # port/port.c is how the program reports: {reports}
-PORT    = port/port.c
+PORT    ={port}
 SOURCES = $(wildcard *.c runtime/*.c) $(filter-out port/port.c,$(wildcard port/*.c)) $(PORT)
 HEADERS = $(wildcard *.h runtime/*.h runtime/bpfree/*.h port/*.h)
 OBJECTS = $(addprefix build/,$(notdir $(SOURCES:.c=.o)))
@@ -80,6 +80,7 @@ def render(target: Target, report: str = "mailbox") -> str:
     linked = _LINKED.format(script=" port/link.ld" * target.bare, told=_BOARD if target.bare else _COMPUTER)
     return _TEXT.format(
         prefix=target.gnu.prefix,
+        port="" if report == "none" else " port/port.c",
         reports=_REPORTS[report if target.bare or report == "none" else "host"],
         zig=" ".join((*_zig_processor(target), *target.zig_flags, "-fno-sanitize=undefined")),
         zig_link=" ".join((*script, *_ZIG_LINK)) if target.bare else "",

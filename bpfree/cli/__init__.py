@@ -18,6 +18,7 @@ _COMMANDS = {
     "export": "Write a model as ONNX or as firmware sources.",
     "emulate": "Run an exported program on an emulated board, and print what it takes.",
     "footprint": "Show what takes flash and RAM in a firmware: source files, functions, variables.",
+    "import": "Make a model of the parameters that a board sent back.",
     "bench": "Run a benchmark, and print ratios to peers measured in the same run.",
     "doctor": "Show what is installed, what it is used for, and whether it works.",
 }

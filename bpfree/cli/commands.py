@@ -7,6 +7,7 @@ import re
 import sys
 from contextlib import contextmanager
 from importlib import import_module
+from keyword import iskeyword
 
 import click
 
@@ -100,7 +101,7 @@ class Commands(click.Group):
     """A group whose commands are loaded from modules; `table` holds the help line of each by name.
 
     Command NAME is the object `prefix + NAME` in the module of the same name in
-    `package`; a group within a group has the prefix `GROUP_`.
+    `package`; a group within a group has the prefix `GROUP_`. A word of Python has a `_` behind it there.
     """
 
     def __init__(self, *args, table, package: str, prefix: str = "", **settings):
@@ -115,7 +116,7 @@ class Commands(click.Group):
         """Load the command of this name; return None for an unknown one."""
         if name not in self.table:
             return None
-        name = self.prefix + name
+        name = self.prefix + name + "_" * iskeyword(name)
         return getattr(import_module(f"{self.package}.{name}"), name)
 
     def resolve_command(self, ctx, args):

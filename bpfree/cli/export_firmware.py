@@ -31,11 +31,13 @@ _SCALES = (1.0, 1 / 16, 1 / 255, 1 / 256)
         ("bpfree export firmware digits.npz firmware --data digits", "write sources with 100 samples in flash"),
         ("bpfree export firmware digits.npz firmware --data digits --samples 200 --update adam --lr 0.001",
          "use another update, and see how much RAM it needs"),
+        ("bpfree export firmware digits.npz firmware --data digits --name second --inference",
+         "add a model to the program, which only predicts with it"),
         ("bpfree export firmware digits.npz bare", "leave out samples: you write the function that delivers them"),
     ),
-    after="`make` in the folder builds firmware.elf with arm-none-eabi-gcc; bpfree.emulate in Python compiles and "
-    "runs it with packages from PyPI alone. main.c, port/ and the Makefile are yours to change: exporting again "
-    "keeps those that you changed, and says so.",
+    after="`make` in the folder builds firmware.elf with the target's GCC, clang or zig; bpfree.emulate in Python "
+    "compiles and runs it with packages from PyPI alone. main.c, port/ and the Makefile are yours to change: exporting "
+    "again keeps those that you changed, and says so. `bpfree import` makes a model of what a board sends back.",
 )  # fmt: skip
 @click.argument("model", type=click.Path(exists=True, dir_okay=False, path_type=Path))
 @click.argument("folder", type=click.Path(file_okay=False, path_type=Path))
@@ -44,7 +46,14 @@ _SCALES = (1.0, 1 / 16, 1 / 255, 1 / 256)
 @option("--samples", "count", type=click.IntRange(1), group="Samples in flash", metavar="N",
         help=f"Number of training samples to store.  [{_SAMPLES}]")
 @option("--steps", type=int, default=100, show_default=True, group="Program", help="Training steps of main.c.")
-@option("--target", default="cortex-m4f", show_default=True, group="Program", help="The processor.")
+@option("--target", default="cortex-m4f", show_default=True, group="Program",
+        help="The processor; host is this computer.")
+@option("--name", default="model", show_default=True, group="Program",
+        help="Begins the names of files and symbols; another name in the same FOLDER adds a model.")
+@option("--inference", is_flag=True, group="Program", help="Only predict: no code that trains is linked.")
+@option("--journal", is_flag=True, group="Program", help="Keep a log of the run in RAM, which `bpfree replay` reads.")
+@option("--port", default="mailbox", show_default=True, group="Program",
+        help="How the program reports: mailbox (the emulator), semihosting (qemu, debug probes) or none: you write it.")
 @option("--batch-size", type=int, group="Program", help=f"Samples per step.  [{ON_DEVICE['batch_size']}]")
 @option("--seed", type=int, default=0, show_default=True, group="Program", help="Seed of batches and directions.")
 @option("--loss", type=LossName(), group="Program",
@@ -53,19 +62,22 @@ _SCALES = (1.0, 1 / 16, 1 / 255, 1 / 256)
 @rows_option
 @json_option
 def export_firmware(model: Path, folder: Path, json_file, **given) -> None:
-    """Write C99 sources to FOLDER that continue to train MODEL on a microcontroller.
+    """Write C99 sources to FOLDER that continue to train MODEL on a microcontroller, or predict with it.
 
     The folder is complete: it holds the model's tables and weights, the parts
     of the runtime that this model uses, a port, a main program and a Makefile.
     With --data it also holds samples in flash, as bytes where they are bytes
     times a constant. The default estimator is RGE with 8 queries, the default
-    update SGD with lr 0.005. The device computes the same bits as `bpfree` here.
+    update SGD with lr 0.005. The device computes the same bits as `bpfree` here,
+    and its main program compares: it returns 0 where they are equal.
     """
     from bpfree.cli import data as data_sets
 
     if given["count"] is not None and given["data"] is None:
         raise click.UsageError("--samples: expected --data as well, got none")
     check_folder(folder)
+    if given["inference"]:
+        _check_only_predicts()
     check_not_diverged(model)
     screen, network = Screen(json_file), networks.split(load_model(model), given)
     data = samples = None
@@ -74,15 +86,15 @@ def export_firmware(model: Path, folder: Path, json_file, **given) -> None:
         networks.check_fits(network, data, "MODEL")
         samples = flash_samples(data, given["count"] or _SAMPLES)
     with usage(rows="data", labels="data", targets="data", **{"samples.rows": "data", "samples.labels": "data"}):
-        trainer = _trainer(network, data, samples, given)
+        trainer = None if given["inference"] else _trainer(network, data, samples, given)
         warned = _export(network, folder, trainer, samples, given)
     figures = _figures(network, trainer, samples)
-    screen.show(facts(_rows(folder, trainer, samples, given["steps"], figures)))
+    screen.show(facts(_rows(folder, trainer, samples, given, figures)))
     for message in warned:
         screen.say(message)
     if samples is None:
-        screen.say(f"write `int sample(...)`, declared in {folder}/runtime/bpfree/train.h, to deliver the samples")
-    screen.say(f"\nnext\n  make -C {shlex.quote(str(folder))}    (arm-none-eabi-gcc)")
+        screen.say(f"write the sample function, declared in {folder}/{given['name']}.h, to deliver the samples")
+    screen.say(f"\nnext\n  make -C {shlex.quote(str(folder))}    (the target's GCC, clang or zig)")
     screen.result(
         "export firmware",
         {
@@ -90,9 +102,11 @@ def export_firmware(model: Path, folder: Path, json_file, **given) -> None:
             "hash": network.hash,
             "folder": folder,
             "target": given["target"],
+            "name": given["name"],
+            "inference": given["inference"],
             "steps": given["steps"],
             "samples": 0 if samples is None else len(samples.rows),
-            "settings": _settings(trainer),
+            "settings": None if trainer is None else _settings(trainer),
             **figures,
             "warnings": warned,
         },
@@ -126,16 +140,27 @@ def _export(network, folder: Path, trainer, samples, given) -> list[str]:
 
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
-        firmware.export(network, folder, trainer=trainer, samples=samples, steps=given["steps"], target=given["target"])
+        program = {part: given[part] for part in ("steps", "target", "name", "inference", "journal", "port")}
+        firmware.export(network, folder, trainer=trainer, samples=samples, **program)
     return [str(warning.message) for warning in caught]
+
+
+def _check_only_predicts() -> None:
+    """Raise where a setting of training was given for a program that does not train."""
+    context = click.get_current_context()
+    for parameter in context.command.params:
+        heading = getattr(parameter, "group", "")
+        trains = heading.startswith(("Estimator", "Update")) or parameter.name in ("batch_size", "seed", "loss")
+        if trains and context.get_parameter_source(parameter.name) is click.core.ParameterSource.COMMANDLINE:
+            raise click.UsageError(f"--inference: expected no setting of training, got {parameter.opts[0]}")
 
 
 def _figures(network, trainer, samples) -> dict:
     """Return the bytes that the program needs, by kind of memory."""
-    from bpfree.cli.device_ram import training_bytes
+    from bpfree.cli.device_ram import inference_bytes, training_bytes
 
     return {
-        "ram_bytes": training_bytes(trainer),
+        "ram_bytes": inference_bytes(network) if trainer is None else training_bytes(trainer),
         "flash_weights_bytes": 4 * (network.graph.n_theta + network.graph.n_frozen),
         "flash_samples_bytes": 0 if samples is None else _bytes_in_flash(samples),
     }
@@ -152,14 +177,18 @@ def _settings(trainer) -> dict:
     }
 
 
-def _rows(folder: Path, trainer, samples, steps: int, figures: dict) -> list:
+def _rows(folder: Path, trainer, samples, given: dict, figures: dict) -> list:
     """Return the facts that are shown of an export."""
     ram, in_flash = figures["ram_bytes"], figures["flash_samples_bytes"]
     parts = ", ".join(f"{name} {size:,}" for name, size in ram.items() if name != "total" and size)
-    run = f"{trainer.loss.name}, batch_size {trainer.batch_size}, {steps} steps, seed {trainer.seed}"
+    method, run = "none: it predicts", None
+    if trainer is not None:
+        method = f"{trainer.estimator}, {trainer.update}"
+        run = f"{trainer.loss.name}, batch_size {trainer.batch_size}, {given['steps']} steps, seed {trainer.seed}"
     return [
         ("folder", folder),
-        ("method", f"{trainer.estimator}, {trainer.update}"),
+        ("program", f"{given['name']} for {given['target']}"),
+        ("method", method),
         ("run", run),
         ("RAM without stack", f"{ram['total']:,} B: {parts}"),
         ("flash for weights", f"{figures['flash_weights_bytes']:,} B"),

@@ -48,7 +48,7 @@ class Messages:
             self._text.append(value & 0xFF)
 
     def read(self, lines: Iterable[str]) -> None:
-        """Receive lines "channel value", the value in hexadecimal; others are no messages."""
+        """Receive lines "channel value", the value in hexadecimal; others are text."""
         for line in lines:
             name, _, value = line.strip().partition(" ")
             channel = _NAMES.index(name) if name in _NAMES else int(name) if name.isdecimal() else None
@@ -56,6 +56,8 @@ class Messages:
                 self.note(Mark(int(value, 16), None, None))
             elif channel is not None:
                 self.receive(channel, int(value, 16))
+            else:
+                self._text += line.encode()
 
     def fields(self) -> dict:
         """Return what was sent as an `EmulationResult` has it."""

@@ -8,12 +8,14 @@ import re
 import shlex
 import subprocess
 import sys
+from pathlib import Path
 
 import click
 import pytest
 from click.testing import CliRunner
 from command_line import run
 
+import bpfree as bf
 from bpfree.cli import _COMMANDS, commands, main, recipes
 from bpfree.cli import output as screen
 from bpfree.errors import FormatError
@@ -56,6 +58,8 @@ def test_examples_of_the_help_work(path, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     for line, _ in LEAVES[path].examples:
         program, *arguments = shlex.split(line)
+        if "theta.bin" in arguments:  # which comes from a board
+            Path("theta.bin").write_bytes(bf.Model.load("digits.npz").theta.tobytes())
         result = run(*arguments)
         assert program == "bpfree" and result.exit_code == 0, f"{line}\n{result.output}"
 

@@ -48,8 +48,8 @@ def test_the_same_folder_as_from_python():
     firmware.export(model, "expected", trainer=trainer, samples=samples, steps=7)
     assert contents("out") == contents("expected")
     assert set(told) == {
-        "command", "bpfree", "model", "hash", "folder", "target", "steps", "samples", "settings", "ram_bytes",
-        "flash_weights_bytes", "flash_samples_bytes", "warnings",
+        "command", "bpfree", "model", "hash", "folder", "target", "name", "inference", "steps", "samples", "settings",
+        "ram_bytes", "flash_weights_bytes", "flash_samples_bytes", "warnings",
     }  # fmt: skip
     assert told["samples"] == 40 and told["steps"] == 7 and told["target"] == "cortex-m4f"
     assert told["flash_weights_bytes"] == 4 * model.graph.n_theta and told["flash_samples_bytes"] == 40 * (64 + 4)
@@ -61,7 +61,25 @@ def test_what_people_see_and_defaults():
     for text in ("RGE(n_queries=8", "SGD(lr=0.005)", "100 samples, bytes times 0.0625", "RAM", "make -C out"):
         assert text in result.stdout
     result = run("export", "firmware", "digits.npz", "bare")
-    assert "int sample(" in result.stdout and not Path("bare/samples.c").exists()
+    assert "write the sample function, declared in bare/model.h" in result.stdout
+    assert not Path("bare/samples.c").exists()
+
+
+def test_a_second_name_adds_a_model_that_only_predicts():
+    document("digits.npz", "out", "--data", "digits", "--samples", 8, "--batch-size", 4, "--name", "first", "--journal")
+    told = document("digits.npz", "out", "--data", "digits", "--samples", 30, "--name", "second", "--inference")
+    assert told["settings"] is None and (told["name"], told["inference"]) == ("second", True)
+    assert set(told["ram_bytes"]) == {"total", "sample", "arena"}
+    model = bf.Model.load("digits.npz")
+    few = DIGITS.train.part(0, 30)
+    firmware.export(model, "other", inference=True, name="second",
+                    samples=firmware.Samples(few.pixels, labels=few.labels, scale=1 / 16))  # fmt: skip
+    for name in ("second.h", "second.c", "second_samples.c"):
+        assert contents("out")[name] == contents("other")[name]
+    main = Path("out/main.c").read_text()
+    assert "train_first()" in main and "predict_second()" in main and "log_begin(" in main
+    result = run("export", "firmware", "digits.npz", "out", "--name", "third", "--target", "rv32imc")
+    assert result.exit_code == 2 and "--target: expected 'cortex-m4f', as first, second in out have" in result.stderr
 
 
 def test_the_device_computes_what_this_computer_does():
@@ -123,6 +141,11 @@ def test_targets():
         (["digits.npz", "out", "--batch-size", 0], "--batch-size: expected an integer in [1, 16777216], got 0"),
         (["digits.npz", "out", "--seed", -1], "--seed: expected an integer in [0, 4294967295], got -1"),
         (["digits.npz", "out", "--update", "sgd", "--beta", 0.5], "--beta: expected --update momentum"),
+        (["digits.npz", "out", "--name", "int"], "--name: expected one that is no word of C, got 'int'"),
+        (["digits.npz", "out", "--port", "uart"], "--port: expected one of"),
+        (["digits.npz", "out", "--inference", "--journal"], "--journal: expected False with --inference"),
+        (["digits.npz", "out", "--inference", "--lr", 0.1], "--inference: expected no setting of training, got --lr"),
+        (["digits.npz", "out", "--inference", "--seed", 1], "--inference: expected no setting of training, got --seed"),
     ],
     ids=lambda value: " ".join(map(str, value)) if isinstance(value, list) else "",
 )

@@ -118,13 +118,16 @@ def test_other_bits_than_the_computer_s_are_told_and_returned(tmp_path, change):
     assert result.exit_code == -12 and result.text == f"wave: {result.hash:016x}, NOT as on the computer\n"
 
 
-def test_options_are_those_that_one_of_the_models_wants(tmp_path):
+def test_options_are_those_that_one_of_the_models_wants(tmp_path, tmp_path_factory):
     """Also when one is exported again and wants less: then that goes that only it has wanted."""
+    alone = tmp_path_factory.mktemp("alone")
+    add_classes(alone)
+    kws = options(alone)
     add_wave(tmp_path)  # probes on read, layer by layer
-    alone = options(tmp_path)
-    assert alone["BPFREE_PROBE_ON_READ"] == alone["BPFREE_GROUPS"] == "1"
+    wave = options(tmp_path)
+    assert wave["BPFREE_PROBE_ON_READ"] == wave["BPFREE_GROUPS"] == "1" != kws["BPFREE_GROUPS"]
     add_classes(tmp_path)
-    assert options(tmp_path) == alone
+    assert options(tmp_path) == {name: max(kws[name], wave[name]) for name in wave}
     sources = {path.name for path in (tmp_path / "runtime").glob("*.c")}
     assert {"est_rge.c", "est_unit_wise.c", "op_tt_linear.c", "op_relu.c", "upd_adam.c"} <= sources
     add_wave(tmp_path, trainer=trainer_of(WAVE, "mse", bf.CGE(), bf.SGD(0.1)))

@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: MIT */
-/* The mailbox over semihosting of Arm and RISC-V, for qemu and debug probes: each message is
- * a line "channel value" in hexadecimal on the host's console, and PORT_EXIT
+/* The mailbox over semihosting of Arm and RISC-V, for qemu and debug probes: text is text on the host's console,
+ * each other message a line "channel value" in hexadecimal, and PORT_EXIT
  * is the process's exit code. Takes the place of ports/mailbox/port.c. */
 #include "port.h"
 
 #define SYS_OPEN 0x01u
+#define SYS_WRITEC 0x03u
 #define SYS_WRITE0 0x04u
 #define SYS_WRITE 0x05u
 #define SYS_EXIT_EXTENDED 0x20u
@@ -52,6 +53,11 @@ static void keep_ram(void)
 void port_emit(uint32_t channel, uint32_t value)
 {
   char line[12] = {(char)('0' + channel), ' '};
+  if (channel == PORT_PUTC) {
+    line[0] = (char)value;
+    call(SYS_WRITEC, line);
+    return;
+  }
   put_hex(line + 2, value);
   line[10] = '\n';
   line[11] = 0;
