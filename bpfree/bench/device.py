@@ -43,7 +43,7 @@ import numpy as np
 
 import bpfree as bf
 from bpfree import emulate, rng
-from bpfree.bench import device_hashes
+from bpfree.bench import device_hashes, device_rtl
 from bpfree.bench.rows import row
 from bpfree.datasets import load_digits
 from bpfree.emulate.compilers import GNU
@@ -140,7 +140,7 @@ def run(quick: bool = False) -> list[dict]:
             steps[same] = steps_of_training(same, seeds, targets)
         baseline = {r["metric"]: r for r in rivals if r["case"] == BASELINES[name]}
         rows += _case_rows(name, case, steps[same], baseline)
-    return rows + rivals + device_hashes.run(quick)
+    return rows + rivals + device_hashes.run(quick) + device_rtl.run(quick)
 
 
 def measure(case: Case) -> dict[str, int]:
