@@ -30,7 +30,7 @@ from statistics import mean, stdev
 
 import bpfree as bf
 from bpfree import emulate
-from bpfree.bench import device_hashes, device_rivals
+from bpfree.bench import device_hashes, device_rivals, device_rtl
 from bpfree.bench.device_accuracy import SEEDS, TARGETS, samples_of_backprop, steps_of_training
 from bpfree.bench.device_cases import BOTH, BUILDS, CASES, PREDICT, TARGET, Build, Case, samples_of
 from bpfree.bench.device_rivals import MLP, unit_of
@@ -53,7 +53,7 @@ def run(quick: bool = False) -> list[dict]:
         for build in case.builds:
             if not quick or build in BOTH:
                 rows += _rows_of(name, case, build, steps, rivals)
-    return rows + rivals + device_hashes.run(quick)
+    return rows + rivals + device_hashes.run(quick) + device_rtl.run(quick)
 
 
 def measure(case: Case, build: Build) -> tuple[dict[str, int], str]:
