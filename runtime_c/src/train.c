@@ -91,7 +91,7 @@ static void clear_state(const bpfree_trainer *t, float *state, uint32_t size)
 int bpfree_train_init(const bpfree_trainer *t, bpfree_context *c)
 {
   if (!t || !c || !t->model || !t->estimator || !t->loss || !links_valid(t)) return BPFREE_ERR_ARG;
-  if (t->batch == 0 || t->batch > 1u << 24 || t->n_queries == 0 || t->two_sided > 1 ||
+  if (t->batch == 0 || t->batch > 0x1000000u || t->n_queries == 0 || t->two_sided > 1 ||
       t->weighted > BPFREE_WEIGHTS || t->estimator->check(t))
     return BPFREE_ERR_ARG;
   if (!normal(t->mu) || !normal(t->scale) || (t->clip != 0.0f && !normal(t->clip))) return BPFREE_ERR_ARG;
