@@ -13,7 +13,7 @@ SAMPLES = """\
 /* Samples in flash, walked in shuffled minibatches. */
 #include "model.h"
 
-#define DATA __attribute__((section(".bpfree_data")))
+#define DATA __attribute__((section(".rodata.bpfree_data")))
 
 {rows}
 {targets}

@@ -29,7 +29,7 @@ _SOURCE = """\
 /* Kernels are named here, so those not used are not linked. */
 #include "model.h"
 
-#define WEIGHTS __attribute__((section(".bpfree_weights")))
+#define WEIGHTS __attribute__((section(".rodata.bpfree_weights")))
 
 {arrays}
 {theta}
