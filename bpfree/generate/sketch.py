@@ -1,0 +1,59 @@
+# SPDX-License-Identifier: MIT
+"""The Arduino library's example: a network so small that an Uno, with 2 KB of RAM, trains it."""
+
+from __future__ import annotations
+
+import tempfile
+from pathlib import Path
+
+import numpy as np
+
+import bpfree as bf
+from bpfree.exporters import firmware
+
+FOLDER = "runtime_c/arduino/examples/Train/"
+_STEPS = 50
+
+_EXPECTED = """\
+/* What the computer got, written by `make generate`. Do not edit. */
+#ifndef EXPECTED_H
+#define EXPECTED_H
+
+enum {{ STEPS = {steps} }};
+#define EXPECTED_HASH 0x{hash}ull /* bpfree_hash(theta, MODEL_THETA) after so many steps */
+
+#endif
+"""
+
+
+def sketch_files() -> dict[str, str]:
+    """Return the C files beside Train.ino, by path below the checkout: those of an export, and the expected hash."""
+    model, samples = toy_model(), lamps()
+    run = bf.train(
+        model,
+        (samples.x, samples.labels),
+        estimator=bf.RGE(n_queries=4),
+        update=bf.SGD(0.2),
+        batch_size=8,
+        max_steps=_STEPS,
+        engine=bf.ReferenceEngine(exact=True),
+    )
+    with tempfile.TemporaryDirectory() as folder:
+        exported = firmware.export(model, folder, trainer=run.trainer, samples=samples, steps=_STEPS)
+        own = [path for path in sorted(exported.glob("*.[ch]")) if path.name != "main.c"]
+        files = {FOLDER + path.name: path.read_text() for path in own}
+    files[FOLDER + "expected.gen.h"] = _EXPECTED.format(steps=_STEPS, hash=run.model.hash)
+    return files
+
+
+def toy_model():
+    """Return the network 4-6-2 of the example, 44 parameters."""
+    return bf.Sequential(4, [bf.Linear(6), bf.ReLU(), bf.Linear(2)], seed=1)
+
+
+def lamps() -> firmware.Samples:
+    """Return 16 readings (16, 4) of light sensors in a row, 0..255; label 1 where the right half is the brighter one."""
+    place, sensor = np.mgrid[:16, :4]
+    rows = (97 * place + 59 * place * sensor + 31 * sensor) % 256
+    labels = (rows[:, 2:].sum(axis=1) > rows[:, :2].sum(axis=1)).astype(np.int64)
+    return firmware.Samples(rows.astype(np.uint8), labels=labels, scale=1 / 256)
