@@ -70,6 +70,12 @@ int main(void)
 #if TRAINER_WORK
     .work = work,
 #endif
+    .theta_floats = MODEL_THETA,
+    .x_floats = MODEL_FEATURES,
+    .arena_floats = TRAINER_ARENA,
+    .coefficient_floats = TRAINER_RECORD,
+    .state_floats = TRAINER_STATE,
+    .work_floats = TRAINER_WORK,
   }};
   for (uint32_t k = 0; k < MODEL_THETA; k++) theta[k] = model_theta[k];
   int status = bpfree_train_init(&trainer, &run);

@@ -111,7 +111,7 @@ class NativeModel:
         y = np.empty((len(x), self.tables.outputs), np.float32)
         batch, tile, workspace = self._prepare(x, None, None, core().ffi.NULL)
         out = pointer("y", y, np.float32, y.shape, writable=True)
-        status = core().lib.bpfree_predict(
+        status = core().lib.bpfree_predict_batch(
             self.c, self.theta(theta), batch, tile, workspace, self._workspace.nbytes, out
         )
         check_status(status, "predict")
@@ -122,7 +122,7 @@ class NativeModel:
         values = np.empty((len(probes), len(x)), np.float32)
         self._reuse.tiles = self._tiles_at_once(len(x), probes)
         batch, tile, workspace = self._prepare(x, labels, targets, self._reuse)
-        packed = core().ffi.from_buffer("bpfree_probe *", probes)
+        packed = core().ffi.from_buffer("struct bpfree_probe *", probes)
         out = pointer("values", values, np.float32, values.shape, writable=True)
         arguments = (packed, len(probes), tile, workspace, self._workspace.nbytes, out)
         status = core().lib.bpfree_evaluate(
@@ -135,7 +135,7 @@ class NativeModel:
         """Return a copy fl(theta + fl(mu u)) for one packed `bpfree_probe`."""
         out = np.empty_like(theta)
         destination = pointer("out", out, np.float32, theta.shape, writable=True)
-        packed = core().ffi.from_buffer("bpfree_probe *", probe)
+        packed = core().ffi.from_buffer("struct bpfree_probe *", probe)
         check_status(core().lib.bpfree_perturb(self.c, self.theta(theta), packed, destination), "perturb")
         return out
 

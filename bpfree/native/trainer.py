@@ -80,6 +80,7 @@ class NativeTrainer:
         self.context = ffi.new("bpfree_context *")
         for name in ("theta", "x", "arena", "coefficients", "state", "work"):
             setattr(self.context, name, ffi.from_buffer("float *", getattr(self, name)))
+            setattr(self.context, f"{name.removesuffix('s')}_floats", getattr(self, name).size)
         check_status(lib.bpfree_train_init(self.c, self.context), "train")
 
     def step(self, theta, step: int) -> np.ndarray:

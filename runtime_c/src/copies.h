@@ -11,11 +11,11 @@
 #include "differences.h"
 #include "normals.h"
 
-static inline bpfree_probe bpfree_copies_probe(const bpfree_trainer *t, uint32_t step, uint32_t query,
+static inline struct bpfree_probe bpfree_copies_probe(const bpfree_trainer *t, uint32_t step, uint32_t query,
                                               uint32_t direction)
 {
   const uint32_t address = bpfree_address(BPFREE_DOMAIN_GAUSSIAN, query, 0);
-  const bpfree_probe probe = {t->seed, step, address, bpfree_mu(t, step), 0, 0, direction, 0};
+  const struct bpfree_probe probe = {t->seed, step, address, bpfree_mu(t, step), 0, 0, direction, 0};
   return probe;
 }
 
@@ -37,7 +37,7 @@ static inline void bpfree_copies_rest(const float *theta, float *plus, float *mi
 }
 
 /* plus = fl(theta + fl(radius u)), and minus, if it is not NULL. */
-static inline void bpfree_copies_make(const bpfree_model *model, const float *theta, const bpfree_probe *probe,
+static inline void bpfree_copies_make(const bpfree_model *model, const float *theta, const struct bpfree_probe *probe,
                                        float *plus, float *minus)
 {
   const float radius = probe->mu * bpfree_draw(model, probe, plus);
@@ -78,7 +78,7 @@ static inline int bpfree_copies_estimate(const bpfree_trainer *t, bpfree_context
   const float share = bpfree_share(t, c->step, t->n_queries);
   for (uint32_t g = 0, first, count; bpfree_group(t, g, &first, &count) == BPFREE_OK; g++)
     for (uint32_t query = 0; query < t->n_queries; query++, coefficient++) {
-      bpfree_probe probe = bpfree_copies_probe(t, c->step, query, direction);
+      struct bpfree_probe probe = bpfree_copies_probe(t, c->step, query, direction);
       probe.first = first;
       probe.count = count;
       float *const minus = t->two_sided ? second : 0;
@@ -95,7 +95,7 @@ static inline const float *bpfree_copies_weights(const bpfree_trainer *t, const 
                                                 uint32_t count, const float *coefficients, uint32_t direction)
 {
   for (uint32_t query = 0; query < t->n_queries; query++) {
-    bpfree_probe probe = bpfree_copies_probe(t, c->step, query, direction);
+    struct bpfree_probe probe = bpfree_copies_probe(t, c->step, query, direction);
     probe.first = first;
     probe.count = count;
     c->work[query] = bpfree_clipped(t, coefficients[query]) * bpfree_draw(t->model, &probe, 0);
@@ -107,7 +107,7 @@ static inline void bpfree_copies_gradient(const bpfree_trainer *t, uint32_t step
                                          uint32_t slice, uint32_t block, uint32_t n, float *g)
 {
   for (uint32_t query = 0; query < t->n_queries; query++) {
-    const bpfree_probe probe = bpfree_copies_probe(t, step, query, BPFREE_GAUSSIAN);
+    const struct bpfree_probe probe = bpfree_copies_probe(t, step, query, BPFREE_GAUSSIAN);
     float u[BPFREE_BLOCK];
     bpfree_normals(&probe, t->model->slices[slice].first_block + block, n, u);
     if (query == 0)

@@ -48,7 +48,7 @@ static float difference(const bpfree_trainer *t, const bpfree_context *c, uint32
 {
   const bpfree_slice *own = &t->model->slices[slice];
   if (words_of(c)[slice].u == own->size) return bpfree_difference_beside(t, c, own->offset + i, mu, base, target);
-  const bpfree_probe probe = bpfree_sign_probe(t, c->step, i, mu, own->offset, own->size, BPFREE_HADAMARD);
+  const struct bpfree_probe probe = bpfree_sign_probe(t, c->step, i, mu, own->offset, own->size, BPFREE_HADAMARD);
   return bpfree_sign_difference(t, c, &probe, base, target);
 }
 

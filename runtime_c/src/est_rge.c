@@ -14,7 +14,7 @@ static void gradient(const bpfree_trainer *t, uint32_t step, const float *coeffi
                      uint32_t block, uint32_t n, float *g)
 {
   for (uint32_t query = 0; query < t->n_queries; query++) {
-    const bpfree_probe probe = bpfree_sign_probe(t, step, query, 0.0f, 0, 0, BPFREE_RADEMACHER);
+    const struct bpfree_probe probe = bpfree_sign_probe(t, step, query, 0.0f, 0, 0, BPFREE_RADEMACHER);
     const float c = bpfree_clipped(t, coefficients[query]);
     bpfree_signs signs;
     bpfree_signs_start(&signs, &probe, &t->model->slices[slice], block);

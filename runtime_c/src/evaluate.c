@@ -88,8 +88,8 @@ static uint32_t pass_width(uint32_t n, uint32_t tile)
   return n <= 4 && few < tile ? few : tile;
 }
 
-int bpfree_predict(const bpfree_model *model, const float *theta, const bpfree_batch *batch, uint32_t tile,
-                   float *workspace, uint64_t workspace_bytes, float *y)
+int bpfree_predict_batch(const bpfree_model *model, const float *theta, const bpfree_batch *batch, uint32_t tile,
+                         float *workspace, uint64_t workspace_bytes, float *y)
 {
   rooms r;
   const int status = prepare(model, NULL, batch->n, tile, workspace, workspace_bytes, &r);
@@ -107,7 +107,7 @@ int bpfree_predict(const bpfree_model *model, const float *theta, const bpfree_b
 }
 
 int bpfree_evaluate(const bpfree_model *model, const bpfree_reuse *reuse, const float *theta,
-                    const bpfree_batch *batch, bpfree_loss loss, const bpfree_probe *probes, uint32_t n_probes,
+                    const bpfree_batch *batch, bpfree_loss loss, const struct bpfree_probe *probes, uint32_t n_probes,
                     uint32_t tile, float *workspace, uint64_t workspace_bytes, float *values)
 {
   rooms r;
@@ -121,7 +121,7 @@ int bpfree_evaluate(const bpfree_model *model, const bpfree_reuse *reuse, const 
   const uint32_t features = model->tensors[model->input].size;
   const int keeps = reuse && reuse->floats;
   const uint64_t held = keeps ? (uint64_t)reuse->tiles * tile : batch->n;
-  const bpfree_probe *before = NULL; /* the one that r.theta is moved by */
+  const struct bpfree_probe *before = NULL; /* the one that r.theta is moved by */
   for (uint64_t start = 0; start < batch->n; start += held) {
     const uint32_t first = (uint32_t)start, stop = batch->n - first < held ? batch->n : first + (uint32_t)held;
     bpfree_restart_fill(&again);

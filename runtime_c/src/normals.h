@@ -15,7 +15,7 @@
 
 /* n <= 64 normal numbers, of the chunk that belongs to this block of signs, in
  * two loops that vectorise; g has room for 64. The largest number is 5.77. */
-static inline void bpfree_normals(const bpfree_probe *probe, uint32_t block, uint32_t n, float g[BPFREE_BLOCK])
+static inline void bpfree_normals(const struct bpfree_probe *probe, uint32_t block, uint32_t n, float g[BPFREE_BLOCK])
 {
   uint32_t first[BPFREE_PAIRS], second[BPFREE_PAIRS];
   const uint32_t pairs = (n + 1) / 2;
@@ -32,7 +32,8 @@ static inline void bpfree_normals(const bpfree_probe *probe, uint32_t block, uin
 
 /* Draws g on the elements of one slice that the probe moves, to out, if it is not
  * NULL. Returns total + the squares, summed chunk by chunk. */
-static inline float bpfree_draw_slice(const bpfree_slice *slice, const bpfree_probe *probe, float *out, float total)
+static inline float bpfree_draw_slice(const bpfree_slice *slice, const struct bpfree_probe *probe, float *out,
+                                      float total)
 {
   const bpfree_span moved = bpfree_span_of(slice, probe->first, probe->count);
   uint32_t before = bpfree_before(moved.from);
@@ -50,7 +51,7 @@ static inline float bpfree_draw_slice(const bpfree_slice *slice, const bpfree_pr
 /* Draws a BPFREE_GAUSSIAN or BPFREE_SPHERE probe on the elements that it moves to
  * out (n_theta), others left alone; NULL: nowhere. Returns what that is to
  * be scaled by: sqrt(elements / sum of squares) for the sphere, else 1. */
-static inline float bpfree_draw(const bpfree_model *model, const bpfree_probe *probe, float *out)
+static inline float bpfree_draw(const bpfree_model *model, const struct bpfree_probe *probe, float *out)
 {
   const int sphere = probe->direction == BPFREE_SPHERE;
   if (!sphere && !out) return 1.0f;

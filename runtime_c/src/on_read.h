@@ -28,12 +28,12 @@ static inline uint32_t bpfree_hadamard_row(const bpfree_trainer *t, uint32_t ste
 }
 
 /* The probe of a query on elements [first, first + count) of theta. */
-static inline bpfree_probe bpfree_sign_probe(const bpfree_trainer *t, uint32_t step, uint32_t query, float mu,
+static inline struct bpfree_probe bpfree_sign_probe(const bpfree_trainer *t, uint32_t step, uint32_t query, float mu,
                                              uint32_t first, uint32_t count, uint32_t direction)
 {
   const int rows = direction == BPFREE_HADAMARD; /* all have the signs of query 0 */
   const uint32_t address = bpfree_address(BPFREE_DOMAIN_PROBE, rows ? 0 : query, 0);
-  bpfree_probe probe = {t->seed, step, address, mu, first, count, direction, 0};
+  struct bpfree_probe probe = {t->seed, step, address, mu, first, count, direction, 0};
   if (rows) {
     probe.element = bpfree_hadamard_row(t, step, bpfree_hadamard_order(count), query);
   }
@@ -42,7 +42,7 @@ static inline bpfree_probe bpfree_sign_probe(const bpfree_trainer *t, uint32_t s
 
 /* The loss at the probe's plus side less that at its minus side, or less base. */
 static inline float bpfree_sign_difference(const bpfree_trainer *t, const bpfree_context *c,
-                                           const bpfree_probe *probe, float base, const bpfree_target *target)
+                                           const struct bpfree_probe *probe, float base, const bpfree_target *target)
 {
   const bpfree_pass pass = {t->model, c->theta, probe, c->x, c->arena, 1, t->two_sided ? 2 : 1};
   bpfree_forward(&pass);
@@ -58,7 +58,7 @@ static inline void bpfree_sign_sample(const bpfree_trainer *t, bpfree_context *c
   float *sum = c->coefficients;
   for (uint32_t g = 0, first, count; bpfree_group(t, g, &first, &count) == BPFREE_OK; g++)
     for (uint32_t query = 0; query < t->n_queries; query++, sum++) {
-      const bpfree_probe probe = bpfree_sign_probe(t, c->step, query, mu, first, count, direction);
+      const struct bpfree_probe probe = bpfree_sign_probe(t, c->step, query, mu, first, count, direction);
       const float difference = bpfree_sign_difference(t, c, &probe, base, target);
       *sum = is_first ? difference : *sum + difference;
     }
@@ -103,7 +103,7 @@ static inline void bpfree_hadamard_gradient(const bpfree_trainer *t, uint32_t st
                                             uint32_t block, uint32_t n, float *g)
 {
   const uint32_t address = bpfree_address(BPFREE_DOMAIN_PROBE, 0, 0);
-  const bpfree_probe probe = {t->seed, step, address, 0.0f, 0, 0, BPFREE_RADEMACHER, 0};
+  const struct bpfree_probe probe = {t->seed, step, address, 0.0f, 0, 0, BPFREE_RADEMACHER, 0};
   const uint32_t k = t->model->slices[slice].offset + block * BPFREE_BLOCK;
   bpfree_signs signs;
   bpfree_signs_start(&signs, &probe, &t->model->slices[slice], block);

@@ -11,8 +11,8 @@ static void perturb_word(float *out, const float *theta, float mu, uint32_t word
   for (uint32_t k = 0; k < n; k++) out[k] = theta[k] + bpfree_signed(mu, word << k);
 }
 
-static void add_signs(const bpfree_slice *slice, bpfree_span moved, const float *theta, const bpfree_probe *probe,
-                      float *out)
+static void add_signs(const bpfree_slice *slice, bpfree_span moved, const float *theta,
+                      const struct bpfree_probe *probe, float *out)
 {
   bpfree_signs signs;
   bpfree_signs_start_at(&signs, probe, slice, moved.from);
@@ -28,7 +28,7 @@ static void add_signs(const bpfree_slice *slice, bpfree_span moved, const float 
 }
 
 /* Elements [first, stop) of theta to out, but for those that the probe is about to write. */
-static void put_back(const float *theta, const bpfree_probe *probe, uint32_t first, uint32_t stop, float *out)
+static void put_back(const float *theta, const struct bpfree_probe *probe, uint32_t first, uint32_t stop, float *out)
 {
   const bpfree_range own = bpfree_range_of(probe);
   for (uint32_t i = first; i < stop && i < own.first; i++) out[i] = theta[i];
@@ -36,8 +36,8 @@ static void put_back(const float *theta, const bpfree_probe *probe, uint32_t fir
   for (uint32_t i = first < behind ? behind : first; i < stop; i++) out[i] = theta[i];
 }
 
-int bpfree_move(const bpfree_model *model, const float *theta, const bpfree_probe *before, const bpfree_probe *probe,
-                float *out)
+int bpfree_move(const bpfree_model *model, const float *theta, const struct bpfree_probe *before,
+                const struct bpfree_probe *probe, float *out)
 {
   const bpfree_range own = bpfree_range_of(probe), all = {0, model->n_theta};
   const bpfree_range old = before ? bpfree_range_of(before) : all;
@@ -61,7 +61,7 @@ int bpfree_move(const bpfree_model *model, const float *theta, const bpfree_prob
   return BPFREE_OK;
 }
 
-int bpfree_perturb(const bpfree_model *model, const float *theta, const bpfree_probe *probe, float *out)
+int bpfree_perturb(const bpfree_model *model, const float *theta, const struct bpfree_probe *probe, float *out)
 {
   return bpfree_move(model, theta, NULL, probe, out);
 }

@@ -25,7 +25,7 @@ static inline int bpfree_kept(const restart *r, uint32_t tensor)
   return r->reuse && r->reuse->places[tensor] < r->reuse->floats;
 }
 
-static inline int bpfree_moves(const bpfree_model *model, const bpfree_node *node, const bpfree_probe *probe)
+static inline int bpfree_moves(const bpfree_model *model, const bpfree_node *node, const struct bpfree_probe *probe)
 {
   if (probe->mu == 0.0f) return 0;
   const bpfree_range own = bpfree_range_of(probe);
@@ -60,7 +60,7 @@ static inline void bpfree_restart_fill(restart *r)
 }
 
 /* The pass of a probe. */
-static inline void bpfree_restart_probe(restart *r, const bpfree_probe *probe)
+static inline void bpfree_restart_probe(restart *r, const struct bpfree_probe *probe)
 {
   memset(r->wanted, 0, r->model->n_tensors * sizeof *r->wanted);
   r->stale[r->model->input] = 0;

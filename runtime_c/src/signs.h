@@ -22,7 +22,7 @@ typedef struct bpfree_signs {
   uint32_t k;     /* its column for the next block: elements of theta are counted */
 } bpfree_signs;
 
-static inline void bpfree_signs_start(bpfree_signs *signs, const bpfree_probe *probe,
+static inline void bpfree_signs_start(bpfree_signs *signs, const struct bpfree_probe *probe,
                                       const bpfree_slice *slice, uint32_t block)
 {
   signs->seed = probe->seed;
@@ -41,8 +41,8 @@ static inline void bpfree_signs_start(bpfree_signs *signs, const bpfree_probe *p
  * line: only what begins inside a block needs it. */
 bpfree_signs bpfree_signs_skip(bpfree_signs signs, uint32_t n);
 
-static inline void bpfree_signs_start_at(bpfree_signs *signs, const bpfree_probe *probe, const bpfree_slice *slice,
-                                         uint32_t element)
+static inline void bpfree_signs_start_at(bpfree_signs *signs, const struct bpfree_probe *probe,
+                                         const bpfree_slice *slice, uint32_t element)
 {
   bpfree_signs_start(signs, probe, slice, element / BPFREE_BLOCK);
   if (bpfree_before(element)) *signs = bpfree_signs_skip(*signs, bpfree_before(element));

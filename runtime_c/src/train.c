@@ -13,10 +13,23 @@ static int normal(float x)
   return x >= FLT_MIN && x <= FLT_MAX;
 }
 
-static int check_buffer(const void *buffer)
+static int check_buffer(const float *buffer, uint32_t floats, uint32_t needed)
 {
+  if (!needed) return BPFREE_OK;
   if (!buffer) return BPFREE_ERR_ARG;
+  if (floats < needed) return BPFREE_ERR_SIZE;
   return (uintptr_t)buffer & (BPFREE_ALIGN - 1) ? BPFREE_ERR_ALIGN : BPFREE_OK;
+}
+
+static int check_buffers(const bpfree_trainer *t, const bpfree_context *c)
+{
+  const bpfree_model *model = t->model;
+  int status = check_buffer(c->theta, c->theta_floats, model->n_theta);
+  if (!status) status = check_buffer(c->x, c->x_floats, model->tensors[model->input].size);
+  if (!status) status = check_buffer(c->arena, c->arena_floats, bpfree_train_arena_size(model));
+  if (!status) status = check_buffer(c->coefficients, c->coefficient_floats, bpfree_record_size(t));
+  if (!status) status = check_buffer(c->state, c->state_floats, bpfree_state_size(t));
+  return status ? status : check_buffer(c->work, c->work_floats, bpfree_work_size(t));
 }
 
 float bpfree_mu(const bpfree_trainer *t, uint32_t step)
@@ -95,13 +108,9 @@ int bpfree_train_init(const bpfree_trainer *t, bpfree_context *c)
       t->weighted > BPFREE_WEIGHTS || t->estimator->check(t))
     return BPFREE_ERR_ARG;
   if (!normal(t->mu) || !normal(t->scale) || (t->clip != 0.0f && !normal(t->clip))) return BPFREE_ERR_ARG;
+  const int status = check_buffers(t, c);
+  if (status) return status;
   const uint32_t n_state = bpfree_state_size(t);
-  const void *const needed[] = {c->theta, c->x, c->arena, c->coefficients, n_state ? c->state : c->theta,
-                                bpfree_work_size(t) ? c->work : c->theta};
-  for (uint32_t k = 0; k < sizeof needed / sizeof *needed; k++) {
-    const int status = check_buffer(needed[k]);
-    if (status) return status;
-  }
   if (n_state) clear_state(t, c->state, n_state);
   c->step = c->small_at = 0;
   return BPFREE_OK;

@@ -17,7 +17,8 @@ static inline void start(run *r, const golden_journal *g)
   r->trainer.links = g->links;
   r->trainer.n_links = g->n_links;
   r->trainer.clip = g->clip;
-  r->context.state = floats(bpfree_state_size(&r->trainer));
+  r->context.state_floats = bpfree_state_size(&r->trainer);
+  r->context.state = floats(r->context.state_floats);
   CHECK_EQUAL(bpfree_train_init(&r->trainer, &r->context), BPFREE_OK);
 }
 

@@ -58,11 +58,16 @@ static inline int run_start(run *r, const golden_run *g)
                                   .mu = g->mu,
                                   .scale = g->scale};
   r->trainer = trainer;
-  const bpfree_context context = {.theta = floats(model->n_theta),
-                                  .x = floats(features),
-                                  .arena = floats(bpfree_train_arena_size(model)),
-                                  .coefficients = floats(bpfree_record_size(&r->trainer)),
-                                  .work = floats(bpfree_work_size(&r->trainer))};
+  bpfree_context context = {.theta_floats = model->n_theta,
+                            .x_floats = features,
+                            .arena_floats = bpfree_train_arena_size(model),
+                            .coefficient_floats = bpfree_record_size(&r->trainer),
+                            .work_floats = bpfree_work_size(&r->trainer)};
+  context.theta = floats(context.theta_floats);
+  context.x = floats(context.x_floats);
+  context.arena = floats(context.arena_floats);
+  context.coefficients = floats(context.coefficient_floats);
+  context.work = floats(context.work_floats);
   r->context = context;
   memcpy(r->context.theta, network->theta, model->n_theta * sizeof(float));
   return bpfree_train_init(&r->trainer, &r->context);

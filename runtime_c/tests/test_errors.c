@@ -4,6 +4,7 @@
 #define _POSIX_C_SOURCE 200112L
 #include "run.h"
 
+#define ALL 0xffffffffu
 static const float huge = 0x1p+127f;
 
 /* train_init must refuse a run after one `change` of it; ON: a run of that estimator. */
@@ -39,9 +40,12 @@ static void estimators(void)
   ON(bpfree_est_hybrid, trainer.n_queries = 1, BPFREE_ERR_ARG);
   ON(bpfree_est_hybrid, trainer.n_queries = r.trainer.model->n_theta + 1, BPFREE_ERR_ARG);
   ON(bpfree_est_cge, context.work = NULL, BPFREE_ERR_ARG); /* few are kept */
-  ON(bpfree_est_cge, context.work = NULL; changed.trainer.n_queries = r.trainer.model->n_theta, BPFREE_OK);
+  float record[64 * BPFREE_ALIGN]; /* more than n_theta; aligned below */
+  float *const all = record + (BPFREE_ALIGN - (uintptr_t)record % BPFREE_ALIGN) / sizeof(float);
+  ON(bpfree_est_cge, context.work = NULL; changed.trainer.n_queries = r.trainer.model->n_theta;
+     changed.context.coefficients = all; changed.context.coefficient_floats = changed.trainer.n_queries, BPFREE_OK);
   ON(bpfree_est_cge, trainer.n_queries = r.trainer.model->n_theta + 1, BPFREE_ERR_ARG);
-  ON(bpfree_est_cge, trainer.n_queries = r.trainer.model->n_theta, BPFREE_OK);
+  ON(bpfree_est_cge, context.work = NULL; changed.trainer.n_queries = r.trainer.model->n_theta, BPFREE_ERR_SIZE);
   ON(bpfree_est_unit_wise, trainer.n_queries = r.trainer.model->n_theta - 1, BPFREE_ERR_ARG);
   ON(bpfree_est_unit_wise, trainer.settings = NULL, BPFREE_OK); /* bpfree_apply needs none */
   const bpfree_rge layers = {.grouping = BPFREE_LAYER}, unknown = {.grouping = BPFREE_TENSOR + 1};
@@ -58,6 +62,7 @@ static void windows(void)
 {
   float state[64 * BPFREE_ALIGN]; /* more than it needs; aligned below */
   float *const records = state + (BPFREE_ALIGN - (uintptr_t)state % BPFREE_ALIGN) / sizeof(float);
+  const uint32_t room = BPFREE_FLOATS(state) - BPFREE_ALIGN;
   const float none[] = {0.1f, 0.9f, 0.0f}, two[] = {0.1f, 0.9f, 2.0f}, many[] = {0.1f, 0.9f, 4097.0f};
   const bpfree_link empty = {&bpfree_upd_window_momentum, none}, good = {&bpfree_upd_window_momentum, two};
   const bpfree_link large = {&bpfree_upd_window_momentum, many};
@@ -65,12 +70,13 @@ static void windows(void)
   REFUSED(trainer.links = &empty, BPFREE_ERR_ARG);
   REFUSED(trainer.links = &large, BPFREE_ERR_ARG);
   REFUSED(trainer.links = &good, BPFREE_ERR_ARG); /* no room for the records */
-  REFUSED(context.state = records; changed.trainer.links = &good, BPFREE_OK);
-  REFUSED(context.state = records; changed.trainer.links = before; changed.trainer.n_links = 2, BPFREE_OK);
-  REFUSED(context.state = records; changed.trainer.links = behind; changed.trainer.n_links = 2, BPFREE_ERR_ARG);
+  REFUSED(context.state = records; changed.trainer.links = &good, BPFREE_ERR_SIZE);
+  REFUSED(context.state = records; changed.context.state_floats = room; changed.trainer.links = &good, BPFREE_OK);
+  REFUSED(context.state = records; changed.context.state_floats = room; changed.trainer.links = before; changed.trainer.n_links = 2, BPFREE_OK);
+  REFUSED(context.state = records; changed.context.state_floats = room; changed.trainer.links = behind; changed.trainer.n_links = 2, BPFREE_ERR_ARG);
   bpfree_estimator lost = bpfree_est_rge_gaussian;
   lost.work = NULL; /* where would weights be kept? */
-  REFUSED(context.state = records; changed.trainer.links = &good; changed.trainer.estimator = &lost, BPFREE_ERR_ARG);
+  REFUSED(context.state = records; changed.context.state_floats = room; changed.trainer.links = &good; changed.trainer.estimator = &lost, BPFREE_ERR_ARG);
 }
 
 /* Partial derivatives are remembered by a first link, of coordinates only. */
@@ -78,16 +84,17 @@ static void stale(void)
 {
   float state[64 * BPFREE_ALIGN]; /* more than n_theta; aligned below */
   float *const vector = state + (BPFREE_ALIGN - (uintptr_t)state % BPFREE_ALIGN) / sizeof(float);
+  const uint32_t room = BPFREE_FLOATS(state) - BPFREE_ALIGN;
   const float one[] = {1.0f};
   const bpfree_link own = {&bpfree_upd_stale, one};
   const bpfree_link behind[] = {{&bpfree_upd_sgd, one}, own}, before[] = {own, {&bpfree_upd_sgd, one}};
-  ON(bpfree_est_cge, context.state = vector; changed.trainer.links = &own, BPFREE_OK);
+  ON(bpfree_est_cge, context.state = vector; changed.context.state_floats = room; changed.trainer.links = &own, BPFREE_OK);
   ON(bpfree_est_cge, trainer.links = &own, BPFREE_ERR_ARG); /* no room for them */
-  ON(bpfree_est_cge, context.state = vector; changed.trainer.links = before; changed.trainer.n_links = 2, BPFREE_OK);
-  ON(bpfree_est_cge, context.state = vector; changed.trainer.links = behind; changed.trainer.n_links = 2,
+  ON(bpfree_est_cge, context.state = vector; changed.context.state_floats = room; changed.trainer.links = before; changed.trainer.n_links = 2, BPFREE_OK);
+  ON(bpfree_est_cge, context.state = vector; changed.context.state_floats = room; changed.trainer.links = behind; changed.trainer.n_links = 2,
      BPFREE_ERR_ARG);
-  REFUSED(context.state = vector; changed.trainer.links = &own, BPFREE_ERR_ARG);
-  ON(bpfree_est_hybrid, context.state = vector; changed.trainer.links = &own, BPFREE_ERR_ARG);
+  REFUSED(context.state = vector; changed.context.state_floats = room; changed.trainer.links = &own, BPFREE_ERR_ARG);
+  ON(bpfree_est_hybrid, context.state = vector; changed.context.state_floats = room; changed.trainer.links = &own, BPFREE_ERR_ARG);
 }
 
 /* As many blocks of n_queries elements as cover all of theta. */
@@ -96,7 +103,8 @@ static void cycles(void)
   const bpfree_cge two = {.cycle = 2};
   bpfree_cge all = {0};
   ON(bpfree_est_cge, trainer.settings = &two, BPFREE_ERR_ARG);
-  ON(bpfree_est_cge, trainer.settings = &two; changed.trainer.n_queries = (r.trainer.model->n_theta + 1) / 2, BPFREE_OK);
+  ON(bpfree_est_cge, trainer.settings = &two; changed.context.coefficient_floats = changed.context.work_floats = ALL;
+     changed.trainer.n_queries = (r.trainer.model->n_theta + 1) / 2, BPFREE_OK);
   ON(bpfree_est_cge, trainer.settings = &two; changed.trainer.n_queries = r.trainer.model->n_theta / 2 + 2,
      BPFREE_ERR_ARG);
   ON(bpfree_est_cge, trainer.n_queries = 1; all.cycle = r.trainer.model->n_theta; changed.trainer.settings = &all,
@@ -171,12 +179,20 @@ static void settings(void)
   REFUSED(trainer.mu = huge * 2.0f, BPFREE_ERR_ARG);
   REFUSED(trainer.mu = huge * 2.0f - huge * 2.0f, BPFREE_ERR_ARG);
   REFUSED(context.theta = NULL, BPFREE_ERR_ARG);
+  REFUSED(context.theta_floats--, BPFREE_ERR_SIZE);
+  REFUSED(context.theta_floats = 0, BPFREE_ERR_SIZE);
+  REFUSED(context.x_floats--, BPFREE_ERR_SIZE);
+  REFUSED(context.arena_floats--, BPFREE_ERR_SIZE);
+  REFUSED(context.coefficient_floats--, BPFREE_ERR_SIZE);
+  REFUSED(context.arena_floats++, BPFREE_OK);
+  ON(bpfree_est_rge_gaussian, context.work_floats--, BPFREE_ERR_SIZE);
+  ON(bpfree_est_rge, trainer.n_queries++, BPFREE_ERR_SIZE); /* a record of an earlier trainer */
   REFUSED(context.theta++, BPFREE_ERR_ALIGN);
   REFUSED(context.x++, BPFREE_ERR_ALIGN);
   REFUSED(context.arena++, BPFREE_ERR_ALIGN);
   REFUSED(context.coefficients = NULL, BPFREE_ERR_ARG);
   REFUSED(trainer.seed = 0, BPFREE_OK);
-  REFUSED(trainer.n_queries = 4096, BPFREE_OK);
+  REFUSED(trainer.n_queries = 4096; changed.context.coefficient_floats = 4096, BPFREE_OK);
   CHECK_EQUAL(bpfree_train_init(NULL, NULL), BPFREE_ERR_ARG);
 }
 
@@ -345,41 +361,11 @@ static void probes_read_only(const golden_run *g)
   run_end(&r);
 }
 
-static void groups(void)
-{
-  const bpfree_model *model = &dense_network.model; /* layers 0 (frozen), 2 and 4: 11-9-5, weight and bias each */
-  const bpfree_rge joint = {.grouping = BPFREE_JOINT}, layers = {.grouping = BPFREE_LAYER};
-  const bpfree_rge tensors = {.grouping = BPFREE_TENSOR};
-  bpfree_trainer t = {.model = model, .estimator = &bpfree_est_rge};
-  uint32_t first, count;
-  CHECK_EQUAL(bpfree_n_groups(&t), 1);
-  t.settings = &joint;
-  CHECK_EQUAL(bpfree_n_groups(&t), 1);
-  CHECK_EQUAL(bpfree_group(&t, 0, &first, &count), BPFREE_OK);
-  CHECK(first == 0 && count == 11 * 9 + 9 + 9 * 5 + 5);
-  CHECK_EQUAL(bpfree_group(&t, 1, &first, &count), BPFREE_ERR_ARG);
-  t.settings = &layers;
-  CHECK_EQUAL(bpfree_n_groups(&t), 2);
-  CHECK_EQUAL(bpfree_group(&t, 1, &first, &count), BPFREE_OK);
-  CHECK(first == 11 * 9 + 9 && count == 9 * 5 + 5);
-  CHECK_EQUAL(bpfree_group(&t, 2, &first, &count), BPFREE_ERR_ARG);
-  t.settings = &tensors;
-  CHECK_EQUAL(bpfree_n_groups(&t), 4);
-  CHECK_EQUAL(bpfree_group(&t, 3, &first, &count), BPFREE_OK);
-  CHECK(first == 11 * 9 + 9 + 9 * 5 && count == 5);
-  CHECK_EQUAL(bpfree_group(&t, 4, &first, &count), BPFREE_ERR_ARG);
-  t.estimator = &bpfree_est_cge; /* one group, whatever it has of its own */
-  CHECK_EQUAL(bpfree_n_groups(&t), 1);
-  CHECK_EQUAL(bpfree_group(&t, 0, &first, &count), BPFREE_OK);
-  CHECK(first == 0 && count == model->n_theta);
-}
-
 int main(void)
 {
   settings();
   estimators();
   masks();
-  groups();
   for (uint32_t k = 0; k < COUNT(golden_runs); k++) {
     const int before = check_failures;
     steps(&golden_runs[k]);

@@ -21,24 +21,24 @@ static bpfree_model model_for(const golden_network *network, uint32_t isa, bpfre
 }
 
 /* Every direction, coordinates in all kinds of neighbourhood, and ranges that begin and end inside slices and blocks. */
-static void make_probes(const bpfree_model *model, bpfree_probe *probes)
+static void make_probes(const bpfree_model *model, struct bpfree_probe *probes)
 {
   const uint32_t signs = bpfree_address(BPFREE_DOMAIN_PROBE, 3, 0), normal = bpfree_address(BPFREE_DOMAIN_GAUSSIAN, 3, 0);
   const uint32_t n = model->n_theta, last = model->n_theta - 1, half = n / 2;
-  const bpfree_probe all[N_PROBES] = {{1, 2, signs, 0.0f, 0, 0, BPFREE_RADEMACHER, 0},
-                                      {1, 2, signs, 0.01f, 0, n, BPFREE_RADEMACHER, 0},
-                                      {1, 2, 0, 0.5f, 0, 0, BPFREE_COORDINATE, last},
-                                      {1, 2, 0, -0.5f, 0, 0, BPFREE_COORDINATE, last},
-                                      {1, 2, 0, 0.5f, 0, 0, BPFREE_COORDINATE, 0},
-                                      {1, 2, normal, 0.01f, 0, n, BPFREE_GAUSSIAN, 0},
-                                      {1, 2, 0, 0.5f, 0, 0, BPFREE_COORDINATE, 1},
-                                      {1, 2, 0, 0.0f, 0, 0, BPFREE_COORDINATE, 0},
-                                      {1, 2, 0, -0.5f, 0, 0, BPFREE_COORDINATE, 2},
-                                      {1, 2, signs, 0.01f, 5, half, BPFREE_RADEMACHER, 0},
-                                      {1, 2, signs, -0.01f, half - 3, half, BPFREE_HADAMARD, 6},
-                                      {1, 2, normal, 0.01f, half - 5, half, BPFREE_GAUSSIAN, 0},
-                                      {1, 2, signs, 0.01f, last, 1, BPFREE_RADEMACHER, 0},
-                                      {1, 2, normal, -0.01f, n - 41, 41, BPFREE_SPHERE, 0}};
+  const struct bpfree_probe all[N_PROBES] = {{1, 2, signs, 0.0f, 0, 0, BPFREE_RADEMACHER, 0},
+                                             {1, 2, signs, 0.01f, 0, n, BPFREE_RADEMACHER, 0},
+                                             {1, 2, 0, 0.5f, 0, 0, BPFREE_COORDINATE, last},
+                                             {1, 2, 0, -0.5f, 0, 0, BPFREE_COORDINATE, last},
+                                             {1, 2, 0, 0.5f, 0, 0, BPFREE_COORDINATE, 0},
+                                             {1, 2, normal, 0.01f, 0, n, BPFREE_GAUSSIAN, 0},
+                                             {1, 2, 0, 0.5f, 0, 0, BPFREE_COORDINATE, 1},
+                                             {1, 2, 0, 0.0f, 0, 0, BPFREE_COORDINATE, 0},
+                                             {1, 2, 0, -0.5f, 0, 0, BPFREE_COORDINATE, 2},
+                                             {1, 2, signs, 0.01f, 5, half, BPFREE_RADEMACHER, 0},
+                                             {1, 2, signs, -0.01f, half - 3, half, BPFREE_HADAMARD, 6},
+                                             {1, 2, normal, 0.01f, half - 5, half, BPFREE_GAUSSIAN, 0},
+                                             {1, 2, signs, 0.01f, last, 1, BPFREE_RADEMACHER, 0},
+                                             {1, 2, normal, -0.01f, n - 41, 41, BPFREE_SPHERE, 0}};
   memcpy(probes, all, sizeof all);
 }
 
@@ -46,13 +46,13 @@ static int losses_of(const golden_network *network, uint32_t isa, uint32_t n, ui
 {
   bpfree_node nodes[MOST_NODES];
   const bpfree_model model = model_for(network, isa, nodes);
-  bpfree_probe probes[N_PROBES];
+  struct bpfree_probe probes[N_PROBES];
   make_probes(&model, probes);
   bpfree_batch batch = network->batch;
   batch.n = n;
   const uint64_t bytes = bpfree_workspace_size(&model, NULL, n, tile);
   float *workspace = room(bytes);
-  int status = bpfree_predict(&model, network->theta, &batch, tile, workspace, bytes, y);
+  int status = bpfree_predict_batch(&model, network->theta, &batch, tile, workspace, bytes, y);
   if (!status)
     status = bpfree_evaluate(&model, NULL, network->theta, &batch, bpfree_registry_loss(isa, network->loss), probes,
                              N_PROBES, tile, workspace, bytes, losses);
@@ -95,13 +95,13 @@ static void one_by_one(const golden_network *network)
   const uint64_t bytes = bpfree_workspace_size(model, NULL, network->batch.n, 1);
   float *y = floats(network->batch.n * outputs), *all = floats(N_PROBES * network->batch.n);
   float *theta = floats(model->n_theta), *alone = floats(network->batch.n), *workspace = room(bytes);
-  bpfree_probe probes[N_PROBES];
+  struct bpfree_probe probes[N_PROBES];
   make_probes(model, probes);
   CHECK_EQUAL(losses_of(network, SCALAR, network->batch.n, 1, y, all), BPFREE_OK);
   for (uint32_t k = 0; k < N_PROBES; k++) {
     CHECK_EQUAL(bpfree_perturb(model, network->theta, &probes[k], theta), BPFREE_OK);
     if (probes[k].mu == 0.0f) memcpy(theta, network->theta, model->n_theta * sizeof(float));
-    const bpfree_probe none = {0, 0, 0, 0.0f, 0, 0, 0, 0};
+    const struct bpfree_probe none = {0, 0, 0, 0.0f, 0, 0, 0, 0};
     CHECK_EQUAL(bpfree_evaluate(model, NULL, theta, &network->batch, bpfree_registry_loss(SCALAR, network->loss), &none, 1,
                                 1, workspace, bytes, alone),
                 BPFREE_OK);
@@ -134,7 +134,7 @@ static void keeps(const golden_network *network)
   bpfree_model model = model_for(network, SCALAR, nodes);
   const uint32_t n = network->batch.n, sets = 1u << model.n_nodes, last = model.n_nodes - 1;
   const bpfree_loss loss = bpfree_registry_loss(SCALAR, network->loss);
-  bpfree_probe probes[N_PROBES];
+  struct bpfree_probe probes[N_PROBES];
   uint32_t places[MOST_NODES + 1];
   float *want = floats(N_PROBES * n), *losses = floats(N_PROBES * n);
   float *y = floats(n * model.tensors[model.output].size);
@@ -161,7 +161,7 @@ static void keeps(const golden_network *network)
                   BPFREE_ERR_SIZE);
       if (set == sets - 1 && nodes[last].n_slices) {
         const uint32_t first = model.slices[nodes[last].first_slice].offset;
-        const bpfree_probe end = {1, 2, 0, 0.5f, first, model.n_theta - first, BPFREE_RADEMACHER, 0};
+        const struct bpfree_probe end = {1, 2, 0, 0.5f, first, model.n_theta - first, BPFREE_RADEMACHER, 0};
         counted = nodes;
         memset(runs, 0, sizeof runs);
         for (uint32_t k = 0; k < model.n_nodes; k++) {
@@ -198,8 +198,8 @@ static void to_columns(const golden_network *network, uint32_t n, float *columns
 
 /* Parameters perturbed as they are read, on both sides of a pair or on one, give the
  * outputs of perturbed copies. */
-static void as_read(const bpfree_model *model, const float *theta, bpfree_probe probe, uint32_t sides, const float *x,
-                    uint32_t n, float *arena, float *copy, float *y)
+static void as_read(const bpfree_model *model, const float *theta, struct bpfree_probe probe, uint32_t sides,
+                    const float *x, uint32_t n, float *arena, float *copy, float *y)
 {
   const uint32_t size = model->tensors[model->output].size * n;
   const bpfree_pass read = {model, theta, &probe, x, arena, n, sides};
@@ -229,8 +229,8 @@ static void reads(const golden_network *network)
       for (uint32_t count = 1; count <= d - first; count += step) {
         const uint32_t address = bpfree_address(BPFREE_DOMAIN_PROBE, count % 5, 0);
         const int rows = count % 2;
-        const bpfree_probe probe = {4,     5,     address, 0.01f,
-                                    first, count, rows ? BPFREE_HADAMARD : BPFREE_RADEMACHER, rows ? first + 1 : 0};
+        const struct bpfree_probe probe = {4,     5,     address, 0.01f,
+                                           first, count, rows ? BPFREE_HADAMARD : BPFREE_RADEMACHER, rows ? first + 1 : 0};
         const int before = check_failures;
         as_read(&model, network->theta, probe, 1 + first % 2, x, n, arena, copy, y);
         if (check_failures > before)
@@ -254,7 +254,7 @@ static void refuses(const golden_network *network)
   const uint64_t bytes = bpfree_workspace_size(model, NULL, all->n, 1);
   float *workspace = room(bytes + 64), *values = floats(all->n), *y = floats(all->n * outputs);
   float *pair = floats(2 * all->n);
-  const bpfree_probe good = {0, 0, stream, 0.5f, 0, model->n_theta, 0, 0};
+  const struct bpfree_probe good = {0, 0, stream, 0.5f, 0, model->n_theta, 0, 0};
   const float *theta = network->theta;
 
   CHECK_EQUAL(bpfree_evaluate(model, NULL, theta, all, loss, &good, 1, 1, workspace, bytes, values), BPFREE_OK);
@@ -263,17 +263,17 @@ static void refuses(const golden_network *network)
               BPFREE_ERR_ALIGN);
   CHECK_EQUAL(bpfree_evaluate(model, NULL, theta, all, loss, &good, 1, 1, NULL, bytes, values), BPFREE_ERR_ALIGN);
   CHECK_EQUAL(bpfree_evaluate(model, NULL, theta, all, loss, &good, 1, 0, workspace, bytes, values), BPFREE_ERR_ARG);
-  CHECK_EQUAL(bpfree_predict(model, theta, all, 1, workspace, bytes, y), BPFREE_OK);
-  CHECK_EQUAL(bpfree_predict(model, theta, all, 1, workspace, bytes - 1, y), BPFREE_ERR_SIZE);
-  CHECK_EQUAL(bpfree_predict(model, theta, all, 1, workspace + 1, bytes, y), BPFREE_ERR_ALIGN);
-  CHECK_EQUAL(bpfree_predict(model, theta, all, 0, workspace, bytes, y), BPFREE_ERR_ARG);
+  CHECK_EQUAL(bpfree_predict_batch(model, theta, all, 1, workspace, bytes, y), BPFREE_OK);
+  CHECK_EQUAL(bpfree_predict_batch(model, theta, all, 1, workspace, bytes - 1, y), BPFREE_ERR_SIZE);
+  CHECK_EQUAL(bpfree_predict_batch(model, theta, all, 1, workspace + 1, bytes, y), BPFREE_ERR_ALIGN);
+  CHECK_EQUAL(bpfree_predict_batch(model, theta, all, 0, workspace, bytes, y), BPFREE_ERR_ARG);
   CHECK_EQUAL(bpfree_workspace_size(model, NULL, all->n, 0), 0);
 
-  const bpfree_probe past = {0, 0, stream, 0.5f, 1, model->n_theta, 0, 0};
-  const bpfree_probe wraps = {0, 0, stream, 0.5f, 0xffffffffu, 2, 0, 0};
-  const bpfree_probe unknown = {0, 0, stream, 0.5f, 0, model->n_theta, BPFREE_HADAMARD + 1, 0};
-  const bpfree_probe beyond[2] = {{0, 0, 0, 0.5f, 0, 0, BPFREE_COORDINATE, 0},
-                                  {0, 0, 0, 0.5f, 0, 0, BPFREE_COORDINATE, model->n_theta}};
+  const struct bpfree_probe past = {0, 0, stream, 0.5f, 1, model->n_theta, 0, 0};
+  const struct bpfree_probe wraps = {0, 0, stream, 0.5f, 0xffffffffu, 2, 0, 0};
+  const struct bpfree_probe unknown = {0, 0, stream, 0.5f, 0, model->n_theta, BPFREE_HADAMARD + 1, 0};
+  const struct bpfree_probe beyond[2] = {{0, 0, 0, 0.5f, 0, 0, BPFREE_COORDINATE, 0},
+                                         {0, 0, 0, 0.5f, 0, 0, BPFREE_COORDINATE, model->n_theta}};
   CHECK_EQUAL(bpfree_evaluate(model, NULL, theta, all, loss, &unknown, 1, 1, workspace, bytes, values), BPFREE_ERR_ARG);
   CHECK_EQUAL(bpfree_evaluate(model, NULL, theta, all, loss, beyond, 1, 1, workspace, bytes, values), BPFREE_OK);
   CHECK_EQUAL(bpfree_evaluate(model, NULL, theta, all, loss, beyond, 2, 1, workspace, bytes, pair), BPFREE_ERR_ARG);

@@ -51,7 +51,7 @@ static void values(void)
   const bpfree_batch batch = {x, NULL, NULL, N};
   const uint64_t bytes = bpfree_workspace_size(&model, NULL, N, 1);
   float *workspace = room(bytes);
-  CHECK_EQUAL(bpfree_predict(&model, theta, &batch, 1, workspace, bytes, y), BPFREE_OK);
+  CHECK_EQUAL(bpfree_predict_batch(&model, theta, &batch, 1, workspace, bytes, y), BPFREE_OK);
   CHECK_FLOATS(y, want, 6 * N);
   free(workspace);
 }
@@ -63,7 +63,8 @@ static void probes(void)
   const bpfree_reuse reuse = {places, 10, 1};
   float x[2 * N] = {0}, targets[6 * N] = {0}, losses[2 * N], plain[2 * N];
   const bpfree_batch batch = {x, NULL, targets, N};
-  const bpfree_probe both[] = {{0, 0, 0, 0.5f, 0, 0, BPFREE_COORDINATE, 1}, {0, 0, 0, 0.5f, 0, 0, BPFREE_COORDINATE, 3}};
+  const struct bpfree_probe both[] = {{0, 0, 0, 0.5f, 0, 0, BPFREE_COORDINATE, 1},
+                                      {0, 0, 0, 0.5f, 0, 0, BPFREE_COORDINATE, 3}};
   const uint64_t bytes = bpfree_workspace_size(&model, &reuse, N, 1);
   float *workspace = room(bytes);
   const bpfree_loss mse = bpfree_registry_loss(SCALAR, 1);

@@ -28,7 +28,7 @@ static const bpfree_stage stages[] = {{1, HIDDEN, FEATURES, 1, 0, 12, 0, 1, 0},
 static const uint32_t offsets[] = {0, 3, 7, 11};
 
 static float theta[N_THETA], packed[N_THETA], x[MOST_SAMPLES * FEATURES], targets[MOST_SAMPLES * OUTPUTS];
-static bpfree_probe probes[N_PROBES];
+static struct bpfree_probe probes[N_PROBES];
 static bpfree_ripple entries[N_PROBES];
 
 static bpfree_ripples ripples_for(uint32_t isa)
@@ -63,7 +63,7 @@ static void fill(void)
     packed[position] = theta[e];
     for (uint32_t side = 0; side < 2; side++) {
       const float mu = side ? -0.7f : 0.7f;
-      const bpfree_probe probe = {0, 0, 0, mu, 0, 0, BPFREE_COORDINATE, e};
+      const struct bpfree_probe probe = {0, 0, 0, mu, 0, 0, BPFREE_COORDINATE, e};
       const bpfree_ripple entry = {position, m, begin, count, mu};
       probes[2 * e + side] = probe;
       entries[2 * e + side] = entry;

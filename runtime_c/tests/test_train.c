@@ -89,7 +89,7 @@ static void evaluates(const golden_run *g)
     uint32_t order = 1;
     while (order < model->n_theta) order *= 2;
     if (rows) element = bpfree_permute(BPFREE_DOMAIN_MASK, 0, g->seed, 0, order, query);
-    const bpfree_probe probes[2] = {{g->seed, 0, stream, g->mu, 0, model->n_theta, direction, element},
+    const struct bpfree_probe probes[2] = {{g->seed, 0, stream, g->mu, 0, model->n_theta, direction, element},
                                     {g->seed, 0, stream, -g->mu, 0, model->n_theta, direction, element}};
     CHECK_EQUAL(bpfree_evaluate(model, NULL, g->network->theta, &batch, r.trainer.loss, probes, 2, 1, workspace, bytes,
                                 losses),

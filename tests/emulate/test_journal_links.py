@@ -35,7 +35,9 @@ void send(int n)
 
 int main(void)
 {
-  bpfree_context run = {.theta = theta, .x = x, .arena = arena, .coefficients = record};
+  bpfree_context run = {.theta = theta, .x = x, .arena = arena, .coefficients = record,
+                        .theta_floats = BPFREE_FLOATS(theta), .x_floats = BPFREE_FLOATS(x),
+                        .arena_floats = BPFREE_FLOATS(arena), .coefficient_floats = BPFREE_FLOATS(record)};
   const uint8_t *settings = (const uint8_t *)text;
   uint32_t n_settings = sizeof text - 1;
   for (uint32_t k = 0; k < MODEL_THETA; k++) theta[k] = model_theta[k];

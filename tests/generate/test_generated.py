@@ -149,8 +149,8 @@ def test_limits_and_records():
     defines = dict(re.findall(r"#define (BPFREE_\w+) (\d+)\b", config))
     assert int(defines["BPFREE_BLOCK"]) == rng.BLOCK
     ffi = native.core().ffi
-    assert ffi.sizeof("bpfree_probe") == probes.PROBE.itemsize
-    for name, field in ffi.typeof("bpfree_probe").fields:
+    assert ffi.sizeof("struct bpfree_probe") == probes.PROBE.itemsize
+    for name, field in ffi.typeof("struct bpfree_probe").fields:
         assert probes.PROBE.fields[name][1] == field.offset
 
 

@@ -92,15 +92,15 @@ uint64_t bpfree_workspace_size(const bpfree_model *model, const bpfree_reuse *re
 
 /* y (n, outputs). Returns BPFREE_OK, BPFREE_ERR_ARG (tile 0), BPFREE_ERR_SIZE,
  * BPFREE_ERR_ALIGN, or BPFREE_ERR_ARITHMETIC as above. */
-int bpfree_predict(const bpfree_model *model, const float *theta, const bpfree_batch *batch, uint32_t tile,
-                   float *workspace, uint64_t workspace_bytes, float *y);
+int bpfree_predict_batch(const bpfree_model *model, const float *theta, const bpfree_batch *batch, uint32_t tile,
+                         float *workspace, uint64_t workspace_bytes, float *y);
 
 /* values (n_probes, n): the loss of every sample at theta + mu u of every
  * probe; mu = 0 means theta itself. theta is only read. reuse may be NULL: every
  * probe then runs all nodes that its losses depend on. Returns as above, or
  * BPFREE_ERR_ARG (no tiles to hold, a probe out of range, or a label >= outputs). */
 int bpfree_evaluate(const bpfree_model *model, const bpfree_reuse *reuse, const float *theta,
-                    const bpfree_batch *batch, bpfree_loss loss, const bpfree_probe *probes, uint32_t n_probes,
+                    const bpfree_batch *batch, bpfree_loss loss, const struct bpfree_probe *probes, uint32_t n_probes,
                     uint32_t tile, float *workspace, uint64_t workspace_bytes, float *values);
 
 /* Ripples: what probes of single entries compute again of a pass at theta that is

@@ -14,6 +14,9 @@
 #include "bpfree/config.h"
 #include "bpfree/rng.h"
 
+/* Floats of an array, for what asks how many there are. Of an array itself: a pointer does not know. */
+#define BPFREE_FLOATS(array) ((uint32_t)(sizeof(array) / sizeof(float)))
+
 #ifdef __cplusplus
 extern "C" {
 #endif
@@ -115,7 +118,7 @@ enum bpfree_direction {
 /* A direction u and its radius. Never stored: regenerated from (seed, step,
  * address). It moves a range of theta, whose trainable slices lie one after the
  * other; it may begin and end inside a slice, and the bits of u do not depend on where. */
-typedef struct bpfree_probe {
+struct bpfree_probe {
   uint32_t seed;
   uint32_t step;
   uint32_t address;   /* bpfree_address(domain, query, sample) */
@@ -124,13 +127,13 @@ typedef struct bpfree_probe {
   uint32_t count;
   uint32_t direction; /* enum bpfree_direction */
   uint32_t element;   /* of theta, for BPFREE_COORDINATE, which reads only mu besides; for BPFREE_HADAMARD the row */
-} bpfree_probe;
+};
 
 /* One evaluation of the graph. */
 typedef struct bpfree_pass {
   const bpfree_model *model;
   const float *theta;        /* (n_theta), never written */
-  const bpfree_probe *probe; /* BPFREE_RADEMACHER or _HADAMARD, put on as parameters are read; NULL: plain forward */
+  const struct bpfree_probe *probe; /* BPFREE_RADEMACHER or _HADAMARD, put on as parameters are read; NULL: none */
   const float *x;            /* (features, n) */
   float *arena;              /* bpfree_arena_size() floats */
   uint32_t n;                /* samples: a multiple of the kernels' lanes, 1 where there is one lane;
@@ -146,10 +149,20 @@ uint32_t bpfree_arena_size(const bpfree_model *model, uint32_t n);
 void bpfree_forward(const bpfree_pass *pass);
 const float *bpfree_output(const bpfree_pass *pass, uint32_t side);
 
+/* Floats of arena that inference needs. */
+uint32_t bpfree_predict_size(const bpfree_model *model);
+
+/* y (outputs) = what the model makes of one sample x (features) with the parameters theta (n_theta), which may lie in
+ * flash; y may be in the arena, which is free afterwards. floats: those of the arena. Returns BPFREE_OK, and y need
+ * not be finite; BPFREE_ERR_ARG (no model, or a buffer that is missing; theta may be where n_theta is 0),
+ * BPFREE_ERR_SIZE (an arena of less than bpfree_predict_size() floats) or BPFREE_ERR_ALIGN, with y as it was. */
+int bpfree_predict(const bpfree_model *model, const float *theta, const float *x, float *arena, uint32_t floats,
+                   float *y);
+
 /* out = fl(theta + fl(mu u)), elements outside the probe copied; out may not
  * overlap theta. Returns BPFREE_OK or BPFREE_ERR_ARG (range, direction or
  * element out of theta). */
-int bpfree_perturb(const bpfree_model *model, const float *theta, const bpfree_probe *probe, float *out);
+int bpfree_perturb(const bpfree_model *model, const float *theta, const struct bpfree_probe *probe, float *out);
 
 /* FNV-1a-64 over the little-endian bytes of n floats: the theta hash. */
 uint64_t bpfree_hash(const float *values, uint32_t n);

@@ -168,6 +168,8 @@ typedef struct bpfree_context {
   float *coefficients; /* (groups * n_queries), group-major */
   float *state;        /* bpfree_state_size() floats: each link's vectors, then scalars; a window's records; NULL if 0 */
   float *work;         /* bpfree_work_size() floats, free between calls; may be NULL if 0 */
+  uint32_t theta_floats, x_floats, arena_floats; /* floats there are, at least as many as are needed: bpfree_train_init */
+  uint32_t coefficient_floats, state_floats, work_floats; /* refuses an arena of an earlier model */
   uint32_t step;       /* the next step */
   uint32_t small_at;   /* the step before which theta and state are known to be small; another one: they may be large */
 } bpfree_context;
@@ -199,7 +201,7 @@ uint32_t bpfree_train_size(const bpfree_trainer *trainer);
 
 /* Checks settings and buffers and zeroes step and state; theta is the caller's.
  * Returns BPFREE_OK, BPFREE_ERR_ARG (a buffer that is needed and missing, state or work where their sizes are not 0
- * among them) or BPFREE_ERR_ALIGN. */
+ * among them), BPFREE_ERR_SIZE (one that is too small) or BPFREE_ERR_ALIGN. */
 int bpfree_train_init(const bpfree_trainer *trainer, bpfree_context *context);
 
 /* One training step at context->step, which it then advances. Afterwards

@@ -11,7 +11,7 @@ static int estimate(const bpfree_trainer *t, bpfree_context *c)
 static void gradient(const bpfree_trainer *t, uint32_t step, const float *coefficients, uint32_t slice,
                      uint32_t block, uint32_t n, float *g)
 {
-  const bpfree_probe probe = bpfree_sign_probe(t, step, 0, 0.0f, 0, 0, BPFREE_RADEMACHER);
+  const struct bpfree_probe probe = bpfree_sign_probe(t, step, 0, 0.0f, 0, 0, BPFREE_RADEMACHER);
   const float c = bpfree_clipped(t, coefficients[0]);
   bpfree_signs signs;
   bpfree_signs_start(&signs, &probe, &t->model->slices[slice], block);
