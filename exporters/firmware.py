@@ -20,7 +20,9 @@ from bpfree.estimators.device import OPTIONS
 from bpfree.exporters import main_source, makefile_source, model_source
 from bpfree.exporters.c_text import array, float_literal
 from bpfree.exporters.folder import marked, write_folder
+from bpfree.exporters.ports import port_files
 from bpfree.exporters.runtime import listed_sources, runtime_folder
+from bpfree.exporters.targets import TARGETS, Target, find_target
 from bpfree.graph.c_tables import device_tables
 from bpfree.model import Model
 from bpfree.trainer import Trainer
@@ -31,15 +33,10 @@ __all__ = ["MARK_SKIPPED", "MARK_STEP", "MARK_STEP_DONE", "TARGETS", "Samples", 
 MARK_STEP, MARK_STEP_DONE, MARK_SKIPPED = 1, 2, 3
 """Marks the program sends before and after each training step, and behind one that was skipped."""
 
-TARGETS = {
-    "cortex-m4f": ("cortex_m", ("-mcpu=cortex-m4", "-mthumb", "-mfloat-abi=hard", "-mfpu=fpv4-sp-d16")),
-}
-"""Folder of the port, and compiler flags, by target."""
-
-_YOURS = ("main.c", "Makefile", "port/port.c", "port/port.h", "port/startup.c", "port/link.ld")
+_YOURS = ("main.c", "Makefile", "port/port.c", "port/port.h", "port/startup.c", "port/memory.c", "port/link.ld")
 """Files that are made to be changed; the others fit each other, and one that somebody changed would fit no more."""
 
-_STALE = ("samples.c", "runtime/**/*")
+_STALE = ("samples.c", "runtime/**/*", "port/*")
 """What an export with other settings does not have."""
 
 _OPTION = "#define {} {}\n"
@@ -72,7 +69,7 @@ def export(
 ) -> Path:
     """Write firmware sources that train `model` for `steps` steps; returns the folder.
 
-    `make` in the folder builds it with arm-none-eabi-gcc, `bpfree.emulate`
+    `make` in the folder builds it with the target's GCC, `bpfree.emulate`
     compiles it with pip packages alone and runs it.
 
     Args:
@@ -85,14 +82,13 @@ def export(
             `int sample(...)` (bpfree_sample_fn of runtime/bpfree/train.h), from a sensor say.
         steps: training steps of the main program, of which it skips what `train` skips: those that have a bad
             sample, or a loss or an update that is not finite.
-        target: "cortex-m4f".
+        target: a name in `TARGETS`, such as "cortex-m4f" or "rv32imc"; "host" is this computer.
 
     All files are rendered before any is written; where a write fails, the folder is as it was.
 
     Raises ValueError naming the argument when something does not fit, OSError when a write fails.
     """
-    if target not in TARGETS:
-        raise ValueError(f"target: expected one of {', '.join(TARGETS)}, got {target!r}")
+    row = find_target(target)
     check_count("steps", steps)
     if not isinstance(model, Model) or not isinstance(trainer, Trainer):
         wanted = "a Model and a Trainer, such as run.model and run.trainer"
@@ -102,16 +98,16 @@ def export(
     model.check_finite()
     if samples is not None:
         _check_samples(model.graph, trainer, samples)
-    kept = write_folder(Path(folder), _render(model, trainer, samples, steps, target), _YOURS, _STALE)
+    kept = write_folder(Path(folder), _render(model, trainer, samples, steps, row), _YOURS, _STALE)
     if kept:
         names, way = ", ".join(kept), "delete what you want to have written anew"
         warnings.warn(f"folder: kept {names} in {folder}, as export did not write them so: {way}", stacklevel=2)
     return Path(folder)
 
 
-def _render(model, trainer, samples, steps, target) -> dict[str, bytes]:
+def _render(model, trainer, samples, steps, target: Target) -> dict[str, bytes]:
     """Return the bytes of every file of the export, by its name in the folder."""
-    tables, limit, (port, cpu_flags) = device_tables(trainer), coefficient_limit(trainer, model.theta), TARGETS[target]
+    tables, limit = device_tables(trainer), coefficient_limit(trainer, model.theta)
     files = {
         "model.h": model_source.header(tables, main_source.trainer_sizes(tables, trainer)),
         "model.c": model_source.source(model.graph, tables, model.theta, model.frozen),
@@ -121,10 +117,9 @@ def _render(model, trainer, samples, steps, target) -> dict[str, bytes]:
     if samples is not None:
         files["samples.c"] = samples_source(samples, trainer)
     files |= {f"runtime/{name}": text for name, text in _runtime(tables, trainer).items()}
-    origin = runtime_folder() / "ports" / port
-    files |= {f"port/{path.name}": path.read_text("utf-8") for path in sorted(origin.iterdir())}
+    files |= {f"port/{name}": path.read_text("utf-8") for name, path in port_files(target).items()}
     rendered = {name: marked(text) for name, text in files.items()}
-    return rendered | {"Makefile": marked(makefile_source.render(cpu_flags), "# {}")}
+    return rendered | {"Makefile": marked(makefile_source.render(target), "# {}")}
 
 
 def samples_source(samples: Samples, trainer) -> str:

@@ -55,14 +55,16 @@ def workshop(_place):
 
 @pytest.fixture
 def build(tmp_path):
-    """build(main_source, **options) -> Firmware: a main program on the Cortex-M port, compiled."""
+    """build(main_source, **options) -> Firmware: a main program on the port of a target, compiled."""
     from bpfree import emulate
-    from bpfree.exporters.firmware import runtime_folder
+    from bpfree.exporters.ports import port_files
 
-    def compile_main(source, **options):
+    def compile_main(source, target="cortex-m4f", **options):
         folder = tmp_path / f"program{len(list(tmp_path.iterdir()))}"
-        shutil.copytree(runtime_folder() / "ports" / "cortex_m", folder / "port")
+        (folder / "port").mkdir(parents=True)
+        for name, path in port_files(emulate.find_target(target)).items():
+            shutil.copy(path, folder / "port" / name)
         (folder / "main.c").write_text('#include "port.h"\nint main(void);\n' + source, "utf-8")
-        return emulate.compile_firmware(folder, **options)
+        return emulate.compile_firmware(folder, target=target, **options)
 
     return compile_main

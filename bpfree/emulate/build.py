@@ -6,41 +6,27 @@ from __future__ import annotations
 import os
 import tempfile
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
 from bpfree.errors import check_choice
+from bpfree.exporters.ports import port_files
+from bpfree.exporters.targets import Memory, find_target
 
-from .compilers import COMPILERS
-from .targets import Target, find_target
+from .compilers import COMPILERS, Job
+from .emulators import EMULATORS, default_emulator
+from .program import Firmware
 
-OPTIMIZE_LEVELS = ("Os", "O2", "O3")
+OPTIMIZE_LEVELS = ("Os", "Oz", "O0", "O1", "O2", "O3")
 
 # Zig puts its own flags first, so these override them; its -O mode only decides how compiler-rt is built.
 # -ffp-contract comes after -fno-fast-math, because -fno-fast-math resets it in some versions of clang. There
 # are no unwind tables, because C has no exceptions and the tables would count as flash.
-STRICT_FLAGS = ("-fno-fast-math", "-fno-math-errno", "-ffp-contract=off", "-ffreestanding")
+STRICT_FLAGS = ("-fno-fast-math", "-fno-math-errno", "-ffp-contract=off")
 LAYOUT_FLAGS = (
     "-ffunction-sections", "-fdata-sections", "-fomit-frame-pointer",
     "-fno-unwind-tables", "-fno-asynchronous-unwind-tables", "-g0",
 )  # fmt: skip
 WARNING_FLAGS = ("-Wall", "-Wextra", "-Werror")
-
-
-@dataclass(frozen=True)
-class Firmware:
-    """A linked firmware and how it was built, in enough detail to build a comparable one."""
-
-    elf: Path
-    target: Target
-    flags: tuple[str, ...]  #: every compiler and linker flag except paths
-    compiler: str  #: name and version
-    compiler_name: str  #: one of COMPILERS
-    folder: Path
-    sources: tuple[Path, ...]
-    optimize: str  #: one of OPTIMIZE_LEVELS
-    defines: tuple[str, ...]
-    extra_flags: tuple[str, ...]
 
 
 def compile_firmware(
@@ -53,24 +39,32 @@ def compile_firmware(
     defines: Sequence[str] = (),
     sources: Iterable[str | os.PathLike[str]] | None = None,
     extra_flags: Sequence[str] = (),
+    lto: bool = False,
+    emulator: str | None = None,
 ) -> Firmware:
     """Compile and link the C sources of `folder` into an ELF file.
 
     Args:
-        folder: holds the sources, the headers (each folder with a .h is searched) and exactly one link.ld.
+        folder: holds the sources and the headers (each folder with a .h is searched). The folder port/ of an
+            export, known by its port.h, may be that of your board or of another target: startup code, linker script
+            and port.c come from bpfree instead, for this target and emulator. Without port.h the folder's own are
+            taken, and there must be exactly one link.ld.
         target: a name in `TARGETS`.
-        optimize: "Os", "O2" or "O3".
-        compiler: "zig", the clang of the pip package ziglang, or "gnu", an installed arm-none-eabi-gcc.
+        optimize: "Os", "Oz", "O0", "O1", "O2" or "O3".
+        compiler: "zig", the clang of the pip package ziglang; "gnu", the target's GCC; or "clang".
         output: path of the ELF file; default `folder`/build/firmware.elf.
         defines: macros, "NAME" or "NAME=value".
-        sources: the .c files; default: all below `folder`.
+        sources: the .c files; default: all below `folder`, with the port's as above.
         extra_flags: C flags put last, for experiments; they can undo the strict arithmetic.
+        lto: optimise the whole program at link time.
+        emulator: a name in `EMULATORS`, on whose machine it is to run; default: the first that has the target.
 
     Returns:
         The firmware, with the flags and the compiler that built it.
 
     Raises:
-        ValueError: the target, the optimisation level or the compiler is unknown.
+        ValueError: the target, the optimisation level, the compiler or the emulator is unknown, or the emulator
+            does not have the target.
         FileNotFoundError: there are no sources, or not exactly one link.ld.
         FirmwareBuildError: the compiler or the linker failed; any warning counts as an error.
         ImportError: the compiler is not installed.
@@ -78,24 +72,40 @@ def compile_firmware(
     row = find_target(target)
     check_choice("optimize", optimize, OPTIMIZE_LEVELS)
     check_choice("compiler", compiler, COMPILERS)
+    emulator = default_emulator(row) if emulator is None else check_choice("emulator", emulator, EMULATORS)
+    machine = EMULATORS[emulator]
+    memory = machine.memory(row)
     root = Path(folder).resolve()
-    files = tuple(Path(s).resolve() for s in (sorted(root.rglob("*.c")) if sources is None else sources))
+    own = {path.parent for path in root.rglob("port.h")}
+    port = port_files(row, machine.report) if own else {}
+    files = _sources(root, own, port) if sources is None else sources
+    files = tuple(Path(source).resolve() for source in files)
     if not files:
         raise FileNotFoundError(f"folder: expected .c files below {root}, got none")
     elf = Path(output).resolve() if output is not None else root / "build" / "firmware.elf"
     elf.parent.mkdir(parents=True, exist_ok=True)
 
-    c_flags = ("-std=c99", f"-{optimize}", *STRICT_FLAGS, *LAYOUT_FLAGS, *WARNING_FLAGS, *row.c_flags)
-    c_flags += tuple(f"-D{name}" for name in defines) + tuple(extra_flags)
+    c_flags = ("-std=c99", f"-{optimize}", *STRICT_FLAGS, *row.gnu.compile_flags, *LAYOUT_FLAGS, *WARNING_FLAGS)
+    c_flags += tuple(f"-D{name}" for name in (*machine.defines, *defines)) + tuple(extra_flags)
     tool = COMPILERS[compiler]
     with tempfile.TemporaryDirectory(prefix="bpfree-") as scratch:
-        script = Path(scratch) / "link.ld"
-        script.write_text(_memory_symbols(row) + find_linker_script(root).read_text("utf-8"), "utf-8")
-        tool.link(row, c_flags, _include_flags(root), [_short(f, root) for f in files], script, elf, root)
+        script = None
+        if row.bare:
+            script = Path(scratch) / "link.ld"
+            layout = port["link.ld"] if own else find_linker_script(root)
+            script.write_text(_memory_symbols(memory) + layout.read_text("utf-8"), "utf-8")
+        short = [_short(file, root) for file in files]
+        tool.link(Job(row, c_flags, _include_flags(root), short, script, elf, root, lto))
     return Firmware(
-        elf, row, (*tool.flags(row), *c_flags), tool.version(), compiler, root, files,
-        optimize, tuple(defines), tuple(extra_flags),
+        elf, row, (*tool.flags(row, lto), *c_flags), tool.version(row), compiler, root, files,
+        optimize, tuple(defines), tuple(extra_flags), lto, emulator, memory,
     )  # fmt: skip
+
+
+def _sources(root: Path, own: set[Path], port: dict[str, Path]) -> list[Path]:
+    """Return the .c files below `root`, those of `port` in the place of those in the folders `own`."""
+    found = [path for path in sorted(root.rglob("*.c")) if path.parent not in own]
+    return found + [path for name, path in sorted(port.items()) if found and name.endswith(".c")]
 
 
 def find_linker_script(folder: Path) -> Path:
@@ -106,7 +116,7 @@ def find_linker_script(folder: Path) -> Path:
     return scripts[0]
 
 
-def _memory_symbols(row: Target) -> str:
+def _memory_symbols(row: Memory) -> str:
     # `zig build-exe` has no --defsym, so the sizes are written at the top of the script instead.
     return (
         f"ROM_ORG = {row.flash_origin:#x};\nROM_LEN = {row.flash_bytes:#x};\n"

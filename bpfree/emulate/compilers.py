@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""The compilers that firmware can be built with: the clang of the pip package ziglang, or the GNU Arm toolchain."""
+"""The compilers that firmware can be built with: the clang of the pip package ziglang, a GNU toolchain, or a clang."""
 
 from __future__ import annotations
 
@@ -9,19 +9,20 @@ import shlex
 import shutil
 import subprocess
 import sys
-from collections.abc import Callable
+import tempfile
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from bpfree.exporters.targets import Target
 from bpfree.files import cache_folder
 
 from ._extras import need
-from .targets import Target
-
-GNU = "arm-none-eabi-gcc"
 
 _ZIG_FLAGS = ("-O", "ReleaseSmall", "-fno-sanitize-c", "-fcompiler-rt", "-fno-strip", "--gc-sections")
-_GNU_LINK_FLAGS = ("-nostartfiles", "-nostdlib", "-Wl,--gc-sections")
+_LTO = ("-flto",)
+_GNU_LTO = ("-flto", "-Wno-maybe-uninitialized")
+"""Inlining across files shows GCC paths that the tables of a model never take, and it warns of them."""
 
 
 class FirmwareBuildError(RuntimeError):
@@ -29,27 +30,47 @@ class FirmwareBuildError(RuntimeError):
 
 
 @dataclass(frozen=True)
-class Compiler:
-    """One compiler: version() gives its name for people; flags(target) what it needs besides those of C.
+class Job:
+    """What is to be linked: C flags, folders of headers and sources for the command line, a linker script if any."""
 
-    link(target, flags, includes, sources, script, elf, folder): build an ELF file in `folder`; raises
+    target: Target
+    flags: Sequence[str]
+    includes: Sequence[str]
+    sources: Sequence[str]
+    script: Path | None
+    elf: Path
+    folder: Path  # where the compiler runs
+    lto: bool
+
+
+@dataclass(frozen=True)
+class Compiler:
+    """One compiler: version(target) gives its name for people, flags(target, lto) what it needs besides those of C.
+
+    missing(target) is what to install, or "" where it is installed. link(job) builds an ELF file; raises
     FirmwareBuildError.
     """
 
-    version: Callable[[], str]
-    flags: Callable[[Target], tuple[str, ...]]
-    link: Callable
+    version: Callable[[Target], str]
+    flags: Callable[[Target, bool], tuple[str, ...]]
+    missing: Callable[[Target], str]
+    link: Callable[[Job], None]
 
 
-def _zig_flags(target: Target) -> tuple[str, ...]:
-    return ("-target", target.zig_triple, "-mcpu", target.zig_cpu, *_ZIG_FLAGS)
+# ---- zig ----
 
 
-def _zig_link(target, flags, includes, sources, script, elf, folder) -> None:
+def _zig_flags(target: Target, lto: bool) -> tuple[str, ...]:
+    processor = ("-mcpu", target.zig_cpu) if target.bare else ("-lc",)
+    return ("-target", target.zig_triple, *processor, *_ZIG_FLAGS, *(_LTO if lto else ()))
+
+
+def _zig_link(job: Job) -> None:
+    layout = ("-fentry=Reset_Handler", "-T", str(job.script)) if job.script else ()
     _zig(
-        ["build-exe", *_zig_flags(target), "--color", "off", "-fentry=Reset_Handler", "-T", str(script),
-         f"-femit-bin={elf}", *includes, "-cflags", *flags, "--", *sources],
-        folder,
+        ["build-exe", *_zig_flags(job.target, job.lto), "--color", "off", *layout, f"-femit-bin={job.elf}",
+         *job.includes, "-cflags", *job.flags, *job.target.zig_flags, "--", *job.sources],
+        job.folder,
     )  # fmt: skip
 
 
@@ -62,26 +83,94 @@ def _zig(arguments: list[str], folder: Path) -> str:
 
 
 @functools.cache
-def _zig_version() -> str:
+def _zig_version(_target: Target) -> str:
     return f"zig {_zig(['version'], Path.cwd()).strip()} (clang)"
 
 
-def _gnu_link(target, flags, includes, sources, script, elf, folder) -> None:
-    command = [_gnu(), *target.gnu_flags, *flags, *includes, *sources, "-T", str(script), *_GNU_LINK_FLAGS]
-    _run([*command, "-lgcc", "-o", str(elf)], folder)
+def _zig_missing(_target: Target) -> str:
+    try:
+        need("ziglang")
+    except ImportError:
+        return 'pip install "bpfree[emulate]"'
+    return ""
 
 
-def _gnu() -> str:
-    """Return the path of the GNU Arm compiler; raise ImportError where there is none, as a missing package does."""
-    found = shutil.which(GNU)
-    if found is None:
-        raise ImportError(f"{GNU} is needed for compiler='gnu': apt install gcc-arm-none-eabi, or take 'zig'")
-    return found
+# ---- GNU ----
+
+
+def gnu(target: Target) -> str:
+    """Return the name of the target's GNU compiler."""
+    return f"{target.gnu.prefix}gcc"
+
+
+def _gnu_flags(target: Target, lto: bool) -> tuple[str, ...]:
+    return (*target.cpu_flags, *target.gnu.link_flags, *(_GNU_LTO if lto else ()))
+
+
+def _gnu_link(job: Job) -> None:
+    command = [_gnu_path(job.target), *job.target.cpu_flags, *job.flags, *(_GNU_LTO if job.lto else ()), *job.includes]
+    script = ["-T", str(job.script)] if job.script else []
+    libraries = ["-lgcc"] if job.target.bare else []
+    _run([*command, *job.sources, *script, *job.target.gnu.link_flags, *libraries, "-o", str(job.elf)], job.folder)
+
+
+def _gnu_path(target: Target) -> str:
+    """Return the path of the GNU compiler; raise ImportError where there is none, as a missing package does."""
+    return _installed(gnu(target), "gnu", target.gnu.package)
 
 
 @functools.cache
-def _gnu_version() -> str:
-    return f"{GNU} {_run([_gnu(), '-dumpfullversion'], Path.cwd()).strip()}"
+def _gnu_version(target: Target) -> str:
+    return f"{gnu(target)} {_run([_gnu_path(target), '-dumpfullversion'], Path.cwd()).strip()}"
+
+
+def _gnu_missing(target: Target) -> str:
+    return "" if shutil.which(gnu(target)) else f"apt install {target.gnu.package}"
+
+
+# ---- clang ----
+
+
+def _clang_flags(target: Target, lto: bool) -> tuple[str, ...]:
+    return (*target.clang_flags, *(("-fuse-ld=lld", "-nostdlib") if target.bare else ()), *(_LTO if lto else ()))
+
+
+def _clang_link(job: Job) -> None:
+    command = [_installed("clang", "clang", "clang lld"), *job.target.clang_flags, *(_LTO if job.lto else ())]
+    linker = ["-fuse-ld=lld", "-nostdlib", "-Wl,--gc-sections", "-T", str(job.script)] if job.script else []
+    libraries = _gnu_library(job.target) if job.script else []
+    with tempfile.TemporaryDirectory(prefix="bpfree-") as scratch:
+        objects = [f"{scratch}/{k}.o" for k in range(len(job.sources))]  # its driver links no bitcode it just made
+        for source, made in zip(job.sources, objects, strict=True):
+            _run([*command, *job.flags, *job.includes, "-c", source, "-o", made], job.folder)
+        _run([*command, *linker, *objects, *libraries, "-o", str(job.elf)], job.folder)
+
+
+def _gnu_library(target: Target) -> list[str]:
+    """Return the path of libgcc where there is one: Debian's clang has no library of its own for bare processors."""
+    if not shutil.which(gnu(target)):
+        return []
+    return [_run([gnu(target), *target.cpu_flags, "-print-libgcc-file-name"], Path.cwd()).strip()]
+
+
+@functools.cache
+def _clang_version(_target: Target) -> str:
+    return f"clang {_run([_installed('clang', 'clang', 'clang lld'), '-dumpversion'], Path.cwd()).strip()}"
+
+
+def _clang_missing(target: Target) -> str:
+    found = shutil.which("clang") and (shutil.which("ld.lld") or not target.bare)
+    return "" if found else "apt install clang lld"
+
+
+# ---- what they share ----
+
+
+def _installed(program: str, name: str, package: str) -> str:
+    found = shutil.which(program)
+    if found is None:
+        raise ImportError(f"{program} is needed for compiler={name!r}: apt install {package}, or take 'zig'")
+    return found
 
 
 def _run(command: list[str], folder: Path, environment=None) -> str:
@@ -99,7 +188,8 @@ def _first_errors(text: str, limit: int = 12) -> str:
 
 
 COMPILERS = {
-    "zig": Compiler(_zig_version, _zig_flags, _zig_link),
-    "gnu": Compiler(_gnu_version, lambda target: (*target.gnu_flags, *_GNU_LINK_FLAGS), _gnu_link),
+    "zig": Compiler(_zig_version, _zig_flags, _zig_missing, _zig_link),
+    "gnu": Compiler(_gnu_version, _gnu_flags, _gnu_missing, _gnu_link),
+    "clang": Compiler(_clang_version, _clang_flags, _clang_missing, _clang_link),
 }
 """The compilers by name."""

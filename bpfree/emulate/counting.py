@@ -1,21 +1,20 @@
 # SPDX-License-Identifier: MIT
-"""Counts retired Thumb instructions with one call per basic block instead of one per instruction."""
+"""Counts retired instructions with one call per basic block instead of one per instruction."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 
-def thumb_width(halfword: int) -> int:
-    """Return the bytes of the instruction that begins with `halfword`: 4 if its top five bits are >= 0b11101."""
-    return 4 if halfword >> 11 >= 0b11101 else 2
+def count_instructions(code: bytes, width: Callable[[int], int]) -> int:
+    """Return the number of instructions in `code`, which begins and ends at their boundaries.
 
-
-def count_thumb(code: bytes) -> int:
-    """Return the number of 16- and 32-bit instructions in `code`, which begins and ends at their boundaries."""
+    width: the bytes of the instruction that begins with a halfword.
+    """
     i = count = 0
     while i < len(code):
-        i += thumb_width(code[i] | code[i + 1] << 8)
+        i += width(code[i] | code[i + 1] << 8)
         count += 1
     return count
 
@@ -26,11 +25,14 @@ class BlockCounter:
     Instructions that an IT block skips count too, because they take an issue slot in hardware and qemu counts them.
     """
 
-    def __init__(self, uc: Any, hook_block: int, limit: int | None = None) -> None:
-        """Count on the unicorn machine `uc` and stop it beyond `limit`; `hook_block` is the constant UC_HOOK_BLOCK."""
+    def __init__(self, uc: Any, hook_block: int, width: Callable[[int], int], limit: int | None = None) -> None:
+        """Count on the unicorn machine `uc` and stop it beyond `limit`; `hook_block` is the constant UC_HOOK_BLOCK.
+
+        width: the bytes of the instruction that begins with a halfword.
+        """
         self.count = 0
         self.exceeded = False
-        self._uc = uc
+        self._uc, self._width = uc, width
         self._limit = limit
         self._sizes: dict[tuple[int, int], int] = {}
         self._block = (0, 0)
@@ -57,13 +59,14 @@ class BlockCounter:
         """Subtract the instructions of the current block from `address` on, which are counted but have not run."""
         start, size = self._block
         if start <= address < start + size:
-            self.count -= count_thumb(bytes(self._uc.mem_read(address, start + size - address)))
+            rest = bytes(self._uc.mem_read(address, start + size - address))
+            self.count -= count_instructions(rest, self._width)
 
     def _on_block(self, uc: Any, address: int, size: int, _user: object) -> None:
         key = self._block = (address, size)
         n = self._sizes.get(key)
         if n is None:
-            n = self._sizes[key] = count_thumb(bytes(uc.mem_read(address, size)))
+            n = self._sizes[key] = count_instructions(bytes(uc.mem_read(address, size)), self._width)
         self.count += n
         if self._limit is not None and self.count > self._limit:
             self.exceeded = True

@@ -6,8 +6,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from ._extras import need
-from .build import Firmware
 from .elf import Image
+from .program import Firmware
 
 # Multiply-adds that round once. vmla and vmls are allowed: they round twice, as separate instructions do.
 _FUSED = ("vfma", "vfms", "vfnma", "vfnms", "fmadd", "fmsub", "fnmadd", "fnmsub")

@@ -7,12 +7,13 @@ import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 
-from .build import Firmware, compile_firmware, find_linker_script
+from .build import compile_firmware
 from .elf import Image
+from .program import Firmware
 
 WEIGHTS_SECTION = ".bpfree_weights"
 DATA_SECTION = ".bpfree_data"
-_PORT_SOURCES = ("startup.c", "port.c")
+_PORT_SOURCES = ("startup.c", "memory.c", "port.c")
 _EMPTY_MAIN = "int main(void);\nint main(void) { return 0; }\n"
 
 
@@ -42,7 +43,7 @@ def footprint(firmware: Firmware, empty: Firmware | None = None) -> Footprint:
         The four sizes in bytes.
 
     Raises:
-        FileNotFoundError: startup.c or port.c, of which the empty program is made, is not beside the linker script.
+        FileNotFoundError: startup.c, memory.c or port.c, of which the empty program is made, is not among the sources.
     """
     flash, ram, weights, data = _sums(firmware)
     if empty is None:
@@ -56,19 +57,18 @@ def footprint(firmware: Firmware, empty: Firmware | None = None) -> Footprint:
 def empty_firmware(firmware: Firmware, folder: Path) -> Firmware:
     """Compile a main that returns 0 into `folder`, with the port, target and flags of `firmware`.
 
-    Raises FileNotFoundError when startup.c or port.c is not beside the linker script.
+    Raises FileNotFoundError when startup.c, memory.c or port.c is not among the firmware's sources.
     """
-    port = find_linker_script(firmware.folder).parent
-    sources = [port / name for name in _PORT_SOURCES]
-    for source in sources:
-        if not source.is_file():
-            raise FileNotFoundError(f"{source}: needed to build the empty program whose sizes are subtracted")
+    sources = [path for path in firmware.sources if path.name in _PORT_SOURCES]
+    for name in _PORT_SOURCES if firmware.target.bare else ("port.c",):
+        if not any(path.name == name and path.is_file() for path in sources):
+            raise FileNotFoundError(f"{name}: needed to build the empty program whose sizes are subtracted")
     main = folder / "empty_main.c"
     main.write_text(_EMPTY_MAIN, "utf-8")
     return compile_firmware(
         firmware.folder, target=firmware.target.name, optimize=firmware.optimize, compiler=firmware.compiler_name,
         output=folder / "empty.elf", defines=firmware.defines, sources=[*sources, main],
-        extra_flags=firmware.extra_flags,
+        extra_flags=firmware.extra_flags, lto=firmware.lto, emulator=firmware.emulator,
     )  # fmt: skip
 
 

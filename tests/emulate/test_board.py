@@ -13,9 +13,9 @@ for _module in ("ziglang", "unicorn", "elftools", "capstone"):
     pytest.importorskip(_module, reason=f'{_module} compiles or runs firmware: pip install "bpfree[emulate]"')
 
 from bpfree import emulate  # noqa: E402
-from bpfree.emulate import board, machine  # noqa: E402
+from bpfree.emulate import channels, machine  # noqa: E402
 
-PORT = Path(__file__).resolve().parents[2] / "runtime_c" / "ports" / "cortex_m"
+PORTS = Path(__file__).resolve().parents[2] / "runtime_c" / "ports"
 
 
 # ---- building ----
@@ -30,7 +30,7 @@ def test_a_missing_package_names_the_extra(build, monkeypatch):
 
 @pytest.mark.parametrize(
     ("option", "known"),
-    [({"target": "m99"}, "cortex-m4f"), ({"optimize": "O0"}, "O2"), ({"compiler": "icc"}, "gnu")],
+    [({"target": "m99"}, "cortex-m4f"), ({"optimize": "O9"}, "O2"), ({"compiler": "icc"}, "gnu")],
 )
 def test_unknown_options_list_the_known_ones(tmp_path, option, known):
     with pytest.raises(ValueError, match=known):
@@ -68,13 +68,13 @@ def test_a_compiler_that_is_not_there_is_named(tmp_path, monkeypatch):
 
 
 def test_port_header_and_emulator_agree():
-    header = (PORT / "port.h").read_text("utf-8")
+    header = (PORTS / "common" / "port.h").read_text("utf-8")
     pairs = re.findall(r"(BPFREE_MAILBOX|PORT_\w+)(?: =)? (0x\w+?|\d+)u?\b", header)
     numbers = {name: int(value, 0) for name, value in pairs}
-    assert numbers["BPFREE_MAILBOX"] == board.MAILBOX
-    assert numbers["PORT_EXIT_FAULT"] == machine.EXIT_FAULT
+    assert numbers["BPFREE_MAILBOX"] == channels.MAILBOX
+    assert numbers["PORT_EXIT_FAULT"] == channels.EXIT_FAULT
     for name in ("PORT_EXIT", "PORT_MARK", "PORT_WORD", "PORT_HASH", "PORT_PUTC"):
-        assert numbers[name] == getattr(machine, name)
+        assert numbers[name] == getattr(channels, name)
 
 
 @pytest.mark.parametrize("optimize", ["Os", "O2", "O3"])
@@ -243,7 +243,7 @@ def count_one_by_one(firmware):
                 covered.add(at)
                 at += 4 if uc.mem_read(at + 1, 1)[0] >> 3 >= 0b11101 else 2
 
-    run.on_mark = lambda mark: marks.append((mark.number, count))
+    run.sent.on_mark = lambda mark: marks.append((mark.number, count))
     run.board.uc.hook_add(UC_HOOK_CODE, on_code)
     run.until_exit(60.0)
     return count, marks

@@ -166,7 +166,7 @@ int sample(void *user, uint32_t step, uint32_t i, float *x, bpfree_target *y)
 
 
 BAD = {
-    "target": ({"target": "z80"}, "target: expected one of cortex-m4f"),
+    "target": ({"target": "z80"}, "target: expected one of .*'cortex-m4f', .*'host', got 'z80'"),
     "steps": ({"steps": 0}, "steps: expected an integer >= 1"),
     "width": ({"samples": firmware.Samples(PIXELS[:, :9], labels=LABELS)}, r"samples.rows: .*\(n, 64\)"),
     "dtype": ({"samples": firmware.Samples(PIXELS.astype(float), labels=LABELS)}, "uint8 or float32"),

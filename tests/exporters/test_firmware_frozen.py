@@ -17,7 +17,6 @@ from firmware_runs import DIGITS, LABELS, MODELS, on_device  # noqa: E402
 
 from bpfree import emulate  # noqa: E402
 from bpfree.emulate.elf import Image  # noqa: E402
-from bpfree.emulate.targets import TARGETS  # noqa: E402
 
 
 def trained(name, trainable, steps, estimator=None, callbacks=()):
@@ -44,7 +43,7 @@ def test_the_device_trains_what_is_trainable_and_reads_the_rest_from_flash(tmp_p
     assert n_frozen > 0 and result.read_symbol("theta", 4 * n_theta) == run.model.theta.tobytes()
     # The emulated flash cannot be written to: what is there after the run is what was burnt.
     assert result.read_symbol("model_frozen", 4 * n_frozen) == model.frozen.tobytes()
-    image, flash = Image(built.elf), TARGETS["cortex-m4f"]
+    image, flash = Image(built.elf), emulate.TARGETS["cortex-m4f"]
     address = image.address_of("model_frozen")
     assert flash.flash_origin <= address < flash.flash_origin + flash.flash_bytes
     (section,) = [part for part in image.sections if part.address <= address < part.address + part.size]

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* What runs before main on a bare Cortex-M: vector table, FPU, memory, and the functions compilers call. */
+/* What runs before main on a bare Cortex-M: vector table, FPU and memory. */
 #include <stddef.h>
 #include <stdint.h>
 
@@ -55,66 +55,4 @@ __attribute__((used)) void Fault_Handler(void) {
   port_emit(PORT_EXIT, PORT_EXIT_FAULT);
   for (;;) {
   }
-}
-
-/* ---- memory functions that compilers call without being asked ---- */
-
-/* An empty statement the optimiser cannot see through: it keeps gcc and clang from recognising a copy loop
- * and turning it into a call of the very function it is in. It costs no instruction. */
-#define KEEP_LOOP() __asm__ volatile("" ::: "memory")
-
-typedef uint32_t __attribute__((may_alias)) word;
-
-void *memcpy(void *restrict to, const void *restrict from, size_t n);
-void *memmove(void *to, const void *from, size_t n);
-void *memset(void *to, int value, size_t n);
-
-/* Weak: a libc's faster version wins where there is one. */
-__attribute__((weak)) void *memcpy(void *restrict to, const void *restrict from, size_t n) {
-  unsigned char *d = to;
-  const unsigned char *s = from;
-  if ((((uintptr_t)d | (uintptr_t)s) & 3u) == 0u) {
-    for (; n >= 4u; n -= 4u, d += 4, s += 4) {
-      *(word *)(void *)d = *(const word *)(const void *)s;
-      KEEP_LOOP();
-    }
-  }
-  for (; n != 0u; n--) {
-    *d++ = *s++;
-    KEEP_LOOP();
-  }
-  return to;
-}
-
-__attribute__((weak)) void *memmove(void *to, const void *from, size_t n) {
-  unsigned char *d = to;
-  const unsigned char *s = from;
-  if ((uintptr_t)d < (uintptr_t)s) {
-    for (; n != 0u; n--) {
-      *d++ = *s++;
-      KEEP_LOOP();
-    }
-  } else {
-    for (; n != 0u; n--) { /* backwards, as the ranges may overlap */
-      d[n - 1u] = s[n - 1u];
-      KEEP_LOOP();
-    }
-  }
-  return to;
-}
-
-__attribute__((weak)) void *memset(void *to, int value, size_t n) {
-  unsigned char *d = to;
-  const uint32_t byte = (uint32_t)value & 0xFFu;
-  if (((uintptr_t)d & 3u) == 0u) {
-    for (; n >= 4u; n -= 4u, d += 4) {
-      *(word *)(void *)d = byte * 0x01010101u;
-      KEEP_LOOP();
-    }
-  }
-  for (; n != 0u; n--) {
-    *d++ = (unsigned char)byte;
-    KEEP_LOOP();
-  }
-  return to;
 }
