@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: MIT
-"""Generates, for `make generate`, the files in which C reads the tables, the vectors of its tests, and packages' manifests.
+"""Generates the files in which C reads the tables, the vectors of its tests and the manifests of packages.
 
-The generated files are committed; tests/generate/ fails when one is stale.
+`make generate` writes them. They are committed; tests/generate/ fails when one is stale.
 """
 
 from __future__ import annotations

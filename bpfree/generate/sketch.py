@@ -4,7 +4,6 @@
 from __future__ import annotations
 
 import tempfile
-from pathlib import Path
 
 import numpy as np
 
@@ -52,7 +51,7 @@ def toy_model():
 
 
 def lamps() -> firmware.Samples:
-    """Return 16 readings (16, 4) of light sensors in a row, 0..255; label 1 where the right half is the brighter one."""
+    """Return 16 readings (16, 4) of light sensors in a row, 0..255; label 1 where the right half is brighter."""
     place, sensor = np.mgrid[:16, :4]
     rows = (97 * place + 59 * place * sensor + 31 * sensor) % 256
     labels = (rows[:, 2:].sum(axis=1) > rows[:, :2].sum(axis=1)).astype(np.int64)

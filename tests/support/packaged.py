@@ -33,6 +33,10 @@ int main(void)
   run.x = x;
   run.arena = arena;
   run.coefficients = record;
+  run.theta_floats = MODEL_THETA;
+  run.x_floats = MODEL_FEATURES;
+  run.arena_floats = TRAINER_ARENA;
+  run.coefficient_floats = TRAINER_RECORD;
   for (uint32_t k = 0; k < MODEL_THETA; k++) theta[k] = model_theta[k];
   int status = bpfree_train_init(&trainer, &run);
   while (status == BPFREE_OK && run.step < STEPS) status = bpfree_step(&trainer, &run);
@@ -44,7 +48,10 @@ int main(void)
 
 PRINTED = """\
 #include <stdio.h>
-static void report(uint64_t hash) { printf("theta %08lx%08lx\\n", (unsigned long)(hash >> 32), (unsigned long)(hash & 0xffffffffu)); }
+static void report(uint64_t hash)
+{
+  printf("theta %08lx%08lx\\n", (unsigned long)(hash >> 32), (unsigned long)(hash & 0xffffffffu));
+}
 """
 
 BARE = """\
@@ -89,6 +96,15 @@ def require(*tools: str, hint: str = "") -> None:
         pytest.fail(f"{', '.join(missing)} missing: {hint}")
     if missing:
         pytest.skip(f"{', '.join(missing)} missing: {hint}")
+
+
+def trained_with(folder: Path, sources, include: Path, *flags) -> str:
+    """Compile the program in `folder` with these sources of a package on this computer; returns what it prints."""
+    require("cc", hint="apt install gcc")
+    program(folder)
+    own = [folder / name for name in ("main.c", *PARTS)]
+    call("cc", "-O2", *flags, f"-I{include}", f"-I{folder}", *own, *sources, "-o", folder / "app", cwd=folder)
+    return call(folder / "app", cwd=folder).stdout.strip()
 
 
 def path() -> str:

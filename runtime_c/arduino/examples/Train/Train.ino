@@ -13,9 +13,13 @@ void setup() {
   Serial.begin(115200);
   bpfree_context run = {};
   run.theta = theta;
+  run.theta_floats = MODEL_THETA;
   run.x = x;
+  run.x_floats = MODEL_FEATURES;
   run.arena = arena;
+  run.arena_floats = TRAINER_ARENA;
   run.coefficients = record;
+  run.coefficient_floats = TRAINER_RECORD;
   memcpy(theta, model_theta, sizeof theta);
 
   int status = bpfree_train_init(&trainer, &run);
