@@ -83,3 +83,12 @@ def rows(declaration: str, items, comments=None) -> str:
 def macros(triples) -> str:
     """`#define NAME value` lines, with the comment behind."""
     return "".join(f"#define {name} {value} /* {comment} */\n" for name, value, comment in triples)
+
+
+def section(macro: str, name: str) -> str:
+    """`#define MACRO` as the attribute that puts an array into a section, where a file format has such names.
+
+    Its name begins with .rodata, so that a linker script that knows nothing of it takes it for constants like others.
+    Mach-O has other names: on a Mac nobody counts flash, so that the array lies among the constants there.
+    """
+    return f'#ifdef __MACH__\n#define {macro}\n#else\n#define {macro} __attribute__((section("{name}")))\n#endif\n'

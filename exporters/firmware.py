@@ -1,204 +1,226 @@
 # SPDX-License-Identifier: MIT
-"""Firmware: a folder of C sources that trains a model on a microcontroller.
+"""Firmware: a folder of C sources that trains models on a microcontroller, or predicts with them.
 
-The folder is complete: the model's tables, the parts of the runtime it uses, a
-port (startup, linker script, one file of output to replace), samples, a main.
+The folder is complete: the tables of its models, the parts of the runtime they
+use, a port (startup, linker script, one file of output to replace), samples, a main.
 """
 
 from __future__ import annotations
 
 import warnings
-from dataclasses import dataclass
 from pathlib import Path
 
-import numpy as np
-
-from bpfree.engines.batch import check_weights, mean_1
-from bpfree.engines.given import check_finite_rows
-from bpfree.errors import check_count, check_unmasked
+from bpfree.errors import check_choice, check_count
 from bpfree.estimators.device import OPTIONS
-from bpfree.exporters import main_source, makefile_source, model_source
-from bpfree.exporters.c_text import array, float_literal
+from bpfree.exporters import (
+    expected,
+    journal_size,
+    main_source,
+    makefile_source,
+    manifest,
+    model_source,
+    trainer_source,
+)
+from bpfree.exporters import samples as sample_source
 from bpfree.exporters.folder import marked, write_folder
-from bpfree.exporters.ports import port_files
+from bpfree.exporters.manifest import Entry, Manifest
+from bpfree.exporters.names import DEFAULT, Names, check_name
+from bpfree.exporters.ports import REPORTS, port_files
 from bpfree.exporters.runtime import listed_sources, runtime_folder
-from bpfree.exporters.targets import TARGETS, Target, find_target
-from bpfree.graph.c_tables import device_tables
+from bpfree.exporters.samples import Samples
+from bpfree.exporters.targets import TARGETS, find_target
+from bpfree.graph.c_tables import device_tables, model_tables
 from bpfree.model import Model
 from bpfree.trainer import Trainer
 from bpfree.updates.coefficient_limit import coefficient_limit
 
 __all__ = ["MARK_SKIPPED", "MARK_STEP", "MARK_STEP_DONE", "TARGETS", "Samples", "export"]
 
-MARK_STEP, MARK_STEP_DONE, MARK_SKIPPED = 1, 2, 3
+MARK_STEP, MARK_STEP_DONE, MARK_SKIPPED = main_source.MARKS.values()
 """Marks the program sends before and after each training step, and behind one that was skipped."""
 
-_YOURS = ("main.c", "Makefile", "port/port.c", "port/port.h", "port/startup.c", "port/memory.c", "port/link.ld")
+PORTS = (*REPORTS, "none")
+"""How a program reports: to the emulator, to the console of qemu or a debug probe, or as you write it."""
+
+_PROGRAM = {False: ("report.c", "report.h"), True: ("report.c", "report.h", "log.c", "log.h")}
+"""What main.c includes of ports/program, without and with a log."""
+
+_YOURS = ("main.c", "Makefile", *_PROGRAM[True],
+          "port/port.c", "port/port.h", "port/startup.c", "port/memory.c", "port/link.ld")  # fmt: skip
 """Files that are made to be changed; the others fit each other, and one that somebody changed would fit no more."""
 
-_STALE = ("samples.c", "runtime/**/*", "port/*")
+_STALE = ("log.c", "log.h", "runtime/**/*", "port/*")
 """What an export with other settings does not have."""
 
 _OPTION = "#define {} {}\n"
 """How config.h gives an option its default."""
 
 
-@dataclass(frozen=True)
-class Samples:
-    """Training samples for the device's flash.
-
-    rows: (n, features) uint8 with x = scale * byte, or float32 (then scale is
-    1). labels (n,) for classification, or targets (n, outputs) float32. weights
-    (n,) float32, of a trainer that is `weighted`: divided by their mean, as `train` does.
-    """
-
-    rows: np.ndarray
-    labels: np.ndarray | None = None
-    targets: np.ndarray | None = None
-    scale: float = 1.0
-    weights: np.ndarray | None = None
-
-    @property
-    def x(self) -> np.ndarray:
-        """What the network sees, (n, features) float32: the same bits as on the device."""
-        return self.rows.astype(np.float32) * np.float32(self.scale)
-
-
 def export(
-    model, folder, *, trainer, samples: Samples | None = None, steps: int = 100, target: str = "cortex-m4f"
+    model,
+    folder,
+    *,
+    trainer=None,
+    samples: Samples | None = None,
+    steps: int = 100,
+    target: str = "cortex-m4f",
+    name: str = DEFAULT,
+    inference: bool = False,
+    journal: bool = False,
+    port: str = "mailbox",
 ) -> Path:
-    """Write firmware sources that train `model` for `steps` steps; returns the folder.
+    """Write firmware sources that train `model` for `steps` steps, or predict with it; returns the folder.
 
     `make` in the folder builds it with the target's GCC, `bpfree.emulate`
-    compiles it with pip packages alone and runs it.
+    compiles it with pip packages alone and runs it. The program ends by comparing
+    what it made with what the compiled engine makes of the same samples here: it
+    returns 0 where the bits are equal.
 
     Args:
-        model: starting parameters, kept in flash and copied to RAM.
+        model: starting parameters, kept in flash and, for training, copied to RAM.
         folder: made if missing. Each file's first line has a hash of the rest, so that files of an earlier export
-            are replaced and one that you changed is yours: main.c, Makefile and port/ are then kept, with a
-            warning that names them; others are an error. Files that stay the same are not touched.
+            are replaced and one that you changed is yours: main.c, report.c, log.c, Makefile and port/ are then
+            kept, with a warning that names them; others are an error. Files that stay the same are not touched.
         trainer: loss, estimator, update, seed and batch size, such as `run.trainer`.
-        samples: what the device draws shuffled minibatches from. None: you write
-            `int sample(...)` (bpfree_sample_fn of runtime/bpfree/train.h), from a sensor say.
+        samples: what the device draws shuffled minibatches from, or predicts in order. None: you write
+            `int sample(...)` (bpfree_sample_fn of runtime/bpfree/train.h), from a sensor say, and nothing is compared.
         steps: training steps of the main program, of which it skips what `train` skips: those that have a bad
-            sample, or a loss or an update that is not finite.
+            sample, or a loss or an update that is not finite. With inference and without samples: how many of
+            yours it predicts.
         target: a name in `TARGETS`, such as "cortex-m4f" or "rv32imc"; "host" is this computer.
+        name: begins the names of files and symbols. Another name in the same folder adds a model: they share one
+            runtime, and main.c runs all, by name. Delete a model's header, and the next export leaves it out.
+        inference: only predict: no trainer, and no code that trains is linked.
+        journal: keep a log of the run in RAM, from which `bpfree replay` makes it again on a computer.
+        port: how the program reports: "mailbox" (the emulator), "semihosting" (qemu, debug probes), or "none": you
+            write port_emit() of port/port.h, and bring startup code and a linker script.
 
     All files are rendered before any is written; where a write fails, the folder is as it was.
 
     Raises ValueError naming the argument when something does not fit, OSError when a write fails.
+
+    >>> import bpfree as bf, tempfile
+    >>> model = bf.Sequential(4, [bf.Linear(2)])
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     _ = bf.exporters.firmware.export(model, folder, inference=True, name="kws")
+    ...     print(*sorted(path.name for path in Path(folder).glob("*.[ch]")))
+    kws.c kws.h main.c report.c report.h
     """
-    row = find_target(target)
+    find_target(target)
+    names = check_name(name)
     check_count("steps", steps)
-    if not isinstance(model, Model) or not isinstance(trainer, Trainer):
-        wanted = "a Model and a Trainer, such as run.model and run.trainer"
-        raise TypeError(f"model, trainer: expected {wanted}, got {model!r} and {trainer!r}")
-    if trainer.graph.hash() != model.graph.hash():
-        raise ValueError("trainer: expected the trainer of this model, got one of another graph")
+    for what, value in (("inference", inference), ("journal", journal)):
+        check_choice(what, value, (True, False))
+    check_choice("port", port, PORTS)
+    _check_pair(model, trainer, inference)
+    if inference and journal:
+        raise ValueError("journal: expected False with inference=True, as only training has a log, got True")
     model.check_finite()
     if samples is not None:
-        _check_samples(model.graph, trainer, samples)
-    kept = write_folder(Path(folder), _render(model, trainer, samples, steps, row), _YOURS, _STALE)
+        sample_source.check(model.graph, samples, trainer)
+    place = Path(folder)
+    others, gone = manifest.join(place, name, target, port)
+    own, entry = _render_model(model, trainer, samples, steps, names, journal)
+    stale = [file for left in (name, *gone) for file in Names(left).files.values()]
+    files = own | _render_shared(others.having(name, entry))
+    kept = write_folder(place, files, _YOURS, (*_STALE, *stale))
     if kept:
-        names, way = ", ".join(kept), "delete what you want to have written anew"
-        warnings.warn(f"folder: kept {names} in {folder}, as export did not write them so: {way}", stacklevel=2)
-    return Path(folder)
+        told, way = ", ".join(kept), "delete what you want to have written anew"
+        warnings.warn(f"folder: kept {told} in {folder}, as export did not write them so: {way}", stacklevel=2)
+    return place
 
 
-def _render(model, trainer, samples, steps, target: Target) -> dict[str, bytes]:
-    """Return the bytes of every file of the export, by its name in the folder."""
-    tables, limit = device_tables(trainer), coefficient_limit(trainer, model.theta)
-    files = {
-        "model.h": model_source.header(tables, main_source.trainer_sizes(tables, trainer)),
-        "model.c": model_source.source(model.graph, tables, model.theta, model.frozen),
-        "trainer.c": main_source.trainer(trainer, limit),
-        "main.c": main_source.main(steps, (MARK_STEP, MARK_STEP_DONE, MARK_SKIPPED)),
-    }
+def _check_pair(model, trainer, inference: bool) -> None:
+    if inference and trainer is not None:
+        raise ValueError(f"trainer: expected None with inference=True, got {trainer!r}")
+    if not isinstance(model, Model) or not (inference or isinstance(trainer, Trainer)):
+        wanted = "a Model and a Trainer, such as run.model and run.trainer"
+        raise TypeError(f"model, trainer: expected {wanted}, got {model!r} and {trainer!r}")
+    if trainer is not None and trainer.graph.hash() != model.graph.hash():
+        raise ValueError("trainer: expected the trainer of this model, got one of another graph")
+
+
+def _render_model(model, trainer, samples, steps: int, names: Names, journal: bool) -> tuple[dict[str, bytes], Entry]:
+    """Return the bytes of a model's own files by name, and what the folder has to know of it."""
+    tables = model_tables(model.graph) if trainer is None else device_tables(trainer)
+    if trainer is None:
+        count = steps if samples is None else len(samples.rows)
+        sizes = [(names.macro("SAMPLES"), count, "samples that main.c predicts")]
+        result, known = "the hashes of all outputs", expected.predicted_hash(model, samples)
+    else:
+        sizes = trainer_source.trainer_sizes(tables, trainer, names)
+        if journal:
+            sizes += journal_size.macros(trainer, steps, names)
+        sizes.append((names.macro("STEPS"), steps, "training steps of main.c"))
+        result, known = "theta", expected.trained_hash(model, trainer, samples, steps)
+    told = f"FNV-1a of {result} at the end, as a computer has it" if known else "a computer cannot know it beforehand"
+    sizes.append((names.macro("HASH"), f"0x{known:016x}u", told))
+    header = model_source.header(tables, sizes, names, trains=trainer is not None, logged=journal)
+    files = {"header": header, "tables": model_source.source(model.graph, tables, model.theta, model.frozen, names)}
+    if trainer is not None:
+        files["trainer"] = trainer_source.source(trainer, coefficient_limit(trainer, model.theta), names, journal)
     if samples is not None:
-        files["samples.c"] = samples_source(samples, trainer)
-    files |= {f"runtime/{name}": text for name, text in _runtime(tables, trainer).items()}
-    files |= {f"port/{name}": path.read_text("utf-8") for name, path in port_files(target).items()}
-    rendered = {name: marked(text) for name, text in files.items()}
-    return rendered | {"Makefile": marked(makefile_source.render(target), "# {}")}
+        files["samples"] = sample_source.source(samples, names, trainer)
+    entry = _entry(tables, trainer, samples, journal)
+    return {names.files[part]: marked(text) for part, text in files.items()}, entry
 
 
-def samples_source(samples: Samples, trainer) -> str:
-    """samples.c: the data as const arrays and the trainer's sample function."""
-    return main_source.SAMPLES.format(
-        rows=_data("uint8_t" if samples.rows.dtype == np.uint8 else "float", "rows", samples.rows),
-        targets=_data("uint32_t", "labels", samples.labels)
-        if trainer.loss.labels
-        else _data("float", "targets", samples.targets),
-        weights=_data("float", "weights", _weights(samples)) if trainer.weighted else "",
-        assign="y->label = labels[row];" if trainer.loss.labels else "y->values = targets + row * MODEL_OUTPUTS;",
-        weigh="  y->weight = weights[row];\n" if trainer.weighted else "",
-        scale=float_literal(samples.scale),
-        n=len(samples.rows),
-        seed=trainer.seed,
-        batch=trainer.batch_size,
+def _entry(tables, trainer, samples, journal: bool) -> Entry:
+    """Return what the folder has to know of a model: sources and options of the runtime, and what main.c does."""
+    symbols, wanted = {row.kernel for row in tables.nodes}, set()
+    if any(tensor.row != tensor.size for tensor in tables.tensors):
+        wanted.add("BPFREE_GAPS")
+    if trainer is None:
+        labels = samples is not None and samples.labels is not None
+        return Entry(does="inference", labels=labels, sources=_files(symbols), options=tuple(sorted(wanted)))
+    rows = trainer.rows
+    symbols |= {row.c for row in rows["links"]} | {rows["estimator"].c, rows["loss"].c}
+    symbols |= {row.c for row in rows["schedules"].values() if row}
+    wanted |= set(rows["estimator"].device.wants(trainer.estimator))
+    if trainer.weighted:
+        wanted.add("BPFREE_WEIGHTS")
+    return Entry(
+        buffers=("state",) * (trainer.n_state > 0) + ("work",) * (trainer.n_work > 0),
+        journal=rows["estimator"].journal if journal else "",
+        sources=_files(symbols) + tuple(listed_sources()["journal"]) * journal,
+        options=tuple(sorted(wanted)),
     )
 
 
-def _data(kind: str, name: str, values) -> str:
-    items = values.reshape(-1)
-    texts = map(float_literal, items) if kind == "float" else items.tolist()
-    return array(f"static const {kind} {name}", texts, "DATA")
+def _files(symbols) -> tuple[str, ...]:
+    """Return the sources of rows by their symbols."""
+    return tuple(f"{symbol.removeprefix('bpfree_')}.c" for symbol in sorted(symbols))
 
 
-def _check_samples(graph, trainer, samples) -> None:
-    for name in ("rows", "labels", "targets", "weights"):
-        check_unmasked(f"samples.{name}", getattr(samples, name))
-    rows = samples.rows
-    if rows.ndim != 2 or rows.shape[1] != graph.input.size or rows.dtype not in (np.uint8, np.float32):
-        raise ValueError(
-            f"samples.rows: expected uint8 or float32 of shape (n, {graph.input.size}), got {rows.dtype} {rows.shape}"
-        )
-    with np.errstate(over="ignore", invalid="ignore"):
-        check_finite_rows("samples.rows" if samples.scale == 1 else "samples.rows times samples.scale", samples.x)
-    if trainer.batch_size > len(rows):
-        raise ValueError(f"samples.rows: expected at least batch_size={trainer.batch_size} rows, got {len(rows)}")
-    name, wanted = ("labels", (len(rows),)) if trainer.loss.labels else ("targets", (len(rows), graph.output.size))
-    given = getattr(samples, name)
-    kind = np.integer if trainer.loss.labels else np.floating
-    if given is None or given.shape != wanted or not np.issubdtype(given.dtype, kind):
-        raise ValueError(f"samples.{name}: expected {kind.__name__} of shape {wanted}, got {_describe(given)}")
-    if not trainer.loss.labels:
-        check_finite_rows("samples.targets", given)
-    if (samples.weights is not None) != trainer.weighted:
-        what = "weights, as the trainer's samples have some" if trainer.weighted else "None, as the trainer reads none"
-        raise ValueError(f"samples.weights: expected {what}, got {_describe(samples.weights)}")
-    if trainer.weighted:
-        _weights(samples)  # raises where they are none
-    if trainer.loss.labels and not 0 <= given.min() <= given.max() < graph.output.size:
-        allowed = f"labels in [0, {graph.output.size - 1}]"
-        raise ValueError(f"samples.labels: expected {allowed}, got {given.min()} to {given.max()}")
+def _render_shared(folder: Manifest) -> dict[str, bytes]:
+    """Return the bytes of the files that all models of a folder share, by name."""
+    logs = any(entry.journal for entry in folder.models.values())
+    program, target = runtime_folder() / "ports" / "program", find_target(folder.target)
+    files = {"main.c": main_source.main(folder.models)}
+    files |= {name: (program / name).read_text("utf-8") for name in _PROGRAM[logs]}
+    files |= {f"runtime/{name}": text for name, text in _runtime(folder).items()}
+    files |= {f"port/{name}": text for name, text in _port(target, folder.port).items()}
+    rendered = {name: marked(text) for name, text in files.items()}
+    makefile = makefile_source.render(target, folder.port)
+    return rendered | {manifest.FILE: folder.text(), "Makefile": marked(makefile, "# {}")}
 
 
-def _weights(samples) -> np.ndarray:
-    """The weights as `train` makes them of these samples."""
-    name = "samples.weights"
-    return mean_1(name, check_weights(name, samples.weights, len(samples.rows)))
+def _port(target, report: str) -> dict[str, str]:
+    """Return the files of port/; of a port that somebody else writes only what it has to do."""
+    paths = port_files(target) if report == "none" else port_files(target, report)
+    texts = {name: path.read_text("utf-8") for name, path in paths.items() if report != "none" or name == "port.h"}
+    if "link.ld" in texts:
+        texts["link.ld"] = makefile_source.memory_symbols(target) + texts["link.ld"]
+    return texts
 
 
-def _runtime(tables, trainer) -> dict[str, str]:
-    """The runtime's headers, the sources every program needs, and those that this model and trainer name."""
-    symbols = {row.kernel for row in tables.nodes} | {row.c for row in trainer.rows["links"]}
-    symbols |= {trainer.rows["estimator"].c, trainer.rows["loss"].c}
-    symbols |= {row.c for row in trainer.rows["schedules"].values() if row}
-    sources = [*listed_sources()["core"], *(f"{symbol.removeprefix('bpfree_')}.c" for symbol in sorted(symbols))]
-    sources += [path.name for path in (runtime_folder() / "src").glob("*.h") if path.name != "registry_isa.h"]
+def _runtime(folder: Manifest) -> dict[str, str]:
+    """Return the runtime's headers, the sources every program needs, and those that models and trainers name."""
+    sources = {*listed_sources()["core"], *(name for entry in folder.models.values() for name in entry.sources)}
+    sources |= {path.name for path in (runtime_folder() / "src").glob("*.h") if path.name != "registry_isa.h"}
     headers = [path for path in (runtime_folder() / "include" / "bpfree").iterdir() if path.name != "host.h"]
     files = {f"bpfree/{path.name}": path.read_text("utf-8") for path in headers}
-    wanted = set(trainer.rows["estimator"].device.wants(trainer.estimator))
-    if any(tensor.row != tensor.size for tensor in tables.tensors):
-        wanted.add("BPFREE_GAPS")
-    if trainer.weighted:
-        wanted.add("BPFREE_WEIGHTS")
+    wanted = {option for entry in folder.models.values() for option in entry.options}
     for name in {*OPTIONS, "BPFREE_GAPS", "BPFREE_WEIGHTS"} - wanted:
         files["bpfree/config.h"] = files["bpfree/config.h"].replace(_OPTION.format(name, 1), _OPTION.format(name, 0))
-    return files | {name: (runtime_folder() / "src" / name).read_text("utf-8") for name in sources}
-
-
-def _describe(array) -> str:
-    """dtype and shape, for a message."""
-    return "None" if array is None else f"{array.dtype} {array.shape}"
+    return files | {name: (runtime_folder() / "src" / name).read_text("utf-8") for name in sorted(sources)}

@@ -1,60 +1,82 @@
 # SPDX-License-Identifier: MIT
-"""A model's tables as C: model.h and model.c of a firmware, and the tables of the C tests."""
+"""A model's tables as C: its header and tables in a firmware, and the tables of the C tests."""
 
 from __future__ import annotations
 
-from bpfree.exporters.c_text import array, braces, float_literal, macros, rows
+from bpfree.exporters.c_text import array, braces, float_literal, macros, rows, section
+from bpfree.exporters.names import Names
 from bpfree.graph import Graph
 from bpfree.graph.c_tables import ModelTables, SliceRow
 
 _HEADER = """\
 /* The model's tables, sizes and initial parameters. */
-#ifndef MODEL_H
-#define MODEL_H
+#ifndef {guard}
+#define {guard}
 
 #include "bpfree/bpfree.h"
 
 {sizes}
-extern const bpfree_model model;
-extern const float model_theta[MODEL_THETA]; /* initial parameters, in flash */
-extern const bpfree_trainer trainer;         /* the settings of the run */
-
-/* Sample i of the minibatch of a step: a bpfree_sample_fn, see bpfree/train.h. */
-int sample(void *user, uint32_t step, uint32_t i, float *x, bpfree_target *y);
+extern const bpfree_model {model};
+extern const float {theta}[{n_theta}]; /* initial parameters, in flash */
+{training}
+{sample_comment}
+int {sample}(void *user, uint32_t step, uint32_t i, float *x, bpfree_target *y);
 
 #endif
 """
 
+_OF_TRAINING = """\
+extern const bpfree_trainer {trainer}; /* the settings of the run */
+"""
+_TEXT_OF_SETTINGS = """\
+extern const uint8_t {settings}[{size}]; /* the same as text, for a journal */
+"""
+_IN_TRAINING = "/* Sample i of the minibatch of a step: a bpfree_sample_fn, see bpfree/train.h. */"
+_IN_INFERENCE = "/* Sample i, of those to be predicted, at step 0: a bpfree_sample_fn, see bpfree/train.h. */"
+
 _SOURCE = """\
 /* Kernels are named here, so those not used are not linked. */
-#include "model.h"
+#include "{header}"
 
-#define WEIGHTS __attribute__((section(".rodata.bpfree_weights")))
-
+{section}
 {arrays}
 {theta}
-const bpfree_model model = {model};
+const bpfree_model {model} = {tables};
 """
 
 
-def header(tables: ModelTables, trainer_sizes) -> str:
-    """model.h: every size as a macro."""
+def header(tables: ModelTables, sizes, names: Names, *, trains: bool, logged: bool) -> str:
+    """The model's header: every size as a macro. sizes: (name, value, comment) besides those of the model."""
     plan = tables.arena
     bound = f"floats of activations; no plan needs fewer than {plan.lower_bound}"
-    sizes = [
-        ("MODEL_FEATURES", tables.features, "floats of a sample"),
-        ("MODEL_OUTPUTS", tables.outputs, "floats of a result"),
-        ("MODEL_THETA", tables.n_theta, "trainable parameters"),
-        ("MODEL_ARENA", plan.floats(1), bound),
+    own = [
+        (names.macro("FEATURES"), tables.features, "floats of a sample"),
+        (names.macro("OUTPUTS"), tables.outputs, "floats of a result"),
+        (names.macro("THETA"), tables.n_theta, "trainable parameters"),
+        (names.macro("ARENA"), plan.floats(1), bound),
     ]
-    return _HEADER.format(sizes=macros([*sizes, *trainer_sizes]))
+    training = _OF_TRAINING.format(trainer=names.trainer) if trains else ""
+    if logged:
+        training += _TEXT_OF_SETTINGS.format(settings=names.settings, size=names.of_trainer("SETTINGS"))
+    return _HEADER.format(
+        guard=f"{names.name.upper()}_H", sizes=macros([*own, *sizes]), model=names.model, theta=names.theta,
+        n_theta=names.macro("THETA"), training=training, sample=names.sample,
+        sample_comment=_IN_TRAINING if trains else _IN_INFERENCE,
+    )  # fmt: skip
 
 
-def source(graph: Graph, tables: ModelTables, theta, frozen) -> str:
-    """model.c."""
-    theta_text = array("const float model_theta", map(float_literal, theta), "WEIGHTS", "MODEL_THETA")
-    arrays = table_arrays(graph, tables, frozen, "model_", weights="WEIGHTS")
-    return _SOURCE.format(arrays=arrays, theta=theta_text, model=initialiser(tables, "model_"))
+def source(graph: Graph, tables: ModelTables, theta, frozen, names: Names) -> str:
+    """The model's tables."""
+    prefix = f"{names.name}_"
+    n_theta = names.macro("THETA")
+    return _SOURCE.format(
+        header=names.files["header"],
+        section=section("WEIGHTS", ".rodata.bpfree_weights"),
+        arrays=table_arrays(graph, tables, frozen, prefix, weights="WEIGHTS"),
+        theta=array(f"const float {names.theta}", map(float_literal, theta), "WEIGHTS", n_theta),
+        model=names.model,
+        tables=initialiser(tables, prefix),
+    )
 
 
 def table_arrays(

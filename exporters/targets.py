@@ -81,9 +81,7 @@ KB, MB = 1 << 10, 1 << 20
 _BARE = ("-ffreestanding",)
 _BARE_LINK = ("-nostartfiles", "-nostdlib", "-Wl,--gc-sections")
 _ARM_GNU = Gnu("arm-none-eabi-", "gcc-arm-none-eabi", _BARE, _BARE_LINK)
-_RISCV_GNU = Gnu(
-    "riscv64-unknown-elf-", "gcc-riscv64-unknown-elf", _BARE, (*_BARE_LINK, "-Wl,--no-warn-rwx-segments")
-)
+_RISCV_GNU = Gnu("riscv64-unknown-elf-", "gcc-riscv64-unknown-elf", _BARE, (*_BARE_LINK, "-Wl,--no-warn-rwx-segments"))
 _HOST_GNU = Gnu("", "gcc", (), ())
 
 _BOARD = {"flash_origin": 0x0000_0000, "flash_bytes": 1 * MB, "ram_origin": 0x2000_0000, "ram_bytes": 256 * KB}

@@ -171,8 +171,9 @@ def check_folder(folder: Path) -> None:
     """Raise unless the folder is new, empty or an earlier export, because exporting replaces what is in it."""
     if not folder.is_dir() or not any(folder.iterdir()):
         return
-    header = folder / "model.h"
-    if not header.is_file() or not header.read_text("utf-8", "replace").startswith("/* Written by bpfree"):
+    from bpfree.exporters.manifest import is_exported
+
+    if not is_exported(folder):
         raise click.BadParameter(
             f"expected a new folder, an empty one or an earlier export, got {folder}, which holds something else",
             param_hint="FOLDER",

@@ -24,7 +24,7 @@ def _with_total(parts: dict) -> dict:
 
 def training_bytes(trainer) -> dict[str, int]:
     """Return the bytes of RAM of the device's training loop, by purpose: the parts of `bpfree_train_size`."""
-    from bpfree.exporters.main_source import trainer_sizes
+    from bpfree.exporters.trainer_source import trainer_sizes
 
     tables = device_tables(trainer)
     sizes = {name: floats for name, floats, _ in trainer_sizes(tables, trainer)}

@@ -6,7 +6,7 @@ from __future__ import annotations
 from sphinx.util.docutils import SphinxDirective
 
 import bpfree as bf
-from bpfree.exporters.main_source import trainer_sizes
+from bpfree.exporters.trainer_source import trainer_sizes
 from bpfree.graph.c_tables import device_tables
 
 MODELS = {

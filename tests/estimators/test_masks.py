@@ -11,7 +11,7 @@ from bpfree import native, rng
 from bpfree.engines import ReferenceEngine
 from bpfree.engines.batch import Batch
 from bpfree.estimators.masks import apportion, counts
-from bpfree.exporters import main_source
+from bpfree.exporters import trainer_source
 from bpfree.graph.layers import assemble, initial_parameters
 from bpfree.trainer import Trainer
 
@@ -148,7 +148,7 @@ def test_a_journal_brings_it_back(engine, tmp_path):
 
 
 def test_firmware_carries_the_masks():
-    text = main_source.trainer(trainer_of(bf.CGE(0.4, ratios=RATIOS[2], mask_refresh=9, rescale=True)))
+    text = trainer_source.source(trainer_of(bf.CGE(0.4, ratios=RATIOS[2], mask_refresh=9, rescale=True)))
     own = counts(RATIOS[2], GRAPH.slices, round(0.4 * D))
     for part, n in zip(GRAPH.slices, own, strict=True):
         scale = np.float32(part.size / n).item() if n else 1.0
@@ -157,7 +157,7 @@ def test_firmware_carries_the_masks():
         assert len(written) == 1 and int(found[0]) == n and float.fromhex(found[1]) == scale
     assert "static const bpfree_cge cge = {.masks = cge_masks, .mask_refresh = 9, .cycle = 0};" in text
     assert "  .settings = &cge,\n" in text
-    assert "  .settings" not in main_source.trainer(trainer_of(bf.CGE(0.4))), "all of theta, in every step anew"
+    assert "  .settings" not in trainer_source.source(trainer_of(bf.CGE(0.4))), "all of theta, in every step anew"
 
 
 @pytest.mark.parametrize(

@@ -15,7 +15,7 @@ PIXELS, LABELS = np.arange(40, dtype=np.uint8).reshape(10, 4), np.arange(10) % 3
 SAMPLES = firmware.Samples(PIXELS, labels=LABELS)
 ONE = bf.Sequential(4, [bf.Linear(5), bf.ReLU(), bf.Linear(3)], seed=0)
 OTHER = bf.Sequential(4, [bf.Linear(7), bf.Tanh(), bf.Linear(3)], seed=1)
-YOURS = ["main.c", "Makefile", "port/port.c", "port/startup.c", "port/link.ld"]
+YOURS = ["main.c", "report.c", "report.h", "Makefile", "port/port.c", "port/startup.c", "port/link.ld"]
 
 
 def export(model, place, **settings):
@@ -42,7 +42,7 @@ def test_every_file_says_in_its_first_line_whose_it_is(place):
     assert len(files) > 30 and all(map(is_marked, files.values()))
     for name, data in files.items():
         first, rest = data.split(b"\n", 1)
-        begin = b"# " if name == "Makefile" else b"/* "
+        begin = b"# " if name in ("Makefile", "manifest.txt") else b"/* "
         assert first.startswith(begin + b"Written by bpfree, hash of what follows: ")
         assert not is_marked(data + b" ") and not is_marked(rest) and not is_marked(first + b"\n" + rest[1:])
 
@@ -75,7 +75,7 @@ def test_an_edited_file_that_must_fit_the_others_is_an_error_before_anything_is_
 
 def test_what_was_not_changed_is_written_anew(place):
     export(ONE, place, steps=77)
-    assert b"STEPS = 77" in (place / "main.c").read_bytes()
+    assert b"MODEL_STEPS 77 " in (place / "model.h").read_bytes()
     assert contents(export(OTHER, place)) == contents(export(OTHER, place.parent / "expected"))
 
 

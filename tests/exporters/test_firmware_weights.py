@@ -41,8 +41,11 @@ def test_the_same_records_and_hash(tmp_path, estimator):
 
 
 def test_a_callback_of_ones_own_gives_the_weight(tmp_path):
-    """Where it writes none the weight is 1; one that is negative is a bad sample; ten steps of them end the run."""
-    for line, expected in (("", 0), ("y->weight = -1.0f;", -11)):
+    """Where it writes none the weight is 1; one that is negative is a bad sample; ten steps of them end the run.
+
+    The exported samples have other weights, so that the program tells apart what it makes of these.
+    """
+    for line, expected in (("", -12), ("y->weight = -1.0f;", -11)):
         model, run, folder = *trained(bf.RGE(2), np.ones(60)), tmp_path / str(expected)
         firmware.export(model, folder, trainer=run.trainer, samples=WEIGHTED, steps=11 if expected else 3)
         source = (folder / "samples.c").read_text().replace("y->weight = weights[row];", f"(void)weights; {line}")

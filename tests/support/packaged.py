@@ -16,11 +16,10 @@ from bpfree.exporters.runtime import runtime_folder
 RUNTIME = runtime_folder()
 EXAMPLE = RUNTIME / "arduino" / "examples" / "Train"
 PARTS = ("model.c", "trainer.c", "samples.c")
-EXPECTED = re.search(r"0x(\w{16})ull", (EXAMPLE / "expected.gen.h").read_text()).group(1)
+EXPECTED = re.search(r"MODEL_HASH 0x(\w{16})u", (EXAMPLE / "model.h").read_text()).group(1)
 
 MAIN = """\
 #include "model.h"
-#include "expected.gen.h"
 #include "report.h"
 
 static float theta[MODEL_THETA], x[MODEL_FEATURES], arena[TRAINER_ARENA], record[TRAINER_RECORD];
@@ -39,7 +38,7 @@ int main(void)
   run.coefficient_floats = TRAINER_RECORD;
   for (uint32_t k = 0; k < MODEL_THETA; k++) theta[k] = model_theta[k];
   int status = bpfree_train_init(&trainer, &run);
-  while (status == BPFREE_OK && run.step < STEPS) status = bpfree_step(&trainer, &run);
+  while (status == BPFREE_OK && run.step < MODEL_STEPS) status = bpfree_step(&trainer, &run);
   report(bpfree_hash(theta, MODEL_THETA));
   return status;
 }

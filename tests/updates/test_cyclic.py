@@ -11,7 +11,7 @@ import bpfree as bf
 from bpfree import native, rng
 from bpfree.engines import ReferenceEngine
 from bpfree.engines.batch import Batch
-from bpfree.exporters import main_source
+from bpfree.exporters import trainer_source
 from bpfree.graph import Graph, layout
 from bpfree.trainer import Trainer
 
@@ -163,8 +163,8 @@ def test_losses_that_are_lost_are_differences_of_zero():
 
 
 def test_firmware_says_so():
-    assert ".cycle = 3}" in main_source.trainer(trainer_of(bf.CGE(0.4, order="cyclic")))
-    assert ".cycle = 0}" in main_source.trainer(trainer_of(bf.CGE(0.4, mask_refresh=2)))
+    assert ".cycle = 3}" in trainer_source.source(trainer_of(bf.CGE(0.4, order="cyclic")))
+    assert ".cycle = 0}" in trainer_source.source(trainer_of(bf.CGE(0.4, mask_refresh=2)))
 
 
 BAD = [

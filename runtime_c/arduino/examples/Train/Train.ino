@@ -4,7 +4,6 @@
 // model.c, model.h, trainer.c and samples.c come from `bpfree export firmware`; put those of your model in their place.
 #include <bpfree.h>
 #include "model.h"
-#include "expected.gen.h"
 
 // All the RAM of the run.
 static float theta[MODEL_THETA], x[MODEL_FEATURES], arena[TRAINER_ARENA], record[TRAINER_RECORD];
@@ -23,14 +22,14 @@ void setup() {
   memcpy(theta, model_theta, sizeof theta);
 
   int status = bpfree_train_init(&trainer, &run);
-  while (status == BPFREE_OK && run.step < STEPS) status = bpfree_step(&trainer, &run);
+  while (status == BPFREE_OK && run.step < MODEL_STEPS) status = bpfree_step(&trainer, &run);
 
   const uint64_t hash = bpfree_hash(theta, MODEL_THETA);
   Serial.print(F("status "));
   Serial.println(status);
   Serial.print(F("theta "));
   for (int bits = 60; bits >= 0; bits -= 4) Serial.print((unsigned)(hash >> bits & 15), HEX);
-  Serial.println(hash == EXPECTED_HASH ? F(" equal to the computer's") : F(" NOT equal to the computer's"));
+  Serial.println(hash == MODEL_HASH ? F(" equal to the computer's") : F(" NOT equal to the computer's"));
 }
 
 void loop() {}
