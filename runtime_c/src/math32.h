@@ -7,8 +7,7 @@
  * bit pattern, so any IEEE-754 machine in round-to-nearest with subnormals on gives the same
  * result.  bpfree/arithmetic/math32.py is the NumPy twin, operation for operation.
  *
- * Build with -ffp-contract=off: a fused multiply-add rounds once where these count on twice,
- * and no macro tells whether the compiler fuses, so only the flag (and the tests) can guard it.
+ * A fused multiply-add rounds once where these count on twice: bpfree/strict.h forbids it.
  *
  * Every special case is a select between values already computed, never a jump, so a loop
  * over these functions vectorises.  Coefficients are minimax fits (linear programming on 3000

@@ -43,10 +43,28 @@ static inline float bpfree_sqrt32_by_bits(float x)
   return bpfree_float32(((uint32_t)(exponent + 127) << 23) + (root - 0x00800000u));
 }
 
+/* The one instruction of this processor, written out: unless a compiler is told that nobody reads errno, its own
+ * square root calls that of libm for negative numbers. Where it is told it knows the instruction better. */
+#if defined(__NO_MATH_ERRNO__)
+#define BPFREE_SQRT(to, x) to = __builtin_sqrtf(x)
+#elif defined(__AVX__)
+#define BPFREE_SQRT(to, x) __asm__("vsqrtss %1, %1, %0" : "=x"(to) : "x"(x))
+#elif defined(__SSE__)
+#define BPFREE_SQRT(to, x) __asm__("sqrtss %1, %0" : "=x"(to) : "x"(x))
+#elif defined(__aarch64__)
+#define BPFREE_SQRT(to, x) __asm__("fsqrt %s0, %s1" : "=w"(to) : "w"(x))
+#elif defined(__ARM_FP)
+#define BPFREE_SQRT(to, x) __asm__("vsqrt.f32 %0, %1" : "=t"(to) : "t"(x))
+#else
+#define BPFREE_SQRT(to, x) __asm__("fsqrt.s %0, %1" : "=f"(to) : "f"(x))
+#endif
+
 static inline float bpfree_sqrt32(float x)
 {
-#if defined(__SSE__) || defined(__aarch64__) || (defined(__ARM_FP) && (__ARM_FP & 4)) || defined(__riscv_flen)
-  return __builtin_sqrtf(x); /* one instruction under -fno-math-errno */
+#if defined(__SSE__) || defined(__aarch64__) || (defined(__ARM_FP) && (__ARM_FP & 4)) || defined(__riscv_fsqrt)
+  float root;
+  BPFREE_SQRT(root, x);
+  return root;
 #else
   return bpfree_sqrt32_by_bits(x);
 #endif

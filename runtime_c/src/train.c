@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include <float.h>
 #include <stddef.h>
+#include "arithmetic.h"
 #include "bpfree/train.h"
 #include "clip.h"
 #include "links.h"
@@ -111,6 +112,7 @@ int bpfree_train_init(const bpfree_trainer *t, bpfree_context *c)
   const int status = check_buffers(t, c);
   if (status) return status;
   const uint32_t n_state = bpfree_state_size(t);
+  if (BPFREE_CHECK_ARITHMETIC && !bpfree_strict()) return BPFREE_ERR_ARITHMETIC;
   if (n_state) clear_state(t, c->state, n_state);
   c->step = c->small_at = 0;
   return BPFREE_OK;

@@ -4,6 +4,7 @@
 #define BPFREE_VECTOR_H
 
 #include <stdint.h>
+#include "bpfree/config.h"
 
 /* y[k] = fl(y[k] + fl(a x[k])); x and y do not overlap. */
 void bpfree_axpy(float *restrict y, float a, const float *restrict x, uint32_t n);

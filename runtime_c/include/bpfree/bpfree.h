@@ -3,6 +3,7 @@
 #ifndef BPFREE_H
 #define BPFREE_H
 
+#define BPFREE_PROGRAM /* not a source of the runtime: strict.h does not bind it */
 #include "bpfree/config.h"
 #include "bpfree/rng.h"
 #include "bpfree/model.h"

@@ -63,11 +63,6 @@ void bpfree_contract_parts(uint32_t isa, float *y, const float *a, uint32_t k_st
 void bpfree_outer_parts(uint32_t isa, float *y, const float *d, const float *x, uint32_t parts, uint32_t rows,
                         uint32_t inner, uint32_t columns, float *strip);
 
-/* BPFREE_OK, or BPFREE_ERR_ARITHMETIC when this thread flushes subnormal numbers
- * to zero or does not round to nearest: another library may have set that, and
- * hashes would differ without a word. The calls on batches ask it themselves. */
-int bpfree_check_arithmetic(void);
-
 /* A batch in the caller's layout, samples first. */
 typedef struct bpfree_batch {
   const float *x;         /* (n, features) */

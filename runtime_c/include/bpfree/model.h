@@ -166,6 +166,12 @@ int bpfree_perturb(const bpfree_model *model, const float *theta, const struct b
 
 /* FNV-1a-64 over the little-endian bytes of n floats: the theta hash. */
 uint64_t bpfree_hash(const float *values, uint32_t n);
+
+/* BPFREE_OK, or BPFREE_ERR_ARITHMETIC when sums here do not come out as on other machines, and hashes would differ
+ * without a word: compiler flags fuse a multiplication and an addition or reorder products, or this thread flushes
+ * subnormal numbers to zero or does not round to nearest, as another library may have set. bpfree_train_init and the
+ * calls on batches ask it themselves. */
+int bpfree_check_arithmetic(void);
 /* cffi: end */
 
 #ifdef __cplusplus

@@ -4,6 +4,7 @@
 #define BPFREE_SHA256_H
 
 #include <stdint.h>
+#include "bpfree/config.h"
 
 #ifdef __cplusplus
 extern "C" {

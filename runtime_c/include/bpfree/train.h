@@ -201,7 +201,8 @@ uint32_t bpfree_train_size(const bpfree_trainer *trainer);
 
 /* Checks settings and buffers and zeroes step and state; theta is the caller's.
  * Returns BPFREE_OK, BPFREE_ERR_ARG (a buffer that is needed and missing, state or work where their sizes are not 0
- * among them), BPFREE_ERR_SIZE (one that is too small) or BPFREE_ERR_ALIGN. */
+ * among them), BPFREE_ERR_SIZE (one that is too small), BPFREE_ERR_ALIGN or BPFREE_ERR_ARITHMETIC (see
+ * bpfree_check_arithmetic). */
 int bpfree_train_init(const bpfree_trainer *trainer, bpfree_context *context);
 
 /* One training step at context->step, which it then advances. Afterwards
