@@ -30,8 +30,7 @@ def project(tmp_path):
             f"cmake_minimum_required(VERSION 3.15)\nproject(yours LANGUAGES {languages})\n{how}\n"
             f"{kind} {main} {' '.join(PARTS)})\ntarget_link_libraries(app PRIVATE bpfree::runtime)\n"
         )
-        common = ("-G", "Ninja", "-DCMAKE_EXPORT_COMPILE_COMMANDS=ON", "-DCMAKE_BUILD_TYPE=Release",
-                  "-DCMAKE_C_FLAGS_RELEASE=-O2 -fno-math-errno")
+        common = ("-G", "Ninja", "-DCMAKE_EXPORT_COMPILE_COMMANDS=ON", "-DCMAKE_BUILD_TYPE=Release")
         done = call("cmake", "-S", ".", "-B", "build", *common, *settings, cwd=tmp_path, check=built)
         if built:
             call("cmake", "--build", "build", cwd=tmp_path)
@@ -59,7 +58,7 @@ def test_a_subdirectory(project, tmp_path):
     assert not {"registry.c", "links.c", "test_train.c"} & files, "what is for a computer came along"
     for command in commands:
         words = command["command"].split()
-        assert not [word for word in words if word.startswith(("-DBPFREE", "-ffp-", "-std", "-mavx"))], words
+        assert not [word for word in words if word.startswith(("-DBPFREE", "-f", "-m", "-std"))], words
     assert "No tests were found" in call("ctest", "--test-dir", "build", cwd=tmp_path, check=False).stdout
 
 

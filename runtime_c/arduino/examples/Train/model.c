@@ -1,8 +1,12 @@
-/* Written by bpfree, hash of what follows: d3b256eee64d7ef6. Once that is changed the file is yours. */
+/* Written by bpfree, hash of what follows: f718aff4b4871bba. Once that is changed the file is yours. */
 /* Kernels are named here, so those not used are not linked. */
 #include "model.h"
 
+#ifdef __MACH__
+#define WEIGHTS
+#else
 #define WEIGHTS __attribute__((section(".rodata.bpfree_weights")))
+#endif
 
 static const uint32_t model_attributes0[2] = {
   4, 6

@@ -1,8 +1,12 @@
-/* Written by bpfree, hash of what follows: cc98aae96551b9cb. Once that is changed the file is yours. */
+/* Written by bpfree, hash of what follows: cc31cf7f80f11570. Once that is changed the file is yours. */
 /* Samples in flash, walked in shuffled minibatches. */
 #include "model.h"
 
+#ifdef __MACH__
+#define DATA
+#else
 #define DATA __attribute__((section(".rodata.bpfree_data")))
+#endif
 
 static const uint8_t rows[64] DATA = {
   0, 31, 62, 93, 97, 187, 21, 111, 194, 87, 236, 129, 35, 243, 195, 147, 132, 143, 154, 165, 229, 43, 113, 183,
