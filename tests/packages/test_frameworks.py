@@ -43,8 +43,8 @@ endfunction()
 """
 
 FLAGS = {
-    "zephyr": "-mcpu=cortex-m4 -mthumb -mabi=aapcs -mfpu=fpv4-sp-d16 -mfloat-abi=hard -std=gnu17 -Os -fno-strict-aliasing"
-    " -fno-common -fno-pie -fno-reorder-functions -fno-defer-pop -ffreestanding -fno-asynchronous-unwind-tables"
+    "zephyr": "-mcpu=cortex-m4 -mthumb -mabi=aapcs -mfpu=fpv4-sp-d16 -mfloat-abi=hard -std=gnu17 -Os"
+    " -fno-strict-aliasing -fno-common -fno-pie -fno-reorder-functions -fno-defer-pop -ffreestanding -fno-asynchronous-unwind-tables"
     " -ffunction-sections -fdata-sections -Wall -Wextra -Wno-unused-parameter -Wdouble-promotion -Werror",
     "esp-idf": "-march=rv32imac_zicsr_zifencei -mabi=ilp32 -std=gnu17 -Os -fno-jump-tables -fstrict-volatile-bitfields"
     " -freorder-blocks -fno-shrink-wrap -ffreestanding -ffunction-sections -fdata-sections -Wall -Wextra"
@@ -83,7 +83,8 @@ def zephyr(folder, *settings):
     assert kconfig.warnings == []
     on = [symbol.name for symbol in kconfig.unique_defined_syms if symbol.str_value == "y"]
     chosen = "".join(f"set(CONFIG_{name} y)\n" for name in on)
-    return configured(folder, "zephyr", f"{chosen}{ZEPHYR}add_subdirectory({RUNTIME / module['build']['cmake']} bpfree)")
+    place = RUNTIME / module["build"]["cmake"]
+    return configured(folder, "zephyr", f"{chosen}{ZEPHYR}add_subdirectory({place} bpfree)")
 
 
 @pytest.mark.tool
