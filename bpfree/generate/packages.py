@@ -39,9 +39,18 @@ def package_files() -> dict[str, str]:
 
 
 def options() -> list[tuple[str, int, str]]:
-    """Return (name, default, reason) of every option of config.h that leaves code out with 0."""
-    found = re.findall(r"/\* ([^/]*?) ?\*/\n#ifndef (\w+)\n#define \2 ([01])\n#endif", _header("config.h"))
-    return [(name, int(default), _unwrapped(text)) for text, name, default in found if name != "BPFREE_LANES"]
+    """Return (name, default, reason) of every option of config.h that leaves code out with 0.
+
+    Options that follow one another without a comment between them have the reason of the first.
+    """
+    found, reason = [], ""
+    for comment, name, default in re.findall(
+        r"/\* ((?:[^*]|\*(?!/))*?) ?\*/|^#ifndef (\w+)\n#define \2 ([01])$", _header("config.h"), re.MULTILINE
+    ):
+        reason = _unwrapped(comment) or reason
+        if name and name != "BPFREE_LANES":  # a number, which may be larger
+            found.append((name, int(default), reason))
+    return found
 
 
 def _version_header(version: str) -> str:

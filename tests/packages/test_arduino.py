@@ -52,7 +52,7 @@ def sketch(tmp_path_factory):
 
 def test_it_fits(sketch):
     sizes = call("avr-size", "-A", sketch, cwd=sketch.parent).stdout
-    size = {name: int(re.search(rf"^\.{name} +(\d+)", sizes, re.MULTILINE).group(1)) for name in ("text", "data", "bss")}
+    size = {name: int(bytes_) for name, bytes_ in re.findall(r"^\.(text|data|bss) +(\d+)", sizes, re.MULTILINE)}
     assert size["data"] + size["bss"] + STACK <= RAM
     assert size["text"] + size["data"] <= 32256
 

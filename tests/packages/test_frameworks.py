@@ -43,9 +43,9 @@ endfunction()
 """
 
 FLAGS = {
-    "zephyr": "-mcpu=cortex-m4 -mthumb -mabi=aapcs -mfpu=fpv4-sp-d16 -mfloat-abi=hard -std=gnu17 -Os"
-    " -fno-strict-aliasing -fno-common -fno-pie -fno-reorder-functions -fno-defer-pop -ffreestanding -fno-asynchronous-unwind-tables"
-    " -ffunction-sections -fdata-sections -Wall -Wextra -Wno-unused-parameter -Wdouble-promotion -Werror",
+    "zephyr": "-mcpu=cortex-m4 -mthumb -mabi=aapcs -mfpu=fpv4-sp-d16 -mfloat-abi=hard -std=gnu17 -Os -ffreestanding"
+    " -fno-strict-aliasing -fno-common -fno-pie -fno-reorder-functions -fno-defer-pop -ffunction-sections"
+    " -fdata-sections -fno-asynchronous-unwind-tables -Wall -Wextra -Wno-unused-parameter -Wdouble-promotion -Werror",
     "esp-idf": "-march=rv32imac_zicsr_zifencei -mabi=ilp32 -std=gnu17 -Os -fno-jump-tables -fstrict-volatile-bitfields"
     " -freorder-blocks -fno-shrink-wrap -ffreestanding -ffunction-sections -fdata-sections -Wall -Wextra"
     " -Wno-unused-parameter -Wno-sign-compare -Wno-enum-conversion -Werror",
