@@ -23,7 +23,8 @@ def main(tree):
     words = bpfree.native.threefry(key=(0, 0), counter=(0, 0))
     assert tuple(int(word) for word in words) == KNOWN_ANSWER, [hex(int(word)) for word in words]
 
-    for name in ("CMakeLists.txt", "cmake/gen_cffi.py", "library.json", "zephyr/module.yml", "include/bpfree/bpfree.h", "src/rng.c"):
+    folders = ("cmake/gen_cffi.py", "zephyr/module.yml", "arduino/keywords.txt", "include/bpfree/bpfree.h", "src/rng.c")
+    for name in ("CMakeLists.txt", "library.json", "LICENSE", *folders):
         assert (package / "runtime_c" / name).is_file(), f"not packaged: runtime_c/{name}"
     for folder in ("bpfree/datasets", "exporters", "runtime_c/src", "runtime_c/include/bpfree"):
         missing = [
