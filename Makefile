@@ -64,7 +64,8 @@ pathlib.Path(sysconfig.get_path("purelib"), "_bpfree_path.pth").write_text(line 
 endef
 export PATH_FILE
 
-.PHONY: all help setup demo test test-all test-c test-wheel fuzz bench lint docs generate clean distclean
+.PHONY: all help setup demo test test-all test-c test-wheel test-packages packages fuzz bench lint docs generate clean \
+  distclean
 
 all: help
 
@@ -75,11 +76,13 @@ help:
 	@echo "make test-all          lint, C tests, the built wheel outside the tree, all Python tests (the site too)"
 	@echo "make test-c            the C tests alone, with sanitizers where the compiler has them"
 	@echo "make test-wheel        sdist and wheel, the wheel in a fresh environment"
+	@echo "make packages          the C runtime for Arduino, PlatformIO, Zephyr, ESP-IDF, CMake and as a CMSIS pack"
+	@echo "make test-packages     those with the frameworks' own validators, from PyPI"
 	@echo "make fuzz              feeds damaged and hostile files to every reader, SECONDS=60 each, from SEED=1 on"
 	@echo "make bench NAME=...    one bench; ARGS=--quick and the like are passed on"
 	@echo "make lint              ruff"
 	@echo "make docs              the site, in build/docs; warnings are errors"
-	@echo "make generate          rewrite what follows from the tables: *.gen.*, lines of FORMAT.md, public names"
+	@echo "make generate          rewrite what follows from the tables: *.gen.*, manifests, lines of FORMAT.md, public names"
 	@echo "make clean, distclean  remove build; remove .venv too"
 	@echo "Settings: PYTHON=python3.12, CC=clang, PYTEST_ARGS='-k journal'"
 
@@ -91,7 +94,7 @@ ifeq ($(NEW_CC),yes)
 endif
 
 # A new package has to be found by the editable install, so that is made anew for one.
-$(STAMP): pyproject.toml runtime_c/CMakeLists.txt $(wildcard runtime_c/cmake/* bpfree/*/__init__.py bpfree/*/*/__init__.py)
+$(STAMP): pyproject.toml runtime_c/CMakeLists.txt $(wildcard runtime_c/cmake/*.* bpfree/*/__init__.py bpfree/*/*/__init__.py)
 	@command -v "$(PYTHON)" >/dev/null || \
 	  { echo "make setup: $(PYTHON) is missing: sudo apt install python3 python3-venv python3-dev" >&2; exit 1; }
 	@"$(PYTHON)" -c "$$CHECK_PYTHON" "$(PYTHON)"
@@ -128,7 +131,7 @@ test: setup test-c
 	$(PYTEST) -m "not slow" $(PYTEST_ARGS)
 
 # Python tests last: their closing line is the last word.
-test-all: setup lint test-c test-wheel
+test-all: setup lint test-c test-wheel test-packages
 	$(PYTEST) $(PYTEST_ARGS)
 
 test-c: setup
@@ -143,6 +146,16 @@ test-wheel: setup
 	$(PY) -m venv $(BUILD)/wheel-venv
 	$(BUILD)/wheel-venv/bin/python -m pip install -q --disable-pip-version-check $(BUILD)/dist/*.whl
 	cd / && "$(CURDIR)/$(BUILD)/wheel-venv/bin/python" -I "$(CURDIR)/tests/wheel/smoke.py" "$(CURDIR)"
+
+packages: setup
+	@$(VENV)/bin/bpfree export packages $(BUILD)/packages
+
+# In an environment of their own, as the validators bring forty packages along.
+test-packages: packages
+	@test -x $(BUILD)/packages-venv/bin/python || $(PY) -m venv $(BUILD)/packages-venv
+	$(BUILD)/packages-venv/bin/python -m pip install -q --disable-pip-version-check \
+	  "platformio>=6.1,<7" "idf-component-manager>=2,<4"
+	$(BUILD)/packages-venv/bin/python tests/packages/validate.py $(BUILD)/packages
 
 fuzz: setup
 	BPFREE_FUZZ_SECONDS=$(or $(SECONDS),60) BPFREE_FUZZ_SEED=$(or $(SEED),1) $(PY) -m pytest --timeout 0 tests/fuzz $(PYTEST_ARGS)

@@ -88,6 +88,7 @@ def macros(triples) -> str:
 def section(macro: str, name: str) -> str:
     """`#define MACRO` as the attribute that puts an array into a section, where a file format has such names.
 
-    Mach-O has others: on a Mac nobody counts flash, so that the array lies among the constants there.
+    Its name begins with .rodata, so that a linker script that knows nothing of it takes it for constants like others.
+    Mach-O has other names: on a Mac nobody counts flash, so that the array lies among the constants there.
     """
     return f'#ifdef __MACH__\n#define {macro}\n#else\n#define {macro} __attribute__((section("{name}")))\n#endif\n'

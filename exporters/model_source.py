@@ -71,7 +71,7 @@ def source(graph: Graph, tables: ModelTables, theta, frozen, names: Names) -> st
     n_theta = names.macro("THETA")
     return _SOURCE.format(
         header=names.files["header"],
-        section=section("WEIGHTS", ".bpfree_weights"),
+        section=section("WEIGHTS", ".rodata.bpfree_weights"),
         arrays=table_arrays(graph, tables, frozen, prefix, weights="WEIGHTS"),
         theta=array(f"const float {names.theta}", map(float_literal, theta), "WEIGHTS", n_theta),
         model=names.model,

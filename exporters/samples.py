@@ -67,7 +67,7 @@ def source(samples: Samples, names: Names, trainer=None, outputs: int = 0) -> st
     return _TEXT.format(
         walked="one after the other" if trainer is None else "walked in shuffled minibatches",
         header=names.files["header"],
-        section=section("DATA", ".bpfree_data"),
+        section=section("DATA", ".rodata.bpfree_data"),
         rows=_data("uint8_t" if samples.rows.dtype == np.uint8 else "float", "rows", samples.rows),
         targets=_data("uint32_t", "labels", samples.labels) if labels
         else _data("float", "targets", samples.targets) if targets else "",

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: MIT
-"""Generates the files in which C reads the tables, and the vectors of its tests, for `make generate`.
+"""Generates the files in which C reads the tables, the vectors of its tests and the manifests of packages.
 
-The generated files are committed; tests/generate/ fails when one is stale.
+`make generate` writes them. They are committed; tests/generate/ fails when one is stale.
 """
 
 from __future__ import annotations
@@ -10,8 +10,10 @@ from pathlib import Path
 
 from bpfree.estimators import ESTIMATORS
 from bpfree.generate.journal_vectors import journal_header
+from bpfree.generate.packages import package_files
 from bpfree.generate.pde_vectors import jets_header
 from bpfree.generate.sections import sectioned_files
+from bpfree.generate.sketch import sketch_files
 from bpfree.generate.vectors import vectors_header
 from bpfree.losses import LOSSES
 from bpfree.ops import OPS
@@ -49,6 +51,7 @@ def generated_files() -> dict[str, str]:
         lines = [f"/* The rows of bpfree/ops that have {what}, written by `make generate`. Do not edit. */"]
         lines += [f"BPFREE_{macro}({row.number}, {row.name})" for row in rows]
         files[f"runtime_c/include/bpfree/{name}.gen.def"] = "\n".join(lines) + "\n"
+    files |= package_files() | sketch_files()
     files["runtime_c/tests/vectors.gen.h"] = vectors_header()
     files["runtime_c/tests/journal.gen.h"] = journal_header()
     files["runtime_c/tests/pde.gen.h"] = jets_header()

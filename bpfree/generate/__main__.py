@@ -14,6 +14,7 @@ def main() -> int:
     for name, text in generated_files().items():
         path = ROOT / name
         if not path.exists() or path.read_text() != text:
+            path.parent.mkdir(parents=True, exist_ok=True)
             path.write_text(text)
             print(f"wrote {name}")
     return 0

@@ -34,7 +34,7 @@ GROUPS = {
     "engines": ("bpfree.engines",),
     "executors": ("bpfree.executors",),
     "datasets": ("bpfree.datasets",),
-    "firmware": ("bpfree.exporters.firmware",),
+    "firmware": ("bpfree.exporters.firmware", "bpfree.exporters.packages"),
     "onnx": ("bpfree.exporters.onnx",),
     "emulate": ("bpfree.emulate",),
     "errors": ("bpfree.errors",),

@@ -29,7 +29,8 @@ static parts parts_of(uint32_t n)
   uint32_t bits = 2;
   while (bits < 32 && (n - 1u) >> bits) bits++;
   if (bits < 7) bits += bits & 1u;
-  const parts p = {bits / 2, {(1u << (bits - bits / 2)) - 1u, (1u << bits / 2) - 1u}};
+  const uint32_t one = 1; /* an int may have 16 bits */
+  const parts p = {bits / 2, {(one << (bits - bits / 2)) - 1u, (one << bits / 2) - 1u}};
   return p;
 }
 

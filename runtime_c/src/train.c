@@ -116,9 +116,10 @@ static int links_valid(const bpfree_trainer *t)
 static int check_trainer(const bpfree_trainer *t)
 {
   if (!t->model || !t->estimator || !t->loss || !links_valid(t)) return BPFREE_ERR_ARG;
-  if (t->batch == 0 || t->batch > 1u << 24 || t->n_queries == 0 || !bpfree_sides_built(t) ||
-      t->weighted > BPFREE_WEIGHTS || (!BPFREE_GRADIENTS && !by_signs(t) && !t->estimator->scaled) || t->estimator->check(t))
+  if (t->batch == 0 || t->batch > 0x1000000u || t->n_queries == 0 || !bpfree_sides_built(t) ||
+      t->weighted > BPFREE_WEIGHTS || t->estimator->check(t))
     return BPFREE_ERR_ARG;
+  if (!BPFREE_GRADIENTS && !by_signs(t) && !t->estimator->scaled) return BPFREE_ERR_ARG;
   if (!normal(t->mu) || !normal(t->scale) || (t->clip != 0.0f && !normal(t->clip))) return BPFREE_ERR_ARG;
   return BPFREE_OK;
 }

@@ -18,8 +18,8 @@ def test_an_empty_program_has_no_footprint(build):
 def test_footprint_tells_code_ram_weights_and_data_apart(build):
     source = """
     #define IN(s) __attribute__((section(s)))
-    IN(".bpfree_weights") static const volatile uint32_t weights[100] = {1u};
-    IN(".bpfree_data") static const volatile uint32_t samples[50] = {2u};
+    IN(".rodata.bpfree_weights") static const volatile uint32_t weights[100] = {1u};
+    IN(".rodata.bpfree_data") static const volatile uint32_t samples[50] = {2u};
     static volatile uint32_t state[25] = {3u}, scratch[1000];
     int main(void) { scratch[999] = weights[7] + samples[9] + state[1]; return (int)scratch[1]; }"""
     firmware = build(source)

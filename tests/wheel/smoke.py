@@ -23,7 +23,8 @@ def main(tree):
     words = bpfree.native.threefry(key=(0, 0), counter=(0, 0))
     assert tuple(int(word) for word in words) == KNOWN_ANSWER, [hex(int(word)) for word in words]
 
-    for name in ("CMakeLists.txt", "cmake/gen_cffi.py", "include/bpfree/bpfree.h", "src/rng.c"):
+    folders = ("cmake/gen_cffi.py", "zephyr/module.yml", "arduino/keywords.txt", "include/bpfree/bpfree.h", "src/rng.c")
+    for name in ("CMakeLists.txt", "library.json", "LICENSE", *folders):
         assert (package / "runtime_c" / name).is_file(), f"not packaged: runtime_c/{name}"
     for folder in ("bpfree/datasets", "exporters", "runtime_c/src", "runtime_c/include/bpfree"):
         missing = [
@@ -52,6 +53,8 @@ def work(folder):
     replayed = bf.replay(run.journal, run.trainer, model.theta, bf.ReferenceEngine(exact=True))
     assert bf.theta_hash(replayed) == run.model.hash, "the compiled engine and NumPy differ"
     written = bf.exporters.firmware.export(model, folder, trainer=run.trainer)
+    archives = bf.exporters.packages.export(folder)
+    assert len(archives) == 3 and all(path.stat().st_size > 100_000 for path in archives), archives
     for name in ("model.c", "Makefile", "runtime/op_tt_linear.c", "runtime/bpfree/train.h", "port/link.ld"):
         assert (written / name).is_file(), f"not exported: {name}"
 

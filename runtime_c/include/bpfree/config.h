@@ -18,10 +18,12 @@
 #define BPFREE_LANES 1
 #endif
 
-/* Alignment of every float buffer in bytes: 4 on a device (a float), one
- * cache line where vector loads are used. */
+/* Alignment of every float buffer in bytes: 4 on a device (a float; on AVR, which
+ * has no alignment, 1), one cache line where vector loads are used. */
 #ifndef BPFREE_ALIGN
-#if BPFREE_LANES == 1
+#ifdef __AVR__
+#define BPFREE_ALIGN 1
+#elif BPFREE_LANES == 1
 #define BPFREE_ALIGN 4
 #else
 #define BPFREE_ALIGN 64
