@@ -120,7 +120,8 @@ def test_wrong_arguments_and_losses():
     loop.theta[:], d = MODEL.theta, MODEL.graph.n_theta
     out = np.full(d, 7, np.float32)
     place = ffi.from_buffer("float *", out)
-    for arguments in ((2, 0, 0, 1), (0, 2, 0, 1), (0, 0, d + 1, 0), (0, 0, 0, d + 1), (0, 0, d, 1), (0, 0, 2**32 - 1, 2)):
+    past = ((2, 0, 0, 1), (0, 2, 0, 1), (0, 0, d + 1, 0), (0, 0, 0, d + 1), (0, 0, d, 1), (0, 0, 2**32 - 1, 2))
+    for arguments in past:
         assert lib.bpfree_probe(loop.c, loop.context, *arguments, place) == ARG
     assert lib.bpfree_probe(loop.c, loop.context, 0, 0, 0, 1, ffi.NULL) == ARG
     assert lib.bpfree_tell(loop.c, loop.context, ffi.NULL) == ARG
