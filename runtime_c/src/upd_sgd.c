@@ -45,25 +45,20 @@ static inline __attribute__((always_inline)) void scaled_step(float *theta, floa
   if (bpfree_bits32(x) << 1) *theta = *theta - factor * (lr * (coefficient * x + 0.0f));
 }
 
-/* By fours: a third fewer instructions. */
 static void apply_scaled(float *theta, float coefficient, const float *x, float factor, const float *settings,
                          uint32_t n)
 {
   const float lr = settings[0];
-  for (; n >= 4; n -= 4, theta += 4, x += 4) {
-    scaled_step(theta, coefficient, x[0], factor, lr);
-    scaled_step(theta + 1, coefficient, x[1], factor, lr);
-    scaled_step(theta + 2, coefficient, x[2], factor, lr);
-    scaled_step(theta + 3, coefficient, x[3], factor, lr);
-  }
+  for (; n >= BPFREE_UNROLL; n -= BPFREE_UNROLL, theta += BPFREE_UNROLL, x += BPFREE_UNROLL)
+    BPFREE_UNROLLED for (uint32_t k = 0; k < BPFREE_UNROLL; k++) scaled_step(theta + k, coefficient, x[k], factor, lr);
   for (; n; n--) scaled_step(theta++, coefficient, *x++, factor, lr);
 }
-#else
-#define apply_scaled 0
 #endif
 
 const bpfree_update BPFREE_KERNEL(upd_sgd) = {
     .transform = BPFREE_GRADIENTS ? transform : 0,
     .apply_signs = BPFREE_PROBE_ON_READ ? apply_signs : 0,
+#if BPFREE_RECORD_FACTORS
     .apply_scaled = apply_scaled,
+#endif
 };
