@@ -67,7 +67,7 @@ def results(runs, devices, steps: int, found: Accuracies) -> Table:
         ("  instructions per step", *(f"{own.result.instructions:,}" for own in each)),
         (
             f"  {steps} steps at {CLOCK // 1_000_000} MHz, one instruction a cycle",
-            *(f"{steps * own.result.instructions / CLOCK:.0f} s" for own in each),
+            *(f"{steps * own.result.instructions / CLOCK:.2g} s" for own in each),
         ),
     ]
     table = Table("results", *devices, title_justify="left")

@@ -107,7 +107,7 @@ def plot_demo(before, after, runs, found, path) -> None:
     steps = next(iter(runs.values())).validation[-1][0]
     around = 0.15 * steps
     accuracy.plot([-around, 0, 0], [found.before, found.before, found.changed], color="tab:blue", label="computer")
-    for (name, run), colour in zip(runs.items(), ("tab:red", "tab:orange"), strict=False):
+    for (name, run), colour in zip(runs.items(), ("tab:red", "tab:orange"), strict=True):
         looks = np.array([(0, found.changed), *run.validation])
         accuracy.plot(*looks.T, color=colour, label=f"device, {name} (validation)")
         accuracy.plot([steps, steps + around], 2 * [found.adapted[name]], color=colour, linestyle=":")

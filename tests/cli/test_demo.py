@@ -26,8 +26,7 @@ def short(monkeypatch):
 
     monkeypatch.setattr(demo, "PHASES", ((30, 0.1), (10, 0.03)))
     monkeypatch.setattr(demo, "ON_COMPUTER", {"estimator": bf.RGE(n_queries=8), "batch_size": 32})
-    for own in demo.ON_DEVICE.values():
-        monkeypatch.setitem(own, "batch_size", 4)
+    monkeypatch.setitem(demo.ON_DEVICE["losses only"], "batch_size", 4)
     monkeypatch.setattr(demo, "DEVICE_STEPS", 10)
     return demo
 
