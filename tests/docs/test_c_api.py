@@ -32,13 +32,12 @@ def export(run, folder):
 
 
 def host_objects(folder):
-    """The exported C, but its main program and port, and the runtime's status.c, compiled for this machine."""
+    """The exported C, but its main program and port, compiled for this machine."""
     compiler = shutil.which("cc") or shutil.which("gcc") or shutil.which("clang")
     if compiler is None:
         pytest.skip("no C compiler")
-    shutil.copy(runtime_folder() / "src" / "status.c", folder / "runtime")
-    sources = [path for path in folder.rglob("*.c") if path.parent.name != "port" and path.name != "main.c"]
-    flags = ["-std=c99", "-O1", *STRICT, f"-I{folder}", f"-I{folder / 'runtime'}", "-DBPFREE_STATUS_TEXT=1"]
+    sources = [path for path in folder.rglob("*.c") if path.parent.name != "port" and path.name not in ("main.c", "report.c")]
+    flags = ["-std=c99", "-O1", *STRICT, f"-I{folder}", f"-I{folder / 'runtime'}", f"-I{folder / 'port'}"]
     sections = ["-Dsection(name)="] if shutil.which("otool") else []
     subprocess.run([compiler, *flags, *sections, "-c", *map(str, sources)], check=True, cwd=folder)
     return [str(folder / f"{path.stem}.o") for path in sources]
@@ -51,8 +50,6 @@ def test_the_program_ends_at_the_hash_of_the_computer(run, tmp_path):
 
     folder = export(run, tmp_path / "firmware")
     (folder / "main.c").write_text(PROGRAM)
-    if not (folder / "runtime" / "status.c").exists():
-        shutil.copy(runtime_folder() / "src" / "status.c", folder / "runtime")
     result = emulate.run_firmware(emulate.compile_firmware(folder, optimize="Os", extra_flags=["-pedantic"]))
     assert result.exit_code == 0
     assert f"{int.from_bytes(result.read_symbol('hash', 8), 'little'):016x}" == run.model.hash

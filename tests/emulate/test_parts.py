@@ -21,8 +21,8 @@ from bpfree.emulate.debug_info import FLAGS  # noqa: E402
 SOURCE = """#include "port.h"
 int main(void);
 #define IN(s) __attribute__((section(s)))
-IN(".bpfree_weights") static const volatile uint32_t weights[100] = {1u};
-IN(".bpfree_data") static const volatile uint8_t samples[50] = {2u};
+IN(".rodata.bpfree_weights") static const volatile uint32_t weights[100] = {1u};
+IN(".rodata.bpfree_data") static const volatile uint8_t samples[50] = {2u};
 static volatile uint32_t state[25] = {3u}, scratch[1000];
 extern volatile uint32_t shared[7];
 uint32_t helper(uint32_t n);

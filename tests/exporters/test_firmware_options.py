@@ -1,4 +1,4 @@
-"""Options of config.h change what is linked and never a bit: any pair of settings meets in one of 16 builds."""
+"""Options of config.h change what is linked and never a bit: any pair of settings meets in one of 32 builds."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from firmware_runs import DIGITS, trained_by  # noqa: E402
 from bpfree import emulate  # noqa: E402
 
 STEPS = 2
-BUILDS = range(16)
+BUILDS = range(32)
 FREE = ("BPFREE_PAIRED", "BPFREE_CHECKS", "BPFREE_LOOK_FIRST")
 """Options that may be 0 whatever is trained; the others may be 0 where they are not wanted."""
 
@@ -31,14 +31,14 @@ RUNS = {
 
 
 def setting(build: int, column: int) -> int:
-    """Return an element of an orthogonal array: in every two of its 15 columns all four pairs are met four times."""
+    """Return an element of an orthogonal array: in every two of its 31 columns all four pairs are met eight times."""
     return (build & column).bit_count() % 2
 
 
 def defines(build: int, wanted: set[str]) -> list[str]:
     may_be_0 = [*FREE, *(name for name in options.OPTIONS if name not in wanted and name not in FREE)]
-    assert len(may_be_0) <= 13
-    unroll = (1, 4, 8, 4)[2 * setting(build, 14) + setting(build, 15)]
+    assert len(may_be_0) <= 29
+    unroll = (1, 4, 8, 4)[2 * setting(build, 30) + setting(build, 31)]
     chosen = [f"{name}={setting(build, column)}" for column, name in enumerate(may_be_0, start=1)]
     return [*chosen, f"BPFREE_UNROLL={unroll}"]
 
@@ -62,7 +62,7 @@ def compilers():
 
 @pytest.mark.parametrize("name", RUNS)
 @pytest.mark.parametrize(
-    "build", [0, 15, *(pytest.param(k, marks=pytest.mark.slow) for k in BUILDS if k not in (0, 15))]
+    "build", [0, 31, *(pytest.param(k, marks=pytest.mark.slow) for k in BUILDS if k not in (0, 31))]
 )
 def test_every_build_is_free_of_warnings_and_trains_to_the_same_hash(exported, tmp_path, name, build):
     folder, expected, wanted = exported[name]
@@ -75,7 +75,7 @@ def test_every_build_is_free_of_warnings_and_trains_to_the_same_hash(exported, t
 
 
 def test_the_builds_meet_every_pair_of_settings():
-    pairs = {(a, b) for a in range(1, 16) for b in range(a) if b}
+    pairs = {(a, b) for a in range(1, 32) for b in range(a) if b}
     for a, b in pairs:
         assert len({(setting(build, a), setting(build, b)) for build in BUILDS}) == 4
 
