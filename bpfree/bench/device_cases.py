@@ -51,6 +51,7 @@ BUILDS = {
     "": Build("gnu", "Os", True),
     "best-size": Build("gnu", "Os", True, SMALL),
     "best-speed": Build("gnu", "Os", True, FAST),
+    "no-text": Build("gnu", "Os", True, ("REPORT_TEXT=0",)),
     "no-lto": Build("gnu", "Os"),
     "O2": Build("gnu", "O2"),
     "zig": Build("zig", "Os"),
@@ -58,7 +59,7 @@ BUILDS = {
 }
 """Builds by the name that a row of theirs has behind the case. The one without a name has no option that is not the
 exporter's; best-size leaves out what bpfree_train_init checks, and both leave out the trial of steps with large
-coefficients, which are then refused."""
+coefficients, which are then refused. no-text has all of this, but main.c says nothing in words."""
 
 EVERY = tuple(BUILDS)
 BOTH = ("", "zig")

@@ -36,7 +36,8 @@ def host_objects(folder):
     compiler = shutil.which("cc") or shutil.which("gcc") or shutil.which("clang")
     if compiler is None:
         pytest.skip("no C compiler")
-    sources = [path for path in folder.rglob("*.c") if path.parent.name != "port" and path.name not in ("main.c", "report.c")]
+    program = {folder / "main.c", folder / "report.c", *(folder / "port").iterdir()}
+    sources = [path for path in folder.rglob("*.c") if path not in program]
     flags = ["-std=c99", "-O1", *STRICT, f"-I{folder}", f"-I{folder / 'runtime'}", f"-I{folder / 'port'}"]
     sections = ["-Dsection(name)="] if shutil.which("otool") else []
     subprocess.run([compiler, *flags, *sections, "-c", *map(str, sources)], check=True, cwd=folder)
