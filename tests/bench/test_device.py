@@ -86,7 +86,7 @@ def test_instructions_to_an_accuracy_are_steps_times_a_step_of_the_same_file(row
 @pytest.mark.slow
 def test_back_propagation_needs_more_memory_and_fewer_instructions(rows):
     case = f"mlp-64-32-10-tuned@{TARGET}/zig"
-    assert rows[case, "total_ram_bytes"]["ratio"] < 0.5 and rows[case, "flash_bytes"]["ratio"] < 0.7
+    assert rows[case, "total_ram_bytes"]["ratio"] < 0.5 and rows[case, "flash_bytes"]["ratio"] < 0.75
     assert rows[case, "instructions_to_90"]["ratio"] > 1
     assert rows[f"mlp-64-32-10-unit-wise@{TARGET}/zig", "instructions_to_90"]["ratio"] < 0.3
 

@@ -140,7 +140,8 @@ def test_a_big_endian_computer_writes_the_same_journals(tmp_path):
         "EXE_LINKER_FLAGS": "-static", "CROSSCOMPILING_EMULATOR": shutil.which(host.runner) or host.runner,
     }  # fmt: skip
     commands = (
-        ["cmake", "-S", firmware.runtime_folder(), "-B", tmp_path, *(f"-DCMAKE_{k}={v}" for k, v in settings.items())],
+        ["cmake", "-S", firmware.runtime_folder(), "-B", tmp_path, "-DBPFREE_TESTS=ON",
+         *(f"-DCMAKE_{k}={v}" for k, v in settings.items())],
         ["cmake", "--build", tmp_path],
         ["ctest", "--test-dir", tmp_path, "-R", tests, "--output-on-failure", "--no-tests=error"],
     )
