@@ -7,7 +7,7 @@ static float difference(const bpfree_trainer *t, const bpfree_context *c, float 
                         const bpfree_target *target)
 {
   const struct bpfree_probe own = bpfree_sign_query(t, c->step, c->query, mu, BPFREE_RADEMACHER);
-  return bpfree_sign_difference(t, c, &own, base, target);
+  return bpfree_sign_difference(t, c, own, base, target);
 }
 
 static int estimate(const bpfree_trainer *t, bpfree_context *c)
