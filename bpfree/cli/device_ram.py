@@ -8,8 +8,8 @@ from dataclasses import fields, replace
 from bpfree.graph.c_tables import device_tables, model_tables
 
 _FLOAT = 4
-_CONTEXT = 56
-"""Bytes of bpfree_context on a 32-bit processor: six pointers, their sizes, the step, and one more number."""
+_CONTEXT = 68
+"""Bytes of bpfree_context on a 32-bit processor: six pointers, their sizes, the step, and four more numbers."""
 
 
 def inference_bytes(model) -> dict[str, int]:

@@ -34,8 +34,8 @@ UPDATES = {
     "Normalize, SGD": bf.chain(bf.Normalize(), bf.SGD(0.1)),
     "clip, WeightDecay, Adam": bf.chain(bf.clip(1.0), bf.WeightDecay(1e-4), bf.Adam(0.1)),
 }
-CONTEXT = 14 * 4
-"""Bytes of bpfree_context: six pointers, their sizes, the step and one more number, 32 bits each."""
+CONTEXT = 17 * 4
+"""Bytes of bpfree_context: six pointers, their sizes, the step and four more numbers, 32 bits each."""
 
 
 def train_bytes(trainer) -> int:

@@ -93,6 +93,7 @@ def test_ram_of_training_is_what_the_runtime_asks_for(folder, name):
             loop = NativeTrainer(device, data=(x, labels, None), **trainer.device_settings())
             asked = loop.train_bytes()
             assert plan["total"] - plan["context"] == asked - pointers
+            assert plan["context"] == 4 * len(native.core().ffi.typeof("bpfree_context").fields)  # a word each
             assert plan["total"] == sum(size for part, size in plan.items() if part != "total")
 
 

@@ -138,6 +138,8 @@ def test_ram_table_is_bpfree_train_size(extensions):
     from bpfree.native.model import NativeModel
     from bpfree.native.trainer import NativeTrainer
 
+    fields = native.core().ffi.typeof("bpfree_context").fields
+    assert len(fields) * 4 == ram_table.CONTEXT  # pointers and numbers, each a word of a 32-bit processor
     pointers = native.core().ffi.sizeof("bpfree_context") - ram_table.CONTEXT
     for layers in ram_table.MODELS.values():
         for estimator in ram_table.ESTIMATORS.values():
