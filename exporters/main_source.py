@@ -123,7 +123,7 @@ def _calls(first: str, *others: str) -> str:
 
 
 def _told(models) -> str:
-    """What main.c does, for its first line."""
+    """Return the sentence in the first line of main.c, which says what it does with each model."""
     trained = [name for name, entry in models.items() if entry.trains]
     predicted = [name for name, entry in models.items() if not entry.trains]
     verbs = (("trains", trained), ("predicts with", predicted))

@@ -19,10 +19,10 @@ __all__ = ["export"]
 
 _FOLDERS = ("cmake", "include", "src", "zephyr")
 _FILES = ("CMakeLists.txt", "idf_component.yml", "library.json", "sources.txt")
-"""Of the runtime's folder, what its archive has beside the texts."""
+"""Folders and files of the runtime that its archive has beside the texts."""
 
 _TEXTS = ("FORMAT.md", "LICENSE", "README.md")
-"""What every archive has."""
+"""Files that every archive has."""
 
 _EPOCH = (1980, 1, 1, 0, 0, 0)
 """The time of every file in an archive, the first that the format has: equal sources make equal archives."""

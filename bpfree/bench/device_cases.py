@@ -41,7 +41,7 @@ class Build:
 
     @property
     def text(self) -> str:
-        """What of this is not the same in every row."""
+        """The flags and macros of this build that are not the same in every row."""
         return " ".join([f"-{self.optimize}", *["-flto"][: self.lto], *(f"-D{name}" for name in self.defines)])
 
 

@@ -42,7 +42,7 @@ class Build:
 
     @property
     def name(self) -> str:
-        """What tells it apart from the others."""
+        """The name of this row, which no other row has."""
         options = self.framework or (f"{self.optimize}-lto" if self.lto else self.optimize)
         return f"{self.target}/{self.compiler}-{options}/{self.emulator}"
 
@@ -71,7 +71,7 @@ class OtherComputer:
 
     @property
     def name(self) -> str:
-        """What tells it apart from the others."""
+        """The name of this row, which no other row has."""
         return f"{self.host.name}/{self.host.runner or 'host'}"
 
     @property

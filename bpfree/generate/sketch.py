@@ -15,7 +15,7 @@ FOLDER = "runtime_c/arduino/examples/Train/"
 _STEPS = 50
 
 _OWN = ("model.c", "model.h", "samples.c", "trainer.c")
-"""What a sketch has of an exported folder."""
+"""Files of an exported folder that a sketch has, by name."""
 
 
 def sketch_files() -> dict[str, str]:

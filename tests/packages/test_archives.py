@@ -23,7 +23,7 @@ CATEGORIES = {
     "Communication", "Data Processing", "Data Storage", "Device Control", "Display", "Other", "Sensors",
     "Signal Input/Output", "Timing",
 }  # fmt: skip
-"""Of the specification of Arduino libraries."""
+"""Categories that the specification of Arduino libraries knows."""
 
 QUICK = ("-std=gnu17", "-O1")
 

@@ -40,7 +40,7 @@ def project(tmp_path):
 
 
 def trained(folder) -> str:
-    """What the built program prints."""
+    """Return the text that the built program prints."""
     return call(folder / "build" / "app", cwd=folder).stdout.strip()
 
 
