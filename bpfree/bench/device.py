@@ -32,7 +32,7 @@ import bpfree as bf
 from bpfree import emulate
 from bpfree.bench import device_hashes, device_rivals, device_rtl
 from bpfree.bench.device_accuracy import SEEDS, TARGETS, samples_of_backprop, steps_of_training
-from bpfree.bench.device_cases import BOTH, BUILDS, CASES, PREDICT, TARGET, Build, Case, samples_of
+from bpfree.bench.device_cases import BOTH, BUILDS, CASES, PREDICT, TARGET, Build, Case, figures_of, samples_of
 from bpfree.bench.device_rivals import MLP, unit_of
 from bpfree.bench.rows import missing, row
 from bpfree.emulate.compilers import COMPILERS
@@ -72,18 +72,7 @@ def measure(case: Case, build: Build) -> tuple[dict[str, int], str]:
             folder, target=TARGET, compiler=build.compiler, optimize=build.optimize, lto=build.lto,
             defines=build.defines,
         )  # fmt: skip
-        sizes = emulate.footprint(built)
-        marks = (firmware.MARK_STEP, firmware.MARK_STEP_DONE)
-        result = emulate.run_firmware(built, count_between=marks, timeout_s=300)
-    if result.exit_code:
-        raise RuntimeError(f"the firmware ended with status {result.exit_code}")
-    found = {
-        "ram_bytes": sizes.ram_bytes,
-        "stack_bytes": result.stack_bytes,
-        "total_ram_bytes": sizes.ram_bytes + result.stack_bytes,
-        "flash_bytes": sizes.flash_bytes,
-        "instructions_per_step": result.instructions,
-    }
+        found = figures_of(built)
     return found, f"{built.compiler} {build.text}"
 
 

@@ -15,7 +15,7 @@ import tempfile
 from pathlib import Path
 
 from bpfree import emulate
-from bpfree.bench.device_cases import BUILDS, TARGET, Build
+from bpfree.bench.device_cases import BUILDS, TARGET, Build, figures_of
 from bpfree.emulate.compilers import gnu
 from bpfree.exporters import firmware
 from bpfree.exporters.runtime import runtime_folder
@@ -91,18 +91,7 @@ def measure(sources: Path, build: Build) -> tuple[dict[str, int], str]:
     with tempfile.TemporaryDirectory(prefix="bpfree-") as folder:
         needed = int(emulate.run_firmware(_compile(Path(folder) / "first", sources, build, 1 << 16)).words[0])
         built = _compile(Path(folder) / "own", sources, build, needed)
-        sizes = emulate.footprint(built)
-        marks = (firmware.MARK_STEP, firmware.MARK_STEP_DONE)
-        result = emulate.run_firmware(built, count_between=marks, timeout_s=300)
-    if result.exit_code:
-        raise RuntimeError(f"AIfES ended with status {result.exit_code}")
-    found = {
-        "ram_bytes": sizes.ram_bytes,
-        "stack_bytes": result.stack_bytes,
-        "total_ram_bytes": sizes.ram_bytes + result.stack_bytes,
-        "flash_bytes": sizes.flash_bytes,
-        "instructions_per_step": result.instructions,
-    }
+        found = figures_of(built)
     return found, f"{built.compiler} {build.text}, newlib's C library"
 
 

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 
 import bpfree as bf
+from bpfree import emulate
 from bpfree.bench import mnist_tt
 from bpfree.datasets import load_digits
 from bpfree.exporters import firmware
@@ -130,3 +131,19 @@ def samples_of(case: Case) -> firmware.Samples:
         return firmware.Samples(train.pixels, labels=train.labels, scale=1 / 16)
     pixels = np.random.default_rng(0).integers(0, 256, (20, graph.input.size)).astype(np.uint8)
     return firmware.Samples(pixels, labels=np.arange(20) % graph.output.size, scale=1 / 256)
+
+
+def figures_of(built: emulate.Firmware) -> dict[str, int]:
+    """Return the bytes of a firmware and the instructions of its first step, by metric."""
+    sizes = emulate.footprint(built)
+    marks = (firmware.MARK_STEP, firmware.MARK_STEP_DONE)
+    result = emulate.run_firmware(built, count_between=marks, timeout_s=300)
+    if result.exit_code:
+        raise RuntimeError(f"the firmware in {built.folder} ended with status {result.exit_code}")
+    return {
+        "ram_bytes": sizes.ram_bytes,
+        "stack_bytes": result.stack_bytes,
+        "total_ram_bytes": sizes.ram_bytes + result.stack_bytes,
+        "flash_bytes": sizes.flash_bytes,
+        "instructions_per_step": result.instructions,
+    }
