@@ -113,7 +113,7 @@ def run_folder(
 
 
 class _Watch:
-    """Paints the arenas at the first mark, and counts steps."""
+    """Paints the arenas of models that train at the first mark, before any of them runs, and counts steps."""
 
     def __init__(self, models: list[Exported], on_step) -> None:
         self.models, self.on_step = models, on_step
@@ -123,7 +123,7 @@ class _Watch:
     def __call__(self, mark: Mark) -> None:
         if mark.number == MARK_STEP and not self.done and mark.live is not None and not self.painted:
             for model in self.models:
-                if model.arena_floats:
+                if model.arena_floats and model.steps is not None:  # one that only predicts may have run before
                     mark.live.write_symbol(model.arena, bytes([PAINT]) * 4 * model.arena_floats)
                     self.painted.append(model)
         self.skipped += mark.number == MARK_SKIPPED

@@ -166,3 +166,14 @@ def test_other_bits_than_the_computers_are_a_failure(exported, tmp_path):
     found, told = emulated(folder, code=1)
     assert (found["hash"], found["equal"]) == (f"{5:016x}", False)
     assert f"the bits differ: expected {exported[2].model.hash}, got 0000000000000005" in told
+
+
+def test_nothing_is_told_of_the_arena_of_a_model_that_has_predicted_before_another_trains(exported, tmp_path):
+    """Its paint would come after its use, and 0 bytes would be told."""
+    _, model, done = exported
+    samples = firmware.Samples(DIGITS.train.pixels[:50], labels=DIGITS.train.labels[:50], scale=1 / 16)
+    firmware.export(model, tmp_path, trainer=done.trainer, samples=samples, steps=1, name="trained")
+    firmware.export(model, tmp_path, inference=True, samples=samples, name="asked")
+    found, _ = emulated(tmp_path)
+    arenas = {own["name"]: own["arena_bytes"] for own in found["models"]}
+    assert arenas["asked"] is None and arenas["trained"] > 0
